@@ -1,0 +1,69 @@
+import { HubError } from "./errors.ts";
+
+declare const checked: unique symbol;
+
+/** Words of `[A-Za-z0-9_-]` joined by dots, at most 128 characters. Made only by `channelName` and `serverChannel`. */
+export type ChannelName = string & { readonly [checked]: "name" };
+
+/** A channel name, a prefix such as `orders.*`, or `*`. Made only by `channelPattern`. */
+export type ChannelPattern = string & { readonly [checked]: "pattern" | "name" };
+
+/** Every channel but the server's own. */
+export const EVERYTHING: ChannelPattern = "*" as ChannelPattern;
+
+const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+const MAX_LENGTH = 128;
+const RESERVED = /^hub(?:\.|$)/;
+
+/** Checks a channel name that came from outside; throws `INVALID_CHANNEL`, naming the rule it breaks. */
+export function channelName(text: string): ChannelName {
+  const broken = brokenRule(text);
+  if (broken !== undefined) throw new HubError("INVALID_CHANNEL", `Not a channel: ${quoted(text)}: ${broken}`);
+  return text as ChannelName;
+}
+
+/** Checks a pattern that came from outside; throws `INVALID_PATTERN`, naming the rule it breaks. */
+export function channelPattern(text: string): ChannelPattern {
+  if (text === "*") return EVERYTHING;
+  const name = text.endsWith(".*") ? text.slice(0, -2) : text;
+  const broken = brokenRule(name, text.length);
+  if (broken !== undefined) {
+    const misplaced = name.includes("*") || text === ".*";
+    const rule = misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : broken;
+    throw new HubError("INVALID_PATTERN", `Not a channel or pattern: ${quoted(text)}: ${rule}`);
+  }
+  return text as ChannelPattern;
+}
+
+/** A channel of the server's own, under `hub.`; nothing from outside can name it. */
+export function serverChannel(word: string): ChannelName {
+  return `hub.${word}` as ChannelName;
+}
+
+/** Whether every channel that `inner` names is one that `outer` names; a channel is a pattern that names itself. */
+export function covers(outer: ChannelPattern, inner: ChannelPattern): boolean {
+  if (outer === inner) return true;
+  if (!outer.endsWith("*")) return false;
+  return outer === EVERYTHING || inner.startsWith(outer.slice(0, -1));
+}
+
+/** The patterns that could cover this channel: itself, each prefix of its words, and `*`. */
+export function patternsOver(channel: ChannelName): ChannelPattern[] {
+  const patterns: ChannelPattern[] = [channel, EVERYTHING];
+  for (let dot = channel.indexOf("."); dot !== -1; dot = channel.indexOf(".", dot + 1)) {
+    patterns.push(`${channel.slice(0, dot + 1)}*` as ChannelPattern);
+  }
+  return patterns;
+}
+
+function brokenRule(name: string, length = name.length): string | undefined {
+  if (name === "") return "it is empty; use words joined by dots, such as orders.eu";
+  if (length > MAX_LENGTH) return `it has ${length} characters; at most ${MAX_LENGTH} are allowed`;
+  if (!NAME.test(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
+  if (RESERVED.test(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
+  return undefined;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > MAX_LENGTH ? `${text.slice(0, 32)}…` : text);
+}

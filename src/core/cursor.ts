@@ -1,0 +1,34 @@
+/** A place in a log: everything up to and including `offset` lies behind it. */
+export interface Cursor {
+  /** Names the run of offsets this place belongs to. */
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** In place of a cursor: all that is kept. */
+export const EARLIEST = "earliest";
+
+/** The offset before the first; nothing is missing after it, whatever has been dropped. */
+export const BEGINNING = -1;
+
+const CURSOR = /^([a-z0-9]{1,16})-(\d{1,16})$/;
+
+/** The text of a cursor, `epoch-offset`: the id of a message, and what a reader resumes with. */
+export function cursorText(epoch: string, offset: number): string {
+  return `${epoch}-${offset}`;
+}
+
+/** Reads a cursor; undefined where the text is not one. */
+export function parseCursor(text: string): Cursor | undefined {
+  const match = CURSOR.exec(text);
+  if (match === null) return undefined;
+  const offset = Number(match[2]);
+  return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
+}
+
+/** Where reading starts: the offset that a cursor or `earliest` names; undefined where it names nothing in this log. */
+export function startOf(after: string, log: { knows(cursor: Cursor): boolean }): number | undefined {
+  if (after === EARLIEST) return BEGINNING;
+  const cursor = parseCursor(after);
+  return cursor !== undefined && log.knows(cursor) ? cursor.offset : undefined;
+}

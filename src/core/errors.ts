@@ -1,0 +1,61 @@
+/**
+ * Every failure a caller can meet: the HTTP status, the JSON-RPC code, and whether the same call may succeed later.
+ * JSON-RPC codes that the specification does not define are the HTTP status, which lies outside its reserved range.
+ */
+const FAILURES = {
+  INVALID_CHANNEL: { status: 400, rpcCode: -32602, retry: false },
+  INVALID_PATTERN: { status: 400, rpcCode: -32602, retry: false },
+  TOO_MANY_CHANNELS: { status: 400, rpcCode: -32602, retry: false },
+  INVALID_MESSAGE: { status: 400, rpcCode: -32602, retry: false },
+  MESSAGE_TOO_LARGE: { status: 413, rpcCode: -32602, retry: false },
+  INVALID_INPUT: { status: 400, rpcCode: -32602, retry: false },
+  INVALID_JSON: { status: 400, rpcCode: -32700, retry: false },
+  INVALID_REQUEST: { status: 400, rpcCode: -32600, retry: false },
+  BODY_TOO_LARGE: { status: 413, rpcCode: -32600, retry: false },
+  UNKNOWN_TOOL: { status: 400, rpcCode: -32602, retry: false },
+  UNKNOWN_METHOD: { status: 404, rpcCode: -32601, retry: false },
+  NOT_FOUND: { status: 404, rpcCode: -32601, retry: false },
+  METHOD_NOT_ALLOWED: { status: 405, rpcCode: -32600, retry: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, rpcCode: -32600, retry: false },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, rpcCode: -32602, retry: false },
+  HOST_NOT_ALLOWED: { status: 403, rpcCode: 403, retry: false },
+  ORIGIN_NOT_ALLOWED: { status: 403, rpcCode: 403, retry: false },
+  REQUEST_TIMEOUT: { status: 408, rpcCode: 408, retry: true },
+  TOO_MANY_CONNECTIONS: { status: 503, rpcCode: 503, retry: true },
+  LOG_UNAVAILABLE: { status: 503, rpcCode: 503, retry: true },
+  OVERLOADED: { status: 503, rpcCode: 503, retry: true },
+  SHUTTING_DOWN: { status: 503, rpcCode: 503, retry: true },
+  INTERNAL: { status: 500, rpcCode: -32603, retry: false },
+} as const;
+
+/** The stable name of a failure; each has a section in `docs/errors.md`. */
+export type HubErrorCode = keyof typeof FAILURES;
+
+/** Every code there is. */
+export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as HubErrorCode[];
+
+/** The only error that crosses a door; anything else is answered as an internal error. */
+export class HubError extends Error {
+  readonly code: HubErrorCode;
+
+  constructor(code: HubErrorCode, sentence: string, options?: ErrorOptions) {
+    super(sentence, options);
+    this.name = "HubError";
+    this.code = code;
+  }
+
+  /** HTTP status. */
+  get status(): number {
+    return FAILURES[this.code].status;
+  }
+
+  /** JSON-RPC 2.0 error code. */
+  get rpcCode(): number {
+    return FAILURES[this.code].rpcCode;
+  }
+
+  /** Whether the same call may succeed later, unchanged. */
+  get retry(): boolean {
+    return FAILURES[this.code].retry;
+  }
+}

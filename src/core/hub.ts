@@ -1,0 +1,300 @@
+import { joined, type Audience } from "./audience.ts";
+import type { ChannelPattern } from "./channel.ts";
+import { BEGINNING, cursorText, startOf } from "./cursor.ts";
+import { HubError } from "./errors.ts";
+import { gap, readHistory, type History, type HistoryQuery } from "./history.ts";
+import { listChannels, type ChannelListing } from "./listing.ts";
+import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
+import { Envelope, type Draft, type Message, type Published } from "./message.ts";
+import { Probes } from "./probes.ts";
+import { Routes } from "./routes.ts";
+import type { CloseReason, GapReason, Sink } from "./sink.ts";
+import { Stats } from "./stats.ts";
+import { Subscription, type SubscribeRequest } from "./subscription.ts";
+
+export interface HubOptions {
+  /** Bytes a live reader may leave untaken before it is cut. */
+  readonly maxPending: number;
+  /** Messages in one page of replay. */
+  readonly page: number;
+  /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
+  readonly endOfTurn: (flush: () => void) => void;
+  /** Called with the milliseconds the log took for each message. */
+  readonly onAppended?: (milliseconds: number) => void;
+}
+
+const MAX_BEATS_WAITED = 3;
+
+/** Publishes into a log and delivers to readers what the log brings back. */
+export class Hub {
+  readonly stats: Stats = new Stats();
+  readonly #log: Log;
+  readonly #options: HubOptions;
+  readonly #routes = new Routes();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #offered = new WeakMap<Message, number>();
+  readonly #dirty = new Set<Audience>();
+  readonly #probes = new Probes();
+  /** Called with the next delivery. */
+  readonly #awaiting: (() => void)[] = [];
+  #delivered = 0;
+  #numbered = 0;
+  #closed: Promise<void> | undefined;
+
+  private constructor(log: Log, options: HubOptions) {
+    this.#log = log;
+    this.#options = options;
+  }
+
+  /** Follows the log; the hub has it to itself from here on, and closes it. */
+  static async open(log: Log, options: HubOptions): Promise<Hub> {
+    const hub = new Hub(log, options);
+    const start = await log.follow((messages) => hub.#deliver(messages));
+    // The first messages may have come while `follow` was resolving.
+    hub.#delivered = Math.max(hub.#delivered, start);
+    return hub;
+  }
+
+  /** Open subscriptions, live or catching up. */
+  get size(): number {
+    return this.#subscriptions.size;
+  }
+
+  get log(): Pick<Log, "size" | "channels" | "epoch"> {
+    return this.#log;
+  }
+
+  /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
+  async publish(draft: Draft): Promise<Published> {
+    if (this.#closed !== undefined)
+      throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
+    const start = performance.now();
+    const message = await this.#log.append(draft);
+    this.#options.onAppended?.(performance.now() - start);
+    const receivers = this.#offered.get(message);
+    // A message can be asked for again by its key; then it is not offered anew.
+    this.#offered.delete(message);
+    return { id: this.idOf(message), message, receivers: receivers ?? 0, repeated: receivers === undefined };
+  }
+
+  /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
+  subscribe(request: SubscribeRequest, sink: Sink): Subscription {
+    const subscription = new Subscription(sink, this.#numbered++, this.#delivered);
+    this.#subscriptions.add(subscription);
+    if (this.#closed === undefined) {
+      // A reader of nothing is live, so without a cursor it is live with its first channels, too.
+      this.#attach(subscription);
+      this.add(subscription, request);
+    } else {
+      this.#end(subscription, "shutdown");
+    }
+    return subscription;
+  }
+
+  /**
+   * Makes a subscription read more channels: from now on, or everything after a cursor. With a cursor the whole
+   * reader catches up before it is live again, so that the last id it saw always resumes all it reads. Without one, a
+   * channel or pattern it reads already changes nothing.
+   */
+  add(subscription: Subscription, { channels, after }: SubscribeRequest): void {
+    const fresh = subscription.revision === 0;
+    const live = this.#leave(subscription);
+    if (subscription.closed) return;
+    if (live) subscription.settle(this.#delivered);
+    const start = after === undefined ? this.#delivered : startOf(after, this.#log);
+    if (start === undefined) this.#tellGap(subscription, "unknown_cursor", after ?? "", this.#delivered);
+    const more = after === undefined ? channels.filter((channel) => !subscription.wants.has(channel)) : channels;
+    subscription.want(more, start ?? this.#delivered);
+    if (after === undefined && (live || fresh)) this.#attach(subscription);
+    else void this.#catchUp(subscription);
+  }
+
+  /** Makes a subscription read fewer channels; a pattern it does not have changes nothing. */
+  remove(subscription: Subscription, channels: readonly ChannelPattern[]): void {
+    const live = this.#leave(subscription);
+    if (subscription.closed) return;
+    for (const channel of channels) subscription.wants.delete(channel);
+    subscription.revision++;
+    if (live) this.#attach(subscription);
+    else void this.#catchUp(subscription);
+  }
+
+  /** Ends a subscription; nothing more goes to its sink. */
+  unsubscribe(subscription: Subscription): void {
+    if (subscription.closed) return;
+    subscription.closed = true;
+    subscription.revision++;
+    this.#subscriptions.delete(subscription);
+    if (subscription.audience !== undefined) this.#routes.leave(subscription.audience, subscription);
+    subscription.audience = undefined;
+  }
+
+  /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
+  history(query: HistoryQuery): Promise<History> {
+    return readHistory(this.#log, this.#delivered, query);
+  }
+
+  /** Channels that hold or held messages, or have live readers, by name. */
+  channels(query: ChannelQuery): readonly ChannelListing[] {
+    return listChannels(this.#log, this.#routes, query);
+  }
+
+  /** The id of a message; undefined where it was not kept. */
+  idOf(message: Message): string | undefined {
+    return message.ephemeral ? undefined : cursorText(this.#log.epoch, message.offset);
+  }
+
+  /** A place in the log as text; without an offset, that of the last message delivered. */
+  cursor(offset: number = this.#delivered): string {
+    return cursorText(this.#log.epoch, offset);
+  }
+
+  /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */
+  beat(part: number, parts: number): void {
+    const live = { kind: "beat", id: this.cursor() } as const;
+    this.#flush();
+    for (const subscription of this.#subscriptions) {
+      if (subscription.number % parts !== part) continue;
+      if (subscription.audience !== undefined) subscription.sink.signal(live);
+      else if (++subscription.beatsWaited > MAX_BEATS_WAITED) this.#cut(subscription);
+      // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
+      else if (subscription.position > BEGINNING) {
+        subscription.sink.signal({ kind: "beat", id: this.cursor(subscription.position) });
+      }
+    }
+  }
+
+  /** Proves delivery: resolves once a write reached the log and a message came back from it; rejects otherwise. */
+  probe(): Promise<void> {
+    return this.#probes.send(this.#log);
+  }
+
+  /** Refuses new messages and readers, ends the readers spread over `spread` milliseconds, then closes the log. */
+  close(spread = 0): Promise<void> {
+    return (this.#closed ??= this.#close(spread));
+  }
+
+  async #close(spread: number): Promise<void> {
+    const start = performance.now();
+    const count = this.#subscriptions.size;
+    let ended = 0;
+    for (const subscription of this.#subscriptions) {
+      const wait = start + (spread * ended++) / count - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      this.#end(subscription, "shutdown");
+    }
+    await this.#log.close();
+  }
+
+  #attach(subscription: Subscription): void {
+    const { channels, sink } = subscription;
+    // What waits was read by this subscription already, or is older than its interest. Writing it may cut the last
+    // member, and with it the audience, so that this is another one then.
+    this.#write(this.#routes.audience(channels, sink.format));
+    const audience = this.#routes.audience(channels, sink.format);
+    audience.members.add(subscription);
+    subscription.audience = audience;
+    subscription.beatsWaited = 0;
+  }
+
+  /** Takes a subscription out of its audience; false where it was in none. */
+  #leave(subscription: Subscription): boolean {
+    const { audience } = subscription;
+    if (audience === undefined) return false;
+    // What this writes may be too much for the very reader that leaves, which is then closed.
+    this.#write(audience);
+    this.#routes.leave(audience, subscription);
+    subscription.audience = undefined;
+    return true;
+  }
+
+  async #catchUp(subscription: Subscription): Promise<void> {
+    const { revision, sink, closed } = subscription;
+    if (closed) return;
+    try {
+      for (;;) {
+        // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
+        await sink.drained();
+        if (subscription.revision !== revision) return;
+        subscription.beatsWaited = 0;
+        const { after, channels, until } = subscription.next;
+        const page = await this.#log.read({ after, channels, limit: this.#options.page });
+        if (subscription.revision !== revision) return;
+        if (isMissing(page, after)) {
+          subscription.skip(page.dropped);
+          this.#tellGap(subscription, "expired", this.cursor(after), page.dropped);
+        }
+        this.#replay(subscription, page, until);
+        if (subscription.revision !== revision) return;
+        if (subscription.position < this.#delivered) continue;
+        if (subscription.position === this.#delivered && subscription.next.until === Infinity) {
+          // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
+          this.#attach(subscription);
+          sink.signal({ kind: "live", id: this.cursor() });
+          return;
+        }
+        // It is further than what was delivered here: a log may be ahead of that.
+        await new Promise<void>((resolve) => this.#awaiting.push(resolve));
+      }
+    } catch {
+      if (subscription.revision === revision) this.#end(subscription, "unavailable");
+    }
+  }
+
+  #replay(subscription: Subscription, page: LogPage, until: number): void {
+    // What a log has beyond the last delivery will come live.
+    const messages = subscription.pass(page.messages, Math.min(page.end, until, this.#delivered));
+    if (messages.length === 0) return;
+    const due = messages.map((message) => new Envelope(message, this.idOf(message)));
+    const bytes = joined(due, subscription.sink.format);
+    subscription.sink.write(bytes);
+    this.stats.replayed += due.length;
+    this.stats.bytes += bytes.length;
+  }
+
+  #deliver(messages: readonly Message[]): void {
+    for (const message of messages) {
+      // An ephemeral message has its predecessor's offset, so it must not move ours back.
+      if (!message.ephemeral) this.#delivered = message.offset;
+      if (this.#probes.take(message)) continue;
+      this.stats.published++;
+      const envelope = new Envelope(message, this.idOf(message));
+      let receivers = 0;
+      this.#routes.each(message.channel, (audience) => {
+        if (!audience.offer(envelope)) return;
+        receivers += audience.members.size;
+        if (this.#dirty.size === 0) this.#options.endOfTurn(() => this.#flush());
+        this.#dirty.add(audience);
+      });
+      this.#offered.set(message, receivers);
+    }
+    for (const resume of this.#awaiting.splice(0)) resume();
+  }
+
+  #flush(): void {
+    for (const audience of this.#dirty) this.#write(audience);
+    this.#dirty.clear();
+  }
+
+  #write(audience: Audience): void {
+    if (!audience.flush(this.stats)) return;
+    for (const member of audience.members) {
+      if (member.sink.pending > this.#options.maxPending) this.#cut(member as Subscription);
+    }
+  }
+
+  #cut(subscription: Subscription): void {
+    this.stats.slow++;
+    this.#end(subscription, "slow");
+  }
+
+  #end(subscription: Subscription, reason: CloseReason): void {
+    this.unsubscribe(subscription);
+    subscription.sink.close(reason);
+  }
+
+  #tellGap(subscription: Subscription, reason: GapReason, after: string, resumed: number): void {
+    this.stats.gaps++;
+    subscription.sink.signal({ kind: "gap", ...gap(reason, after, this.cursor(resumed)) });
+  }
+}

@@ -1,0 +1,125 @@
+import type { ChannelName } from "./channel.ts";
+import { HubError } from "./errors.ts";
+
+/** What someone wants published, before the log took it. Made by `draft`. */
+export interface Draft {
+  readonly channel: ChannelName;
+  /** What an `EventSource` dispatches on: one line, at most 64 characters, `message` by default. */
+  readonly event: string;
+  /** The payload as JSON text on one line: parsed by the two ends, never in between. */
+  readonly data: string;
+  /** Who sent it, as the sender says: one line, at most 128 characters. */
+  readonly sender: string;
+  /** Reaches those listening now; not kept, gets no id. */
+  readonly ephemeral?: boolean;
+  /** Names this publication: the same key on the same channel again is answered with the message it made. */
+  readonly key?: string;
+}
+
+/** One published item. */
+export interface Message extends Draft {
+  /** Its place in the one order of all channels; an ephemeral message has that of the message before it. */
+  readonly offset: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** What a publisher is told. */
+export interface Published {
+  /** Undefined for an ephemeral message. */
+  readonly id: string | undefined;
+  readonly message: Message;
+  /** Live readers it was offered to. */
+  readonly receivers: number;
+  /** True where its key had been used before: the message is the one kept then. */
+  readonly repeated: boolean;
+}
+
+/** What a caller gives to publish; checked by `draft`. */
+export interface DraftInput {
+  readonly channel: ChannelName;
+  /** Any JSON value. */
+  readonly data: unknown;
+  readonly event?: string | undefined;
+  readonly sender?: string | undefined;
+  readonly ephemeral?: boolean | undefined;
+  readonly key?: string | undefined;
+}
+
+/** How messages look to one kind of reader. One object per kind: readers that share it share the bytes. */
+export interface Format {
+  /** `id` is undefined for an ephemeral message. */
+  encode(message: Message, id: string | undefined): Uint8Array;
+  join(parts: readonly Uint8Array[]): Uint8Array;
+}
+
+/** A message on its way to readers: encoded once per format, however many there are. */
+export class Envelope {
+  readonly message: Message;
+  readonly #id: string | undefined;
+  readonly #encoded: [Format, Uint8Array][] = [];
+
+  constructor(message: Message, id: string | undefined) {
+    this.message = message;
+    this.#id = id;
+  }
+
+  encodedBy(format: Format): Uint8Array {
+    for (const [known, bytes] of this.#encoded) if (known === format) return bytes;
+    const bytes = format.encode(this.message, this.#id);
+    this.#encoded.push([format, bytes]);
+    return bytes;
+  }
+}
+
+/** Event names by which readers are told of replay and loss; nobody else may say them. */
+const SIGNALS: ReadonlySet<string> = new Set(["live", "gap"]);
+const MAX_EVENT = 64;
+const MAX_SENDER = 128;
+const MAX_KEY = 255;
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
+const utf8 = new TextEncoder();
+
+/**
+ * Checks what is to be published. `maxBytes` bounds the payload: the UTF-8 bytes of a string, or of the JSON of another
+ * value. Throws `INVALID_MESSAGE` or `MESSAGE_TOO_LARGE`, naming the field.
+ */
+export function draft(input: DraftInput, maxBytes: number): Draft {
+  const event = line("event", input.event ?? "message", MAX_EVENT);
+  if (event === "") throw new HubError("INVALID_MESSAGE", "event is empty; leave it out, or give a name such as order");
+  if (SIGNALS.has(event)) {
+    throw new HubError("INVALID_MESSAGE", `event ${event} is one of the server's own signals; use another name`);
+  }
+  const sender = line("sender", input.sender ?? "anyone", MAX_SENDER);
+  const data = JSON.stringify(input.data);
+  if (data === undefined) throw new HubError("INVALID_MESSAGE", "data is missing; give any JSON value");
+  const text = typeof input.data === "string" ? input.data : data;
+  const bytes = text.length * 3 <= maxBytes ? 0 : utf8.encode(text).length;
+  if (bytes > maxBytes) {
+    throw new HubError("MESSAGE_TOO_LARGE", `data has ${bytes} bytes; at most ${maxBytes} are allowed`);
+  }
+  if (data.includes("\\ud") && LONE_SURROGATE.test(data)) {
+    throw new HubError("INVALID_MESSAGE", "data holds half a surrogate pair, which no UTF-8 text can carry");
+  }
+  const key = input.key === undefined ? {} : { key: checkedKey(input.key) };
+  return { channel: input.channel, event, data, sender, ...(input.ephemeral ? { ephemeral: true } : {}), ...key };
+}
+
+// JSON.stringify writes a lone surrogate, and nothing else, as an unescaped-backslash \udXXX.
+const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
+function line(field: string, text: string, max: number): string {
+  if (text.length > max) {
+    throw new HubError("INVALID_MESSAGE", `${field} has ${text.length} characters; at most ${max} are allowed`);
+  }
+  if (NOT_ONE_LINE.test(text) || !text.isWellFormed()) {
+    throw new HubError("INVALID_MESSAGE", `${field} must be one line of text without control characters`);
+  }
+  return text;
+}
+
+function checkedKey(key: string): string {
+  if (key === "") throw new HubError("INVALID_MESSAGE", "the idempotency key is empty; leave it out or give one");
+  return line("the idempotency key", key, MAX_KEY);
+}

@@ -1,0 +1,88 @@
+import type { Audience, Member } from "./audience.ts";
+import { covers, type ChannelPattern } from "./channel.ts";
+import type { Message } from "./message.ts";
+import type { Sink } from "./sink.ts";
+
+export interface SubscribeRequest {
+  readonly channels: readonly ChannelPattern[];
+  /** A cursor as text, or `earliest`; what is not a cursor of this log is answered with a gap. Absent: from now on. */
+  readonly after?: string | undefined;
+}
+
+/**
+ * One reader's place in the log, and where to send what follows. Either it is live, in an audience that gets what is
+ * published; or it is catching up, reading pages from `position` until it has passed what the hub delivered.
+ */
+export class Subscription implements Member {
+  readonly sink: Sink;
+  /** Counts up from 0 over the hub's life; spreads the heartbeats. */
+  readonly number: number;
+  /** Each channel or pattern it reads, with the offset behind which it wants messages while it is catching up. */
+  readonly wants: Map<ChannelPattern, number> = new Map();
+  /** While catching up: everything up to here has been given to the sink, or was not wanted. */
+  position: number;
+  /** Set exactly while it is live. */
+  audience: Audience | undefined;
+  closed = false;
+  /** Changes when what it reads changes, so that a page asked for before is thrown away. */
+  revision = 0;
+  /** While catching up: heartbeats that passed since its socket last took a whole page. */
+  beatsWaited = 0;
+
+  constructor(sink: Sink, number: number, position: number) {
+    this.sink = sink;
+    this.number = number;
+    this.position = position;
+  }
+
+  get channels(): readonly ChannelPattern[] {
+    return [...this.wants.keys()];
+  }
+
+  /** What it reads next: the channels it reads from its position on, and the offset at which it reads others, too. */
+  get next(): { readonly after: number; readonly channels: readonly ChannelPattern[]; readonly until: number } {
+    const channels: ChannelPattern[] = [];
+    let until = Infinity;
+    for (const [pattern, since] of this.wants) {
+      if (since <= this.position) channels.push(pattern);
+      else until = Math.min(until, since);
+    }
+    return { after: this.position, channels, until };
+  }
+
+  /** Moves on over a page, up to `end`; returns what of it was asked for: each channel counts from where it was asked from. */
+  pass(messages: readonly Message[], end: number): readonly Message[] {
+    const wants = [...this.wants];
+    this.position = Math.max(this.position, end);
+    return messages.filter(
+      ({ channel, offset }) =>
+        offset <= end && wants.some(([pattern, since]) => offset > since && covers(pattern, channel)),
+    );
+  }
+
+  /** Reads these channels from behind `since` on, and what it read before from where it is. */
+  want(channels: readonly ChannelPattern[], since: number): void {
+    this.revision++;
+    for (const [pattern, wanted] of this.wants) this.wants.set(pattern, Math.max(wanted, this.position));
+    // Asking again for what is being read must not leave out what is still to come of it.
+    for (const pattern of channels) this.wants.set(pattern, Math.min(this.wants.get(pattern) ?? since, since));
+    this.position = Math.min(this.position, since);
+    this.#advance();
+  }
+
+  /** Wants nothing up to `offset` any more. */
+  skip(offset: number): void {
+    for (const [pattern, since] of this.wants) if (since < offset) this.wants.set(pattern, offset);
+    this.#advance();
+  }
+
+  /** Everything up to `offset` has been given to the sink. */
+  settle(offset: number): void {
+    this.position = offset;
+    this.skip(offset);
+  }
+
+  #advance(): void {
+    if (this.wants.size > 0) this.position = Math.max(this.position, Math.min(...this.wants.values()));
+  }
+}

@@ -1,0 +1,90 @@
+import type { Cursor } from "../../src/core/cursor.ts";
+import type { ChannelQuery, ChannelState, Log, LogPage, LogQuery, LogSize } from "../../src/core/log.ts";
+import type { Draft, Message } from "../../src/core/message.ts";
+import type { Truth } from "./reader-model.ts";
+import type { Schedule } from "./schedule.ts";
+
+/**
+ * A log that answers late and out of step, as one across a network may. Its steps on a schedule: `read` before it looks,
+ * `page` before it hands over what it saw, `announce` before the follower hears of a turn's messages, `appended`
+ * before a publisher does, `followed` before `follow` resolves. Announcements stay in order, whichever is let go.
+ */
+export class LateLog implements Log {
+  readonly #log: Log;
+  readonly #schedule: Schedule;
+  readonly #unannounced = new Map<Message, PromiseWithResolvers<void>>();
+  readonly #batches: (readonly Message[])[] = [];
+  /** Every message that the log kept, in its order, announced or not. */
+  readonly kept: Message[] = [];
+  readonly #ephemeral = new Map<unknown, Message>();
+
+  constructor(log: Log, schedule: Schedule) {
+    this.#log = log;
+    this.#schedule = schedule;
+  }
+
+  get epoch(): string {
+    return this.#log.epoch;
+  }
+
+  /** What really happened, for a log that was empty. */
+  get truth(): Truth {
+    const { kept, epoch } = this;
+    return { kept, epoch, ephemeral: this.#ephemeral, droppedTo: () => kept.length - this.#log.size().messages };
+  }
+
+  async append(draft: Draft): Promise<Message> {
+    const message = await this.#log.append(draft);
+    await this.#unannounced.get(message)?.promise;
+    await this.#schedule.reached("appended");
+    return message;
+  }
+
+  async read(query: LogQuery): Promise<LogPage> {
+    await this.#schedule.reached("read");
+    const page = await this.#log.read(query);
+    await this.#schedule.reached("page");
+    return page;
+  }
+
+  async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
+    const start = await this.#log.follow((messages) => {
+      this.#batches.push(messages);
+      for (const message of messages) {
+        this.#unannounced.set(message, Promise.withResolvers());
+        if (message.ephemeral) this.#ephemeral.set(JSON.parse(message.data), message);
+        else this.kept.push(message);
+      }
+      this.#schedule.call("announce", () => {
+        const batch = this.#batches.shift() ?? [];
+        listener(batch);
+        for (const message of batch) {
+          this.#unannounced.get(message)?.resolve();
+          this.#unannounced.delete(message);
+        }
+      });
+    });
+    await this.#schedule.reached("followed");
+    return start;
+  }
+
+  knows(cursor: Cursor): boolean {
+    return this.#log.knows(cursor);
+  }
+
+  channels(query: ChannelQuery): readonly ChannelState[] {
+    return this.#log.channels(query);
+  }
+
+  size(): LogSize {
+    return this.#log.size();
+  }
+
+  check(): Promise<void> {
+    return this.#log.check();
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+}

@@ -1,0 +1,25 @@
+import { channelName, channelPattern, type ChannelPattern } from "../../src/core/channel.ts";
+import { Hub, type HubOptions } from "../../src/core/hub.ts";
+import type { Log, Retention } from "../../src/core/log.ts";
+import { draft, type Draft, type DraftInput } from "../../src/core/message.ts";
+
+/** Keeps everything. */
+export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: Infinity };
+
+export function draftOf(channel: string, data: unknown, more: Omit<DraftInput, "channel" | "data"> = {}): Draft {
+  return draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);
+}
+
+export function patternsOf(...texts: string[]): ChannelPattern[] {
+  return texts.map(channelPattern);
+}
+
+/** A hub with small pages, whose turns end as a server's do. */
+export async function openHub(log: Log, options: Partial<HubOptions> = {}): Promise<Hub & AsyncDisposable> {
+  return disposable(await Hub.open(log, { maxPending: 1024 * 1024, page: 3, endOfTurn: setImmediate, ...options }));
+}
+
+/** Closes something when a test ends. */
+export function disposable<T extends { close(): Promise<void> }>(thing: T): T & AsyncDisposable {
+  return Object.assign(thing, { [Symbol.asyncDispose]: () => thing.close() });
+}
