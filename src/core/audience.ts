@@ -6,40 +6,108 @@ import type { Stats } from "./stats.ts";
 /** A live reader, as its audience sees it. */
 export interface Member {
   readonly sink: Sink;
+  /** How many of the messages ever offered to its audience it has been given, or came too late for. */
+  given: number;
 }
 
 /**
- * The live readers with the same channels and the same format. What a turn publishes is collected here, joined once,
- * and written once to each.
+ * The live readers with the same channels and the same format. What is published is queued here once, and written to
+ * the members in rounds: each gets all it has not been given yet in one piece, the same bytes for all who lack the same.
  */
 export class Audience {
   readonly patterns: readonly ChannelPattern[];
-  readonly members: Set<Member> = new Set();
   readonly #format: Format;
-  #waiting: Envelope[] = [];
+  readonly #members = new Set<Member>();
+  #queue: Envelope[] = [];
+  /** How many messages were offered before the first in the queue. */
+  #before = 0;
+  /** The members that this round has still to visit. */
+  #round: Iterator<Member> | undefined;
+  /** Everyone will have been given this much when the round is over. */
+  #roundGives = 0;
+  #piece: { readonly from: number; readonly to: number; readonly bytes: Uint8Array } | undefined;
 
   constructor(patterns: readonly ChannelPattern[], format: Format) {
     this.patterns = patterns;
     this.#format = format;
   }
 
-  /** Adds a message to what the next `flush` writes; false where it is there already. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Whether anyone lacks anything. */
+  get isBehind(): boolean {
+    return this.#queue.length > 0 && this.#members.size > 0;
+  }
+
+  /** A new member is given what is offered from now on. */
+  join(member: Member): void {
+    member.given = this.#end;
+    this.#members.add(member);
+  }
+
+  leave(member: Member): void {
+    this.#members.delete(member);
+  }
+
+  /** Queues a message for everyone; false where it is queued already. */
   offer(envelope: Envelope): boolean {
-    if (this.#waiting.at(-1) === envelope) return false;
-    this.#waiting.push(envelope);
+    if (this.#queue.at(-1) === envelope) return false;
+    this.#queue.push(envelope);
     return true;
   }
 
-  /** Writes what was offered to every member, and counts it; false where there was nothing. */
-  flush(stats: Stats): boolean {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return false;
-    this.#waiting = [];
-    const bytes = joined(waiting, this.#format);
-    stats.delivered += waiting.length * this.members.size;
-    stats.bytes += bytes.length * this.members.size;
-    for (const member of this.members) member.sink.write(bytes);
+  /**
+   * Goes on with the round: writes to at most `most` members what each lacks, and returns to how many it did. Calls
+   * back for each whose socket lags behind; that one may leave.
+   */
+  write(most: number, stats: Stats, onLag: (member: Member) => void): number {
+    let written = 0;
+    while (written < most && this.isBehind) {
+      if (this.#round === undefined) {
+        this.#round = this.#members.values();
+        this.#roundGives = this.#end;
+      }
+      const { value: member, done } = this.#round.next();
+      if (done) this.#endRound();
+      else if (this.give(member, stats, onLag)) written++;
+    }
+    if (this.#members.size === 0) this.#endRound();
+    return written;
+  }
+
+  /** Writes to one member what it lacks; false where it lacks nothing. */
+  give(member: Member, stats: Stats, onLag: (member: Member) => void): boolean {
+    const { given } = member;
+    const end = this.#end;
+    if (given === end) return false;
+    member.given = end;
+    const bytes = this.#bytes(given, end);
+    stats.delivered += end - given;
+    stats.bytes += bytes.length;
+    if (!member.sink.write(bytes)) onLag(member);
     return true;
+  }
+
+  get #end(): number {
+    return this.#before + this.#queue.length;
+  }
+
+  /** Members are visited one after the other, so most of them lack what the one before lacked. */
+  #bytes(from: number, to: number): Uint8Array {
+    if (this.#piece?.from === from && this.#piece.to === to) return this.#piece.bytes;
+    const bytes = joined(this.#queue.slice(from - this.#before), this.#format);
+    this.#piece = { from, to, bytes };
+    return bytes;
+  }
+
+  #endRound(): void {
+    this.#round = undefined;
+    this.#piece = undefined;
+    const told = this.#members.size === 0 ? this.#end : this.#roundGives;
+    this.#queue = told === this.#end ? [] : this.#queue.slice(told - this.#before);
+    this.#before = told;
   }
 }
 

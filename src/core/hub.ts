@@ -1,24 +1,20 @@
-import { joined, type Audience } from "./audience.ts";
+import { joined } from "./audience.ts";
 import type { ChannelPattern } from "./channel.ts";
 import { BEGINNING, cursorText, startOf } from "./cursor.ts";
+import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
 import { gap, readHistory, type History, type HistoryQuery } from "./history.ts";
 import { listChannels, type ChannelListing } from "./listing.ts";
 import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import { Probes } from "./probes.ts";
-import { Routes } from "./routes.ts";
 import type { CloseReason, GapReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
-export interface HubOptions {
-  /** Bytes a live reader may leave untaken before it is cut. */
-  readonly maxPending: number;
+export interface HubOptions extends DeliveryOptions {
   /** Messages in one page of replay. */
   readonly page: number;
-  /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
-  readonly endOfTurn: (flush: () => void) => void;
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
 }
@@ -30,10 +26,9 @@ export class Hub {
   readonly stats: Stats = new Stats();
   readonly #log: Log;
   readonly #options: HubOptions;
-  readonly #routes = new Routes();
+  readonly #delivery: Delivery<Subscription>;
   readonly #subscriptions = new Set<Subscription>();
   readonly #offered = new WeakMap<Message, number>();
-  readonly #dirty = new Set<Audience>();
   readonly #probes = new Probes();
   /** Called with the next delivery. */
   readonly #awaiting: (() => void)[] = [];
@@ -44,6 +39,7 @@ export class Hub {
   private constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
+    this.#delivery = new Delivery(options, this.stats, (subscription) => this.#cut(subscription));
   }
 
   /** Follows the log; the hub has it to itself from here on, and closes it. */
@@ -125,8 +121,7 @@ export class Hub {
     subscription.closed = true;
     subscription.revision++;
     this.#subscriptions.delete(subscription);
-    if (subscription.audience !== undefined) this.#routes.leave(subscription.audience, subscription);
-    subscription.audience = undefined;
+    this.#delivery.drop(subscription);
   }
 
   /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
@@ -136,7 +131,7 @@ export class Hub {
 
   /** Channels that hold or held messages, or have live readers, by name. */
   channels(query: ChannelQuery): readonly ChannelListing[] {
-    return listChannels(this.#log, this.#routes, query);
+    return listChannels(this.#log, this.#delivery.routes, query);
   }
 
   /** The id of a message; undefined where it was not kept. */
@@ -152,9 +147,11 @@ export class Hub {
   /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */
   beat(part: number, parts: number): void {
     const live = { kind: "beat", id: this.cursor() } as const;
-    this.#flush();
     for (const subscription of this.#subscriptions) {
       if (subscription.number % parts !== part) continue;
+      // The id tells it that it has everything up to there.
+      this.#delivery.give(subscription);
+      if (subscription.closed) continue;
       if (subscription.audience !== undefined) subscription.sink.signal(live);
       else if (++subscription.beatsWaited > MAX_BEATS_WAITED) this.#cut(subscription);
       // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
@@ -181,31 +178,21 @@ export class Hub {
     for (const subscription of this.#subscriptions) {
       const wait = start + (spread * ended++) / count - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
-      this.#end(subscription, "shutdown");
+      this.#leave(subscription);
+      if (!subscription.closed) this.#end(subscription, "shutdown");
     }
     await this.#log.close();
   }
 
   #attach(subscription: Subscription): void {
-    const { channels, sink } = subscription;
-    // What waits was read by this subscription already, or is older than its interest. Writing it may cut the last
-    // member, and with it the audience, so that this is another one then.
-    this.#write(this.#routes.audience(channels, sink.format));
-    const audience = this.#routes.audience(channels, sink.format);
-    audience.members.add(subscription);
-    subscription.audience = audience;
+    this.#delivery.join(subscription);
     subscription.beatsWaited = 0;
   }
 
-  /** Takes a subscription out of its audience; false where it was in none. */
+  /** Gives a live subscription all it was offered and takes it out; false where it was not live, or is closed by this. */
   #leave(subscription: Subscription): boolean {
-    const { audience } = subscription;
-    if (audience === undefined) return false;
-    // What this writes may be too much for the very reader that leaves, which is then closed.
-    this.#write(audience);
-    this.#routes.leave(audience, subscription);
-    subscription.audience = undefined;
-    return true;
+    this.#delivery.give(subscription);
+    return this.#delivery.drop(subscription);
   }
 
   async #catchUp(subscription: Subscription): Promise<void> {
@@ -258,29 +245,9 @@ export class Hub {
       if (!message.ephemeral) this.#delivered = message.offset;
       if (this.#probes.take(message)) continue;
       this.stats.published++;
-      const envelope = new Envelope(message, this.idOf(message));
-      let receivers = 0;
-      this.#routes.each(message.channel, (audience) => {
-        if (!audience.offer(envelope)) return;
-        receivers += audience.members.size;
-        if (this.#dirty.size === 0) this.#options.endOfTurn(() => this.#flush());
-        this.#dirty.add(audience);
-      });
-      this.#offered.set(message, receivers);
+      this.#offered.set(message, this.#delivery.offer(new Envelope(message, this.idOf(message))));
     }
     for (const resume of this.#awaiting.splice(0)) resume();
-  }
-
-  #flush(): void {
-    for (const audience of this.#dirty) this.#write(audience);
-    this.#dirty.clear();
-  }
-
-  #write(audience: Audience): void {
-    if (!audience.flush(this.stats)) return;
-    for (const member of audience.members) {
-      if (member.sink.pending > this.#options.maxPending) this.#cut(member as Subscription);
-    }
   }
 
   #cut(subscription: Subscription): void {

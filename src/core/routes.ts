@@ -28,8 +28,8 @@ export class Routes {
 
   /** Takes a member out; an audience without members is forgotten. */
   leave(audience: Audience, member: Member): void {
-    audience.members.delete(member);
-    if (audience.members.size > 0) return;
+    audience.leave(member);
+    if (audience.size > 0) return;
     this.#byFormat.get(member.sink.format)?.delete(audience.patterns.join(","));
     for (const pattern of audience.patterns) {
       const audiences = this.#byPattern.get(pattern);
@@ -51,7 +51,7 @@ export class Routes {
     const audiences = new Set<Audience>();
     this.each(channel, (audience) => audiences.add(audience));
     let readers = 0;
-    for (const audience of audiences) readers += audience.members.size;
+    for (const audience of audiences) readers += audience.size;
     return readers;
   }
 

@@ -21,6 +21,7 @@ export class Subscription implements Member {
   readonly wants: Map<ChannelPattern, number> = new Map();
   /** While catching up: everything up to here has been given to the sink, or was not wanted. */
   position: number;
+  given = 0;
   /** Set exactly while it is live. */
   audience: Audience | undefined;
   closed = false;

@@ -152,7 +152,8 @@ class Trial {
 async function run(log: Log, steps: readonly Step[], maxPending: number): Promise<void> {
   const schedule = new Schedule();
   const late = new LateLog(log, schedule);
-  const opening = openHub(late, { page: 4, maxPending, endOfTurn: (flush) => schedule.call("end", flush) });
+  const endOfTurn = (write: () => void): void => schedule.call("end", write);
+  const opening = openHub(late, { page: 4, maxPending, endOfTurn, writesPerTurn: 2 });
   await turn();
   schedule.letAny(0);
   await using hub = await opening;

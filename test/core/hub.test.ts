@@ -361,6 +361,18 @@ describe("a hub that opens", () => {
     assert.equal(hub.cursor(), `${log.epoch}-3`);
   });
 
+  it("does not go back to where an ephemeral message was published", async () => {
+    const log = new MemoryLog(FOREVER);
+    let announce: Parameters<typeof log.follow>[0] = () => {};
+    log.follow = (listener) => {
+      announce = listener;
+      return Promise.resolve(5);
+    };
+    await using hub = await openHub(log);
+    announce([{ ...draftOf("a", 1, { ephemeral: true }), offset: 3, time: 0 }]);
+    assert.equal(hub.cursor(), `${log.epoch}-5`);
+  });
+
   it("keeps what it delivered before it was told where the log starts", async () => {
     const schedule = new Schedule("followed");
     const log = new LateLog(new MemoryLog(FOREVER), schedule);

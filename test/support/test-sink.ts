@@ -82,12 +82,13 @@ export class TestSink implements Sink {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array): boolean {
     this.writes++;
     if (this.#stalled) this.pending += bytes.length;
     for (const line of Buffer.from(bytes).toString().split("\n")) {
       if (line !== "") this.#enter(JSON.parse(line) as SinkEntry);
     }
+    return this.pending === 0;
   }
 
   signal(signal: Signal): void {

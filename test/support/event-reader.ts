@@ -1,0 +1,95 @@
+import * as http from "node:http";
+import { createParser } from "eventsource-parser";
+import { Queue } from "./queue.ts";
+
+/** An event as the stream gave it; `event` is `message` where it gave none. */
+export interface ReadEvent {
+  readonly event: string;
+  readonly data: string;
+  readonly id: string | undefined;
+}
+
+export interface EventReaderOptions {
+  readonly lastEventId?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+}
+
+/** A reader of `text/event-stream`, parsed by a parser that is not ours. */
+export class EventReader {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly comments: string[] = [];
+  /** Every id the stream gave, those of heartbeats among them. */
+  readonly ids: string[] = [];
+  /** Everything that came, as it came. */
+  text = "";
+  retry: number | undefined;
+  /** Resolves when the stream has ended or broken. */
+  readonly ended: Promise<void>;
+  readonly #events: Queue<ReadEvent> = new Queue("an event");
+  readonly #response: http.IncomingMessage;
+
+  private constructor(response: http.IncomingMessage) {
+    this.#response = response;
+    this.status = response.statusCode ?? 0;
+    this.headers = response.headers;
+    const parser = createParser({
+      onEvent: ({ event = "message", data, id }) => this.#events.put({ event, data, id }),
+      onComment: (comment) => this.comments.push(comment),
+      onRetry: (retry) => (this.retry = retry),
+      onId: (id) => this.ids.push(id),
+    });
+    response.setEncoding("utf8").on("data", (chunk: string) => {
+      this.text += chunk;
+      parser.feed(chunk);
+    });
+    this.ended = new Promise((resolve) => {
+      response
+        .on("error", () => {})
+        .on("close", () => {
+          this.#events.end();
+          resolve();
+        });
+    });
+  }
+
+  /** Resolves when the head of the response is there. */
+  static open(url: string, { lastEventId, headers = {} }: EventReaderOptions = {}): Promise<EventReader> {
+    const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+    return new Promise((resolve, reject) => {
+      const request = http.get(url, { agent: false, headers: { accept: "text/event-stream", ...resume, ...headers } });
+      request.on("response", (response) => resolve(new EventReader(response)));
+      request.on("error", reject);
+    });
+  }
+
+  /** The next event; rejects when none comes before a deadline, or the stream ends. */
+  next(): Promise<ReadEvent> {
+    return this.#events.next();
+  }
+
+  /** The next events' data. */
+  async data(count: number): Promise<string[]> {
+    const data: string[] = [];
+    while (data.length < count) data.push((await this.next()).data);
+    return data;
+  }
+
+  /** Events that have come and nobody asked for. */
+  get waiting(): readonly ReadEvent[] {
+    return this.#events.waiting;
+  }
+
+  /** Stops taking what comes, as a frozen client does. */
+  freeze(): void {
+    this.#response.pause();
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

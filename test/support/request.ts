@@ -1,0 +1,33 @@
+import * as http from "node:http";
+import { text as textOf } from "node:stream/consumers";
+
+export interface RequestOptions {
+  readonly method?: string;
+  readonly headers?: http.OutgoingHttpHeaders;
+  readonly body?: string | Uint8Array;
+  readonly agent?: http.Agent;
+}
+
+/** A whole response. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  json(): unknown;
+}
+
+/** One request with exactly these headers, which `fetch` would not send: Host and Origin among them. */
+export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
+  const { method = "GET", headers = {}, body, agent } = options;
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    const outgoing = http.request(
+      url,
+      { method, headers, agent: agent ?? false, signal: AbortSignal.timeout(30_000) },
+      resolve,
+    );
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+  const text = await textOf(response);
+  return { status: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) as unknown };
+}
