@@ -17,6 +17,8 @@ export interface HubOptions extends DeliveryOptions {
   readonly page: number;
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
+  /** Called with the reason for which a reader that was catching up is ended. */
+  readonly onReadFailed?: (error: unknown) => void;
 }
 
 const MAX_BEATS_WAITED = 3;
@@ -186,6 +188,7 @@ export class Hub {
 
   #attach(subscription: Subscription): void {
     this.#delivery.join(subscription);
+    subscription.catchingUp = false;
     subscription.beatsWaited = 0;
   }
 
@@ -195,25 +198,27 @@ export class Hub {
     return this.#delivery.drop(subscription);
   }
 
+  /** Reads page after page until a subscription has passed what was delivered, however its channels change meanwhile. */
   async #catchUp(subscription: Subscription): Promise<void> {
-    const { revision, sink, closed } = subscription;
-    if (closed) return;
+    if (subscription.catchingUp) return;
+    subscription.catchingUp = true;
+    const { sink } = subscription;
     try {
-      for (;;) {
+      while (!subscription.closed) {
+        const { revision } = subscription;
         // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
         await sink.drained();
-        if (subscription.revision !== revision) return;
+        if (subscription.revision !== revision) continue;
         subscription.beatsWaited = 0;
         const { after, channels, until } = subscription.next;
         const page = await this.#log.read({ after, channels, limit: this.#options.page });
-        if (subscription.revision !== revision) return;
+        if (subscription.revision !== revision) continue;
         if (isMissing(page, after)) {
           subscription.skip(page.dropped);
           this.#tellGap(subscription, "expired", this.cursor(after), page.dropped);
         }
         this.#replay(subscription, page, until);
-        if (subscription.revision !== revision) return;
-        if (subscription.position < this.#delivered) continue;
+        if (subscription.revision !== revision || subscription.position < this.#delivered) continue;
         if (subscription.position === this.#delivered && subscription.next.until === Infinity) {
           // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
           this.#attach(subscription);
@@ -223,8 +228,10 @@ export class Hub {
         // It is further than what was delivered here: a log may be ahead of that.
         await new Promise<void>((resolve) => this.#awaiting.push(resolve));
       }
-    } catch {
-      if (subscription.revision === revision) this.#end(subscription, "unavailable");
+    } catch (error) {
+      if (subscription.closed) return;
+      this.#options.onReadFailed?.(error);
+      this.#end(subscription, "unavailable");
     }
   }
 

@@ -27,6 +27,8 @@ export class Subscription implements Member {
   closed = false;
   /** Changes when what it reads changes, so that a page asked for before is thrown away. */
   revision = 0;
+  /** Set while the hub reads pages for it: once at a time, however often its channels change. */
+  catchingUp = false;
   /** While catching up: heartbeats that passed since its socket last took a whole page. */
   beatsWaited = 0;
 

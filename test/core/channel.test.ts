@@ -44,7 +44,7 @@ describe("a channel name", () => {
     }
   });
 
-  it("is refused with the rule it breaks and what would be right", () => {
+  it("[NAME-1] is refused with the rule it breaks and what would be right", () => {
     const rules: [string, RegExp][] = [
       ["", /it is empty; use words joined by dots, such as orders\.eu$/],
       ["a".repeat(129), /it has 129 characters; at most 128 are allowed$/],
@@ -83,7 +83,7 @@ describe("a pattern", () => {
     }
   });
 
-  it("is refused with the rule it breaks", () => {
+  it("[NAME-4] is refused with the rule it breaks", () => {
     const rules: [string, RegExp][] = [
       ["", /it is empty/],
       ["a*", /\* stands alone or ends a pattern after a dot, such as orders\.\*$/],
@@ -122,7 +122,7 @@ describe("a pattern", () => {
     assert.ok(!covers(of("orders.*"), of("*")));
   });
 
-  it("covers exactly the channels whose patterns include it", () => {
+  it("[NAME-3] covers exactly the channels whose patterns include it", () => {
     fc.assert(
       fc.property(pattern, name, (text, channel) => {
         const outer = channelPattern(text);
@@ -149,7 +149,7 @@ describe("a pattern", () => {
 });
 
 describe("a server channel", () => {
-  it("cannot be named from outside", () => {
+  it("[NAME-2] cannot be named from outside", () => {
     assert.equal(serverChannel("probe"), "hub.probe");
     assert.equal(refusal(() => channelName(serverChannel("probe"))).code, "INVALID_CHANNEL");
     assert.equal(refusal(() => channelPattern(serverChannel("probe"))).code, "INVALID_PATTERN");

@@ -75,7 +75,7 @@ describe("a reader with a cursor", () => {
     }
   });
 
-  it("gets every kept message of its channels for `earliest`, and never a gap", async () => {
+  it("[LOG-7] gets every kept message of its channels for `earliest`, and never a gap", async () => {
     await using hub = await openHub(new MemoryLog({ ...FOREVER, messages: 4 }));
     await publish(hub, "a", 1, 2, 3, 4, 5, 6);
     await publish(hub, "b", 7);
@@ -252,7 +252,7 @@ describe("a gap", () => {
     assert.deepEqual(sink.of("gap"), [{ kind: "gap", reason: "expired", after: cursor, resumed: hub.cursor(3) }]);
   });
 
-  it("is not told where only messages before the cursor were dropped, or none of its channels", async () => {
+  it("[LOG-6] is not told where only messages before the cursor were dropped, or none of its channels", async () => {
     await using hub = await openHub(new MemoryLog({ ...FOREVER, messages: 3 }));
     await publish(hub, "quiet", 1);
     const early = hub.cursor(0);

@@ -163,7 +163,7 @@ async function run(log: Log, steps: readonly Step[], maxPending: number): Promis
 }
 
 describe("whatever the order in which a log and readers answer, each reader gets its channels in order, whole and once", () => {
-  it("on a log that keeps everything", async () => {
+  it("[LOG-2] on a log that keeps everything", async () => {
     await fc.assert(
       fc.asyncProperty(schedules, (steps) => run(new MemoryLog(FOREVER), steps, Infinity)),
       { numRuns: 200 },

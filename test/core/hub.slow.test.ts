@@ -3,7 +3,9 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
+import { LateLog } from "../support/late-log.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
+import { Schedule } from "../support/schedule.ts";
 import { TestSink } from "../support/test-sink.ts";
 import { until } from "../support/until.ts";
 
@@ -141,6 +143,22 @@ describe("a reader that catches up slowly", () => {
     sink.resume();
     await until("it is live", () => sink.of("live").length === 1);
     assert.deepEqual(sink.data, [1, 2, 1, 2, 3, 4, 5, 6]);
+  });
+
+  it("keeps one page on its way, however often it changes its channels", async () => {
+    const schedule = new Schedule("read");
+    await using hub = await openHub(new LateLog(new MemoryLog(FOREVER), schedule), { page: 2 });
+    await publish(hub, "a", 1, 2, 3);
+    const sink = new TestSink();
+    const subscription = hub.subscribe({ channels: A, after: "earliest" }, sink);
+    for (let times = 0; times < 20; times++) {
+      await turn();
+      hub.add(subscription, { channels: A, after: "earliest" });
+    }
+    assert.equal(schedule.at("read"), 1);
+    schedule.open("read");
+    await until("it is live", () => sink.of("live").length === 1);
+    assert.deepEqual(sink.data, [1, 2, 3]);
   });
 
   it("is cut after some beats in which its socket took nothing", async () => {

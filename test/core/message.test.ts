@@ -82,7 +82,7 @@ describe("a draft", () => {
     );
   });
 
-  it("is as large as the UTF-8 of its string, or of its JSON", () => {
+  it("[MSG-2] is as large as the UTF-8 of its string, or of its JSON", () => {
     assert.ok(make({ data: "x".repeat(LIMIT) }));
     assert.ok(make({ data: "é".repeat(LIMIT / 2) }));
     assert.ok(make({ data: "😀".repeat(LIMIT / 4) }));
@@ -137,6 +137,14 @@ describe("a draft", () => {
       }
     }
     for (const text of ["order", "a b", "😀", "ä:ö", " x"]) assert.ok(make({ event: text, sender: text, key: text }));
+  });
+
+  it("does not take the names of the server's own signals, which would forge them", () => {
+    for (const event of ["live", "gap"]) {
+      const sentence = `event ${event} is one of the server's own signals; use another name`;
+      assert.deepEqual(refusal({ event }), ["INVALID_MESSAGE", sentence]);
+    }
+    for (const event of ["Live", "gaps", "beat"]) assert.equal(make({ event }).event, event);
   });
 
   it("bounds event, sender and key, and wants none of event and key empty", () => {

@@ -17,7 +17,7 @@ export class FrameReader {
 
   private constructor(ws: WebSocket) {
     this.ws = ws;
-    ws.on("message", (data) => this.#frames.put(JSON.parse(String(data)) as Frame));
+    ws.on("message", (data) => this.#frames.put(JSON.parse((data as Buffer).toString()) as Frame));
     this.closed = new Promise((resolve) => {
       ws.on("close", (code, reason) => {
         this.#frames.end();

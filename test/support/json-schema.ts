@@ -16,21 +16,37 @@ export interface Schema {
 
 /** Keywords that `faults` understands, or that assert nothing. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
-  "type properties required additionalProperties items anyOf enum const pattern minimum maximum default description format".split(" "),
+  "type properties required additionalProperties items anyOf enum const pattern minimum maximum default description format".split(
+    " ",
+  ),
 );
 
 /** Where a value is not what a schema says; empty where it is. */
 export function faults(value: unknown, schema: Schema, path = "$"): string[] {
-  const { type, properties = {}, required = [], additionalProperties = true, items, anyOf, pattern, minimum, maximum } = schema;
+  const {
+    type,
+    properties = {},
+    required = [],
+    additionalProperties = true,
+    items,
+    anyOf,
+    pattern,
+    minimum,
+    maximum,
+  } = schema;
   if (anyOf !== undefined) {
     return anyOf.some((one) => faults(value, one, path).length === 0) ? [] : [`${path} is none of its kinds`];
   }
-  if (type !== undefined && ![type].flat().some((name) => isOf(value, name))) return [`${path} is no ${[type].flat().join("|")}`];
+  if (type !== undefined && ![type].flat().some((name) => isOf(value, name)))
+    return [`${path} is no ${[type].flat().join("|")}`];
   if (schema.enum !== undefined && !schema.enum.includes(value)) return [`${path} is not one of its values`];
   if ("const" in schema && schema.const !== value) return [`${path} is not its value`];
-  if (typeof value === "string" && pattern !== undefined && !new RegExp(pattern).test(value)) return [`${path} has another form`];
-  if (typeof value === "number" && (value < (minimum ?? -Infinity) || value > (maximum ?? Infinity))) return [`${path} is out of range`];
-  if (Array.isArray(value)) return items === undefined ? [] : value.flatMap((item, index) => faults(item, items, `${path}[${index}]`));
+  if (typeof value === "string" && pattern !== undefined && !new RegExp(pattern).test(value))
+    return [`${path} has another form`];
+  if (typeof value === "number" && (value < (minimum ?? -Infinity) || value > (maximum ?? Infinity)))
+    return [`${path} is out of range`];
+  if (Array.isArray(value))
+    return items === undefined ? [] : value.flatMap((item, index) => faults(item, items, `${path}[${index}]`));
   if (typeof value !== "object" || value === null) return [];
   const missing = required.filter((name) => !Object.hasOwn(value, name)).map((name) => `${path}.${name} is missing`);
   const wrong = Object.entries(value).flatMap(([name, inner]) => {

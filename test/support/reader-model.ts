@@ -39,7 +39,8 @@ export class ReaderModel {
     sink.onEntry = (entry) => {
       try {
         this.#judge(entry);
-        const paged = entry.kind === "gap" ? entry.reason === "expired" : entry.kind === "message" || entry.kind === "live";
+        const paged =
+          entry.kind === "gap" ? entry.reason === "expired" : entry.kind === "message" || entry.kind === "live";
         if (paged) this.#begin();
       } catch (error) {
         // Not thrown here: a sink never throws, and a hub may make something else of it.

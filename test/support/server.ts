@@ -44,7 +44,10 @@ export interface ToolAnswer {
   readonly isError?: boolean;
 }
 
-/** Starts a server on a free port, without a log on disk and without a word on standard output unless asked for. */
+/**
+ * Starts a server on a free port. Unless asked for there is no log on disk, no word on standard output, and no
+ * heartbeat while a test lasts.
+ */
 export async function startServer(overrides: Partial<Config> = {}): Promise<TestServer> {
   const config: Config = {
     ...defaults(),
@@ -53,6 +56,7 @@ export async function startServer(overrides: Partial<Config> = {}): Promise<Test
     logLevel: "silent",
     env: "test",
     drain: 0,
+    heartbeat: 300,
     ...overrides,
   };
   const server = await createServer(config);

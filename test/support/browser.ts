@@ -1,0 +1,50 @@
+import { existsSync } from "node:fs";
+import type { TestContext } from "node:test";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { needs } from "./needs.ts";
+
+const PATH = "/usr/bin/chromium";
+const SWITCHES =
+  "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run";
+
+/** Opens the system's Chromium; undefined where there is none. */
+export async function openBrowser(...switches: string[]): Promise<Browser | undefined> {
+  if (!existsSync(PATH)) return undefined;
+  return chromium.launch({ executablePath: PATH, args: [...SWITCHES.split(" "), ...switches] });
+}
+
+/** Whether a test has its browser. */
+export function needsBrowser(test: TestContext, browser: Browser | undefined): browser is Browser {
+  return needs(test, "Chromium", browser !== undefined, "apt-get install chromium");
+}
+
+/** A page with a note of everything that should not happen in it. */
+export interface WatchedPage {
+  readonly page: Page;
+  /** Errors in its console and its scripts, violations of its policy, dialogs, and requests to elsewhere. */
+  readonly complaints: string[];
+}
+
+export async function watchedPage(browser: Browser, origin: string): Promise<WatchedPage> {
+  const context = await browser.newContext();
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
+  page.on("dialog", (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss().catch(() => {});
+  });
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin}/`) && !url.startsWith("data:")) complaints.push(`request: ${url}`);
+  });
+  await page.exposeFunction("complain", (text: string) => complaints.push(`policy: ${text}`));
+  await page.addInitScript(
+    "addEventListener('securitypolicyviolation', (event) => complain(event.violatedDirective + ' ' + event.blockedURI))",
+  );
+  return { page, complaints };
+}

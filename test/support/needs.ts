@@ -1,0 +1,13 @@
+import type { TestContext } from "node:test";
+
+/**
+ * Whether a test can run: where the machine lacks something it is skipped with the line that installs it, and on CI,
+ * where nothing may be lacking, it fails.
+ */
+export function needs(test: TestContext, what: string, isThere: boolean, install: string): boolean {
+  if (isThere) return true;
+  const sentence = `${what} is missing; install it with: ${install}`;
+  if (process.env["CI"] === "true") throw new Error(sentence);
+  test.skip(sentence);
+  return false;
+}
