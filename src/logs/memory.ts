@@ -1,0 +1,137 @@
+import { EVERYTHING, type ChannelName } from "../core/channel.ts";
+import type { Cursor } from "../core/cursor.ts";
+import { HubError } from "../core/errors.ts";
+import type { ChannelQuery, ChannelState, Log, LogPage, LogQuery, LogSize, Retention } from "../core/log.ts";
+import type { Draft, Message } from "../core/message.ts";
+import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
+import { endOfPage, merged } from "./page.ts";
+import { costOf, newEpoch } from "./record.ts";
+import { Ring } from "./ring.ts";
+import { Turn } from "./turn.ts";
+
+/** Keeps messages in this process and nowhere else: for tests and throw-away servers. */
+export class MemoryLog implements Log {
+  readonly epoch: string = newEpoch();
+  readonly #retention: Retention;
+  readonly #now: () => number;
+  readonly #directory = new ChannelDirectory();
+  readonly #all = new Ring();
+  readonly #byChannel = new Map<ChannelName, Ring>();
+  readonly #byKey = new Map<string, Message>();
+  readonly #turn = new Turn(() => this.#write());
+  readonly #expiry: NodeJS.Timeout;
+  #listener: (messages: readonly Message[]) => void = () => {};
+  #head = 0;
+  #bytes = 0;
+  #closed = false;
+
+  constructor(retention: Retention, now: () => number = Date.now) {
+    this.#retention = retention;
+    this.#now = now;
+    this.#expiry = setInterval(() => this.#expire(), 1000).unref();
+  }
+
+  async append(draft: Draft): Promise<Message> {
+    if (this.#closed) throw new HubError("LOG_UNAVAILABLE", "The log is closed");
+    return (await this.#turn.add(draft)) as Message;
+  }
+
+  async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
+    // Readers that replay take turns with everything else.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const dropped = this.#directory.dropped(channels);
+    const all = channels.includes(EVERYTHING);
+    const rings = all ? [this.#all] : this.#directory.behind(channels, after).map((entry) => this.#ring(entry.channel));
+    const pages = rings.map((ring) => ring.after(after, limit));
+    const { messages, more } = endOfPage(merged(pages, limit));
+    const cut = more || messages.length === limit;
+    return { messages, end: cut ? (messages.at(-1)?.offset ?? this.#head) : this.#head, dropped };
+  }
+
+  async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
+    this.#listener = listener;
+    return this.#head;
+  }
+
+  knows(cursor: Cursor): boolean {
+    return cursor.epoch === this.epoch && cursor.offset <= this.#head;
+  }
+
+  channels(query: ChannelQuery): readonly ChannelState[] {
+    return this.#directory.list(query);
+  }
+
+  size(): LogSize {
+    return { messages: this.#all.size, bytes: this.#bytes, channels: this.#directory.size };
+  }
+
+  async check(): Promise<void> {
+    if (this.#closed) throw new HubError("LOG_UNAVAILABLE", "The log is closed");
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#expiry);
+    this.#write();
+  }
+
+  #write(): void {
+    const published: Message[] = [];
+    const answers: (() => void)[] = [];
+    for (const { draft, resolve, reject } of this.#turn.take()) {
+      const outcome = this.#keep(draft as Draft, published);
+      answers.push(() => (outcome instanceof HubError ? reject(outcome) : resolve(outcome)));
+    }
+    this.#expire();
+    if (published.length > 0) this.#listener(published);
+    for (const answer of answers) answer();
+  }
+
+  #keep(draft: Draft, published: Message[]): Message | HubError {
+    // An ephemeral message is not kept, so its key is not either.
+    const name = draft.key === undefined || draft.ephemeral ? undefined : `${draft.channel} ${draft.key}`;
+    const known = name === undefined ? undefined : this.#byKey.get(name);
+    if (known !== undefined) return known;
+    const message: Message = { ...draft, offset: this.#head + (draft.ephemeral ? 0 : 1), time: this.#now() };
+    if (!draft.ephemeral) {
+      const entry = this.#directory.find(draft.channel) ?? this.#fresh(draft.channel);
+      if (entry instanceof HubError) return entry;
+      const bytes = entry.bytes + costOf(draft);
+      this.#directory.put({ ...entry, kept: entry.kept + 1, bytes, last: message.offset, time: message.time });
+      this.#head = message.offset;
+      this.#bytes += costOf(draft);
+      this.#all.push(message);
+      this.#ring(draft.channel).push(message);
+      if (name !== undefined) this.#byKey.set(name, message);
+    }
+    published.push(message);
+    return message;
+  }
+
+  #fresh(channel: ChannelName): ChannelEntry | HubError {
+    this.#directory.forget(this.#directory.forgettable());
+    return this.#directory.fresh(channel);
+  }
+
+  #ring(channel: ChannelName): Ring {
+    let ring = this.#byChannel.get(channel);
+    if (ring === undefined) this.#byChannel.set(channel, (ring = new Ring()));
+    return ring;
+  }
+
+  #expire(): void {
+    const { age, messages, bytes } = this.#retention;
+    for (let first = this.#all.first; first !== undefined; first = this.#all.first) {
+      if (this.#all.size <= messages && this.#bytes <= bytes && first.time >= this.#now() - age) return;
+      this.#all.shift();
+      this.#ring(first.channel).shift();
+      if (first.key !== undefined) this.#byKey.delete(`${first.channel} ${first.key}`);
+      const cost = costOf(first);
+      this.#bytes -= cost;
+      const entry = this.#directory.find(first.channel);
+      if (entry === undefined) continue;
+      if (entry.kept === 1) this.#byChannel.delete(first.channel);
+      this.#directory.put({ ...entry, kept: entry.kept - 1, bytes: entry.bytes - cost, dropped: first.offset });
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import { resolve } from "node:path";
+import { HubError } from "../core/errors.ts";
+import type { Log, Retention } from "../core/log.ts";
+import { MemoryLog } from "./memory.ts";
+import { SqliteLog } from "./sqlite.ts";
+
+export interface LogOptions {
+  /** `memory:`, or `file:` and a path. */
+  readonly data: string;
+  readonly retention: Retention;
+  readonly durability: "normal" | "full";
+}
+
+/** Opens the log that `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence that says what is wrong. */
+export async function openLog({ data, retention, durability }: LogOptions): Promise<Log> {
+  if (data === "memory:") return new MemoryLog(retention);
+  if (data.startsWith("file:"))
+    return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability });
+  throw new HubError("LOG_UNAVAILABLE", `DATA is ${JSON.stringify(data)}; use file:PATH or memory:`);
+}

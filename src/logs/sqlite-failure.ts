@@ -1,0 +1,54 @@
+import { HubError } from "../core/errors.ts";
+
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const NOTADB = 26;
+
+/** Whether another program holds the database for the moment. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === BUSY || code === LOCKED;
+}
+
+/** Whether the file is not what SQLite wrote. */
+export function isDamaged(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === CORRUPT || code === NOTADB;
+}
+
+/** What a publisher is told when SQLite fails; no path, no statement. */
+export function unavailable(cause: unknown): HubError {
+  if (cause instanceof HubError) return cause;
+  return new HubError("LOG_UNAVAILABLE", `The log cannot keep messages: ${sentence(cause)}; publish again later`, {
+    cause,
+  });
+}
+
+function sentence(error: unknown): string {
+  switch (resultCode(error)) {
+    case BUSY:
+    case LOCKED:
+      return "another program holds its database locked";
+    case READONLY:
+      return "its database is read-only";
+    case IOERR:
+      return "the disk answers with errors";
+    case FULL:
+      return "the disk is full";
+    case CORRUPT:
+    case NOTADB:
+      return "its database is damaged";
+    default:
+      return "its database failed";
+  }
+}
+
+/** The primary result code of SQLite, https://sqlite.org/rescode.html. */
+function resultCode(error: unknown): number | undefined {
+  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+  return typeof code === "number" ? code & 0xff : undefined;
+}

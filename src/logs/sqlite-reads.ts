@@ -1,0 +1,131 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { EVERYTHING } from "../core/channel.ts";
+import type { LogPage, LogQuery } from "../core/log.ts";
+import type { Message } from "../core/message.ts";
+import type { ChannelDirectory, ChannelEntry } from "./directory.ts";
+import { endOfPage } from "./page.ts";
+
+/** Beyond this many channels, reading the whole log in slices costs less than looking into each. */
+const MANY_CHANNELS = 2000;
+const SLICE = 2000;
+/** Rows fetched at once: messages may be large, and a page ends where they fill it. */
+const FETCH = 64;
+
+interface Row {
+  readonly offset: number;
+  readonly channel: number;
+  readonly event: string;
+  readonly data: string;
+  readonly sender: string;
+  readonly time: number;
+}
+
+const COLUMNS = "offset, channel, event, data, sender, time";
+
+/** Reads pages out of a SQLite log; each channel has its own run of an index. */
+export class SqliteReads {
+  readonly #directory: ChannelDirectory;
+  readonly #all: StatementSync;
+  readonly #channel: StatementSync;
+  readonly #offsets: StatementSync;
+  readonly #slices: StatementSync;
+  readonly #one: StatementSync;
+  readonly #keyed: StatementSync;
+
+  constructor(database: DatabaseSync, directory: ChannelDirectory) {
+    this.#directory = directory;
+    this.#all = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset > ? ORDER BY offset LIMIT ?`);
+    this.#channel = database.prepare(
+      `SELECT ${COLUMNS} FROM messages WHERE channel = ? AND offset > ? ORDER BY offset LIMIT ?`,
+    );
+    this.#offsets = database.prepare(
+      "SELECT offset FROM messages WHERE channel = ? AND offset > ? ORDER BY offset LIMIT ?",
+    );
+    this.#slices = database.prepare("SELECT offset, channel FROM messages WHERE offset > ? ORDER BY offset LIMIT ?");
+    this.#one = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset = ?`);
+    this.#keyed = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE channel = ? AND key = ?`);
+  }
+
+  /** One page; `head` is the offset of the last message there is. */
+  page({ after, channels, limit }: LogQuery, head: number): LogPage {
+    const dropped = this.#directory.dropped(channels);
+    if (channels.includes(EVERYTHING)) return { ...cut(this.#run(this.#all, [], after, limit), limit, head), dropped };
+    const entries = this.#directory.behind(channels, after);
+    const [only] = entries;
+    if (only === undefined) return { messages: [], end: head, dropped };
+    if (entries.length === 1) {
+      return { ...cut(this.#run(this.#channel, [only.id], after, limit), limit, head), dropped };
+    }
+    const many = entries.length > MANY_CHANNELS;
+    const { offsets, end } = many ? this.#slice(entries, after, head) : this.#merge(entries, after, limit, head);
+    return { ...cut(this.#each(offsets, limit), limit, end), dropped };
+  }
+
+  /** The message that a key made on a channel. */
+  keyed(channel: ChannelEntry, key: string): Message | undefined {
+    const row = this.#keyed.get(channel.id, key) as Row | undefined;
+    return row === undefined ? undefined : { ...this.#message(row), key };
+  }
+
+  /** Looks at some offsets of each channel; what it found is whole up to `end`. */
+  #merge(entries: readonly ChannelEntry[], after: number, limit: number, head: number): Looked {
+    const kept = entries.reduce((sum, entry) => sum + entry.kept, 0);
+    let end = head;
+    const offsets: number[] = [];
+    for (const entry of entries) {
+      // More of those with more, or one busy channel among many quiet ones would end the page after a few messages.
+      const each = Math.max(8, Math.ceil((2 * limit * entry.kept) / kept));
+      const found = this.#offsets.all(entry.id, after, each) as { offset: number }[];
+      for (const { offset } of found) offsets.push(offset);
+      if (found.length === each) end = Math.min(end, found.at(-1)?.offset ?? end);
+    }
+    return { offsets: offsets.filter((offset) => offset <= end).sort((a, b) => a - b), end };
+  }
+
+  /** Looks at some offsets of the whole log. */
+  #slice(entries: readonly ChannelEntry[], after: number, head: number): Looked {
+    const wanted = new Set(entries.map((entry) => entry.id));
+    const rows = this.#slices.all(after, SLICE) as { offset: number; channel: number }[];
+    const end = rows.length < SLICE ? head : (rows.at(-1)?.offset ?? head);
+    return { offsets: rows.filter((row) => wanted.has(row.channel)).map((row) => row.offset), end };
+  }
+
+  *#each(offsets: readonly number[], limit: number): Iterable<Message> {
+    for (const offset of offsets.slice(0, limit)) yield this.#message(this.#one.get(offset) as unknown as Row);
+  }
+
+  *#run(statement: StatementSync, key: readonly number[], after: number, limit: number): Iterable<Message> {
+    for (let from = after, left = limit; left > 0; left -= FETCH) {
+      const rows = statement.all(...key, from, Math.min(left, FETCH)) as unknown as Row[];
+      for (const row of rows) yield this.#message(row);
+      if (rows.length < FETCH) return;
+      from = rows.at(-1)?.offset ?? from;
+    }
+  }
+
+  #message(row: Row): Message {
+    const entry = this.#directory.byId(row.channel);
+    if (entry === undefined) throw new Error(`message ${row.offset} names channel ${row.channel}, which is not there`);
+    return {
+      offset: row.offset,
+      channel: entry.channel,
+      event: row.event,
+      data: row.data,
+      sender: row.sender,
+      time: row.time,
+    };
+  }
+}
+
+/** Offsets of messages on the wanted channels, in order: all there are up to `end`. */
+interface Looked {
+  readonly offsets: readonly number[];
+  readonly end: number;
+}
+
+/** A page that ends where its messages do, when they are as many as were allowed, and otherwise at `end`. */
+function cut(found: Iterable<Message>, limit: number, end: number): Pick<LogPage, "messages" | "end"> {
+  const { messages, more } = endOfPage(found);
+  const full = more || messages.length >= limit;
+  return { messages, end: full ? (messages.at(-1)?.offset ?? end) : end };
+}

@@ -1,0 +1,435 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as fc from "fast-check";
+import { channelName, covers, type ChannelPattern } from "../../src/core/channel.ts";
+import { BEGINNING } from "../../src/core/cursor.ts";
+import { HubError } from "../../src/core/errors.ts";
+import type { Log, LogPage, Retention } from "../../src/core/log.ts";
+import type { Draft, Message } from "../../src/core/message.ts";
+import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
+import { until } from "../support/until.ts";
+
+export interface LogSuiteOptions {
+  readonly retention: Retention;
+  readonly now: () => number;
+}
+
+/** Opens an empty log that cleans up after itself. */
+export type OpenLog = (options: LogSuiteOptions) => Promise<Log & AsyncDisposable>;
+
+const CHANNELS = ["a", "b", "b.x", "b.x.y", "b.z", "c-1", "c-1.d"];
+const ALL = patternsOf("*");
+
+/** What every log must do. */
+export function describeLog(name: string, openLog: OpenLog): void {
+  const open = (retention: Partial<Retention> = {}, now = Date.now): ReturnType<OpenLog> =>
+    openLog({ retention: { ...FOREVER, ...retention }, now });
+
+  describe(name, { concurrency: true }, () => {
+    it("puts messages of all channels in one order, and gives each back as it came", async () => {
+      await using log = await open({}, () => 1234);
+      const drafts = [
+        draftOf("a", { deep: ["\u2028", "\0", '"', "😀"] }),
+        draftOf("b", "text", { event: "order", sender: "me" }),
+        draftOf("a", null, { key: "k" }),
+      ];
+      const appended = await Promise.all(drafts.map((draft) => log.append(draft)));
+      assert.deepEqual(
+        appended,
+        drafts.map((draft, index) => ({ ...draft, offset: index + 1, time: 1234 })),
+      );
+      const { messages } = await log.read({ after: BEGINNING, channels: ALL, limit: 10 });
+      assert.deepEqual(messages.map(withoutKey), appended.map(withoutKey));
+    });
+
+    it("keeps to the order of appending, within a turn and over many", async () => {
+      await using log = await open();
+      const appended: Promise<Message>[] = [];
+      for (let round = 0; round < 20; round++) {
+        for (let each = 0; each < 10; each++)
+          appended.push(log.append(draftOf(CHANNELS[each % 7] ?? "a", appended.length)));
+        if (round % 2) await appended.at(-1);
+      }
+      const messages = await Promise.all(appended);
+      assert.deepEqual(
+        messages.map(({ offset }) => offset),
+        messages.map((_, index) => index + 1),
+      );
+      assert.deepEqual(
+        messages.map(({ data }) => data),
+        messages.map((_, index) => String(index)),
+      );
+    });
+
+    it("calls its follower with every message from then on, in order, once, before the publisher hears", async () => {
+      await using log = await open();
+      await log.append(draftOf("a", "before"));
+      const followed: Message[] = [];
+      assert.equal(await log.follow((messages) => void followed.push(...messages)), 1);
+      const publisher = async (channel: string): Promise<void> => {
+        for (let count = 0; count < 20; count++) {
+          const message = await log.append(draftOf(channel, count, { ephemeral: count % 5 === 4 }));
+          assert.ok(followed.includes(message), "the follower knows this very object");
+        }
+      };
+      await Promise.all(["a", "b", "c-1"].map(publisher));
+      assert.equal(followed.length, 60);
+      assert.equal(new Set(followed).size, 60);
+      const kept = followed.filter(({ ephemeral }) => !ephemeral);
+      assert.deepEqual(
+        kept.map(({ offset }) => offset),
+        kept.map((_, index) => index + 2),
+      );
+    });
+
+    it("calls its follower once for what a turn appends", async () => {
+      await using log = await open();
+      const turns: number[] = [];
+      await log.follow((messages) => void turns.push(messages.length));
+      await Promise.all(Array.from({ length: 7 }, (_, data) => log.append(draftOf("a", data))));
+      await log.append(draftOf("a", 7));
+      assert.deepEqual(turns, [7, 1]);
+    });
+
+    it("gives an ephemeral message its place among the others, and keeps nothing of it", async () => {
+      await using log = await open();
+      const followed: unknown[] = [];
+      await log.follow((messages) => void followed.push(...messages.map(({ data, offset }) => [data, offset])));
+      const ephemeral = { ephemeral: true };
+      await log.append(draftOf("a", 0, ephemeral));
+      await Promise.all([
+        log.append(draftOf("a", 1)),
+        log.append(draftOf("a", 2, ephemeral)),
+        log.append(draftOf("a", 3)),
+      ]);
+      assert.deepEqual(followed, [
+        ["0", 0],
+        ["1", 1],
+        ["2", 1],
+        ["3", 2],
+      ]);
+      assert.deepEqual(await everything(log), ["1", "3"]);
+      await log.append(draftOf("never", 4, ephemeral));
+      assert.deepEqual([log.size().messages, log.size().channels], [2, 1]);
+    });
+
+    it("answers a key it has seen on that channel with the message it made, and follows nothing", async () => {
+      await using log = await open();
+      const followed: Message[] = [];
+      await log.follow((messages) => void followed.push(...messages));
+      const key = { key: "k" };
+      const first = await log.append(draftOf("a", 1, key));
+      const again = await log.append(draftOf("a", 2, key));
+      assert.deepEqual(again, first);
+      const twice = await Promise.all([
+        log.append(draftOf("b", 3, key)),
+        log.append(draftOf("b", 4, key)),
+        log.append(draftOf("b", 5)),
+      ]);
+      assert.equal(twice[0], twice[1]);
+      assert.deepEqual(
+        followed.map(({ data }) => data),
+        ["1", "3", "5"],
+      );
+      assert.deepEqual(await everything(log), ["1", "3", "5"]);
+    });
+
+    it("does not remember the key of an ephemeral message, not even within its turn", async () => {
+      await using log = await open();
+      const followed: unknown[] = [];
+      await log.follow((messages) => void followed.push(...messages.map(({ data }) => data)));
+      const key = { key: "k" };
+      const ephemeral = { key: "k", ephemeral: true };
+      await Promise.all([log.append(draftOf("a", 1, ephemeral)), log.append(draftOf("a", 2, key))]);
+      await log.append(draftOf("a", 3, ephemeral));
+      assert.deepEqual([followed, await everything(log)], [["1", "2", "3"], ["2"]]);
+    });
+
+    it("reads exactly what a filter would find, page by page, for any patterns, place and limit", async () => {
+      await using log = await open();
+      const kept: Message[] = [];
+      await log.follow((messages) => void kept.push(...messages));
+      for (let data = 0; data < 150; data++) void log.append(draftOf(CHANNELS[(data * data) % 7] ?? "a", data));
+      await log.append(draftOf("a", "last"));
+      const pattern = fc.constantFrom(...patternsOf(...CHANNELS, "b.*", "b.x.*", "c-1.*", "none", "none.*", "*"));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(pattern, { minLength: 1, maxLength: 5 }),
+          fc.integer({ min: BEGINNING, max: 151 }),
+          fc.integer({ min: 1, max: 40 }),
+          async (channels, after, limit) => {
+            const found = await readAll(log, channels, after, limit);
+            const expected = kept.filter((message) => message.offset > after && isCovered(channels, message));
+            assert.deepEqual(
+              found.map(({ offset }) => offset),
+              expected.map(({ offset }) => offset),
+            );
+          },
+        ),
+      );
+    });
+
+    it("looks to its end where a page is not full, so that nothing is asked for twice", async () => {
+      await using log = await open();
+      for (const channel of ["a", "b", "b"]) await log.append(draftOf(channel, 1));
+      for (const [channels, limit, end] of [
+        ["a", 9, 3],
+        ["b", 9, 3],
+        ["none", 9, 3],
+        ["a b", 2, 2],
+        ["*", 2, 2],
+        ["b", 1, 2],
+      ] as const) {
+        const page = await log.read({ after: 0, channels: patternsOf(...channels.split(" ")), limit });
+        assert.equal(page.end, end, `${channels}, ${limit}`);
+      }
+    });
+
+    it("ends a page where its payloads fill it, and not before the first", async () => {
+      await using log = await open();
+      const large = "x".repeat(100_000);
+      for (let data = 0; data < 8; data++) await log.append(draftOf(data % 2 ? "a" : "b", large));
+      await log.append(draftOf("a", "y".repeat(600_000)));
+      for (const channels of [ALL, patternsOf("a", "b"), patternsOf("a"), patternsOf("a.*", "b", "a")]) {
+        const sizes: number[] = [];
+        for (let after = BEGINNING; after < 9;) {
+          const page = await log.read({ after, channels, limit: 100 });
+          sizes.push(page.messages.length);
+          after = page.end;
+        }
+        assert.deepEqual(sizes, channels.length === 1 && channels[0] === "a" ? [2, 2, 1] : [2, 2, 2, 2, 1]);
+      }
+    });
+
+    it("lets others go on while someone reads page after page", async () => {
+      await using log = await open();
+      await log.append(draftOf("a", 1));
+      let others = 0;
+      for (let pages = 1; pages <= 5; pages++) {
+        setImmediate(() => others++);
+        await log.read({ after: 0, channels: ALL, limit: 1 });
+        assert.equal(others, pages);
+      }
+    });
+
+    it("knows the cursors it gave out, and no others", async () => {
+      await using log = await open();
+      await log.append(draftOf("a", 1));
+      await log.append(draftOf("a", 2));
+      const { epoch } = log;
+      assert.match(epoch, /^[a-z0-9]{1,16}$/);
+      assert.deepEqual(
+        [0, 1, 2, 3, 2 ** 40].map((offset) => log.knows({ epoch, offset })),
+        [true, true, true, false, false],
+      );
+      assert.equal(log.knows({ epoch: "other", offset: 1 }), false);
+      await using another = await open();
+      assert.notEqual(another.epoch, epoch);
+    });
+
+    it("keeps as many messages as it may, and says of each channel how far it was dropped", async () => {
+      await using log = await open({ messages: 3 });
+      for (const [data, channel] of ["a", "quiet", "b.x", "a", "b.y", "a", "a"].entries())
+        await log.append(draftOf(channel, data));
+      await until("it kept three", () => log.size().messages === 3);
+      assert.deepEqual(await everything(log), ["4", "5", "6"]);
+      const dropped = async (...channels: string[]): Promise<number> =>
+        (await log.read({ after: 0, channels: patternsOf(...channels), limit: 1 })).dropped;
+      const asked = ["a", "quiet", "b.x", "b.y", "b.*", "none", "none.*", "*"];
+      assert.deepEqual(await Promise.all(asked.map((pattern) => dropped(pattern))), [4, 2, 3, 0, 3, 0, 0, 4]);
+      assert.equal(await dropped("quiet", "b.y", "none"), 2);
+    });
+
+    it("keeps no more bytes than it may", async () => {
+      await using log = await open({ bytes: 1000 });
+      for (let data = 0; data < 20; data++) await log.append(draftOf("a", "é".repeat(100)));
+      await until("it kept few", () => log.size().bytes <= 1000);
+      assert.deepEqual(
+        [log.size().messages, log.size().bytes],
+        [4, 4 * (202 + "message".length + "anyone".length + 1)],
+      );
+      assert.equal((await everything(log)).length, 4);
+    });
+
+    it("keeps a message no longer than it may, whether or not others come", async () => {
+      let now = 1_000_000;
+      await using log = await open({ age: 1000 }, () => now);
+      await log.append(draftOf("a", 1, { key: "k" }));
+      now += 600;
+      await log.append(draftOf("b", 2));
+      now += 500;
+      await log.append(draftOf("b", 3));
+      await until("the first is dropped", () => log.size().messages === 2);
+      assert.deepEqual(await everything(log), ["2", "3"]);
+      assert.equal((await log.append(draftOf("a", 4, { key: "k" }))).data, "4", "its key is forgotten with it");
+      now += 10_000;
+      await until("all are dropped", () => log.size().messages === 0);
+      assert.deepEqual([await everything(log), log.size().bytes], [[], 0]);
+      assert.equal((await log.append(draftOf("a", 5))).offset, 5);
+    });
+
+    it("may keep nothing at all, and still delivers", async () => {
+      await using log = await open({ messages: 0 });
+      const followed: unknown[] = [];
+      await log.follow((messages) => void followed.push(...messages.map(({ data }) => data)));
+      for (let data = 0; data < 3; data++) await log.append(draftOf("a", data));
+      await until("nothing is kept", () => log.size().messages === 0);
+      assert.deepEqual(followed, ["0", "1", "2"]);
+      const page = await log.read({ after: 0, channels: ALL, limit: 9 });
+      assert.deepEqual(page, { messages: [], end: 3, dropped: 3 } satisfies LogPage);
+    });
+
+    it("lists the channels that hold or held messages, by name, in pages", async () => {
+      let now = 0;
+      await using log = await open({ messages: 4 }, () => now);
+      for (const channel of ["b.z", "a", "b.x", "b", "b.x.y", "b.x"]) {
+        now++;
+        await log.append(draftOf(channel, 1));
+      }
+      await until("it kept four", () => log.size().messages === 4);
+      const list = (pattern: string, limit = 9, after?: string): string[] =>
+        log
+          .channels({
+            pattern: patternsOf(pattern)[0] as ChannelPattern,
+            limit,
+            ...(after === undefined ? {} : { after }),
+          })
+          .map(({ channel, kept, last, time }) => `${channel} ${kept} ${last} ${time}`);
+      assert.deepEqual(list("*"), ["a 0 2 2", "b 1 4 4", "b.x 2 6 6", "b.x.y 1 5 5", "b.z 0 1 1"]);
+      assert.deepEqual(list("b.*"), ["b.x 2 6 6", "b.x.y 1 5 5", "b.z 0 1 1"]);
+      assert.deepEqual(list("b.x.*"), ["b.x.y 1 5 5"]);
+      assert.deepEqual(list("b"), ["b 1 4 4"]);
+      assert.deepEqual(list("none"), []);
+      assert.deepEqual(list("*", 2), ["a 0 2 2", "b 1 4 4"]);
+      assert.deepEqual(list("*", 2, "b"), ["b.x 2 6 6", "b.x.y 1 5 5"]);
+      assert.deepEqual(list("b.*", 9, "b.x"), ["b.x.y 1 5 5", "b.z 0 1 1"]);
+      assert.deepEqual(list("b.*", 9, "a"), ["b.x 2 6 6", "b.x.y 1 5 5", "b.z 0 1 1"]);
+      assert.deepEqual(list("b.*", 9, "zzz"), []);
+      assert.deepEqual(list("b", 9, "b"), []);
+    });
+
+    it("counts what it keeps: after any work, sizes, channels and pages agree with what was appended", async () => {
+      const work = fc.array(fc.tuple(fc.nat(6), fc.nat(30), fc.nat(9)), { minLength: 1, maxLength: 80 });
+      await fc.assert(
+        fc.asyncProperty(
+          work,
+          fc.integer({ min: 1, max: 40 }),
+          fc.integer({ min: 100, max: 2000 }),
+          async (steps, messages, bytes) => {
+            await using log = await open({ messages, bytes });
+            const kept: Message[] = [];
+            await log.follow((followed) => void kept.push(...followed.filter(({ ephemeral }) => !ephemeral)));
+            const appended = steps.map(async ([channel, size, kind]) => {
+              const more = kind === 0 ? { ephemeral: true } : kind === 1 ? { key: `k${size % 3}` } : {};
+              await log.append(draftOf(CHANNELS[channel] ?? "a", "é".repeat(size), more));
+            });
+            await Promise.all(appended);
+            await until("it has dropped enough", () => log.size().messages <= messages && log.size().bytes <= bytes);
+            const size = log.size();
+            const left = kept.slice(kept.length - size.messages);
+            assert.equal(
+              size.bytes,
+              left.reduce((sum, message) => sum + cost(message), 0),
+            );
+            const before = kept.at(-size.messages - 1);
+            if (before !== undefined)
+              assert.ok(size.messages === messages || size.bytes + cost(before) > bytes, "it dropped too much");
+            assert.deepEqual(
+              (await readAll(log, ALL, BEGINNING, 7)).map(({ offset }) => offset),
+              left.map(({ offset }) => offset),
+            );
+            const channels = log.channels({ pattern: ALL[0] as ChannelPattern, limit: 99 });
+            assert.equal(size.channels, channels.length);
+            for (const { channel, kept: count, last } of channels) {
+              const there = kept.filter((message) => message.channel === channel);
+              assert.equal(count, left.filter((message) => message.channel === channel).length);
+              assert.equal(last, there.at(-1)?.offset);
+              const page = await log.read({ after: 0, channels: [channel], limit: 1 });
+              const gone = there.filter((message) => message.offset < (left[0]?.offset ?? Infinity));
+              assert.equal(page.dropped, gone.at(-1)?.offset ?? 0, channel);
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+
+    it("can be checked, which leaves nothing", async () => {
+      await using log = await open();
+      const followed: Message[] = [];
+      await log.follow((messages) => void followed.push(...messages));
+      await Promise.all([log.check(), log.append(draftOf("a", 1)), log.check()]);
+      assert.deepEqual([followed.length, log.size().messages], [1, 1]);
+    });
+
+    it("finishes what was appended when it closes, then takes nothing more", async () => {
+      await using log = await open();
+      const followed: unknown[] = [];
+      await log.follow((messages) => void followed.push(...messages.map(({ data }) => data)));
+      const appended = [log.append(draftOf("a", 1)), log.append(draftOf("a", 2))];
+      const closing = [log.close(), log.close()];
+      await Promise.all(closing);
+      assert.deepEqual(
+        (await Promise.all(appended)).map(({ offset }) => offset),
+        [1, 2],
+      );
+      assert.deepEqual(followed, ["1", "2"]);
+      const retry = (error: unknown): boolean => error instanceof HubError && error.retry;
+      await assert.rejects(log.append(draftOf("a", 3)), retry);
+      await assert.rejects(log.check(), retry);
+      await log.close();
+    });
+
+    it("refuses more than it can hold waiting, and goes on", async () => {
+      await using log = await open();
+      const results = await Promise.allSettled(
+        Array.from({ length: 20_001 }, (_, data) => log.append(draftOf("a", data))),
+      );
+      const refused = results.filter((result) => result.status === "rejected");
+      assert.deepEqual(
+        refused.map(({ reason }) => (reason as HubError).code),
+        ["OVERLOADED"],
+      );
+      assert.equal((await log.append(draftOf("a", "more"))).offset, 20_001);
+    });
+  });
+}
+
+/** Every page from a place on; each must keep to what the port promises of a page. */
+export async function readAll(
+  log: Pick<Log, "read">,
+  channels: readonly ChannelPattern[],
+  from: number,
+  limit: number,
+): Promise<Message[]> {
+  const found: Message[] = [];
+  for (let after = from; ;) {
+    const { messages, end } = await log.read({ after, channels, limit });
+    assert.ok(messages.length <= limit);
+    for (const { offset } of messages) {
+      assert.ok(
+        offset > Math.max(after, found.at(-1)?.offset ?? after) && offset <= end,
+        `${offset} in a page ${after}–${end}`,
+      );
+      found.push(messages.find((message) => message.offset === offset) as Message);
+    }
+    if (end <= after) return found;
+    after = end;
+  }
+}
+
+export function isCovered(channels: readonly ChannelPattern[], { channel }: Message): boolean {
+  return channels.some((pattern) => covers(pattern, channelName(channel)));
+}
+
+async function everything(log: Log): Promise<string[]> {
+  return (await readAll(log, ALL, BEGINNING, 100)).map(({ data }) => data);
+}
+
+function cost({ data, event, sender, channel }: Draft): number {
+  return Buffer.byteLength(data) + event.length + sender.length + channel.length;
+}
+
+function withoutKey({ offset, channel, event, data, sender, time }: Message): Omit<Message, "key"> {
+  return { offset, channel, event, data, sender, time };
+}

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Message } from "../../src/core/message.ts";
+import { endOfPage, merged } from "../../src/logs/page.ts";
+import { draftOf } from "../support/sample.ts";
+
+function message(offset: number, size = 1): Message {
+  return { ...draftOf("a", "x".repeat(size)), offset, time: 0 };
+}
+
+describe("a page", () => {
+  it("is the first of several lists, in one order", () => {
+    const lists = [[1, 4, 5], [2, 6], [3]].map((offsets) => offsets.map((offset) => message(offset)));
+    assert.deepEqual(
+      merged(lists, 4).map(({ offset }) => offset),
+      [1, 2, 3, 4],
+    );
+    assert.deepEqual(merged([], 4), []);
+  });
+
+  it("ends where its payloads fill it, and asks for nothing behind that", () => {
+    const asked: number[] = [];
+    function* messages(): Iterable<Message> {
+      for (let offset = 1; offset <= 9; offset++) {
+        asked.push(offset);
+        yield message(offset, 100_000);
+      }
+    }
+    const page = endOfPage(messages());
+    assert.deepEqual([page.messages.length, page.more, asked], [2, true, [1, 2, 3]]);
+  });
+
+  it("holds one message at least, however large", () => {
+    const page = endOfPage([message(1, 1_000_000), message(2)]);
+    assert.deepEqual([page.messages.map(({ offset }) => offset), page.more], [[1], true]);
+    assert.deepEqual(endOfPage([message(1, 1_000_000)]).more, false);
+    assert.deepEqual(endOfPage([]), { messages: [], more: false });
+  });
+});

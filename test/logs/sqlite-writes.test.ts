@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { HubError } from "../../src/core/errors.ts";
+import type { Draft } from "../../src/core/message.ts";
+import { ChannelDirectory, type ChannelEntry } from "../../src/logs/directory.ts";
+import { SqliteReads } from "../../src/logs/sqlite-reads.ts";
+import { headOf, openFile } from "../../src/logs/sqlite-schema.ts";
+import { SqliteWrites } from "../../src/logs/sqlite-writes.ts";
+import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+
+/** The inside of a SQLite log that takes few channels. */
+class Small implements Disposable {
+  readonly directory: ChannelDirectory;
+  readonly reads: SqliteReads;
+  readonly writes: SqliteWrites;
+  readonly #file: ReturnType<typeof openFile>;
+
+  constructor(path: string, channels: number, retention = FOREVER) {
+    this.#file = openFile(path);
+    const { database } = this.#file;
+    const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get();
+    this.directory = new ChannelDirectory(Number(floor?.value ?? 0), channels);
+    for (const entry of database.prepare("SELECT * FROM channels").all())
+      this.directory.put(entry as unknown as ChannelEntry);
+    this.reads = new SqliteReads(database, this.directory);
+    this.writes = new SqliteWrites(database, this.directory, this.reads, retention, headOf(database));
+  }
+
+  /** What becomes of drafts for these channels in one turn. */
+  write(...channels: string[]): (number | string | undefined)[] {
+    const drafts: Draft[] = channels.map((channel) => draftOf(channel, 1));
+    const { outcomes } = this.writes.write(drafts, 0);
+    return outcomes.map((outcome) => (outcome instanceof HubError ? outcome.code : outcome?.offset));
+  }
+
+  /** Notes a clean end. */
+  end(): void {
+    this.#file.database.exec("UPDATE hub SET value = 'no' WHERE name = 'running'");
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.database.close();
+    this.#file.lock.close();
+  }
+}
+
+describe("a turn that is written into SQLite", () => {
+  it("leaves out, as overloaded, only what would need one channel too many", () => {
+    using folder = new TemporaryFolder();
+    {
+      using small = new Small(folder.file(), 3);
+      assert.deepEqual(small.write("a", "b"), [1, 2]);
+      assert.deepEqual(small.write("a", "c", "d", "b", "d", "c"), [3, 4, "OVERLOADED", 5, "OVERLOADED", 6]);
+      assert.deepEqual([small.directory.size, small.writes.messages, small.writes.head], [3, 6, 6]);
+    }
+    using again = new Small(folder.file(), 3);
+    assert.deepEqual([again.directory.size, again.writes.messages], [3, 6]);
+    assert.deepEqual(again.write("d", "a"), ["OVERLOADED", 6 + 2 ** 24 + 1]);
+  });
+
+  it("forgets channels that hold nothing where room runs out, and remembers what was dropped", () => {
+    using folder = new TemporaryFolder();
+    const retention = { ...FOREVER, messages: 2 };
+    {
+      using small = new Small(folder.file(), 8, retention);
+      for (let number = 0; number < 7; number++) small.write(`c.${number}`);
+      small.write("c.6");
+      assert.ok(small.directory.size < 7, `${small.directory.size} channels`);
+      assert.deepEqual(small.write("new.1", "new.2"), [9, 10]);
+      assert.ok(small.directory.dropped(patternsOf("c.0")) > 0);
+    }
+    using again = new Small(folder.file(), 8, retention);
+    const { dropped, messages } = again.reads.page(
+      { after: 0, channels: patternsOf("c.0"), limit: 9 },
+      again.writes.head,
+    );
+    assert.deepEqual([dropped > 0, messages], [true, []]);
+    assert.ok(again.writes.head > 10);
+  });
+
+  it("never gives an offset out again, even when all its channels are forgotten", () => {
+    using folder = new TemporaryFolder();
+    const retention = { ...FOREVER, messages: 0 };
+    {
+      using small = new Small(folder.file(), 4, retention);
+      for (const channel of ["a", "b", "c", "d"]) small.write(channel);
+      small.writes.write([undefined], 0);
+      small.writes.write([undefined], 0);
+      assert.deepEqual([small.directory.size, small.writes.head], [0, 4]);
+      small.end();
+    }
+    using again = new Small(folder.file(), 4, retention);
+    assert.deepEqual(again.write("a"), [5]);
+  });
+
+  it("is undone as a whole where something in it fails, and the next one is not hindered", () => {
+    using folder = new TemporaryFolder();
+    using small = new Small(folder.file(), 3);
+    small.write("a");
+    const broken = { ...draftOf("b", 1), sender: {} as string };
+    assert.throws(() => small.writes.write([draftOf("a", 1), draftOf("b", 1), broken], 0));
+    assert.deepEqual([small.directory.size, small.writes.messages, small.writes.head], [1, 1, 1]);
+    assert.deepEqual(small.write("b", "a"), [2, 3]);
+    const page = small.reads.page({ after: 0, channels: patternsOf("*"), limit: 9 }, small.writes.head);
+    assert.deepEqual(
+      page.messages.map(({ channel }) => channel),
+      ["a", "b", "a"],
+    );
+  });
+
+  it("finds thousands of keys within itself as fast as it would without", () => {
+    using folder = new TemporaryFolder();
+    using small = new Small(folder.file(), 3);
+    const drafts = Array.from({ length: 20_000 }, (_, data) => draftOf("a", data, { key: `k${data % 15_000}` }));
+    const { outcomes, published } = small.writes.write(drafts, 0);
+    assert.equal(published.length, 15_000);
+    assert.equal(outcomes[19_999], outcomes[4999]);
+  });
+});
