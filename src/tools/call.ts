@@ -1,0 +1,34 @@
+import { HubError } from "../core/errors.ts";
+import { problems } from "./problem.ts";
+import type { Tool, ToolContext, ToolResult } from "./tool.ts";
+
+/**
+ * Calls a tool by name, for any door. What the caller got wrong in the input is a result with `isError`, which names
+ * the field; throws `UNKNOWN_TOOL`, and what the server cannot do right now.
+ */
+export async function callTool(
+  tools: readonly Tool[],
+  name: string,
+  input: unknown,
+  context: ToolContext,
+): Promise<ToolResult> {
+  const tool = tools.find((candidate) => candidate.name === name);
+  if (tool === undefined) {
+    const known = tools.map((candidate) => candidate.name).join(", ");
+    throw new HubError("UNKNOWN_TOOL", `Unknown tool: ${JSON.stringify(name.slice(0, 64))}; there are ${known}`);
+  }
+  const parsed = tool.input.safeParse(input ?? {});
+  if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, input, Object.keys(tool.input.shape))}`);
+  try {
+    const { text, structured } = await tool.run(parsed.data, context);
+    return { content: [{ type: "text", text }], structuredContent: structured };
+  } catch (error) {
+    if (error instanceof HubError && !error.retry && error.status < 500)
+      return failed(`${tool.name}: ${error.message}`);
+    throw error;
+  }
+}
+
+function failed(text: string): ToolResult {
+  return { content: [{ type: "text", text }], isError: true };
+}

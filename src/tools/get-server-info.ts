@@ -1,0 +1,30 @@
+import { z } from "zod";
+import type { ServerInfo } from "./server-info.ts";
+import { tool, type Tool } from "./tool.ts";
+
+export const getServerInfo: Tool = tool({
+  name: "get_server_info",
+  title: "Server info",
+  description: "Get information about the SSE MCP server",
+  input: z.strictObject({}),
+  readOnly: true,
+  async run(_, { info }) {
+    const structured = info();
+    return { text: sentence(structured), structured };
+  },
+});
+
+function sentence({ name, version, uptimeSeconds, connections, messages, cpu, memory }: ServerInfo): string {
+  const { total, sse, websocket } = connections;
+  return (
+    `${name} ${version}, up ${duration(uptimeSeconds)}: ${total} ${total === 1 ? "reader" : "readers"} ` +
+    `(${sse} SSE, ${websocket} WebSocket), ${messages.published} published, ${messages.delivered} delivered, ` +
+    `${messages.kept} kept, CPU ${cpu.percent} %, memory ${Math.round(memory.rssBytes / 2 ** 20)} MiB`
+  );
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
+import { channelSummary, type ChannelSummary } from "./channel-summary.ts";
+import { tool, type Tool } from "./tool.ts";
+
+const MOST = 200;
+
+/** What `list_channels` answers. */
+interface ChannelList {
+  readonly channels: readonly ChannelSummary[];
+  /** Whether there are more than are listed. */
+  readonly more: boolean;
+}
+
+export const listChannels: Tool = tool({
+  name: "list_channels",
+  title: "List channels",
+  description: "List channels with their readers, messages kept and last message",
+  input: z.strictObject({
+    prefix: z.string().optional().describe("Only this channel and those below it: orders lists orders and orders.eu"),
+  }),
+  readOnly: true,
+  async run({ prefix }, { hub }) {
+    const patterns = prefix === undefined ? [EVERYTHING] : [channelName(prefix), channelPattern(`${prefix}.*`)];
+    const found = patterns.flatMap((pattern) => hub.channels({ pattern, limit: MOST + 1 }));
+    const channels = found.slice(0, MOST).map((listing) => channelSummary(listing, hub));
+    const lines = channels.map(({ channel, readers, messages, lastId }) => {
+      return `${channel}: ${readers} reading, ${messages} kept${lastId === null ? "" : `, last ${lastId}`}`;
+    });
+    const more = found.length > MOST;
+    const text = lines.length === 0 ? "No channels yet" : lines.join("\n") + (more ? "\n… and more" : "");
+    return { text, structured: { channels, more } satisfies ChannelList };
+  },
+});

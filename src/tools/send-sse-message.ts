@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { channelName } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import { draft, type Draft, type DraftInput } from "../core/message.ts";
+import { tool, type Tool } from "./tool.ts";
+
+/** What `send_sse_message` answers. */
+interface Sent {
+  readonly id: string;
+  readonly channel: string;
+  readonly time: string;
+  readonly receivers: number;
+}
+
+export const sendSseMessage: Tool = tool({
+  name: "send_sse_message",
+  title: "Send a message",
+  description: "Send a message via Server-Sent Events",
+  input: z.strictObject({
+    message: z.string().describe("The message to send"),
+    channel: z.string().optional().describe("Where to send it, such as orders.eu; `default` unless given"),
+    event: z.string().optional().describe("SSE event name; `message` unless given"),
+    sender: z.string().optional().describe("Who sends it"),
+  }),
+  readOnly: false,
+  async run({ message, channel = "default", event, sender }, { hub, principal, limits }) {
+    const name = channelName(channel);
+    const item = drafted({ channel: name, data: message, event, sender: sender ?? principal.subject }, limits.message);
+    const { id = "", receivers, message: kept } = await hub.publish(item);
+    const readers = receivers === 1 ? "1 reader" : `${receivers} readers`;
+    return {
+      text: `Sent to ${readers} on "${name}" (id ${id})`,
+      structured: { id, channel: name, time: new Date(kept.time).toISOString(), receivers } satisfies Sent,
+    };
+  },
+});
+
+/** What is `data` everywhere else is `message` to the caller of this tool. */
+function drafted(input: DraftInput, maxBytes: number): Draft {
+  try {
+    return draft(input, maxBytes);
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    throw new HubError(error.code, error.message.replace(/^data /, "message "), { cause: error });
+  }
+}

@@ -1,0 +1,76 @@
+import { z } from "zod";
+import type { Hub } from "../core/hub.ts";
+import type { Principal } from "../core/principal.ts";
+import type { ServerInfo } from "./server-info.ts";
+
+/** What a tool works with. */
+export interface ToolContext {
+  readonly hub: Hub;
+  readonly principal: Principal;
+  /** Aborted when the caller is gone or the server stops. */
+  readonly signal: AbortSignal;
+  readonly limits: ToolLimits;
+  /** What the process is and does; computed at most once a second. */
+  readonly info: () => ServerInfo;
+  /** Tells a caller that asked for it how a long call gets on, in seconds of the whole. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+interface ToolLimits {
+  /** Bytes. */
+  readonly message: number;
+  readonly channels: number;
+}
+
+/** Something a caller can ask for, whatever the door. Made by `tool`. */
+export interface Tool {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly input: z.ZodObject;
+  /** Whether it changes nothing. */
+  readonly readOnly: boolean;
+  /** `input` is what the schema made of the caller's. */
+  run(input: unknown, context: ToolContext): Promise<ToolOutcome>;
+}
+
+/** A tool, with its input typed by its schema where it is written. */
+export function tool<Input extends z.ZodObject>(
+  definition: Omit<Tool, "input" | "run"> & {
+    readonly input: Input;
+    run(input: z.output<Input>, context: ToolContext): Promise<ToolOutcome>;
+  },
+): Tool {
+  return definition;
+}
+
+/** What a tool answers: a line for a reader, and the same as data. */
+export interface ToolOutcome {
+  readonly text: string;
+  readonly structured: object;
+}
+
+/** The result of `tools/call` (MCP, "Tools"). */
+export interface ToolResult {
+  readonly content: readonly [{ readonly type: "text"; readonly text: string }];
+  readonly structuredContent?: unknown;
+  readonly isError?: true;
+}
+
+/** A tool as `tools/list` tells of it (MCP, "Tools"). */
+export interface ToolListing {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: JsonSchema;
+  readonly annotations: { readonly readOnlyHint: boolean; readonly openWorldHint: boolean };
+}
+
+type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A tool as a client is shown it. */
+export function listing({ name, title, description, input, readOnly }: Tool): ToolListing {
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;
+  const inputSchema = { ...schema, required: schema["required"] ?? [] };
+  return { name, title, description, inputSchema, annotations: { readOnlyHint: readOnly, openWorldHint: false } };
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { channelPattern, type ChannelPattern } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import type { History } from "../core/history.ts";
+import type { Format } from "../core/message.ts";
+import type { Sink } from "../core/sink.ts";
+import { messagePage, pageText } from "./page.ts";
+import { tool, type Tool, type ToolContext } from "./tool.ts";
+
+/** Below the 60 seconds after which many clients give up. */
+const LONGEST = 50;
+const PAGE = 100;
+
+export const waitForMessages: Tool = tool({
+  name: "wait_for_messages",
+  title: "Wait for messages",
+  description: "Wait until messages arrive, or the time is up. Call again with the `next` cursor and none is missed",
+  input: z.strictObject({
+    channels: z.array(z.string()).min(1).describe("Channels or patterns such as orders.*"),
+    after: z.string().optional().describe("The `next` of an earlier answer; without it only new messages"),
+    timeoutSeconds: z.number().min(0).max(LONGEST).default(25).describe("How long to wait"),
+  }),
+  readOnly: true,
+  async run({ channels, after, timeoutSeconds }, context) {
+    if (channels.length > context.limits.channels) {
+      const { channels: most } = context.limits;
+      throw new HubError("TOO_MANY_CHANNELS", `channels names ${channels.length}; at most ${most} are allowed`);
+    }
+    const history = await wait(channels.map(channelPattern), after ?? context.hub.cursor(), timeoutSeconds, context);
+    const page = messagePage(history, (message) => context.hub.idOf(message));
+    return { text: pageText(page), structured: page };
+  },
+});
+
+/** Listens first and then looks, so that nothing comes between. */
+async function wait(
+  channels: readonly ChannelPattern[],
+  after: string,
+  seconds: number,
+  { hub, signal, progress }: ToolContext,
+): Promise<History> {
+  const bell = new Bell();
+  const subscription = hub.subscribe({ channels }, bell);
+  const start = performance.now();
+  const waited = (): number => (performance.now() - start) / 1000;
+  try {
+    for (;;) {
+      bell.rung = false;
+      const history = await hub.history({ channels, after, limit: PAGE });
+      const left = seconds - waited();
+      if (history.messages.length > 0 || history.gap !== undefined || left <= 0) return history;
+      progress?.(Math.min(waited(), seconds), seconds);
+      await bell.next(Math.min(left, progress === undefined ? left : 5) * 1000, signal);
+      // A log that closes answers no more; what was seen last says where to go on.
+      if (signal.aborted || bell.closed) return history;
+    }
+  } finally {
+    hub.unsubscribe(subscription);
+  }
+}
+
+const NOTHING = new Uint8Array();
+const SILENT: Format = { encode: () => NOTHING, join: () => NOTHING };
+
+/** A sink that only says that something came. */
+class Bell implements Sink {
+  readonly format: Format = SILENT;
+  readonly pending = 0;
+  closed = false;
+  /** Whether something came since this was set to false. */
+  rung = false;
+  #ring: () => void = () => {};
+
+  /** Resolves once it has rung, and at the latest after so many milliseconds or with the signal. */
+  next(milliseconds: number, signal: AbortSignal): Promise<void> {
+    if (this.rung || this.closed || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      signal.addEventListener("abort", end);
+      this.#ring = end;
+    });
+  }
+
+  write(): boolean {
+    this.rung = true;
+    this.#ring();
+    return true;
+  }
+
+  signal(): void {}
+
+  async drained(): Promise<void> {}
+
+  close(): void {
+    this.closed = true;
+    this.#ring();
+  }
+}

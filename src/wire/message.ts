@@ -1,0 +1,25 @@
+/** What a message carries, whatever brings it: the fields of `Message`, with its id as text. */
+export interface WireMessage {
+  /** Undefined for a message that is not kept. */
+  readonly id: string | undefined;
+  readonly channel: string;
+  readonly event: string;
+  /** JSON text. */
+  readonly data: string;
+  readonly sender: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** The fields of a message as the inside of a JSON object, without braces; `data` goes in as it is. */
+export function messageFields({ id, channel, event, data, sender, time }: WireMessage): string {
+  const head = id === undefined ? '"id":null' : `"id":"${id}"`;
+  const at = new Date(time).toISOString();
+  // Channel names, ids and times hold nothing that JSON escapes.
+  return `${head},"channel":"${channel}","event":${JSON.stringify(event)},"data":${data},"sender":${JSON.stringify(sender)},"time":"${at}"`;
+}
+
+/** A message as a JSON object. */
+export function messageJson(message: WireMessage): string {
+  return `{${messageFields(message)}}`;
+}

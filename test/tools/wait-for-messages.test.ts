@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { callTool, tools, type ToolContext } from "../../src/tools/index.ts";
+import { MemoryLog } from "../../src/logs/memory.ts";
+import { ANYONE } from "../../src/core/principal.ts";
+import type { Hub } from "../../src/core/hub.ts";
+import { draftOf, FOREVER, openHub } from "../support/sample.ts";
+import { startServer, type ToolAnswer } from "../support/server.ts";
+import { until } from "../support/until.ts";
+
+function contextOf(hub: Hub, more: Partial<ToolContext> = {}): ToolContext {
+  const info = (): never => assert.fail("not asked for");
+  return {
+    hub,
+    principal: ANYONE,
+    signal: new AbortController().signal,
+    limits: { message: 1000, channels: 3 },
+    info,
+    ...more,
+  };
+}
+
+function wait(hub: Hub, input: object, more: Partial<ToolContext> = {}): Promise<ToolAnswer> {
+  return callTool(tools, "wait_for_messages", input, contextOf(hub, more)) as Promise<unknown> as Promise<ToolAnswer>;
+}
+
+function data({ structuredContent }: ToolAnswer): unknown[] {
+  return (structuredContent["messages"] as { data: unknown }[]).map((message) => message.data);
+}
+
+describe("wait_for_messages", () => {
+  it("answers as soon as a message comes on one of its channels, and with it a cursor", async () => {
+    await using server = await startServer();
+    const waiting = server.call("wait_for_messages", { channels: ["a", "orders.*"] });
+    await until("it waits", () => server.hub.size === 1);
+    await server.publish("elsewhere", 0);
+    const { id } = await server.publish("orders.eu", 1);
+    const answer = await waiting;
+    assert.deepEqual(
+      [data(answer), answer.structuredContent["next"], answer.structuredContent["gap"]],
+      [[1], id, null],
+    );
+    assert.equal(server.hub.size, 0);
+  });
+
+  it("[TOOL-2] misses nothing between two calls", async () => {
+    await using server = await startServer();
+    const seen: unknown[] = [];
+    let after = (await server.publish("a", 0)).id;
+    const publishing = (async () => {
+      for (let n = 1; n <= 200; n++) await server.publish("a", n);
+    })();
+    while (seen.length < 200) {
+      const answer = await server.call("wait_for_messages", { channels: ["a"], after });
+      seen.push(...data(answer));
+      after = String(answer.structuredContent["next"]);
+    }
+    await publishing;
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 200 }, (_, n) => n + 1),
+    );
+  });
+
+  it("answers at once where there is something after its cursor, or something missing", async () => {
+    await using hub = await openHub(new MemoryLog({ ...FOREVER, messages: 2 }));
+    const { id } = await hub.publish(draftOf("a", 1));
+    for (const n of [2, 3, 4]) await hub.publish(draftOf("a", n));
+    assert.deepEqual(data(await wait(hub, { channels: ["a"], after: "earliest" })), [3, 4]);
+    const missing = await wait(hub, { channels: ["a"], after: id as string });
+    assert.equal((missing.structuredContent["gap"] as { reason: string }).reason, "expired");
+    const unknown = await wait(hub, { channels: ["a"], after: "garbage" });
+    assert.deepEqual(
+      [data(unknown), (unknown.structuredContent["gap"] as { reason: string }).reason],
+      [[], "unknown_cursor"],
+    );
+  });
+
+  it("answers an empty page with the cursor to go on when the time is up, and at once for no time at all", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const { id } = await hub.publish(draftOf("a", 1));
+    for (const timeoutSeconds of [0, 0.05]) {
+      const { structuredContent, content } = await wait(hub, { channels: ["a"], timeoutSeconds });
+      assert.deepEqual(structuredContent, { messages: [], next: id, more: false, gap: null });
+      assert.match(content[0]?.text ?? "", /^No messages\nGo on with after: /);
+    }
+    assert.equal(hub.size, 0);
+  });
+
+  it("moves its cursor on over what was published elsewhere", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const waiting = wait(hub, { channels: ["a"], timeoutSeconds: 0.2 });
+    const { id } = await hub.publish(draftOf("elsewhere", 1));
+    assert.equal((await waiting).structuredContent["next"], id);
+  });
+
+  it("is not woken by an ephemeral message, which it could not tell of", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const waiting = wait(hub, { channels: ["a"] });
+    await until("it waits", () => hub.size === 1);
+    await hub.publish(draftOf("a", "now", { ephemeral: true }));
+    await hub.publish(draftOf("a", "kept"));
+    assert.deepEqual(data(await waiting), ["kept"]);
+  });
+
+  it("ends when its caller is gone, over HTTP and over WebSocket", async () => {
+    await using server = await startServer();
+    using wire = await server.wire();
+    const body = '{"params":{"name":"wait_for_messages","arguments":{"channels":["a"]}}}';
+    wire.send(["POST /mcp/tools/call HTTP/1.1", "Host: localhost", `Content-Length: ${body.length}`], body);
+    using frames = await server.frames("?channel=");
+    await frames.next();
+    frames.send({ type: "mcp_call", tool: "wait_for_messages", arguments: { channels: ["a"] } });
+    await until("both wait", () => server.hub.size === 3);
+    wire.socket.destroy();
+    frames.ws.terminate();
+    await until("nobody waits", () => server.hub.size === 0);
+  });
+
+  it("leaves no timer and no listener behind, however it ends", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const gone = new AbortController();
+    let listening = 0;
+    const { signal } = gone;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...parameters: Parameters<typeof add>) => (listening++, add(...parameters));
+    signal.removeEventListener = (...parameters: Parameters<typeof remove>) => (listening--, remove(...parameters));
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const before = timers();
+    const answered = wait(hub, { channels: ["a"] }, { signal });
+    await until("it waits", () => listening === 1);
+    await hub.publish(draftOf("a", 1));
+    await answered;
+    assert.deepEqual([listening, timers()], [0, before]);
+    const aborted = wait(hub, { channels: ["a"] }, { signal });
+    await until("it waits", () => listening === 1);
+    gone.abort();
+    await aborted;
+    assert.deepEqual([listening, timers(), hub.size], [0, before, 0]);
+  });
+
+  it("tells a caller that asks for it how long it has waited", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const told: [number, number][] = [];
+    const waiting = wait(
+      hub,
+      { channels: ["a"], timeoutSeconds: 20 },
+      { progress: (done, total) => told.push([done, total]) },
+    );
+    await until("it is told", () => told.length > 0);
+    await hub.publish(draftOf("a", 1));
+    await waiting;
+    assert.ok(told.every(([done, total]) => done >= 0 && done <= 20 && total === 20));
+  });
+
+  it("refuses wrong input, naming the field", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const bad: readonly (readonly [object, RegExp])[] = [
+      [{}, /channels is missing; give an array/],
+      [{ channels: "a" }, /channels must be an array, not a string/],
+      [{ channels: [] }, /channels/],
+      [{ channels: [7] }, /channels\.0 must be a string, not a number/],
+      [{ channels: ["a.*.b"] }, /stands alone/],
+      [{ channels: ["a", "b", "c", "d"] }, /channels names 4; at most 3/],
+      [{ channels: ["a"], timeoutSeconds: 51 }, /timeoutSeconds/],
+      [{ channels: ["a"], timeoutSeconds: -1 }, /timeoutSeconds/],
+      [{ channels: ["a"], timeoutSeconds: "5" }, /timeoutSeconds must be a number, not a string/],
+    ];
+    for (const [input, sentence] of bad) {
+      const { isError, content } = await wait(hub, input);
+      assert.equal(isError, true, JSON.stringify(input));
+      assert.match(content[0]?.text ?? "", sentence);
+    }
+  });
+});

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createParser } from "eventsource-parser";
+import * as fc from "fast-check";
+import type { WireMessage } from "../../src/wire/message.ts";
+import { sseEvent, sseJson, sseOpening, SseParser, sseSignal, sseText, type SseEvent } from "../../src/wire/sse.ts";
+
+const message: WireMessage = { id: "e-1", channel: "a", event: "message", data: '"x"', sender: "s", time: 0 };
+
+/** Text made of what could be taken for something else in a stream. */
+const hostile = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        "\r",
+        "\n",
+        "\r\n",
+        "\n\n",
+        ":",
+        " ",
+        "data",
+        "data:",
+        "event: gap",
+        "id: 0",
+        "retry:1",
+        "\0",
+        "\u2028",
+        "\u2029",
+        "\u0085",
+        "\ufeff",
+        "\\n",
+      ),
+      fc.string({ unit: "binary", maxLength: 5 }),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join("").toWellFormed());
+
+/** What a parser that is not ours reads, in the words of ours. */
+function readByOthers(chunks: readonly string[]): { events: SseEvent[]; lastId: string; retry: number | undefined } {
+  const events: SseEvent[] = [];
+  let lastId = "";
+  let retry: number | undefined;
+  const parser = createParser({
+    onId: (id) => (lastId = id),
+    onEvent: ({ event = "message", data }) =>
+      events.push({ event: event === "" ? "message" : event, data, id: lastId }),
+    onRetry: (milliseconds) => (retry = milliseconds),
+  });
+  for (const chunk of chunks) parser.feed(chunk);
+  return { events, lastId, retry };
+}
+
+function readByOurs(chunks: readonly string[]): { events: SseEvent[]; lastId: string; retry: number | undefined } {
+  const events: SseEvent[] = [];
+  const parser = new SseParser((event) => events.push(event));
+  for (const chunk of chunks) parser.feed(chunk);
+  return { events, lastId: parser.lastId, retry: parser.retry };
+}
+
+function normalised(text: string): string {
+  return text.replaceAll("\r\n", "\n").replaceAll("\r", "\n");
+}
+
+describe("an event of a stream", () => {
+  it("brings any text back whole, with its line breaks as LF, and nothing in it becomes a field", () => {
+    fc.assert(
+      fc.property(fc.array(hostile, { minLength: 1, maxLength: 5 }), (texts) => {
+        const stream = texts
+          .map((data, index) => sseText({ ...message, id: `e-${index}`, data: JSON.stringify(data) }))
+          .join("");
+        const { events, retry } = readByOthers([stream]);
+        assert.deepEqual(
+          events,
+          texts.map((data, index) => ({ event: "message", data: normalised(data), id: `e-${index}` })),
+        );
+        assert.equal(retry, undefined);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("brings any JSON value back exactly where the whole message is sent as JSON", () => {
+    fc.assert(
+      fc.property(hostile, fc.jsonValue({ stringUnit: "binary" }), (text, value) => {
+        for (const data of [text, value, { [text]: value }]) {
+          const json = JSON.stringify(data);
+          const { events } = readByOthers([sseJson({ ...message, data: json })]);
+          assert.equal(events.length, 1);
+          assert.deepEqual((JSON.parse((events[0] as SseEvent).data) as { data: unknown }).data, JSON.parse(json));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("has no event line where it is a message, and no id where it is not kept", () => {
+    assert.equal(sseText(message), "id: e-1\ndata: x\n\n");
+    assert.equal(sseText({ ...message, id: undefined }), "data: x\n\n");
+    assert.equal(
+      sseText({ ...message, event: "order", data: '{"a":"\\n"}' }),
+      'event: order\nid: e-1\ndata: {"a":"\\n"}\n\n',
+    );
+    assert.equal(sseText({ ...message, data: '""' }), "id: e-1\ndata: \n\n");
+    assert.equal(sseEvent({ event: "message", data: "a\r\n\rb\n" }), "data: a\ndata: \ndata: b\ndata: \n\n");
+  });
+
+  it("of 64 KiB of line breaks comes back as it was", () => {
+    const data = "\n".repeat(64 * 1024);
+    assert.deepEqual(readByOthers([sseText({ ...message, data: JSON.stringify(data) })]).events, [
+      { event: "message", data, id: "e-1" },
+    ]);
+  });
+
+  it("[SSE-7] that signals says so by its name, and a beat is an id and nothing else", () => {
+    assert.equal(sseSignal({ kind: "beat", id: "e-2" }), "id: e-2\n\n");
+    assert.equal(sseSignal({ kind: "live", id: "e-2" }), 'event: live\nid: e-2\ndata: {"id":"e-2"}\n\n');
+    const gap = sseSignal({ kind: "gap", reason: "expired", after: "a\nid: 7", resumed: "e-2" });
+    assert.equal(gap, 'event: gap\nid: e-2\ndata: {"reason":"expired","after":"a\\nid: 7","resumed":"e-2"}\n\n');
+  });
+
+  it("is nothing but retry, id and a comment at the beginning", () => {
+    assert.deepEqual(readByOthers([sseOpening(2345, "e-7")]), { events: [], lastId: "e-7", retry: 2345 });
+    assert.deepEqual(readByOthers([sseOpening(2345)]), { events: [], lastId: "", retry: 2345 });
+  });
+});
+
+describe("the parser of streams", () => {
+  const line = fc.oneof(
+    fc.constantFrom(
+      "",
+      "data",
+      "data:",
+      "data: ",
+      "data:  two",
+      "id",
+      "id: 7",
+      "id:\0",
+      "event: e",
+      "event:",
+      "retry: 5",
+      "retry: x",
+      "retry: -1",
+      "retry:",
+      ": comment",
+      ":",
+      "other: x",
+      "\ufeffdata: x",
+      "data: \ufeff",
+      "data : x",
+      " data: x",
+    ),
+    fc.string({ unit: "binary", maxLength: 6 }).map((text) => `data: ${text}`),
+  );
+  const stream = fc
+    .array(fc.tuple(line, fc.constantFrom("\n", "\r", "\r\n")), { maxLength: 40 })
+    .map((lines) => lines.map((parts) => parts.join("")).join(""));
+
+  it("reads what another parser reads, however the stream is cut into pieces", () => {
+    fc.assert(
+      fc.property(stream, fc.array(fc.nat(50), { maxLength: 20 }), (text, sizes) => {
+        const chunks: string[] = [];
+        let rest = `${text}\n\n:`;
+        for (const size of sizes) {
+          chunks.push(rest.slice(0, size));
+          rest = rest.slice(size);
+        }
+        chunks.push(rest);
+        assert.deepEqual(readByOurs(chunks), readByOthers(chunks));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("does not take the id of an event that is cut off, so that it comes again", () => {
+    const parser = new SseParser(() => {});
+    parser.feed("id: e-1\ndata: whole\n\nid: e-2\ndata: cut");
+    assert.equal(parser.lastId, "e-1");
+    parser.reset();
+    assert.equal(parser.lastId, "e-1");
+    parser.feed("id: e-2\ndata: cut off\n\n");
+    assert.equal(parser.lastId, "e-2");
+  });
+
+  it("forgets what a broken connection left unfinished", () => {
+    const events: SseEvent[] = [];
+    const parser = new SseParser((event) => events.push(event));
+    parser.feed("event: half\ndata: one");
+    parser.reset();
+    parser.feed("\ufeffdata: two\n\n");
+    assert.deepEqual(events, [{ event: "message", data: "two", id: "" }]);
+  });
+});
