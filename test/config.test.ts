@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import {
+  configure,
+  ConfigError,
+  defaults,
+  describe as described,
+  flag,
+  settingNames,
+  variable,
+  type Config,
+} from "../src/config.ts";
+import { TemporaryFolder } from "./support/temporary-folder.ts";
+
+/** For each setting a value as it is written in the environment, and what it becomes. */
+const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] } = {
+  host: ["0.0.0.0", "0.0.0.0"],
+  port: ["8100", 8100],
+  env: ["production", "production"],
+  data: ["memory:", "memory:"],
+  durability: ["full", "full"],
+  retentionAge: ["60", 60],
+  retentionMessages: ["10", 10],
+  retentionBytes: ["65536", 65_536],
+  maxConnections: ["1000", 1000],
+  maxMessageBytes: ["1024", 1024],
+  maxBodyBytes: ["2048", 2048],
+  maxChannelsPerReader: ["5", 5],
+  maxPendingBytes: ["131072", 131_072],
+  heartbeat: ["30", 30],
+  drain: ["0", 0],
+  requestTimeout: ["10", 10],
+  allowedOrigins: ["https://a.example, http://b.example:8080", ["https://a.example", "http://b.example:8080"]],
+  allowedHosts: ["hub.example,other.example", ["hub.example", "other.example"]],
+  logLevel: ["warn", "warn"],
+  logFile: ["./logs/hub.log", "./logs/hub.log"],
+};
+
+/** For each setting values that it cannot have, and how the sentence about them ends. */
+const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], string] } = {
+  host: [[], "use an address or host name"],
+  port: [["http", "-1", "65536", "80.5", "0x50", " 80", "1e3"], "use a whole number from 0 to 65535"],
+  env: [["staging", "PRODUCTION"], "use development, production, test"],
+  data: [["postgres://x", "file:", "./hub.db"], "use file:PATH or memory:"],
+  durability: [["fast"], "use normal, full"],
+  retentionAge: [["0", "7d"], "use a whole number from 1 to 315360000"],
+  retentionMessages: [["0"], "use a whole number from 1 to 1000000000"],
+  retentionBytes: [["1", "1GB"], "use a whole number from 65536 to 1000000000000"],
+  maxConnections: [["0", "ten", "1000001"], "use a whole number from 1 to 1000000"],
+  maxMessageBytes: [["0", "99999999999999999999"], "use a whole number from 1 to 16777216"],
+  maxBodyBytes: [["1"], "use a whole number from 1024 to 67108864"],
+  maxChannelsPerReader: [["0"], "use a whole number from 1 to 10000"],
+  maxPendingBytes: [["1"], "use a whole number from 65536 to 1073741824"],
+  heartbeat: [["0", "301"], "use a whole number from 1 to 300"],
+  drain: [["-1", "301"], "use a whole number from 0 to 300"],
+  requestTimeout: [["0"], "use a whole number from 1 to 3600"],
+  allowedOrigins: [
+    ["app.example", "https://app.example/", "null"],
+    "use origins such as https://app.example, or *, separated by commas",
+  ],
+  allowedHosts: [["http://hub.example", "a b"], "use host names such as hub.example, separated by commas"],
+  logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
+  logFile: [[], "use a path"],
+};
+
+function fails(words: readonly string[], environment: Record<string, string>): string {
+  try {
+    configure(words, environment);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.message;
+  }
+  throw new Error(`taken: ${words.join(" ")} ${JSON.stringify(environment)}`);
+}
+
+describe("the configuration", () => {
+  it("is all defaults where nothing is said, and those are what the project promises", () => {
+    const { config, sources } = configure([], {});
+    assert.deepEqual(config, defaults());
+    assert.ok(Object.values(sources).every((source) => source === "default"));
+    const {
+      host,
+      port,
+      env,
+      data,
+      maxConnections,
+      maxMessageBytes,
+      maxBodyBytes,
+      maxChannelsPerReader,
+      heartbeat,
+      allowedOrigins,
+    } = config;
+    assert.deepEqual([host, port, env, data], ["127.0.0.1", 8000, "development", "file:./data/hub.db"]);
+    assert.deepEqual(
+      [maxConnections, maxMessageBytes, maxBodyBytes, maxChannelsPerReader, heartbeat],
+      [10_000, 65_536, 1_048_576, 100, 15],
+    );
+    assert.deepEqual(allowedOrigins, []);
+  });
+
+  for (const name of settingNames) {
+    it(`takes ${variable(name)} from the environment, over it from ${flag(name)}, and under it from the file`, () => {
+      using folder = new TemporaryFolder();
+      const [text, value] = GOOD[name];
+      writeFileSync(folder.file("hub.json"), JSON.stringify({ [variable(name)]: value }));
+      const file = ["--config", folder.file("hub.json")];
+      const other = String(defaults()[name]);
+      const fromFile = configure(file, {});
+      assert.deepEqual([fromFile.config[name], fromFile.sources[name]], [value, "file"]);
+      const fromEnvironment = configure([], { [variable(name)]: text });
+      assert.deepEqual([fromEnvironment.config[name], fromEnvironment.sources[name]], [value, "environment"]);
+      const fromFlag = configure([flag(name), text], {});
+      assert.deepEqual([fromFlag.config[name], fromFlag.sources[name]], [value, "flag"]);
+      if (other === "") return;
+      const over = configure([...file, flag(name), text], { [variable(name)]: other });
+      assert.deepEqual([over.config[name], over.sources[name]], [value, "flag"]);
+      const between = configure(file, { [variable(name)]: other });
+      assert.deepEqual([between.config[name], between.sources[name]], [defaults()[name], "environment"]);
+    });
+
+    it(`says what is wrong with ${variable(name)}, and what would be right, wherever it was written`, () => {
+      using folder = new TemporaryFolder();
+      const [values, ending] = BAD[name];
+      for (const value of values) {
+        const sentence = `is ${JSON.stringify(value)}; ${ending}`;
+        assert.equal(fails([], { [variable(name)]: value }), `${variable(name)} ${sentence}`);
+        assert.equal(fails([`${flag(name)}=${value}`], {}), `${flag(name)} ${sentence}`);
+        writeFileSync(folder.file("hub.json"), JSON.stringify({ [variable(name)]: value }));
+        assert.equal(fails([], { CONFIG: folder.file("hub.json") }), `${variable(name)} ${sentence}`);
+      }
+      writeFileSync(folder.file("hub.json"), JSON.stringify({ [variable(name)]: null }));
+      assert.equal(fails([], { CONFIG: folder.file("hub.json") }), `${variable(name)} is null; ${ending}`);
+    });
+  }
+
+  it("has a line for --help about every setting", () => {
+    for (const name of settingNames) assert.ok(described(name).about.length > 10, name);
+  });
+
+  it("takes NODE_ENV where it says one of our words, and ENV over it", () => {
+    assert.equal(configure([], { NODE_ENV: "production" }).config.env, "production");
+    assert.equal(configure([], { NODE_ENV: "production" }).sources.env, "environment");
+    assert.equal(configure([], { NODE_ENV: "production", ENV: "test" }).config.env, "test");
+    assert.equal(configure([], { NODE_ENV: "staging" }).config.env, "development");
+  });
+
+  it("takes an empty variable for one that is not set", () => {
+    const { config, sources } = configure([], { PORT: "", HOST: "", ALLOWED_ORIGINS: "" });
+    assert.deepEqual([config.port, config.host, sources.port], [8000, "127.0.0.1", "default"]);
+  });
+
+  it("reads the file that --config names, rather than that of CONFIG", () => {
+    using folder = new TemporaryFolder();
+    writeFileSync(folder.file("flag.json"), '{"PORT": 1}');
+    writeFileSync(folder.file("variable.json"), '{"PORT": 2, "MAX_CONNECTIONS": "7"}');
+    const environment = { CONFIG: folder.file("variable.json") };
+    assert.equal(configure(["--config", folder.file("flag.json")], environment).config.port, 1);
+    assert.deepEqual(
+      [configure([], environment).config.port, configure([], environment).config.maxConnections],
+      [2, 7],
+    );
+  });
+
+  it("says what is wrong with its file", () => {
+    using folder = new TemporaryFolder();
+    const path = folder.file("hub.json");
+    const environment = { CONFIG: path };
+    assert.match(fails([], environment), /^The configuration file .+hub\.json cannot be read as JSON: ENOENT/);
+    const contents: readonly (readonly [string, RegExp])[] = [
+      ["{", /hub\.json cannot be read as JSON: /],
+      ["[]", /hub\.json is not a JSON object such as \{"PORT": 8100\}$/],
+      ["7", /is not a JSON object/],
+      ["null", /is not a JSON object/],
+      ['{"port": 1}', /sets port, which is no setting; see --help$/],
+      ['{"__proto__": {"PORT": 1}}', /sets __proto__, which is no setting/],
+    ];
+    for (const [content, sentence] of contents) {
+      writeFileSync(path, content);
+      assert.match(fails([], environment), sentence);
+    }
+    mkdirSync(folder.file("folder"));
+    assert.match(fails([], { CONFIG: folder.file("folder") }), /cannot be read as JSON: EISDIR/);
+  });
+
+  it("says what is wrong with flags that it does not know, or that lack a value", () => {
+    assert.equal(fails(["--prot", "1"], {}), "Unknown option '--prot'; see --help");
+    assert.match(fails(["--port"], {}), /^Option '--port <value>' argument missing; see --help$/);
+    assert.match(fails(["extra"], {}), /^Unexpected argument 'extra'.*; see --help$/);
+  });
+});
