@@ -1,0 +1,146 @@
+import cors from "@fastify/cors";
+import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
+import type { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import { problems } from "../tools/index.ts";
+import { channels } from "./channels.ts";
+import type { HttpContext } from "./context.ts";
+import { docs } from "./docs.ts";
+import { events } from "./events.ts";
+import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
+import { healthRoutes } from "./health.ts";
+import { lastWords } from "./last-words.ts";
+import { Methods } from "./methods.ts";
+import { metrics, type LogLatency } from "./metrics.ts";
+import { checkCaller, isOriginAllowed } from "./origin.ts";
+import { pages } from "./pages.ts";
+import { rpc } from "./rpc.ts";
+import { SECURITY_HEADERS } from "./security.ts";
+import { ws } from "./ws.ts";
+
+export interface AppOptions {
+  readonly context: HttpContext;
+  readonly latency: LogLatency;
+  readonly logLevel: string;
+  /** A path; empty for standard output. */
+  readonly logFile: string;
+}
+
+/** Milliseconds between looks for requests that take too long to arrive. */
+const LOOK_FOR_LATE = 2000;
+/** Milliseconds of silence after which the system asks whether a peer is still there. */
+const KEEP_ALIVE_PROBE = 30_000;
+/** More than the head of a request can hold: how long a name may be is for the routes to say. */
+const LONGEST_PARAM = 65_536;
+
+const LONGEST_SHOWN = 100;
+
+/** The HTTP side: hooks and doors in their order. */
+export async function createApp({ context, latency, logLevel, logFile }: AppOptions): Promise<FastifyInstance> {
+  const { limits, callers } = context;
+  const app = Fastify({
+    bodyLimit: limits.body,
+    requestTimeout: limits.request,
+    forceCloseConnections: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    logger: logLevel === "silent" ? false : { level: logLevel, ...(logFile === "" ? {} : { file: logFile }) },
+    routerOptions: { maxParamLength: LONGEST_PARAM },
+    // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
+    onProtoPoisoning: "ignore",
+    onConstructorPoisoning: "ignore",
+    http: {
+      // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE,
+      headersTimeout: limits.request,
+      connectionsCheckingInterval: LOOK_FOR_LATE,
+    },
+    frameworkErrors(error, { headers }, reply) {
+      // No hook has run before this.
+      let known = asHubError(error, limits.body);
+      try {
+        checkCaller(headers, callers);
+      } catch (refused) {
+        known = asHubError(refused, limits.body);
+      }
+      void (reply as FastifyReply).status(known.status).headers(PROBLEM_HEADERS).send(problem(known));
+    },
+    clientErrorHandler(error, socket) {
+      const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+      const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
+      lastWords(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
+    },
+  });
+  app.setValidatorCompiler(validator);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+
+  app.setErrorHandler((error, request, reply) => {
+    keepOpen(request, reply);
+    const known = asHubError(error, limits.body);
+    if (known.code === "INTERNAL") request.log.error(error, "a request failed");
+    if (known.retry) reply.header("retry-after", RETRY_AFTER);
+    return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
+  });
+  const methods = new Methods(app);
+  app.setNotFoundHandler((request, reply) => {
+    const { method, url } = request;
+    const allowed = methods.of(url);
+    const isWrongMethod = allowed.length > 0 && !allowed.includes(method);
+    const known = isWrongMethod
+      ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
+      : new HubError("NOT_FOUND", `There is no ${method} ${url.slice(0, LONGEST_SHOWN)}; see /docs`);
+    if (isWrongMethod) reply.header("allow", allowed.join(", "));
+    return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
+  });
+
+  app.addHook("onRequest", (request, reply, next) => {
+    reply.headers(SECURITY_HEADERS);
+    let refused: Error | undefined;
+    try {
+      checkCaller(request.headers, callers);
+    } catch (error) {
+      refused = error as Error;
+    }
+    next(refused);
+  });
+  await app.register(cors, {
+    delegator: (request, answer) => {
+      const { origin = "", host } = request.headers;
+      answer(null, { ...CORS, origin: isOriginAllowed(origin, host, callers) ? origin : false });
+    },
+  });
+  await docs(app, context.version);
+  healthRoutes(app, context);
+  rpc(app, context);
+  channels(app, context);
+  events(app, context);
+  ws(app, context);
+  metrics(app, context.hub, context.connections, latency);
+  await pages(app, context);
+  return app;
+}
+
+/** Checks what a route takes; what is wrong is said as it is everywhere. */
+const validator: FastifySchemaCompiler<z.ZodType> =
+  ({ schema }) =>
+  (data) => {
+    const { error, data: value } = schema.safeParse(data);
+    return error === undefined ? { value } : { error: new HubError("INVALID_INPUT", problems(error, data, [])) };
+  };
+
+const CORS = {
+  methods: ["GET", "POST", "DELETE", "OPTIONS"],
+  allowedHeaders: [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Session-Id",
+  ],
+  exposedHeaders: ["Mcp-Session-Id", "Retry-After"],
+  maxAge: 600,
+};

@@ -1,0 +1,154 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import { draft } from "../core/message.ts";
+import { channelSummary, messagePage } from "../tools/index.ts";
+import type { HttpContext } from "./context.ts";
+
+const PAGE = 100;
+const MOST = 1000;
+
+const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
+const channel = z.object({ channel: z.string().describe("Words joined by dots, such as orders.eu") });
+const publishQuery = z.object({
+  event: z.string().optional().describe("SSE event name; `message` unless given"),
+  sender: z.string().optional().describe("Who sends it"),
+  ephemeral: z.enum(["true", "false"]).optional().describe("true: reaches those listening now, is not kept, has no id"),
+});
+const publishHeaders = z.looseObject({
+  "idempotency-key": z
+    .string()
+    .optional()
+    .describe("The same key again on this channel is answered with the message it made"),
+});
+const receipt = z.object({
+  id: z.string().nullable(),
+  channel: z.string(),
+  time: z.iso.datetime(),
+  receivers: z.int().describe("Live readers it was offered to"),
+});
+const pageQuery = z.object({
+  after: z.string().optional().describe("A cursor; without it from the oldest kept"),
+  limit,
+});
+const message = z.object({
+  id: z.string().nullable(),
+  channel: z.string(),
+  event: z.string(),
+  data: z.unknown(),
+  sender: z.string(),
+  time: z.iso.datetime(),
+});
+const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
+const page = z.object({ messages: z.array(message), next: z.string(), more: z.boolean(), gap: gap.nullable() });
+const listQuery = z.object({
+  pattern: z.string().optional().describe("Only channels it covers"),
+  after: z.string().optional().describe("A channel name: only those behind it"),
+  limit,
+});
+const listed = z.object({
+  channels: z.array(
+    z.object({
+      channel: z.string(),
+      readers: z.int(),
+      messages: z.int(),
+      lastId: z.string().nullable(),
+      lastTime: z.iso.datetime().nullable(),
+    }),
+  ),
+  more: z.boolean(),
+});
+
+/** `/channels…`: publishing and reading with plain HTTP. */
+export function channels(app: FastifyInstance, context: HttpContext): void {
+  const { hub } = context;
+
+  app.post(
+    "/channels/:channel/messages",
+    {
+      schema: {
+        summary: "Publish a message",
+        description:
+          "The JSON body is the data; a text/plain body is a string. 200 where the idempotency key was known.",
+        tags: ["publish"],
+        params: channel,
+        querystring: publishQuery,
+        headers: publishHeaders,
+        body: z.unknown().describe("Any JSON value; as text/plain, a string"),
+        consumes: ["application/json", "text/plain"],
+        response: { 200: receipt, 201: receipt },
+      },
+    },
+    (request, reply) => publish(request, reply, context),
+  );
+
+  app.get(
+    "/channels/:channel/messages",
+    {
+      schema: {
+        summary: "Read a page of history",
+        tags: ["receive"],
+        params: z.object({ channel: z.string().describe("A channel, or a pattern such as orders.*") }),
+        querystring: pageQuery,
+        response: { 200: page },
+      },
+    },
+    async (request) => {
+      const { channel: pattern } = request.params as { channel: string };
+      const { after, limit: most } = request.query as z.output<typeof pageQuery>;
+      const history = await hub.history({ channels: [channelPattern(pattern)], after, limit: most });
+      return messagePage(history, (kept) => hub.idOf(kept));
+    },
+  );
+
+  app.get(
+    "/channels",
+    { schema: { summary: "List channels", tags: ["receive"], querystring: listQuery, response: { 200: listed } } },
+    async (request) => {
+      const { pattern, after, limit: most } = request.query as z.output<typeof listQuery>;
+      const covered = pattern === undefined ? EVERYTHING : channelPattern(pattern);
+      const found = hub.channels({ pattern: covered, limit: most + 1, ...(after === undefined ? {} : { after }) });
+      return {
+        channels: found.slice(0, most).map((listing) => channelSummary(listing, hub)),
+        more: found.length > most,
+      };
+    },
+  );
+}
+
+async function publish(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { hub, limits, principal }: HttpContext,
+): Promise<FastifyReply> {
+  const { channel: name } = request.params as z.output<typeof channel>;
+  const { event, sender = principal().subject, ephemeral } = request.query as z.output<typeof publishQuery>;
+  const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
+  // The framework makes null of no body at all.
+  if (request.headers["content-type"] === undefined) {
+    throw new HubError(
+      "INVALID_MESSAGE",
+      "data is missing; send it as application/json, or as text/plain for a string",
+    );
+  }
+  const isEphemeral = ephemeral === "true";
+  if (isEphemeral && key !== undefined) {
+    throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
+  }
+  const item = draft(
+    { channel: channelName(name), data: request.body, event, sender, ephemeral: isEphemeral, key },
+    limits.message,
+  );
+  const { id = null, message: kept, receivers, repeated } = await hub.publish(item);
+  if (repeated && (kept.data !== item.data || kept.event !== item.event)) {
+    throw new HubError(
+      "IDEMPOTENCY_KEY_REUSED",
+      `This Idempotency-Key made the message ${id} with other content; use a new key`,
+    );
+  }
+  if (repeated) reply.header("idempotent-replayed", "true");
+  return reply
+    .status(repeated ? 200 : 201)
+    .send({ id, channel: kept.channel, time: new Date(kept.time).toISOString(), receivers });
+}

@@ -1,0 +1,46 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance } from "fastify";
+import { jsonSchemaTransform } from "fastify-type-provider-zod";
+
+/** Everything from our own origin; the page styles elements one by one, so its own styles may be inline. */
+const POLICY = [
+  "default-src 'none'",
+  "base-uri 'none'",
+  "connect-src 'self'",
+  "font-src 'self' data:",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "img-src 'self' data:",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+].join("; ");
+
+/** `GET /openapi.json`, made from the schemas that validate, and `GET /docs`, which shows it. Comes before the routes. */
+export async function docs(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "sse-mcp-server",
+        version,
+        description: "The real-time hub for MCP: services, AI agents and people on the same channels.",
+        license: { name: "MIT", identifier: "MIT" },
+      },
+      tags: [
+        { name: "publish", description: "Messages in" },
+        { name: "receive", description: "Messages out" },
+        { name: "tools", description: "What agents call" },
+        { name: "operate", description: "Running it" },
+      ],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: POLICY,
+    uiConfig: { docExpansion: "list", validatorUrl: null },
+    theme: { title: "sse-mcp-server: API" },
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+}

@@ -1,0 +1,116 @@
+import type { Socket } from "node:net";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import type { Format, Message } from "../core/message.ts";
+import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
+import type { HttpContext } from "./context.ts";
+import { lastWords } from "./last-words.ts";
+import { queryOf, requestedChannels } from "./requested.ts";
+import { SseSink } from "./sse-sink.ts";
+
+/** Milliseconds within which clients are told to come back: spread, so that they do not come together. */
+const RETRY_FROM = 2000;
+const RETRY_TO = 4000;
+
+const TEXT = format(sseText);
+const JSON_FORM = format(sseJson);
+
+const query = z.object({
+  channel: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("Channels or patterns, repeated or separated by commas; `default` without it"),
+  format: z.enum(["text", "json"]).optional().describe("json: `data:` is the whole message; text: what was published"),
+  last_event_id: z
+    .string()
+    .optional()
+    .describe("A cursor to resume from, or `earliest`; the Last-Event-ID header comes first"),
+});
+
+const resumeHeaders = z.looseObject({
+  "last-event-id": z.string().optional().describe("A cursor to resume from; browsers send it by themselves"),
+});
+
+/** `GET /events`: messages as Server-Sent Events. */
+export function events(app: FastifyInstance, context: HttpContext): void {
+  const schema = {
+    summary: "Receive messages as Server-Sent Events",
+    description:
+      "Resumes after `Last-Event-ID`: everything missed in order, then `event: live`, then what is new. " +
+      "`event: gap` says what can no longer be given. Every heartbeat has an id and nothing else.",
+    tags: ["receive"],
+    querystring: query,
+    headers: resumeHeaders,
+    response: {
+      200: { description: "A stream that stays open", content: { "text/event-stream": { schema: z.string() } } },
+    },
+  };
+  app.get("/events", { schema, exposeHeadRoute: false }, (request, reply) => {
+    const asked = queryOf(request.url);
+    const channels = requestedChannels(asked, context.limits.channels);
+    if (channels.length === 0)
+      throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
+    const after = firstOf(request.headers["last-event-id"]) ?? asked.get("last_event_id") ?? undefined;
+    const { socket } = request.raw;
+    if (reply.raw.socket !== socket || socket.destroyed) {
+      throw new HubError(
+        "INVALID_REQUEST",
+        "A stream takes its connection over; wait for the answers before it, or open another",
+      );
+    }
+    socket.once("close", context.connections.enter("sse"));
+    reply.hijack();
+    // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
+    setImmediate(() => {
+      if (!socket.writable) return;
+      const { hub } = context;
+      const fromNow = after === undefined || after === "";
+      const retry = Math.round(RETRY_FROM + Math.random() * (RETRY_TO - RETRY_FROM));
+      take(socket, reply);
+      socket.write(head(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));
+      const sink = new SseSink(socket, asked.get("format") === "json" ? JSON_FORM : TEXT);
+      const subscription = hub.subscribe({ channels, ...(fromNow ? {} : { after }) }, sink);
+      socket.once("close", () => hub.unsubscribe(subscription));
+    });
+  });
+  app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(HEADERS).send());
+}
+
+/** Takes a connection over from the framework: from here on it carries one stream and nothing else. */
+function take(socket: Socket, reply: FastifyReply): void {
+  reply.raw.detachSocket(socket);
+  socket.removeAllListeners("data");
+  socket.once("data", () => lastWords(socket, ": a reader of /events sends nothing more; closing\n\n"));
+}
+
+const HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+};
+
+/** No length and no chunks: the stream ends with the connection (RFC 9112 section 6.3, point 8). */
+function head(reply: FastifyReply): string {
+  const headers: Record<string, unknown> = {
+    ...reply.getHeaders(),
+    ...HEADERS,
+    connection: "close",
+    date: new Date().toUTCString(),
+  };
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((item) => `${name}: ${String(item)}\r\n`),
+  );
+  return `HTTP/1.1 200 OK\r\n${lines.join("")}\r\n`;
+}
+
+function format(write: (message: Message & { id: string | undefined }) => string): Format {
+  return {
+    encode: (message, id) => Buffer.from(write({ ...message, id })),
+    join: (parts) => Buffer.concat(parts),
+  };
+}
+
+function firstOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : header?.[0];
+}

@@ -1,0 +1,86 @@
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import type { HttpContext } from "./context.ts";
+import { RETRY_AFTER } from "./failures.ts";
+
+/** Milliseconds for which one proof of delivery answers every caller. */
+const FRESH = 1000;
+/** Milliseconds that a proof may take. */
+const PATIENCE = 3000;
+
+const live = z.object({ status: z.literal("alive"), version: z.string(), uptimeSeconds: z.number() });
+const health = z.object({
+  status: z.enum(["healthy", "unhealthy"]),
+  version: z.string(),
+  uptimeSeconds: z.number(),
+  checks: z.object({
+    delivery: z.string().describe("ok, or why no message reached the log and came back"),
+    accepting: z.string().describe("ok, or draining"),
+  }),
+});
+
+/** `GET /health`, which proves delivery, and `GET /health/live`, which answers as long as the process turns. */
+export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
+  const proof = new Proof(() => context.hub.probe());
+  const tags = ["operate"];
+  const uptimeSeconds = (): number => Math.round(process.uptime());
+  const { version } = context;
+
+  app.get(
+    "/health",
+    { schema: { summary: "Whether messages are delivered", tags, response: { 200: health, 503: health } } },
+    async (_, reply) => {
+      const delivery = await proof.state();
+      const accepting = context.isDraining() ? "draining" : "ok";
+      const isHealthy = delivery === "ok" && accepting === "ok";
+      if (!isHealthy) reply.status(503).header("retry-after", RETRY_AFTER);
+      const status = isHealthy ? "healthy" : "unhealthy";
+      return reply
+        .header("cache-control", "no-store")
+        .send({ status, version, uptimeSeconds: uptimeSeconds(), checks: { delivery, accepting } });
+    },
+  );
+
+  app.get(
+    "/health/live",
+    { schema: { summary: "Whether the process turns", tags, response: { 200: live } } },
+    async () => {
+      return { status: "alive", version, uptimeSeconds: uptimeSeconds() };
+    },
+  );
+}
+
+/** Keeps one proof of delivery for a while, and makes one at a time. */
+class Proof {
+  readonly #prove: () => Promise<void>;
+  #at = -Infinity;
+  #state = "";
+  #running: Promise<void> | undefined;
+
+  constructor(prove: () => Promise<void>) {
+    this.#prove = prove;
+  }
+
+  async state(): Promise<string> {
+    if (performance.now() - this.#at < FRESH) return this.#state;
+    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    let late: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<string>((resolve) => {
+      late = setTimeout(() => resolve(`no message came back within ${PATIENCE / 1000} seconds`), PATIENCE);
+    });
+    const state = await Promise.race([this.#running.then(() => this.#state), tooLate]);
+    clearTimeout(late);
+    return state;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#prove();
+      this.#state = "ok";
+    } catch (error) {
+      this.#state = error instanceof HubError ? error.message : "failed";
+    }
+    this.#at = performance.now();
+  }
+}

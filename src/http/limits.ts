@@ -1,0 +1,43 @@
+import { HubError } from "../core/errors.ts";
+
+/** The ways in that hold a connection open. */
+export type StreamDoor = "sse" | "websocket";
+
+/** Counts open readers by door, and refuses more than there may be. */
+export class Connections {
+  readonly limit: number;
+  readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0 };
+  #draining = false;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  get total(): number {
+    return this.#open.sse + this.#open.websocket;
+  }
+
+  by(door: StreamDoor): number {
+    return this.#open[door];
+  }
+
+  /** Refuses every reader from now on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS` or `SHUTTING_DOWN`. */
+  enter(door: StreamDoor): () => void {
+    if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
+    if (this.total >= this.limit) {
+      throw new HubError("TOO_MANY_CONNECTIONS", `${this.limit} readers are connected, the limit; come back later`);
+    }
+    this.#open[door]++;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.#open[door]--;
+    };
+  }
+}

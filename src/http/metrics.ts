@@ -1,0 +1,106 @@
+import type { FastifyInstance } from "fastify";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { z } from "zod";
+import type { Hub } from "../core/hub.ts";
+import type { Connections } from "./limits.ts";
+
+const PREFIX = "sse_mcp_";
+
+/** Seconds that the log took for a message. */
+export class LogLatency {
+  readonly histogram: Histogram = new Histogram({
+    name: `${PREFIX}log_append_seconds`,
+    help: "From publishing to the message being kept and offered to readers",
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5],
+    registers: [],
+  });
+
+  observe(milliseconds: number): void {
+    this.histogram.observe(milliseconds / 1000);
+  }
+}
+
+/** `GET /metrics`: Prometheus text. Counters are read from the hub when they are asked for. */
+export function metrics(app: FastifyInstance, hub: Hub, connections: Connections, latency: LogLatency): void {
+  const registry = Registry.merge([ofProcess(), new Registry()]);
+  registry.registerMetric(latency.histogram);
+  const { stats } = hub;
+  counter(registry, "messages_published_total", "Messages published", () => stats.published);
+  counter(
+    registry,
+    "messages_delivered_total",
+    "Messages handed to live readers, one per reader",
+    () => stats.delivered,
+  );
+  counter(
+    registry,
+    "messages_replayed_total",
+    "Messages handed to readers that were catching up",
+    () => stats.replayed,
+  );
+  counter(registry, "sent_bytes_total", "Bytes of messages handed to readers", () => stats.bytes);
+  counter(registry, "gaps_total", "Readers told that messages are missing", () => stats.gaps);
+  counter(
+    registry,
+    "slow_readers_cut_total",
+    "Readers cut because they did not take what they were sent",
+    () => stats.slow,
+  );
+  gauge(registry, "log_messages", "Messages kept", () => hub.log.size().messages);
+  gauge(registry, "log_bytes", "Bytes of messages kept", () => hub.log.size().bytes);
+  gauge(registry, "log_channels", "Channels that hold or held messages", () => hub.log.size().channels);
+  gauge(registry, "subscriptions", "Readers live or catching up, waiting tool calls among them", () => hub.size);
+  const open = new Gauge({
+    name: `${PREFIX}connections`,
+    help: "Open readers by door",
+    labelNames: ["door"],
+    registers: [registry],
+    collect() {
+      for (const door of ["sse", "websocket"] as const) open.set({ door }, connections.by(door));
+    },
+  });
+
+  const schema = {
+    summary: "Prometheus metrics",
+    tags: ["operate"],
+    response: { 200: { description: "Prometheus text", content: { "text/plain": { schema: z.string() } } } },
+  };
+  app.get("/metrics", { schema }, async (_, reply) => {
+    return reply.header("content-type", registry.contentType).send(await registry.metrics());
+  });
+}
+
+let ofThisProcess: Registry | undefined;
+
+/** What is measured of the process: once, because its probes cannot be taken back when a server ends. */
+function ofProcess(): Registry {
+  if (ofThisProcess === undefined) {
+    ofThisProcess = new Registry();
+    collectDefaultMetrics({ register: ofThisProcess });
+  }
+  return ofThisProcess;
+}
+
+/** A counter whose value somebody else counts. */
+function counter(registry: Registry, name: string, help: string, value: () => number): void {
+  let told = 0;
+  const metric = new Counter({
+    name: PREFIX + name,
+    help,
+    registers: [registry],
+    collect() {
+      const now = value();
+      metric.inc(now - told);
+      told = now;
+    },
+  });
+}
+
+function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+  const metric: Gauge = new Gauge({
+    name: PREFIX + name,
+    help,
+    registers: [registry],
+    collect: () => metric.set(value()),
+  });
+}

@@ -1,0 +1,158 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import { callTool, problems, toolListings, tools } from "../tools/index.ts";
+import { rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
+import { toolContext, type HttpContext } from "./context.ts";
+import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
+
+const id = z.union([z.string(), z.number(), z.null()]).optional();
+const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
+const listRequest = request.extend({ params: z.looseObject({}).optional() });
+const callRequest = request.extend({
+  params: z.looseObject({
+    name: z.string().describe("A tool of /mcp/tools/list"),
+    arguments: z.looseObject({}).optional().describe("Its input"),
+  }),
+});
+const answer = z.object({ jsonrpc: z.literal("2.0"), id: z.union([z.string(), z.number(), z.null()]) });
+const listAnswer = answer.extend({ result: z.object({ tools: z.array(z.looseObject({ name: z.string() })) }) });
+const callAnswer = answer.extend({
+  result: z.object({
+    content: z.array(z.object({ type: z.literal("text"), text: z.string() })),
+    structuredContent: z.looseObject({}).optional(),
+    isError: z.boolean().optional().describe("The input was wrong; the text says how"),
+  }),
+});
+const failure = answer.extend({
+  error: z.object({ code: z.int(), message: z.string(), data: z.looseObject({}).optional() }),
+});
+
+type RpcBody = Readonly<Record<string, unknown>>;
+
+const LONGEST_SHOWN = 100;
+
+/**
+ * `POST /mcp/tools/list` and `POST /mcp/tools/call`: tools for callers with plain HTTP. The body is JSON whatever its
+ * Content-Type says, which is safe because every Origin has been checked before.
+ */
+export function rpc(app: FastifyInstance, context: HttpContext): void {
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
+    // The framework refuses a Content-Type that it cannot read before any parser is asked.
+    scope.addHook("onRequest", ({ raw }, _, done) => {
+      raw.headers["content-type"] = "application/json";
+      done();
+    });
+    scope.setErrorHandler((error, incoming, reply) => {
+      keepOpen(incoming, reply);
+      return fail(reply, null, asHubError(error, context.limits.body));
+    });
+    scope.post("/mcp/tools/list", { schema: listSchema, validatorCompiler: unchecked }, (incoming, reply) => {
+      const body = read(incoming.body);
+      try {
+        checked(body, listRequest, "tools/list");
+      } catch (error) {
+        return fail(reply, idOf(body), asHubError(error, context.limits.body));
+      }
+      return send(reply, rpcResult(idOf(body), { tools: toolListings }));
+    });
+    scope.post("/mcp/tools/call", { schema: callSchema, validatorCompiler: unchecked }, (incoming, reply) =>
+      call(incoming, reply, context),
+    );
+  });
+}
+
+async function call(incoming: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  // Calls that come down one connection together all listen to its end.
+  incoming.raw.socket.setMaxListeners(0).once("close", abort);
+  const body = read(incoming.body);
+  try {
+    const { params } = checked(body, callRequest, "tools/call");
+    const result = await callTool(tools, params.name, params.arguments, toolContext(context, gone.signal));
+    return send(reply, rpcResult(idOf(body), result));
+  } catch (error) {
+    return fail(reply, idOf(body), asHubError(error, context.limits.body));
+  } finally {
+    incoming.raw.socket.off("close", abort);
+  }
+}
+
+/** A body as a JSON object, `{}` where there is none. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
+function read(body: unknown): RpcBody {
+  const json = parsed(typeof body === "string" && body.trim() !== "" ? body : "{}");
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
+    throw new HubError("INVALID_REQUEST", sentence);
+  }
+  return json as RpcBody;
+}
+
+/** A request for one method, which may leave out its name. Throws `INVALID_REQUEST`, `INVALID_INPUT` or `UNKNOWN_METHOD`. */
+function checked<Schema extends typeof listRequest | typeof callRequest>(
+  body: RpcBody,
+  schema: Schema,
+  method: string,
+): z.output<Schema> {
+  const { method: asked = method } = body;
+  if (asked !== method) {
+    throw new HubError(
+      "UNKNOWN_METHOD",
+      `This route answers ${method}, not ${JSON.stringify(asked).slice(0, LONGEST_SHOWN)}`,
+    );
+  }
+  const result = schema.safeParse(body);
+  if (!result.success) {
+    const isAboutParams = result.error.issues.every(({ path }) => path[0] === "params");
+    throw new HubError(isAboutParams ? "INVALID_INPUT" : "INVALID_REQUEST", problems(result.error, body, []));
+  }
+  return result.data as z.output<Schema>;
+}
+
+/** The id of a request, where it has one that JSON-RPC allows. */
+function idOf({ id: given }: RpcBody): RpcId {
+  return typeof given === "string" || typeof given === "number" ? given : null;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
+  }
+}
+
+function send(reply: FastifyReply, body: string): FastifyReply {
+  return reply.header("content-type", "application/json; charset=utf-8").send(body);
+}
+
+function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {
+  if (error.code === "INTERNAL") reply.log.error(error.cause ?? error, "a tool failed");
+  if (error.retry) reply.header("retry-after", RETRY_AFTER);
+  const { rpcCode, message, code } = error;
+  return send(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code } }));
+}
+
+/** The handler checks the body itself: it may be sent as anything, and its faults are JSON-RPC errors. */
+function unchecked(): () => boolean {
+  return () => true;
+}
+
+const listSchema = {
+  summary: "List the tools",
+  description: "JSON-RPC 2.0. The body may be a whole request, `{}` or nothing, sent as any Content-Type.",
+  tags: ["tools"],
+  body: listRequest.optional(),
+  response: { 200: listAnswer, 400: failure },
+};
+
+const callSchema = {
+  summary: "Call a tool",
+  description: "JSON-RPC 2.0; `jsonrpc`, `id` and `method` may be left out. Any Content-Type.",
+  tags: ["tools"],
+  body: callRequest,
+  response: { 200: callAnswer, 400: failure, 413: failure, 503: failure },
+};

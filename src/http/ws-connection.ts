@@ -1,0 +1,146 @@
+import type { Socket } from "node:net";
+import type { RawData, WebSocket } from "ws";
+import { channelName, type ChannelPattern } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import { draft } from "../core/message.ts";
+import type { Subscription } from "../core/subscription.ts";
+import { callTool, tools } from "../tools/index.ts";
+import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
+import { toolContext, type HttpContext } from "./context.ts";
+import { asHubError } from "./failures.ts";
+import { checkedChannels } from "./requested.ts";
+import { checkedFrame, frameObject } from "./ws-frames.ts";
+import { WsSink } from "./ws-sink.ts";
+
+/** Frames of one client that are worked on at once; it is not read from beyond that. */
+const MAX_AT_WORK = 64;
+const MAX_NOT_JSON = 3;
+
+/** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
+export class WsConnection {
+  readonly #ws: WebSocket;
+  readonly #socket: Socket;
+  readonly #context: HttpContext;
+  /** Told of what no caller can have caused. */
+  readonly #report: (error: unknown) => void;
+  readonly #subscription: Subscription;
+  readonly #gone = new AbortController();
+  #atWork = 0;
+  #notJson = 0;
+
+  constructor(
+    ws: WebSocket,
+    socket: Socket,
+    context: HttpContext,
+    channels: readonly ChannelPattern[],
+    after: string | undefined,
+    report: (error: unknown) => void,
+  ) {
+    this.#ws = ws;
+    this.#report = report;
+    this.#socket = socket;
+    this.#context = context;
+    const { hub, version, heartbeat } = context;
+    this.#send({
+      type: "welcome",
+      name: "sse-mcp-server",
+      version,
+      id: hub.cursor(),
+      channels,
+      heartbeatSeconds: heartbeat,
+    });
+    const resume = after === undefined || after === "" ? {} : { after };
+    this.#subscription = hub.subscribe({ channels, ...resume }, new WsSink(ws, socket));
+    ws.on("message", (data, isBinary) => this.#received(data, isBinary));
+    ws.on("close", () => {
+      this.#gone.abort();
+      hub.unsubscribe(this.#subscription);
+    });
+    // What is wrong with its frames `ws` tells the client by the close code; nobody else needs to know.
+    ws.on("error", () => {});
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    // Frames that were on their way when it was closed.
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    if (isBinary) {
+      this.#ws.close(CLOSE_CODES.binary, "frames are text");
+      return;
+    }
+    const json = frameObject((data as Buffer).toString());
+    if (json === undefined) {
+      this.#refuse(undefined, new HubError("INVALID_JSON", "A frame must be one JSON object"));
+      if (++this.#notJson >= MAX_NOT_JSON) this.#ws.close(CLOSE_CODES.not_json, "frames are JSON objects");
+      return;
+    }
+    this.#notJson = 0;
+    if (++this.#atWork >= MAX_AT_WORK) this.#ws.pause();
+    void this.#answer(json).finally(() => {
+      if (--this.#atWork < MAX_AT_WORK && this.#ws.isPaused) this.#ws.resume();
+    });
+  }
+
+  async #answer(json: Readonly<Record<string, unknown>>): Promise<void> {
+    const id = typeof json["id"] === "string" || typeof json["id"] === "number" ? json["id"] : undefined;
+    try {
+      await this.#do(checkedFrame(json), ({ type, ...rest }) => {
+        this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });
+      });
+    } catch (error) {
+      const known = asHubError(error, this.#context.limits.body);
+      if (known.code === "INTERNAL") this.#report(error);
+      this.#refuse(id, known);
+    }
+  }
+
+  async #do(frame: ClientFrame, answer: (frame: { type: string; [field: string]: unknown }) => void): Promise<void> {
+    const { hub, limits } = this.#context;
+    switch (frame.type) {
+      case "ping":
+        return answer({ type: "pong" });
+      case "mcp_call": {
+        const { tool, arguments: input } = frame;
+        const result = await callTool(tools, tool, input, toolContext(this.#context, this.#gone.signal));
+        return answer({ type: "mcp_result", tool, result });
+      }
+      case "publish": {
+        const { data, event, sender = this.#context.principal().subject, ephemeral } = frame;
+        const item = draft({ channel: channelName(frame.channel), data, event, sender, ephemeral }, limits.message);
+        const { id = null, message, receivers } = await hub.publish(item);
+        const time = new Date(message.time).toISOString();
+        return answer({ type: "published", message: { id, channel: item.channel, time, receivers } });
+      }
+      case "subscribe": {
+        const channels = this.#added(frame.channels);
+        answer({ type: "subscribed", channels });
+        return hub.add(this.#subscription, { channels, after: frame.last_event_id || undefined });
+      }
+      case "unsubscribe": {
+        const channels = checkedChannels(frame.channels, limits.channels);
+        hub.remove(this.#subscription, channels);
+        return answer({ type: "unsubscribed", channels });
+      }
+    }
+  }
+
+  #added(words: readonly string[]): readonly ChannelPattern[] {
+    const { channels: most } = this.#context.limits;
+    const channels = checkedChannels(words, most);
+    const all = new Set([...this.#subscription.channels, ...channels]).size;
+    if (all > most) {
+      throw new HubError("TOO_MANY_CHANNELS", `This reader would have ${all} channels; at most ${most} are allowed`);
+    }
+    return channels;
+  }
+
+  #refuse(id: string | number | undefined, { code, message }: HubError): void {
+    this.#send({ type: "error", ...(id === undefined ? {} : { id }), code, message });
+  }
+
+  /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */
+  #send(frame: object): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#ws.send(JSON.stringify(frame));
+    if (this.#socket.writableLength > this.#context.limits.pending) this.#ws.terminate();
+  }
+}

@@ -1,0 +1,156 @@
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
+import { ConfigError, type Config } from "./config.ts";
+import { Hub } from "./core/hub.ts";
+import type { LogSize } from "./core/log.ts";
+import { ANYONE } from "./core/principal.ts";
+import { createApp } from "./http/app.ts";
+import type { HttpContext } from "./http/context.ts";
+import { Connections } from "./http/limits.ts";
+import { LogLatency } from "./http/metrics.ts";
+import { Vitals } from "./http/vitals.ts";
+import { openLog } from "./logs/open.ts";
+
+/** A hub that listens. */
+export interface Server {
+  /** Where it listens, such as `http://127.0.0.1:8000`. */
+  readonly url: string;
+  readonly hub: Hub;
+  /** What the log held at the start. */
+  readonly found: LogSize;
+  /** Refuses new work, ends the readers spread over the drain time, and closes the log. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Messages in one page of replay. */
+const PAGE = 256;
+/** Readers written to in one turn: a few milliseconds of work. */
+const WRITES_PER_TURN = 512;
+/** Readers are told how far they have got in so many parts, one after the other. */
+const BEAT_PARTS = 15;
+
+/** The version of this package. */
+export const version: string = (
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
+).version;
+
+/**
+ * Opens the log, puts the pieces together and listens. Rejects with a `HubError` whose sentence says what is wrong with
+ * the log, or a `ConfigError` about its log file, or with the error of the system when the address cannot be had.
+ */
+export async function createServer(config: Config): Promise<Server> {
+  if (config.logFile !== "") checkLogFile(config.logFile);
+  const { retentionAge, retentionMessages, retentionBytes, maxPendingBytes } = config;
+  const retention = { age: retentionAge * 1000, messages: retentionMessages, bytes: retentionBytes };
+  const log = await openLog({ data: config.data, durability: config.durability, retention });
+  const found = log.size();
+  const latency = new LogLatency();
+  const hub = await Hub.open(log, {
+    maxPending: maxPendingBytes,
+    page: PAGE,
+    endOfTurn: setImmediate,
+    writesPerTurn: WRITES_PER_TURN,
+    onAppended: (milliseconds) => latency.observe(milliseconds),
+    onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
+  });
+  const connections = new Connections(config.maxConnections);
+  let draining = false;
+  const limits = {
+    message: config.maxMessageBytes,
+    body: config.maxBodyBytes,
+    channels: config.maxChannelsPerReader,
+    pending: maxPendingBytes,
+    request: config.requestTimeout * 1000,
+  };
+  const vitals = new Vitals(
+    { name: "sse-mcp-server", version, protocolVersions: [], limits: infoLimits(config) },
+    hub,
+    connections,
+  );
+  const context: HttpContext = {
+    hub,
+    connections,
+    limits,
+    callers: { ...config, production: config.env === "production" },
+    version,
+    heartbeat: config.heartbeat,
+    // Visitors need not know where on the machine it lies.
+    logName: config.data.replace(/^file:.*\//, "file:"),
+    info: () => vitals.info(),
+    principal: () => ANYONE,
+    isDraining: () => draining,
+  };
+  const { logLevel, logFile } = config;
+  const app = await createApp({ context, latency, logLevel, logFile }).catch(async (error: unknown) => {
+    vitals.close();
+    await hub.close();
+    throw error;
+  });
+  let part = 0;
+  const heart = setInterval(
+    () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),
+    (config.heartbeat * 1000) / BEAT_PARTS,
+  ).unref();
+  const end = async (spread: number): Promise<void> => {
+    draining = true;
+    connections.drain();
+    await hub.close(spread);
+    clearInterval(heart);
+    vitals.close();
+    await app.close();
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = (spread: number): Promise<void> => (stopped ??= end(spread));
+  try {
+    // Whoever starts the server says where it listens; the framework's own line is for a file.
+    if (logFile === "") app.log.level = "warn";
+    await app.listen({ host: config.host, port: config.port });
+    app.log.level = logLevel;
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
+  const close = (): Promise<void> => stop(config.drain * 1000);
+  return {
+    url: urlOf(config.host, app.server.address() as AddressInfo),
+    hub,
+    found,
+    close,
+    [Symbol.asyncDispose]: () => stop(0),
+  };
+}
+
+/** Opens it once: where the logger cannot, nobody is told in a way that can be caught. */
+function checkLogFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    closeSync(openSync(path, "a"));
+  } catch (cause) {
+    throw new ConfigError(`LOG_FILE is ${JSON.stringify(path)}, which cannot be written: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function infoLimits(config: Config): {
+  connections: number;
+  messageBytes: number;
+  bodyBytes: number;
+  channelsPerReader: number;
+  pendingBytes: number;
+} {
+  return {
+    connections: config.maxConnections,
+    messageBytes: config.maxMessageBytes,
+    bodyBytes: config.maxBodyBytes,
+    channelsPerReader: config.maxChannelsPerReader,
+    pendingBytes: config.maxPendingBytes,
+  };
+}
+
+function urlOf(host: string, { port, family, address }: AddressInfo): string {
+  const shown = host === "localhost" ? host : family === "IPv6" ? `[${address}]` : address;
+  return `http://${shown}:${port}`;
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { startServer } from "../support/server.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+
+describe("GET /", () => {
+  it("is a page with the lines to try, for the address it was asked under", async () => {
+    await using server = await startServer();
+    const { text, headers, status } = await server.request("/", { headers: { host: "localhost:8000" } });
+    assert.deepEqual([status, headers["content-type"]], [200, "text/html; charset=utf-8"]);
+    assert.match(text, /curl -N http:\/\/localhost:8000\/events/);
+    assert.doesNotMatch(text, /\{\{/);
+  });
+
+  it("does not say where on the machine the log lies", async () => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer({ data: `file:${folder.file()}` });
+    const { text } = await server.request("/");
+    assert.match(text, /file:hub\.db/);
+    assert.ok(!text.includes(folder.path));
+  });
+
+  it("shows a Host that is no name as text", async () => {
+    await using server = await startServer({ host: "0.0.0.0" });
+    const { text, status } = await server.request("/", { headers: { host: `"><script>alert(1)</script>` } });
+    assert.equal(status, 200);
+    assert.doesNotMatch(text, /<script>alert/);
+  });
+
+  it("runs no script and no style but its own, by its policy and in its text", async () => {
+    await using server = await startServer();
+    const { text, headers } = await server.request("/");
+    const policy = String(headers["content-security-policy"]);
+    assert.match(policy, /default-src 'none'/);
+    assert.match(policy, /script-src 'self'(?:;|$)/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe/);
+    assert.doesNotMatch(text, /<script(?! src="\/assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
+    for (const [, path = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      assert.equal((await server.request(path)).status, 200, path);
+    }
+  });
+});
