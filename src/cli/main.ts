@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import type { Command } from "./command.ts";
+
+/** Loaded when asked for: who publishes from a script does not wait for a server to load. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import("./serve.ts")).serve,
+  publish: async () => (await import("./publish.ts")).publish,
+  tail: async () => (await import("./tail.ts")).tail,
+  bench: async () => (await import("./bench.ts")).bench,
+};
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(words: readonly string[]): Promise<number> {
+  const [first = ""] = words;
+  const load = Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
+  const asksHelp = words.includes("--help") || words.includes("-h");
+  if (load !== undefined) {
+    const command = await load();
+    if (!asksHelp) return command.run(words.slice(1));
+    process.stdout.write(command.help);
+    return 0;
+  }
+  if (first === "help" || asksHelp) {
+    process.stdout.write(await help());
+    return 0;
+  }
+  if (first === "--version" || first === "-v") {
+    const { version } = await import("../server.ts");
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  if (first !== "" && !first.startsWith("-")) {
+    const known = Object.keys(COMMANDS).join(", ");
+    process.stderr.write(`sse-mcp-server: ${JSON.stringify(first)} is no command; there are ${known}, and --help\n`);
+    return 2;
+  }
+  const { serve } = await import("./serve.ts");
+  return serve.run(words);
+}
+
+async function help(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+  return `sse-mcp-server: the real-time hub for MCP. Services, AI agents and people on the same channels.
+
+Usage: sse-mcp-server [COMMAND] [OPTIONS]
+
+Commands:
+${commands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+
+Options:
+  -h, --help       this text, or that of a command
+  -v, --version    the version
+  --print-config   every setting with its value and where it came from
+
+Without a command it serves; sse-mcp-server serve --help lists the settings.
+`;
+}

@@ -1,0 +1,129 @@
+import { setFlagsFromString } from "node:v8";
+import {
+  ConfigError,
+  configure,
+  describe,
+  flag,
+  settingNames,
+  variable,
+  type Config,
+  type Configured,
+} from "../config.ts";
+import { HubError } from "../index.ts";
+import { createServer, version, type Server } from "../server.ts";
+import type { Command } from "./command.ts";
+
+const SETTINGS = settingNames
+  .map((name) => {
+    const { about, fallback } = describe(name);
+    return `  ${flag(name).padEnd(27)} ${about}${fallback === "" ? "" : ` (${fallback})`}`;
+  })
+  .join("\n");
+
+/** `sse-mcp-server serve`: runs the hub until it is told to stop. */
+export const serve: Command = {
+  name: "serve",
+  summary: "run the hub (the default)",
+  help: `Usage: sse-mcp-server [serve] [SETTINGS]
+
+Settings, each with its default. --max-connections is MAX_CONNECTIONS in the environment and in the file.
+${SETTINGS}
+  --config                    a JSON file of settings, such as {"PORT": 8100}
+
+  --print-config              print every setting with its value and where it came from, and end
+
+A flag comes before the environment, the environment before the file, the file before the default.
+`,
+  run,
+};
+
+async function run(words: readonly string[]): Promise<number> {
+  let configured: Configured;
+  try {
+    const settings = words.filter((word) => word !== "--print-config");
+    configured = configure(settings, process.env);
+  } catch (error) {
+    if (error instanceof ConfigError) return fail(error.message);
+    throw error;
+  }
+  if (words.includes("--print-config")) {
+    process.stdout.write(table(configured));
+    return 0;
+  }
+  // Otherwise a burst of readers grows the young generation by tens of megabytes, which V8 keeps for good.
+  setFlagsFromString("--semi-space-growth-factor=1");
+  let server: Server;
+  try {
+    server = await createServer(configured.config);
+  } catch (error) {
+    return fail(startSentence(error, configured.config));
+  }
+  const stopped = stopOnSignal(server);
+  process.stdout.write(greeting(server, configured.config));
+  return await stopped;
+}
+
+/** Every setting, its value and its source; passwords in addresses are masked. */
+function table({ config, sources }: Configured): string {
+  const rows = settingNames.map((name) => {
+    const value = [config[name]]
+      .flat()
+      .join(",")
+      .replace(/(:\/\/[^:/@]*:)[^@]+@/g, "$1***@");
+    return `${variable(name).padEnd(24)} ${value.padEnd(24)} ${sources[name]}`;
+  });
+  return `${rows.join("\n")}\n`;
+}
+
+function greeting({ url, found }: Server, config: Config): string {
+  const { data, durability } = config;
+  const kept = `${found.messages} ${found.messages === 1 ? "message" : "messages"} in ${found.channels} channels`;
+  const open = ["127.0.0.1", "::1", "localhost"].includes(config.host)
+    ? ""
+    : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
+  return `sse-mcp-server ${version} listens on ${url}
+log: ${data} (${kept}, durability ${durability})
+${open}
+Try:
+  curl -N ${url}/events
+  curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'
+  open ${url}/
+
+`;
+}
+
+/** Resolves with the exit code when a signal has stopped the server; a second signal ends the process at once. */
+function stopOnSignal(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      process.stdout.write(`${signal}: ending ${server.hub.size} readers, then stopping; again to stop at once\n`);
+      server.close().then(() => resolve(0), reject);
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+  });
+}
+
+function startSentence(error: unknown, { host, port }: Config): string {
+  if (error instanceof HubError || error instanceof ConfigError) return error.message;
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return `Port ${port} on ${host} is in use; give another with --port or PORT`;
+    case "EACCES":
+      return `Port ${port} may not be opened by this user; use one from 1024 up`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `HOST is ${JSON.stringify(host)}, which is no address of this machine; use 127.0.0.1, or 0.0.0.0 for all`;
+    default:
+      throw error;
+  }
+}
+
+function fail(sentence: string): number {
+  process.stderr.write(`sse-mcp-server: ${sentence}\n`);
+  return 1;
+}

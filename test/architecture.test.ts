@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { describe, it } from "node:test";
+
+const SRC = join(import.meta.dirname, "../src");
+
+/** Who may import what; `files` at the root stand for themselves. */
+const RULES: Readonly<
+  Record<string, { readonly own: readonly string[]; readonly packages: readonly string[]; readonly node: boolean }>
+> = {
+  core: { own: ["core"], packages: [], node: false },
+  wire: { own: ["wire"], packages: [], node: false },
+  logs: { own: ["logs", "core"], packages: [], node: true },
+  tools: { own: ["tools", "core", "wire"], packages: ["zod"], node: false },
+  http: {
+    own: ["http", "core", "wire", "tools"],
+    packages: [
+      "fastify",
+      "@fastify/cors",
+      "@fastify/static",
+      "@fastify/swagger",
+      "@fastify/swagger-ui",
+      "fastify-type-provider-zod",
+      "prom-client",
+      "ws",
+      "zod",
+    ],
+    node: true,
+  },
+  cli: { own: ["cli", "wire", "config.ts", "server.ts", "index.ts"], packages: [], node: true },
+  "config.ts": { own: [], packages: ["zod"], node: true },
+  "server.ts": { own: ["core", "logs", "http", "tools", "config.ts"], packages: [], node: true },
+  "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
+};
+const LONGEST = 300;
+
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+
+describe("the architecture", () => {
+  it("has a rule for every folder and file at the root", () => {
+    const rooms = new Set(files.map((file) => file.split("/")[0] as string));
+    assert.deepEqual(
+      [...rooms].filter((room) => RULES[room] === undefined),
+      [],
+    );
+  });
+
+  for (const file of files) {
+    it(`src/${file} imports only what its folder may, and is not too long`, () => {
+      const text = readFileSync(join(SRC, file), "utf8");
+      const rule = RULES[file.split("/")[0] as string];
+      assert.ok(rule !== undefined);
+      for (const specifier of imports(text)) {
+        if (specifier.startsWith("node:"))
+          assert.ok(rule.node, `${file} imports ${specifier}; this folder may not use Node`);
+        else if (specifier.startsWith(".")) {
+          const target = relative(SRC, join(SRC, dirname(file), specifier));
+          const room = target.split("/")[0] as string;
+          assert.ok(rule.own.includes(room), `${file} imports ${target}; it may import ${rule.own.join(", ")}`);
+        } else
+          assert.ok(
+            rule.packages.includes(specifier),
+            `${file} imports ${specifier}; it may import ${rule.packages.join(", ")}`,
+          );
+      }
+      const lines = text.split("\n").length - 1;
+      assert.ok(lines <= LONGEST, `${file} has ${lines} lines; at most ${LONGEST} are allowed, so split it`);
+      assert.ok(!/export default/.test(text), `${file} has a default export; name it`);
+    });
+  }
+
+  it("has no import cycles", () => {
+    const graph = new Map(files.map((file) => [file, imports(readFileSync(join(SRC, file), "utf8"))]));
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      assert.ok(!path.includes(file), `import cycle: ${[...path, file].join(" -> ")}`);
+      if (done.has(file)) return;
+      for (const specifier of graph.get(file) ?? []) {
+        if (specifier.startsWith(".")) visit(relative(SRC, join(SRC, dirname(file), specifier)), [...path, file]);
+      }
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+  });
+
+  it("reads the environment in config.ts and where the command line hands it over, and nowhere else", () => {
+    const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
+    assert.deepEqual(readers, ["cli/serve.ts"]);
+  });
+});
+
+function imports(text: string): string[] {
+  return [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)"|^import "([^"]+)"/gm)].map(
+    ([, from, bare]) => (from ?? bare) as string,
+  );
+}

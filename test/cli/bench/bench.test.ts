@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { describe, it } from "node:test";
+import { startServer } from "../../support/server.ts";
+import { ForgedServer } from "./forged-server.ts";
+
+const COMMAND = new URL("../../../src/cli/bench.ts", import.meta.url).href;
+const RUN = `import { bench } from ${JSON.stringify(COMMAND)}; process.exitCode = await bench.run(process.argv.slice(1));`;
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+describe("bench", { concurrency: 4 }, () => {
+  for (const door of ["sse", "ws"]) {
+    it(`passes this server, read by ${door}`, async () => {
+      await using server = await startServer();
+      const { code, stdout } = await run(server.url, "--readers 20 --publishers 4 --door", door);
+      assert.match(stdout, /^connected {3}20 of 20 readers/m);
+      assert.match(stdout, /; 0 lost, 0 duplicated, 0 out of order$/m);
+      assert.match(stdout, /^server CPU {2}\d+ % of a core$/m);
+      assert.match(stdout, /^Passed: 20 readers got all of [\d,]+ messages, each once and in order\.$/m);
+      assert.equal(code, 0);
+    });
+  }
+
+  it("keeps a rate, and prints JSON and no progress when asked", async () => {
+    await using server = await ForgedServer.start();
+    const { code, stdout, stderr } = await run(server.url, "--readers 5 --publishers 3 --rate 40 --json");
+    const { verdict, publishes, deliveries } = JSON.parse(stdout);
+    assert.equal(publishes.answered, 40);
+    assert.equal(deliveries.expected, 200);
+    assert.equal(deliveries.delivered, 200);
+    assert.equal(publishes.behind, 0);
+    assert.match(verdict, /^Passed/);
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+  });
+
+  it("names the one reader that lost messages, and which", async () => {
+    await using server = await ForgedServer.start({ pass: (reader, message) => !(reader === 3 && message === 10) });
+    const { code, stdout } = await run(server.url, "--readers 8 --rate 50");
+    assert.match(stdout, /^ +reader 3: 1 lost, 0 duplicated, 0 out of order; missing 10–10 of publisher 0$/m);
+    assert.match(stdout, /^Failed: 1 delivery lost\.$/m);
+    assert.equal(code, 1);
+  });
+
+  it("fails a server that sends a message twice", async () => {
+    await using server = await ForgedServer.start({
+      copies: (reader, message) => (reader === 2 && message === 5 ? 2 : 1),
+    });
+    const { code, stdout } = await run(server.url, "--readers 4 --rate 50");
+    assert.match(stdout, /reader 2: 0 lost, 1 duplicated, 0 out of order$/m);
+    assert.equal(code, 1);
+  });
+
+  it("fails a server that cuts a reader off, and says so", async () => {
+    await using server = await ForgedServer.start({ cut: (reader, message) => reader === 1 && message === 20 });
+    const { code, stdout } = await run(server.url, "--readers 4 --rate 50");
+    assert.match(stdout, /reader 1: \d+ lost, .*the server closed the connection$/m);
+    assert.equal(code, 1);
+  });
+
+  it("fails a server that takes some readers only, with the server's words", async () => {
+    await using server = await ForgedServer.start({ accept: (reader) => reader < 3 });
+    const { code, stdout } = await run(server.url, "--readers 5 --rate 50");
+    assert.match(stdout, /^connected {3}3 of 5 readers/m);
+    assert.match(stdout, /not connected: answered 503: too many readers/);
+    assert.match(stdout, /^Failed: 2 readers not connected\.$/m);
+    assert.equal(code, 1);
+  });
+
+  it("fails a server that refuses publishes, and expects only what was taken", async () => {
+    await using server = await ForgedServer.start({ take: (message) => message % 10 !== 0 });
+    const { code, stdout } = await run(server.url, "--readers 2 --rate 50 --publishers 10 --json");
+    const { publishes, deliveries } = JSON.parse(stdout);
+    assert.ok(publishes.failed > 0);
+    assert.match(publishes.trouble, /answered 429: slow down/);
+    assert.equal(deliveries.expected, publishes.answered * 2);
+    assert.equal(deliveries.lost, 0);
+    assert.equal(code, 1);
+  });
+
+  it("says in a sentence that nothing listens", async () => {
+    const { code, stderr } = await run("http://127.0.0.1:1", "--readers 1");
+    assert.match(stderr, /^Nothing listens at http:\/\/127\.0\.0\.1:1: /);
+    assert.equal(code, 1);
+  });
+
+  it("exits with 2 when a flag is wrong, and with 0 after its help", async () => {
+    assert.deepEqual(await run("http://127.0.0.1:1", "--readers many"), {
+      code: 2,
+      stdout: "",
+      stderr: '--readers is "many"; allowed is a whole number from 1 to 20000\n',
+    });
+    const { code, stdout } = await run("http://127.0.0.1:1", "--help");
+    assert.match(stdout, /^Usage: sse-mcp-server bench/);
+    assert.equal(code, 0);
+  });
+});
+
+function run(url: string, flags: string, ...more: readonly string[]): Promise<Outcome> {
+  const words = ["--url", url, "--seconds", "1", ...flags.split(" "), ...more];
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["--input-type=module", "--eval", RUN, "--", ...words], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { Cli, runCli, type CliOptions } from "../support/cli.ts";
+import { EventReader } from "../support/event-reader.ts";
+import { FrameReader } from "../support/frame-reader.ts";
+import { request } from "../support/request.ts";
+import { startServer } from "../support/server.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+const MEMORY = ["--port", "0", "--data", "memory:"];
+
+async function refusal(words: readonly string[], options: CliOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await runCli(["serve", "--port", "0", ...words], options);
+  assert.deepEqual([code, stdout], [1, ""], stderr);
+  assert.match(stderr, /^sse-mcp-server: [^\n]+\n$/);
+  return stderr;
+}
+
+describe("sse-mcp-server serve", { concurrency: true }, () => {
+  it("keeps its data in ./data by default, says where it listens and what to try, and nothing else", async () => {
+    using folder = new TemporaryFolder();
+    await using cli = new Cli(["--port", "0"], { cwd: folder.path });
+    const url = await cli.url();
+    await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
+    const lines = cli.stdout.trimEnd().split("\n");
+    assert.match(lines[0] ?? "", /^sse-mcp-server \d+\.\d+\.\d+\S* listens on http:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal(lines[1], "log: file:./data/hub.db (0 messages in 0 channels, durability normal)");
+    assert.deepEqual(lines.slice(3), [
+      "Try:",
+      `  curl -N ${url}/events`,
+      `  curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'`,
+      `  open ${url}/`,
+    ]);
+    assert.equal(cli.stderr, "");
+    assert.ok(existsSync(folder.file("data/hub.db")));
+    assert.equal((await request(`${url}/health`)).status, 200);
+  });
+
+  it("says what it found, and warns where it listens to everyone", async () => {
+    using folder = new TemporaryFolder();
+    const data = `file:${folder.file()}`;
+    {
+      await using server = await startServer({ data });
+      await server.publish("a", 1);
+    }
+    await using cli = new Cli(["serve", "--port", "0", "--data", data, "--host", "0.0.0.0"]);
+    await cli.url();
+    assert.match(cli.stdout, /\(1 message in 1 channels?, durability normal\)/);
+    assert.match(cli.stdout, /Warning: listening on 0\.0\.0\.0 without authentication/);
+  });
+
+  it("logs to its file what it does not say to people", async () => {
+    using folder = new TemporaryFolder();
+    await using cli = new Cli([...MEMORY, "--log-file", folder.file("logs/hub.log")]);
+    await cli.url();
+    await until("the log file", () => readFileSync(folder.file("logs/hub.log"), "utf8").includes("listening"));
+    assert.doesNotMatch(cli.stdout, /"level"/);
+  });
+
+  it("says in one sentence why it cannot start, and ends with 1", async () => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer();
+    writeFileSync(folder.file("file"), "");
+    mkdirSync(folder.file("folder"));
+    writeFileSync(folder.file("damaged.db"), "This is no database. ".repeat(500));
+    const [port, isFolder, isFile, damaged, host, logFile] = await Promise.all([
+      refusal(["--data", "memory:", "--port", String(server.port)]),
+      refusal(["--data", `file:${folder.file("folder")}`]),
+      refusal(["--data", `file:${folder.file("file")}/hub.db`]),
+      refusal(["--data", `file:${folder.file("damaged.db")}`]),
+      refusal(["--data", "memory:", "--host", "192.0.2.1"]),
+      refusal(["--data", "memory:", "--log-file", `${folder.file("file")}/hub.log`]),
+    ]);
+    assert.match(
+      port,
+      new RegExp(`Port ${server.port} on 127\\.0\\.0\\.1 is in use; give another with --port or PORT`),
+    );
+    assert.match(isFolder, /The log .+folder cannot be opened for writing: /);
+    assert.match(isFile, /The folder of the log, .+file, cannot be made: |is not writable: /);
+    assert.match(
+      damaged,
+      /The log .+damaged\.db is damaged or no SQLite database; restore it from a backup, or move it away/,
+    );
+    assert.match(host, /HOST is "192\.0\.2\.1", which is no address of this machine/);
+    assert.match(logFile, /LOG_FILE is ".+hub\.log", which cannot be written/);
+  });
+
+  it("says that the folder of its log is not writable", async (test) => {
+    if (!existsSync("/proc/self")) return test.skip("a folder that not even root may write to is needed: /proc");
+    assert.match(
+      await refusal(["--data", "file:/proc/self/hub.db"]),
+      /The folder of the log, \/proc\/self, is not writable: /,
+    );
+  });
+
+  it("says that another server has its log open", async () => {
+    using folder = new TemporaryFolder();
+    const data = `file:${folder.file()}`;
+    await using server = await startServer({ data });
+    assert.match(
+      await refusal(["--data", data]),
+      /Another sse-mcp-server has the log .+ open; give this one another DATA/,
+    );
+    await server.publish("a", 1);
+  });
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`[OPS-3] ends its readers, keeps what was published and ends with 0 on ${signal}`, async () => {
+      using folder = new TemporaryFolder();
+      const data = `file:${folder.file()}`;
+      await using cli = new Cli(["--port", "0", "--data", data, "--drain", "1"]);
+      const url = await cli.url();
+      using events = await EventReader.open(`${url}/events?channel=a`);
+      using frames = await FrameReader.open(`${url.replace("http", "ws")}/ws`);
+      await frames.next();
+      await request(`${url}/channels/a/messages`, {
+        method: "POST",
+        headers: { "content-type": "text/plain" },
+        body: "kept",
+      });
+      assert.equal((await events.next()).data, "kept");
+      cli.kill(signal);
+      await events.ended;
+      assert.deepEqual(await frames.closed, { code: 4002, reason: "shutdown" });
+      assert.equal(await cli.exit(), 0);
+      assert.match(cli.stdout, new RegExp(`${signal}: ending 2 readers, then stopping; again to stop at once\n$`));
+      assert.equal(cli.stderr, "");
+      await using server = await startServer({ data });
+      assert.equal(server.hub.log.size().messages, 1);
+    });
+  }
+
+  it("ends at once and with 1 on a second signal", async () => {
+    await using cli = new Cli([...MEMORY, "--drain", "300"]);
+    const url = await cli.url();
+    using first = await EventReader.open(`${url}/events`);
+    using second = await EventReader.open(`${url}/events`);
+    cli.kill("SIGTERM");
+    await until("it drains", () => cli.stdout.includes("SIGTERM: ending 2 readers"));
+    cli.kill("SIGTERM");
+    assert.equal(await cli.exit(), 1);
+    await Promise.all([first.ended, second.ended]);
+  });
+
+  it("ends promptly after a call that waited and was answered, and while another waits", async () => {
+    await using cli = new Cli([...MEMORY, "--drain", "0"]);
+    const url = await cli.url();
+    const call = (channel: string): Promise<unknown> => {
+      const body = JSON.stringify({
+        params: { name: "wait_for_messages", arguments: { channels: [channel], timeoutSeconds: 50 } },
+      });
+      return request(`${url}/mcp/tools/call`, { method: "POST", body });
+    };
+    const subscribed = async (count: number): Promise<boolean> =>
+      (await request(`${url}/metrics`)).text.includes(`sse_mcp_subscriptions ${count}\n`);
+    const answered = call("a");
+    const waiting = call("b");
+    await until("both wait", () => subscribed(2));
+    await request(`${url}/channels/a/messages`, {
+      method: "POST",
+      headers: { "content-type": "text/plain" },
+      body: "x",
+    });
+    await answered;
+    cli.kill("SIGTERM");
+    assert.equal(await cli.exit(), 0);
+    await waiting;
+  });
+});

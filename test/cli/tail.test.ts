@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { describe, it } from "node:test";
+import { Cli, runCli } from "../support/cli.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+function lines(cli: Cli): string[] {
+  return cli.stdout.split("\n").slice(0, -1);
+}
+
+function texts(cli: Cli): string[] {
+  return lines(cli).map((line) => line.slice(line.indexOf(": ") + 2));
+}
+
+async function following(server: TestServer, cli: Cli): Promise<void> {
+  await until("it reads", () => server.hub.size === 1 || cli.code !== undefined);
+  assert.equal(cli.code, undefined, cli.stderr);
+}
+
+describe("sse-mcp-server tail", { concurrency: true }, () => {
+  it("prints what is published, a line each, and ends with 0 on SIGINT", async () => {
+    await using server = await startServer();
+    await using cli = new Cli(["tail", "default", "orders.*", "--url", server.url]);
+    await following(server, cli);
+    const { time } = await server.publish("default", "Hello");
+    await server.publish("orders.eu", { n: 1 });
+    await server.publish("elsewhere", "not ours");
+    await server.request("/channels/orders.eu/messages?event=done&sender=shop", {
+      method: "POST",
+      headers: { "content-type": "text/plain" },
+      body: "x",
+    });
+    await until("three lines", () => lines(cli).length === 3);
+    assert.equal(lines(cli)[0], `${time} default anyone: Hello`);
+    assert.match(lines(cli)[1] ?? "", / orders\.eu anyone: \{"n":1\}$/);
+    assert.match(lines(cli)[2] ?? "", / orders\.eu \[done\] shop: x$/);
+    cli.kill("SIGINT");
+    assert.deepEqual([await cli.exit(), cli.stderr], [0, ""]);
+  });
+
+  it("begins with all that is kept, or behind an id, and prints whole messages with --json", async () => {
+    await using server = await startServer();
+    const { id } = await server.publish("default", 1);
+    const { id: second } = await server.publish("default", 2);
+    await using all = new Cli(["tail", "--since", "earliest", "--url", server.url]);
+    await using rest = new Cli(["tail", "--since", id, "--json", "--url", server.url]);
+    await until("both have printed", () => lines(all).length === 2 && lines(rest).length === 1);
+    assert.deepEqual(texts(all), ["1", "2"]);
+    assert.deepEqual((JSON.parse(rest.stdout) as { id: string; data: number }).id, second);
+  });
+
+  it("comes back over a restart of the server, and prints exactly what it missed", async () => {
+    using folder = new TemporaryFolder();
+    const data = `file:${folder.file()}`;
+    const first = await startServer({ data });
+    const { port } = first;
+    await using cli = new Cli(["tail", "a", "--url", first.url]);
+    await following(first, cli);
+    await first.publish("a", 1);
+    await until("the first line", () => lines(cli).length === 1);
+    await first.close();
+    await until("it says so", () => cli.stderr.includes("the connection ended; coming back"));
+    await using second = await startServer({ data, port });
+    for (const n of [2, 3]) await second.publish("a", n);
+    await following(second, cli);
+    await second.publish("a", 4);
+    await until("four lines", () => lines(cli).length >= 4);
+    assert.deepEqual(texts(cli), ["1", "2", "3", "4"]);
+  });
+
+  it("asks again for a message that was cut off in the middle", async () => {
+    const asked: (string | undefined)[] = [];
+    const message = (n: number): string =>
+      `id: e-${n}\ndata: {"id":"e-${n}","channel":"a","event":"message","data":${n},"sender":"s","time":"t"}\n\n`;
+    const server = createServer((socket: Socket) => {
+      socket.once("data", (head) => {
+        asked.push(/^last-event-id: (.*)$/im.exec(String(head))?.[1]?.trim());
+        const whole =
+          asked.length === 1 ? `retry: 10\n${message(1)}${message(2).slice(0, 30)}` : `${message(2)}${message(3)}`;
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n${whole}`);
+        if (asked.length === 1) socket.destroySoon();
+      });
+      socket.on("error", () => {});
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    await using cli = new Cli(["tail", "a", "--url", `http://127.0.0.1:${(server.address() as AddressInfo).port}`]);
+    await until("three lines", () => lines(cli).length >= 3);
+    assert.deepEqual(
+      [texts(cli), asked],
+      [
+        ["1", "2", "3"],
+        [undefined, "e-1"],
+      ],
+    );
+    server.close();
+  });
+
+  it("says what can no longer be given", async () => {
+    await using server = await startServer({ retentionMessages: 1 });
+    const { id } = await server.publish("default", 1);
+    for (const n of [2, 3]) await server.publish("default", n);
+    await using cli = new Cli(["tail", "--since", id, "--url", server.url]);
+    await until("the line", () => lines(cli).length === 1);
+    assert.match(cli.stderr, new RegExp(`messages are missing \\(expired\\) between ${id} and \\S+\n`));
+    assert.deepEqual(texts(cli), ["3"]);
+  });
+
+  it("ends quietly when nobody reads what it prints any more", async () => {
+    await using server = await startServer();
+    await using cli = new Cli(["tail", "--url", server.url]);
+    await following(server, cli);
+    cli.child.stdout.destroy();
+    await until("it has noticed", async () => {
+      await server.publish("default", "x");
+      return cli.code !== undefined;
+    });
+    assert.deepEqual([cli.code, cli.stderr], [0, ""]);
+  });
+
+  it("says what is wrong: 2 for its words, 1 for what the hub refuses or where there never was one", async () => {
+    await using server = await startServer();
+    const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
+      [["tail", "--nonsense"], 2, /Unknown option '--nonsense'/],
+      [["tail", "--url", "ftp://x"], 2, /--url is "ftp:\/\/x"/],
+      [["tail", "a.*.b", "--url", server.url], 1, /INVALID_PATTERN: /],
+      [["tail", "--url", "http://127.0.0.1:1"], 1, /No hub answers at/],
+    ];
+    for (const [words, code, sentence] of wrong) {
+      const cli = await runCli(words);
+      assert.deepEqual([cli.code, cli.stdout], [code, ""], words.join(" "));
+      assert.match(cli.stderr, sentence);
+    }
+  });
+});

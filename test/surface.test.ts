@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { settingNames, variable } from "../src/config.ts";
+import { hubErrorCodes } from "../src/core/errors.ts";
+import * as surface from "../src/index.ts";
+import { toolListings } from "../src/tools/index.ts";
+import { CLOSE_CODES } from "../src/wire/frames.ts";
+
+// What others build on, as literals: a change here is a change for them.
+describe("the public surface", () => {
+  it("exports these names", () => {
+    const names = ["ConfigError", "HubError", "configure", "createServer", "defaults", "hubErrorCodes", "version"];
+    assert.deepEqual(Object.keys(surface).sort(), names);
+  });
+
+  it("has these error codes", () => {
+    assert.deepEqual(hubErrorCodes, [
+      "INVALID_CHANNEL",
+      "INVALID_PATTERN",
+      "TOO_MANY_CHANNELS",
+      "INVALID_MESSAGE",
+      "MESSAGE_TOO_LARGE",
+      "INVALID_INPUT",
+      "INVALID_JSON",
+      "INVALID_REQUEST",
+      "BODY_TOO_LARGE",
+      "UNKNOWN_TOOL",
+      "UNKNOWN_METHOD",
+      "NOT_FOUND",
+      "METHOD_NOT_ALLOWED",
+      "UNSUPPORTED_MEDIA_TYPE",
+      "IDEMPOTENCY_KEY_REUSED",
+      "HOST_NOT_ALLOWED",
+      "ORIGIN_NOT_ALLOWED",
+      "REQUEST_TIMEOUT",
+      "TOO_MANY_CONNECTIONS",
+      "LOG_UNAVAILABLE",
+      "OVERLOADED",
+      "SHUTTING_DOWN",
+      "INTERNAL",
+    ]);
+  });
+
+  it("closes WebSockets with these codes", () => {
+    assert.deepEqual(CLOSE_CODES, { unavailable: 4001, shutdown: 4002, not_json: 4100, binary: 4101 });
+  });
+
+  it("offers these tools with these inputs", () => {
+    const inputs = toolListings.map(({ name, inputSchema }) => {
+      const { properties, required } = inputSchema as { properties: object; required: string[] };
+      return [name, Object.keys(properties), required];
+    });
+    assert.deepEqual(inputs, [
+      ["get_server_info", [], []],
+      ["send_sse_message", ["message", "channel", "event", "sender"], ["message"]],
+      ["list_channels", ["prefix"], []],
+      ["read_messages", ["channel", "after", "limit"], ["channel"]],
+      ["wait_for_messages", ["channels", "after", "timeoutSeconds"], ["channels"]],
+    ]);
+  });
+
+  it("reads these variables", () => {
+    assert.deepEqual(settingNames.map(variable), [
+      "HOST",
+      "PORT",
+      "ENV",
+      "DATA",
+      "DURABILITY",
+      "RETENTION_AGE",
+      "RETENTION_MESSAGES",
+      "RETENTION_BYTES",
+      "MAX_CONNECTIONS",
+      "MAX_MESSAGE_BYTES",
+      "MAX_BODY_BYTES",
+      "MAX_CHANNELS_PER_READER",
+      "MAX_PENDING_BYTES",
+      "HEARTBEAT",
+      "DRAIN",
+      "REQUEST_TIMEOUT",
+      "ALLOWED_ORIGINS",
+      "ALLOWED_HOSTS",
+      "LOG_LEVEL",
+      "LOG_FILE",
+    ]);
+  });
+});
