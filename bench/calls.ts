@@ -1,0 +1,44 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { Caller } from "../src/cli/bench/caller.ts";
+import { requestHead } from "../src/cli/bench/connect.ts";
+import type { Address } from "../src/cli/bench/plan.ts";
+
+const CONNECTIONS = 32;
+const WARM_UP = 1000;
+
+/** How many calls of a tool a server answers per second to connections that each wait for their answer. */
+export async function callsPerSecond(port: number, tool: string, input: object, seconds: number): Promise<number> {
+  const address: Address = { secure: false, host: "127.0.0.1", name: "127.0.0.1", port };
+  const body = JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name: tool, arguments: input },
+  });
+  const fields = ["Content-Type: application/json", `Content-Length: ${body.length}`];
+  const request = Buffer.from(requestHead("POST", "/mcp/tools/call", address, fields) + body);
+  let answers = 0;
+  let trouble: string | undefined;
+  const callers = Array.from({ length: CONNECTIONS }, () => {
+    const caller: Caller = new Caller(address, {
+      answered(status, text) {
+        if (status !== 200) trouble = `${tool} was answered ${status}: ${text}`;
+        answers += 1;
+        caller.send(request);
+      },
+      broken: (reason) => (trouble ??= reason),
+    });
+    return caller;
+  });
+  await Promise.all(callers.map((caller) => caller.open()));
+  for (const caller of callers) caller.send(request);
+  await pause(WARM_UP);
+  const before = answers;
+  const start = performance.now();
+  await pause(seconds * 1e3);
+  const rate = ((answers - before) * 1e3) / (performance.now() - start);
+  const failed = trouble;
+  for (const caller of callers) caller.close();
+  if (failed !== undefined) throw new Error(failed);
+  return rate;
+}

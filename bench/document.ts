@@ -1,0 +1,89 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { pinned } from "./cores.ts";
+import { goalsText } from "./goals.ts";
+import type { Measured } from "./goals.ts";
+import { median } from "./median.ts";
+import { table } from "./table.ts";
+import { CONTENDERS } from "./targets.ts";
+
+const FILE = new URL("../docs/benchmarks.md", import.meta.url);
+const BEGIN = "<!-- bench: begin -->";
+const END = "<!-- bench: end -->";
+
+/** All tables of a run, as they stand in the document. */
+export function resultsText(measured: Measured, notes: readonly string[]): string {
+  const { matrix, calls, seed, memory } = measured;
+  const parts = [
+    `${machine()}${notes.map((note) => ` ${note}`).join("")}`,
+    `### Goals\n\n${goalsText(measured)}`,
+    ...(matrix === undefined ? [] : [`### Fan-out\n\n${matrix.text()}`]),
+    ...(calls === undefined ? [] : [`### Tool calls\n\n${callsText(calls)}`]),
+    ...(seed === undefined ? [] : [`### 100 readers, 50 publishes per second\n\n${seedText(seed)}`]),
+    ...(memory === undefined ? [] : [`### Memory per connection\n\n${memoryText(memory)}`]),
+  ];
+  return parts.join("\n\n");
+}
+
+/** Puts the tables between the document's markers. */
+export function writeDocument(text: string): void {
+  const document = readFileSync(FILE, "utf8");
+  const begin = document.indexOf(BEGIN);
+  const end = document.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`docs/benchmarks.md lacks the lines ${BEGIN} and ${END}`);
+  writeFileSync(FILE, `${document.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${document.slice(end)}`);
+}
+
+function machine(): string {
+  const [core] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const cores = pinned ? "the server on the first core, the load on the others" : "server and load on the same cores";
+  const date = new Date().toISOString().slice(0, 10);
+  return `Measured on ${date}: ${core?.model ?? "unknown CPU"}, ${cpus().length} cores, ${memory} GB, Linux ${release()}, Node ${process.version}; ${cores}.`;
+}
+
+function callsText({ bare, info, send }: NonNullable<Measured["calls"]>): string {
+  const base = median(bare);
+  const row = (name: string, rates: readonly number[]): readonly string[] => [
+    name,
+    count(median(rates)),
+    (median(rates) / base).toFixed(2),
+  ];
+  return table(
+    1,
+    ["32 connections, each waiting for its answer", "calls/s", "× bare"],
+    [row("bare node:http", bare), row("get_server_info", info), row("send_sse_message", send)],
+  );
+}
+
+function seedText(seed: NonNullable<Measured["seed"]>): string {
+  const rows = [...seed].map(([name, cells]) => {
+    const of = (figure: (cell: (typeof cells)[number]) => number): number => median(cells.map(figure));
+    return [
+      title(name),
+      of(({ deliveries }) => deliveries.latency.p50).toFixed(2),
+      of(({ deliveries }) => deliveries.latency.p99).toFixed(2),
+      of(({ deliveries }) => deliveries.latency.max).toFixed(2),
+      count(cells.reduce((sum, { deliveries }) => sum + deliveries.lost, 0)),
+      `${(of(({ busy }) => busy) * 100).toFixed(1)} %`,
+    ];
+  });
+  return table(1, ["server", "p50 ms", "p99 ms", "max ms", "lost", "server busy"], rows);
+}
+
+function memoryText(memory: NonNullable<Measured["memory"]>): string {
+  const rows = [...memory].map(([name, { idle, loaded }]) => [
+    title(name),
+    (idle / 1000).toFixed(1),
+    (loaded / 1000).toFixed(1),
+  ]);
+  return table(1, ["5,000 readers", "KB each, idle", "KB each, after load"], rows);
+}
+
+function title(name: string): string {
+  return CONTENDERS.find((contender) => contender.name === name)?.title ?? name;
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}

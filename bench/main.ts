@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { leaveServerCore } from "./cores.ts";
+import { resultsText, writeDocument } from "./document.ts";
+import type { Measured } from "./goals.ts";
+import { Matrix } from "./matrix.ts";
+import { HELP, parseOptions } from "./options.ts";
+import type { Options } from "./options.ts";
+import { measureCalls, measureMemories, measureSeed } from "./parts.ts";
+import { CONTENDERS } from "./targets.ts";
+
+const SEED_SECONDS = 10;
+const CALL_SECONDS = 2;
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === "help") process.stdout.write(HELP);
+  else await compare(options);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function compare(options: Options): Promise<void> {
+  if (!existsSync("/proc/self/stat"))
+    throw new Error("The comparison reads CPU times from /proc, which only Linux has");
+  const { only, parts, rounds } = options;
+  const chosen = CONTENDERS.filter(({ name }) => only.includes(name));
+  const contenders = chosen.filter(({ server }) => server.missing() === undefined);
+  const notes = chosen.flatMap(({ title, server }) => {
+    const reason = server.missing();
+    return reason === undefined ? [] : [`Without ${title}: ${reason}.`];
+  });
+  leaveServerCore();
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const measured: Measured = {
+    matrix: parts.includes("matrix") ? await Matrix.measure({ ...options, contenders, say }) : undefined,
+    calls: parts.includes("calls") ? await measureCalls(rounds, CALL_SECONDS) : undefined,
+    seed: parts.includes("seed") ? await measureSeed(contenders.filter(inSeed), rounds, SEED_SECONDS) : undefined,
+    memory: parts.includes("memory") ? await measureMemories(contenders) : undefined,
+  };
+  const text = resultsText(measured, notes);
+  process.stdout.write(`${text}\n`);
+  if (options.write) writeDocument(text);
+}
+
+function inSeed({ name }: { readonly name: string }): boolean {
+  return ["nchan", "ours", "ours-ws"].includes(name);
+}

@@ -1,0 +1,63 @@
+import { callsPerSecond } from "./calls.ts";
+import { measureCell, measureMemory, measureQuietly, WARM_UP } from "./cell.ts";
+import type { Cell, ConnectionMemory } from "./cell.ts";
+import { quiet } from "./kernel.ts";
+import { ServerProcess } from "./server-process.ts";
+import { BARE, OURS } from "./targets.ts";
+import type { Contender } from "./targets.ts";
+
+const QUIET = 0.1;
+const PATIENCE = 5000;
+const SEED_LOAD = { readers: 100, publishers: 1, rate: 50 };
+const MEMORY_LOAD = { readers: 5000, publishers: 16, seconds: 1, rate: 0 };
+
+/** Calls answered per second, by round. */
+export interface CallRates {
+  readonly bare: number[];
+  readonly info: number[];
+  readonly send: number[];
+}
+
+/** Tool calls, against a server that does nothing but parse and answer. */
+export async function measureCalls(rounds: number, seconds: number): Promise<CallRates> {
+  const rates: CallRates = { bare: [], info: [], send: [] };
+  await using bare = await ServerProcess.start(BARE);
+  await using ours = await ServerProcess.start(OURS);
+  for (let round = 0; round < rounds; round += 1) {
+    await quiet(QUIET, PATIENCE);
+    rates.bare.push(await callsPerSecond(bare.port, "get_server_info", {}, seconds));
+    rates.info.push(await callsPerSecond(ours.port, "get_server_info", {}, seconds));
+    rates.send.push(await callsPerSecond(ours.port, "send_sse_message", { message: "hello" }, seconds));
+  }
+  return rates;
+}
+
+/** 100 readers and 50 publishes per second, by contender and round. */
+export async function measureSeed(
+  contenders: readonly Contender[],
+  rounds: number,
+  seconds: number,
+): Promise<ReadonlyMap<string, readonly Cell[]>> {
+  const cells = new Map<string, Cell[]>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const contender of contenders) {
+      await using server = await ServerProcess.start(contender.server);
+      await measureCell(contender, server, WARM_UP);
+      const cell = await measureQuietly(contender, server, { ...SEED_LOAD, seconds });
+      cells.set(contender.name, [...(cells.get(contender.name) ?? []), cell]);
+    }
+  }
+  return cells;
+}
+
+/** Memory per connection at 5,000 readers, each contender in a fresh process. */
+export async function measureMemories(
+  contenders: readonly Contender[],
+): Promise<ReadonlyMap<string, ConnectionMemory>> {
+  const memories = new Map<string, ConnectionMemory>();
+  for (const contender of contenders) {
+    await using server = await ServerProcess.start(contender.server);
+    memories.set(contender.name, await measureMemory(contender, server, MEMORY_LOAD));
+  }
+  return memories;
+}

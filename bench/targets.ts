@@ -1,0 +1,94 @@
+import type { FormatName } from "../src/cli/bench/formats.ts";
+import type { Target } from "../src/cli/bench/plan.ts";
+import { nchanMissing, nginxCommand } from "./nginx.ts";
+
+/** A server of the comparison: how to start it. */
+export interface ServerKind {
+  readonly name: string;
+  /** Why it cannot take part, or undefined. */
+  missing(): string | undefined;
+  command(directory: string, port: number): readonly string[];
+  /** Answers once the server is ready. */
+  readonly ready: string;
+}
+
+/** A server and the door its readers use. */
+export interface Contender {
+  readonly name: string;
+  readonly title: string;
+  readonly server: ServerKind;
+  target(port: number, channel: string): Target;
+}
+
+const NAIVE = nodeServer("naive", "/events?channel=ready");
+const BETTER_SSE = nodeServer("better-sse", "/events?channel=ready");
+const SOCKET_IO = nodeServer("socket-io", "/socket.io/?EIO=4&transport=websocket");
+const NCHAN: ServerKind = { name: "nchan", missing: nchanMissing, command: nginxCommand, ready: "/sub?id=ready" };
+
+/** This server, with every setting at its default but the place of its data. */
+export const OURS: ServerKind = {
+  name: "ours",
+  missing: () => undefined,
+  command: (directory, port) => ourCommand(directory, port),
+  ready: "/health",
+};
+
+/** What a request costs in Node when almost nothing is done with it. */
+export const BARE: ServerKind = nodeServer("bare", "/");
+
+/** Everyone in the comparison, the yardsticks first. */
+export const CONTENDERS: readonly Contender[] = [
+  contender("naive", "naive res.write", NAIVE, "sse", "/events?channel=", "/publish?channel="),
+  contender("nchan", "Nchan", NCHAN, "sse", "/sub?id=", "/pub?id=", ""),
+  contender("better-sse", "better-sse", BETTER_SSE, "sse", "/events?channel=", "/publish?channel="),
+  contender(
+    "socket.io",
+    "socket.io, WebSocket",
+    SOCKET_IO,
+    "engine.io",
+    "/socket.io/?EIO=4&transport=websocket&channel=",
+    "/publish?channel=",
+  ),
+  contender("ours", "this server, SSE", OURS, "sse", "/events?channel=", "/channels/*/messages"),
+  contender("ours-ws", "this server, WebSocket", OURS, "ws", "/ws?channel=", "/channels/*/messages"),
+];
+
+/** The command line of this server, with flags for Node. */
+export function ourCommand(directory: string, port: number, nodeFlags: readonly string[] = []): readonly string[] {
+  const serve = ["src/cli/main.ts", "serve", "--port", String(port)];
+  return ["env", `DATA=file:${directory}/hub.db`, process.execPath, ...nodeFlags, ...serve];
+}
+
+function nodeServer(name: string, ready: string): ServerKind {
+  return {
+    name,
+    missing: () => undefined,
+    command: (_directory, port) => ["env", `PORT=${port}`, process.execPath, `bench/servers/${name}.ts`],
+    ready,
+  };
+}
+
+/** `*` in a path, or else its end, is where the channel goes. */
+function contender(
+  name: string,
+  title: string,
+  server: ServerKind,
+  format: FormatName,
+  subscribe: string,
+  publish: string,
+  quote = '"',
+): Contender {
+  const path = (pattern: string, channel: string): string =>
+    pattern.includes("*") ? pattern.replace("*", channel) : `${pattern}${channel}`;
+  return {
+    name,
+    title,
+    server,
+    target: (port, channel) => ({
+      address: { secure: false, host: "127.0.0.1", name: "127.0.0.1", port },
+      format,
+      subscribe: path(subscribe, channel),
+      publish: { path: path(publish, channel), contentType: quote === "" ? "text/plain" : "application/json", quote },
+    }),
+  };
+}
