@@ -26,8 +26,8 @@ export interface Server {
 
 /** Messages in one page of replay. */
 const PAGE = 256;
-/** Readers written to in one turn: a few milliseconds of work. */
-const WRITES_PER_TURN = 512;
+/** Readers written to in one turn for each message published in it: about a millisecond of work. */
+const WRITES_PER_MESSAGE = 128;
 /** Readers are told how far they have got in so many parts, one after the other. */
 const BEAT_PARTS = 15;
 
@@ -51,7 +51,7 @@ export async function createServer(config: Config): Promise<Server> {
     maxPending: maxPendingBytes,
     page: PAGE,
     endOfTurn: setImmediate,
-    writesPerTurn: WRITES_PER_TURN,
+    writesPerMessage: WRITES_PER_MESSAGE,
     onAppended: (milliseconds) => latency.observe(milliseconds),
     onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
   });

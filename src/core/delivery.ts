@@ -9,8 +9,11 @@ export interface DeliveryOptions {
   readonly maxPending: number;
   /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
   readonly endOfTurn: (write: () => void) => void;
-  /** Readers written to in one turn at most: other work comes between, and what it publishes goes out with the rest. */
-  readonly writesPerTurn: number;
+  /**
+   * Readers written to in one turn, for each message published in it: other work comes between, and what that
+   * publishes goes out with the rest. In proportion, so that publishers cannot outrun the readers.
+   */
+  readonly writesPerMessage: number;
 }
 
 /** A reader that can be live. */
@@ -28,6 +31,8 @@ export class Delivery<Reader extends LiveReader> {
   readonly #onSlow: (reader: Reader) => void;
   /** Audiences that lack messages. */
   readonly #behind = new Set<Audience>();
+  /** Messages offered since the last write. */
+  #offered = 0;
 
   /** `onSlow` is called with a reader that leaves more untaken than it may; it is to drop it. */
   constructor(options: DeliveryOptions, stats: Stats, onSlow: (reader: Reader) => void) {
@@ -59,6 +64,7 @@ export class Delivery<Reader extends LiveReader> {
   /** Offers a message to every live reader of its channel; returns to how many. */
   offer(envelope: Envelope): number {
     let receivers = 0;
+    this.#offered++;
     this.routes.each(envelope.message.channel, (audience) => {
       if (!audience.offer(envelope)) return;
       receivers += audience.size;
@@ -68,9 +74,10 @@ export class Delivery<Reader extends LiveReader> {
     return receivers;
   }
 
-  /** Writes to as many readers as a turn may, audience after audience, and goes on in the next turn. */
+  /** Writes to as many readers as this turn may, audience after audience, and goes on in the next turn. */
   readonly #write = (): void => {
-    let left = this.#options.writesPerTurn;
+    let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
+    this.#offered = 0;
     for (const audience of this.#behind) {
       left -= audience.write(left, this.#stats, this.#onLag);
       this.#behind.delete(audience);

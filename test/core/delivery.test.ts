@@ -27,9 +27,9 @@ class Trial {
   #ends: (() => void)[] = [];
   #offset = 0;
 
-  constructor(writesPerTurn: number, maxPending = 1000) {
+  constructor(writesPerMessage: number, maxPending = 1000) {
     const endOfTurn = (write: () => void): void => void this.#ends.push(write);
-    this.delivery = new Delivery({ maxPending, endOfTurn, writesPerTurn }, this.stats, (reader) => {
+    this.delivery = new Delivery({ maxPending, endOfTurn, writesPerMessage }, this.stats, (reader) => {
       this.slow.push(reader);
       this.delivery.drop(reader);
     });

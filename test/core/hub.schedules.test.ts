@@ -153,7 +153,7 @@ async function run(log: Log, steps: readonly Step[], maxPending: number): Promis
   const schedule = new Schedule();
   const late = new LateLog(log, schedule);
   const endOfTurn = (write: () => void): void => schedule.call("end", write);
-  const opening = openHub(late, { page: 4, maxPending, endOfTurn, writesPerTurn: 2 });
+  const opening = openHub(late, { page: 4, maxPending, endOfTurn, writesPerMessage: 2 });
   await turn();
   schedule.letAny(0);
   await using hub = await opening;
