@@ -77,6 +77,8 @@ const SIGNALS: ReadonlySet<string> = new Set(["live", "gap"]);
 const MAX_EVENT = 64;
 const MAX_SENDER = 128;
 const MAX_KEY = 255;
+/** Levels of arrays and objects: reading and writing JSON takes stack for each. */
+const MAX_DEPTH = 100;
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 const utf8 = new TextEncoder();
@@ -92,6 +94,9 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     throw new HubError("INVALID_MESSAGE", `event ${event} is one of the server's own signals; use another name`);
   }
   const sender = line("sender", input.sender ?? "anyone", MAX_SENDER);
+  if (isDeeper(input.data, MAX_DEPTH)) {
+    throw new HubError("INVALID_MESSAGE", `data is nested deeper than ${MAX_DEPTH} levels; flatten it`);
+  }
   const data = JSON.stringify(input.data);
   if (data === undefined) throw new HubError("INVALID_MESSAGE", "data is missing; give any JSON value");
   const text = typeof input.data === "string" ? input.data : data;
@@ -108,6 +113,11 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
 
 // JSON.stringify writes a lone surrogate, and nothing else, as an unescaped-backslash \udXXX.
 const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
 
 function line(field: string, text: string, max: number): string {
   if (text.length > max) {

@@ -76,7 +76,7 @@ export async function createApp({ context, latency, logLevel, logFile }: AppOpti
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
   app.setErrorHandler((error, request, reply) => {
-    keepOpen(request, reply);
+    keepOpen(reply);
     const known = asHubError(error, limits.body);
     if (known.code === "INTERNAL") request.log.error(error, "a request failed");
     if (known.retry) reply.header("retry-after", RETRY_AFTER);

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { HubError } from "../core/errors.ts";
 import { SECURITY_HEADERS } from "./security.ts";
 
@@ -68,12 +68,11 @@ export const PROBLEM_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Undoes that the framework closes the connection of a request whose body it refuses: what is still to come of the
- * body is thrown away, and the next request is served.
+ * Undoes that the framework closes the connection of a request whose body it refuses: Node throws away what is still
+ * to come of the body, and the next request is served.
  */
-export function keepOpen(request: FastifyRequest, reply: FastifyReply): void {
+export function keepOpen(reply: FastifyReply): void {
   reply.removeHeader("connection");
-  request.raw.resume();
 }
 
 /** A whole HTTP/1.1 response for a socket that no framework looks after. */

@@ -45,8 +45,8 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       raw.headers["content-type"] = "application/json";
       done();
     });
-    scope.setErrorHandler((error, incoming, reply) => {
-      keepOpen(incoming, reply);
+    scope.setErrorHandler((error, _, reply) => {
+      keepOpen(reply);
       return fail(reply, null, asHubError(error, context.limits.body));
     });
     scope.post("/mcp/tools/list", { schema: listSchema, validatorCompiler: unchecked }, (incoming, reply) => {
@@ -99,10 +99,8 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
 ): z.output<Schema> {
   const { method: asked = method } = body;
   if (asked !== method) {
-    throw new HubError(
-      "UNKNOWN_METHOD",
-      `This route answers ${method}, not ${JSON.stringify(asked).slice(0, LONGEST_SHOWN)}`,
-    );
+    const shown = typeof asked === "string" ? JSON.stringify(asked.slice(0, LONGEST_SHOWN)) : "that";
+    throw new HubError("UNKNOWN_METHOD", `This route answers ${method}, not ${shown}`);
   }
   const result = schema.safeParse(body);
   if (!result.success) {

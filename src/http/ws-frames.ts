@@ -6,6 +6,8 @@ import type { ClientFrame } from "../wire/frames.ts";
 const id = z.union([z.string().max(256), z.number(), z.null()]).optional();
 const channels = z.array(z.string()).min(1);
 
+const LONGEST_SHOWN = 64;
+
 const FRAMES = {
   mcp_call: z.looseObject({ type: z.literal("mcp_call"), tool: z.string(), arguments: z.unknown().optional(), id }),
   subscribe: z.looseObject({ type: z.literal("subscribe"), channels, last_event_id: z.string().optional(), id }),
@@ -47,10 +49,8 @@ export function frameObject(text: string): Readonly<Record<string, unknown>> | u
 export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFrame {
   const { type } = json;
   if (typeof type !== "string" || !Object.hasOwn(FRAMES, type)) {
-    throw new HubError(
-      "INVALID_REQUEST",
-      `type is ${JSON.stringify(type)?.slice(0, 64) ?? "missing"}; use ${Object.keys(FRAMES).join(", ")}`,
-    );
+    const shown = typeof type === "string" ? JSON.stringify(type.slice(0, LONGEST_SHOWN)) : "missing or no string";
+    throw new HubError("INVALID_REQUEST", `type is ${shown}; use ${Object.keys(FRAMES).join(", ")}`);
   }
   const result = FRAMES[type as keyof typeof FRAMES].safeParse(json);
   if (!result.success) throw new HubError("INVALID_REQUEST", `${type}: ${problems(result.error, json, [])}`);

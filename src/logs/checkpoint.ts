@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 
 /** What is worth a checkpoint: so many commits, or so many characters of payload. */
-const COMMITS_BETWEEN = 500;
+const COMMITS_BETWEEN = 1000;
 const CHARACTERS_BETWEEN = 16 * 1024 * 1024;
 
 /**

@@ -19,6 +19,8 @@ export async function callTool(
   }
   const parsed = tool.input.safeParse(input ?? {});
   if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, input, Object.keys(tool.input.shape))}`);
+  // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
+  if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
   try {
     const { text, structured } = await tool.run(parsed.data, context);
     return { content: [{ type: "text", text }], structuredContent: structured };

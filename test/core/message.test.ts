@@ -103,6 +103,17 @@ describe("a draft", () => {
     }
   });
 
+  it("takes data of 100 levels and refuses more, however much more", () => {
+    const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+    assert.equal(make({ data: nested(100) }, 1000).data.length, 200);
+    for (const levels of [101, 100_000]) {
+      assert.deepEqual(refusal({ data: nested(levels) }), [
+        "INVALID_MESSAGE",
+        "data is nested deeper than 100 levels; flatten it",
+      ]);
+    }
+  });
+
   it("needs data", () => {
     const refused = ["INVALID_MESSAGE", "data is missing; give any JSON value"];
     assert.deepEqual(refusal({ data: undefined }), refused);

@@ -208,6 +208,19 @@ describe("a WebSocket client", { concurrency: true }, () => {
     assert.ok(most <= 2 * PENDING, `${most} bytes waited for it`);
   });
 
+  it("that floods it with pings and takes no pongs is cut with its memory bounded", async () => {
+    await using server = await startServer({ maxPendingBytes: PENDING });
+    using frozen = await server.frames("?channel=");
+    await frozen.next();
+    frozen.ws.pause();
+    let most = 0;
+    while ((await server.metric('sse_mcp_connections{door="websocket"}')) > 0) {
+      for (let index = 0; index < 1000; index++) frozen.ws.ping("x".repeat(125), undefined, () => {});
+      most = Math.max(most, server.sinks[0]?.pending ?? 0);
+    }
+    assert.ok(most <= 2 * PENDING, `${most} bytes waited for it`);
+  });
+
   it("that sends a flood of frames has each answered in its order, and others are served meanwhile", async () => {
     await using server = await startServer();
     using flooding = await server.frames("?channel=");

@@ -13,7 +13,7 @@ describe("checkpoints", { concurrency: true }, () => {
     using folder = new TemporaryFolder();
     await using log = await openSqlite(folder.file());
     const before = statSync(folder.file()).size;
-    for (let data = 0; data < 600; data++) await log.append(draftOf("a", "x".repeat(1000)));
+    for (let data = 0; data < 1100; data++) await log.append(draftOf("a", "x".repeat(1000)));
     await until("the database has grown", () => statSync(folder.file()).size > before + 200_000);
     await log.append(draftOf("a", "more"));
   });
@@ -36,7 +36,7 @@ describe("checkpoints", { concurrency: true }, () => {
     const again = new Checkpoints(folder.file());
     using database = openDatabase(folder.file());
     database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); PRAGMA wal_autocheckpoint = 0");
-    for (let commits = 0; commits < 500; commits++) again.committed(1);
+    for (let commits = 0; commits < 1000; commits++) again.committed(1);
     await again.close();
     await again.close();
   });
@@ -48,7 +48,7 @@ describe("checkpoints", { concurrency: true }, () => {
       const { openSqlite } = await import(${support("sqlite-file.ts")});
       const { draftOf } = await import(${support("sample.ts")});
       const log = await openSqlite(${JSON.stringify(folder.file())});
-      for (let data = 0; data < 600; data++) await log.append(draftOf("a", data));
+      for (let data = 0; data < 1100; data++) await log.append(draftOf("a", data));
       await log.close();
       console.log("closed");`;
     const child = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });

@@ -17,7 +17,13 @@ export function patternsOf(...texts: string[]): ChannelPattern[] {
 /** A hub with small pages, whose turns end as a server's do. */
 export async function openHub(log: Log, options: Partial<HubOptions> = {}): Promise<Hub & AsyncDisposable> {
   return disposable(
-    await Hub.open(log, { maxPending: 1024 * 1024, page: 3, endOfTurn: setImmediate, writesPerMessage: 100, ...options }),
+    await Hub.open(log, {
+      maxPending: 1024 * 1024,
+      page: 3,
+      endOfTurn: setImmediate,
+      writesPerMessage: 100,
+      ...options,
+    }),
   );
 }
 
