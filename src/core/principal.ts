@@ -1,14 +1,8 @@
-import { EVERYTHING, type ChannelPattern } from "./channel.ts";
-
-/** Who asks, and what they may do. */
+/** Who asks. */
 export interface Principal {
+  /** What they are called as senders of messages that name none. */
   readonly subject: string;
-  readonly publish: readonly ChannelPattern[];
-  readonly subscribe: readonly ChannelPattern[];
-  readonly admin: boolean;
-  /** Milliseconds since 1970. */
-  readonly expires?: number;
 }
 
-/** Everyone, while no authentication is configured. */
-export const ANYONE: Principal = { subject: "anyone", publish: [EVERYTHING], subscribe: [EVERYTHING], admin: true };
+/** Everyone, while there is no authentication: whoever reaches the server may read and publish everything. */
+export const ANYONE: Principal = { subject: "anyone" };
