@@ -1,5 +1,6 @@
 import type { ChannelPattern } from "./channel.ts";
-import { cursorText, EARLIEST, startOf } from "./cursor.ts";
+import { cursorText, EARLIEST, parseCursor, startOf } from "./cursor.ts";
+import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { GapReason } from "./sink.ts";
@@ -30,6 +31,26 @@ export interface History {
   readonly gap: Gap | undefined;
 }
 
+export interface RecentHistoryQuery {
+  readonly channels: readonly ChannelPattern[];
+  /** The id of a message: only messages in front of that one; without it, the last ones delivered. */
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+/** One page of history, from its end towards its beginning. */
+export interface RecentHistory {
+  /** In order, the oldest first. */
+  readonly messages: readonly Message[];
+  /**
+   * The cursor to go on from: everything after this page comes after it, and nothing of this page does. Without
+   * `before`, that is the place of the last message delivered; with it, the place right in front of that message.
+   */
+  readonly next: string;
+  /** The cursor to ask `before` of for the page in front of this one; undefined where nothing older is kept. */
+  readonly earlier: string | undefined;
+}
+
 const MAX_ECHO = 64;
 
 /** Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. */
@@ -49,7 +70,33 @@ export async function readHistory(log: Log, head: number, query: HistoryQuery): 
   };
 }
 
+/** Reads the last page of a log in front of a cursor, up to `head`; a cursor that means nothing to it is refused. */
+export async function readRecent(log: Log, head: number, query: RecentHistoryQuery): Promise<RecentHistory> {
+  const { before, channels, limit } = query;
+  const { epoch } = log;
+  // No place is in front of offset 0, and no message is there.
+  const top = before === undefined ? head + 1 : Math.max(1, Math.min(offsetOf(before, log), head + 1));
+  const { messages, more } = await log.recent({ before: top, channels, limit });
+  // Right behind a hole, the place in front is none that was given out; then no message has this offset either.
+  const next = log.knows({ epoch, offset: top - 1 }) ? top - 1 : top;
+  const [oldest] = messages;
+  return {
+    messages,
+    next: cursorText(epoch, next),
+    earlier: more && oldest !== undefined ? cursorText(epoch, oldest.offset) : undefined,
+  };
+}
+
 /** Says what is missing. */
 export function gap(reason: GapReason, after: string, resumed: string): Gap {
   return { reason, after: after.slice(0, MAX_ECHO), resumed };
+}
+
+function offsetOf(before: string, log: Log): number {
+  const cursor = parseCursor(before);
+  if (cursor !== undefined && log.knows(cursor)) return cursor.offset;
+  throw new HubError(
+    "INVALID_INPUT",
+    `before is no cursor of this log, so nothing is in front of it: ${JSON.stringify(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
+  );
 }

@@ -3,7 +3,15 @@ import type { ChannelPattern } from "./channel.ts";
 import { BEGINNING, cursorText, startOf } from "./cursor.ts";
 import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
-import { gap, readHistory, type History, type HistoryQuery } from "./history.ts";
+import {
+  gap,
+  readHistory,
+  readRecent,
+  type History,
+  type HistoryQuery,
+  type RecentHistory,
+  type RecentHistoryQuery,
+} from "./history.ts";
 import { listChannels, type ChannelListing } from "./listing.ts";
 import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
@@ -129,6 +137,11 @@ export class Hub {
   /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
   history(query: HistoryQuery): Promise<History> {
     return readHistory(this.#log, this.#delivered, query);
+  }
+
+  /** The last messages kept on these channels, or the last in front of a cursor. */
+  recent(query: RecentHistoryQuery): Promise<RecentHistory> {
+    return readRecent(this.#log, this.#delivered, query);
   }
 
   /** Channels that hold or held messages, or have live readers, by name. */

@@ -14,6 +14,8 @@ export interface Log {
   append(draft: Draft): Promise<Message>;
   /** One page, in order. */
   read(query: LogQuery): Promise<LogPage>;
+  /** The last page in front of a place, in order. */
+  recent(query: RecentQuery): Promise<RecentPage>;
   /**
    * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, once,
    * none left out. Resolves with the offset the first of them follows. One follower: the hub.
@@ -45,6 +47,20 @@ export interface LogPage {
   readonly end: number;
   /** The last offset on these channels that has been dropped; beyond `after`, it means messages are missing. */
   readonly dropped: number;
+}
+
+export interface RecentQuery {
+  /** An offset: only messages in front of it; with `Infinity`, all of them. */
+  readonly before: number;
+  readonly channels: readonly ChannelPattern[];
+  /** Messages at most; a page is cut to the same size as one that is read, without its older ones, never the newest. */
+  readonly limit: number;
+}
+
+export interface RecentPage {
+  readonly messages: readonly Message[];
+  /** Whether older ones on these channels are still kept. */
+  readonly more: boolean;
 }
 
 /** Whether a page that was asked for from here leaves out messages that were dropped. */

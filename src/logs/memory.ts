@@ -1,10 +1,20 @@
-import { EVERYTHING, type ChannelName } from "../core/channel.ts";
-import type { Cursor } from "../core/cursor.ts";
+import { EVERYTHING, type ChannelName, type ChannelPattern } from "../core/channel.ts";
+import { BEGINNING, type Cursor } from "../core/cursor.ts";
 import { HubError } from "../core/errors.ts";
-import type { ChannelQuery, ChannelState, Log, LogPage, LogQuery, LogSize, Retention } from "../core/log.ts";
+import type {
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogPage,
+  LogQuery,
+  LogSize,
+  RecentPage,
+  RecentQuery,
+  Retention,
+} from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
-import { endOfPage, merged } from "./page.ts";
+import { endOfPage, merged, recentPage } from "./page.ts";
 import { costOf, newEpoch } from "./record.ts";
 import { Ring } from "./ring.ts";
 import { Turn } from "./turn.ts";
@@ -40,12 +50,19 @@ export class MemoryLog implements Log {
     // Readers that replay take turns with everything else.
     await new Promise<void>((resolve) => setImmediate(resolve));
     const dropped = this.#directory.dropped(channels);
-    const all = channels.includes(EVERYTHING);
-    const rings = all ? [this.#all] : this.#directory.behind(channels, after).map((entry) => this.#ring(entry.channel));
-    const pages = rings.map((ring) => ring.after(after, limit));
+    const pages = this.#rings(channels, after).map((ring) => ring.after(after, limit));
     const { messages, more } = endOfPage(merged(pages, limit));
     const cut = more || messages.length === limit;
     return { messages, end: cut ? (messages.at(-1)?.offset ?? this.#head) : this.#head, dropped };
+  }
+
+  async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const found = this.#rings(channels, BEGINNING).flatMap((ring) => ring.before(before, limit + 1));
+    return recentPage(
+      found.sort((a, b) => b.offset - a.offset),
+      limit,
+    );
   }
 
   async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
@@ -111,6 +128,12 @@ export class MemoryLog implements Log {
   #fresh(channel: ChannelName): ChannelEntry | HubError {
     this.#directory.forget(this.#directory.forgettable());
     return this.#directory.fresh(channel);
+  }
+
+  /** Rings that together hold what these patterns cover behind an offset. */
+  #rings(channels: readonly ChannelPattern[], after: number): readonly Ring[] {
+    if (channels.includes(EVERYTHING)) return [this.#all];
+    return this.#directory.behind(channels, after).map((entry) => this.#ring(entry.channel));
   }
 
   #ring(channel: ChannelName): Ring {

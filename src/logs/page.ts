@@ -1,3 +1,4 @@
+import type { RecentPage } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
 
 /** What a page may hold in all, in characters of payload; a page of one message may hold more. */
@@ -14,8 +15,14 @@ export function merged(lists: readonly (readonly Message[])[], limit: number): r
     .slice(0, limit);
 }
 
-/** Ends a page where its payloads pass the size of a page, and asks for no more; `more` where something was left. */
-export function endOfPage(messages: Iterable<Message>): {
+/**
+ * Ends a page at its limit or where its payloads pass the size of a page, and asks for no more than the message that is
+ * too many; `more` where there was one.
+ */
+export function endOfPage(
+  messages: Iterable<Message>,
+  limit: number = Infinity,
+): {
   readonly messages: readonly Message[];
   readonly more: boolean;
 } {
@@ -23,8 +30,15 @@ export function endOfPage(messages: Iterable<Message>): {
   let characters = 0;
   for (const message of messages) {
     characters += message.data.length;
-    if (characters > MAX_CHARACTERS && taken.length > 0) return { messages: taken, more: true };
+    const full = taken.length === limit || (characters > MAX_CHARACTERS && taken.length > 0);
+    if (full) return { messages: taken, more: true };
     taken.push(message);
   }
   return { messages: taken, more: false };
+}
+
+/** The page that ends with the first of these messages, which come newest first: one beyond the limit tells of more. */
+export function recentPage(messages: Iterable<Message>, limit: number): RecentPage {
+  const page = endOfPage(messages, limit);
+  return { messages: page.messages.toReversed(), more: page.more };
 }

@@ -33,12 +33,24 @@ export class Ring {
 
   /** At most `limit` messages behind an offset. */
   after(offset: number, limit: number): readonly Message[] {
+    const place = this.#behind(offset);
+    return this.#messages.slice(place, place + limit) as Message[];
+  }
+
+  /** The last messages in front of an offset, at most `limit`. */
+  before(offset: number, limit: number): readonly Message[] {
+    const place = this.#behind(offset - 1);
+    return this.#messages.slice(Math.max(this.#start, place - limit), place) as Message[];
+  }
+
+  /** Where the first message behind an offset stands, or would stand. */
+  #behind(offset: number): number {
     let low = this.#start;
     for (let high = this.#messages.length; low < high;) {
       const middle = (low + high) >>> 1;
       if ((this.#messages[middle] as Message).offset <= offset) low = middle + 1;
       else high = middle;
     }
-    return this.#messages.slice(low, low + limit) as Message[];
+    return low;
   }
 }

@@ -1,9 +1,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { EVERYTHING } from "../core/channel.ts";
-import type { LogPage, LogQuery } from "../core/log.ts";
+import { BEGINNING } from "../core/cursor.ts";
+import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
 import type { ChannelDirectory, ChannelEntry } from "./directory.ts";
-import { endOfPage } from "./page.ts";
+import { endOfPage, recentPage } from "./page.ts";
+import { SqliteNewest } from "./sqlite-newest.ts";
 
 /** Beyond this many channels, reading the whole log in slices costs less than looking into each. */
 const MANY_CHANNELS = 2000;
@@ -29,8 +31,11 @@ export class SqliteReads {
   readonly #channel: StatementSync;
   readonly #offsets: StatementSync;
   readonly #slices: StatementSync;
+  readonly #allBack: StatementSync;
+  readonly #channelBack: StatementSync;
   readonly #one: StatementSync;
   readonly #keyed: StatementSync;
+  readonly #newest: SqliteNewest;
 
   constructor(database: DatabaseSync, directory: ChannelDirectory) {
     this.#directory = directory;
@@ -42,8 +47,13 @@ export class SqliteReads {
       "SELECT offset FROM messages WHERE channel = ? AND offset > ? ORDER BY offset LIMIT ?",
     );
     this.#slices = database.prepare("SELECT offset, channel FROM messages WHERE offset > ? ORDER BY offset LIMIT ?");
+    this.#allBack = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset < ? ORDER BY offset DESC LIMIT ?`);
+    this.#channelBack = database.prepare(
+      `SELECT ${COLUMNS} FROM messages WHERE channel = ? AND offset < ? ORDER BY offset DESC LIMIT ?`,
+    );
     this.#one = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset = ?`);
     this.#keyed = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE channel = ? AND key = ?`);
+    this.#newest = new SqliteNewest(database);
   }
 
   /** One page; `head` is the offset of the last message there is. */
@@ -59,6 +69,20 @@ export class SqliteReads {
     const many = entries.length > MANY_CHANNELS;
     const { offsets, end } = many ? this.#slice(entries, after, head) : this.#merge(entries, after, limit, head);
     return { ...cut(this.#each(offsets, limit), limit, end), dropped };
+  }
+
+  /** The last page in front of an offset; where many channels are to be looked into, others go on meanwhile. */
+  async recent({ before, channels, limit }: RecentQuery, head: number): Promise<RecentPage> {
+    const top = Math.min(before, head + 1);
+    // One more than is asked for: whether it is there tells whether there are more.
+    const count = limit + 1;
+    if (channels.includes(EVERYTHING)) return recentPage(this.#run(this.#allBack, [], top, count), limit);
+    const entries = this.#directory.behind(channels, BEGINNING);
+    const [only] = entries;
+    if (only !== undefined && entries.length === 1) {
+      return recentPage(this.#run(this.#channelBack, [only.id], top, count), limit);
+    }
+    return recentPage(this.#each(await this.#newest.offsets(entries, top, count), count), limit);
   }
 
   /** The message that a key made on a channel. */
@@ -91,7 +115,11 @@ export class SqliteReads {
   }
 
   *#each(offsets: readonly number[], limit: number): Iterable<Message> {
-    for (const offset of offsets.slice(0, limit)) yield this.#message(this.#one.get(offset) as unknown as Row);
+    for (const offset of offsets.slice(0, limit)) {
+      const row = this.#one.get(offset) as Row | undefined;
+      // It may have been dropped while others went on.
+      if (row !== undefined) yield this.#message(row);
+    }
   }
 
   *#run(statement: StatementSync, key: readonly number[], after: number, limit: number): Iterable<Message> {

@@ -3,7 +3,17 @@ import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { Cursor } from "../core/cursor.ts";
 import { HubError } from "../core/errors.ts";
-import type { ChannelQuery, ChannelState, Log, LogPage, LogQuery, LogSize, Retention } from "../core/log.ts";
+import type {
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogPage,
+  LogQuery,
+  LogSize,
+  RecentPage,
+  RecentQuery,
+  Retention,
+} from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
@@ -85,15 +95,12 @@ export class SqliteLog implements Log {
     return (await this.#add(draft)) as Message;
   }
 
-  async read(query: LogQuery): Promise<LogPage> {
-    // Readers that replay take turns with everything else.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    if (this.#closing) throw stopped();
-    try {
-      return this.#reads.page(query, this.#writes.head);
-    } catch (error) {
-      throw unavailable(error);
-    }
+  read(query: LogQuery): Promise<LogPage> {
+    return this.#read(() => this.#reads.page(query, this.#writes.head));
+  }
+
+  recent(query: RecentQuery): Promise<RecentPage> {
+    return this.#read(() => this.#reads.recent(query, this.#writes.head));
   }
 
   async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
@@ -140,6 +147,17 @@ export class SqliteLog implements Log {
     }
     database.close();
     lock.close();
+  }
+
+  async #read<T>(look: () => T | Promise<T>): Promise<T> {
+    // Readers that replay take turns with everything else.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#closing) throw stopped();
+    try {
+      return await look();
+    } catch (error) {
+      throw this.#closing ? stopped() : unavailable(error);
+    }
   }
 
   #add(draft: Draft | undefined): Promise<Message | undefined> {

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { channelName, covers, type ChannelPattern } from "../../src/core/channel.ts";
 import { BEGINNING } from "../../src/core/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
-import type { Log, LogPage, Retention } from "../../src/core/log.ts";
+import type { Log, LogPage, RecentPage, Retention } from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
 import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
 import { until } from "../support/until.ts";
@@ -169,6 +169,46 @@ export function describeLog(name: string, openLog: OpenLog): void {
       );
     });
 
+    it("reads back exactly what a filter would find, page by page, for any patterns, place and limit", async () => {
+      await using log = await open();
+      const kept: Message[] = [];
+      await log.follow((messages) => void kept.push(...messages));
+      for (let data = 0; data < 150; data++) void log.append(draftOf(CHANNELS[(data * data) % 7] ?? "a", data));
+      await log.append(draftOf("a", "last"));
+      const pattern = fc.constantFrom(...patternsOf(...CHANNELS, "b.*", "b.x.*", "c-1.*", "none", "none.*", "*"));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(pattern, { minLength: 1, maxLength: 5 }),
+          fc.oneof(fc.constant(Infinity), fc.integer({ min: 0, max: 200 })),
+          fc.integer({ min: 1, max: 40 }),
+          async (channels, before, limit) => {
+            const expected = kept.filter((message) => message.offset < before && isCovered(channels, message));
+            const { messages, more } = await log.recent({ before, channels, limit });
+            assert.deepEqual(messages.map(withoutKey), expected.slice(-limit).map(withoutKey));
+            assert.equal(more, expected.length > limit);
+            const found = await readBack(log, channels, before, limit);
+            assert.deepEqual(
+              found.map(({ offset }) => offset),
+              expected.map(({ offset }) => offset),
+            );
+          },
+        ),
+      );
+    });
+
+    it("has nothing in front of the first message, and nothing at all before there is one", async () => {
+      await using log = await open();
+      const nothing = { messages: [], more: false };
+      for (const channels of [ALL, patternsOf("a"), patternsOf("a", "b.*")]) {
+        assert.deepEqual(await log.recent({ before: Infinity, channels, limit: 9 }), nothing);
+      }
+      await log.append(draftOf("a", 1));
+      await log.append(draftOf("b.x", 2));
+      for (const channels of [ALL, patternsOf("a"), patternsOf("a", "b.*")]) {
+        assert.deepEqual(await log.recent({ before: 1, channels, limit: 9 }), nothing);
+      }
+    });
+
     it("looks to its end where a page is not full, so that nothing is asked for twice", async () => {
       await using log = await open();
       for (const channel of ["a", "b", "b"]) await log.append(draftOf(channel, 1));
@@ -201,13 +241,34 @@ export function describeLog(name: string, openLog: OpenLog): void {
       }
     });
 
-    it("lets others go on while someone reads page after page", async () => {
+    it("begins a page that is read back where its payloads fill it, and not behind the last", async () => {
+      await using log = await open();
+      const large = "x".repeat(100_000);
+      for (let data = 0; data < 8; data++) await log.append(draftOf(data % 2 ? "a" : "b", large));
+      await log.append(draftOf("a", "y".repeat(600_000)));
+      for (const channels of [ALL, patternsOf("a", "b"), patternsOf("a"), patternsOf("a.*", "b", "a")]) {
+        const sizes: number[] = [];
+        const counting: Pick<Log, "recent"> = {
+          recent: async (query) => {
+            const page = await log.recent(query);
+            sizes.push(page.messages.length);
+            return page;
+          },
+        };
+        const only = channels.length === 1 && channels[0] === "a";
+        assert.equal((await readBack(counting, channels, Infinity, 100)).length, only ? 5 : 9);
+        assert.deepEqual(sizes, only ? [1, 2, 2] : [1, 2, 2, 2, 2]);
+      }
+    });
+
+    it("lets others go on while someone reads page after page, to and fro", async () => {
       await using log = await open();
       await log.append(draftOf("a", 1));
       let others = 0;
-      for (let pages = 1; pages <= 5; pages++) {
+      for (let pages = 1; pages <= 10; pages++) {
         setImmediate(() => others++);
-        await log.read({ after: 0, channels: ALL, limit: 1 });
+        if (pages % 2) await log.read({ after: 0, channels: ALL, limit: 1 });
+        else await log.recent({ before: Infinity, channels: ALL, limit: 1 });
         assert.equal(others, pages);
       }
     });
@@ -238,6 +299,24 @@ export function describeLog(name: string, openLog: OpenLog): void {
       const asked = ["a", "quiet", "b.x", "b.y", "b.*", "none", "none.*", "*"];
       assert.deepEqual(await Promise.all(asked.map((pattern) => dropped(pattern))), [4, 2, 3, 0, 3, 0, 0, 4]);
       assert.equal(await dropped("quiet", "b.y", "none"), 2);
+    });
+
+    it("reads back to what it has dropped, and says that nothing older is kept", async () => {
+      await using log = await open({ messages: 3 });
+      for (const [data, channel] of ["a", "quiet", "b.x", "a", "b.y", "a", "a"].entries())
+        await log.append(draftOf(channel, data));
+      await until("it kept three", () => log.size().messages === 3);
+      const recent = async (limit: number, ...channels: string[]): Promise<unknown> => {
+        const page = await log.recent({ before: Infinity, channels: patternsOf(...channels), limit });
+        return [page.messages.map(({ data }) => Number(data)), page.more];
+      };
+      assert.deepEqual(await recent(9, "*"), [[4, 5, 6], false]);
+      assert.deepEqual(await recent(2, "*"), [[5, 6], true]);
+      assert.deepEqual(await recent(2, "a"), [[5, 6], false]);
+      assert.deepEqual(await recent(1, "a"), [[6], true]);
+      assert.deepEqual(await recent(9, "b.*"), [[4], false]);
+      assert.deepEqual(await recent(2, "a", "b.*"), [[5, 6], true]);
+      assert.deepEqual(await recent(9, "quiet", "b.x"), [[], false]);
     });
 
     it("keeps no more bytes than it may", async () => {
@@ -277,6 +356,8 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.deepEqual(followed, ["0", "1", "2"]);
       const page = await log.read({ after: 0, channels: ALL, limit: 9 });
       assert.deepEqual(page, { messages: [], end: 3, dropped: 3 } satisfies LogPage);
+      const recent = await log.recent({ before: Infinity, channels: ALL, limit: 9 });
+      assert.deepEqual(recent, { messages: [], more: false } satisfies RecentPage);
     });
 
     it("lists the channels that hold or held messages, by name, in pages", async () => {
@@ -336,6 +417,10 @@ export function describeLog(name: string, openLog: OpenLog): void {
               assert.ok(size.messages === messages || size.bytes + cost(before) > bytes, "it dropped too much");
             assert.deepEqual(
               (await readAll(log, ALL, BEGINNING, 7)).map(({ offset }) => offset),
+              left.map(({ offset }) => offset),
+            );
+            assert.deepEqual(
+              (await readBack(log, ALL, Infinity, 7)).map(({ offset }) => offset),
               left.map(({ offset }) => offset),
             );
             const channels = log.channels({ pattern: ALL[0] as ChannelPattern, limit: 99 });
@@ -415,6 +500,27 @@ export async function readAll(
     }
     if (end <= after) return found;
     after = end;
+  }
+}
+
+/** Every page from a place back to the first, in order; each must keep to what the port promises of a page. */
+export async function readBack(
+  log: Pick<Log, "recent">,
+  channels: readonly ChannelPattern[],
+  from: number,
+  limit: number,
+): Promise<Message[]> {
+  const pages: (readonly Message[])[] = [];
+  for (let before = from; ;) {
+    const { messages, more } = await log.recent({ before, channels, limit });
+    assert.ok(messages.length <= limit);
+    for (const [index, { offset }] of messages.entries()) {
+      assert.ok(offset < (messages[index + 1]?.offset ?? before), `${offset} in a page before ${before}`);
+    }
+    pages.unshift(messages);
+    if (!more) return pages.flat();
+    assert.ok(messages.length > 0, "a page with more in front of it is not empty");
+    before = messages[0]?.offset ?? 0;
   }
 }
 

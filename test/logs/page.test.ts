@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Message } from "../../src/core/message.ts";
-import { endOfPage, merged } from "../../src/logs/page.ts";
+import { endOfPage, merged, recentPage } from "../../src/logs/page.ts";
 import { draftOf } from "../support/sample.ts";
 
 function message(offset: number, size = 1): Message {
@@ -35,5 +35,23 @@ describe("a page", () => {
     assert.deepEqual([page.messages.map(({ offset }) => offset), page.more], [[1], true]);
     assert.deepEqual(endOfPage([message(1, 1_000_000)]).more, false);
     assert.deepEqual(endOfPage([]), { messages: [], more: false });
+  });
+
+  it("that is read back holds the newest in order, and tells of more by the one that is too many", () => {
+    const newest = [9, 7, 4].map((offset) => message(offset));
+    const page = (limit: number): unknown => {
+      const { messages, more } = recentPage(newest, limit);
+      return [messages.map(({ offset }) => offset), more];
+    };
+    assert.deepEqual(
+      [2, 3, 4].map((limit) => page(limit)),
+      [
+        [[7, 9], true],
+        [[4, 7, 9], false],
+        [[4, 7, 9], false],
+      ],
+    );
+    const large = recentPage([message(9, 1_000_000), message(7)], 2);
+    assert.deepEqual([large.messages.map(({ offset }) => offset), large.more], [[9], true]);
   });
 });

@@ -31,6 +31,12 @@ describe("a ring", () => {
             ring.after(after, limit).map(({ offset }) => offset),
             expected,
           );
+          assert.deepEqual(
+            ring.before(after, limit).map(({ offset }) => offset),
+            Array.from({ length: last }, (_, index) => index + 1)
+              .filter((offset) => offset >= first && offset < after)
+              .slice(-limit),
+          );
         },
       ),
       { numRuns: 50 },

@@ -1,5 +1,14 @@
 import type { Cursor } from "../../src/core/cursor.ts";
-import type { ChannelQuery, ChannelState, Log, LogPage, LogQuery, LogSize } from "../../src/core/log.ts";
+import type {
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogPage,
+  LogQuery,
+  LogSize,
+  RecentPage,
+  RecentQuery,
+} from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
 import type { Truth } from "./reader-model.ts";
 import type { Schedule } from "./schedule.ts";
@@ -43,6 +52,13 @@ export class LateLog implements Log {
   async read(query: LogQuery): Promise<LogPage> {
     await this.#schedule.reached("read");
     const page = await this.#log.read(query);
+    await this.#schedule.reached("page");
+    return page;
+  }
+
+  async recent(query: RecentQuery): Promise<RecentPage> {
+    await this.#schedule.reached("read");
+    const page = await this.#log.recent(query);
     await this.#schedule.reached("page");
     return page;
   }
