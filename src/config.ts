@@ -22,6 +22,10 @@ export interface Config {
   readonly maxBodyBytes: number;
   readonly maxChannelsPerReader: number;
   readonly maxPendingBytes: number;
+  readonly maxSessions: number;
+  /** Seconds. */
+  readonly sessionTimeout: number;
+  readonly legacySse: boolean;
   /** Seconds. */
   readonly heartbeat: number;
   /** Seconds. */
@@ -69,11 +73,14 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   retentionAge: whole(1, 3650 * DAY, 7 * DAY, "seconds that messages are kept"),
   retentionMessages: whole(1, 1e9, 1_000_000, "messages that are kept"),
   retentionBytes: whole(64 * KB, 1e12, 1024 * MB, "bytes of messages that are kept"),
-  maxConnections: whole(1, 1e6, 10_000, "readers at once, SSE and WebSocket together"),
+  maxConnections: whole(1, 1e6, 10_000, "readers at once: SSE, WebSocket, streams of MCP and calls that wait"),
   maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
   maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes a reader may leave untaken before it is cut"),
+  maxSessions: whole(1, 1e6, 1000, "sessions of older MCP clients at once"),
+  sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request after which such a session ends"),
+  legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
   requestTimeout: whole(1, 3600, 30, "seconds a request may take to arrive"),
@@ -212,6 +219,11 @@ function whole(min: number, max: number, fallback: number, about: string): Setti
     allowed: `a whole number from ${min} to ${max}`,
     about,
   };
+}
+
+function truth(about: string): Setting<boolean> {
+  const written = z.enum(["true", "false"]).transform((word) => word === "true");
+  return { schema: z.union([z.boolean(), written]), fallback: false, allowed: "true or false", about };
 }
 
 function oneOf<const Word extends string>(words: readonly [Word, ...Word[]], about: string): Setting<Word> {

@@ -11,6 +11,15 @@ import { Connections } from "./http/limits.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { Vitals } from "./http/vitals.ts";
 import { openLog } from "./logs/open.ts";
+import {
+  hubOffer,
+  LEGACY_VERSIONS,
+  MODERN_VERSIONS,
+  RequestStates,
+  Sessions,
+  type Extras,
+  type McpContext,
+} from "./mcp/index.ts";
 
 /** A hub that listens. */
 export interface Server {
@@ -24,6 +33,7 @@ export interface Server {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const NAME = "sse-mcp-server";
 /** Messages in one page of replay. */
 const PAGE = 256;
 /** Readers written to in one turn for each message published in it: about a millisecond of work. */
@@ -37,10 +47,10 @@ export const version: string = (
 ).version;
 
 /**
- * Opens the log, puts the pieces together and listens. Rejects with a `HubError` whose sentence says what is wrong with
+ * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own. Rejects with a `HubError` whose sentence says what is wrong with
  * the log, or a `ConfigError` about its log file, or with the error of the system when the address cannot be had.
  */
-export async function createServer(config: Config): Promise<Server> {
+export async function createServer(config: Config, extras: Extras = {}): Promise<Server> {
   if (config.logFile !== "") checkLogFile(config.logFile);
   const { retentionAge, retentionMessages, retentionBytes, maxPendingBytes } = config;
   const retention = { age: retentionAge * 1000, messages: retentionMessages, bytes: retentionBytes };
@@ -65,7 +75,12 @@ export async function createServer(config: Config): Promise<Server> {
     request: config.requestTimeout * 1000,
   };
   const vitals = new Vitals(
-    { name: "sse-mcp-server", version, protocolVersions: [], limits: infoLimits(config) },
+    {
+      name: NAME,
+      version,
+      protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
+      limits: infoLimits(config),
+    },
     hub,
     connections,
   );
@@ -82,9 +97,26 @@ export async function createServer(config: Config): Promise<Server> {
     principal: () => ANYONE,
     isDraining: () => draining,
   };
+  const mcpContext: McpContext = {
+    hub,
+    limits,
+    info: context.info,
+    stay: () => connections.enter("waiting"),
+    offer: hubOffer(extras),
+    states: new RequestStates(),
+    serverInfo: { name: NAME, title: "SSE MCP Server", version },
+  };
+  const sessions = new Sessions(mcpContext, {
+    most: config.maxSessions,
+    idle: config.sessionTimeout * 1000,
+    keepAlive: config.heartbeat * 1000,
+    report: (error) => app.log.error(error, "an MCP method failed"),
+  });
   const { logLevel, logFile } = config;
-  const app = await createApp({ context, latency, logLevel, logFile }).catch(async (error: unknown) => {
+  const mcp = { context: mcpContext, sessions };
+  const app = await createApp({ context, mcp, latency, logLevel, logFile }).catch(async (error: unknown) => {
     vitals.close();
+    await sessions.close();
     await hub.close();
     throw error;
   });
@@ -97,6 +129,7 @@ export async function createServer(config: Config): Promise<Server> {
     draining = true;
     connections.drain();
     await hub.close(spread);
+    await sessions.close();
     clearInterval(heart);
     vitals.close();
     await app.close();

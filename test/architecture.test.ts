@@ -13,8 +13,9 @@ const RULES: Readonly<
   wire: { own: ["wire"], packages: [], node: false },
   logs: { own: ["logs", "core"], packages: [], node: true },
   tools: { own: ["tools", "core", "wire"], packages: ["zod"], node: false },
+  mcp: { own: ["mcp", "core", "tools", "wire"], packages: ["zod", "@modelcontextprotocol/server"], node: false },
   http: {
-    own: ["http", "core", "wire", "tools"],
+    own: ["http", "core", "wire", "tools", "mcp"],
     packages: [
       "fastify",
       "@fastify/cors",
@@ -30,7 +31,7 @@ const RULES: Readonly<
   },
   cli: { own: ["cli", "wire", "config.ts", "server.ts", "index.ts"], packages: [], node: true },
   "config.ts": { own: [], packages: ["zod"], node: true },
-  "server.ts": { own: ["core", "logs", "http", "tools", "config.ts"], packages: [], node: true },
+  "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "config.ts"], packages: [], node: true },
   "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
 };
 const LONGEST = 300;

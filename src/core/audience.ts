@@ -36,6 +36,16 @@ export class Audience {
     return this.#members.size;
   }
 
+  /** Whether its members are only told that something came. */
+  get isSilent(): boolean {
+    return this.#format.silent === true;
+  }
+
+  /** Members that are given the messages themselves. */
+  get receivers(): number {
+    return this.isSilent ? 0 : this.#members.size;
+  }
+
   /** Whether anyone lacks anything. */
   get isBehind(): boolean {
     return this.#queue.length > 0 && this.#members.size > 0;
@@ -84,8 +94,10 @@ export class Audience {
     if (given === end) return false;
     member.given = end;
     const bytes = this.#bytes(given, end);
-    stats.delivered += end - given;
-    stats.bytes += bytes.length;
+    if (!this.isSilent) {
+      stats.delivered += end - given;
+      stats.bytes += bytes.length;
+    }
     if (!member.sink.write(bytes)) onLag(member);
     return true;
   }

@@ -61,13 +61,13 @@ export class Delivery<Reader extends LiveReader> {
     return true;
   }
 
-  /** Offers a message to every live reader of its channel; returns to how many. */
+  /** Offers a message to every live reader of its channel; returns to how many that receive it. */
   offer(envelope: Envelope): number {
     let receivers = 0;
     this.#offered++;
     this.routes.each(envelope.message.channel, (audience) => {
       if (!audience.offer(envelope)) return;
-      receivers += audience.size;
+      receivers += audience.receivers;
       if (this.#behind.size === 0) this.#options.endOfTurn(this.#write);
       this.#behind.add(audience);
     });

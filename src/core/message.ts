@@ -50,6 +50,8 @@ export interface DraftInput {
 export interface Format {
   /** `id` is undefined for an ephemeral message. */
   encode(message: Message, id: string | undefined): Uint8Array;
+  /** Set where readers are only told that something came: they count as no receivers. */
+  readonly silent?: true;
   join(parts: readonly Uint8Array[]): Uint8Array;
 }
 

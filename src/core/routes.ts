@@ -46,17 +46,23 @@ export class Routes {
     }
   }
 
-  /** Live readers of a channel. */
+  /** Live readers of a channel, without those that are only told that something came. */
   readers(channel: ChannelName): number {
     const audiences = new Set<Audience>();
     this.each(channel, (audience) => audiences.add(audience));
     let readers = 0;
-    for (const audience of audiences) readers += audience.size;
+    for (const audience of audiences) readers += audience.receivers;
     return readers;
   }
 
   /** The channels and patterns that live readers have asked for. */
-  patterns(): Iterable<ChannelPattern> {
-    return this.#byPattern.keys();
+  *patterns(): Iterable<ChannelPattern> {
+    for (const [pattern, audiences] of this.#byPattern) {
+      for (const { receivers } of audiences) {
+        if (receivers === 0) continue;
+        yield pattern;
+        break;
+      }
+    }
   }
 }

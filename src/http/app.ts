@@ -10,6 +10,7 @@ import { events } from "./events.ts";
 import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
 import { healthRoutes } from "./health.ts";
 import { lastWords } from "./last-words.ts";
+import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
 import { checkCaller, isOriginAllowed } from "./origin.ts";
@@ -20,6 +21,7 @@ import { ws } from "./ws.ts";
 
 export interface AppOptions {
   readonly context: HttpContext;
+  readonly mcp: McpDoor;
   readonly latency: LogLatency;
   readonly logLevel: string;
   /** A path; empty for standard output. */
@@ -36,7 +38,13 @@ const LONGEST_PARAM = 65_536;
 const LONGEST_SHOWN = 100;
 
 /** The HTTP side: hooks and doors in their order. */
-export async function createApp({ context, latency, logLevel, logFile }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({
+  context,
+  mcp: mcpDoor,
+  latency,
+  logLevel,
+  logFile,
+}: AppOptions): Promise<FastifyInstance> {
   const { limits, callers } = context;
   const app = Fastify({
     bodyLimit: limits.body,
@@ -113,6 +121,7 @@ export async function createApp({ context, latency, logLevel, logFile }: AppOpti
   await docs(app, context.version);
   healthRoutes(app, context);
   rpc(app, context);
+  mcp(app, context, mcpDoor);
   channels(app, context);
   events(app, context);
   ws(app, context);

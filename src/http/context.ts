@@ -37,6 +37,7 @@ interface HttpLimits {
 
 /** What tools work with when they are called through a door. */
 export function toolContext(context: HttpContext, signal: AbortSignal): ToolContext {
-  const { hub, limits } = context;
-  return { hub, principal: context.principal(), signal, limits, info: () => context.info() };
+  const { hub, limits, connections } = context;
+  const stay = (): (() => void) => connections.enter("waiting");
+  return { hub, principal: context.principal(), signal, limits, stay, info: () => context.info() };
 }

@@ -31,6 +31,7 @@ export async function docs(app: FastifyInstance, version: string): Promise<void>
         { name: "publish", description: "Messages in" },
         { name: "receive", description: "Messages out" },
         { name: "tools", description: "What agents call" },
+        { name: "mcp", description: "The Model Context Protocol" },
         { name: "operate", description: "Running it" },
       ],
     },

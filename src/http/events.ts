@@ -1,13 +1,12 @@
-import type { Socket } from "node:net";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import type { Format, Message } from "../core/message.ts";
 import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
-import { lastWords } from "./last-words.ts";
 import { queryOf, requestedChannels } from "./requested.ts";
 import { SseSink } from "./sse-sink.ts";
+import { freeSocket, STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
 
 /** Milliseconds within which clients are told to come back: spread, so that they do not come together. */
 const RETRY_FROM = 2000;
@@ -52,13 +51,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     if (channels.length === 0)
       throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
     const after = firstOf(request.headers["last-event-id"]) ?? asked.get("last_event_id") ?? undefined;
-    const { socket } = request.raw;
-    if (reply.raw.socket !== socket || socket.destroyed) {
-      throw new HubError(
-        "INVALID_REQUEST",
-        "A stream takes its connection over; wait for the answers before it, or open another",
-      );
-    }
+    const socket = freeSocket(request, reply);
     socket.once("close", context.connections.enter("sse"));
     reply.hijack();
     // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
@@ -67,41 +60,14 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       const { hub } = context;
       const fromNow = after === undefined || after === "";
       const retry = Math.round(RETRY_FROM + Math.random() * (RETRY_TO - RETRY_FROM));
-      take(socket, reply);
-      socket.write(head(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));
+      takeSocket(socket, reply);
+      socket.write(streamHead(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));
       const sink = new SseSink(socket, asked.get("format") === "json" ? JSON_FORM : TEXT);
       const subscription = hub.subscribe({ channels, ...(fromNow ? {} : { after }) }, sink);
       socket.once("close", () => hub.unsubscribe(subscription));
     });
   });
-  app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(HEADERS).send());
-}
-
-/** Takes a connection over from the framework: from here on it carries one stream and nothing else. */
-function take(socket: Socket, reply: FastifyReply): void {
-  reply.raw.detachSocket(socket);
-  socket.removeAllListeners("data");
-  socket.once("data", () => lastWords(socket, ": a reader of /events sends nothing more; closing\n\n"));
-}
-
-const HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
-  "cache-control": "no-cache, no-transform",
-  "x-accel-buffering": "no",
-};
-
-/** No length and no chunks: the stream ends with the connection (RFC 9112 section 6.3, point 8). */
-function head(reply: FastifyReply): string {
-  const headers: Record<string, unknown> = {
-    ...reply.getHeaders(),
-    ...HEADERS,
-    connection: "close",
-    date: new Date().toUTCString(),
-  };
-  const lines = Object.entries(headers).flatMap(([name, value]) =>
-    [value].flat().map((item) => `${name}: ${String(item)}\r\n`),
-  );
-  return `HTTP/1.1 200 OK\r\n${lines.join("")}\r\n`;
+  app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
 }
 
 function format(write: (message: Message & { id: string | undefined }) => string): Format {

@@ -1,12 +1,12 @@
 import { HubError } from "../core/errors.ts";
 
-/** The ways in that hold a connection open. */
-export type StreamDoor = "sse" | "websocket";
+/** What is held open: readers by their door, and tool calls that wait. */
+export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
 
 /** Counts open readers by door, and refuses more than there may be. */
 export class Connections {
   readonly limit: number;
-  readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0 };
+  readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
   #draining = false;
 
   constructor(limit: number) {
@@ -14,7 +14,8 @@ export class Connections {
   }
 
   get total(): number {
-    return this.#open.sse + this.#open.websocket;
+    const { sse, websocket, mcp, waiting } = this.#open;
+    return sse + websocket + mcp + waiting;
   }
 
   by(door: StreamDoor): number {

@@ -56,7 +56,7 @@ export function metrics(app: FastifyInstance, hub: Hub, connections: Connections
     labelNames: ["door"],
     registers: [registry],
     collect() {
-      for (const door of ["sse", "websocket"] as const) open.set({ door }, connections.by(door));
+      for (const door of ["sse", "websocket", "mcp", "waiting"] as const) open.set({ door }, connections.by(door));
     },
   });
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { callTool, problems, toolListings, tools } from "../tools/index.ts";
+import { callTool, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
 import { rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
@@ -72,7 +72,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   const body = read(incoming.body);
   try {
     const { params } = checked(body, callRequest, "tools/call");
-    const result = await callTool(tools, params.name, params.arguments, toolContext(context, gone.signal));
+    const result = await callTool(toolNamed(tools, params.name), params.arguments, toolContext(context, gone.signal));
     return send(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));

@@ -57,7 +57,13 @@ export class Vitals {
     const info: ServerInfo = {
       ...this.#fixed,
       uptimeSeconds: Math.round(process.uptime()),
-      connections: { sse: this.#connections.by("sse"), websocket: this.#connections.by("websocket"), total },
+      connections: {
+        sse: this.#connections.by("sse"),
+        websocket: this.#connections.by("websocket"),
+        mcp: this.#connections.by("mcp"),
+        waiting: this.#connections.by("waiting"),
+        total,
+      },
       messages: { published, delivered, publishedPerSecond, deliveredPerSecond, kept },
       channels,
       cpu: { percent: rounded((used / seconds) * 100), userSeconds: cpu.user / 1e6, systemSeconds: cpu.system / 1e6 },

@@ -4,7 +4,7 @@ import { channelName, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft } from "../core/message.ts";
 import type { Subscription } from "../core/subscription.ts";
-import { callTool, tools } from "../tools/index.ts";
+import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError } from "./failures.ts";
@@ -100,7 +100,7 @@ export class WsConnection {
         return answer({ type: "pong" });
       case "mcp_call": {
         const { tool, arguments: input } = frame;
-        const result = await callTool(tools, tool, input, toolContext(this.#context, this.#gone.signal));
+        const result = await callTool(toolNamed(tools, tool), input, toolContext(this.#context, this.#gone.signal));
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {

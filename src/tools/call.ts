@@ -2,21 +2,19 @@ import { HubError } from "../core/errors.ts";
 import { problems } from "./problem.ts";
 import type { Tool, ToolContext, ToolResult } from "./tool.ts";
 
-/**
- * Calls a tool by name, for any door. What the caller got wrong in the input is a result with `isError`, which names
- * the field; throws `UNKNOWN_TOOL`, and what the server cannot do right now.
- */
-export async function callTool(
-  tools: readonly Tool[],
-  name: string,
-  input: unknown,
-  context: ToolContext,
-): Promise<ToolResult> {
+/** The tool of this name. Throws `UNKNOWN_TOOL`. */
+export function toolNamed<Named extends { readonly name: string }>(tools: readonly Named[], name: string): Named {
   const tool = tools.find((candidate) => candidate.name === name);
-  if (tool === undefined) {
-    const known = tools.map((candidate) => candidate.name).join(", ");
-    throw new HubError("UNKNOWN_TOOL", `Unknown tool: ${JSON.stringify(name.slice(0, 64))}; there are ${known}`);
-  }
+  if (tool !== undefined) return tool;
+  const known = tools.map((candidate) => candidate.name).join(", ");
+  throw new HubError("UNKNOWN_TOOL", `Unknown tool: ${JSON.stringify(name.slice(0, 64))}; there are ${known}`);
+}
+
+/**
+ * Calls a tool, for any door. What the caller got wrong in the input is a result with `isError`, which names the field;
+ * throws what the server cannot do right now.
+ */
+export async function callTool(tool: Tool, input: unknown, context: ToolContext): Promise<ToolResult> {
   const parsed = tool.input.safeParse(input ?? {});
   if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, input, Object.keys(tool.input.shape))}`);
   // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { object, TEXT, WHOLE } from "./output.ts";
 import type { ServerInfo } from "./server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
@@ -7,6 +8,8 @@ export const getServerInfo: Tool = tool({
   title: "Server info",
   description: "Get information about the SSE MCP server",
   input: z.strictObject({}),
+  // As much of it as a caller has to know; `ServerInfo` is the whole.
+  output: object({ version: TEXT, uptimeSeconds: WHOLE }),
   readOnly: true,
   async run(_, { info }) {
     const structured = info();
@@ -15,10 +18,10 @@ export const getServerInfo: Tool = tool({
 });
 
 function sentence({ name, version, uptimeSeconds, connections, messages, cpu, memory }: ServerInfo): string {
-  const { total, sse, websocket } = connections;
+  const { total, sse, websocket, mcp } = connections;
   return (
     `${name} ${version}, up ${duration(uptimeSeconds)}: ${total} ${total === 1 ? "reader" : "readers"} ` +
-    `(${sse} SSE, ${websocket} WebSocket), ${messages.published} published, ${messages.delivered} delivered, ` +
+    `(${sse} SSE, ${websocket} WebSocket, ${mcp} MCP), ${messages.published} published, ${messages.delivered} delivered, ` +
     `${messages.kept} kept, CPU ${cpu.percent} %, memory ${Math.round(memory.rssBytes / 2 ** 20)} MiB`
   );
 }

@@ -1,9 +1,17 @@
 import { z } from "zod";
 import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
 import { channelSummary, type ChannelSummary } from "./channel-summary.ts";
+import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./output.ts";
 import { tool, type Tool } from "./tool.ts";
 
 const MOST = 200;
+const CHANNELS = list({
+  channel: TEXT,
+  readers: WHOLE,
+  messages: WHOLE,
+  lastId: OPTIONAL_TEXT,
+  lastTime: OPTIONAL_TEXT,
+});
 
 /** What `list_channels` answers. */
 interface ChannelList {
@@ -19,6 +27,7 @@ export const listChannels: Tool = tool({
   input: z.strictObject({
     prefix: z.string().optional().describe("Only this channel and those below it: orders lists orders and orders.eu"),
   }),
+  output: object({ channels: CHANNELS, more: TRUTH }),
   readOnly: true,
   async run({ prefix }, { hub }) {
     const patterns = prefix === undefined ? [EVERYTHING] : [channelName(prefix), channelPattern(`${prefix}.*`)];

@@ -1,8 +1,10 @@
 import type { Gap, History } from "../core/history.ts";
 import type { Message } from "../core/message.ts";
+import { list, object, TEXT, TRUTH } from "./output.ts";
+import type { JsonSchema } from "./tool.ts";
 
 /** A message as JSON data. */
-interface MessageObject {
+export interface MessageObject {
   readonly id: string | null;
   readonly channel: string;
   readonly event: string;
@@ -22,23 +24,36 @@ export interface MessagePage {
   readonly gap: Gap | null;
 }
 
+/** `MessagePage` as JSON Schema. */
+export const messagePageSchema: JsonSchema = object({
+  messages: list({ id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT }),
+  next: TEXT,
+  more: TRUTH,
+  gap: { type: ["object", "null"] },
+});
+
 /** A page of history as JSON data. */
 export function messagePage(
   { messages, next, more, gap }: History,
   idOf: (message: Message) => string | undefined,
 ): MessagePage {
   return {
-    messages: messages.map((message) => ({
-      id: idOf(message) ?? null,
-      channel: message.channel,
-      event: message.event,
-      data: JSON.parse(message.data) as unknown,
-      sender: message.sender,
-      time: new Date(message.time).toISOString(),
-    })),
+    messages: messages.map((message) => messageObject(message, idOf(message))),
     next,
     more,
     gap: gap ?? null,
+  };
+}
+
+/** A message as JSON data; `id` is undefined for one that was not kept. */
+export function messageObject({ channel, event, data, sender, time }: Message, id: string | undefined): MessageObject {
+  return {
+    id: id ?? null,
+    channel,
+    event,
+    data: JSON.parse(data) as unknown,
+    sender,
+    time: new Date(time).toISOString(),
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
-import { messagePage, pageText } from "./page.ts";
+import { messagePage, messagePageSchema, pageText } from "./page.ts";
 import { tool, type Tool } from "./tool.ts";
 
 export const readMessages: Tool = tool({
@@ -12,6 +12,7 @@ export const readMessages: Tool = tool({
     after: z.string().optional().describe("A cursor: only messages after it; without it from the oldest kept"),
     limit: z.int().min(1).max(100).default(20).describe("Messages at most"),
   }),
+  output: messagePageSchema,
   readOnly: true,
   async run({ channel, after, limit }, { hub }) {
     const history = await hub.history({ channels: [channelPattern(channel)], after, limit });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, type Draft, type DraftInput } from "../core/message.ts";
+import { object, TEXT, WHOLE } from "./output.ts";
 import { tool, type Tool } from "./tool.ts";
 
 /** What `send_sse_message` answers. */
@@ -22,6 +23,7 @@ export const sendSseMessage: Tool = tool({
     event: z.string().optional().describe("SSE event name; `message` unless given"),
     sender: z.string().optional().describe("Who sends it"),
   }),
+  output: object({ id: TEXT, channel: TEXT, time: TEXT, receivers: WHOLE }),
   readOnly: false,
   async run({ message, channel = "default", event, sender }, { hub, principal, limits }) {
     const name = channelName(channel);

@@ -6,7 +6,15 @@ export interface ServerInfo {
   /** Revisions of MCP that this server speaks. */
   readonly protocolVersions: readonly string[];
   /** Open readers by transport. */
-  readonly connections: { readonly sse: number; readonly websocket: number; readonly total: number };
+  readonly connections: {
+    readonly sse: number;
+    readonly websocket: number;
+    /** Streams of MCP that stay open. */
+    readonly mcp: number;
+    /** Calls that wait for messages. */
+    readonly waiting: number;
+    readonly total: number;
+  };
   readonly messages: {
     readonly published: number;
     readonly delivered: number;

@@ -10,6 +10,8 @@ export interface ToolContext {
   /** Aborted when the caller is gone or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
+  /** Counts a call that stays open among the readers, until the function returned is called. Throws where there is no room. */
+  readonly stay: () => () => void;
   /** What the process is and does; computed at most once a second. */
   readonly info: () => ServerInfo;
   /** Tells a caller that asked for it how a long call gets on, in seconds of the whole. */
@@ -28,6 +30,8 @@ export interface Tool {
   readonly title: string;
   readonly description: string;
   readonly input: z.ZodObject;
+  /** What the data of its answer is, as JSON Schema: for callers to read, not checked here. */
+  readonly output: JsonSchema;
   /** Whether it changes nothing. */
   readonly readOnly: boolean;
   /** `input` is what the schema made of the caller's. */
@@ -63,14 +67,27 @@ export interface ToolListing {
   readonly title: string;
   readonly description: string;
   readonly inputSchema: JsonSchema;
-  readonly annotations: { readonly readOnlyHint: boolean; readonly openWorldHint: boolean };
+  readonly outputSchema: JsonSchema;
+  /** Hints that are true ("ToolAnnotations"). */
+  readonly annotations: {
+    readonly readOnlyHint: boolean;
+    readonly destructiveHint?: boolean;
+    readonly openWorldHint: boolean;
+  };
 }
 
-type JsonSchema = Readonly<Record<string, unknown>>;
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A tool as a client is shown it. */
-export function listing({ name, title, description, input, readOnly }: Tool): ToolListing {
+export function listing({ name, title, description, input, output, readOnly }: Tool): ToolListing {
   const { $schema: _, ...schema } = z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;
-  const inputSchema = { ...schema, required: schema["required"] ?? [] };
-  return { name, title, description, inputSchema, annotations: { readOnlyHint: readOnly, openWorldHint: false } };
+  return {
+    name,
+    title,
+    description,
+    inputSchema: { ...schema, required: schema["required"] ?? [] },
+    outputSchema: output,
+    // What is sent adds to a channel and takes nothing away.
+    annotations: { readOnlyHint: readOnly, ...(readOnly ? {} : { destructiveHint: false }), openWorldHint: false },
+  };
 }

@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
-import { messagePage, pageText } from "./page.ts";
+import { messagePage, messagePageSchema, pageText } from "./page.ts";
 import { tool, type Tool, type ToolContext } from "./tool.ts";
 
 /** Below the 60 seconds after which many clients give up. */
@@ -20,13 +20,16 @@ export const waitForMessages: Tool = tool({
     after: z.string().optional().describe("The `next` of an earlier answer; without it only new messages"),
     timeoutSeconds: z.number().min(0).max(LONGEST).default(25).describe("How long to wait"),
   }),
+  output: messagePageSchema,
   readOnly: true,
   async run({ channels, after, timeoutSeconds }, context) {
     if (channels.length > context.limits.channels) {
       const { channels: most } = context.limits;
       throw new HubError("TOO_MANY_CHANNELS", `channels names ${channels.length}; at most ${most} are allowed`);
     }
-    const history = await wait(channels.map(channelPattern), after ?? context.hub.cursor(), timeoutSeconds, context);
+    const patterns = channels.map(channelPattern);
+    const leave = context.stay();
+    const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, context).finally(leave);
     const page = messagePage(history, (message) => context.hub.idOf(message));
     return { text: pageText(page), structured: page };
   },

@@ -49,14 +49,17 @@ describe("GET /openapi.json", () => {
     assert.match(document.openapi, /^3\.1\.\d+$/);
     assert.equal(document.info.title, "sse-mcp-server");
     assert.deepEqual(operations.map(([name]) => name).sort(), [
+      "DELETE /mcp",
       "GET /channels",
       "GET /channels/{channel}/messages",
       "GET /events",
       "GET /health",
       "GET /health/live",
+      "GET /mcp",
       "GET /metrics",
       "GET /ws",
       "POST /channels/{channel}/messages",
+      "POST /mcp",
       "POST /mcp/tools/call",
       "POST /mcp/tools/list",
     ]);

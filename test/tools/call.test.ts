@@ -13,9 +13,9 @@ describe("get_server_info", () => {
     const { content, structuredContent: info } = await server.call("get_server_info");
     assert.match(
       content[0]?.text ?? "",
-      /^sse-mcp-server \d\S+, up \d+ \S+: 2 readers \(1 SSE, 1 WebSocket\), 1 published, 0 delivered, 1 kept, CPU [\d.]+ %, memory \d+ MiB$/,
+      /^sse-mcp-server \d\S+, up \d+ \S+: 2 readers \(1 SSE, 1 WebSocket, 0 MCP\), 1 published, 0 delivered, 1 kept, CPU [\d.]+ %, memory \d+ MiB$/,
     );
-    assert.deepEqual(info["connections"], { sse: 1, websocket: 1, total: 2 });
+    assert.deepEqual(info["connections"], { sse: 1, websocket: 1, mcp: 0, waiting: 0, total: 2 });
     const { kept, published, delivered } = info["messages"] as Record<string, number>;
     assert.deepEqual([kept, published, delivered, info["channels"]], [1, 1, 0, 1]);
     assert.equal((info["limits"] as { connections: number }).connections, 7);

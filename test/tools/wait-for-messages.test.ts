@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { callTool, tools, type ToolContext } from "../../src/tools/index.ts";
+import { callTool, toolNamed, tools, type ToolContext } from "../../src/tools/index.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
@@ -15,13 +15,18 @@ function contextOf(hub: Hub, more: Partial<ToolContext> = {}): ToolContext {
     principal: ANYONE,
     signal: new AbortController().signal,
     limits: { message: 1000, channels: 3 },
+    stay: () => () => {},
     info,
     ...more,
   };
 }
 
 function wait(hub: Hub, input: object, more: Partial<ToolContext> = {}): Promise<ToolAnswer> {
-  return callTool(tools, "wait_for_messages", input, contextOf(hub, more)) as Promise<unknown> as Promise<ToolAnswer>;
+  return callTool(
+    toolNamed(tools, "wait_for_messages"),
+    input,
+    contextOf(hub, more),
+  ) as Promise<unknown> as Promise<ToolAnswer>;
 }
 
 function data({ structuredContent }: ToolAnswer): unknown[] {

@@ -1,0 +1,164 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { HubError } from "../core/errors.ts";
+import {
+  answerModern,
+  asMcpError,
+  eraOf,
+  isObject,
+  type JsonObject,
+  type McpContext,
+  type Sessions,
+} from "../mcp/index.ts";
+import { rpcError } from "../wire/jsonrpc.ts";
+import type { HttpContext } from "./context.ts";
+import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
+import { sendResponse, webRequest } from "./mcp-legacy.ts";
+import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./mcp-outlets.ts";
+
+/** What the MCP endpoint works with: made by `server.ts`. */
+export interface McpDoor {
+  readonly context: McpContext;
+  readonly sessions: Sessions;
+}
+
+const PATH = "/mcp";
+const JSON_TYPE = "application/json; charset=utf-8";
+/** Levels of arrays and objects in a body: what reads it later may need stack for each. */
+const MAX_DEPTH = 128;
+
+/** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
+export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
+    scope.addHook("onRequest", ({ raw }, _, done) => {
+      // The framework refuses a Content-Type that it cannot read before any parser is asked.
+      raw.headers["content-type"] = "application/json";
+      done();
+    });
+    scope.setErrorHandler((error, request, reply) => {
+      keepOpen(reply);
+      return fail(request, reply, asHubError(error, context.limits.body));
+    });
+    scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
+      const body = parsed(request.body);
+      const era = eraOf(body, (name) => headerOf(request, name));
+      return era === "modern" && isObject(body)
+        ? modern(request, reply, body, context, door)
+        : legacy(request, reply, body, context, door);
+    });
+    scope.get(
+      PATH,
+      { schema: { ...SCHEMA, summary: "Messages of an MCP session" }, exposeHeadRoute: false },
+      (request, reply) => legacy(request, reply, undefined, context, door),
+    );
+    scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
+      legacy(request, reply, undefined, context, door),
+    );
+  });
+}
+
+async function modern(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: JsonObject,
+  context: HttpContext,
+  { context: mcpContext }: McpDoor,
+): Promise<FastifyReply> {
+  const { socket } = request.raw;
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  // Calls that come down one connection together all listen to its end.
+  socket.setMaxListeners(0).once("close", abort);
+  let outlet: EndedOutlet | undefined;
+  try {
+    const answer = await answerModern(
+      {
+        headers: (name) => headerOf(request, name),
+        body,
+        principal: context.principal(),
+        signal: gone.signal,
+        stream: () => (outlet ??= new AnswerOutlet(reply, context.heartbeat * 1000)),
+        takeOver: () => {
+          const leave = context.connections.enter("mcp");
+          outlet = new StayingOutlet(request, reply);
+          socket.once("close", leave);
+          return outlet;
+        },
+      },
+      mcpContext,
+    );
+    if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
+    if (outlet !== undefined) {
+      outlet.end(answer.text);
+      return reply;
+    }
+    if (answer.text === "") return reply.status(answer.status).send();
+    return send(reply.status(answer.status), answer.text);
+  } finally {
+    socket.off("close", abort);
+  }
+}
+
+async function legacy(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: unknown,
+  context: HttpContext,
+  { sessions }: McpDoor,
+): Promise<FastifyReply> {
+  const leave = request.method === "GET" ? context.connections.enter("mcp") : (): void => {};
+  try {
+    const { response, release } = await sessions.handle(webRequest(request), body, context.principal());
+    const done = (): void => {
+      release();
+      leave();
+    };
+    return await sendResponse(reply, response, context.limits.pending, done);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : value?.join(", ");
+}
+
+/** A body as JSON. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
+function parsed(body: unknown): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(body as string);
+  } catch (cause) {
+    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
+  }
+  if (isDeeper(json, MAX_DEPTH)) {
+    throw new HubError("INVALID_REQUEST", `The body is nested deeper than ${MAX_DEPTH} levels; flatten it`);
+  }
+  return json;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}
+
+function send(reply: FastifyReply, text: string): FastifyReply {
+  return reply.header("content-type", JSON_TYPE).send(text);
+}
+
+function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {
+  if (error.code === "INTERNAL") request.log.error(error.cause ?? error, "an MCP request failed");
+  if (error.retry) reply.header("retry-after", RETRY_AFTER);
+  const { code, message, data } = asMcpError(error);
+  return send(reply.status(error.status), rpcError(null, { code, message, data }));
+}
+
+const SCHEMA = {
+  description:
+    "Streamable HTTP of the Model Context Protocol: revision 2026-07-28 without sessions, and 2024-11-05 to " +
+    "2025-11-25 with them (GET and DELETE belong to a session).",
+  tags: ["mcp"],
+};

@@ -1,0 +1,50 @@
+import { EVERYTHING } from "../core/channel.ts";
+import type { Call } from "./call.ts";
+import type { Offer } from "./offer.ts";
+import { invalidParams, isObject, type JsonObject } from "./protocol.ts";
+
+/** As many as one answer may hold (2026-07-28, "Completion"). */
+const MOST = 100;
+/** Channels that are looked through. */
+const LOOKED_AT = 1000;
+const MAX_VALUE = 1024;
+
+/**
+ * `completion/complete`: channel names, for every argument that is a channel. Those that begin with what was typed come
+ * first, then those that have it anywhere.
+ */
+export function completions({ ref, argument }: JsonObject, { hub }: Call, offer: Offer): JsonObject {
+  if (!isObject(argument) || typeof argument["name"] !== "string" || typeof argument["value"] !== "string") {
+    throw invalidParams('argument must be an object such as {"name": "channel", "value": "ord"}');
+  }
+  const { name, value } = argument;
+  if (value.length > MAX_VALUE) throw invalidParams(`argument.value is longer than ${MAX_VALUE} characters`);
+  if (!knownArguments(ref, offer).includes(name)) {
+    throw invalidParams(`argument.name is ${JSON.stringify(name.slice(0, 64))}, which ref does not have`);
+  }
+  if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
+  const typed = value.toLowerCase();
+  const names = hub.channels({ pattern: EVERYTHING, limit: LOOKED_AT }).map(({ channel }) => channel);
+  const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
+  const then = names.filter((channel) => channel.toLowerCase().indexOf(typed) > 0);
+  const values = [...first, ...then];
+  return {
+    completion: { values: values.slice(0, MOST), total: values.length, hasMore: values.length > MOST },
+  };
+}
+
+/** The names of the arguments of a prompt or a template. Throws where there is no such thing. */
+function knownArguments(ref: unknown, { prompts, templates }: Offer): readonly string[] {
+  if (isObject(ref) && ref["type"] === "ref/prompt") {
+    const prompt = prompts.find(({ listing }) => listing.name === ref["name"]);
+    if (prompt !== undefined) return prompt.listing.arguments?.map(({ name }) => name) ?? [];
+    throw invalidParams("ref.name is no prompt; prompts/list tells which there are");
+  }
+  if (isObject(ref) && ref["type"] === "ref/resource") {
+    const template = templates.find(({ listing }) => listing.uriTemplate === ref["uri"]);
+    if (template !== undefined)
+      return [...template.listing.uriTemplate.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
+    throw invalidParams("ref.uri is no resource template; resources/templates/list tells which there are");
+  }
+  throw invalidParams('ref must be {"type": "ref/prompt", "name"} or {"type": "ref/resource", "uri"}');
+}

@@ -1,0 +1,156 @@
+import { EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import type { Call, Outlet } from "./call.ts";
+import type { Offer } from "./offer.ts";
+import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./protocol.ts";
+import { watched } from "./resources.ts";
+import { Updates } from "./updates.ts";
+
+const MAX_URI = 1024;
+/** Stands among the URIs for the list of resources. */
+const RESOURCE_LIST = "";
+
+/** What a listener asked for, and what of it it can have. */
+interface Filter {
+  readonly tools: boolean;
+  readonly prompts: boolean;
+  readonly resources: boolean;
+  readonly uris: readonly string[];
+}
+
+/**
+ * `subscriptions/listen`: stays open and tells what changes (2026-07-28, "Subscriptions"). Resolves when the server
+ * ends it; a caller that goes away ends it by `call.signal`.
+ */
+export async function listen(params: JsonObject, call: Call, offer: Offer): Promise<JsonObject> {
+  const asked = filterOf(params, call.limits.channels);
+  const watches = watchedBy(asked, offer);
+  const granted: Filter = {
+    tools: asked.tools && offer.changes !== undefined,
+    prompts: asked.prompts && offer.changes !== undefined,
+    resources: asked.resources,
+    uris: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
+  };
+  const { takeOver } = call;
+  if (takeOver === undefined)
+    throw new McpError(CODES.methodNotFound, "subscriptions/listen needs a stream", { status: 404 });
+  const outlet = takeOver();
+  const id = JSON.stringify(call.id);
+  outlet.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
+  const ended = await follow(watches, granted, call, offer, outlet, id);
+  if (ended === "slow") outlet.cut();
+  // Whoever reads the end of the stream reads that it was meant (2026-07-28, "Graceful Closure").
+  return { _meta: { [META.subscriptionId]: call.id } };
+}
+
+/** Resolves with the reason when it is over. */
+function follow(
+  watches: Watched,
+  granted: Filter,
+  call: Call,
+  offer: Offer,
+  outlet: Outlet,
+  id: string,
+): Promise<string> {
+  const { hub, signal } = call;
+  let channelCount = hub.log.size().channels;
+  const listNews = notification(id, "resources/list_changed");
+  const news = new Map(
+    granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),
+  );
+  return new Promise((resolve) => {
+    const updates = new Updates({
+      get pending() {
+        return outlet.pending;
+      },
+      get isLagging() {
+        return outlet.isLagging;
+      },
+      changed(names) {
+        for (const name of names) {
+          const message = news.get(name);
+          if (message !== undefined) outlet.write(message);
+          else if (name === RESOURCE_LIST) {
+            const { channels } = hub.log.size();
+            if (channels !== channelCount) outlet.write(listNews);
+            channelCount = channels;
+          }
+        }
+      },
+      keepAlive: () => outlet.keepAlive(),
+      drained: () => outlet.drained(),
+      ended: (reason) => end(reason),
+    });
+    for (const [name, patterns] of watches) updates.watch(name, patterns);
+    const subscription = hub.subscribe({ channels: updates.channels }, updates);
+    const unfollow = offer.changes?.follow((list) => {
+      if (granted[list]) outlet.write(notification(id, `${list}/list_changed`));
+    });
+    const gone = (): void => end("gone");
+    const end = (reason: string): void => {
+      hub.unsubscribe(subscription);
+      unfollow?.();
+      signal.removeEventListener("abort", gone);
+      resolve(reason);
+    };
+    if (subscription.closed) end("shutdown");
+    else if (signal.aborted) gone();
+    else signal.addEventListener("abort", gone);
+  });
+}
+
+function filterOf({ notifications }: JsonObject, most: number): Filter {
+  if (!isObject(notifications)) {
+    throw invalidParams(
+      'notifications must be an object such as {"resourceSubscriptions": ["hub://channels/default"]}',
+    );
+  }
+  const flag = (field: string): boolean => {
+    const value = notifications[field] ?? false;
+    if (typeof value !== "boolean") throw invalidParams(`notifications.${field} must be true or false`);
+    return value;
+  };
+  const uris = notifications["resourceSubscriptions"] ?? [];
+  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string")) {
+    throw invalidParams("notifications.resourceSubscriptions must be a list of URIs");
+  }
+  if (uris.length > most) {
+    throw new HubError(
+      "TOO_MANY_CHANNELS",
+      `resourceSubscriptions names ${uris.length} URIs; at most ${most} are allowed`,
+    );
+  }
+  return {
+    tools: flag("toolsListChanged"),
+    prompts: flag("promptsListChanged"),
+    resources: flag("resourcesListChanged"),
+    uris,
+  };
+}
+
+type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
+
+/** The resources among the URIs that can be watched; others are left out of what is acknowledged. */
+function watchedBy({ uris, resources }: Filter, offer: Offer): Watched {
+  const watches = new Map<string, readonly ChannelPattern[]>();
+  for (const uri of uris) {
+    const patterns = uri.length > MAX_URI ? undefined : watched(offer, uri);
+    if (patterns !== undefined) watches.set(uri, patterns);
+  }
+  if (resources) watches.set(RESOURCE_LIST, [EVERYTHING]);
+  return watches;
+}
+
+function honoured({ tools, prompts, resources, uris }: Filter): JsonObject {
+  return {
+    ...(tools ? { toolsListChanged: true } : {}),
+    ...(prompts ? { promptsListChanged: true } : {}),
+    ...(resources ? { resourcesListChanged: true } : {}),
+    ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
+  };
+}
+
+/** A notification of this subscription as text: made once, sent often. */
+function notification(id: string, name: string, params = ""): string {
+  return `{"jsonrpc":"2.0","method":"notifications/${name}","params":{"_meta":{"${META.subscriptionId}":${id}}${params}}}`;
+}

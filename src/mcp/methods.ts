@@ -1,0 +1,139 @@
+import { toolNamed } from "../tools/index.ts";
+import type { Call } from "./call.ts";
+import { completions } from "./completions.ts";
+import { listen } from "./listen.ts";
+import type { InputRequired, Offer, ResourceListing } from "./offer.ts";
+import { invalidParams, isObject, MODERN_VERSIONS, type JsonObject } from "./protocol.ts";
+import { findResource } from "./resources.ts";
+
+/** What a method answers, without what an era adds to it. */
+export type Result = JsonObject | InputRequired;
+
+/** A method of the protocol. Throws `McpError` or `HubError`. */
+type Method = (params: JsonObject, call: Call, offer: Offer) => Promise<Result> | Result;
+
+/** Entries of one page of a list. */
+const PAGE = 100;
+const LONGEST_SHOWN = 100;
+
+/** Every method both eras share, or only the modern one has: (params, call) -> result. */
+export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
+  ["server/discover", (_, __, offer) => discover(offer)],
+  ["tools/list", (params, _, offer) => whole(params, { tools: offer.tools.map(({ listing }) => listing) })],
+  ["tools/call", callTool],
+  ["resources/list", listResources],
+  ["resources/templates/list", (params, _, offer) => whole(params, { resourceTemplates: templates(offer) })],
+  ["resources/read", readResource],
+  ["prompts/list", (params, _, offer) => whole(params, { prompts: offer.prompts.map(({ listing }) => listing) })],
+  ["prompts/get", getPrompt],
+  ["completion/complete", completions],
+  ["subscriptions/listen", listen],
+]);
+
+/** How long, and by whom, the result of a method may be kept (2026-07-28, "Caching"). */
+export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly cacheScope: "public" | "private" }>> =
+  {
+    "server/discover": { ttlMs: 3_600_000, cacheScope: "public" },
+    "tools/list": { ttlMs: 300_000, cacheScope: "public" },
+    "prompts/list": { ttlMs: 300_000, cacheScope: "public" },
+    "resources/templates/list": { ttlMs: 300_000, cacheScope: "public" },
+    // Channels come and go, and one day not everybody will see all of them.
+    "resources/list": { ttlMs: 0, cacheScope: "private" },
+    "resources/read": { ttlMs: 0, cacheScope: "private" },
+  };
+
+/** What a server with this offer can do. */
+export function capabilities({ changes }: Offer): JsonObject {
+  const listChanged = changes === undefined ? {} : { listChanged: true };
+  return {
+    tools: listChanged,
+    prompts: listChanged,
+    resources: { subscribe: true, listChanged: true },
+    completions: {},
+  };
+}
+
+function discover(offer: Offer): Result {
+  return {
+    supportedVersions: MODERN_VERSIONS,
+    capabilities: capabilities(offer),
+    instructions: offer.instructions,
+  };
+}
+
+async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promise<Result> {
+  const name = textOf(params, "name");
+  const input = params["arguments"];
+  if (input !== undefined && !isObject(input)) throw invalidParams("arguments must be an object");
+  const tool = tools.find(({ listing }) => listing.name === name);
+  // Throws, in the words of every door.
+  if (tool === undefined)
+    return toolNamed(
+      tools.map(({ listing }) => listing),
+      name,
+    );
+  return { ...(await tool.call(input, call)) };
+}
+
+async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Promise<Result> {
+  const name = textOf(params, "name");
+  const input = params["arguments"] ?? {};
+  if (!isObject(input) || Object.values(input).some((value) => typeof value !== "string")) {
+    throw invalidParams("arguments must be an object of texts");
+  }
+  const prompt = prompts.find(({ listing }) => listing.name === name);
+  if (prompt === undefined) {
+    const known = prompts.map(({ listing }) => listing.name).join(", ");
+    throw invalidParams(`Unknown prompt: ${shown(name)}; there are ${known}`);
+  }
+  const missing = prompt.listing.arguments?.find(({ name: key, required }) => required && !Object.hasOwn(input, key));
+  if (missing !== undefined) throw invalidParams(`arguments.${missing.name} is missing; give a text`);
+  return { ...(await prompt.get(input as Readonly<Record<string, string>>, call)) };
+}
+
+async function readResource(params: JsonObject, call: Call, offer: Offer): Promise<Result> {
+  const uri = textOf(params, "uri");
+  return { ...(await findResource(offer, uri).read(call)) };
+}
+
+/** Fixed resources first, then those of the templates, page by page. */
+function listResources({ cursor }: JsonObject, call: Call, { resources, templates: of }: Offer): Result {
+  const { template, after } = cursor === undefined ? { template: 0, after: undefined } : placeOf(cursor);
+  const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
+  for (let index = template; index < of.length; index++) {
+    const room = PAGE - found.length;
+    const behind = index === template ? after : undefined;
+    const some = of[index]?.list?.(behind, room + 1, call) ?? [];
+    found.push(...some.slice(0, room));
+    if (some.length > room) return { resources: found, nextCursor: `${index}:${found.at(-1)?.name ?? ""}` };
+  }
+  return { resources: found };
+}
+
+/** The cursor of a page: which template, and the name behind which to go on. */
+function placeOf(cursor: unknown): { readonly template: number; readonly after: string } {
+  const match = typeof cursor === "string" ? /^(\d{1,3}):(.{1,128})$/.exec(cursor) : null;
+  if (match === null) throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin anew");
+  const [, template, name = ""] = match;
+  return { template: Number(template), after: name };
+}
+
+function templates(offer: Offer): readonly JsonObject[] {
+  return offer.templates.map(({ listing }) => ({ ...listing }));
+}
+
+/** A list that has one page. */
+function whole({ cursor }: JsonObject, list: JsonObject): Result {
+  if (cursor !== undefined) throw invalidParams("cursor is not a nextCursor: this list has one page; leave it out");
+  return list;
+}
+
+function textOf(params: JsonObject, field: string): string {
+  const value = params[field];
+  if (typeof value === "string") return value;
+  throw invalidParams(value === undefined ? `${field} is missing; give a text` : `${field} must be a text`);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, LONGEST_SHOWN));
+}

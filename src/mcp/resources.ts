@@ -1,0 +1,104 @@
+import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import { channelSummary, messageObject } from "../tools/index.ts";
+import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./offer.ts";
+import { CODES, invalidParams, McpError } from "./protocol.ts";
+
+const CHANNELS = "hub://channels";
+const MOST_CHANNELS = 1000;
+/** Messages that a channel shows as a resource. */
+const RECENT = 50;
+const MAX_URI = 1024;
+const LONGEST_SHOWN = 200;
+
+/** Every channel, as one resource. */
+export const channelsResource: OfferedResource = {
+  listing: {
+    uri: CHANNELS,
+    name: "channels",
+    title: "Channels",
+    description: "Every channel with its readers, messages kept and last message",
+    mimeType: "application/json",
+  },
+  watches: [EVERYTHING],
+  async read({ hub }) {
+    const found = hub.channels({ pattern: EVERYTHING, limit: MOST_CHANNELS + 1 });
+    const channels = found.slice(0, MOST_CHANNELS).map((listing) => channelSummary(listing, hub));
+    return json(CHANNELS, { channels, more: found.length > MOST_CHANNELS });
+  },
+};
+
+/** Each channel as a resource: its last messages, oldest first, and the cursor to go on from. */
+export const channelTemplate: OfferedTemplate = {
+  listing: {
+    uriTemplate: `${CHANNELS}/{channel}`,
+    name: "channel",
+    title: "Channel",
+    description: `The last ${RECENT} messages of a channel, newest last, and the cursor to go on from`,
+    mimeType: "application/json",
+  },
+  resource(uri) {
+    if (!uri.startsWith(`${CHANNELS}/`)) return undefined;
+    const channel = channelName(uri.slice(CHANNELS.length + 1));
+    return {
+      watches: [channel],
+      async read({ hub }) {
+        const { messages, next, earlier } = await hub.recent({ channels: [channel], limit: RECENT });
+        const shown = messages.map((message) => messageObject(message, hub.idOf(message)));
+        return json(uri, { channel, messages: shown, next, earlier: earlier ?? null });
+      },
+    };
+  },
+  list(after, limit, { hub }) {
+    const query = { pattern: EVERYTHING, limit, ...(after === undefined ? {} : { after }) };
+    return hub.channels(query).map(({ channel, kept }) => ({
+      uri: `${CHANNELS}/${channel}`,
+      name: channel,
+      title: `Channel ${channel}`,
+      description: `${kept} ${kept === 1 ? "message" : "messages"} kept`,
+      mimeType: "application/json",
+    }));
+  },
+};
+
+/** The resource of a URI. Throws where there is none. */
+export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "listing"> {
+  const fixed = offer.resources.find(({ listing }) => listing.uri === uri);
+  if (fixed !== undefined) return fixed;
+  if (uri.length <= MAX_URI) {
+    try {
+      for (const template of offer.templates) {
+        const found = template.resource(uri);
+        if (found !== undefined) return found;
+      }
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      throw invalidParams(`Resource not found: ${error.message}`, { uri: uri.slice(0, LONGEST_SHOWN) });
+    }
+  }
+  const known = offer.templates.map(({ listing }) => listing.uriTemplate);
+  throw new ResourceNotFound(uri, [...offer.resources.map(({ listing }) => listing.uri), ...known]);
+}
+
+/** There is no resource of this URI: `-32602`, and `-32002` in legacy sessions. */
+export class ResourceNotFound extends McpError {
+  constructor(uri: string, known: readonly string[]) {
+    const shown = uri.slice(0, LONGEST_SHOWN);
+    const some = known.slice(0, 10).join(", ");
+    super(CODES.invalidParams, `Resource not found: ${shown}; there are ${some}`, { data: { uri: shown } });
+  }
+}
+
+function json(uri: string, value: unknown): ResourceResult {
+  return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
+}
+
+/** The channels whose messages change one of these resources; undefined where nobody can be told of changes. */
+export function watched(offer: Offer, uri: string): readonly ChannelPattern[] | undefined {
+  try {
+    return findResource(offer, uri).watches;
+  } catch (error) {
+    if (error instanceof McpError) return undefined;
+    throw error;
+  }
+}
