@@ -1,6 +1,7 @@
 import { defaults, type Config } from "../../src/config.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Sink } from "../../src/core/sink.ts";
+import type { Extras } from "../../src/mcp/index.ts";
 import { createServer } from "../../src/server.ts";
 import { EventReader, type EventReaderOptions } from "./event-reader.ts";
 import { FrameReader, type FrameReaderOptions } from "./frame-reader.ts";
@@ -46,9 +47,9 @@ export interface ToolAnswer {
 
 /**
  * Starts a server on a free port. Unless asked for there is no log on disk, no word on standard output, and no
- * heartbeat while a test lasts.
+ * heartbeat while a test lasts. `extras` are offered on `/mcp`.
  */
-export async function startServer(overrides: Partial<Config> = {}): Promise<TestServer> {
+export async function startServer(overrides: Partial<Config> = {}, extras: Extras = {}): Promise<TestServer> {
   const config: Config = {
     ...defaults(),
     port: 0,
@@ -59,7 +60,7 @@ export async function startServer(overrides: Partial<Config> = {}): Promise<Test
     heartbeat: 300,
     ...overrides,
   };
-  const server = await createServer(config);
+  const server = await createServer(config, extras);
   const { hub, url } = server;
   const sinks: Sink[] = [];
   const subscribe = hub.subscribe.bind(hub);
