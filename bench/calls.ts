@@ -1,22 +1,25 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Caller } from "../src/cli/bench/caller.ts";
+import { mcpRequest } from "./mcp-request.ts";
 import { requestHead } from "../src/cli/bench/connect.ts";
 import type { Address } from "../src/cli/bench/plan.ts";
 
 const CONNECTIONS = 32;
 const WARM_UP = 1000;
 
+/** A call of a tool, as a client sends it. */
+export interface ToolCall {
+  readonly tool: string;
+  readonly input: object;
+  /** Over the MCP endpoint, as revision 2026-07-28 has it; otherwise with plain HTTP. */
+  readonly mcp?: boolean;
+}
+
 /** How many calls of a tool a server answers per second to connections that each wait for their answer. */
-export async function callsPerSecond(port: number, tool: string, input: object, seconds: number): Promise<number> {
+export async function callsPerSecond(port: number, call: ToolCall, seconds: number): Promise<number> {
   const address: Address = { secure: false, host: "127.0.0.1", name: "127.0.0.1", port };
-  const body = JSON.stringify({
-    jsonrpc: "2.0",
-    id: 1,
-    method: "tools/call",
-    params: { name: tool, arguments: input },
-  });
-  const fields = ["Content-Type: application/json", `Content-Length: ${body.length}`];
-  const request = Buffer.from(requestHead("POST", "/mcp/tools/call", address, fields) + body);
+  const { tool } = call;
+  const request = requestOf(address, call);
   let answers = 0;
   let trouble: string | undefined;
   const callers = Array.from({ length: CONNECTIONS }, () => {
@@ -41,4 +44,12 @@ export async function callsPerSecond(port: number, tool: string, input: object, 
   for (const caller of callers) caller.close();
   if (failed !== undefined) throw new Error(failed);
   return rate;
+}
+
+function requestOf(address: Address, { tool, input, mcp = false }: ToolCall): Buffer {
+  const params = { name: tool, arguments: input };
+  if (mcp) return mcpRequest(address, "tools/call", params, tool);
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+  const fields = ["Content-Type: application/json", `Content-Length: ${body.length}`];
+  return Buffer.from(requestHead("POST", "/mcp/tools/call", address, fields) + body);
 }

@@ -13,12 +13,13 @@ const END = "<!-- bench: end -->";
 
 /** All tables of a run, as they stand in the document. */
 export function resultsText(measured: Measured, notes: readonly string[]): string {
-  const { matrix, calls, seed, memory } = measured;
+  const { matrix, calls, mcp, seed, memory } = measured;
   const parts = [
     `${machine()}${notes.map((note) => ` ${note}`).join("")}`,
     `### Goals\n\n${goalsText(measured)}`,
     ...(matrix === undefined ? [] : [`### Fan-out\n\n${matrix.text()}`]),
     ...(calls === undefined ? [] : [`### Tool calls\n\n${callsText(calls)}`]),
+    ...(mcp === undefined ? [] : [`### MCP\n\n${mcpText(mcp)}`]),
     ...(seed === undefined ? [] : [`### 100 readers, 50 publishes per second\n\n${seedText(seed)}`]),
     ...(memory === undefined ? [] : [`### Memory per connection\n\n${memoryText(memory)}`]),
   ];
@@ -54,6 +55,35 @@ function callsText({ bare, info, send }: NonNullable<Measured["calls"]>): string
     ["32 connections, each waiting for its answer", "calls/s", "× bare"],
     [row("bare node:http", bare), row("get_server_info", info), row("send_sse_message", send)],
   );
+}
+
+function mcpText({ bare, info, send, sdk, listening }: NonNullable<Measured["mcp"]>): string {
+  const base = median(bare);
+  const row = (name: string, rates: readonly number[]): readonly string[] => [
+    name,
+    count(median(rates)),
+    (median(rates) / base).toFixed(2),
+  ];
+  const calls = table(
+    1,
+    ["revision 2026-07-28, 32 connections", "calls/s", "× bare"],
+    [
+      row("bare node:http", bare),
+      row("get_server_info", info),
+      row("send_sse_message", send),
+      row("official SDK, one tool", sdk),
+    ],
+  );
+  const cost = (name: "notification" | "delivery"): string => median(listening.map((one) => one[name])).toFixed(2);
+  const told = table(
+    1,
+    ["1,000 connections on one channel", "CPU µs each"],
+    [
+      ["notifications/resources/updated", cost("notification")],
+      ["the message over SSE", cost("delivery")],
+    ],
+  );
+  return `${calls}\n\n${told}`;
 }
 
 function seedText(seed: NonNullable<Measured["seed"]>): string {

@@ -2,7 +2,7 @@ import type { Cell, ConnectionMemory } from "./cell.ts";
 import { cpuPerDelivery, deliveriesPerSecond } from "./matrix.ts";
 import type { Matrix } from "./matrix.ts";
 import { median, medianRatio } from "./median.ts";
-import type { CallRates } from "./parts.ts";
+import type { CallRates, McpRates } from "./parts.ts";
 import { table } from "./table.ts";
 
 const READERS = 1000;
@@ -12,6 +12,7 @@ const KILOBYTE = 1000;
 export interface Measured {
   readonly matrix: Matrix | undefined;
   readonly calls: CallRates | undefined;
+  readonly mcp: McpRates | undefined;
   readonly seed: ReadonlyMap<string, readonly Cell[]> | undefined;
   readonly memory: ReadonlyMap<string, ConnectionMemory> | undefined;
 }
@@ -34,7 +35,7 @@ export function goalsText(measured: Measured): string {
   return table(2, ["goal", "wanted", "measured", "result"], rows);
 }
 
-function goals({ matrix, calls, seed, memory }: Measured): readonly Goal[] {
+function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] {
   const cpu = (to: string, publishers: number, name = "ours"): number =>
     compare(matrix, cpuPerDelivery, name, to, publishers);
   const pace = (publishers: number): number => compare(matrix, deliveriesPerSecond, "ours", "nchan", publishers);
@@ -52,6 +53,14 @@ function goals({ matrix, calls, seed, memory }: Measured): readonly Goal[] {
     atMost("WebSocket: CPU per delivery, the worst of 1, 16 and 64 publishers", 1.3, "× SSE", finite(doors)),
     atLeast("calls of get_server_info/s", 0.6, "× bare node:http", medianRatio(calls?.info ?? [], calls?.bare ?? [])),
     atLeast("calls of send_sse_message/s", 0.6, "× bare node:http", medianRatio(calls?.send ?? [], calls?.bare ?? [])),
+    atLeast("MCP: calls of get_server_info/s", 0.45, "× bare node:http", medianRatio(mcp?.info ?? [], mcp?.bare ?? [])),
+    atLeast("MCP: calls of get_server_info/s", 5, "× official SDK", medianRatio(mcp?.info ?? [], mcp?.sdk ?? [])),
+    atMost(
+      "MCP: 1,000 listeners, CPU per notification",
+      1.5,
+      "× SSE",
+      median((mcp?.listening ?? []).map(({ notification, delivery }) => notification / delivery)),
+    ),
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Nchan", p99("ours") / p99("nchan")),
     atMost("100 readers, 50 publishes/s: lost", 0, "", seed === undefined ? Number.NaN : lost),
     atMost("memory per idle SSE connection", 20, " KB", (memory?.get("ours")?.idle ?? Number.NaN) / KILOBYTE),

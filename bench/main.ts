@@ -5,7 +5,7 @@ import type { Measured } from "./goals.ts";
 import { Matrix } from "./matrix.ts";
 import { HELP, parseOptions } from "./options.ts";
 import type { Options } from "./options.ts";
-import { measureCalls, measureMemories, measureSeed } from "./parts.ts";
+import { measureCalls, measureMcp, measureMemories, measureSeed } from "./parts.ts";
 import { CONTENDERS } from "./targets.ts";
 
 const SEED_SECONDS = 10;
@@ -35,6 +35,7 @@ async function compare(options: Options): Promise<void> {
   const measured: Measured = {
     matrix: parts.includes("matrix") ? await Matrix.measure({ ...options, contenders, say }) : undefined,
     calls: parts.includes("calls") ? await measureCalls(rounds, CALL_SECONDS) : undefined,
+    mcp: parts.includes("mcp") ? await measureMcp(rounds, CALL_SECONDS) : undefined,
     seed: parts.includes("seed") ? await measureSeed(contenders.filter(inSeed), rounds, SEED_SECONDS) : undefined,
     memory: parts.includes("memory") ? await measureMemories(contenders) : undefined,
   };

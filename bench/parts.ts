@@ -1,13 +1,17 @@
 import { callsPerSecond } from "./calls.ts";
+import { listenCost, type ListenCost } from "./listeners.ts";
 import { measureCell, measureMemory, measureQuietly, WARM_UP } from "./cell.ts";
 import type { Cell, ConnectionMemory } from "./cell.ts";
 import { quiet } from "./kernel.ts";
 import { ServerProcess } from "./server-process.ts";
-import { BARE, OURS } from "./targets.ts";
+import { BARE, OURS, SDK } from "./targets.ts";
 import type { Contender } from "./targets.ts";
 
 const QUIET = 0.1;
 const PATIENCE = 5000;
+const LISTEN_SECONDS = 6;
+const INFO = { tool: "get_server_info", input: {} };
+const SEND = { tool: "send_sse_message", input: { message: "hello" } };
 const SEED_LOAD = { readers: 100, publishers: 1, rate: 50 };
 const MEMORY_LOAD = { readers: 5000, publishers: 16, seconds: 1, rate: 0 };
 
@@ -25,9 +29,32 @@ export async function measureCalls(rounds: number, seconds: number): Promise<Cal
   await using ours = await ServerProcess.start(OURS);
   for (let round = 0; round < rounds; round += 1) {
     await quiet(QUIET, PATIENCE);
-    rates.bare.push(await callsPerSecond(bare.port, "get_server_info", {}, seconds));
-    rates.info.push(await callsPerSecond(ours.port, "get_server_info", {}, seconds));
-    rates.send.push(await callsPerSecond(ours.port, "send_sse_message", { message: "hello" }, seconds));
+    rates.bare.push(await callsPerSecond(bare.port, INFO, seconds));
+    rates.info.push(await callsPerSecond(ours.port, INFO, seconds));
+    rates.send.push(await callsPerSecond(ours.port, SEND, seconds));
+  }
+  return rates;
+}
+
+/** Calls over the MCP endpoint per second, and what listening costs, by round. */
+export interface McpRates extends CallRates {
+  readonly sdk: number[];
+  readonly listening: ListenCost[];
+}
+
+/** The same over MCP, against that server and a minimal one on the official SDK; and 1,000 listeners. */
+export async function measureMcp(rounds: number, seconds: number): Promise<McpRates> {
+  const rates: McpRates = { bare: [], info: [], send: [], sdk: [], listening: [] };
+  await using bare = await ServerProcess.start(BARE);
+  await using ours = await ServerProcess.start(OURS);
+  await using sdk = await ServerProcess.start(SDK);
+  for (let round = 0; round < rounds; round += 1) {
+    await quiet(QUIET, PATIENCE);
+    rates.bare.push(await callsPerSecond(bare.port, { ...INFO, mcp: true }, seconds));
+    rates.info.push(await callsPerSecond(ours.port, { ...INFO, mcp: true }, seconds));
+    rates.send.push(await callsPerSecond(ours.port, { ...SEND, mcp: true }, seconds));
+    rates.sdk.push(await callsPerSecond(sdk.port, { ...INFO, mcp: true }, seconds));
+    rates.listening.push(await listenCost(ours, LISTEN_SECONDS));
   }
   return rates;
 }

@@ -36,6 +36,9 @@ export const OURS: ServerKind = {
 /** What a request costs in Node when almost nothing is done with it. */
 export const BARE: ServerKind = nodeServer("bare", "/");
 
+/** A minimal MCP server on the official SDK. */
+export const SDK: ServerKind = nodeServer("sdk", "/");
+
 /** Everyone in the comparison, the yardsticks first. */
 export const CONTENDERS: readonly Contender[] = [
   contender("naive", "naive res.write", NAIVE, "sse", "/events?channel=", "/publish?channel="),
