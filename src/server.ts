@@ -9,6 +9,7 @@ import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
 import { LogLatency } from "./http/metrics.ts";
+import { OwnChannels } from "./http/own-channels.ts";
 import { Vitals } from "./http/vitals.ts";
 import { openLog } from "./logs/open.ts";
 import {
@@ -84,6 +85,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
     hub,
     connections,
   );
+  const own = new OwnChannels(hub, () => vitals.info());
   const context: HttpContext = {
     hub,
     connections,
@@ -115,6 +117,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   const { logLevel, logFile } = config;
   const mcp = { context: mcpContext, sessions };
   const app = await createApp({ context, mcp, latency, logLevel, logFile }).catch(async (error: unknown) => {
+    own.close();
     vitals.close();
     await sessions.close();
     await hub.close();
@@ -127,6 +130,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   ).unref();
   const end = async (spread: number): Promise<void> => {
     draining = true;
+    own.close();
     connections.drain();
     await hub.close(spread);
     await sessions.close();

@@ -11,9 +11,14 @@ export type ChannelPattern = string & { readonly [checked]: "pattern" | "name" }
 /** Every channel but the server's own. */
 export const EVERYTHING: ChannelPattern = "*" as ChannelPattern;
 
+/** What the server does, once a second, for as long as somebody reads it. */
+export const STATS_CHANNEL: ChannelName = serverChannel("stats");
+/** What the server logs. */
+export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
+
+const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const MAX_LENGTH = 128;
-const RESERVED = /^hub(?:\.|$)/;
 
 /** Checks a channel name that came from outside; throws `INVALID_CHANNEL`, naming the rule it breaks. */
 export function channelName(text: string): ChannelName {
@@ -25,11 +30,14 @@ export function channelName(text: string): ChannelName {
 /** Checks a pattern that came from outside; throws `INVALID_PATTERN`, naming the rule it breaks. */
 export function channelPattern(text: string): ChannelPattern {
   if (text === "*") return EVERYTHING;
+  // The server's own channels are read like any other, each by its name.
+  if (READABLE.has(text)) return text as ChannelPattern;
   const name = text.endsWith(".*") ? text.slice(0, -2) : text;
   const broken = brokenRule(name, text.length);
   if (broken !== undefined) {
     const misplaced = name.includes("*") || text === ".*";
-    const rule = misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : broken;
+    const wider = isServerChannel(name) ? `${broken}; to read there are ${[...READABLE].join(" and ")}` : broken;
+    const rule = misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : wider;
     throw new HubError("INVALID_PATTERN", `Not a channel or pattern: ${quoted(text)}: ${rule}`);
   }
   return text as ChannelPattern;
@@ -44,23 +52,28 @@ export function serverChannel(word: string): ChannelName {
 export function covers(outer: ChannelPattern, inner: ChannelPattern): boolean {
   if (outer === inner) return true;
   if (!outer.endsWith("*")) return false;
-  return outer === EVERYTHING || inner.startsWith(outer.slice(0, -1));
+  return outer === EVERYTHING ? !isServerChannel(inner) : inner.startsWith(outer.slice(0, -1));
 }
 
 /** The patterns that could cover this channel: itself, each prefix of its words, and `*`. */
 export function patternsOver(channel: ChannelName): ChannelPattern[] {
-  const patterns: ChannelPattern[] = [channel, EVERYTHING];
+  const patterns: ChannelPattern[] = isServerChannel(channel) ? [channel] : [channel, EVERYTHING];
   for (let dot = channel.indexOf("."); dot !== -1; dot = channel.indexOf(".", dot + 1)) {
     patterns.push(`${channel.slice(0, dot + 1)}*` as ChannelPattern);
   }
   return patterns;
 }
 
+/** Whether it is one of the server's own, which only its exact name covers. */
+export function isServerChannel(channel: string): boolean {
+  return channel === "hub" || channel.startsWith("hub.");
+}
+
 function brokenRule(name: string, length = name.length): string | undefined {
   if (name === "") return "it is empty; use words joined by dots, such as orders.eu";
   if (length > MAX_LENGTH) return `it has ${length} characters; at most ${MAX_LENGTH} are allowed`;
   if (!NAME.test(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
-  if (RESERVED.test(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
+  if (isServerChannel(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 import { joined } from "./audience.ts";
-import type { ChannelPattern } from "./channel.ts";
+import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
 import { BEGINNING, cursorText, startOf } from "./cursor.ts";
 import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
@@ -149,6 +149,11 @@ export class Hub {
     return listChannels(this.#log, this.#delivery.routes, query);
   }
 
+  /** Live readers of a channel, by its name or by a pattern. */
+  readers(channel: ChannelName): number {
+    return this.#delivery.routes.readers(channel);
+  }
+
   /** The id of a message; undefined where it was not kept. */
   idOf(message: Message): string | undefined {
     return message.ephemeral ? undefined : cursorText(this.#log.epoch, message.offset);
@@ -264,7 +269,7 @@ export class Hub {
       // An ephemeral message has its predecessor's offset, so it must not move ours back.
       if (!message.ephemeral) this.#delivered = message.offset;
       if (this.#probes.take(message)) continue;
-      this.stats.published++;
+      if (!isServerChannel(message.channel)) this.stats.published++;
       this.#offered.set(message, this.#delivery.offer(new Envelope(message, this.idOf(message))));
     }
     for (const resume of this.#awaiting.splice(0)) resume();

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { channelName, channelPattern, covers, patternsOver, serverChannel } from "../../src/core/channel.ts";
+import {
+  channelName,
+  channelPattern,
+  covers,
+  LOGS_CHANNEL,
+  patternsOver,
+  serverChannel,
+  STATS_CHANNEL,
+} from "../../src/core/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 
 const word = fc.stringMatching(/^[A-Za-z0-9_-]{1,6}$/);
@@ -145,6 +153,16 @@ describe("a pattern", () => {
   it("lists each pattern over a channel once", () => {
     assert.deepEqual(patternsOver(channelName("a")), ["a", "*"]);
     assert.deepEqual(patternsOver(channelName("a.b.c")), ["a.b.c", "*", "a.*", "a.b.*"]);
+  });
+
+  it("[NAME-5] of the server's own channels is their exact name alone: * does not cover them", () => {
+    for (const own of [STATS_CHANNEL, LOGS_CHANNEL]) {
+      assert.equal(channelPattern(own), own);
+      assert.ok(!covers(channelPattern("*"), own));
+      assert.ok(!patternsOver(own).includes(channelPattern("*")));
+      assert.equal(refusal(() => channelName(own)).code, "INVALID_CHANNEL");
+    }
+    assert.match(refusal(() => channelPattern("hub.*")).message, /to read there are hub\.stats and hub\.logs$/);
   });
 });
 

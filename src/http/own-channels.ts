@@ -1,0 +1,29 @@
+import { STATS_CHANNEL, type ChannelName } from "../core/channel.ts";
+import type { Hub } from "../core/hub.ts";
+import type { ServerInfo } from "../tools/index.ts";
+
+/** Milliseconds: a little more than what is computed at most once a second is fresh for. */
+const INTERVAL = 1020;
+
+/** Publishes what the server does on its own channels, for as long as somebody reads them; nothing of it is kept. */
+export class OwnChannels {
+  readonly #hub: Hub;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(hub: Hub, info: () => ServerInfo) {
+    this.#hub = hub;
+    this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #publish(channel: ChannelName, event: string, data: () => unknown): void {
+    if (this.#hub.readers(channel) === 0) return;
+    const draft = { channel, event, data: JSON.stringify(data()), sender: "hub", ephemeral: true };
+    this.#hub.publish(draft).catch(() => {
+      // The log is closed or in trouble; /health says so.
+    });
+  }
+}
