@@ -8,6 +8,7 @@ import { ANYONE } from "./core/principal.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
+import type { LoggerOptions } from "./http/logger.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { OwnChannels } from "./http/own-channels.ts";
 import { Vitals } from "./http/vitals.ts";
@@ -116,7 +117,8 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   });
   const { logLevel, logFile } = config;
   const mcp = { context: mcpContext, sessions };
-  const app = await createApp({ context, mcp, latency, logLevel, logFile }).catch(async (error: unknown) => {
+  const logger: LoggerOptions = { logLevel, logFile, onLog: (line) => own.log(line) };
+  const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
     own.close();
     vitals.close();
     await sessions.close();

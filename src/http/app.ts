@@ -10,6 +10,7 @@ import { events } from "./events.ts";
 import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
 import { healthRoutes } from "./health.ts";
 import { lastWords } from "./last-words.ts";
+import { logger, type LoggerOptions } from "./logger.ts";
 import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
@@ -23,9 +24,7 @@ export interface AppOptions {
   readonly context: HttpContext;
   readonly mcp: McpDoor;
   readonly latency: LogLatency;
-  readonly logLevel: string;
-  /** A path; empty for standard output. */
-  readonly logFile: string;
+  readonly logger: LoggerOptions;
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
@@ -42,8 +41,7 @@ export async function createApp({
   context,
   mcp: mcpDoor,
   latency,
-  logLevel,
-  logFile,
+  logger: loggerOptions,
 }: AppOptions): Promise<FastifyInstance> {
   const { limits, callers } = context;
   const app = Fastify({
@@ -51,7 +49,7 @@ export async function createApp({
     requestTimeout: limits.request,
     forceCloseConnections: true,
     logController: new LogController({ disableRequestLogging: true }),
-    logger: logLevel === "silent" ? false : { level: logLevel, ...(logFile === "" ? {} : { file: logFile }) },
+    logger: logger(loggerOptions),
     routerOptions: { maxParamLength: LONGEST_PARAM },
     // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
     onProtoPoisoning: "ignore",

@@ -1,9 +1,17 @@
-import { STATS_CHANNEL, type ChannelName } from "../core/channel.ts";
+import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../core/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../tools/index.ts";
 
 /** Milliseconds: a little more than what is computed at most once a second is fresh for. */
 const INTERVAL = 1020;
+/** Characters of a line that are told. */
+const LONGEST = 2000;
+
+/** A line that the server logs. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+}
 
 /** Publishes what the server does on its own channels, for as long as somebody reads them; nothing of it is kept. */
 export class OwnChannels {
@@ -13,6 +21,11 @@ export class OwnChannels {
   constructor(hub: Hub, info: () => ServerInfo) {
     this.#hub = hub;
     this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
+  }
+
+  /** Tells of a line that is being logged. */
+  log({ level, msg }: LogLine): void {
+    this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { startServer } from "../support/server.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
 
 describe("hub.stats", () => {
   it("[NAME-5] tells once a second what get_server_info answers, to whoever reads it by its name", async () => {
@@ -26,5 +27,40 @@ describe("hub.stats", () => {
     assert.deepEqual((await server.call("list_channels")).structuredContent["channels"], []);
     const history = await server.request("/channels/hub.stats/messages");
     assert.deepEqual((history.json() as { messages: unknown[] }).messages, []);
+  });
+});
+
+describe("hub.logs", () => {
+  it("[NAME-5] tells what the server logs, without what an error carries beside its sentence", async () => {
+    using folder = new TemporaryFolder();
+    const broken = {
+      listing: { name: "broken", description: "Fails", inputSchema: { type: "object" } },
+      call: () => Promise.reject(new Error("the password is 1234")),
+    };
+    const logFile = folder.file("hub.log");
+    await using server = await startServer({ logLevel: "info", logFile }, { tools: [broken] });
+    using reader = await server.events("?channel=hub.logs");
+    const answer = await server.request("/mcp", {
+      method: "POST",
+      headers: { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "broken" },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: {
+          name: "broken",
+          _meta: {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+          },
+        },
+      }),
+    });
+    assert.doesNotMatch(answer.text, /1234/);
+    const { event, data } = await reader.next();
+    const { time, ...line } = JSON.parse(data) as Record<string, string>;
+    assert.equal(event, "log");
+    assert.deepEqual(line, { level: "error", msg: "an MCP method failed" });
+    assert.ok(Math.abs(Date.parse(time ?? "") - Date.now()) < 60_000);
   });
 });
