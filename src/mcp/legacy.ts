@@ -8,7 +8,7 @@ import { checkInputRequests, progressOf, type McpContext } from "./modern.ts";
 import type { InputRequired } from "./offer.ts";
 import { asMcpError, CODES, invalidParams, isObject, LEGACY_VERSIONS, McpError, type JsonObject } from "./protocol.ts";
 import { scopeOf } from "./request-state.ts";
-import { ResourceNotFound, watched } from "./resources.ts";
+import { resourceNotFound, watched } from "./resources.ts";
 import { Updates } from "./updates.ts";
 
 /** Milliseconds a client has to answer what it was asked: people may have to. */
@@ -94,7 +94,7 @@ export class LegacySession {
       if (cause !== undefined) this.#report(cause);
       // The SDK puts these three fields into the answer.
       throw Object.assign(new Error(message), {
-        code: error instanceof ResourceNotFound ? CODES.resourceNotFound : code,
+        code,
         ...(data === undefined ? {} : { data }),
       });
     }
@@ -150,7 +150,7 @@ export class LegacySession {
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
     const channels = watched(offer, uri);
     if (channels === undefined)
-      throw new ResourceNotFound(
+      throw resourceNotFound(
         uri,
         offer.resources.map(({ listing }) => listing.uri),
       );

@@ -28,8 +28,6 @@ export const CODES = {
   headerMismatch: -32020,
   missingCapability: -32021,
   unsupportedVersion: -32022,
-  /** Only in legacy sessions. */
-  resourceNotFound: -32002,
 } as const;
 
 /** Severities of a log message, the least first (RFC 5424). */

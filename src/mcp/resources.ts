@@ -2,7 +2,7 @@ import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
 import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./offer.ts";
-import { CODES, invalidParams, McpError } from "./protocol.ts";
+import { invalidParams, McpError } from "./protocol.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
@@ -77,16 +77,14 @@ export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "
     }
   }
   const known = offer.templates.map(({ listing }) => listing.uriTemplate);
-  throw new ResourceNotFound(uri, [...offer.resources.map(({ listing }) => listing.uri), ...known]);
+  throw resourceNotFound(uri, [...offer.resources.map(({ listing }) => listing.uri), ...known]);
 }
 
-/** There is no resource of this URI: `-32602`, and `-32002` in legacy sessions. */
-export class ResourceNotFound extends McpError {
-  constructor(uri: string, known: readonly string[]) {
-    const shown = uri.slice(0, LONGEST_SHOWN);
-    const some = known.slice(0, 10).join(", ");
-    super(CODES.invalidParams, `Resource not found: ${shown}; there are ${some}`, { data: { uri: shown } });
-  }
+/** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
+export function resourceNotFound(uri: string, known: readonly string[]): McpError {
+  const shown = uri.slice(0, LONGEST_SHOWN);
+  const some = known.slice(0, 10).join(", ");
+  return invalidParams(`Resource not found: ${shown}; there are ${some}`, { uri: shown });
 }
 
 function json(uri: string, value: unknown): ResourceResult {
