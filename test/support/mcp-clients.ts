@@ -1,0 +1,79 @@
+import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from "@modelcontextprotocol/client";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  ResourceListChangedNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import type { ToolAnswer } from "./server.ts";
+
+/** The official clients, as programs use them. */
+export const SDK_CLIENTS = ["v2 in auto mode", "v2 in legacy mode", "v1"] as const;
+export type SdkClientName = (typeof SDK_CLIENTS)[number];
+
+export interface CallOptions {
+  readonly onprogress?: (progress: { progress: number; total?: number | undefined }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** An official client that is connected, whatever its version. */
+export interface SdkClient extends AsyncDisposable {
+  /** As many of the methods as are the same in both. */
+  readonly client: ClientV1 | ClientV2;
+  /** The revision agreed on. */
+  readonly revision: string | undefined;
+  call(name: string, input?: Record<string, unknown>, options?: CallOptions): Promise<ToolAnswer>;
+  /** Asks to be told when this resource or the list of resources changes; resolves when that is agreed. */
+  follow(uri: string, updated: (uri: string) => void, listChanged: () => void): Promise<void>;
+}
+
+export async function openSdkClient(name: SdkClientName, url: string): Promise<SdkClient> {
+  return name === "v1" ? openV1(url) : openV2(url, name === "v2 in auto mode" ? "auto" : "legacy");
+}
+
+const INFO = { name: "test", version: "1.0.0" };
+
+async function openV1(url: string): Promise<SdkClient> {
+  const client = new ClientV1(INFO);
+  const transport = new TransportV1(new URL(`${url}/mcp`));
+  await client.connect(transport);
+  return {
+    client,
+    revision: transport.protocolVersion,
+    async call(tool, input = {}, options = {}) {
+      return (await client.callTool({ name: tool, arguments: input }, undefined, options)) as unknown as ToolAnswer;
+    },
+    async follow(uri, updated, listChanged) {
+      client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => updated(params.uri));
+      client.setNotificationHandler(ResourceListChangedNotificationSchema, () => listChanged());
+      await client.subscribeResource({ uri });
+    },
+    async [Symbol.asyncDispose]() {
+      await transport.terminateSession();
+      await client.close();
+    },
+  };
+}
+
+async function openV2(url: string, mode: "auto" | "legacy"): Promise<SdkClient> {
+  const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+  const transport = new TransportV2(new URL(`${url}/mcp`));
+  await client.connect(transport);
+  return {
+    client,
+    revision: client.getNegotiatedProtocolVersion(),
+    async call(tool, input = {}, options = {}) {
+      return (await client.callTool({ name: tool, arguments: input }, options)) as unknown as ToolAnswer;
+    },
+    async follow(uri, updated, listChanged) {
+      client.setNotificationHandler("notifications/resources/updated", ({ params }) => updated(params.uri));
+      client.setNotificationHandler("notifications/resources/list_changed", () => listChanged());
+      if (mode === "legacy") await client.subscribeResource({ uri });
+      else await client.listen({ resourceSubscriptions: [uri], resourcesListChanged: true });
+    },
+    async [Symbol.asyncDispose]() {
+      if (mode === "legacy") await transport.terminateSession();
+      await client.close();
+    },
+  };
+}
