@@ -1,28 +1,31 @@
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { HttpContext } from "./context.ts";
 
-/** The pages lie beside `src/` and `dist/` alike. */
+/** The pages lie beside `src/` and `dist/` alike; `npm run pages` makes their scripts. */
 const PUBLIC = new URL("../../public/", import.meta.url);
+const PLOTS = dirname(fileURLToPath(import.meta.resolve("uplot/dist/uPlot.iife.min.js")));
 
-/** `GET /`: what runs here, with the lines to try. */
+/** Each page by its path. */
+const PAGES: Readonly<Record<string, string>> = { "/": "start.html" };
+
+/** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
-  const page = readFileSync(new URL("start.html", PUBLIC), "utf8");
-  await app.register(fastifyStatic, {
-    root: fileURLToPath(PUBLIC),
-    prefix: "/assets/",
-    index: false,
-    decorateReply: false,
-    schemaHide: true,
-  });
-  app.get("/", { schema: { hide: true } }, (request, reply) => {
-    const origin = `${request.protocol}://${request.headers.host ?? "localhost"}`;
-    const values: Readonly<Record<string, string>> = { origin, version: context.version, log: context.logName };
-    const html = page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => escaped(values[name] ?? ""));
-    return reply.header("content-type", "text/html; charset=utf-8").send(html);
-  });
+  const options = { index: false, decorateReply: false, schemaHide: true } as const;
+  await app.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
+  await app.register(fastifyStatic, { root: PLOTS, prefix: "/assets/uplot/", ...options });
+  for (const [path, file] of Object.entries(PAGES)) {
+    const page = readFileSync(new URL(file, PUBLIC), "utf8");
+    app.get(path, { schema: { hide: true } }, (request, reply) => {
+      const origin = `${request.protocol}://${request.headers.host ?? "localhost"}`;
+      const values: Readonly<Record<string, string>> = { origin, version: context.version, log: context.logName };
+      const html = page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => escaped(values[name] ?? ""));
+      return reply.header("content-type", "text/html; charset=utf-8").send(html);
+    });
+  }
 }
 
 function escaped(text: string): string {
