@@ -5,6 +5,7 @@ import { startServer, type ToolAnswer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
+const WAIT = ["--method", "tools/call", "--tool-name", "wait_for_messages", "--tool-args-json"];
 const REVISIONS = { legacy: "2025-11-25", modern: "2026-07-28" } as const;
 
 for (const era of ["legacy", "modern"] as const) {
@@ -52,7 +53,12 @@ for (const era of ["legacy", "modern"] as const) {
         call("read_messages", { channel: "default" }),
         call("wait_for_messages", { channels: ["default"], timeoutSeconds: 0 }),
         new Inspector(server.url, era, folder.path, [
-          ...["--method", "tools/call", "--tool-name", "read_messages", "--tool-args-json", '{"channel":"a b"}'],
+          "--method",
+          "tools/call",
+          "--tool-name",
+          "read_messages",
+          "--tool-args-json",
+          '{"channel":"a b"}',
         ]).end(),
       ]);
       assert.equal(info["name"], "sse-mcp-server");
@@ -105,10 +111,7 @@ for (const era of ["legacy", "modern"] as const) {
       await using server = await startServer();
       using folder = new TemporaryFolder();
       const input = JSON.stringify({ channels: ["default"], timeoutSeconds: 25 });
-      const waiting = runner(
-        server.url,
-        folder,
-      )(...["--method", "tools/call", "--tool-name", "wait_for_messages", "--tool-args-json", input]);
+      const waiting = runner(server.url, era, folder)(...WAIT, input);
       await until("it waits", async () => (await server.metric('sse_mcp_connections{door="waiting"}')) === 1);
       const { id } = await server.publish("default", "Hello");
       const { structuredContent } = (await waiting) as { structuredContent: { next: string } };
@@ -122,8 +125,8 @@ describe("an Inspector that is stopped", () => {
     await using server = await startServer();
     using folder = new TemporaryFolder();
     const inspector = new Inspector(server.url, "modern", folder.path, [
-      ...["--method", "tools/call", "--tool-name", "wait_for_messages"],
-      ...["--tool-args-json", '{"channels":["default"],"timeoutSeconds":50}'],
+      ...WAIT,
+      '{"channels":["default"],"timeoutSeconds":50}',
     ]);
     const waiting = (): Promise<number> => server.metric('sse_mcp_connections{door="waiting"}');
     await until("it waits", async () => (await waiting()) === 1);
