@@ -2,12 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft } from "../core/message.ts";
-import { channelSummary, messagePage } from "../tools/index.ts";
+import { draft, type Message } from "../core/message.ts";
+import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
 import type { HttpContext } from "./context.ts";
 
 const PAGE = 100;
 const MOST = 1000;
+/** In place of a cursor: behind the newest message. */
+const LATEST = "latest";
 
 const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
 const channel = z.object({ channel: z.string().describe("Words joined by dots, such as orders.eu") });
@@ -30,6 +32,7 @@ const receipt = z.object({
 });
 const pageQuery = z.object({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
+  before: z.string().optional().describe("A cursor, or `latest`: the last messages in front of it; not with `after`"),
   limit,
 });
 const message = z.object({
@@ -41,7 +44,13 @@ const message = z.object({
   time: z.iso.datetime(),
 });
 const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
-const page = z.object({ messages: z.array(message), next: z.string(), more: z.boolean(), gap: gap.nullable() });
+const page = z.object({
+  messages: z.array(message),
+  next: z.string().describe("What to go on with as `after`"),
+  more: z.boolean().describe("Whether there may be more after `next` right now"),
+  gap: gap.nullable(),
+  earlier: z.string().nullable().optional().describe("With `before`: what to ask `before` of next; null at the oldest"),
+});
 const listQuery = z.object({
   pattern: z.string().optional().describe("Only channels it covers"),
   after: z.string().optional().describe("A channel name: only those behind it"),
@@ -94,12 +103,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         response: { 200: page },
       },
     },
-    async (request) => {
-      const { channel: pattern } = request.params as { channel: string };
-      const { after, limit: most } = request.query as z.output<typeof pageQuery>;
-      const history = await hub.history({ channels: [channelPattern(pattern)], after, limit: most });
-      return messagePage(history, (kept) => hub.idOf(kept));
-    },
+    (request) => read(request, context),
   );
 
   app.get(
@@ -151,4 +155,23 @@ async function publish(
   return reply
     .status(repeated ? 200 : 201)
     .send({ id, channel: kept.channel, time: new Date(kept.time).toISOString(), receivers });
+}
+
+async function read(
+  request: FastifyRequest,
+  { hub }: HttpContext,
+): Promise<MessagePage & { readonly earlier?: string | null }> {
+  const { channel: pattern } = request.params as z.output<typeof channel>;
+  const { after, before, limit: most } = request.query as z.output<typeof pageQuery>;
+  const asked = { channels: [channelPattern(pattern)], limit: most };
+  const idOf = (kept: Message): string | undefined => hub.idOf(kept);
+  if (before === undefined) {
+    return messagePage(await hub.history({ ...asked, after }), idOf);
+  }
+  if (after !== undefined) {
+    throw new HubError("INVALID_INPUT", "before and after ask for different pages; give one of them");
+  }
+  const isLatest = before === LATEST;
+  const { earlier = null, ...recent } = await hub.recent({ ...asked, before: isLatest ? undefined : before });
+  return { ...messagePage({ ...recent, more: !isLatest, gap: undefined }, idOf), earlier };
 }

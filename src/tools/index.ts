@@ -14,6 +14,6 @@ export const toolListings: readonly ToolListing[] = tools.map(listing);
 export { callTool, toolNamed } from "./call.ts";
 export { channelSummary } from "./channel-summary.ts";
 export { problems } from "./problem.ts";
-export { messageObject, messagePage } from "./page.ts";
+export { messageObject, messagePage, type MessagePage } from "./page.ts";
 export type { ServerInfo } from "./server-info.ts";
 export type { ToolContext, ToolListing } from "./tool.ts";

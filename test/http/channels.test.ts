@@ -24,6 +24,7 @@ interface Page {
   readonly next: string;
   readonly more: boolean;
   readonly gap: { readonly reason: string; readonly after: string; readonly resumed: string } | null;
+  readonly earlier?: string | null;
 }
 
 describe("POST /channels/{channel}/messages", () => {
@@ -228,6 +229,60 @@ describe("GET /channels/{channel}/messages", () => {
     );
     const unknown = (await server.request("/channels/a/messages?after=garbage")).json() as Page;
     assert.deepEqual([unknown.gap?.reason, unknown.messages, unknown.next], ["unknown_cursor", [], ids[3]]);
+  });
+
+  it("[HIST-3] pages back from the newest to the oldest, by channel and by pattern", async () => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer({ data: `file:${folder.file()}` });
+    for (let n = 1; n <= 7; n++) await server.publish(n % 2 === 0 ? "orders.us" : "orders.eu", n);
+    for (const [pattern, expected] of [
+      ["orders.*", [[5, 6, 7], [2, 3, 4], [1]]],
+      ["orders.us", [[2, 4, 6]]],
+      ["nobody", [[]]],
+    ] as const) {
+      const pages: unknown[][] = [];
+      for (let before: string | null | undefined = "latest"; typeof before === "string";) {
+        const page = (await server.request(`/channels/${pattern}/messages?limit=3&before=${before}`)).json() as Page;
+        assert.equal(page.gap, null);
+        pages.push(page.messages.map(({ data }) => data));
+        before = page.earlier;
+      }
+      assert.deepEqual(pages, expected, pattern);
+    }
+    assert.equal("earlier" in ((await server.request("/channels/orders.*/messages")).json() as Page), false);
+  });
+
+  it("[HIST-4] reading on from the page before a place gives what came after it, and nothing twice", async () => {
+    await using server = await startServer();
+    for (const n of [1, 2, 3]) await server.publish("default", n);
+    const last = (await server.request("/channels/default/messages?before=latest&limit=1")).json() as Page;
+    assert.deepEqual([last.messages.map(({ data }) => data), last.more], [[3], false]);
+    await server.publish("default", 4);
+    using reader = await server.events("", { lastEventId: last.next });
+    assert.deepEqual(await reader.data(1), ["4"]);
+    const older = (await server.request(`/channels/default/messages?before=${last.earlier}&limit=1`)).json() as Page;
+    assert.deepEqual([older.messages.map(({ data }) => data), older.more], [[2], true]);
+    const rest = (await server.request(`/channels/default/messages?after=${older.next}`)).json() as Page;
+    assert.deepEqual(
+      rest.messages.map(({ data }) => data),
+      [3, 4],
+    );
+  });
+
+  it("[HIST-5] refuses before with after, and a before that is no cursor here", async () => {
+    await using server = await startServer();
+    const { id } = await server.publish("a", 1);
+    for (const [query, sentence] of [
+      [`before=${id}&after=${id}`, /^before and after/],
+      ["before=garbage", /^before is no cursor of this log.*"garbage"/],
+      ["before=", /^before is no cursor of this log/],
+      ["before=earliest", /^before is no cursor of this log/],
+      [`before=other-1`, /^before is no cursor of this log/],
+    ] as const) {
+      const answer = await server.request(`/channels/a/messages?${query}`);
+      assert.deepEqual([answer.status, problemOf(answer).code], [400, "INVALID_INPUT"], query);
+      assert.match(problemOf(answer).detail, sentence);
+    }
   });
 
   it("refuses a limit out of range and a pattern that is none, naming them", async () => {

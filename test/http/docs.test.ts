@@ -148,6 +148,7 @@ describe("GET /openapi.json", () => {
       ["GET /channels", "/channels", {}],
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages", {}],
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages?after=garbage", {}],
+      ["GET /channels/{channel}/messages", "/channels/orders.*/messages?before=latest", {}],
       ["POST /channels/{channel}/messages", "/channels/a/messages", { body: "1", headers: key }],
       ["POST /channels/{channel}/messages", "/channels/a/messages", { body: "1", headers: key }],
       ["POST /channels/{channel}/messages", "/channels/a/messages?ephemeral=true", { body: "1", headers: type }],
