@@ -12,6 +12,8 @@ export interface ReadEvent {
 export interface EventReaderOptions {
   readonly lastEventId?: string;
   readonly headers?: http.OutgoingHttpHeaders;
+  /** What to POST; without it the stream is asked for by GET. */
+  readonly body?: string;
 }
 
 /** A reader of `text/event-stream`, parsed by a parser that is not ours. */
@@ -54,12 +56,17 @@ export class EventReader {
   }
 
   /** Resolves when the head of the response is there. */
-  static open(url: string, { lastEventId, headers = {} }: EventReaderOptions = {}): Promise<EventReader> {
+  static open(url: string, { lastEventId, headers = {}, body }: EventReaderOptions = {}): Promise<EventReader> {
     const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
     return new Promise((resolve, reject) => {
-      const request = http.get(url, { agent: false, headers: { accept: "text/event-stream", ...resume, ...headers } });
+      const request = http.request(url, {
+        method: body === undefined ? "GET" : "POST",
+        agent: false,
+        headers: { accept: "text/event-stream", ...resume, ...headers },
+      });
       request.on("response", (response) => resolve(new EventReader(response)));
       request.on("error", reject);
+      request.end(body);
     });
   }
 
