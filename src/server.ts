@@ -65,6 +65,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
     endOfTurn: setImmediate,
     writesPerMessage: WRITES_PER_MESSAGE,
     onAppended: (milliseconds) => latency.observe(milliseconds),
+    onDelivered: (milliseconds) => vitals.delivered(milliseconds),
     onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
   });
   const connections = new Connections(config.maxConnections);

@@ -70,9 +70,14 @@ export class Audience {
 
   /**
    * Goes on with the round: writes to at most `most` members what each lacks, and returns to how many it did. Calls
-   * back for each whose socket lags behind; that one may leave.
+   * back for each whose socket lags behind; that one may leave. And with what every member has been given now.
    */
-  write(most: number, stats: Stats, onLag: (member: Member) => void): number {
+  write(
+    most: number,
+    stats: Stats,
+    onLag: (member: Member) => void,
+    onGiven: (envelopes: readonly Envelope[]) => void,
+  ): number {
     let written = 0;
     while (written < most && this.isBehind) {
       if (this.#round === undefined) {
@@ -80,8 +85,10 @@ export class Audience {
         this.#roundGives = this.#end;
       }
       const { value: member, done } = this.#round.next();
-      if (done) this.#endRound();
-      else if (this.give(member, stats, onLag)) written++;
+      if (done) {
+        if (!this.isSilent) onGiven(this.#queue.slice(0, this.#roundGives - this.#before));
+        this.#endRound();
+      } else if (this.give(member, stats, onLag)) written++;
     }
     if (this.#members.size === 0) this.#endRound();
     return written;

@@ -14,6 +14,11 @@ export interface DeliveryOptions {
    * publishes goes out with the rest. In proportion, so that publishers cannot outrun the readers.
    */
   readonly writesPerMessage: number;
+  /**
+   * Called with the milliseconds from the log being handed a message to the last of its readers having been written to,
+   * once for each group of readers that read the same.
+   */
+  readonly onDelivered?: (milliseconds: number) => void;
 }
 
 /** A reader that can be live. */
@@ -79,7 +84,7 @@ export class Delivery<Reader extends LiveReader> {
     let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
     this.#offered = 0;
     for (const audience of this.#behind) {
-      left -= audience.write(left, this.#stats, this.#onLag);
+      left -= audience.write(left, this.#stats, this.#onLag, this.#onGiven);
       this.#behind.delete(audience);
       // At the end, so that one that is never done keeps no other waiting.
       if (audience.isBehind) this.#behind.add(audience);
@@ -90,5 +95,12 @@ export class Delivery<Reader extends LiveReader> {
 
   readonly #onLag = (member: Member): void => {
     if (member.sink.pending > this.#options.maxPending) this.#onSlow(member as Reader);
+  };
+
+  readonly #onGiven = (envelopes: readonly Envelope[]): void => {
+    const { onDelivered } = this.#options;
+    if (onDelivered === undefined) return;
+    const now = performance.now();
+    for (const { since } of envelopes) if (since !== undefined) onDelivered(now - since);
   };
 }

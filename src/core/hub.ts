@@ -38,7 +38,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #delivery: Delivery<Subscription>;
   readonly #subscriptions = new Set<Subscription>();
-  readonly #offered = new WeakMap<Message, number>();
+  readonly #offered = new WeakMap<Message, Envelope>();
   readonly #probes = new Probes();
   /** Called with the next delivery. */
   readonly #awaiting: (() => void)[] = [];
@@ -77,10 +77,17 @@ export class Hub {
     const start = performance.now();
     const message = await this.#log.append(draft);
     this.#options.onAppended?.(performance.now() - start);
-    const receivers = this.#offered.get(message);
+    const envelope = this.#offered.get(message);
     // A message can be asked for again by its key; then it is not offered anew.
     this.#offered.delete(message);
-    return { id: this.idOf(message), message, receivers: receivers ?? 0, repeated: receivers === undefined };
+    // It has been offered in this turn, and is written when the turn ends.
+    if (envelope !== undefined && !isServerChannel(message.channel)) envelope.since = start;
+    return {
+      id: this.idOf(message),
+      message,
+      receivers: envelope?.receivers ?? 0,
+      repeated: envelope === undefined,
+    };
   }
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
@@ -270,7 +277,9 @@ export class Hub {
       if (!message.ephemeral) this.#delivered = message.offset;
       if (this.#probes.take(message)) continue;
       if (!isServerChannel(message.channel)) this.stats.published++;
-      this.#offered.set(message, this.#delivery.offer(new Envelope(message, this.idOf(message))));
+      const envelope = new Envelope(message, this.idOf(message));
+      envelope.receivers = this.#delivery.offer(envelope);
+      this.#offered.set(message, envelope);
     }
     for (const resume of this.#awaiting.splice(0)) resume();
   }

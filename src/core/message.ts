@@ -58,6 +58,10 @@ export interface Format {
 /** A message on its way to readers: encoded once per format, however many there are. */
 export class Envelope {
   readonly message: Message;
+  /** Live readers it was offered to. */
+  receivers = 0;
+  /** Milliseconds of `performance.now()` at which it was handed to the log; undefined where nobody measures it. */
+  since: number | undefined;
   readonly #id: string | undefined;
   readonly #encoded: [Format, Uint8Array][] = [];
 

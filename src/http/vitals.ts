@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { createHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../tools/index.ts";
 import type { Connections } from "./limits.ts";
@@ -9,6 +9,7 @@ export type FixedInfo = Pick<ServerInfo, "name" | "version" | "protocolVersions"
 /** Milliseconds for which one reading answers every caller. */
 const FRESH = 1000;
 const NANOSECONDS = 1e6;
+const MICROSECONDS = 1e3;
 
 /** Reads how the process does, at most once a second; rates are those since the reading before. */
 export class Vitals {
@@ -16,6 +17,8 @@ export class Vitals {
   readonly #hub: Hub;
   readonly #connections: Connections;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: 20 });
+  /** Microseconds since the reading before. */
+  readonly #deliveries: ReturnType<typeof createHistogram> = createHistogram();
   #info: ServerInfo | undefined;
   #at = performance.now();
   #cpu = process.cpuUsage();
@@ -33,6 +36,11 @@ export class Vitals {
     const now = performance.now();
     if (this.#info === undefined || now - this.#at >= FRESH) this.#info = this.#read(now);
     return this.#info;
+  }
+
+  /** Takes note of how long a message took to reach its readers. */
+  delivered(milliseconds: number): void {
+    this.#deliveries.record(Math.max(Math.round(milliseconds * MICROSECONDS), 1));
   }
 
   close(): void {
@@ -65,18 +73,24 @@ export class Vitals {
         total,
       },
       messages: { published, delivered, publishedPerSecond, deliveredPerSecond, kept },
+      delivery: { p50Ms: this.#deliveryMs(50), p99Ms: this.#deliveryMs(99) },
       channels,
       cpu: { percent: rounded((used / seconds) * 100), userSeconds: cpu.user / 1e6, systemSeconds: cpu.system / 1e6 },
       memory: { rssBytes: rss, heapUsedBytes: heapUsed },
-      eventLoop: { delayMeanMs: milliseconds(delay.mean), delayP99Ms: milliseconds(delay.percentile(99)) },
+      eventLoop: { delayMeanMs: lateness(delay.mean), delayP99Ms: lateness(delay.percentile(99)) },
     };
     delay.reset();
+    this.#deliveries.reset();
     return info;
+  }
+
+  #deliveryMs(percentile: number): number | null {
+    return this.#deliveries.count === 0 ? null : this.#deliveries.percentile(percentile) / MICROSECONDS;
   }
 }
 
 /** The histogram counts from its own resolution, and is NaN while it is empty. */
-function milliseconds(nanoseconds: number): number {
+function lateness(nanoseconds: number): number {
   return Number.isFinite(nanoseconds) ? rounded(Math.max(nanoseconds / NANOSECONDS - 20, 0)) : 0;
 }
 

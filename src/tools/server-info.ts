@@ -24,6 +24,11 @@ export interface ServerInfo {
     /** Still in the log. */
     readonly kept: number;
   };
+  /**
+   * Milliseconds from the log being handed a message to the last of its readers having been written to, over the last
+   * second or more; null where nothing was.
+   */
+  readonly delivery: { readonly p50Ms: number | null; readonly p99Ms: number | null };
   /** Channels that hold or held messages. */
   readonly channels: number;
   readonly cpu: { readonly percent: number; readonly userSeconds: number; readonly systemSeconds: number };
