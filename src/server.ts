@@ -10,6 +10,7 @@ import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
 import type { LoggerOptions } from "./http/logger.ts";
 import { LogLatency } from "./http/metrics.ts";
+import { Notices } from "./http/notices.ts";
 import { OwnChannels } from "./http/own-channels.ts";
 import { Vitals } from "./http/vitals.ts";
 import { openLog } from "./logs/open.ts";
@@ -120,12 +121,13 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   const mcp = { context: mcpContext, sessions };
   const logger: LoggerOptions = { logLevel, logFile, onLog: (line) => own.log(line) };
   const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
-    own.close();
+    await own.close();
     vitals.close();
     await sessions.close();
     await hub.close();
     throw error;
   });
+  const notices = new Notices(app.log, hub, connections);
   let part = 0;
   const heart = setInterval(
     () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),
@@ -133,8 +135,13 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   ).unref();
   const end = async (spread: number): Promise<void> => {
     draining = true;
-    own.close();
+    notices.close();
+    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
+    // As at the start, whoever stops the server says so; the framework's logger does for a file.
+    if (logFile === "") own.log({ level: "info", msg: stopping });
+    else app.log.info(stopping);
     connections.drain();
+    await own.close();
     await hub.close(spread);
     await sessions.close();
     clearInterval(heart);

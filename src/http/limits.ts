@@ -7,6 +7,10 @@ export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
 export class Connections {
   readonly limit: number;
   readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
+  /** Readers let in so far. */
+  came = 0;
+  /** Readers refused so far because there were as many as may be. */
+  refused = 0;
   #draining = false;
 
   constructor(limit: number) {
@@ -31,9 +35,11 @@ export class Connections {
   enter(door: StreamDoor): () => void {
     if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
     if (this.total >= this.limit) {
+      this.refused++;
       throw new HubError("TOO_MANY_CONNECTIONS", `${this.limit} readers are connected, the limit; come back later`);
     }
     this.#open[door]++;
+    this.came++;
     let left = false;
     return () => {
       if (left) return;

@@ -17,6 +17,7 @@ export interface LogLine {
 export class OwnChannels {
   readonly #hub: Hub;
   readonly #timer: ReturnType<typeof setInterval>;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(hub: Hub, info: () => ServerInfo) {
     this.#hub = hub;
@@ -28,14 +29,16 @@ export class OwnChannels {
     this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
   }
 
-  close(): void {
+  /** Resolves once readers have been offered what was told. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#last;
   }
 
   #publish(channel: ChannelName, event: string, data: () => unknown): void {
     if (this.#hub.readers(channel) === 0) return;
     const draft = { channel, event, data: JSON.stringify(data()), sender: "hub", ephemeral: true };
-    this.#hub.publish(draft).catch(() => {
+    this.#last = this.#hub.publish(draft).catch(() => {
       // The log is closed or in trouble; /health says so.
     });
   }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { ServerInfo } from "../../src/tools/index.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
 
 describe("hub.stats", () => {
   it("[NAME-5] tells once a second what get_server_info answers, to whoever reads it by its name", async () => {
@@ -16,6 +18,19 @@ describe("hub.stats", () => {
     assert.deepEqual((told as { connections: unknown }).connections, structuredContent["connections"]);
     await reader.next();
     assert.doesNotMatch(everything.text, /data:/);
+  });
+
+  it("tells how long messages took to their readers, and nothing where none had any", async () => {
+    await using server = await startServer();
+    using stats = await server.events("?channel=hub.stats");
+    using reader = await server.events("?channel=a");
+    const quiet = JSON.parse((await stats.next()).data) as ServerInfo;
+    assert.deepEqual(quiet.delivery, { p50Ms: null, p99Ms: null });
+    await server.publish("a", 1);
+    await reader.next();
+    const { delivery } = JSON.parse((await stats.next()).data) as ServerInfo;
+    assert.ok(delivery.p50Ms !== null && delivery.p99Ms !== null);
+    assert.ok(delivery.p50Ms > 0 && delivery.p99Ms >= delivery.p50Ms && delivery.p99Ms < 10_000);
   });
 
   it("counts as nothing published, is not kept, and is not listed", async () => {
@@ -62,5 +77,31 @@ describe("hub.logs", () => {
     assert.equal(event, "log");
     assert.deepEqual(line, { level: "error", msg: "an MCP method failed" });
     assert.ok(Math.abs(Date.parse(time ?? "") - Date.now()) < 60_000);
+  });
+
+  it("tells how many readers were refused and cut, a line a second at most, and that the server stops", async () => {
+    using folder = new TemporaryFolder();
+    const logFile = folder.file("hub.log");
+    const small = { maxConnections: 2, maxPendingBytes: 65_536, drain: 1 };
+    await using server = await startServer({ ...small, logLevel: "debug", logFile });
+    using reader = await server.events("?channel=hub.logs");
+    using slow = await server.wire();
+    slow.socket.pause();
+    slow.send(["GET /events HTTP/1.1", "Host: localhost"]);
+    await until("it reads", () => server.hub.size === 2);
+    for (let tries = 0; tries < 3; tries++) assert.equal((await server.request("/events")).status, 503);
+    while (server.hub.stats.slow === 0) await server.publish("default", "x".repeat(60_000));
+    const told = new Map<string, number>();
+    const happened = (): unknown => ["refused", "cut", "came"].map((what) => told.get(what));
+    while (told.get("refused") !== 3 || !told.has("cut") || !told.has("came")) {
+      const { level, msg = "" } = JSON.parse((await reader.next()).data) as Record<string, string>;
+      const [, times, what = ""] = /^(\d+) readers? (?:were |was )?(refused|cut|came)/.exec(msg) ?? [];
+      assert.equal(level, what === "came" ? "debug" : "warn", msg);
+      told.set(what, (told.get(what) ?? 0) + Number(times));
+    }
+    assert.deepEqual(happened(), [3, 1, 2]);
+    void server.close();
+    const last = JSON.parse((await reader.next()).data) as Record<string, string>;
+    assert.deepEqual([last["level"], last["msg"]], ["info", "stopping: 1 reader is ended within 1 s"]);
   });
 });

@@ -1,0 +1,66 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { Hub } from "../core/hub.ts";
+import type { Connections } from "./limits.ts";
+
+/** Something that happens any number of times a second. */
+interface Happening {
+  readonly level: "debug" | "warn";
+  /** How often it has happened so far. */
+  readonly count: () => number;
+  readonly sentence: (times: number) => string;
+  told: number;
+}
+
+const INTERVAL = 1000;
+
+/** Logs what happened to readers: at most a line a second of each kind, with how often. */
+export class Notices {
+  readonly #log: FastifyBaseLogger;
+  readonly #happenings: readonly Happening[];
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(log: FastifyBaseLogger, hub: Hub, connections: Connections) {
+    this.#log = log;
+    this.#happenings = [
+      {
+        level: "warn",
+        count: () => hub.stats.slow,
+        sentence: (times) => `${counted(times, "reader")} cut: too much of what was sent was left untaken`,
+        told: 0,
+      },
+      {
+        level: "warn",
+        count: () => connections.refused,
+        sentence: (times) => `${counted(times, "reader")} refused: ${connections.limit} are connected, the limit`,
+        told: 0,
+      },
+      {
+        level: "debug",
+        count: () => connections.came,
+        sentence: (times) =>
+          `${times === 1 ? "1 reader" : `${times} readers`} came; ${connections.total} are connected`,
+        told: 0,
+      },
+    ];
+    this.#timer = setInterval(() => this.#tell(), INTERVAL).unref();
+  }
+
+  /** Tells what has not been told, and ends. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const happening of this.#happenings) {
+      const { level, count, sentence, told } = happening;
+      const now = count();
+      happening.told = now;
+      if (now > told) this.#log[level]({ count: now - told }, sentence(now - told));
+    }
+  }
+}
+
+function counted(times: number, what: string): string {
+  return times === 1 ? `1 ${what} was` : `${times} ${what}s were`;
+}
