@@ -10,6 +10,8 @@ export interface Draft {
   readonly data: string;
   /** Who sent it, as the sender says: one line, at most 128 characters. */
   readonly sender: string;
+  /** Set where a tool published it, as agents do: which way it came is the server's word, not the sender's. */
+  readonly via?: "tool";
   /** Reaches those listening now; not kept, gets no id. */
   readonly ephemeral?: boolean;
   /** Names this publication: the same key on the same channel again is answered with the message it made. */
@@ -42,6 +44,7 @@ export interface DraftInput {
   readonly data: unknown;
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
+  readonly via?: "tool" | undefined;
   readonly ephemeral?: boolean | undefined;
   readonly key?: string | undefined;
 }
@@ -114,7 +117,16 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     throw new HubError("INVALID_MESSAGE", "data holds half a surrogate pair, which no UTF-8 text can carry");
   }
   const key = input.key === undefined ? {} : { key: checkedKey(input.key) };
-  return { channel: input.channel, event, data, sender, ...(input.ephemeral ? { ephemeral: true } : {}), ...key };
+  const via = input.via === undefined ? {} : { via: input.via };
+  return {
+    channel: input.channel,
+    event,
+    data,
+    sender,
+    ...via,
+    ...(input.ephemeral ? { ephemeral: true } : {}),
+    ...key,
+  };
 }
 
 // JSON.stringify writes a lone surrogate, and nothing else, as an unescaped-backslash \udXXX.

@@ -42,6 +42,7 @@ const message = z.object({
   data: z.unknown(),
   sender: z.string(),
   time: z.iso.datetime(),
+  via: z.literal("tool").optional().describe("There where a tool published it"),
 });
 const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
 const page = z.object({

@@ -20,9 +20,10 @@ interface Row {
   readonly data: string;
   readonly sender: string;
   readonly time: number;
+  readonly via: "tool" | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time";
+const COLUMNS = "offset, channel, event, data, sender, time, via";
 
 /** Reads pages out of a SQLite log; each channel has its own run of an index. */
 export class SqliteReads {
@@ -141,6 +142,7 @@ export class SqliteReads {
       data: row.data,
       sender: row.sender,
       time: row.time,
+      ...(row.via === null ? {} : { via: row.via }),
     };
   }
 }

@@ -7,7 +7,9 @@ import { isBusy, isDamaged } from "./sqlite-failure.ts";
 
 /** Marks the file as ours in its header; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 1;
+const VERSION = 2;
+/** What makes a file of the format before one of this; files of format 1 hold no way by which a message came. */
+const FROM_1 = `ALTER TABLE messages ADD COLUMN via TEXT; PRAGMA user_version = ${VERSION}`;
 
 /**
  * An unclean end may have lost the newest messages to a power cut. The run after it leaves this many offsets out, so
@@ -23,7 +25,8 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
-    sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT
+    sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
+    via TEXT
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
@@ -106,6 +109,7 @@ function opened(path: string): Omit<OpenFile, "lock"> {
     database.exec("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384");
     database.exec("BEGIN IMMEDIATE");
     if (tables.count === 0) database.exec(SCHEMA);
+    else if (version === 1) database.exec(FROM_1);
     const epoch = started(database);
     const holes = database.prepare("SELECT first, last FROM holes ORDER BY first").all() as {
       first: number;

@@ -55,7 +55,7 @@ export class SqliteWrites {
       commit: database.prepare("COMMIT"),
       rollback: database.prepare("ROLLBACK"),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -130,8 +130,8 @@ export class SqliteWrites {
     const message = work.publish({ ...draft, offset: work.head + 1, time });
     const cost = costOf(draft);
     work.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
-    const { offset, event, data, sender, key = null } = message;
-    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key);
+    const { offset, event, data, sender, key = null, via = null } = message;
+    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via);
     return message;
   }
 

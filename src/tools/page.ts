@@ -11,6 +11,7 @@ export interface MessageObject {
   readonly data: unknown;
   readonly sender: string;
   readonly time: string;
+  readonly via?: "tool";
 }
 
 /** A page of messages as JSON data. */
@@ -46,7 +47,10 @@ export function messagePage(
 }
 
 /** A message as JSON data; `id` is undefined for one that was not kept. */
-export function messageObject({ channel, event, data, sender, time }: Message, id: string | undefined): MessageObject {
+export function messageObject(
+  { channel, event, data, sender, time, via }: Message,
+  id: string | undefined,
+): MessageObject {
   return {
     id: id ?? null,
     channel,
@@ -54,6 +58,7 @@ export function messageObject({ channel, event, data, sender, time }: Message, i
     data: JSON.parse(data) as unknown,
     sender,
     time: new Date(time).toISOString(),
+    ...(via === undefined ? {} : { via }),
   };
 }
 

@@ -27,7 +27,10 @@ export const sendSseMessage: Tool = tool({
   readOnly: false,
   async run({ message, channel = "default", event, sender }, { hub, principal, limits }) {
     const name = channelName(channel);
-    const item = drafted({ channel: name, data: message, event, sender: sender ?? principal.subject }, limits.message);
+    const item = drafted(
+      { channel: name, data: message, event, sender: sender ?? principal.subject, via: "tool" },
+      limits.message,
+    );
     const { id = "", receivers, message: kept } = await hub.publish(item);
     const readers = receivers === 1 ? "1 reader" : `${receivers} readers`;
     return {

@@ -30,7 +30,7 @@ export function describeLog(name: string, openLog: OpenLog): void {
       await using log = await open({}, () => 1234);
       const drafts = [
         draftOf("a", { deep: ["\u2028", "\0", '"', "😀"] }),
-        draftOf("b", "text", { event: "order", sender: "me" }),
+        draftOf("b", "text", { event: "order", sender: "me", via: "tool" }),
         draftOf("a", null, { key: "k" }),
       ];
       const appended = await Promise.all(drafts.map((draft) => log.append(draft)));
@@ -536,6 +536,6 @@ function cost({ data, event, sender, channel }: Draft): number {
   return Buffer.byteLength(data) + event.length + sender.length + channel.length;
 }
 
-function withoutKey({ offset, channel, event, data, sender, time }: Message): Omit<Message, "key"> {
-  return { offset, channel, event, data, sender, time };
+function withoutKey({ offset, channel, event, data, sender, time, via }: Message): Omit<Message, "key"> {
+  return { offset, channel, event, data, sender, time, ...(via === undefined ? {} : { via }) };
 }

@@ -58,11 +58,11 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
     await filled(folder.file(), 3);
     {
       using database = openDatabase(folder.file());
-      database.exec("PRAGMA user_version = 2");
+      database.exec("PRAGMA user_version = 3");
     }
     await cannotOpen(
       folder.file(),
-      /^The log \S+ was written by a newer sse-mcp-server \(format 2\); use that version$/,
+      /^The log \S+ was written by a newer sse-mcp-server \(format 3\); use that version$/,
     );
   });
 

@@ -39,6 +39,30 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
     assert.equal((await after.append(draftOf("a", 3))).offset, 4);
   });
 
+  it("goes on with a file of format 1, which knew no way by which a message came", async () => {
+    using folder = new TemporaryFolder();
+    const first = await openSqlite(folder.file());
+    await first.append(draftOf("a", 1));
+    await first.close();
+    {
+      using database = openDatabase(folder.file());
+      database.exec("ALTER TABLE messages DROP COLUMN via; PRAGMA user_version = 1");
+    }
+    for (const data of [2, 3]) {
+      await using again = await openSqlite(folder.file());
+      await again.append(draftOf("a", data, { via: "tool" }));
+      const { messages } = await again.read({ after: 0, channels: ALL, limit: 9 });
+      assert.deepEqual(
+        messages.map((message) => [message.data, message.via]),
+        [
+          ["1", undefined],
+          ["2", "tool"],
+          ["3", "tool"],
+        ].slice(0, data),
+      );
+    }
+  });
+
   it("resumes readers where they were, without a gap", async () => {
     using folder = new TemporaryFolder();
     const first = await openHub(await openSqlite(folder.file()));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
 
 describe("get_server_info", () => {
   it("[RPC-6] says in one readable line, and as data, what the process is and does", async () => {
@@ -81,6 +82,40 @@ describe("send_sse_message", () => {
       await server.call("send_sse_message", { message });
       assert.equal((JSON.parse((await reader.next()).data) as { data: string }).data, message);
     }
+  });
+});
+
+describe("which way a message came", () => {
+  it("[MSG-4] is in messages of tools, called at any door, and in no other, for every kind of reader", async () => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer({ data: `file:${folder.file()}` });
+    using events = await server.events("?format=json");
+    using frames = await server.frames();
+    await frames.next();
+    const call = { tool: "send_sse_message", arguments: { message: "agent", sender: "ada" } };
+    await server.call(call.tool, call.arguments);
+    frames.send({ type: "mcp_call", ...call });
+    frames.send({ type: "publish", channel: "default", data: "person", sender: "ada", via: "tool" });
+    const post = { method: "POST", body: '"person"', headers: { "content-type": "application/json" } };
+    await server.request("/channels/default/messages?sender=ada&via=tool", post);
+    const check = (messages: readonly unknown[]): void => {
+      const seen = (messages as readonly { readonly data: string; readonly via?: string }[]).map(
+        ({ data, via }) => `${data}, ${via}`,
+      );
+      assert.deepEqual(seen.toSorted(), ["agent, tool", "agent, tool", "person, undefined", "person, undefined"]);
+    };
+    await until("all are kept", () => server.hub.log.size().messages === 4);
+    const { structuredContent } = await server.call("read_messages", { channel: "default" });
+    check(structuredContent["messages"] as unknown[]);
+    for (const query of ["after=earliest", "before=latest"]) {
+      const page = (await server.request(`/channels/default/messages?${query}`)).json() as { messages: unknown[] };
+      check(page.messages);
+    }
+    const live = await events.data(4);
+    check(live.map((text) => JSON.parse(text) as unknown));
+    const framed: unknown[] = [];
+    while (framed.length < 4) framed.push(await frames.nextOf("message"));
+    check(framed);
   });
 });
 
