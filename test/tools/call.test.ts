@@ -100,7 +100,7 @@ describe("which way a message came", () => {
     await server.request("/channels/default/messages?sender=ada&via=tool", post);
     const check = (messages: readonly unknown[]): void => {
       const seen = (messages as readonly { readonly data: string; readonly via?: string }[]).map(
-        ({ data, via }) => `${data}, ${via}`,
+        (message) => `${message.data}, ${message.via}`,
       );
       assert.deepEqual(seen.toSorted(), ["agent, tool", "agent, tool", "person, undefined", "person, undefined"]);
     };
