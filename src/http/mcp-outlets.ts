@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import type { Outlet } from "../mcp/index.ts";
 import { sseEvent } from "../wire/sse.ts";
 import { lastWords } from "./last-words.ts";
 import { socketDrained } from "./sse-sink.ts";
-import { freeSocket, STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
+import { STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
 
 const COMMENT = ":\n\n";
 
@@ -18,10 +18,12 @@ export interface EndedOutlet extends Outlet {
 export class AnswerOutlet implements EndedOutlet {
   readonly #response: ServerResponse;
   readonly #heart: ReturnType<typeof setInterval>;
+  readonly #most: number;
 
-  /** `heartbeat` in milliseconds. */
-  constructor(reply: FastifyReply, heartbeat: number) {
+  /** `heartbeat` in milliseconds; `most` bytes may wait for a client that does not read what it asked for. */
+  constructor(reply: FastifyReply, heartbeat: number, most: number) {
     this.#response = reply.raw;
+    this.#most = most;
     reply.hijack();
     const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>;
     this.#response.writeHead(200, headers);
@@ -38,7 +40,9 @@ export class AnswerOutlet implements EndedOutlet {
   }
 
   write(message: string): void {
-    if (!this.#response.destroyed) this.#response.write(sseEvent({ event: "message", data: message }));
+    if (this.#response.destroyed) return;
+    this.#response.write(sseEvent({ event: "message", data: message }));
+    if (this.pending > this.#most) this.cut();
   }
 
   keepAlive(): void {
@@ -64,12 +68,13 @@ export class AnswerOutlet implements EndedOutlet {
 export class StayingOutlet implements EndedOutlet {
   readonly #socket: Socket;
 
-  constructor(request: FastifyRequest, reply: FastifyReply) {
-    this.#socket = freeSocket(request, reply);
+  /** `socket` is what `freeSocket` gave for this reply. */
+  constructor(socket: Socket, reply: FastifyReply) {
+    this.#socket = socket;
     reply.hijack();
     const head = streamHead(reply);
-    takeSocket(this.#socket, reply);
-    this.#socket.write(head);
+    takeSocket(socket, reply);
+    socket.write(head);
   }
 
   get pending(): number {

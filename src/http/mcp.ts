@@ -1,19 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../core/errors.ts";
-import {
-  answerModern,
-  asMcpError,
-  eraOf,
-  isObject,
-  type JsonObject,
-  type McpContext,
-  type Sessions,
-} from "../mcp/index.ts";
+import { asMcpError, eraOf, type McpContext, type Sessions } from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
 import { sendResponse, webRequest } from "./mcp-legacy.ts";
-import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./mcp-outlets.ts";
+import { headerOf, modern, sendJson } from "./mcp-modern.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
 export interface McpDoor {
@@ -22,7 +14,6 @@ export interface McpDoor {
 }
 
 const PATH = "/mcp";
-const JSON_TYPE = "application/json; charset=utf-8";
 /** Levels of arrays and objects in a body: what reads it later may need stack for each. */
 const MAX_DEPTH = 128;
 
@@ -42,9 +33,8 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
       const body = parsed(request.body);
-      const era = eraOf(body, (name) => headerOf(request, name));
-      return era === "modern" && isObject(body)
-        ? modern(request, reply, body, context, door)
+      return eraOf(body, (name) => headerOf(request, name)) === "modern"
+        ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, door);
     });
     scope.get(
@@ -56,48 +46,6 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       legacy(request, reply, undefined, context, door),
     );
   });
-}
-
-async function modern(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  body: JsonObject,
-  context: HttpContext,
-  { context: mcpContext }: McpDoor,
-): Promise<FastifyReply> {
-  const { socket } = request.raw;
-  const gone = new AbortController();
-  const abort = (): void => gone.abort();
-  // Calls that come down one connection together all listen to its end.
-  socket.setMaxListeners(0).once("close", abort);
-  let outlet: EndedOutlet | undefined;
-  try {
-    const answer = await answerModern(
-      {
-        headers: (name) => headerOf(request, name),
-        body,
-        principal: context.principal(),
-        signal: gone.signal,
-        stream: () => (outlet ??= new AnswerOutlet(reply, context.heartbeat * 1000)),
-        takeOver: () => {
-          const leave = context.connections.enter("mcp");
-          outlet = new StayingOutlet(request, reply);
-          socket.once("close", leave);
-          return outlet;
-        },
-      },
-      mcpContext,
-    );
-    if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
-    if (outlet !== undefined) {
-      outlet.end(answer.text);
-      return reply;
-    }
-    if (answer.text === "") return reply.status(answer.status).send();
-    return send(reply.status(answer.status), answer.text);
-  } finally {
-    socket.off("close", abort);
-  }
 }
 
 async function legacy(
@@ -121,11 +69,6 @@ async function legacy(
   }
 }
 
-function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === "string" ? value : value?.join(", ");
-}
-
 /** A body as JSON. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
 function parsed(body: unknown): unknown {
   let json: unknown;
@@ -145,15 +88,11 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
-function send(reply: FastifyReply, text: string): FastifyReply {
-  return reply.header("content-type", JSON_TYPE).send(text);
-}
-
 function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {
   if (error.code === "INTERNAL") request.log.error(error.cause ?? error, "an MCP request failed");
   if (error.retry) reply.header("retry-after", RETRY_AFTER);
   const { code, message, data } = asMcpError(error);
-  return send(reply.status(error.status), rpcError(null, { code, message, data }));
+  return sendJson(reply.status(error.status), rpcError(undefined, { code, message, data }));
 }
 
 const SCHEMA = {

@@ -1,13 +1,15 @@
 import type { Headers } from "./headers.ts";
-import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS, type JsonObject } from "./protocol.ts";
+import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS } from "./protocol.ts";
+
+/** Characters of an id: everything that a subscription sends repeats it. */
+const LONGEST_ID = 256;
 
 /**
  * Which generation of the protocol a POST speaks (2026-07-28, "Versioning"): modern where it names a version in
  * `_meta`, or has the headers of that era; all else belongs to a session, or asks for one.
  */
 export function eraOf(body: unknown, headers: Headers): "modern" | "legacy" {
-  if (!isObject(body)) return "legacy";
-  const { params, method } = body;
+  const { params, method } = isObject(body) ? body : {};
   const meta = isObject(params) ? params["_meta"] : undefined;
   if (isObject(meta) && Object.hasOwn(meta, META.protocolVersion)) return "modern";
   const version = headers("mcp-protocol-version");
@@ -18,10 +20,17 @@ export function eraOf(body: unknown, headers: Headers): "modern" | "legacy" {
 }
 
 /** Whether a body is a JSON-RPC request, a notification, a response, or none of these. */
-export function kindOf(body: JsonObject): "request" | "notification" | "response" | undefined {
-  const { jsonrpc, id, method, result, error } = body;
-  if (jsonrpc !== "2.0") return undefined;
-  const hasId = typeof id === "string" || (typeof id === "number" && Number.isInteger(id));
-  if (typeof method === "string") return hasId ? "request" : id === undefined ? "notification" : undefined;
+export function kindOf(body: unknown): "request" | "notification" | "response" | undefined {
+  if (!isObject(body) || body["jsonrpc"] !== "2.0") return undefined;
+  const { id, method, result, error } = body;
+  if (typeof method === "string") {
+    if (id === undefined) return "notification";
+    return isId(id) ? "request" : undefined;
+  }
   return result !== undefined || error !== undefined ? "response" : undefined;
+}
+
+/** Whether this can name a request, and comes back as it was given: JSON carries no greater numbers exactly. */
+export function isId(value: unknown): value is string | number {
+  return typeof value === "string" ? value.length <= LONGEST_ID : Number.isSafeInteger(value);
 }

@@ -1,16 +1,18 @@
 import type { Offer } from "./offer.ts";
-import { CODES, isObject, McpError, type JsonObject } from "./protocol.ts";
+import { CODES, isObject, McpError, shown, type JsonObject } from "./protocol.ts";
 
 /** The headers of a request, by lower-case name. */
 export type Headers = (name: string) => string | undefined;
 
 /** Which field of the params the Mcp-Name header repeats, by method. */
-const NAMED: Readonly<Record<string, string>> = {
-  "tools/call": "name",
-  "prompts/get": "name",
-  "resources/read": "uri",
-};
-const LONGEST_SHOWN = 100;
+const NAMED: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+]);
+const VISIBLE = /^[\t\x20-\x7e]*$/;
+/** What `JSON.parse` takes for a number: other languages have other ideas of hexadecimal and of infinity. */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const BASE64 = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
 /** Throws `-32020` with HTTP status 400. */
@@ -23,8 +25,8 @@ export function mismatch(sentence: string): McpError {
  * MCP-Protocol-Version. Throws `-32020` where one is missing, malformed or says something else.
  */
 export function checkHeaders(headers: Headers, method: string, params: JsonObject): void {
-  compare("Mcp-Method", headers("mcp-method"), method);
-  const field = NAMED[method];
+  compare("Mcp-Method", visible("Mcp-Method", headers("mcp-method")), method);
+  const field = NAMED.get(method);
   if (field === undefined) return;
   const value = params[field];
   // A missing or wrong field is the method's to name.
@@ -47,7 +49,7 @@ export function checkParamHeaders(headers: Headers, { tools }: Offer, params: Js
       continue;
     }
     const text = decoded(name, given);
-    if (typeof value === "number" && text !== undefined && text.trim() !== "" && Number(text) === value) continue;
+    if (typeof value === "number" && text !== undefined && NUMBER.test(text) && Number(text) === value) continue;
     compare(name, text, typeof value === "string" ? value : JSON.stringify(value));
   }
 }
@@ -57,12 +59,15 @@ function compare(name: string, given: string | undefined, wanted: string): void 
   if (given !== wanted) throw mismatch(`The ${name} header says ${shown(given)}, the body says ${shown(wanted)}`);
 }
 
+/** A header as it came. Throws where it has characters that none may have. */
+function visible(name: string, given: string | undefined): string | undefined {
+  if (given === undefined || VISIBLE.test(given)) return given;
+  throw mismatch(`The ${name} header has characters other than visible ASCII`);
+}
+
 /** The value a header stands for ("Value Encoding"). */
 function decoded(name: string, given: string | undefined): string | undefined {
-  if (given === undefined) return undefined;
-  if (!/^[\t\x20-\x7e]*$/.test(given)) {
-    throw mismatch(`The ${name} header has characters other than visible ASCII; send it as =?base64?…?=`);
-  }
+  if (visible(name, given) === undefined || given === undefined) return undefined;
   if (!given.startsWith("=?base64?") || !given.endsWith("?=")) return given;
   const [, encoded = ""] = BASE64.exec(given) ?? [];
   try {
@@ -105,8 +110,4 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
     (inner, name) => (isObject(inner) && Object.hasOwn(inner, name) ? inner[name] : undefined),
     value,
   );
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, LONGEST_SHOWN));
 }

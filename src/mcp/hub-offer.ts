@@ -15,13 +15,15 @@ const hubTools: readonly OfferedTool[] = tools.map((tool, index) => ({
 }));
 
 /** The hub's own tools, prompts and resources, and what a server adds to them. */
-export function hubOffer(extras: Extras = {}): Offer {
+export function hubOffer({ changes, ...extras }: Extras = {}): Offer {
   return {
     tools: [...hubTools, ...(extras.tools ?? [])],
     prompts: [...prompts, ...(extras.prompts ?? [])],
     resources: [channelsResource, ...(extras.resources ?? [])],
     templates: [channelTemplate, ...(extras.templates ?? [])],
     instructions: INSTRUCTIONS,
-    changes: extras.changes,
+    changes,
+    // The hub's own say nothing but their results.
+    logs: Object.keys(extras).length > 0,
   };
 }

@@ -3,7 +3,7 @@ import type { Call } from "./call.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
 import type { InputRequired, Offer, ResourceListing } from "./offer.ts";
-import { invalidParams, isObject, MODERN_VERSIONS, type JsonObject } from "./protocol.ts";
+import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./protocol.ts";
 import { findResource } from "./resources.ts";
 
 /** What a method answers, without what an era adds to it. */
@@ -14,7 +14,6 @@ type Method = (params: JsonObject, call: Call, offer: Offer) => Promise<Result> 
 
 /** Entries of one page of a list. */
 const PAGE = 100;
-const LONGEST_SHOWN = 100;
 
 /** Every method both eras share, or only the modern one has: (params, call) -> result. */
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
@@ -43,13 +42,14 @@ export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly
   };
 
 /** What a server with this offer can do. */
-export function capabilities({ changes }: Offer): JsonObject {
+export function capabilities({ changes, logs }: Offer): JsonObject {
   const listChanged = changes === undefined ? {} : { listChanged: true };
   return {
     tools: listChanged,
     prompts: listChanged,
     resources: { subscribe: true, listChanged: true },
     completions: {},
+    ...(logs ? { logging: {} } : {}),
   };
 }
 
@@ -98,24 +98,23 @@ async function readResource(params: JsonObject, call: Call, offer: Offer): Promi
 
 /** Fixed resources first, then those of the templates, page by page. */
 function listResources({ cursor }: JsonObject, call: Call, { resources, templates: of }: Offer): Result {
-  const { template, after } = cursor === undefined ? { template: 0, after: undefined } : placeOf(cursor);
+  const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
-  for (let index = template; index < of.length; index++) {
-    const room = PAGE - found.length;
-    const behind = index === template ? after : undefined;
-    const some = of[index]?.list?.(behind, room + 1, call) ?? [];
-    found.push(...some.slice(0, room));
-    if (some.length > room) return { resources: found, nextCursor: `${index}:${found.at(-1)?.name ?? ""}` };
+  for (let { template, after } = start; template < of.length; template++, after = "") {
+    const room = Math.max(PAGE - found.length, 0);
+    const some = of[template]?.list?.(after === "" ? undefined : after, room + 1, call) ?? [];
+    const page = some.slice(0, room);
+    found.push(...page);
+    if (some.length > room) return { resources: found, nextCursor: `${template}:${page.at(-1)?.name ?? after}` };
   }
   return { resources: found };
 }
 
-/** The cursor of a page: which template, and the name behind which to go on. */
-function placeOf(cursor: unknown): { readonly template: number; readonly after: string } {
-  const match = typeof cursor === "string" ? /^(\d{1,3}):(.{1,128})$/.exec(cursor) : null;
-  if (match === null) throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin anew");
-  const [, template, name = ""] = match;
-  return { template: Number(template), after: name };
+/** Where a page begins: with which of the templates, and behind which name; empty for its first. */
+function placeOf(cursor: unknown, templateCount: number): { readonly template: number; readonly after: string } {
+  const [, template = "", after = ""] = typeof cursor === "string" ? (/^(\d{1,3}):(.{0,128})$/.exec(cursor) ?? []) : [];
+  if (template !== "" && Number(template) < templateCount) return { template: Number(template), after };
+  throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin anew");
 }
 
 function templates(offer: Offer): readonly JsonObject[] {
@@ -132,8 +131,4 @@ function textOf(params: JsonObject, field: string): string {
   const value = params[field];
   if (typeof value === "string") return value;
   throw invalidParams(value === undefined ? `${field} is missing; give a text` : `${field} must be a text`);
-}
-
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, LONGEST_SHOWN));
 }

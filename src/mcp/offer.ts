@@ -14,6 +14,8 @@ export interface Offer {
   readonly instructions: string;
   /** Where it is told that the tools or prompts have changed; absent where they never do. */
   readonly changes?: Changes | undefined;
+  /** Whether some of it may send log messages. */
+  readonly logs: boolean;
 }
 
 /** What one server offers beside the hub's own. */

@@ -70,6 +70,13 @@ export function asMcpError(error: unknown): McpError {
   return new McpError(CODES.internal, "Something failed on the server; its log says what", { cause: error });
 }
 
+const LONGEST_SHOWN = 100;
+
+/** What somebody sent, to be named in a sentence: not all of it, and nothing that moves the cursor of a terminal. */
+export function shown(text: string): string {
+  return JSON.stringify(text.slice(0, LONGEST_SHOWN).replaceAll(/\p{C}/gu, "\ufffd"));
+}
+
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

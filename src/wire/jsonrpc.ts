@@ -6,7 +6,8 @@ export function rpcResult(id: RpcId, result: unknown): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result)}}`;
 }
 
-/** A JSON-RPC 2.0 response with an error, as text. */
-export function rpcError(id: RpcId, error: { code: number; message: string; data?: unknown }): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":${JSON.stringify(error)}}`;
+/** A JSON-RPC 2.0 response with an error, as text. MCP knows no `null` for an id that cannot be said: it is left out. */
+export function rpcError(id: RpcId | undefined, error: { code: number; message: string; data?: unknown }): string {
+  const whose = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
+  return `{"jsonrpc":"2.0",${whose}"error":${JSON.stringify(error)}}`;
 }

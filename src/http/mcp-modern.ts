@@ -1,0 +1,60 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { answerModern, type McpContext } from "../mcp/index.ts";
+import type { HttpContext } from "./context.ts";
+import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./mcp-outlets.ts";
+import { freeSocket } from "./stream.ts";
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** Answers a POST of the era without sessions; `body` is any JSON. */
+export async function modern(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: unknown,
+  { connections, limits, heartbeat, principal }: HttpContext,
+  mcpContext: McpContext,
+): Promise<FastifyReply> {
+  const { socket } = request.raw;
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  // Calls that come down one connection together all listen to its end.
+  socket.setMaxListeners(0).once("close", abort);
+  let outlet: EndedOutlet | undefined;
+  try {
+    const answer = await answerModern(
+      {
+        headers: (name) => headerOf(request, name),
+        body,
+        principal: principal(),
+        signal: gone.signal,
+        stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending)),
+        takeOver: () => {
+          const free = freeSocket(request, reply);
+          free.once("close", connections.enter("mcp"));
+          return (outlet = new StayingOutlet(free, reply));
+        },
+      },
+      mcpContext,
+    );
+    if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
+    if (outlet !== undefined) {
+      outlet.end(answer.text);
+      return reply;
+    }
+    if (answer.text === "") return reply.status(answer.status).send();
+    return sendJson(reply.status(answer.status), answer.text);
+  } finally {
+    socket.off("close", abort);
+  }
+}
+
+/** One header of a request, by lower-case name; where it came more than once, all its values. */
+export function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value : value?.join(", ");
+}
+
+/** Sends what is JSON already. */
+export function sendJson(reply: FastifyReply, text: string): FastifyReply {
+  return reply.header("content-type", JSON_TYPE).send(text);
+}

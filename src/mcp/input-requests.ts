@@ -1,0 +1,44 @@
+import type { Call } from "./call.ts";
+import type { InputRequest, InputRequired } from "./offer.ts";
+import { CODES, isObject, McpError, type JsonObject } from "./protocol.ts";
+
+/** A capability of a client, and the part of it that is needed. */
+interface Need {
+  readonly name: string;
+  readonly part?: string;
+}
+
+/**
+ * Throws `-32021` where the client is asked for something it never said it can do (2026-07-28, "Multi Round-Trip
+ * Requests", server requirement 7).
+ */
+export function checkInputRequests(
+  { inputRequests = {} }: InputRequired,
+  { capabilities }: Pick<Call, "capabilities">,
+): void {
+  const missing = Object.values(inputRequests)
+    .map(needOf)
+    .filter((need) => !isMet(need, capabilities));
+  if (missing.length === 0) return;
+  const required: Record<string, JsonObject> = {};
+  for (const { name, part } of missing)
+    required[name] = { ...required[name], ...(part === undefined ? {} : { [part]: {} }) };
+  throw new McpError(CODES.missingCapability, `This needs a client with ${Object.keys(required).join(" and ")}`, {
+    status: 400,
+    data: { requiredCapabilities: required },
+  });
+}
+
+function needOf({ method, params = {} }: InputRequest): Need {
+  if (method === "roots/list") return { name: "roots" };
+  if (method === "elicitation/create") return { name: "elicitation", part: params["mode"] === "url" ? "url" : "form" };
+  return { name: "sampling", ...("tools" in params || "toolChoice" in params ? { part: "tools" } : {}) };
+}
+
+function isMet({ name, part }: Need, capabilities: JsonObject): boolean {
+  const capability = capabilities[name];
+  if (!isObject(capability)) return false;
+  if (part === undefined || isObject(capability[part])) return true;
+  // A client that says no more than that it asks people has forms for it ("Elicitation").
+  return part === "form" && !isObject(capability["url"]);
+}
