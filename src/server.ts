@@ -141,6 +141,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
     if (logFile === "") own.log({ level: "info", msg: stopping });
     else app.log.info(stopping);
     connections.drain();
+    sessions.drain();
     await own.close();
     await hub.close(spread);
     await sessions.close();

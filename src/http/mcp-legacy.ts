@@ -1,4 +1,10 @@
+import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Answer } from "../mcp/index.ts";
+import { RETRY_AFTER } from "./failures.ts";
+
+/** Bytes that may come in one turn, more than any session keeps; a client is left to come back for the rest. */
+const BURST = 8 * 1024 * 1024;
 
 /** A request as the official SDK takes it; its body was read already. */
 export function webRequest({ method, headers }: FastifyRequest): Request {
@@ -10,22 +16,23 @@ export function webRequest({ method, headers }: FastifyRequest): Request {
 }
 
 /**
- * Sends what the SDK answers. A stream is read as fast as it comes, so that nothing piles up behind it, and is ended
- * when more than `most` bytes of it wait for the client. `done` is called when all is over.
+ * Sends what a session answers. A stream is read as fast as it comes, so that nothing piles up behind it, and is cut
+ * where more comes while more than `most` bytes of it wait for the client. `done` is called when all is over.
  */
-export async function sendResponse(
+export async function sendAnswer(
   reply: FastifyReply,
-  response: Response,
+  answer: Answer,
   most: number,
   done: () => void,
 ): Promise<FastifyReply> {
-  const { body, status, headers } = response;
+  const { body, status, headers } = answer.response;
   // Not what the framework says better.
   headers.delete("connection");
   reply.status(status).headers(Object.fromEntries(headers));
+  if (status === 503) reply.header("retry-after", RETRY_AFTER);
   if (body === null || headers.get("content-type") !== "text/event-stream") {
     try {
-      return reply.send(body === null ? undefined : await response.text());
+      return reply.send(body === null ? undefined : await answer.response.text());
     } finally {
       done();
     }
@@ -42,17 +49,34 @@ export async function sendResponse(
     return reply;
   }
   raw.once("close", over);
+  answer.gone?.addEventListener("abort", () => {
+    over();
+    raw.destroy();
+  });
   raw.writeHead(status, reply.getHeaders() as Record<string, string>);
   raw.flushHeaders();
+  if (answer.opening !== undefined && answer.opening !== "") raw.write(answer.opening);
+  await pump(reader as Reader, raw, most);
+  return reply;
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+async function pump(reader: Reader, raw: ServerResponse, most: number): Promise<void> {
+  // What comes in one turn the socket had no time to take.
+  let isNewTurn = true;
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      if (isNewTurn && raw.writableLength > most) raw.destroy();
+      if (raw.destroyed) return;
+      if (!isNewTurn && raw.writableLength > BURST) break;
+      if (isNewTurn) setImmediate(() => (isNewTurn = true));
+      isNewTurn = false;
       raw.write(read.value);
-      if (raw.writableLength > most) raw.destroy();
-      if (raw.destroyed) return reply;
     }
     raw.end();
+    await reader.cancel();
   } catch {
     raw.destroy();
   }
-  return reply;
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../core/errors.ts";
-import { asMcpError, eraOf, type McpContext, type Sessions } from "../mcp/index.ts";
+import { asMcpError, eraOf, Streamable, type McpContext, type Sessions } from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
-import { sendResponse, webRequest } from "./mcp-legacy.ts";
+import { sendAnswer, webRequest } from "./mcp-legacy.ts";
 import { headerOf, modern, sendJson } from "./mcp-modern.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
@@ -19,6 +19,7 @@ const MAX_DEPTH = 128;
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
+  const streamable = new Streamable(door.sessions);
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
@@ -35,15 +36,15 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       const body = parsed(request.body);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
-        : legacy(request, reply, body, context, door);
+        : legacy(request, reply, body, context, streamable);
     });
     scope.get(
       PATH,
       { schema: { ...SCHEMA, summary: "Messages of an MCP session" }, exposeHeadRoute: false },
-      (request, reply) => legacy(request, reply, undefined, context, door),
+      (request, reply) => legacy(request, reply, undefined, context, streamable),
     );
     scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
-      legacy(request, reply, undefined, context, door),
+      legacy(request, reply, undefined, context, streamable),
     );
   });
 }
@@ -53,18 +54,19 @@ async function legacy(
   reply: FastifyReply,
   body: unknown,
   context: HttpContext,
-  { sessions }: McpDoor,
+  streamable: Streamable,
 ): Promise<FastifyReply> {
   const leave = request.method === "GET" ? context.connections.enter("mcp") : (): void => {};
+  let release = leave;
   try {
-    const { response, release } = await sessions.handle(webRequest(request), body, context.principal());
-    const done = (): void => {
-      release();
+    const answer = await streamable.handle(webRequest(request), body, context.principal());
+    release = (): void => {
+      answer.release();
       leave();
     };
-    return await sendResponse(reply, response, context.limits.pending, done);
+    return await sendAnswer(reply, answer, context.limits.pending, release);
   } catch (error) {
-    leave();
+    release();
     throw error;
   }
 }

@@ -6,3 +6,4 @@ export { Changes, type Extras } from "./offer.ts";
 export { asMcpError, isObject, LEGACY_VERSIONS, MODERN_VERSIONS, type JsonObject } from "./protocol.ts";
 export { RequestStates } from "./request-state.ts";
 export { Sessions } from "./sessions.ts";
+export { Streamable, type Answer } from "./streamable.ts";

@@ -4,13 +4,32 @@ import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 interface SentEvent {
   readonly id: string;
   readonly stream: string;
-  readonly message: JSONRPCMessage;
+  /** JSON: an object would take many times as much. */
+  readonly text: string;
   readonly bytes: number;
-  readonly owner: Map<string, SentEvent>;
+  readonly owner: Owner;
+}
+
+interface Owner {
+  readonly events: Map<string, SentEvent>;
+  bytes: number;
+}
+
+/** What one session sent. */
+export interface SessionEvents {
+  readonly store: EventStore;
+  /** The stream that an event was on; undefined where the event is none of this session's, or is forgotten. */
+  streamOf(id: string): string | undefined;
+  /** Notes that a stream begins, by an event that carries nothing; returns its id. */
+  begin(stream: string): string;
+  /** Lets go of everything. */
+  forget(): void;
 }
 
 /** Bytes that an event takes beside its message, roughly. */
-const OVERHEAD = 200;
+const OVERHEAD = 400;
+/** A session keeps at most this part of what all may keep, so that none can push out the others. */
+const SHARE = 1 / 4;
 
 /**
  * What the sessions sent, within a number of bytes for all of them: the oldest is forgotten first. Each session finds
@@ -30,48 +49,64 @@ export class SentEvents {
     return this.#bytes;
   }
 
-  /** The events of one session; `forget` lets go of them all. */
-  session(): { readonly store: EventStore; readonly forget: () => void } {
-    const own = new Map<string, SentEvent>();
+  /** The events of one session. */
+  session(): SessionEvents {
+    const owner: Owner = { events: new Map(), bytes: 0 };
     let count = 0;
+    const add = (stream: string, text: string): string => {
+      const id = `${stream}/${++count}`;
+      // A character takes two bytes unless the whole text is Latin-1.
+      this.#add({ id, stream, text, bytes: 2 * text.length + OVERHEAD, owner });
+      return id;
+    };
+    const streamOf = (id: string): string | undefined => owner.events.get(id)?.stream;
     const store: EventStore = {
-      storeEvent: async (stream, message) => {
-        const id = `${stream}/${++count}`;
-        this.#add({ id, stream, message, bytes: JSON.stringify(message).length + OVERHEAD, owner: own });
-        return id;
-      },
-      getStreamIdForEventId: async (id) => own.get(id)?.stream,
+      storeEvent: async (stream, message) => add(stream, isNothing(message) ? "" : JSON.stringify(message)),
+      getStreamIdForEventId: async (id) => streamOf(id),
       replayEventsAfter: async (id, { send }) => {
-        const last = own.get(id);
-        if (last === undefined) throw new Error("unknown event id");
+        const stream = streamOf(id);
+        if (stream === undefined) throw new Error("unknown event id");
         let passed = false;
-        for (const event of own.values()) {
-          // A stream begins with an event that carries nothing.
-          const isMessage = Object.keys(event.message).length > 0;
-          if (passed && isMessage && event.stream === last.stream) await send(event.id, event.message);
-          passed ||= event === last;
+        for (const event of owner.events.values()) {
+          if (passed && event.stream === stream && event.text !== "")
+            await send(event.id, JSON.parse(event.text) as JSONRPCMessage);
+          passed ||= event.id === id;
         }
-        return last.stream;
+        return stream;
       },
     };
     const forget = (): void => {
-      for (const event of own.values()) this.#drop(event);
+      for (const event of owner.events.values()) this.#drop(event);
     };
-    return { store, forget };
+    return { store, streamOf, begin: (stream) => add(stream, ""), forget };
   }
 
   #add(event: SentEvent): void {
-    event.owner.set(event.id, event);
+    const { owner } = event;
+    owner.events.set(event.id, event);
+    owner.bytes += event.bytes;
     this.#order.add(event);
     this.#bytes += event.bytes;
-    for (const oldest of this.#order) {
-      if (this.#bytes <= this.#most) break;
-      this.#drop(oldest);
+    this.#dropUntil(owner.events.values(), () => owner.bytes <= this.#most * SHARE);
+    this.#dropUntil(this.#order, () => this.#bytes <= this.#most);
+  }
+
+  #dropUntil(oldestFirst: Iterable<SentEvent>, isEnough: () => boolean): void {
+    for (const event of oldestFirst) {
+      if (isEnough()) return;
+      this.#drop(event);
     }
   }
 
   #drop(event: SentEvent): void {
-    event.owner.delete(event.id);
-    if (this.#order.delete(event)) this.#bytes -= event.bytes;
+    if (!this.#order.delete(event)) return;
+    this.#bytes -= event.bytes;
+    event.owner.bytes -= event.bytes;
+    event.owner.events.delete(event.id);
   }
+}
+
+/** A stream begins with an event that carries nothing. */
+function isNothing(message: JSONRPCMessage): boolean {
+  return Object.keys(message).length === 0;
 }

@@ -1,16 +1,23 @@
+import { specTypeSchemas, type RequestId } from "@modelcontextprotocol/server";
+import type { z } from "zod";
+import type { HubError } from "../core/errors.ts";
+import { problems } from "../tools/index.ts";
 import { rpcError, type RpcId } from "../wire/jsonrpc.ts";
 import { kindOf } from "./era.ts";
-import { BATCH_VERSION, CODES, isObject } from "./protocol.ts";
+import { asMcpError, BATCH_VERSION, CODES, isObject, type JsonObject } from "./protocol.ts";
+import type { SessionTransport } from "./sessions.ts";
 
 /** Messages in one batch. */
 const MAX_BATCH = 100;
 /** Requests of one session that are answered at once. */
 const MAX_AT_WORK = 256;
-/**
- * What is wrong with a POST in a session that speaks this version and is answering these requests; undefined where it
- * goes on to the SDK, and its requests are among those being answered.
- */
-export function checkPost(body: unknown, version: string | undefined, answering: Set<RpcId>): Response | undefined {
+
+/** What is wrong with a POST in a session that speaks this version; undefined where the SDK can take it. */
+export function checkPost(
+  body: unknown,
+  version: string | undefined,
+  transport: Pick<SessionTransport, "atWork" | "isInUse">,
+): Response | undefined {
   if (Array.isArray(body)) {
     if (version !== BATCH_VERSION) {
       const spoken = version ?? "no revision yet";
@@ -21,19 +28,62 @@ export function checkPost(body: unknown, version: string | undefined, answering:
     }
   }
   for (const message of messagesOf(body)) {
-    if (isObject(message) && kindOf(message) !== undefined) continue;
-    return error(400, CODES.invalidRequest, "The body is no JSON-RPC 2.0 message", idOf(message));
+    const wrong = checkMessage(message);
+    if (wrong !== undefined) return wrong;
+    if (version !== undefined && isObject(message) && message["method"] === "initialize") {
+      const sentence = "This session is initialized already; open another without Mcp-Session-Id";
+      return error(400, CODES.invalidRequest, sentence, idOf(message));
+    }
   }
   const ids = idsOf(body);
-  const again = ids.find((id, index) => answering.has(id) || ids.indexOf(id) < index);
+  const again = ids.find((id, index) => transport.isInUse(id) || ids.indexOf(id) < index);
   if (again !== undefined) {
     return error(400, CODES.invalidRequest, "A request with this id is being answered; use another id", again);
   }
-  if (answering.size + ids.length > MAX_AT_WORK) {
+  if (transport.atWork + ids.length > MAX_AT_WORK) {
     return error(503, 503, `${MAX_AT_WORK} requests of this session are being answered; wait for some`, ids[0]);
   }
-  for (const id of ids) answering.add(id);
   return undefined;
+}
+
+/** What is wrong with a request to open a session. */
+export function checkInitialize(body: JsonObject): Response | undefined {
+  const wrong = checkMessage(body);
+  if (wrong !== undefined) return wrong;
+  const { params } = body;
+  const found = problemsOf("InitializeRequestParams", params, { params });
+  return found === undefined ? undefined : error(400, CODES.invalidParams, found, idOf(body));
+}
+
+function checkMessage(message: unknown): Response | undefined {
+  const kind = isObject(message) ? kindOf(message) : undefined;
+  if (kind === undefined) {
+    const example = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+    return error(400, CODES.invalidRequest, `The body is no JSON-RPC 2.0 message such as ${example}`, idOf(message));
+  }
+  const found = problemsOf(SCHEMAS[kind], message, message);
+  if (found === undefined) return undefined;
+  const code = found.startsWith("params") ? CODES.invalidParams : CODES.invalidRequest;
+  return error(400, code, found, kind === "response" ? null : idOf(message));
+}
+
+const SCHEMAS = {
+  request: "JSONRPCRequest",
+  notification: "JSONRPCNotification",
+  response: "JSONRPCResponse",
+} as const;
+
+/** What the SDK finds wrong with a value, which lies somewhere in `whole`. */
+function problemsOf(
+  schema: (typeof SCHEMAS)[keyof typeof SCHEMAS] | "InitializeRequestParams",
+  value: unknown,
+  whole: unknown,
+): string | undefined {
+  const result = specTypeSchemas[schema]["~standard"].validate(value) as { issues?: z.core.$ZodIssue[] };
+  if (result.issues === undefined) return undefined;
+  const at = value === whole ? [] : ["params"];
+  const issues = result.issues.map((issue) => ({ ...issue, path: [...at, ...issue.path] }));
+  return problems({ issues } as z.ZodError, whole, []);
 }
 
 function messagesOf(body: unknown): readonly unknown[] {
@@ -41,23 +91,38 @@ function messagesOf(body: unknown): readonly unknown[] {
 }
 
 /** The ids of the requests in a body. */
-export function idsOf(body: unknown): readonly Exclude<RpcId, null>[] {
+export function idsOf(body: unknown): readonly RequestId[] {
   return messagesOf(body).flatMap((message) =>
-    isObject(message) && kindOf(message) === "request" ? [message["id"] as string | number] : [],
+    isObject(message) && kindOf(message) === "request" ? [message["id"] as RequestId] : [],
   );
 }
 
-/** The ids of the requests that a body cancels. */
+/** The ids of the requests that a body cancels, as the SDK understands it. */
 export function cancelledBy(body: unknown): readonly RpcId[] {
   return messagesOf(body).flatMap((message) => {
     if (!isObject(message) || message["method"] !== "notifications/cancelled") return [];
-    return isObject(message["params"]) ? [idOf({ id: message["params"]["requestId"] })] : [];
+    const { params } = message;
+    const isUnderstood = specTypeSchemas.CancelledNotificationParams["~standard"].validate(params).issues === undefined;
+    return isUnderstood && isObject(params) ? [idOf({ id: params["requestId"] })] : [];
   });
 }
 
+/** A failure of the hub as an HTTP response with a JSON-RPC error. */
+export function refusal(failure: HubError, id: RpcId): Response {
+  const { code, message, data } = asMcpError(failure);
+  return error(failure.status, code, message, id, {}, data);
+}
+
 /** A JSON-RPC error as an HTTP response. */
-export function error(status: number, code: number, message: string, id: RpcId = null, headers = {}): Response {
-  const text = rpcError(id, { code, message });
+export function error(
+  status: number,
+  code: number,
+  message: string,
+  id: RpcId = null,
+  headers: Readonly<Record<string, string>> = {},
+  data?: JsonObject,
+): Response {
+  const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
   return new Response(text, { status, headers: { "content-type": "application/json", ...headers } });
 }
 

@@ -1,45 +1,117 @@
 import {
   WebStandardStreamableHTTPServerTransport,
   type JSONRPCMessage,
+  type RequestId,
   type TransportSendOptions,
 } from "@modelcontextprotocol/server";
 import type { RpcId } from "../wire/jsonrpc.ts";
+import type { SessionEvents } from "./legacy-events.ts";
 import { CODES } from "./protocol.ts";
+import type { SessionTransport } from "./sessions.ts";
 
-type HttpTransportOptions = ConstructorParameters<typeof WebStandardStreamableHTTPServerTransport>[0];
+/** The SDK's name for the stream of a session that no request belongs to. */
+export const OWN_STREAM = "_GET_stream";
+/** Milliseconds after which a client whose stream was ended comes back. */
+export const RETRY = 1000;
 
-/** Who is told when a session begins, which is before it answers, and when it ends. */
-interface SessionLife {
-  begins(id: string): void;
-  ends(): void;
+/** The requests of one POST: they share a stream, which ends when none of them is waited for. */
+interface Post {
+  readonly ids: readonly RequestId[];
+  readonly waiting: Set<RequestId>;
+  readonly cancelled: Set<RequestId>;
+}
+
+export interface HttpTransportOptions {
+  readonly id: string;
+  readonly sent: SessionEvents;
+  /** Milliseconds between comments on a silent stream. */
+  readonly keepAlive: number;
+  /** Told once when it is over. */
+  readonly ended: () => void;
 }
 
 /** The SDK's transport, which also knows which requests it is answering. */
-export class HttpTransport extends WebStandardStreamableHTTPServerTransport {
-  /** Ids of requests without a response so far. */
-  readonly answering: Set<RpcId> = new Set();
-  readonly #life: SessionLife;
+export class HttpTransport extends WebStandardStreamableHTTPServerTransport implements SessionTransport {
+  readonly sent: SessionEvents;
+  /** By id; one POST stands under each of its ids. */
+  readonly #posts = new Map<RpcId, Post>();
+  readonly #ended: () => void;
+  #atWork = 0;
 
-  constructor(options: HttpTransportOptions, life: SessionLife) {
-    super({ ...options, onsessioninitialized: (id) => life.begins(id) });
-    this.#life = life;
+  constructor({ id, sent, keepAlive, ended }: HttpTransportOptions) {
+    super({
+      sessionIdGenerator: () => id,
+      eventStore: sent.store,
+      retryInterval: RETRY,
+      keepAliveMs: keepAlive,
+    });
+    this.sent = sent;
+    this.#ended = ended;
   }
 
-  /** Ends the stream of a request that was cancelled: it is never answered, and would be waited for. */
+  get atWork(): number {
+    return this.#atWork;
+  }
+
+  /** The ids of one POST are in use together, until the last of its requests is answered. */
+  isInUse(id: RpcId): boolean {
+    return this.#posts.has(id);
+  }
+
+  /** Notes the requests of a POST that the SDK is about to be given. */
+  begin(ids: readonly RequestId[]): void {
+    const post = { ids, waiting: new Set(ids), cancelled: new Set<RequestId>() };
+    for (const id of ids) this.#posts.set(id, post);
+    this.#atWork += ids.length;
+  }
+
+  /** Takes back what `begin` noted: the SDK refused the POST. */
+  forgo(ids: readonly RequestId[]): void {
+    for (const id of ids) this.#posts.delete(id);
+    this.#atWork -= ids.length;
+  }
+
+  /** Waits no longer for a request that was cancelled: it is never answered. */
   async retire(id: RpcId): Promise<void> {
-    if (id === null || !this.answering.has(id)) return;
-    this.closeSSEStream(id);
-    // Nobody reads this; it makes the SDK let go of the request.
-    await this.send({ jsonrpc: "2.0", id, error: { code: CODES.internal, message: "Cancelled" } });
+    const post = this.#posts.get(id);
+    if (post === undefined || id === null || !post.waiting.delete(id)) return;
+    this.#atWork--;
+    post.cancelled.add(id);
+    await this.#settle(post);
+  }
+
+  /** Ends the connection that a stream has, for a client that comes back for it on another. */
+  detach(stream: string): void {
+    if (stream === OWN_STREAM) this.closeStandaloneSSEStream();
+    // Nothing but the SDK knows which stream it gave a request.
+    const { _requestToStreamMapping: streams } = this as unknown as {
+      _requestToStreamMapping: ReadonlyMap<RequestId, string>;
+    };
+    for (const [id, name] of streams) if (name === stream) return this.closeSSEStream(id);
   }
 
   override async close(): Promise<void> {
     await super.close();
-    this.#life.ends();
+    this.sent.forget();
+    this.#ended();
   }
 
   override async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    if (!("method" in message)) this.answering.delete(message.id ?? null);
     await super.send(message, options);
+    if ("method" in message || message.id === undefined) return;
+    const post = this.#posts.get(message.id);
+    if (post === undefined || !post.waiting.delete(message.id)) return;
+    this.#atWork--;
+    await this.#settle(post);
+  }
+
+  async #settle(post: Post): Promise<void> {
+    if (post.waiting.size > 0) return;
+    for (const id of post.cancelled) {
+      this.closeSSEStream(id);
+      // It only makes the SDK let go of the request: its stream is closed.
+      await super.send({ jsonrpc: "2.0", id, error: { code: CODES.internal, message: "Cancelled" } });
+    }
+    for (const id of post.ids) this.#posts.delete(id);
   }
 }

@@ -3,12 +3,23 @@ import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Subscription } from "../core/subscription.ts";
 import type { Call, Inputs } from "./call.ts";
+import { unanswered } from "./legacy-failures.ts";
 import { capabilities, METHODS, type Result } from "./methods.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { progressOf } from "./meta.ts";
 import type { McpContext } from "./modern.ts";
 import type { InputRequired } from "./offer.ts";
-import { asMcpError, CODES, invalidParams, isObject, LEGACY_VERSIONS, McpError, type JsonObject } from "./protocol.ts";
+import {
+  asMcpError,
+  CODES,
+  invalidParams,
+  isObject,
+  LEGACY_VERSIONS,
+  LOG_LEVELS,
+  McpError,
+  type JsonObject,
+  type LogLevel,
+} from "./protocol.ts";
 import { scopeOf } from "./request-state.ts";
 import { resourceNotFound, watched } from "./resources.ts";
 import { Updates } from "./updates.ts";
@@ -19,6 +30,9 @@ const ASK_TIMEOUT = 300_000;
 const MAX_ROUNDS = 8;
 const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
 
+/** What a session can be told has changed. */
+export type ChangedList = "tools" | "prompts" | "resources";
+
 /** One session of the initialize era: the official SDK speaks the protocol, the shared methods do the work. */
 export class LegacySession {
   readonly principal: Principal;
@@ -26,6 +40,11 @@ export class LegacySession {
   readonly #context: McpContext;
   readonly #report: (error: unknown) => void;
   readonly #updates: Updates;
+  /** Lists that changed while the client did not listen. */
+  readonly #changed = new Set<ChangedList>();
+  #isListening = false;
+  #heard: (() => void)[] = [];
+  #logLevel: LogLevel = "debug";
   #subscription: Subscription | undefined;
 
   /** `report` is told of errors that no client can have caused. */
@@ -39,16 +58,21 @@ export class LegacySession {
       instructions: offer.instructions,
       supportedProtocolVersions: [...LEGACY_VERSIONS],
     });
+    // The SDK calls a level that there is not an internal error.
+    this.#server.removeRequestHandler("logging/setLevel");
     this.#server.fallbackRequestHandler = (request, sdk) => this.#answer(request, sdk);
+    const isDeaf = (): boolean => !this.#isListening;
     this.#updates = new Updates({
       // What stands still before a socket is counted, and cut, by whoever holds the socket.
       pending: 0,
-      isLagging: false,
+      get isLagging() {
+        return isDeaf();
+      },
       changed: (names) => {
-        for (const uri of names) this.notify("resources/updated", { uri });
+        for (const uri of names) this.#notify("resources/updated", { uri });
       },
       keepAlive: () => {},
-      drained: () => Promise.resolve(),
+      drained: () => (isDeaf() ? new Promise((resolve) => this.#heard.push(resolve)) : Promise.resolve()),
       ended: () => {},
     });
   }
@@ -63,11 +87,19 @@ export class LegacySession {
     return this.#server.getNegotiatedProtocolVersion();
   }
 
-  /** Sends a notification on the stream that the client keeps open; kept for it where there is none right now. */
-  notify(name: string, params: JsonObject = {}): void {
-    this.#server.notification({ method: `notifications/${name}`, params }).catch(() => {
-      // The session is over; nobody is there to be told.
-    });
+  /** Says whether the client hears what it is told unasked. What changes meanwhile is told, once, when it does. */
+  listening(isListening: boolean): void {
+    this.#isListening = isListening;
+    if (!isListening) return;
+    for (const list of this.#changed) this.#notify(`${list}/list_changed`);
+    this.#changed.clear();
+    for (const wake of this.#heard.splice(0)) wake();
+  }
+
+  /** Tells the client that a list is no longer what it was. */
+  changed(list: ChangedList): void {
+    if (this.#isListening) this.#notify(`${list}/list_changed`);
+    else this.#changed.add(list);
   }
 
   async close(): Promise<void> {
@@ -75,17 +107,27 @@ export class LegacySession {
     await this.#server.close();
   }
 
+  #notify(name: string, params: JsonObject = {}): void {
+    this.#server.notification({ method: `notifications/${name}`, params }).catch(() => {
+      // The session is over; nobody is there to be told.
+    });
+  }
+
   async #answer(request: JSONRPCRequest, sdk: ServerContext): Promise<JsonObject> {
+    // Nobody waits for what was cancelled, or belongs to a session that is over; it must leave nothing behind.
+    if (sdk.mcpReq.signal.aborted) return {};
+    const over = new AbortController();
     try {
       const params = isObject(request.params) ? request.params : {};
       if (request.method === "resources/subscribe") return this.#subscribe(params);
       if (request.method === "resources/unsubscribe") return this.#unsubscribe(params);
+      if (request.method === "logging/setLevel") return this.#setLogLevel(params);
       const method = MODERN_ONLY.has(request.method) ? undefined : METHODS.get(request.method);
       if (method === undefined)
         throw new McpError(CODES.methodNotFound, `Method not found: ${request.method.slice(0, 100)}`);
       let inputs: Inputs = { responses: {}, state: undefined };
       for (let round = 0; round <= MAX_ROUNDS; round++) {
-        const call = this.#call(request.method, params, sdk, inputs);
+        const call = this.#call(request.method, params, sdk, inputs, over.signal);
         const result: Result = await method(params, call, this.#context.offer);
         if (!isInputRequired(result)) return result;
         inputs = await this.#ask(request.method, params, result, call);
@@ -93,21 +135,25 @@ export class LegacySession {
       throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);
     } catch (error) {
       const { code, message, data, cause } = asMcpError(error);
-      if (cause !== undefined) this.#report(cause);
+      if (cause !== undefined && !sdk.mcpReq.signal.aborted) this.#report(cause);
       // The SDK puts these three fields into the answer.
       throw Object.assign(new Error(message), {
         code,
         ...(data === undefined ? {} : { data }),
       });
+    } finally {
+      over.abort();
     }
   }
 
-  #call(method: string, params: JsonObject, sdk: ServerContext, inputs: Inputs): Call {
+  /** `over` is aborted when the request is answered: what the client was asked for it is asked no longer. */
+  #call(method: string, params: JsonObject, sdk: ServerContext, inputs: Inputs, over: AbortSignal): Call {
     const { hub, limits, info, stay, states } = this.#context;
     const { mcpReq, http } = sdk;
     const { principal } = this;
-    const sent = (done: Promise<void>): void => {
-      done.catch(() => {
+    const { signal } = mcpReq;
+    const notify = (name: string, what: JsonObject): void => {
+      mcpReq.notify({ method: `notifications/${name}`, params: what }).catch(() => {
         // The client is gone; the signal says so.
       });
     };
@@ -119,15 +165,21 @@ export class LegacySession {
       limits,
       info,
       stay,
-      signal: mcpReq.signal,
+      signal,
       capabilities: this.#server.getClientCapabilities() ?? {},
       inputs,
       seal: (state) => states.seal(state, scopeOf(method, params, { principal })),
-      progress: progressOf(mcpReq._meta?.progressToken, (what) =>
-        sent(mcpReq.notify({ method: "notifications/progress", params: what })),
-      ),
-      log: (level, data, logger) => sent(mcpReq.log(level, data, logger)),
-      ask: (name, what) => mcpReq.send({ method: name, params: what } as never, { timeout: ASK_TIMEOUT }),
+      progress: progressOf(mcpReq._meta?.progressToken, (what) => notify("progress", what)),
+      log: (level, data, logger) => {
+        if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.#logLevel)) return;
+        notify("message", { level, data, ...(logger === undefined ? {} : { logger }) });
+      },
+      ask: (name, what) => {
+        const options = { timeout: ASK_TIMEOUT, signal: AbortSignal.any([signal, over]) };
+        return mcpReq.send({ method: name, params: what } as never, options).catch((error: unknown) => {
+          throw unanswered(name, error);
+        });
+      },
       pause: () => http?.closeSSE?.(),
     };
   }
@@ -157,7 +209,9 @@ export class LegacySession {
         offer.resources.map(({ listing }) => listing.uri),
       );
     const updates = this.#updates;
-    if (!updates.names.has(uri) && updates.names.size >= limits.channels) {
+    // A change that it was not told of so far must not be forgotten.
+    if (updates.names.has(uri)) return {};
+    if (updates.names.size >= limits.channels) {
       throw new HubError("TOO_MANY_CHANNELS", `${limits.channels} resources are subscribed to, the limit`);
     }
     updates.watch(uri, channels);
@@ -170,6 +224,13 @@ export class LegacySession {
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
     const unasked = this.#updates.unwatch(uri);
     if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
+    return {};
+  }
+
+  #setLogLevel({ level }: JsonObject): JsonObject {
+    const known = LOG_LEVELS.find((name) => name === level);
+    if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
+    this.#logLevel = known;
     return {};
   }
 }

@@ -1,0 +1,147 @@
+import type { HubError } from "../core/errors.ts";
+import type { Principal } from "../core/principal.ts";
+import { kindOf } from "./era.ts";
+import { SentEvents } from "./legacy-events.ts";
+import { cancelledBy, checkInitialize, checkPost, error, idOf, idsOf, refusal } from "./legacy-posts.ts";
+import { HttpTransport, OWN_STREAM, RETRY } from "./legacy-transport.ts";
+import { CODES, isObject } from "./protocol.ts";
+import type { Entry, Sessions } from "./sessions.ts";
+
+/** Bytes that all sessions together keep of what they sent, for clients that come back. */
+const SENT_BYTES = 16 * 1024 * 1024;
+/** From this revision on clients understand an event without data, which gives them a place to come back to. */
+const FIRST_PRIMED = "2025-11-25";
+/** Codes of the official SDK for what HTTP refuses in a session. */
+const REFUSED = -32000;
+const NO_SESSION = -32001;
+
+/** The answer to a request. */
+export interface Answer {
+  readonly response: Response;
+  /** What a stream begins with, before its body. */
+  readonly opening?: string;
+  /** Aborted when the client has come back for a stream on another connection. */
+  readonly gone?: AbortSignal;
+  /** Says that it has been read to its end, or never will be. */
+  readonly release: () => void;
+}
+
+type HttpEntry = Entry<HttpTransport>;
+
+/** Streamable HTTP of the initialize era (2025-11-25, "Transports"), one request at a time. */
+export class Streamable {
+  readonly #sessions: Sessions;
+  readonly #sent = new SentEvents(SENT_BYTES);
+  /** The connections that streams of sessions were asked for on, by GET. */
+  readonly #streams = new WeakMap<HttpEntry, Map<string, AbortController>>();
+
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions;
+  }
+
+  /** Answers one request; `body` is the JSON of a POST. */
+  async handle(request: Request, body: unknown, principal: Principal): Promise<Answer> {
+    const asked = request.headers.get("mcp-session-id");
+    if (asked === null) return request.method === "POST" ? this.#open(request, body, principal) : refused(notAllowed());
+    const entry = this.#sessions.find(asked, principal, HttpTransport);
+    if (entry === undefined) {
+      const sentence = "Session not found: it has ended or never was; initialize again";
+      return refused(error(404, NO_SESSION, sentence, idOf(body)));
+    }
+    // Which is what it speaks where the header does not say.
+    if (!request.headers.has("mcp-protocol-version") && entry.session.version !== undefined)
+      request.headers.set("mcp-protocol-version", entry.session.version);
+    if (request.method === "GET") return this.#listen(entry, request);
+    if (request.method !== "POST") return refused(await entry.transport.handleRequest(request));
+    const wrong = checkPost(body, entry.session.version, entry.transport);
+    return wrong === undefined ? this.#post(entry, request, body) : refused(wrong);
+  }
+
+  async #open(request: Request, body: unknown, principal: Principal): Promise<Answer> {
+    if (!isObject(body) || body["method"] !== "initialize" || kindOf(body) !== "request") {
+      return refused(error(400, REFUSED, NO_ERA, idOf(body)));
+    }
+    const wrong = checkInitialize(body);
+    if (wrong !== undefined) return refused(wrong);
+    let entry: HttpEntry;
+    try {
+      const { keepAlive } = this.#sessions.options;
+      const sent = this.#sent.session();
+      entry = await this.#sessions.begin(principal, (id, ended) => new HttpTransport({ id, sent, keepAlive, ended }));
+    } catch (failure) {
+      return refused(refusal(failure as HubError, idOf(body)));
+    }
+    const answer = await this.#post(entry, request, body);
+    if (!answer.response.ok) this.#sessions.end(entry);
+    return answer;
+  }
+
+  async #post(entry: HttpEntry, request: Request, body: unknown): Promise<Answer> {
+    const { transport } = entry;
+    const ids = idsOf(body);
+    transport.begin(ids);
+    const release = this.#sessions.use(entry);
+    try {
+      const response = await transport.handleRequest(request, { parsedBody: body });
+      if (response.ok) for (const id of cancelledBy(body)) await transport.retire(id);
+      else transport.forgo(ids);
+      return { response, release };
+    } catch (failure) {
+      release();
+      throw failure;
+    }
+  }
+
+  /** Answers a GET: with the stream of what the session says by itself, or with one that broke and is asked for again. */
+  async #listen(entry: HttpEntry, request: Request): Promise<Answer> {
+    const { session, transport } = entry;
+    const last = request.headers.get("last-event-id") ?? "";
+    const stream = last === "" ? OWN_STREAM : transport.sent.streamOf(last);
+    if (stream === undefined) {
+      const sentence = "Last-Event-ID is none of this session's, or too old; leave it out for a new stream";
+      return refused(error(400, REFUSED, sentence));
+    }
+    const streams = this.#streamsOf(entry);
+    let response = await transport.handleRequest(request);
+    if (last !== "" && response.status === 409) {
+      // It would not come back if the connection it had were any good.
+      transport.detach(stream);
+      response = await transport.handleRequest(request);
+    }
+    if (!response.ok) return refused(response);
+    streams.get(stream)?.abort();
+    const connection = new AbortController();
+    streams.set(stream, connection);
+    const leave = this.#sessions.use(entry);
+    const isPrimed = last === "" && (session.version ?? "") >= FIRST_PRIMED;
+    const opening = isPrimed ? `id: ${transport.sent.begin(stream)}\nretry: ${RETRY}\ndata: \n\n` : "";
+    if (stream === OWN_STREAM) session.listening(true);
+    const release = (): void => {
+      leave();
+      if (streams.get(stream) !== connection) return;
+      streams.delete(stream);
+      if (stream === OWN_STREAM) session.listening(false);
+    };
+    return { response, opening, gone: connection.signal, release };
+  }
+
+  #streamsOf(entry: HttpEntry): Map<string, AbortController> {
+    let streams = this.#streams.get(entry);
+    if (streams === undefined) this.#streams.set(entry, (streams = new Map<string, AbortController>()));
+    return streams;
+  }
+}
+
+const NO_ERA =
+  "Say which protocol this is: send initialize to open a session and its Mcp-Session-Id from then on, or the " +
+  "MCP-Protocol-Version header and params._meta of revision 2026-07-28. Plain JSON-RPC without either is answered at " +
+  "/mcp/tools/list and /mcp/tools/call";
+
+function refused(response: Response): Answer {
+  return { response, release: () => {} };
+}
+
+function notAllowed(): Response {
+  const sentence = "GET and DELETE belong to a session; send its Mcp-Session-Id, or use POST";
+  return error(405, CODES.invalidRequest, sentence, null, { allow: "POST" });
+}

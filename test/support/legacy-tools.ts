@@ -1,0 +1,44 @@
+import type { Call } from "../../src/mcp/call.ts";
+import type { ContentResult, InputRequired, OfferedTool } from "../../src/mcp/offer.ts";
+
+/** A tool that does what a test says; its input is not checked. */
+export function tool(
+  name: string,
+  call: (input: Readonly<Record<string, unknown>>, call: Call) => Promise<ContentResult | InputRequired>,
+): OfferedTool {
+  return {
+    listing: { name, description: name, inputSchema: { type: "object" } },
+    call: (input, context) => call(input ?? {}, context),
+  };
+}
+
+/** A result with one text. */
+export function said(text: string): ContentResult {
+  return { content: [{ type: "text", text }] };
+}
+
+/** Calls of the tool `hold`, which are answered when a test says so, or are cancelled. */
+export class Held {
+  readonly calls: { readonly call: Call; readonly answer: (text: string) => void }[] = [];
+  cancelled = 0;
+
+  get tool(): OfferedTool {
+    return tool(
+      "hold",
+      (_, call) =>
+        new Promise((resolve) => {
+          const entry = { call, answer: (text: string) => resolve(said(text)) };
+          this.calls.push(entry);
+          call.signal.addEventListener("abort", () => {
+            this.cancelled++;
+            resolve(said("cancelled"));
+          });
+        }),
+    );
+  }
+}
+
+/** A request that calls a tool. */
+export function calling(id: string | number, name: string, input: object = {}): object {
+  return { id, method: "tools/call", params: { name, arguments: input } };
+}
