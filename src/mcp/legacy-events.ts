@@ -53,8 +53,10 @@ export class SentEvents {
   session(): SessionEvents {
     const owner: Owner = { events: new Map(), bytes: 0 };
     let count = 0;
+    let isOver = false;
     const add = (stream: string, text: string): string => {
       const id = `${stream}/${++count}`;
+      if (isOver) return id;
       // A character takes two bytes unless the whole text is Latin-1.
       this.#add({ id, stream, text, bytes: 2 * text.length + OVERHEAD, owner });
       return id;
@@ -76,6 +78,7 @@ export class SentEvents {
       },
     };
     const forget = (): void => {
+      isOver = true;
       for (const event of owner.events.values()) this.#drop(event);
     };
     return { store, streamOf, begin: (stream) => add(stream, ""), forget };

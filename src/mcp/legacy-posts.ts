@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { HubError } from "../core/errors.ts";
 import { problems } from "../tools/index.ts";
 import { rpcError, type RpcId } from "../wire/jsonrpc.ts";
-import { kindOf } from "./era.ts";
+import { isId, kindOf } from "./era.ts";
 import { asMcpError, BATCH_VERSION, CODES, isObject, type JsonObject } from "./protocol.ts";
 import type { SessionTransport } from "./sessions.ts";
 
@@ -100,7 +100,8 @@ export function idsOf(body: unknown): readonly RequestId[] {
 /** The ids of the requests that a body cancels, as the SDK understands it. */
 export function cancelledBy(body: unknown): readonly RpcId[] {
   return messagesOf(body).flatMap((message) => {
-    if (!isObject(message) || message["method"] !== "notifications/cancelled") return [];
+    if (!isObject(message) || kindOf(message) !== "notification") return [];
+    if (message["method"] !== "notifications/cancelled") return [];
     const { params } = message;
     const isUnderstood = specTypeSchemas.CancelledNotificationParams["~standard"].validate(params).issues === undefined;
     return isUnderstood && isObject(params) ? [idOf({ id: params["requestId"] })] : [];
@@ -129,5 +130,5 @@ export function error(
 /** The id of a message, where it has one that JSON-RPC allows. */
 export function idOf(body: unknown): RpcId {
   const id = isObject(body) ? body["id"] : null;
-  return typeof id === "string" || typeof id === "number" ? id : null;
+  return isId(id) ? id : null;
 }
