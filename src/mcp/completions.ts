@@ -1,7 +1,7 @@
 import { EVERYTHING } from "../core/channel.ts";
 import type { Call } from "./call.ts";
 import type { Offer } from "./offer.ts";
-import { invalidParams, isObject, type JsonObject } from "./protocol.ts";
+import { invalidParams, isObject, shown, type JsonObject } from "./protocol.ts";
 
 /** As many as one answer may hold (2026-07-28, "Completion"). */
 const MOST = 100;
@@ -20,16 +20,22 @@ export function completions({ ref, argument }: JsonObject, { hub }: Call, offer:
   const { name, value } = argument;
   if (value.length > MAX_VALUE) throw invalidParams(`argument.value is longer than ${MAX_VALUE} characters`);
   if (!knownArguments(ref, offer).includes(name)) {
-    throw invalidParams(`argument.name is ${JSON.stringify(name.slice(0, 64))}, which ref does not have`);
+    throw invalidParams(`argument.name is ${shown(name)}, which ref does not have`);
   }
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
   const typed = value.toLowerCase();
   const names = hub.channels({ pattern: EVERYTHING, limit: LOOKED_AT }).map(({ channel }) => channel);
+  // Where there are more channels nobody knows how many of them would do.
+  const isAll = names.length < LOOKED_AT;
   const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
   const then = names.filter((channel) => channel.toLowerCase().indexOf(typed) > 0);
   const values = [...first, ...then];
   return {
-    completion: { values: values.slice(0, MOST), total: values.length, hasMore: values.length > MOST },
+    completion: {
+      values: values.slice(0, MOST),
+      ...(isAll ? { total: values.length } : {}),
+      hasMore: values.length > MOST || !isAll,
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
 import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./offer.ts";
-import { invalidParams, McpError } from "./protocol.ts";
+import { invalidParams, McpError, shown } from "./protocol.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
@@ -44,14 +44,15 @@ export const channelTemplate: OfferedTemplate = {
       watches: [channel],
       async read({ hub }) {
         const { messages, next, earlier } = await hub.recent({ channels: [channel], limit: RECENT });
-        const shown = messages.map((message) => messageObject(message, hub.idOf(message)));
-        return json(uri, { channel, messages: shown, next, earlier: earlier ?? null });
+        const objects = messages.map((message) => messageObject(message, hub.idOf(message)));
+        return json(uri, { channel, messages: objects, next, earlier: earlier ?? null });
       },
     };
   },
   list(after, limit, { hub }) {
     const query = { pattern: EVERYTHING, limit, ...(after === undefined ? {} : { after }) };
-    return hub.channels(query).map(({ channel, kept }) => ({
+    // Those without a message so far are left out: readers come and go, and who keeps this list is not told.
+    return hub.log.channels(query).map(({ channel, kept }) => ({
       uri: `${CHANNELS}/${channel}`,
       name: channel,
       title: `Channel ${channel}`,
@@ -73,7 +74,7 @@ export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "
       }
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      throw invalidParams(`Resource not found: ${error.message}`, { uri: uri.slice(0, LONGEST_SHOWN) });
+      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri) });
     }
   }
   const known = offer.templates.map(({ listing }) => listing.uriTemplate);
@@ -82,9 +83,12 @@ export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "
 
 /** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
-  const shown = uri.slice(0, LONGEST_SHOWN);
   const some = known.slice(0, 10).join(", ");
-  return invalidParams(`Resource not found: ${shown}; there are ${some}`, { uri: shown });
+  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri) });
+}
+
+function beginning(uri: string): string {
+  return uri.slice(0, LONGEST_SHOWN).toWellFormed();
 }
 
 function json(uri: string, value: unknown): ResourceResult {
