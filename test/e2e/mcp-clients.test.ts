@@ -36,7 +36,14 @@ for (const name of SDK_CLIENTS) {
         [["default", sent["id"]]],
       );
       const { structuredContent: read } = await agent.call("read_messages", { channel: "default" });
-      const message = { id: sent["id"], channel: "default", event: "message", data: "Hello", sender: name };
+      const message = {
+        id: sent["id"],
+        channel: "default",
+        event: "message",
+        data: "Hello",
+        sender: name,
+        via: "tool",
+      };
       assert.deepEqual(read["messages"], [{ ...message, time: sent["time"] }]);
       const waited = await agent.call("wait_for_messages", { channels: ["default"], timeoutSeconds: 0 });
       assert.deepEqual(waited.structuredContent, { messages: [], next: sent["id"], more: false, gap: null });
