@@ -28,7 +28,7 @@ interface Block {
 }
 
 describe("the documentation", () => {
-  for (const page of ["README.md", "docs/operating.md"]) {
+  for (const page of ["README.md", "docs/operating.md", "docs/mcp.md"]) {
     it(`${page} shows what really happens`, { timeout: 120_000 }, async () => {
       await using walk = await Walk.start();
       for (const { language, text } of blocks(read(page))) {
@@ -129,12 +129,15 @@ class Walk {
     return walk;
   }
 
-  /** A command after `$`, and what it prints; … stands for anything. */
+  /** A command after `$`, over as many lines as the shell reads, and what it prints; … stands for anything. */
   async console(text: string): Promise<void> {
-    const [first = "", ...expected] = text.split("\n");
-    assert.match(first, /^\$ /, "a console block begins with a command");
-    const command = first
-      .slice(2)
+    const [typed = "", ...expected] = text.split("\n");
+    assert.match(typed, /^\$ /, "a console block begins with a command");
+    let line = typed.slice(2);
+    while (expected.length > 0 && (line.endsWith("\\") || line.split("'").length % 2 === 0)) {
+      line += `\n${expected.shift()}`;
+    }
+    const command = line
       .replaceAll("http://localhost:8000", this.#url)
       .replace(/^sse-mcp-server (\w+)/, `${process.execPath} ${MAIN} $1 --url ${this.#url}`);
     const pattern = expression(expected.join("\n").trimEnd());
@@ -216,7 +219,7 @@ class Walk {
       DRAIN: "0",
       LOG_LEVEL: "warn",
     };
-    const child = spawn(file, words, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, words, { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.setEncoding("utf8").on("data", collect);
     child.stderr.setEncoding("utf8").on("data", collect);
     this.#running.push(child);
