@@ -87,7 +87,10 @@ ${open}
 Try:
   curl -N ${url}/events
   curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'
+  claude mcp add --transport http hub ${url}/mcp
   open ${url}/
+
+Other MCP clients: docs/mcp.md
 
 `;
 }

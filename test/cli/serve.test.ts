@@ -31,7 +31,10 @@ describe("sse-mcp-server serve", { concurrency: true }, () => {
       "Try:",
       `  curl -N ${url}/events`,
       `  curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'`,
+      `  claude mcp add --transport http hub ${url}/mcp`,
       `  open ${url}/`,
+      "",
+      "Other MCP clients: docs/mcp.md",
     ]);
     assert.equal(cli.stderr, "");
     assert.ok(existsSync(folder.file("data/hub.db")));
