@@ -6,10 +6,12 @@ import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
 const WAIT = ["--method", "tools/call", "--tool-name", "wait_for_messages", "--tool-args-json"];
+/** Milliseconds for a process of its own to start and ask. */
+const DEADLINE = 30_000;
 const REVISIONS = { legacy: "2025-11-25", modern: "2026-07-28" } as const;
 
 for (const era of ["legacy", "modern"] as const) {
-  describe(`the command line of the Inspector, ${era} era`, { concurrency: true }, () => {
+  describe(`the command line of the Inspector, ${era} era`, () => {
     it("connects and finds no error in the schemas of the tools", async () => {
       await using server = await startServer();
       using folder = new TemporaryFolder();
@@ -112,7 +114,7 @@ for (const era of ["legacy", "modern"] as const) {
       using folder = new TemporaryFolder();
       const input = JSON.stringify({ channels: ["default"], timeoutSeconds: 25 });
       const waiting = runner(server.url, era, folder)(...WAIT, input);
-      await until("it waits", async () => (await server.metric('sse_mcp_connections{door="waiting"}')) === 1);
+      await until("it waits", async () => (await server.metric('sse_mcp_connections{door="waiting"}')) === 1, DEADLINE);
       const { id } = await server.publish("default", "Hello");
       const { structuredContent } = (await waiting) as { structuredContent: { next: string } };
       assert.equal(structuredContent.next, id);
@@ -129,7 +131,7 @@ describe("an Inspector that is stopped", () => {
       '{"channels":["default"],"timeoutSeconds":50}',
     ]);
     const waiting = (): Promise<number> => server.metric('sse_mcp_connections{door="waiting"}');
-    await until("it waits", async () => (await waiting()) === 1);
+    await until("it waits", async () => (await waiting()) === 1, DEADLINE);
     inspector.child.kill("SIGTERM");
     await inspector.end();
     await until("the server waits no longer", async () => (await waiting()) === 0);

@@ -3,11 +3,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 
-const MAIN = join(
-  import.meta.dirname,
-  "../../node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js",
-);
+const PACKAGE = fileURLToPath(import.meta.resolve("@modelcontextprotocol/inspector/package.json"));
+const MAIN = join(PACKAGE, "../clients/launcher/build/index.js");
 
 /** The command line of the MCP Inspector: one request to a server, in one era, from a folder that is its home, too. */
 export class Inspector {
