@@ -139,7 +139,8 @@ class Walk {
     }
     const command = line
       .replaceAll("http://localhost:8000", this.#url)
-      .replace(/^sse-mcp-server (\w+)/, `${process.execPath} ${MAIN} $1 --url ${this.#url}`);
+      .replace(/^sse-mcp-server (\w+)/, `${process.execPath} ${MAIN} $1 --url ${this.#url}`)
+      .replace(/^npm run /, `npm --prefix ${ROOT} run `);
     const pattern = expression(expected.join("\n").trimEnd());
     if (command.startsWith("curl -N")) {
       const stream = { command, expected: pattern, output: "" };
