@@ -6,7 +6,6 @@ import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from 
 import { watched } from "./resources.ts";
 import { Updates } from "./updates.ts";
 
-const MAX_URI = 1024;
 /** Stands among the URIs for the list of resources. */
 const RESOURCE_LIST = "";
 
@@ -44,59 +43,57 @@ export async function listen(params: JsonObject, call: Call, offer: Offer): Prom
 }
 
 /** Resolves with the reason when it is over. */
-function follow(
+async function follow(
   watches: Watched,
   granted: Filter,
-  call: Call,
+  { hub, signal }: Call,
   offer: Offer,
   outlet: Outlet,
   id: string,
 ): Promise<string> {
-  const { hub, signal } = call;
   let channelCount = hub.log.size().channels;
   const listNews = notification(id, "resources/list_changed");
   const news = new Map(
     granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),
   );
-  return new Promise((resolve) => {
-    const updates = new Updates({
-      get pending() {
-        return outlet.pending;
-      },
-      get isLagging() {
-        return outlet.isLagging;
-      },
-      changed(names) {
-        for (const name of names) {
-          const message = news.get(name);
-          if (message !== undefined) outlet.write(message);
-          else if (name === RESOURCE_LIST) {
-            const { channels } = hub.log.size();
-            if (channels !== channelCount) outlet.write(listNews);
-            channelCount = channels;
-          }
+  const { promise: over, resolve: end } = Promise.withResolvers<string>();
+  const updates = new Updates({
+    get pending() {
+      return outlet.pending;
+    },
+    get isLagging() {
+      return outlet.isLagging;
+    },
+    changed(names) {
+      for (const name of names) {
+        const message = news.get(name);
+        if (message !== undefined) outlet.write(message);
+        else if (name === RESOURCE_LIST) {
+          const { channels } = hub.log.size();
+          if (channels !== channelCount) outlet.write(listNews);
+          channelCount = channels;
         }
-      },
-      keepAlive: () => outlet.keepAlive(),
-      drained: () => outlet.drained(),
-      ended: (reason) => end(reason),
-    });
-    for (const [name, patterns] of watches) updates.watch(name, patterns);
-    const subscription = hub.subscribe({ channels: updates.channels }, updates);
-    const unfollow = offer.changes?.follow((list) => {
-      if (granted[list]) outlet.write(notification(id, `${list}/list_changed`));
-    });
-    const gone = (): void => end("gone");
-    const end = (reason: string): void => {
-      hub.unsubscribe(subscription);
-      unfollow?.();
-      signal.removeEventListener("abort", gone);
-      resolve(reason);
-    };
-    if (subscription.closed) end("shutdown");
-    else if (signal.aborted) gone();
-    else signal.addEventListener("abort", gone);
+      }
+    },
+    keepAlive: () => outlet.keepAlive(),
+    drained: () => outlet.drained(),
+    ended: end,
   });
+  for (const [name, patterns] of watches) updates.watch(name, patterns);
+  const gone = (): void => end("gone");
+  signal.addEventListener("abort", gone);
+  if (signal.aborted) gone();
+  const subscription = hub.subscribe({ channels: updates.channels }, updates);
+  const unfollow = offer.changes?.follow((list) => {
+    if (granted[list]) outlet.write(notification(id, `${list}/list_changed`));
+  });
+  try {
+    return await over;
+  } finally {
+    hub.unsubscribe(subscription);
+    unfollow?.();
+    signal.removeEventListener("abort", gone);
+  }
 }
 
 function filterOf({ notifications }: JsonObject, most: number): Filter {
@@ -134,7 +131,7 @@ type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
 function watchedBy({ uris, resources }: Filter, offer: Offer): Watched {
   const watches = new Map<string, readonly ChannelPattern[]>();
   for (const uri of uris) {
-    const patterns = uri.length > MAX_URI ? undefined : watched(offer, uri);
+    const patterns = watched(offer, uri);
     if (patterns !== undefined) watches.set(uri, patterns);
   }
   if (resources) watches.set(RESOURCE_LIST, [EVERYTHING]);
