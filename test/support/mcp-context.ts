@@ -1,0 +1,26 @@
+import { Hub } from "../../src/core/hub.ts";
+import { MemoryLog } from "../../src/logs/memory.ts";
+import { hubOffer, RequestStates, type Extras } from "../../src/mcp/index.ts";
+import type { McpContext } from "../../src/mcp/modern.ts";
+
+/** What both eras answer with, on a hub of its own. */
+export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {
+  const hub = await Hub.open(new MemoryLog({ age: 1e9, messages: 1e6, bytes: 1e9 }), {
+    maxPending: 1e6,
+    page: 256,
+    endOfTurn: setImmediate,
+    writesPerMessage: 128,
+  });
+  return {
+    hub,
+    limits: { message: 65_536, channels: 100 },
+    info: () => {
+      throw new Error("nobody asks");
+    },
+    stay: () => () => {},
+    offer: hubOffer(extras),
+    states: new RequestStates(),
+    serverInfo: { name: "test", title: "Test", version: "0" },
+    [Symbol.asyncDispose]: () => hub.close(),
+  };
+}
