@@ -1,3 +1,4 @@
+import { Server, type Transport } from "@modelcontextprotocol/server";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE } from "../../src/core/principal.ts";
@@ -321,6 +322,35 @@ describe("what a client is asked while its request is open", () => {
       else assert.match(error?.message ?? "", /asked for 8 times in a row/);
       assert.deepEqual(reported, []);
     }
+  });
+
+  it("leaves nothing behind in the SDK, however it ends", async (t) => {
+    const servers: object[] = [];
+    const connect = Object.getOwnPropertyDescriptor(Server.prototype, "connect")?.value as Server["connect"];
+    t.mock.method(Server.prototype, "connect", function (this: Server, transport: Transport) {
+      servers.push(this);
+      return connect.call(this, transport);
+    });
+    await using opened = await open({ tools: [asking] });
+    const { line } = opened;
+    const fields = ["_requestHandlerAbortControllers", "_responseHandlers", "_timeoutInfo", "_progressHandlers"];
+    const kept = (): (number | undefined)[] =>
+      fields.map((field) => (servers[0] as Record<string, Map<unknown, unknown>>)[field]?.size);
+    line.say({ ...request, id: "cancelled" });
+    await asked(line);
+    assert.deepEqual(kept(), [1, 1, 1, 0]);
+    line.say({ method: "notifications/cancelled", params: { requestId: "cancelled" } });
+    line.say({ ...request, id: "answered" });
+    line.say({ id: await asked(line, 2), result: { action: "accept" } });
+    await line.response("answered");
+    line.say({ ...request, id: "refused" });
+    line.say({ id: await asked(line, 3), error: { code: 1, message: "no" } });
+    await line.response("refused");
+    await until("it has let go of all", () => kept().join() === "0,0,0,0");
+    line.say({ ...request, id: "open" });
+    await asked(line, 4);
+    await opened.session.close();
+    await until("it has let go of the last", () => kept().join() === "0,0,0,0");
   });
 
   it("is not asked of a client that never said it can answer", async () => {
