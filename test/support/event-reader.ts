@@ -92,6 +92,11 @@ export class EventReader {
     this.#response.pause();
   }
 
+  /** Takes again what comes. */
+  thaw(): void {
+    this.#response.resume();
+  }
+
   close(): void {
     this.#response.destroy();
   }
