@@ -8,7 +8,7 @@ import { ANYONE } from "./core/principal.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
-import type { LoggerOptions } from "./http/logger.ts";
+import type { LoggerOptions, LogStream } from "./http/logger.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { Notices } from "./http/notices.ts";
 import { OwnChannels } from "./http/own-channels.ts";
@@ -50,10 +50,11 @@ export const version: string = (
 ).version;
 
 /**
- * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own. Rejects with a `HubError` whose sentence says what is wrong with
+ * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own, and
+ * `stream` is logged to instead of standard output. Rejects with a `HubError` whose sentence says what is wrong with
  * the log, or a `ConfigError` about its log file, or with the error of the system when the address cannot be had.
  */
-export async function createServer(config: Config, extras: Extras = {}): Promise<Server> {
+export async function createServer(config: Config, extras: Extras = {}, stream?: LogStream): Promise<Server> {
   if (config.logFile !== "") checkLogFile(config.logFile);
   const { retentionAge, retentionMessages, retentionBytes, maxPendingBytes } = config;
   const retention = { age: retentionAge * 1000, messages: retentionMessages, bytes: retentionBytes };
@@ -119,7 +120,7 @@ export async function createServer(config: Config, extras: Extras = {}): Promise
   });
   const { logLevel, logFile } = config;
   const mcp = { context: mcpContext, sessions };
-  const logger: LoggerOptions = { logLevel, logFile, onLog: (line) => own.log(line) };
+  const logger: LoggerOptions = { logLevel, logFile, stream, onLog: (line) => own.log(line) };
   const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
     await own.close();
     vitals.close();

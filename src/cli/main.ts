@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serve,
   publish: async () => (await import("./publish.ts")).publish,
   tail: async () => (await import("./tail.ts")).tail,
+  stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,
 };
 

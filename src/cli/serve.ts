@@ -110,7 +110,8 @@ function stopOnSignal(server: Server): Promise<number> {
   });
 }
 
-function startSentence(error: unknown, { host, port }: Config): string {
+/** What an error at the start means. */
+export function startSentence(error: unknown, { host, port }: Config): string {
   if (error instanceof HubError || error instanceof ConfigError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {

@@ -11,6 +11,8 @@ export interface CliOptions {
   readonly cwd?: string;
   /** Standard input, which ends behind it. */
   readonly input?: string;
+  /** Standard input stays open. */
+  readonly open?: boolean;
 }
 
 /** The command line as a process of its own, with nothing of this one's settings. */
@@ -21,7 +23,7 @@ export class Cli {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #exit: Promise<void>;
 
-  constructor(words: readonly string[], { env = {}, cwd, input = "" }: CliOptions = {}) {
+  constructor(words: readonly string[], { env = {}, cwd, input = "", open = false }: CliOptions = {}) {
     const { PATH = "", HOME = "" } = process.env;
     this.child = spawn(process.execPath, [MAIN, ...words], {
       env: { PATH, HOME, ...env },
@@ -31,7 +33,8 @@ export class Cli {
     this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.#exit = this.#ended();
-    this.child.stdin.on("error", () => {}).end(input);
+    this.child.stdin.on("error", () => {});
+    if (!open) this.child.stdin.end(input);
   }
 
   /** Resolves with the exit code; -1 where a signal ended it. */

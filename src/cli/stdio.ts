@@ -1,0 +1,102 @@
+import type { Command } from "./command.ts";
+import { Bridge } from "./stdio/bridge.ts";
+import { Output } from "./stdio/output.ts";
+import { Upstream } from "./stdio/upstream.ts";
+import { DEFAULT_URL, failed, hubUrl, parsed, UsageError } from "./usage.ts";
+
+const PATH = "/mcp";
+/** Bytes of one line: more than a hub takes unless it is told to, so that it can say what its limit is. */
+const LONGEST = 8 * 1024 * 1024;
+/** Milliseconds that a client has to take what was written last. */
+const FAREWELL = 500;
+const HEADER = /^([!#$%&'*+.^_`|~\w-]+):[\t ]*([\x20-\x7e\t]*)$/;
+/** Headers that are the bridge's own to set. */
+const OWN =
+  /^(?:mcp-.*|accept|connection|content-length|content-type|expect|host|last-event-id|te|trailer|transfer-encoding|upgrade)$/i;
+
+/** `sse-mcp-server stdio`: MCP on standard input and output, for clients that speak nothing else. */
+export const stdio: Command = {
+  name: "stdio",
+  summary: "MCP on standard input and output: a bridge to a hub",
+  help: `Usage: sse-mcp-server stdio --url URL [--header "NAME: VALUE"]…
+       sse-mcp-server stdio [SETTINGS]
+
+Speaks MCP on standard input and output, for clients that start their servers themselves; all else goes to standard error.
+With --url it is a bridge to a hub that runs. Without, it runs a hub of its own, which others can join at its port.
+Sessions and subscriptions survive a restart of the hub. It ends when standard input does.
+
+Options:
+  --url      where the hub speaks MCP, such as ${DEFAULT_URL}${PATH}
+  --header   a header for every request to it, such as "Authorization: Bearer …"; may be given more than once
+
+The settings of a hub of its own are those of sse-mcp-server serve; see sse-mcp-server serve --help.
+`,
+  run: (words) => run(words).catch(failed),
+};
+
+async function run(words: readonly string[]): Promise<number> {
+  const stopped = new AbortController();
+  process.once("SIGTERM", () => stopped.abort());
+  process.once("SIGINT", () => stopped.abort());
+  // Who reads what is written may be gone.
+  process.stdout.on("error", () => stopped.abort());
+  // And nobody has to read the rest.
+  process.stderr.on("error", () => {});
+  const output = new Output(process.stdout);
+  await carry(words, output, stopped.signal);
+  // What nobody takes would keep the process from ending.
+  if (!(await output.flushed(FAREWELL))) process.exit(0);
+  return 0;
+}
+
+/** Carries messages until there are no more, or it is stopped. */
+async function carry(words: readonly string[], output: Output, stopped: AbortSignal): Promise<void> {
+  const isOwn = !words.some((word) => /^--(?:url|header)(?:=|$)/.test(word));
+  // Not loaded where there is a hub: each client has a bridge of its own.
+  await using hub = isOwn ? await (await import("./stdio/own-hub.ts")).startHub(words) : undefined;
+  const upstream = hub === undefined ? upstreamOf(words) : new Upstream(hub.url, {});
+  note(hub?.greeting ?? `bridges to ${upstream.address}`);
+  const bridge = new Bridge({ upstream, output, longest: Math.max(LONGEST, hub?.maxBody ?? 0), note });
+  const ended = new Promise<void>((resolve) => stopped.addEventListener("abort", () => resolve()));
+  if (!stopped.aborted) await Promise.race([bridge.run(input(stopped)), ended]);
+  await bridge.close();
+  process.stdin.destroy();
+  upstream.close();
+}
+
+/** What the client says; a pipe that breaks is the end of it. */
+async function* input(stopped: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of process.stdin) yield chunk as Uint8Array;
+  } catch (error) {
+    if (!stopped.aborted) note(`standard input broke: ${String(error)}`);
+  }
+}
+
+function upstreamOf(words: readonly string[]): Upstream {
+  const text = { type: "string" } as const;
+  const { values, positionals } = parsed(words, { url: text, header: { ...text, multiple: true } });
+  const { url, header = [] } = values;
+  // Not repeated here: it may be the rest of a secret.
+  if (positionals.length > 0) throw new UsageError("stdio takes options only; put a --header in quotes");
+  if (url === undefined) throw new UsageError("--header is for the hub at --url; give that, too");
+  return new Upstream(mcpUrl(url), Object.fromEntries(header.map(headerOf)));
+}
+
+function mcpUrl(text: string): URL {
+  const url = hubUrl(text);
+  return url.pathname === "/" ? new URL(`${PATH}${url.search}`, url) : url;
+}
+
+function headerOf(text: string, index: number): [string, string] {
+  const [, name, value] = HEADER.exec(text.trim()) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new UsageError(`--header number ${index + 1} is not of the form "Name: value" in ASCII`);
+  }
+  if (OWN.test(name)) throw new UsageError(`--header may not set ${name}, which the bridge does`);
+  return [name.toLowerCase(), value];
+}
+
+function note(sentence: string): void {
+  process.stderr.write(`sse-mcp-server stdio: ${sentence}\n`);
+}

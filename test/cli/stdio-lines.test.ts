@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { describe, it } from "node:test";
+import { lines } from "../../src/cli/stdio/lines.ts";
+import { ScriptedHub, type Asked } from "../support/scripted-hub.ts";
+import { startServer } from "../support/server.ts";
+import { StdioBridge } from "../support/stdio-bridge.ts";
+import { until } from "../support/until.ts";
+
+const MB = 1024 * 1024;
+
+describe("lines", () => {
+  it("are the same wherever the bytes are cut, the last one with or without an end", async () => {
+    const bytes = Buffer.from("é1\r\n\n👋\n{}");
+    const expected = [{ text: "é1\r" }, { text: "👋" }, { text: "{}" }];
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      const chunks = Readable.from([bytes.subarray(0, cut), bytes.subarray(cut)]);
+      assert.deepEqual(await Readable.from(lines(chunks, 100)).toArray(), expected, String(cut));
+    }
+  });
+
+  it("are not kept where they are longer than may be, and the next one is read", async () => {
+    const cut = [...Buffer.from("12345\n123456\n1\n1234567")].map((byte) => Uint8Array.of(byte));
+    const wrong = { wrong: "too long" };
+    assert.deepEqual(await Readable.from(lines(Readable.from(cut), 5)).toArray(), [
+      { text: "12345" },
+      wrong,
+      { text: "1" },
+      wrong,
+    ]);
+  });
+});
+
+describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
+  it("says what is wrong with a line, and reads on", async () => {
+    await using server = await startServer();
+    await using bridge = new StdioBridge(["--url", server.url]);
+    const wrong: readonly (readonly [string | Uint8Array, number, unknown])[] = [
+      ["no JSON\n", -32700, null],
+      [Buffer.from([0x22, 0xff, 0x22, 0x0a]), -32700, null],
+      ["42\n", -32600, null],
+      ["[]\n", -32600, null],
+      ['{"id": 7, "method": "ping"}\n', -32600, 7],
+      [`"${"x".repeat(9 * MB)}"\n`, -32600, null],
+    ];
+    for (const [line, code, id] of wrong) {
+      bridge.write(line);
+      const answer = await bridge.next();
+      assert.deepEqual([answer.error?.code, answer.id], [code, id], answer.error?.message);
+    }
+    bridge.write("\n\r\n  \n");
+    bridge.modern(1, "server/discover");
+    assert.equal((await bridge.next()).id, 1);
+  });
+
+  it("reads text that comes in pieces, several messages at once, and batches", async () => {
+    await using server = await startServer();
+    await using bridge = new StdioBridge(["--url", server.url]);
+    await bridge.initialize();
+    const call = { name: "send_sse_message", arguments: { message: "Grüße 👋", channel: "a" } };
+    const bytes = Buffer.from(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: call })}\r\n`);
+    const middle = bytes.indexOf("👋") + 2;
+    bridge.write(bytes.subarray(0, middle));
+    bridge.write(bytes.subarray(middle));
+    await bridge.answer(1);
+    const { structuredContent } = await server.call("read_messages", { channel: "a" });
+    assert.equal((structuredContent["messages"] as { data: string }[])[0]?.data, "Grüße 👋");
+
+    const ping = (id: string): object => ({ jsonrpc: "2.0", id, method: "ping" });
+    bridge.write(`${JSON.stringify(ping("a"))}\n${JSON.stringify([ping("b"), ping("c")])}\n`);
+    const ids = new Set<unknown>();
+    while (ids.size < 3) {
+      const { id } = await bridge.next();
+      if (id !== undefined) ids.add(id);
+    }
+    assert.deepEqual(ids, new Set(["a", "b", "c"]));
+  });
+
+  it("lets the hub say that a message is too long for it", async () => {
+    await using server = await startServer();
+    await using bridge = new StdioBridge(["--url", server.url]);
+    const send = { name: "send_sse_message", arguments: { message: "x".repeat(2 * MB) } };
+    bridge.modern(1, "tools/call", send);
+    const { id, error } = await bridge.next();
+    assert.equal(id, 1);
+    assert.match(error?.message ?? "", /larger than 1048576 bytes/);
+  });
+
+  it("has at most 256 requests on their way, then waits before it reads on", async () => {
+    const open: Asked[] = [];
+    await using hub = await ScriptedHub.start((asked) => void open.push(asked));
+    await using bridge = new StdioBridge(["--url", hub.url]);
+    for (let id = 1; id <= 300; id++) bridge.modern(id, "tools/list");
+    const answered = new Set<unknown>();
+    let most = 0;
+    while (answered.size < 300) {
+      const wanted = Math.min(256, 300 - answered.size);
+      await until("as many requests as may be", () => open.length >= wanted);
+      most = Math.max(most, open.length);
+      open.shift()?.reply({ result: { tools: [] } });
+      answered.add((await bridge.next()).id);
+    }
+    assert.equal(most, 256);
+  });
+
+  it("stops reading what the hub sends while the client does not read, and loses nothing", async () => {
+    const event = (n: number): string => {
+      const params = { level: "info", data: `${n} ${"x".repeat(64 * 1024)}` };
+      return `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/message", params })}\n\n`;
+    };
+    let sent = 0;
+    let stopped = false;
+    await using hub = await ScriptedHub.start(({ message, response, stream }) => {
+      stream();
+      const more = (): void => {
+        // Far more than the system keeps on the way.
+        stopped = response.writableLength > 32 * MB;
+        if (sent < 8000 && !stopped) {
+          response.write(event(sent++));
+          setImmediate(more);
+        } else response.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id: message.id, result: {} })}\n\n`);
+      };
+      more();
+    });
+    await using bridge = new StdioBridge(["--url", hub.url]);
+    bridge.cli.child.stdout.pause();
+    bridge.modern(1, "tools/call", { name: "a" });
+    await until("the hub cannot get rid of more", () => stopped);
+    bridge.cli.child.stdout.resume();
+    for (let n = 0; n < sent; n++) {
+      assert.equal(String((await bridge.next()).params?.["data"]).split(" ")[0], String(n));
+    }
+    assert.equal((await bridge.next()).id, 1);
+  });
+
+  it("makes one line of each message, however the hub wrote it", async () => {
+    await using hub = await ScriptedHub.start(({ message, response, stream }) => {
+      const pretty = (body: object): string => JSON.stringify({ jsonrpc: "2.0", ...body }, undefined, 2);
+      if (message.id === 1) {
+        response.writeHead(200, { "content-type": "application/json; charset=utf-8" });
+        return response.end(pretty({ id: 1, result: { text: "a\nb\u2028" } }));
+      }
+      const event = (body: object): string => `data: ${pretty(body).replaceAll("\n", "\r\ndata: ")}\r\n\r\n`;
+      stream(event({ method: "notifications/message", params: { data: "é".repeat(3) } }));
+      return response.end(event({ id: 2, result: {} }));
+    });
+    await using bridge = new StdioBridge(["--url", hub.url]);
+    bridge.modern(1, "tools/list");
+    assert.equal((await bridge.next()).result?.["text"], "a\nb\u2028");
+    bridge.modern(2, "tools/list");
+    assert.equal((await bridge.next()).params?.["data"], "ééé");
+    assert.equal((await bridge.next()).id, 2);
+    assert.equal(bridge.cli.stdout.trimEnd().split("\n").length, 3);
+  });
+
+  it("answers with the request's id whatever went wrong on HTTP, and sends the headers it is given", async () => {
+    await using hub = await ScriptedHub.start(({ message, headers, response, reply }) => {
+      assert.equal(headers["authorization"], "Bearer secret");
+      const plain = (status: number, type: string, text: string): unknown =>
+        response.writeHead(status, { "content-type": type }).end(text);
+      switch (message.id) {
+        case 1:
+          return plain(401, "text/plain", "who?");
+        case 2:
+          return plain(403, "application/json", '{"jsonrpc":"2.0","id":null,"error":{"code":403,"message":"no"}}');
+        case 3:
+          return plain(502, "text/html", "<h1>Bad gateway</h1>");
+        case 4:
+          return plain(200, "text/html", "<h1>Welcome</h1>");
+        case 5:
+          return plain(200, "application/json", "{}");
+        case 6:
+          return plain(308, "text/plain", "");
+        case 7:
+          return response.destroy();
+        case 8:
+          return plain(200, "text/event-stream", ":\n\n");
+        default:
+          return reply({ result: {} });
+      }
+    });
+    await using bridge = new StdioBridge(["--url", hub.url, "--header", "Authorization: Bearer secret"]);
+    const expected: readonly (readonly [number, RegExp])[] = [
+      [401, /^The hub answered 401 Unauthorized; give what it asks for with --header "Name: value"$/],
+      [403, /^no$/],
+      [502, /^The hub answered 502 Bad Gateway$/],
+      [502, /^The hub answered 200 OK with text\/html and no message of MCP; check --url$/],
+      [502, /no JSON-RPC message; check --url$/],
+      [308, /^The hub answered 308 Permanent Redirect; check --url/],
+      [503, /broke before its answer came/],
+      [503, /broke before its answer came/],
+    ];
+    for (const [index, [code, sentence]] of expected.entries()) {
+      bridge.modern(index + 1, "ping");
+      const { id, error } = await bridge.next();
+      assert.deepEqual([id, error?.code], [index + 1, code]);
+      assert.match(error?.message ?? "", sentence);
+    }
+    bridge.modern(9, "ping");
+    assert.equal((await bridge.next()).id, 9);
+    assert.doesNotMatch(bridge.cli.stderr + bridge.cli.stdout, /secret/);
+  });
+});
