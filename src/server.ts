@@ -146,6 +146,8 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     await own.close();
     await hub.close(spread);
     await sessions.close();
+    // Whoever waited for a message is answered in this turn; the connections are closed behind that.
+    await new Promise<void>((resolve) => setImmediate(resolve));
     clearInterval(heart);
     vitals.close();
     await app.close();

@@ -470,6 +470,19 @@ describe("a caller that closes its connection", { concurrency: true }, () => {
   });
 });
 
+describe("a server that stops", { concurrency: true }, () => {
+  it("answers the last of those who wait, whichever form the answer has", async () => {
+    const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
+    for (const meta of [{}, { progressToken: 1 }]) {
+      await using server = await startServer();
+      const asked = mcp(server, "tools/call", wait, { meta });
+      await until("it waits", () => server.hub.size === 1);
+      await server.close();
+      assert.deepEqual((resultOf(await asked)["structuredContent"] as { messages: unknown[] }).messages, []);
+    }
+  });
+});
+
 describe("log messages", { concurrency: true }, () => {
   const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
   const tool: OfferedTool = {
