@@ -11,6 +11,7 @@ const NAMED: ReadonlyMap<string, string> = new Map([
   ["resources/read", "uri"],
 ]);
 const VISIBLE = /^[\t\x20-\x7e]*$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** What `JSON.parse` takes for a number: other languages have other ideas of hexadecimal and of infinity. */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const BASE64 = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
@@ -66,15 +67,14 @@ function visible(name: string, given: string | undefined): string | undefined {
 }
 
 /** The value a header stands for ("Value Encoding"). */
-function decoded(name: string, given: string | undefined): string | undefined {
-  if (visible(name, given) === undefined || given === undefined) return undefined;
-  if (!given.startsWith("=?base64?") || !given.endsWith("?=")) return given;
-  const [, encoded = ""] = BASE64.exec(given) ?? [];
+function decoded(name: string, header: string | undefined): string | undefined {
+  const given = visible(name, header);
+  if (given === undefined || !given.startsWith("=?base64?") || !given.endsWith("?=")) return given;
+  const encoded = BASE64.exec(given)?.[1];
   try {
-    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
     // Base64 comes in fours, but atob takes it without its padding, too.
-    const isWhole = BASE64.test(given) && encoded.length % 4 === 0;
-    if (isWhole) return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    if (encoded !== undefined && encoded.length % 4 === 0)
+      return utf8.decode(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
   } catch {
     // Said below.
   }

@@ -142,6 +142,22 @@ describe("/mcp over HTTP/1.0", { concurrency: true }, () => {
   });
 });
 
+describe("headers of the eras before on /mcp", { concurrency: true }, () => {
+  it("mean nothing to a request of this one: there is no session, and a stream is not resumed", async () => {
+    await using server = await startServer();
+    await server.publish("a", 1);
+    const headers = { "mcp-session-id": "nobody's", "last-event-id": "1" };
+    const answer = await mcp(server, "tools/list", {}, { headers });
+    assert.deepEqual(said(answer), FINE);
+    assert.equal(answer.headers["mcp-session-id"], undefined);
+    using listener = await listen(server, { resourceSubscriptions: ["hub://channels/a"] }, { headers });
+    assert.equal(listener.stream.reader.headers["mcp-session-id"], undefined);
+    await server.publish("a", 2);
+    await listener.stream.next();
+    assert.deepEqual([listener.stream.waiting, listener.stream.reader.ids], [[], []]);
+  });
+});
+
 describe("methods of HTTP on /mcp", { concurrency: true }, () => {
   it("that the modern era does not have are refused with 405, and say what to do", async () => {
     await using server = await startServer();
