@@ -41,7 +41,11 @@ export class Cli {
   async exit(): Promise<number> {
     const late = AbortSignal.timeout(20_000);
     const tooLate = new Promise<never>((_, reject) => {
-      late.addEventListener("abort", () => reject(new Error(`still runs: ${this.stdout}${this.stderr}`)));
+      late.addEventListener("abort", () => {
+        // The test process would wait for it, whatever came of the test.
+        this.kill("SIGKILL");
+        reject(new Error(`still runs: ${this.stdout}${this.stderr}`));
+      });
     });
     await Promise.race([this.#exit, tooLate]);
     return this.code ?? -1;
