@@ -128,7 +128,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     await hub.close();
     throw error;
   });
-  const notices = new Notices(app.log, hub, connections);
+  const notices = new Notices(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(
     () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),

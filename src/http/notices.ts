@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import type { Hub } from "../core/hub.ts";
+import type { Sessions } from "../mcp/index.ts";
 import type { Connections } from "./limits.ts";
 
 /** Something that happens any number of times a second. */
@@ -13,13 +14,13 @@ interface Happening {
 
 const INTERVAL = 1000;
 
-/** Logs what happened to readers: at most a line a second of each kind, with how often. */
+/** Logs what happened to readers and sessions: at most a line a second of each kind, with how often. */
 export class Notices {
   readonly #log: FastifyBaseLogger;
   readonly #happenings: readonly Happening[];
   readonly #timer: ReturnType<typeof setInterval>;
 
-  constructor(log: FastifyBaseLogger, hub: Hub, connections: Connections) {
+  constructor(log: FastifyBaseLogger, hub: Hub, connections: Connections, sessions: Sessions) {
     this.#log = log;
     this.#happenings = [
       {
@@ -32,6 +33,12 @@ export class Notices {
         level: "warn",
         count: () => connections.refused,
         sentence: (times) => `${counted(times, "reader")} refused: ${connections.limit} are connected, the limit`,
+        told: 0,
+      },
+      {
+        level: "warn",
+        count: () => sessions.evicted,
+        sentence: (times) => `${counted(times, "MCP session")} ended to make room for others`,
         told: 0,
       },
       {

@@ -41,6 +41,8 @@ export interface Entry<Kind extends SessionTransport = SessionTransport> {
 /** The sessions of the initialize era: at most so many, each ended when nobody uses it any more. */
 export class Sessions {
   readonly options: SessionsOptions;
+  /** Sessions ended so far to make room for others. */
+  evicted = 0;
   readonly #context: McpContext;
   /** The one used longest ago comes first. */
   readonly #byId = new Map<string, Entry>();
@@ -133,7 +135,11 @@ export class Sessions {
   #makeRoom(): void {
     const { most } = this.options;
     if (this.#byId.size < most) return;
-    for (const entry of this.#byId.values()) if (entry.open === 0) return this.end(entry);
+    for (const entry of this.#byId.values()) {
+      if (entry.open > 0) continue;
+      this.evicted++;
+      return this.end(entry);
+    }
     throw new HubError("TOO_MANY_CONNECTIONS", `${most} sessions are open and in use, the limit; come back later`);
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ServerInfo } from "../../src/tools/index.ts";
+import { LegacyClient } from "../support/legacy-client.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -103,5 +104,19 @@ describe("hub.logs", () => {
     void server.close();
     const last = JSON.parse((await reader.next()).data) as Record<string, string>;
     assert.deepEqual([last["level"], last["msg"]], ["info", "stopping: 1 reader is ended within 1 s"]);
+  });
+
+  it("tells how many MCP sessions were ended to make room for others", async () => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer({ maxSessions: 1, logLevel: "info", logFile: folder.file("hub.log") });
+    using reader = await server.events("?channel=hub.logs");
+    for (let session = 0; session < 3; session++) await LegacyClient.open(server);
+    let told = 0;
+    while (told < 2) {
+      const { level, msg = "" } = JSON.parse((await reader.next()).data) as Record<string, string>;
+      assert.match(`${level} ${msg}`, /^warn \d MCP sessions? (?:was|were) ended to make room/);
+      told += Number.parseInt(msg, 10);
+    }
+    assert.equal(told, 2);
   });
 });
