@@ -80,14 +80,8 @@ export class Hub {
     const envelope = this.#offered.get(message);
     // A message can be asked for again by its key; then it is not offered anew.
     this.#offered.delete(message);
-    // It has been offered in this turn, and is written when the turn ends.
     if (envelope !== undefined && !isServerChannel(message.channel)) envelope.since = start;
-    return {
-      id: this.idOf(message),
-      message,
-      receivers: envelope?.receivers ?? 0,
-      repeated: envelope === undefined,
-    };
+    return { id: this.idOf(message), message, receivers: envelope?.receivers ?? 0, repeated: envelope === undefined };
   }
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */

@@ -63,7 +63,7 @@ export class Envelope {
   readonly message: Message;
   /** Live readers it was offered to. */
   receivers = 0;
-  /** Milliseconds of `performance.now()` at which it was handed to the log; undefined where nobody measures it. */
+  /** When it was handed to the log, in milliseconds of `performance.now()`; set between being offered and written. */
   since: number | undefined;
   readonly #id: string | undefined;
   readonly #encoded: [Format, Uint8Array][] = [];
