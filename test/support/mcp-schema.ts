@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv";
-
-/** The specification's own schema of revision 2026-07-28, without its descriptions. */
-const SPECIFICATION = JSON.parse(
-  readFileSync(new URL("mcp-2026-07-28.schema.json", import.meta.url), "utf8"),
-) as object;
+import { specTypeSchemas, type SpecTypeName } from "@modelcontextprotocol/server";
 
 /** What each method is answered with. */
-const RESULTS: Readonly<Record<string, string>> = {
+const RESULTS: Readonly<Record<string, SpecTypeName>> = {
   "server/discover": "DiscoverResult",
   "tools/list": "ListToolsResult",
   "tools/call": "CallToolResult",
@@ -21,12 +16,15 @@ const RESULTS: Readonly<Record<string, string>> = {
   "subscriptions/listen": "SubscriptionsListenResult",
 };
 
-/** Errors that the schema says more about than that they are one. */
-const ERRORS: Readonly<Record<number, string>> = {
-  [-32020]: "HeaderMismatchError",
-  [-32021]: "MissingRequiredClientCapabilityError",
-  [-32022]: "UnsupportedProtocolVersionError",
-};
+/** Methods whose results say how long they may be kept (2026-07-28, "Caching"). */
+const CACHEABLE: ReadonlySet<string> = new Set([
+  "server/discover",
+  "tools/list",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+]);
 
 /** A JSON-RPC message from the server. */
 export interface McpMessage {
@@ -47,19 +45,47 @@ export interface McpErrorObject {
 const validator = new AjvJsonSchemaValidator();
 const checks = new Map<object, ReturnType<typeof validator.getValidator>>();
 
-/** Checks what a server sends in answer to a method; throws where the specification's schema does not have it so. */
+/**
+ * Checks what a server of revision 2026-07-28 sends in answer to a method, by the SDK's reading of the specification
+ * and by what that revision requires beyond it.
+ */
 export function checkMessage(method: string, message: McpMessage): McpMessage {
-  if (message.method !== undefined) assertIs("ServerNotification", message);
-  else if (message.error !== undefined) {
+  if (message.method !== undefined) {
+    if (message.method !== "notifications/subscriptions/acknowledged") assertIs("ServerNotification", message);
+    else assertIs("SubscriptionsAcknowledgedNotification", message);
+  } else if (message.error !== undefined) {
     assertIs("JSONRPCErrorResponse", message);
-    const more = ERRORS[message.error.code];
-    if (more !== undefined) assertIs(more, message);
+    checkError(message.error);
   } else {
     assertIs("JSONRPCResultResponse", message);
-    const isInterim = message.result?.["resultType"] === "input_required";
-    assertIs(isInterim ? "InputRequiredResult" : (RESULTS[method] ?? "Result"), message.result);
+    checkResult(method, message.result ?? {});
   }
   return message;
+}
+
+function checkResult(method: string, result: Readonly<Record<string, unknown>>): void {
+  const { resultType, ttlMs, cacheScope, inputRequests, requestState } = result;
+  assert.equal(typeof resultType, "string", "a result has no resultType");
+  const isInterim = resultType === "input_required";
+  if (isInterim) {
+    assert.ok(inputRequests !== undefined || requestState !== undefined, "nothing is asked for");
+  } else {
+    assertIs(RESULTS[method] ?? "Result", result);
+  }
+  if (CACHEABLE.has(method) && !isInterim) {
+    assert.ok(Number.isInteger(ttlMs) && Number(ttlMs) >= 0, "ttlMs");
+    assert.ok(cacheScope === "public" || cacheScope === "private", "cacheScope");
+  } else {
+    assert.deepEqual([ttlMs, cacheScope], [undefined, undefined], `${method} may not be kept`);
+  }
+}
+
+function checkError({ code, data = {} }: McpErrorObject): void {
+  if (code === -32021) assert.equal(typeof data["requiredCapabilities"], "object");
+  if (code === -32022) {
+    assert.ok(Array.isArray(data["supported"]) && data["supported"].length > 0);
+    assert.equal(typeof data["requested"], "string");
+  }
 }
 
 /** Throws where a value is not what a JSON Schema says. */
@@ -70,11 +96,9 @@ export function assertMatches(schema: object, value: unknown, what: string): voi
   assert.ok(valid, `${what}: ${errorMessage}\n${JSON.stringify(value)}`);
 }
 
-const definitions = new Map<string, object>();
-
 /** Throws where a value is not what the specification calls by this name. */
-export function assertIs(name: string, value: unknown): void {
-  let schema = definitions.get(name);
-  if (schema === undefined) definitions.set(name, (schema = { ...SPECIFICATION, $ref: `#/$defs/${name}` }));
-  assertMatches(schema, value, `not a ${name}`);
+export function assertIs(name: SpecTypeName, value: unknown): void {
+  const result = specTypeSchemas[name]["~standard"].validate(value);
+  assert.ok(!("then" in result), "checked at once");
+  assert.equal(result.issues, undefined, `not a ${name}: ${JSON.stringify(value)}`);
 }
