@@ -128,7 +128,8 @@ const text = new TextDecoder();
 /** Messages as the names of their channels, each once. */
 const NAMES: Format = {
   silent: true,
-  encode: ({ channel }) => utf8.encode(`${channel}\n`),
+  // What is not kept is in no resource.
+  encode: ({ channel, ephemeral }) => utf8.encode(ephemeral ? "" : `${channel}\n`),
   join: (parts) => utf8.encode([...new Set(parts.map((part) => text.decode(part)))].join("")),
 };
 

@@ -65,6 +65,16 @@ function clock(test: TestContext): (milliseconds: number) => void {
 }
 
 describe("news of what changed", () => {
+  it("is not told of messages that are not kept", () => {
+    const { ear, updates } = listening({ a: ["a"], all: ["*"] });
+    const typing = { ...draftOf("a", "typing", { ephemeral: true }), offset: 1, time: 0 };
+    const passing = new Envelope(typing, undefined);
+    updates.write(joined([passing], updates.format));
+    assert.deepEqual(ear.told, []);
+    updates.write(joined([passing, envelope("b", 1)], updates.format));
+    assert.deepEqual(ear.told, [["all"]]);
+  });
+
   it("is told at once, then at most every 100 milliseconds, and always after the last change", (test) => {
     const tick = clock(test);
     const { ear, updates } = listening({ a: ["a"] });
