@@ -6,8 +6,8 @@ import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from 
 import { watched } from "./resources.ts";
 import { Updates } from "./updates.ts";
 
-/** Stands among the URIs for the list of resources. */
-const RESOURCE_LIST = "";
+/** Stands among the URIs for the list of resources, as such names do for the other lists. */
+const RESOURCE_LIST = "resources/list_changed";
 
 /** What a listener asked for, and what of it it can have. */
 interface Filter {
@@ -52,7 +52,11 @@ async function follow(
   id: string,
 ): Promise<string> {
   let channelCount = hub.log.size().channels;
-  const listNews = notification(id, "resources/list_changed");
+  const isListNew = (): boolean => {
+    const before = channelCount;
+    channelCount = hub.log.size().channels;
+    return channelCount !== before;
+  };
   const news = new Map(
     granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),
   );
@@ -66,13 +70,7 @@ async function follow(
     },
     changed(names) {
       for (const name of names) {
-        const message = news.get(name);
-        if (message !== undefined) outlet.write(message);
-        else if (name === RESOURCE_LIST) {
-          const { channels } = hub.log.size();
-          if (channels !== channelCount) outlet.write(listNews);
-          channelCount = channels;
-        }
+        if (name !== RESOURCE_LIST || isListNew()) outlet.write(news.get(name) ?? notification(id, name));
       }
     },
     keepAlive: () => outlet.keepAlive(),
@@ -85,7 +83,7 @@ async function follow(
   if (signal.aborted) gone();
   const subscription = hub.subscribe({ channels: updates.channels }, updates);
   const unfollow = offer.changes?.follow((list) => {
-    if (granted[list]) outlet.write(notification(id, `${list}/list_changed`));
+    if (granted[list]) updates.touch(`${list}/list_changed`);
   });
   try {
     return await over;

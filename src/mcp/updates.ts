@@ -71,6 +71,12 @@ export class Updates implements Sink {
     });
   }
 
+  /** Something of this name has changed that no message tells of. */
+  touch(name: string): void {
+    this.#changed.add(name);
+    if (!this.#resting) this.#tell();
+  }
+
   get pending(): number {
     return this.#listener.pending;
   }

@@ -138,6 +138,20 @@ describe("news of what changed", () => {
     assert.deepEqual([[...updates.names], updates.channels], [["two"], patternsOf("a")]);
   });
 
+  it("may be of what no message tells of, and is told as seldom", (test) => {
+    const tick = clock(test);
+    const { ear, updates } = listening({ a: ["a"] });
+    for (let n = 0; n < 1000; n++) updates.touch("list");
+    write(updates, "a");
+    assert.deepEqual(ear.told, [["list"]]);
+    tick(100);
+    assert.deepEqual(ear.told, [["list"], ["list", "a"]]);
+    ear.isLagging = true;
+    for (let n = 0; n < 1000; n++) updates.touch("list");
+    tick(1000);
+    assert.equal(ear.told.length, 2);
+  });
+
   it("is not told of what is not wanted any more", (test) => {
     const tick = clock(test);
     const { ear, updates } = listening({ a: ["a"], b: ["b"] });
