@@ -13,6 +13,8 @@ import {
   type LogLevel,
 } from "./protocol.ts";
 
+const LONGEST_VERSION = 100;
+
 /** What every request of the modern era says about itself (2026-07-28, "_meta"). */
 export interface Meta {
   /** What the client can do. */
@@ -88,5 +90,3 @@ function checkVersion(version: unknown, header: string | undefined): void {
     { status: 400, data: { supported: MODERN_VERSIONS, requested: header.slice(0, LONGEST_VERSION) } },
   );
 }
-
-const LONGEST_VERSION = 100;

@@ -34,6 +34,9 @@ export const CODES = {
 export const LOG_LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Characters of what somebody sent that are named in a sentence. */
+const LONGEST_SHOWN = 100;
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** An error as JSON-RPC tells of it. */
@@ -69,8 +72,6 @@ export function asMcpError(error: unknown): McpError {
   }
   return new McpError(CODES.internal, "Something failed on the server; its log says what", { cause: error });
 }
-
-const LONGEST_SHOWN = 100;
 
 /** What somebody sent, to be named in a sentence: not all of it, and nothing that moves the cursor of a terminal. */
 export function shown(text: string): string {
