@@ -119,7 +119,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     report: (error) => app.log.error(error, "an MCP method failed"),
   });
   const { logLevel, logFile } = config;
-  const mcp = { context: mcpContext, sessions };
+  const mcp = { context: mcpContext, sessions, legacySse: config.legacySse };
   const logger: LoggerOptions = { logLevel, logFile, stream, onLog: (line) => own.log(line) };
   const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
     await own.close();

@@ -2,9 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Answer } from "../mcp/index.ts";
 import { RETRY_AFTER } from "./failures.ts";
-
-/** Bytes that may come in one turn, more than any session keeps; a client is left to come back for the rest. */
-const BURST = 8 * 1024 * 1024;
+import { Untaken } from "./untaken.ts";
 
 /** A request as the official SDK takes it; its body was read already. */
 export function webRequest({ method, headers }: FastifyRequest): Request {
@@ -63,15 +61,14 @@ export async function sendAnswer(
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 async function pump(reader: Reader, raw: ServerResponse, most: number): Promise<void> {
-  // What comes in one turn the socket had no time to take.
-  let isNewTurn = true;
+  const untaken = new Untaken(most);
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      if (isNewTurn && raw.writableLength > most) raw.destroy();
+      const judgement = untaken.judge(raw.writableLength);
+      if (judgement === "slow") raw.destroy();
       if (raw.destroyed) return;
-      if (!isNewTurn && raw.writableLength > BURST) break;
-      if (isNewTurn) setImmediate(() => (isNewTurn = true));
-      isNewTurn = false;
+      // The client takes what there is, and comes back for the rest.
+      if (judgement === "flood") break;
       raw.write(read.value);
     }
     raw.end();

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { HubError } from "../core/errors.ts";
+import type { HubError } from "../core/errors.ts";
 import { asMcpError, eraOf, Streamable, type McpContext, type Sessions } from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
+import { jsonBody } from "./json-body.ts";
+import { legacySse } from "./legacy-sse.ts";
 import { sendAnswer, webRequest } from "./mcp-legacy.ts";
 import { headerOf, modern, sendJson } from "./mcp-modern.ts";
 
@@ -11,11 +13,11 @@ import { headerOf, modern, sendJson } from "./mcp-modern.ts";
 export interface McpDoor {
   readonly context: McpContext;
   readonly sessions: Sessions;
+  /** Whether MCP over HTTP+SSE is served, too. */
+  readonly legacySse: boolean;
 }
 
 const PATH = "/mcp";
-/** Levels of arrays and objects in a body: what reads it later may need stack for each. */
-const MAX_DEPTH = 128;
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
@@ -33,7 +35,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       return fail(request, reply, asHubError(error, context.limits.body));
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
-      const body = parsed(request.body);
+      const body = jsonBody(request.body);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, streamable);
@@ -46,6 +48,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
     scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
       legacy(request, reply, undefined, context, streamable),
     );
+    if (door.legacySse) legacySse(scope, context, door.sessions);
   });
 }
 
@@ -69,25 +72,6 @@ async function legacy(
     release();
     throw error;
   }
-}
-
-/** A body as JSON. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
-function parsed(body: unknown): unknown {
-  let json: unknown;
-  try {
-    json = JSON.parse(body as string);
-  } catch (cause) {
-    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
-  }
-  if (isDeeper(json, MAX_DEPTH)) {
-    throw new HubError("INVALID_REQUEST", `The body is nested deeper than ${MAX_DEPTH} levels; flatten it`);
-  }
-  return json;
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {

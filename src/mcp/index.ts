@@ -6,4 +6,5 @@ export { Changes, type Extras } from "./offer.ts";
 export { asMcpError, LEGACY_VERSIONS, MODERN_VERSIONS } from "./protocol.ts";
 export { RequestStates } from "./request-state.ts";
 export { Sessions } from "./sessions.ts";
+export { SseSessions, type MessageStream } from "./sse-sessions.ts";
 export { Streamable, type Answer } from "./streamable.ts";

@@ -11,6 +11,9 @@ import type { SessionTransport } from "./sessions.ts";
 const MAX_BATCH = 100;
 /** Requests of one session that are answered at once. */
 const MAX_AT_WORK = 256;
+/** Codes of the official SDK for what HTTP refuses in a session. */
+export const REFUSED = -32000;
+export const NO_SESSION = -32001;
 
 /** What is wrong with a POST in a session that speaks this version; undefined where the SDK can take it. */
 export function checkPost(

@@ -2,7 +2,17 @@ import type { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import { kindOf } from "./era.ts";
 import { SentEvents } from "./legacy-events.ts";
-import { cancelledBy, checkInitialize, checkPost, error, idOf, idsOf, refusal } from "./legacy-posts.ts";
+import {
+  cancelledBy,
+  checkInitialize,
+  checkPost,
+  error,
+  idOf,
+  idsOf,
+  NO_SESSION,
+  REFUSED,
+  refusal,
+} from "./legacy-posts.ts";
 import { HttpTransport, OWN_STREAM, RETRY } from "./legacy-transport.ts";
 import { CODES, isObject } from "./protocol.ts";
 import type { Entry, Sessions } from "./sessions.ts";
@@ -11,9 +21,6 @@ import type { Entry, Sessions } from "./sessions.ts";
 const SENT_BYTES = 16 * 1024 * 1024;
 /** From this revision on clients understand an event without data, which gives them a place to come back to. */
 const FIRST_PRIMED = "2025-11-25";
-/** Codes of the official SDK for what HTTP refuses in a session. */
-const REFUSED = -32000;
-const NO_SESSION = -32001;
 
 /** The answer to a request. */
 export interface Answer {

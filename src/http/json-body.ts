@@ -1,0 +1,23 @@
+import { HubError } from "../core/errors.ts";
+
+/** Levels of arrays and objects in a body: what reads it later may need stack for each. */
+const MAX_DEPTH = 128;
+
+/** The text of a body as JSON. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
+export function jsonBody(body: unknown): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(body as string);
+  } catch (cause) {
+    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
+  }
+  if (isDeeper(json, MAX_DEPTH)) {
+    throw new HubError("INVALID_REQUEST", `The body is nested deeper than ${MAX_DEPTH} levels; flatten it`);
+  }
+  return json;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}

@@ -1,0 +1,101 @@
+import type { Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
+import { sseEvent } from "../wire/sse.ts";
+import type { HttpContext } from "./context.ts";
+import { RETRY_AFTER } from "./failures.ts";
+import { jsonBody } from "./json-body.ts";
+import { lastWords } from "./last-words.ts";
+import { queryOf } from "./requested.ts";
+import { freeSocket, streamHead, takeSocket } from "./stream.ts";
+import { Untaken } from "./untaken.ts";
+
+const STREAM = "/sse";
+const MESSAGES = "/messages";
+const COMMENT = ":\n\n";
+
+/** `GET /sse` and `POST /messages`: MCP over HTTP+SSE, the transport of revision 2024-11-05 that others replaced. */
+export function legacySse(scope: FastifyInstance, context: HttpContext, sessions: Sessions): void {
+  const sse = new SseSessions(sessions);
+  const schema = {
+    tags: ["mcp"],
+    description: "HTTP+SSE of the Model Context Protocol, as revision 2024-11-05 has it.",
+  };
+  scope.get(
+    STREAM,
+    { schema: { ...schema, summary: "Open an MCP session" }, exposeHeadRoute: false },
+    (request, reply) => open(request, reply, context, sse),
+  );
+  scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, async (request, reply) => {
+    const id = queryOf(request.url).get("sessionId");
+    const answer = await sse.receive(id, jsonBody(request.body), context.principal());
+    if (answer.status === 503) reply.header("retry-after", RETRY_AFTER);
+    reply.status(answer.status).headers(Object.fromEntries(answer.headers));
+    return reply.send(answer.body === null ? undefined : await answer.text());
+  });
+}
+
+async function open(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { connections, limits, heartbeat, principal }: HttpContext,
+  sse: SseSessions,
+): Promise<FastifyReply> {
+  const socket = freeSocket(request, reply);
+  const leave = connections.enter("mcp");
+  const stream = new SocketStream(socket, limits.pending);
+  let session: Awaited<ReturnType<SseSessions["begin"]>>;
+  try {
+    session = await sse.begin(principal(), stream);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  const heart = setInterval(() => stream.comment(), heartbeat * 1000).unref();
+  const over = (): void => {
+    clearInterval(heart);
+    leave();
+    session.end();
+  };
+  reply.hijack();
+  // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
+  await turn();
+  if (!socket.writable) over();
+  else {
+    socket.once("close", over);
+    takeSocket(socket, reply);
+    socket.write(streamHead(reply) + sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` }));
+  }
+  return reply;
+}
+
+/** What a session says, as events on a connection that it has to itself. */
+class SocketStream implements MessageStream {
+  readonly #socket: Socket;
+  readonly #untaken: Untaken;
+
+  constructor(socket: Socket, most: number) {
+    this.#socket = socket;
+    this.#untaken = new Untaken(most);
+  }
+
+  write(message: string): void {
+    this.#send(sseEvent({ event: "message", data: message }));
+  }
+
+  comment(): void {
+    this.#send(COMMENT);
+  }
+
+  end(): void {
+    lastWords(this.#socket);
+  }
+
+  #send(text: string): void {
+    if (!this.#socket.writable) return;
+    // Nobody can come back for the rest of what this transport says.
+    if (this.#untaken.judge(this.#socket.writableLength) === "little") this.#socket.write(text);
+    else this.#socket.destroy();
+  }
+}
