@@ -8,7 +8,7 @@ const WAITING = 'sse_mcp_connections{door="waiting"}';
 const EMBEDDED = ["--port", "0", "--data", "memory:"];
 
 for (const [name, revision] of Object.entries(STDIO_CLIENTS) as [StdioClientName, string][]) {
-  describe(`the official client ${name} over stdio`, { concurrency: 3 }, () => {
+  describe(`the official client ${name} over stdio`, { concurrency: 2 }, () => {
     it("lists the tools and calls them, reads resources and gets prompts", async () => {
       await using server = await startServer();
       await using agent = await openStdioClient(name, ["--url", server.url]);
@@ -85,7 +85,7 @@ for (const [name, revision] of Object.entries(STDIO_CLIENTS) as [StdioClientName
   });
 }
 
-describe("two clients over stdio on one hub", { concurrency: 3 }, () => {
+describe("two clients over stdio on one hub", { concurrency: 2 }, () => {
   it("hold a conversation: what one sends, the other has waited for", async () => {
     await using server = await startServer();
     await using ann = await openStdioClient("v2 in auto mode", ["--url", `${server.url}/mcp`]);

@@ -31,10 +31,10 @@ describe("lines", () => {
   });
 });
 
-describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
+describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
   it("says what is wrong with a line, and reads on", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     const wrong: readonly (readonly [string | Uint8Array, number, unknown])[] = [
       ["no JSON\n", -32700, null],
       [Buffer.from([0x22, 0xff, 0x22, 0x0a]), -32700, null],
@@ -55,7 +55,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
 
   it("reads text that comes in pieces, several messages at once, and batches", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     await bridge.initialize();
     const call = { name: "send_sse_message", arguments: { message: "Grüße 👋", channel: "a" } };
     const bytes = Buffer.from(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: call })}\r\n`);
@@ -78,7 +78,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
 
   it("lets the hub say that a message is too long for it", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     const send = { name: "send_sse_message", arguments: { message: "x".repeat(2 * MB) } };
     bridge.modern(1, "tools/call", send);
     const { id, error } = await bridge.next();
@@ -89,7 +89,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
   it("has at most 256 requests on their way, then waits before it reads on", async () => {
     const open: Asked[] = [];
     await using hub = await ScriptedHub.start((asked) => void open.push(asked));
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     for (let id = 1; id <= 300; id++) bridge.modern(id, "tools/list");
     const answered = new Set<unknown>();
     let most = 0;
@@ -122,7 +122,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
       };
       more();
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     bridge.cli.child.stdout.pause();
     bridge.modern(1, "tools/call", { name: "a" });
     await until("the hub cannot get rid of more", () => stopped);
@@ -144,7 +144,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
       stream(event({ method: "notifications/message", params: { data: "é".repeat(3) } }));
       return response.end(event({ id: 2, result: {} }));
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     bridge.modern(1, "tools/list");
     assert.equal((await bridge.next()).result?.["text"], "a\nb\u2028");
     bridge.modern(2, "tools/list");
@@ -179,7 +179,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 3 }, () => {
           return reply({ result: {} });
       }
     });
-    await using bridge = new StdioBridge(["--url", hub.url, "--header", "Authorization: Bearer secret"]);
+    await using bridge = await StdioBridge.open(["--url", hub.url, "--header", "Authorization: Bearer secret"]);
     const expected: readonly (readonly [number, RegExp])[] = [
       [401, /^The hub answered 401 Unauthorized; give what it asks for with --header "Name: value"$/],
       [403, /^no$/],

@@ -13,10 +13,10 @@ function newsOf({ method, params = {} }: Line): readonly unknown[] {
   return [method, params["uri"], (params["_meta"] as Record<string, unknown>)[SUBSCRIPTION]];
 }
 
-describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => {
+describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 2 }, () => {
   it("repeats in headers what the hub compares with the body, in Base64 where it must", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     for (const [id, uri] of ["hub://channels/grüße", " hub://channels", "=?base64?aHVi?=", ""].entries()) {
       bridge.modern(id, "resources/read", { uri });
       const { error } = await bridge.answer(id);
@@ -33,14 +33,14 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("repeats the arguments that a tool's schema says, whether the client has listed the tools here or not", async () => {
     await using server = await startServer({}, fixtures());
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     const call = (region: unknown): object => ({ name: "test_header_param", arguments: { region, level: 3 } });
     for (const [id, region] of ["eu", "Österreich", " eu ", "=?base64?eu?=", null].entries()) {
       bridge.modern(id, "tools/call", call(region));
       const { result, error } = await bridge.answer(id);
       assert.match(JSON.stringify(result), /\\"level\\":3/, error?.message);
     }
-    await using other = new StdioBridge(["--url", server.url]);
+    await using other = await StdioBridge.open(["--url", server.url]);
     other.modern(1, "tools/list");
     await other.answer(1);
     other.modern(2, "tools/call", call("eu"));
@@ -65,7 +65,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
       },
     ];
     await using hub = await ScriptedHub.start(({ reply }) => reply({ result: { tools, ttlMs: 1 } }));
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     bridge.modern(1, "tools/list");
     const { result = {} } = await bridge.next();
     assert.deepEqual(
@@ -83,7 +83,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("closes the connection of a request that is cancelled, and writes nothing more of it", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     bridge.modern(1, "tools/call", WAIT);
     const waiting = (): Promise<number> => server.metric('sse_mcp_connections{door="waiting"}');
     await until("it waits", async () => (await waiting()) === 1);
@@ -99,7 +99,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("refuses a second request with the id of one that is being answered", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     bridge.modern(1, "tools/call", WAIT);
     bridge.modern(1, "server/discover");
     assert.equal((await bridge.next()).error?.code, -32600);
@@ -107,7 +107,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("passes progress on before the answer", async () => {
     await using server = await startServer({}, fixtures());
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     const _meta = {
       "io.modelcontextprotocol/protocolVersion": "2026-07-28",
       "io.modelcontextprotocol/clientCapabilities": {},
@@ -121,7 +121,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("opens a subscription again when the hub has ended it: one acknowledgement, then what may be missed", async () => {
     await using first = await startServer();
-    await using bridge = new StdioBridge(["--url", first.url]);
+    await using bridge = await StdioBridge.open(["--url", first.url]);
     const notifications = { resourcesListChanged: true, resourceSubscriptions: ["hub://channels/a", "no://such"] };
     bridge.modern("s", "subscriptions/listen", { notifications });
     const { method, params } = await bridge.next();
@@ -167,7 +167,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
           return reply({ error: { code: -32602, message: "no more" } });
       }
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     bridge.modern(1, "subscriptions/listen", { notifications: { toolsListChanged: true } });
     assert.equal((await bridge.next()).method, "notifications/subscriptions/acknowledged");
     assert.deepEqual(newsOf(await bridge.next()), ["notifications/tools/list_changed", undefined, 1]);
@@ -177,7 +177,7 @@ describe("sse-mcp-server stdio, revision 2026-07-28", { concurrency: 3 }, () => 
 
   it("answers a subscription that never began with why", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     bridge.modern(1, "subscriptions/listen", {});
     assert.equal((await bridge.next()).error?.code, -32602);
     await server.close();

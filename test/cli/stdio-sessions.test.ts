@@ -28,10 +28,10 @@ function sessions(other: (asked: Asked, hub: ScriptedHub) => void): (asked: Aske
   };
 }
 
-describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, () => {
+describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 2 }, () => {
   it("opens one session, says its id and revision from then on, and ends it", async () => {
     await using hub = await ScriptedHub.start(sessions(({ reply }) => reply({ result: {} })));
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     const { result } = await bridge.initialize();
     assert.equal(result?.["protocolVersion"], "2025-06-18");
     bridge.send({ id: 1, method: "ping" });
@@ -51,7 +51,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
 
   it("keeps the order of what comes before the session is open", async () => {
     await using hub = await ScriptedHub.start(sessions(({ reply }) => reply({ result: {} })));
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "t", version: "1" } };
     bridge.send(
       { id: 0, method: "initialize", params },
@@ -69,7 +69,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
 
   it("carries what the hub asks the client, and what the client answers", async () => {
     await using server = await startServer({}, fixtures());
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     await bridge.initialize({ elicitation: {}, sampling: {} });
     bridge.send({ id: 1, method: "tools/call", params: { name: "test_elicitation", arguments: { message: "Who?" } } });
     const asked = await bridge.next();
@@ -80,7 +80,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
 
   it("comes back for an answer whose stream the hub has ended", async () => {
     await using server = await startServer({}, fixtures());
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     await bridge.initialize();
     bridge.send({ id: 1, method: "tools/call", params: { name: "test_reconnection", arguments: {} } });
     const { result, error } = await bridge.answer(1);
@@ -98,7 +98,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
       asked.stream(event(`e${streams}`, streams));
       if (streams < 4) asked.response.write(":\n\n", () => asked.response.destroy());
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     await bridge.initialize();
     const numbers = [await bridge.next(), await bridge.next(), await bridge.next()].map(({ params }) => params?.["n"]);
     assert.deepEqual(numbers, [1, 2, 4]);
@@ -111,7 +111,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
       if (asked.method === "GET") asked.response.writeHead(405).end();
       else sessions(({ reply }) => reply({ result: {} }))(asked, self);
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     await bridge.initialize();
     bridge.send({ id: 1, method: "ping" });
     assert.equal((await bridge.next()).id, 1);
@@ -127,7 +127,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
         else response.writeHead(404).end();
       }),
     );
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     await bridge.initialize();
     bridge.send({ id: 1, method: "resources/subscribe", params: { uri: "hub://a" } });
     bridge.send({ id: 2, method: "resources/subscribe", params: { uri: "hub://b" } });
@@ -165,7 +165,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
       }
       return reply({ error: { code: 503, message: "1000 sessions are open" } });
     });
-    await using bridge = new StdioBridge(["--url", hub.url]);
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
     await bridge.initialize();
     bridge.send({ id: 1, method: "ping" });
     const { error } = await bridge.next();
@@ -177,7 +177,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
 
   it("passes on what the hub says of requests without a session, and drops the rest with a word", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     bridge.send({ id: 1, method: "tools/list" });
     const { error } = await bridge.next();
     assert.match(error?.message ?? "", /send initialize to open a session/);
@@ -189,7 +189,7 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 3 }, ()
 
   it("cancels a request at the hub, and writes nothing more of it", async () => {
     await using server = await startServer();
-    await using bridge = new StdioBridge(["--url", server.url]);
+    await using bridge = await StdioBridge.open(["--url", server.url]);
     await bridge.initialize();
     const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
     bridge.send({ id: 1, method: "tools/call", params: wait });

@@ -11,14 +11,13 @@ import { until } from "../support/until.ts";
 const EMBEDDED = ["--port", "0", "--data", "memory:"];
 const NOWHERE = "http://127.0.0.1:1/mcp";
 
-async function urlOf({ cli }: StdioBridge): Promise<string> {
-  await until("the hub listens", () => /listens on \S+ /.test(cli.stderr) || cli.code !== undefined);
+function urlOf({ cli }: StdioBridge): string {
   const url = /listens on (\S+) /.exec(cli.stderr)?.[1];
   assert.ok(url !== undefined, cli.stderr);
   return url;
 }
 
-describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
+describe("sse-mcp-server stdio", { concurrency: 2 }, () => {
   it("says what it can do with --help", async () => {
     const { code, stdout, stderr } = await runCli(["stdio", "--help"]);
     assert.deepEqual([code, stderr], [0, ""]);
@@ -70,8 +69,11 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
 
   it("runs a hub of its own that others join at its port, with the settings of any hub", async () => {
     using folder = new TemporaryFolder();
-    await using bridge = new StdioBridge(["--port", "0"], { cwd: folder.path, env: { MAX_MESSAGE_BYTES: "10" } });
-    const url = await urlOf(bridge);
+    await using bridge = await StdioBridge.open(["--port", "0"], {
+      cwd: folder.path,
+      env: { MAX_MESSAGE_BYTES: "10" },
+    });
+    const url = urlOf(bridge);
     bridge.modern(1, "tools/call", { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } });
     const waits = async (): Promise<boolean> =>
       (await request(`${url}/metrics`)).text.includes('sse_mcp_connections{door="waiting"} 1\n');
@@ -86,8 +88,8 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
   });
 
   it("keeps standard output for messages, whatever the hub logs", async () => {
-    await using bridge = new StdioBridge([...EMBEDDED, "--log-level", "trace"]);
-    const url = await urlOf(bridge);
+    await using bridge = await StdioBridge.open([...EMBEDDED, "--log-level", "trace"]);
+    const url = urlOf(bridge);
     await request(`${url}/health`);
     bridge.modern(1, "server/discover");
     assert.equal((await bridge.next()).id, 1);
@@ -111,20 +113,18 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
         (bridge: StdioBridge) => bridge.cli.kill("SIGTERM"),
         (bridge: StdioBridge) => bridge.cli.kill("SIGINT"),
       ];
-      await Promise.all(
-        ends.map(async (end) => {
-          await using bridge = new StdioBridge(words);
-          await bridge.initialize();
-          const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
-          bridge.send({ id: 1, method: "tools/call", params: wait });
-          bridge.modern(2, "tools/call", wait);
-          bridge.modern(3, "subscriptions/listen", { notifications: { resourcesListChanged: true } });
-          bridge.modern(4, "server/discover");
-          await bridge.answer(4);
-          end(bridge);
-          assert.equal(await bridge.cli.exit(), 0);
-        }),
-      );
+      for (const end of ends) {
+        await using bridge = await StdioBridge.open(words);
+        await bridge.initialize();
+        const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
+        bridge.send({ id: 1, method: "tools/call", params: wait });
+        bridge.modern(2, "tools/call", wait);
+        bridge.modern(3, "subscriptions/listen", { notifications: { resourcesListChanged: true } });
+        bridge.modern(4, "server/discover");
+        await bridge.answer(4);
+        end(bridge);
+        assert.equal(await bridge.cli.exit(), 0);
+      }
       await until("its session is over", async () => (await server.metric('sse_mcp_connections{door="mcp"}')) === 0);
       assert.equal(await server.metric('sse_mcp_connections{door="waiting"}'), 0);
     });
@@ -142,8 +142,7 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
   });
 
   it("goes on when nobody reads what it says on standard error", async () => {
-    await using bridge = new StdioBridge([...EMBEDDED, "--log-level", "trace"]);
-    await urlOf(bridge);
+    await using bridge = await StdioBridge.open([...EMBEDDED, "--log-level", "trace"]);
     bridge.cli.child.stderr.destroy();
     for (let id = 0; id < 3; id++) {
       bridge.send({ id: "a", method: "notifications" }, { method: "nonsense" });
@@ -154,15 +153,14 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
   });
 
   it("ends when nobody reads its answers any more", async () => {
-    await using bridge = new StdioBridge(EMBEDDED);
-    await urlOf(bridge);
+    await using bridge = await StdioBridge.open(EMBEDDED);
     bridge.cli.child.stdout.destroy();
     bridge.modern(1, "server/discover");
     assert.equal(await bridge.cli.exit(), 0);
   });
 
   it("answers with what to do where no hub is, or something else is, and says on standard error what it drops", async () => {
-    await using bridge = new StdioBridge(["--url", NOWHERE]);
+    await using bridge = await StdioBridge.open(["--url", NOWHERE]);
     bridge.modern("probe", "server/discover");
     const { error } = await bridge.answer("probe");
     assert.equal(error?.code, 503);
@@ -172,7 +170,7 @@ describe("sse-mcp-server stdio", { concurrency: 3 }, () => {
     await until("the line", () => /notifications\/initialized could not be passed on: .+\n/.test(bridge.cli.stderr));
 
     await using server = await startServer();
-    await using other = new StdioBridge(["--url", `${server.url}/nowhere`]);
+    await using other = await StdioBridge.open(["--url", `${server.url}/nowhere`]);
     other.modern(1, "server/discover");
     const { error: lost } = await other.answer(1);
     assert.equal(lost?.code, 404);

@@ -1,5 +1,6 @@
 import { Cli, type CliOptions } from "./cli.ts";
 import { Queue } from "./queue.ts";
+import { until } from "./until.ts";
 
 /** A message as a client of the bridge reads it. */
 export interface Line {
@@ -11,6 +12,7 @@ export interface Line {
   readonly error?: { readonly code: number; readonly message: string };
 }
 
+const START = 60_000;
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
   "io.modelcontextprotocol/clientInfo": { name: "test", version: "1.0.0" },
@@ -22,7 +24,7 @@ export class StdioBridge implements AsyncDisposable {
   readonly cli: Cli;
   readonly #lines = new Queue<Line>("a message");
 
-  constructor(words: readonly string[], options: Pick<CliOptions, "env" | "cwd"> = {}) {
+  private constructor(words: readonly string[], options: Pick<CliOptions, "env" | "cwd">) {
     this.cli = new Cli(["stdio", ...words], { ...options, open: true });
     let rest = "";
     this.cli.child.stdout
@@ -32,6 +34,15 @@ export class StdioBridge implements AsyncDisposable {
         for (const line of lines) this.#lines.put(JSON.parse(line) as Line);
       })
       .on("end", () => this.#lines.end());
+  }
+
+  /** Starts it; resolves when it reads what it is told. */
+  static async open(words: readonly string[], options: Pick<CliOptions, "env" | "cwd"> = {}): Promise<StdioBridge> {
+    const bridge = new StdioBridge(words, options);
+    const { cli } = bridge;
+    // A machine that is busy with other tests takes long to load it.
+    await until("it is ready", () => cli.stderr.includes("\n") || cli.code !== undefined, START);
+    return bridge;
   }
 
   /** Writes bytes as they are. */
@@ -58,8 +69,12 @@ export class StdioBridge implements AsyncDisposable {
   }
 
   /** The next message. */
-  next(): Promise<Line> {
-    return this.#lines.next();
+  async next(): Promise<Line> {
+    try {
+      return await this.#lines.next();
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}; it said ${this.cli.stderr}`, { cause });
+    }
   }
 
   /** The next message that is the answer to this request. */

@@ -13,7 +13,7 @@ import {
   type RpcRequest,
   type RpcResponse,
 } from "./message.ts";
-import { isModern, Modern } from "./modern.ts";
+import { isModern, LISTEN, Modern } from "./modern.ts";
 import type { Output } from "./output.ts";
 import { Room } from "./room.ts";
 import { discard, type Upstream } from "./upstream.ts";
@@ -22,7 +22,7 @@ import { discard, type Upstream } from "./upstream.ts";
 const MAX_AT_ONCE = 256;
 const MAX_BYTES_AT_ONCE = 64 * 1024 * 1024;
 /** Milliseconds that answers may still take when the client has said all. */
-const GRACE = 300;
+const GRACE = 1000;
 
 export interface BridgeOptions {
   readonly upstream: Upstream;
@@ -56,6 +56,8 @@ export class Bridge {
       if (this.#over.signal.aborted) return;
       await this.#take(line);
     }
+    // These have no answer to wait for.
+    for (const { job } of this.#running.values()) if (job.request.method === LISTEN) job.abort();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, GRACE);
     await Promise.race([this.#requests.empty(), late.promise]);

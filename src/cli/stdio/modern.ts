@@ -22,6 +22,7 @@ const NAMED: Readonly<Record<string, string>> = {
   "prompts/get": "name",
   "resources/read": "uri",
 };
+export const LISTEN = "subscriptions/listen";
 const LIST = "tools/list";
 const CALL = "tools/call";
 /** Pages that a list of tools is read to. */
@@ -44,7 +45,7 @@ export class Modern implements Era {
   }
 
   async answer(job: Job): Promise<void> {
-    if (job.request.method === "subscriptions/listen") {
+    if (job.request.method === LISTEN) {
       return listen(job, () => this.post(job.request, job.signal), this.#note);
     }
     if ((await this.#attempt(job, true)) === "again") await this.#attempt(job, false);
