@@ -116,6 +116,11 @@ export class Hub {
     else void this.#catchUp(subscription);
   }
 
+  /** Hands over what a subscription was offered in this turn, so that what its socket is given next comes behind it. */
+  give(subscription: Subscription): void {
+    this.#delivery.give(subscription);
+  }
+
   /** Makes a subscription read fewer channels; a pattern it does not have changes nothing. */
   remove(subscription: Subscription, channels: readonly ChannelPattern[]): void {
     const live = this.#leave(subscription);

@@ -36,6 +36,19 @@ describe("a published message", () => {
     );
   });
 
+  it("hands over what was offered in this turn before the turn ends, where it is asked to", async () => {
+    const ends: (() => void)[] = [];
+    await using hub = await openHub(new MemoryLog(FOREVER), { endOfTurn: (write) => void ends.push(write) });
+    const sink = new TestSink();
+    const subscription = hub.subscribe({ channels: patternsOf("a") }, sink);
+    await hub.publish(draftOf("a", 1));
+    assert.deepEqual(sink.data, []);
+    hub.give(subscription);
+    assert.deepEqual(sink.data, [1]);
+    for (const end of ends) end();
+    assert.deepEqual(sink.data, [1]);
+  });
+
   it("[LOG-1] reaches everyone in the same order, whatever the channels and whoever publishes", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const [all, some, late] = [new TestSink(), new TestSink(), new TestSink()];
