@@ -11,6 +11,7 @@ const RULES: Readonly<
 > = {
   core: { own: ["core"], packages: [], node: false },
   wire: { own: ["wire"], packages: [], node: false },
+  client: { own: ["client", "wire"], packages: [], node: false },
   logs: { own: ["logs", "core"], packages: [], node: true },
   tools: { own: ["tools", "core", "wire"], packages: ["zod"], node: false },
   mcp: { own: ["mcp", "core", "tools", "wire"], packages: ["zod", "@modelcontextprotocol/server"], node: false },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as client from "../src/client/index.ts";
 import { settingNames, variable } from "../src/config.ts";
 import { hubErrorCodes } from "../src/core/errors.ts";
 import * as surface from "../src/index.ts";
@@ -11,6 +12,22 @@ describe("the public surface", () => {
   it("exports these names", () => {
     const names = ["ConfigError", "HubError", "configure", "createServer", "defaults", "hubErrorCodes", "version"];
     assert.deepEqual(Object.keys(surface).sort(), names);
+  });
+
+  it("exports these names to clients", () => {
+    assert.deepEqual(Object.keys(client).sort(), ["HubClientError", "connect"]);
+    using hub = Object.assign(client.connect("http://localhost:8000"), { [Symbol.dispose]: () => hub.close() });
+    const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(hub));
+    assert.deepEqual(methods.sort(), [
+      "call",
+      "close",
+      "constructor",
+      "onState",
+      "publish",
+      "state",
+      "subscribe",
+      "tools",
+    ]);
   });
 
   it("has these error codes", () => {

@@ -1,0 +1,113 @@
+/** The codes that the library itself gives; the server's own are added as they are, such as `TOO_MANY_CHANNELS`. */
+export type HubClientErrorCode =
+  | "INVALID_URL"
+  | "INVALID_PATTERN"
+  | "NOT_A_HUB"
+  | "UNAUTHORIZED"
+  | "FORBIDDEN"
+  | "REFUSED"
+  | "RATE_LIMITED"
+  | "UNAVAILABLE"
+  | "UNREACHABLE"
+  | "CONNECTION_LOST"
+  | "SILENT"
+  | "TIMEOUT"
+  | "CLOSED"
+  | (string & {});
+
+export interface HubClientErrorOptions extends ErrorOptions {
+  readonly final: boolean;
+  readonly status?: number;
+  readonly retryAfter?: number | undefined;
+}
+
+/** What went wrong between this client and its hub; docs/client.md has every code. */
+export class HubClientError extends Error {
+  override readonly name = "HubClientError";
+  /** Stays the same from version to version; the sentence may not. */
+  readonly code: HubClientErrorCode;
+  /** Whether trying the same again is of no use. A connection is tried again after all other failures. */
+  readonly final: boolean;
+  /** The HTTP status, where there was an answer. */
+  readonly status: number | undefined;
+  /** Milliseconds after which the server wants to be asked again, where it said so. */
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    code: HubClientErrorCode,
+    sentence: string,
+    { final, status, retryAfter, ...rest }: HubClientErrorOptions,
+  ) {
+    super(sentence, rest);
+    this.code = code;
+    this.final = final;
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+
+  /** As plain data: errors lose their fields on the way to another tab. */
+  toJSON(): HubClientErrorData {
+    const { code, message, final, status, retryAfter } = this;
+    return { code, message, final, ...(status && { status }), ...(retryAfter && { retryAfter }) };
+  }
+}
+
+export interface HubClientErrorData {
+  readonly code: HubClientErrorCode;
+  readonly message: string;
+  readonly final: boolean;
+  readonly status?: number;
+  readonly retryAfter?: number;
+}
+
+/** An error that came from another tab. */
+export function errorFrom({ code, message, ...rest }: HubClientErrorData): HubClientError {
+  return new HubClientError(code, message, rest);
+}
+
+/** What an answer means that is not the one hoped for. Takes its body. */
+export async function refusal(response: Response): Promise<HubClientError> {
+  const { status } = response;
+  const { code, detail } = reasonIn(await response.text().catch(() => ""));
+  const retryAfter = milliseconds(response.headers.get("retry-after"));
+  // Whatever it says of itself: a server that fails, or is asked too much, may do better later.
+  const final = status < 500 && ![408, 425, 429].includes(status);
+  // There is no such route, so whatever code it gives is not one of ours.
+  const known = status === 404 || status === 405 ? "NOT_A_HUB" : (code ?? codeOf(status));
+  const sentence = detail ?? `The server answered ${status} ${response.statusText}`.trimEnd();
+  return new HubClientError(known, sentence, { final, status, retryAfter });
+}
+
+function codeOf(status: number): HubClientErrorCode {
+  if (status === 401) return "UNAUTHORIZED";
+  if (status === 403) return "FORBIDDEN";
+  if (status === 429) return "RATE_LIMITED";
+  if (status >= 500 || status === 408 || status === 425) return "UNAVAILABLE";
+  return status === 400 || status === 413 || status === 422 ? "REFUSED" : "NOT_A_HUB";
+}
+
+/** The code and the sentence of a problem (RFC 9457) or of a JSON-RPC error. */
+function reasonIn(text: string): { readonly code?: string; readonly detail?: string } {
+  try {
+    const { code, detail, error } = JSON.parse(text) as {
+      code?: unknown;
+      detail?: unknown;
+      error?: { message?: unknown; data?: { code?: unknown } };
+    };
+    const found = code ?? error?.data?.code;
+    const said = detail ?? error?.message;
+    return {
+      ...(typeof found === "string" && /^[A-Z_]+$/.test(found) && { code: found }),
+      ...(typeof said === "string" && { detail: said }),
+    };
+  } catch {
+    return {};
+  }
+}
+
+/** `Retry-After`: seconds, or a date. */
+function milliseconds(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const wait = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
+}

@@ -1,0 +1,275 @@
+import { firstOf, compareCursors } from "./cursor.ts";
+import { Door, type Headers } from "./door.ts";
+import { HubClientError } from "./error.ts";
+import { eventsOf } from "./events.ts";
+import type { Feed, FeedEvent, HubState, StreamEvent } from "./feed.ts";
+import { Line, type LineOptions } from "./line.ts";
+import type { Receipt, Tool, ToolResult } from "./message.ts";
+import { checkedPatterns, coverAll, unionOf } from "./pattern.ts";
+import { call, Reader } from "./reader.ts";
+import { Requests, type CallOptions, type PublishOptions } from "./requests.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
+import { mayShare, Tabs } from "./tabs.ts";
+import { onWake } from "./wake.ts";
+import { webSocketOf } from "./web-socket.ts";
+
+export interface ConnectOptions {
+  /** How messages come. Default: `sse`. */
+  readonly transport?: "sse" | "websocket";
+  /**
+   * Headers of every request, or a function that is asked for them before each. Browsers send none with the handshake
+   * of a WebSocket. Default: none.
+   */
+  readonly headers?: Headers;
+  /**
+   * Whether tabs of one origin share one connection: those with the same address and, where it is text, the same
+   * text. Default: true in pages that have Web Locks and BroadcastChannel, unless `headers` are given, since another
+   * tab may be another person's.
+   */
+  readonly share?: boolean | string;
+  /** Milliseconds before the first attempt to come back. Default: what the server says with `retry:`, else 1000. */
+  readonly retry?: number;
+  /** Milliseconds between attempts at most. Default: 30 000. */
+  readonly retryMost?: number;
+  /**
+   * Milliseconds without a byte after which a connection counts as dead. Default: two and a half heartbeats, which
+   * are 37 500 over SSE, and over WebSocket what the server says.
+   */
+  readonly silence?: number;
+  /** Milliseconds a publication or a call may take, with all its attempts. Default: 60 000. */
+  readonly timeout?: number;
+  /** Closes the hub. */
+  readonly signal?: AbortSignal;
+  /** In place of the global one. */
+  readonly fetch?: typeof fetch;
+  /** Opens a WebSocket, in place of the global constructor; Node's own takes headers as a second argument. */
+  readonly webSocket?: (url: string) => WebSocket;
+}
+
+/** Where a reader reads. */
+interface Place {
+  /** Whether the feed is to bring what it wants. */
+  joins: boolean;
+  /** With which it catches up. */
+  own: Line | undefined;
+}
+
+/** A hub, as `connect` gives it. */
+export class Hub {
+  readonly #line: LineOptions;
+  readonly #requests: Requests;
+  readonly #feed: Feed;
+  readonly #isShared: boolean;
+  readonly #readers = new Map<Reader, Place>();
+  readonly #stateListeners = new Set<(state: HubState) => void>();
+  readonly #closing = new AbortController();
+  readonly #stopWaking: () => void;
+  #state: HubState = { kind: "idle" };
+  #wanting = false;
+
+  /** Throws `INVALID_URL`. */
+  constructor(url: string | URL, options: ConnectOptions = {}) {
+    const { transport = "sse", headers = {}, retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
+    const door = new Door(url, {
+      headers,
+      fetch: options.fetch ?? ((...request) => fetch(...request)),
+      webSocket: options.webSocket ?? ((address) => new WebSocket(address)),
+    });
+    const backoff = { first, most };
+    const { silence, share = mayShare() && options.headers === undefined } = options;
+    this.#line = { door, transport: transport === "sse" ? eventsOf(door) : webSocketOf(door), backoff, silence };
+    this.#requests = new Requests({ door, backoff, timeout, closing: this.#closing.signal });
+    this.#isShared = share !== false;
+    const hear = (event: FeedEvent): void => this.#hear(event);
+    this.#feed = this.#isShared
+      ? new Tabs(`${door.base} ${String(share)}`, this.#line, hear)
+      : new Line(this.#line, hear);
+    this.#stopWaking = onWake((suspect) => this.#wake(suspect));
+    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    if (options.signal?.aborted) this.close();
+  }
+
+  /** How the connection is. */
+  get state(): HubState {
+    return this.#state;
+  }
+
+  /** Calls back whenever the state changes. Returns how to stop that. */
+  onState(listener: (state: HubState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  /** Reads channels and patterns. Throws `INVALID_PATTERN`, or `CLOSED`. */
+  subscribe<Data = unknown>(
+    channels: string | readonly string[],
+    options: SubscribeOptions<Data> = {},
+  ): Subscription<Data> {
+    if (this.#state.kind === "closed") throw new HubClientError("CLOSED", "The hub was closed", { final: true });
+    const reader = new Reader(checkedPatterns(channels), options as SubscribeOptions, {
+      resumed: () => this.#begin(reader),
+      paused: () => this.#leave(reader),
+      ended: () => {
+        this.#leave(reader);
+        this.#readers.delete(reader);
+      },
+    });
+    this.#readers.set(reader, { joins: false, own: undefined });
+    if (options.signal?.aborted) reader.close();
+    else this.#begin(reader);
+    return reader as Subscription<never>;
+  }
+
+  /** Publishes data, which is any JSON; resolves once it is kept. Rejects with `HubClientError`. */
+  publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    return this.#requests.publish(channel, data, options, this.#feed);
+  }
+
+  /** The tools the hub offers. Rejects with `HubClientError`. */
+  tools(options: CallOptions = {}): Promise<readonly Tool[]> {
+    return this.#requests.tools(options);
+  }
+
+  /** Calls a tool, once. A result with `isError` is what the tool has to say. Rejects with `HubClientError`. */
+  call(name: string, input: object = {}, options: CallOptions = {}): Promise<ToolResult> {
+    return this.#requests.call(name, input, options);
+  }
+
+  /** Ends everything. */
+  close(): void {
+    this.#end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+  }
+
+  /** Those who read with the others. */
+  get #joined(): readonly Reader[] {
+    return [...this.#readers].filter(([, { joins }]) => joins).map(([reader]) => reader);
+  }
+
+  #end(error?: HubClientError): void {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#stopWaking();
+    for (const reader of this.#readers.keys()) reader.end(error);
+    this.#feed.close();
+    this.#setState({ kind: "closed", ...(error && { error }) });
+  }
+
+  /**
+   * Lets a reader begin at its position. One from now on joins the feed; so does one from an earlier place where the
+   * feed has no others. Else it would hold them up while it catches up: that it does with a line of its own.
+   */
+  #begin(reader: Reader): void {
+    const place = this.#readers.get(reader);
+    if (place === undefined) return;
+    const isAlone = !this.#isShared && this.#joined.length === 0;
+    if (reader.position === undefined || isAlone) {
+      place.joins = true;
+      this.#wantSoon();
+      return;
+    }
+    const line: Line = new Line(this.#line, (event) => this.#hearOwn(reader, line, event));
+    place.own = line;
+    line.want(reader.patterns, reader.position);
+  }
+
+  /** A reader takes nothing for now, or any more. */
+  #leave(reader: Reader): void {
+    const place = this.#readers.get(reader);
+    place?.own?.close();
+    this.#readers.set(reader, { joins: false, own: undefined });
+    if (place?.joins) this.#wantSoon();
+  }
+
+  #hearOwn(reader: Reader, line: Line, event: FeedEvent): void {
+    const place = this.#readers.get(reader);
+    if (place?.own !== line) return;
+    if (event.kind === "refused") reader.end(event.error);
+    else if (event.kind === "state") {
+      if (event.state.kind === "closed") this.#end(event.state.error);
+      else if (this.#joined.length === 0) this.#setState(event.state);
+    } else if (event.kind !== "restart") reader.hear(line, event);
+    if (event.kind !== "live" || place.joins) return;
+    // It has caught up. Its line goes on until the feed takes over.
+    place.joins = true;
+    this.#wantSoon();
+  }
+
+  #hear(event: FeedEvent): void {
+    if (this.#closing.signal.aborted) return;
+    if (event.kind === "state") {
+      if (event.state.kind === "closed") this.#end(event.state.error);
+      else this.#setState(event.state);
+    } else if (event.kind === "restart") this.#restart(event.late);
+    else if (event.kind === "refused") this.#refuse(event.error);
+    else for (const [reader, place] of this.#readers) this.#pass(reader, place, event);
+  }
+
+  #pass(reader: Reader, place: Place, event: StreamEvent): void {
+    const had = reader.source === this.#feed;
+    reader.hear(this.#feed, event);
+    if (event.kind !== "cover") return;
+    if (reader.source === this.#feed) {
+      place.joins = true;
+      place.own?.close();
+      place.own = undefined;
+    } else if (place.joins && reader.position !== undefined && event.from !== undefined) {
+      const ahead = compareCursors(event.from, reader.position);
+      // Of another log: there is no way back to this reader's place on this feed.
+      if (Number.isNaN(ahead)) this.#catchUp(reader);
+      else if (had || (ahead > 0 && coverAll(event.patterns, reader.patterns))) this.#wantSoon();
+    }
+  }
+
+  #catchUp(reader: Reader): void {
+    const place = this.#readers.get(reader);
+    if (place?.own !== undefined) return;
+    this.#leave(reader);
+    this.#begin(reader);
+  }
+
+  /** The feed knows nothing of what was wanted. Who has been away for long is not to hold up the others. */
+  #restart(late: boolean): void {
+    for (const reader of this.#readers.keys()) {
+      reader.leave(this.#feed);
+      if (late && !reader.paused && reader.position !== undefined) this.#catchUp(reader);
+    }
+    this.#wantSoon();
+  }
+
+  /** Those who were there before go on without those who came last. */
+  #refuse(error: HubClientError): void {
+    for (const [reader, { joins }] of this.#readers) {
+      if (joins && reader.source !== this.#feed) reader.end(error);
+      else reader.leave(this.#feed);
+    }
+    this.#wantSoon();
+  }
+
+  /** Once for all that is changed in one go. */
+  #wantSoon(): void {
+    if (this.#wanting) return;
+    this.#wanting = true;
+    queueMicrotask(() => {
+      this.#wanting = false;
+      if (this.#closing.signal.aborted) return;
+      const joined = this.#joined;
+      const behind = joined.filter(({ source }) => source !== this.#feed);
+      this.#feed.want(unionOf(joined.map(({ patterns }) => patterns)), firstOf(behind.map(({ position }) => position)));
+    });
+  }
+
+  #wake(suspect: boolean): void {
+    this.#feed.wake(suspect);
+    for (const { own } of this.#readers.values()) own?.wake(suspect);
+  }
+
+  #setState(state: HubState): void {
+    if (state.kind === this.#state.kind && state.kind !== "waiting") return;
+    this.#state = state;
+    for (const listener of this.#stateListeners) call(() => listener(state));
+  }
+}

@@ -1,0 +1,17 @@
+import { Hub, type ConnectOptions } from "./hub.ts";
+
+export type { Headers } from "./door.ts";
+export { HubClientError, type HubClientErrorCode } from "./error.ts";
+export type { HubState } from "./feed.ts";
+export type { ConnectOptions, Hub } from "./hub.ts";
+export type { Gap, Message, Receipt, Tool, ToolResult } from "./message.ts";
+export type { CallOptions, PublishOptions } from "./requests.ts";
+export type { SubscribeOptions, Subscription } from "./subscription.ts";
+
+/**
+ * A hub at this address; in a page, relative to it. Nothing is sent before something is asked for: the first
+ * subscription opens the connection, and all of them share it. Throws `INVALID_URL`.
+ */
+export function connect(url: string | URL, options: ConnectOptions = {}): Hub {
+  return new Hub(url, options);
+}

@@ -1,0 +1,211 @@
+import { Backoff, type BackoffOptions } from "./backoff.ts";
+import { compareCursors } from "./cursor.ts";
+import type { Door } from "./door.ts";
+import { HubClientError } from "./error.ts";
+import type { Connection, ConnectionListener, Feed, FeedListener, StreamEvent, Transport } from "./feed.ts";
+
+export interface LineOptions {
+  readonly door: Door;
+  readonly transport: Transport;
+  readonly backoff: BackoffOptions;
+  /** Milliseconds; undefined: two and a half heartbeats. */
+  readonly silence: number | undefined;
+}
+
+/** Milliseconds between heartbeats where the server does not tell. */
+const HEARTBEAT = 15_000;
+/** Refusals that are about what was asked for; all other final ones are about who asks, and where. */
+const ABOUT_PATTERNS = ["INVALID_PATTERN", "INVALID_CHANNEL", "TOO_MANY_CHANNELS"];
+
+/** A feed of its own: one connection after the other, each from where the last one ended. */
+export class Line implements Feed {
+  readonly #options: LineOptions;
+  readonly #listener: FeedListener;
+  readonly #backoff: Backoff;
+  #patterns: readonly string[] = [];
+  /** Everything of `#patterns` up to here has been brought. */
+  #cursor: string | undefined;
+  #connection: Connection | undefined;
+  /** What the connection was asked for last. */
+  #asked: readonly string[] = [];
+  /** Whether what comes is what was asked for last, and not yet what was asked for before. */
+  #covered = false;
+  /** Whether the connection brings anything that was asked for; heartbeats come before that, too. */
+  #begun = false;
+  #live = false;
+  #running = false;
+  #renewed = false;
+  #silence: number;
+  #heard = 0;
+  /** Ends a wait; undefined where none may be ended. */
+  #endWait: (() => void) | undefined;
+
+  constructor(options: LineOptions, listener: FeedListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#backoff = new Backoff(options.backoff);
+    this.#silence = options.silence ?? HEARTBEAT * 2.5;
+  }
+
+  want(patterns: readonly string[], from: string | undefined): void {
+    const isEarlier = from !== undefined && (this.#cursor === undefined || compareCursors(from, this.#cursor) < 0);
+    if (isEarlier) this.#cursor = from;
+    this.#patterns = patterns;
+    if (patterns.length === 0) return this.close();
+    if (!this.#running) return void this.#run();
+    if (this.#connection === undefined) return;
+    const isSame = patterns.length === this.#asked.length && patterns.every((one) => this.#asked.includes(one));
+    if (!isSame || isEarlier) this.#change();
+    else if (this.#covered) this.#repeat();
+  }
+
+  wake(suspect: boolean): void {
+    this.#endWait?.();
+    if (suspect || this.#quiet > this.#silence / 2) this.#connection?.close();
+  }
+
+  ask(frame: Readonly<Record<string, unknown>>): ReturnType<Feed["ask"]> {
+    return this.#live ? this.#connection?.ask?.(frame) : undefined;
+  }
+
+  /** Forgets its place, too; it can be wanted from again. */
+  close(): void {
+    this.#patterns = [];
+    this.#cursor = undefined;
+    this.#connection?.close();
+    this.#endWait?.();
+    if (!this.#running) this.#listener({ kind: "state", state: { kind: "idle" } });
+  }
+
+  /** Milliseconds in which nothing came. By the clock on the wall, which goes on while a machine sleeps. */
+  get #quiet(): number {
+    return Date.now() - this.#heard;
+  }
+
+  /** Reads other patterns, or from an earlier place. Until that is so, the place stays where it is. */
+  #change(): void {
+    this.#asked = this.#patterns;
+    this.#covered = false;
+    const { change } = this.#connection ?? {};
+    if (change === undefined || this.#cursor === undefined) this.#connection?.close();
+    else change(this.#patterns, this.#cursor);
+  }
+
+  /** Says again what is so: whoever joined did not hear it. */
+  #repeat(): void {
+    if (this.#cursor === undefined) return;
+    this.#listener({ kind: "cover", patterns: this.#asked, from: this.#cursor });
+    if (this.#live) this.#listener({ kind: "live", id: this.#cursor });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    let failed = true;
+    while (this.#patterns.length > 0) {
+      // A connection that is replaced is still live for those who read.
+      if (failed) this.#listener({ kind: "state", state: { kind: "connecting" } });
+      const error = await this.#connect();
+      failed = error !== undefined;
+      if (error === undefined || this.#patterns.length === 0) continue;
+      if (this.#isFinal(error)) {
+        this.#running = false;
+        const isAboutPatterns = ABOUT_PATTERNS.includes(error.code);
+        this.#patterns = [];
+        this.#cursor = undefined;
+        if (isAboutPatterns) this.#listener({ kind: "refused", error });
+        else this.#listener({ kind: "state", state: { kind: "closed", error } });
+        return;
+      }
+      await this.#wait(error);
+    }
+    this.#running = false;
+    this.#listener({ kind: "state", state: { kind: "idle" } });
+  }
+
+  /** One connection from its beginning to its end. */
+  async #connect(): Promise<HubClientError | undefined> {
+    const { transport } = this.#options;
+    const { promise: silent, resolve: fallSilent } = Promise.withResolvers<HubClientError>();
+    const sentence = "Nothing came from the server, not even a heartbeat";
+    const check = setInterval(() => {
+      if (this.#quiet > this.#silence) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+    }, this.#silence / 8);
+    this.#heard = Date.now();
+    this.#asked = this.#patterns;
+    const connection = transport(
+      this.#patterns,
+      this.#cursor,
+      this.#listening(() => this.#connection === connection),
+    );
+    this.#connection = connection;
+    const error = await Promise.race([connection.ended, silent]);
+    clearInterval(check);
+    this.#connection = undefined;
+    this.#covered = false;
+    this.#begun = false;
+    this.#live = false;
+    connection.close();
+    return error;
+  }
+
+  #listening(isCurrent: () => boolean): ConnectionListener {
+    return {
+      heard: () => {
+        this.#heard = Date.now();
+      },
+      told: ({ retry, heartbeat }) => {
+        this.#backoff.retry = retry ?? this.#backoff.retry;
+        if (heartbeat !== undefined) this.#silence = this.#options.silence ?? heartbeat * 2.5;
+      },
+      event: (event) => {
+        if (isCurrent()) this.#take(event);
+      },
+    };
+  }
+
+  #take(event: StreamEvent): void {
+    if (event.kind === "cover") {
+      this.#begun = true;
+      this.#covered = event.patterns === this.#asked;
+      this.#live = false;
+      if (this.#covered) this.#cursor = event.from;
+    } else if (!this.#begun) return;
+    else if (this.#covered) this.#cursor = placeOf(event) ?? this.#cursor;
+    this.#listener(event);
+    if (event.kind !== "live" || !this.#covered) return;
+    this.#options.door.met = true;
+    this.#backoff.reset();
+    this.#renewed = false;
+    this.#live = true;
+    this.#listener({ kind: "state", state: { kind: "live" } });
+  }
+
+  #isFinal({ code, final }: HubClientError): boolean {
+    const { door } = this.#options;
+    if (code === "NOT_A_HUB") return !door.met;
+    if (code !== "UNAUTHORIZED" || !door.canRenew || this.#renewed) return final;
+    // The headers may be better when they are asked for again, which is tried once.
+    this.#renewed = true;
+    return false;
+  }
+
+  /** Waits for the next attempt. Where the server said when, nothing ends the wait but the end of the line. */
+  async #wait(failure: HubClientError): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const delay = this.#backoff.next(failure);
+    const timer = setTimeout(resolve, delay);
+    this.#endWait = () => {
+      if (failure.retryAfter === undefined || this.#patterns.length === 0) resolve();
+    };
+    this.#listener({ kind: "state", state: { kind: "waiting", until: Date.now() + delay, error: failure } });
+    await promise;
+    clearTimeout(timer);
+    this.#endWait = undefined;
+  }
+}
+
+/** How far an event goes; a message that is not kept goes nowhere. */
+function placeOf(event: Exclude<StreamEvent, { kind: "cover" }>): string | null {
+  if (event.kind === "message") return event.message.id;
+  return event.kind === "gap" ? event.gap.resumed : event.id;
+}

@@ -1,0 +1,211 @@
+import { compareCursors } from "./cursor.ts";
+import { HubClientError } from "./error.ts";
+import type { Feed, FeedEvent, StreamEvent } from "./feed.ts";
+import type { Gap, Message } from "./message.ts";
+import { covers, coverAll } from "./pattern.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
+
+/** What a reader needs of the hub. */
+export interface ReaderEvents {
+  /** It has been given all that waited, and wants to read on from its position. */
+  resumed(reader: Reader): void;
+  /** It has taken no more messages than it may keep, and wants no more. */
+  paused(reader: Reader): void;
+  ended(reader: Reader): void;
+}
+
+const BUFFER = 1000;
+
+/**
+ * One subscription and its place. Feeds may bring a message twice, and change under it: it takes from one feed at a
+ * time, beginning where that feed says that it covers everything behind the reader's position, and only what lies
+ * behind that position. That is all there is to "once, and in order".
+ */
+export class Reader implements Subscription {
+  readonly patterns: readonly string[];
+  readonly ready: Promise<void>;
+  /** Everything up to here has been given, or was not wanted; undefined until a reader from now on knows when that is. */
+  position: string | undefined;
+  /** The feed it takes messages from. */
+  source: Feed | undefined;
+  closed = false;
+  paused = false;
+  /** The feed that will be its source when it is live: the reader wants nothing that was published before. */
+  #starting: Feed | undefined;
+  /** Whether the source has passed the position, so that a message without an id is new. */
+  #settled = false;
+  readonly #options: SubscribeOptions;
+  readonly #events: ReaderEvents;
+  readonly #waiting: (Message | Gap)[] = [];
+  #taken: string | undefined;
+  #error: HubClientError | undefined;
+  #wake: () => void = () => {};
+  #beReady: () => void = () => {};
+  #failReady: (error: unknown) => void = () => {};
+
+  constructor(patterns: readonly string[], options: SubscribeOptions, events: ReaderEvents) {
+    this.patterns = patterns;
+    this.position = options.after;
+    this.#options = options;
+    this.#events = events;
+    this.ready = new Promise((resolve, reject) => {
+      this.#beReady = resolve;
+      this.#failReady = reject;
+    });
+    // Who does not wait for it is told in other ways.
+    this.ready.catch(() => {});
+    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+  }
+
+  get cursor(): string | undefined {
+    return this.#waiting.length === 0 ? this.position : this.#taken;
+  }
+
+  /** Takes from an event of a feed what is for this reader. */
+  hear(feed: Feed, event: StreamEvent): void {
+    if (this.paused || this.closed) return;
+    if (event.kind === "cover") return this.#cover(feed, event);
+    if (event.kind === "live" && this.#starting === feed) {
+      this.#starting = undefined;
+      this.source = feed;
+      this.position ??= event.id;
+    }
+    if (this.source !== feed) return;
+    if (event.kind === "message") this.#message(event.message);
+    else if (event.kind === "gap") this.#gap(event.gap);
+    else {
+      this.#reach(event.id);
+      // Only now: an id may be one that it has passed already.
+      this.#settled ||= !(compareCursors(event.id, this.position ?? event.id) < 0);
+      if (event.kind === "live") this.#beReady();
+    }
+  }
+
+  /** Takes nothing more from this feed. */
+  leave(feed: Feed): void {
+    if (this.source === feed) this.source = undefined;
+    if (this.#starting === feed) this.#starting = undefined;
+  }
+
+  /** Ends it. What waits can still be taken where an error is the end. */
+  end(error?: HubClientError): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.source = undefined;
+    this.#error = error;
+    if (error === undefined) this.#waiting.length = 0;
+    this.#failReady(error ?? new HubClientError("CLOSED", "The subscription was closed", { final: true }));
+    this.#events.ended(this);
+    this.#wake();
+    call(() => this.#options.onEnd?.(error));
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
+    if (this.#options.onMessage !== undefined) {
+      throw new TypeError("Its messages go to onMessage; leave that out to iterate over them");
+    }
+    try {
+      for (;;) {
+        const next = this.#waiting.shift();
+        if (next === undefined) {
+          if (this.#error !== undefined) throw this.#error;
+          if (this.closed) return;
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+        } else if ("reason" in next) {
+          this.#taken = next.resumed;
+          this.#tell(next);
+        } else {
+          this.#taken = next.id ?? this.#taken;
+          yield next;
+        }
+        if (this.paused && this.#waiting.length === 0) {
+          this.paused = false;
+          this.#events.resumed(this);
+        }
+      }
+    } finally {
+      this.end();
+    }
+  }
+
+  #cover(feed: Feed, { patterns, from }: FeedEvent & { kind: "cover" }): void {
+    if (!coverAll(patterns, this.patterns)) return this.leave(feed);
+    const { position } = this;
+    const begins = position === undefined && from === undefined;
+    const reaches = position !== undefined && from !== undefined && compareCursors(from, position) <= 0;
+    if (begins || reaches) {
+      this.#settled = this.source === feed ? this.#settled : begins;
+      this.source = feed;
+      this.#starting = undefined;
+      return;
+    }
+    this.leave(feed);
+    if (position === undefined) this.#starting = feed;
+  }
+
+  #message(message: Message): void {
+    const { id, channel } = message;
+    if (id === null) {
+      if (this.#settled && this.patterns.some((pattern) => covers(pattern, channel))) this.#give(message);
+      return;
+    }
+    // Of another log than the position: the feed would have told a gap, so it is behind it.
+    if (this.position !== undefined && compareCursors(id, this.position) <= 0) return;
+    const before = this.position;
+    this.position = id;
+    this.#settled = true;
+    if (this.patterns.some((pattern) => covers(pattern, channel))) this.#give(message, before);
+  }
+
+  #gap({ reason, resumed }: Gap): void {
+    const { position } = this;
+    // One that joined behind what is missing misses nothing.
+    if (position === undefined || compareCursors(resumed, position) <= 0) return;
+    this.position = resumed;
+    this.#give({ reason, after: position, resumed }, position);
+  }
+
+  #reach(id: string): void {
+    if (this.position === undefined || !(compareCursors(id, this.position) <= 0)) this.position = id;
+  }
+
+  #give(item: Message | Gap, before: string | undefined = this.position): void {
+    const { onMessage, buffer = BUFFER } = this.#options;
+    if (onMessage !== undefined) {
+      if ("reason" in item) this.#tell(item);
+      else call(() => onMessage(item));
+      return;
+    }
+    if (this.#waiting.length === 0) this.#taken = before;
+    this.#waiting.push(item);
+    this.#wake();
+    if (this.#waiting.length < buffer) return;
+    this.paused = true;
+    this.source = undefined;
+    this.#starting = undefined;
+    this.#events.paused(this);
+  }
+
+  #tell(gap: Gap): void {
+    call(() => this.#options.onGap?.(gap));
+  }
+}
+
+/** Calls back; what is thrown there is no failure of ours, and reaches whoever handles uncaught errors. */
+export function call(back: () => void): void {
+  try {
+    back();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

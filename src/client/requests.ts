@@ -1,0 +1,148 @@
+import { Backoff, type BackoffOptions } from "./backoff.ts";
+import type { Asking, Door } from "./door.ts";
+import { HubClientError } from "./error.ts";
+import type { Feed } from "./feed.ts";
+import type { Receipt, Tool, ToolResult } from "./message.ts";
+
+export interface PublishOptions {
+  /** Its SSE event name. Default: `message`. */
+  readonly event?: string;
+  /** Who sends it. Default: what the server says of the caller, `anyone`. */
+  readonly sender?: string;
+  /** Reaches those who are live, and is not kept. Default: false. */
+  readonly ephemeral?: boolean;
+  /**
+   * An idempotency key: the same key again on the channel publishes nothing new. Default: a random one, so that a
+   * publication whose answer was lost can be sent again.
+   */
+  readonly key?: string;
+  /** Gives up waiting; it may have been published all the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CallOptions {
+  /** Gives up waiting; the tool may have run all the same. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RequestsOptions {
+  readonly door: Door;
+  readonly backoff: BackoffOptions;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Ends everything. */
+  readonly closing: AbortSignal;
+}
+
+/** What is asked of a hub once: publishing, and its tools. */
+export class Requests {
+  readonly #options: RequestsOptions;
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Publishes by a frame where `feed` has a live WebSocket and no key is given; otherwise by a POST. */
+  async publish(channel: string, data: unknown, options: PublishOptions, feed: Feed): Promise<Receipt> {
+    const { event, sender, ephemeral, key, signal } = options;
+    // What cannot be said in JSON would be left out of the frame.
+    const known = data ?? null;
+    const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
+    return this.#bounded(signal, async (bounds) => {
+      const asked = key === undefined ? feed.ask(frame) : undefined;
+      if (asked !== undefined) return ((await orAborted(asked, bounds)) as { message: Receipt }).message;
+      const path = `channels/${encodeURIComponent(channel)}/messages`;
+      const url = this.#options.door.url(path, { event, sender, ephemeral: ephemeral ? "true" : undefined });
+      const headers = {
+        "content-type": "application/json",
+        ...(!ephemeral && { "idempotency-key": key ?? randomKey() }),
+      };
+      const post = { method: "POST", headers, body: JSON.stringify(known), signal: bounds } as const;
+      return (await this.#read(url, post, !ephemeral)) as Receipt;
+    });
+  }
+
+  async tools({ signal }: CallOptions): Promise<readonly Tool[]> {
+    const { tools } = (await this.#rpc("mcp/tools/list", {}, signal, true)) as { tools: readonly Tool[] };
+    return tools;
+  }
+
+  async call(name: string, input: object, { signal }: CallOptions): Promise<ToolResult> {
+    return (await this.#rpc("mcp/tools/call", { name, arguments: input }, signal, false)) as ToolResult;
+  }
+
+  async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<unknown> {
+    return this.#bounded(signal, async (bounds) => {
+      const headers = { "content-type": "application/json" };
+      const post = { method: "POST", headers, body: JSON.stringify({ params }), signal: bounds } as const;
+      return ((await this.#read(this.#options.door.url(path), post, again)) as { result: unknown }).result;
+    });
+  }
+
+  /** The answer as JSON. Where it does no harm, what failed for now is asked again until the time is up. */
+  async #read(url: URL, asking: Asking, again: boolean): Promise<unknown> {
+    const { door } = this.#options;
+    const backoff = new Backoff(this.#options.backoff);
+    let renewed = false;
+    for (;;) {
+      try {
+        const response = await door.ask(url, asking);
+        return await response.json().catch((cause: unknown) => {
+          asking.signal.throwIfAborted();
+          const isJson = response.headers.get("content-type")?.startsWith("application/json");
+          const [code, what] = isJson ? ["CONNECTION_LOST", "broke off its answer"] : ["NOT_A_HUB", "is no hub"];
+          throw new HubClientError(code, `${door.base} ${what}`, { final: !isJson, cause });
+        });
+      } catch (error) {
+        if (!(error instanceof HubClientError)) throw error;
+        const mayRenew: boolean = error.code === "UNAUTHORIZED" && door.canRenew && !renewed;
+        renewed ||= mayRenew;
+        if (mayRenew) continue;
+        if (error.final || !again) throw error;
+        await pause(backoff.next(error), asking.signal);
+      }
+    }
+  }
+
+  /** Runs something that ends with the hub, with the time it may take, and with the caller's signal. */
+  async #bounded<Result>(
+    signal: AbortSignal | undefined,
+    run: (bounds: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { timeout, closing } = this.#options;
+    const late = AbortSignal.timeout(timeout);
+    const bounds = AbortSignal.any([closing, late, ...(signal === undefined ? [] : [signal])]);
+    try {
+      bounds.throwIfAborted();
+      return await run(bounds);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (closing.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
+      if (!late.aborted) throw error;
+      throw new HubClientError("TIMEOUT", `No answer within ${timeout} ms`, { final: false, cause: error });
+    }
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    });
+  });
+}
+
+function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error));
+    promise.then(resolve, reject);
+  });
+}
+
+/** `randomUUID` is missing in pages that came over plain HTTP. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,15 @@
+import { describe, it } from "node:test";
+import * as client from "../../src/client/index.ts";
+import { HubRig } from "../support/hub-rig.ts";
+import { behaviours, WAYS } from "./behaviours.ts";
+
+for (const { name, transport, share } of WAYS) {
+  describe(`the client in Node over ${name}`, { concurrency: true }, () => {
+    for (const behaviour of behaviours) {
+      it(behaviour.title, { timeout: 30_000 }, async () => {
+        await using rig = await HubRig.open(behaviour.config);
+        await behaviour.run({ client, transport, share, url: rig.front.url, hub: rig.control });
+      });
+    }
+  });
+}
