@@ -112,8 +112,10 @@ export async function createApp({
   });
   await app.register(cors, {
     delegator: (request, answer) => {
-      const { origin = "", host } = request.headers;
-      answer(null, { ...CORS, origin: isOriginAllowed(origin, host, callers) ? origin : false });
+      const { origin = "", host, "access-control-request-headers": asked = "" } = request.headers;
+      const allowed = { ...CORS, origin: isOriginAllowed(origin, host, callers) ? origin : false };
+      if (asked !== "") allowed.allowedHeaders = [...CORS.allowedHeaders, ...toolHeaders(asked)];
+      answer(null, allowed);
     },
   });
   await docs(app, context.version);
@@ -135,6 +137,11 @@ const validator: FastifySchemaCompiler<z.ZodType> =
     const { error, data: value } = schema.safeParse(data);
     return error === undefined ? { value } : { error: new HubError("INVALID_INPUT", problems(error, data, [])) };
   };
+
+/** The headers among these that repeat arguments of a tool (MCP, `x-mcp-header`): each tool has its own. */
+function toolHeaders(asked: string): readonly string[] {
+  return asked.split(",").flatMap((name) => /^\s*(mcp-param-[a-z0-9_-]+)\s*$/i.exec(name)?.[1] ?? []);
+}
 
 const CORS = {
   methods: ["GET", "POST", "DELETE", "OPTIONS"],

@@ -57,7 +57,7 @@ for (const [name, revision] of Object.entries(STDIO_CLIENTS) as [StdioClientName
       assert.equal((await agent.call("list_channels")).isError, undefined);
     });
 
-    it("goes on when the hub is started again: with its calls, and with what it follows", async () => {
+    it("[STDIO-2] goes on when the hub is started again: with its calls, and with what it follows", async () => {
       await using first = await startServer();
       await using agent = await openStdioClient(name, ["--url", first.url]);
       const updated: string[] = [];

@@ -87,7 +87,7 @@ describe("sse-mcp-server stdio", { concurrency: 2 }, () => {
     assert.ok(existsSync(folder.file("data/hub.db")));
   });
 
-  it("keeps standard output for messages, whatever the hub logs", async () => {
+  it("[STDIO-1] keeps standard output for messages, whatever the hub logs", async () => {
     await using bridge = await StdioBridge.open([...EMBEDDED, "--log-level", "trace"]);
     const url = urlOf(bridge);
     await request(`${url}/health`);

@@ -76,7 +76,7 @@ function errorOf(answer: Answer): readonly [number, number | undefined, string] 
 }
 
 describe("MCP over HTTP+SSE", { concurrency: true }, () => {
-  it("is not there unless LEGACY_SSE asks for it, and /events never looks like it", async () => {
+  it("[MCP-15] is not there unless LEGACY_SSE asks for it, and /events never looks like it", async () => {
     await using server = await startServer();
     for (const [method, path] of [
       ["GET", "/sse"],

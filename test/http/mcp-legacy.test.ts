@@ -55,7 +55,7 @@ describe("a session of the initialize era", { concurrency: true }, () => {
     assert.partialDeepStrictEqual(result, { structuredContent: { channel: "a" } });
   });
 
-  it("is over after DELETE: every method is answered 404 from then on", async () => {
+  it("[MCP-10] is over after DELETE: every method is answered 404 from then on", async () => {
     await using server = await startServer();
     const client = await LegacyClient.open(server);
     using stream = await client.listen();
@@ -90,7 +90,7 @@ describe("a session of the initialize era", { concurrency: true }, () => {
     }
   });
 
-  it("is needed for GET and DELETE: without it they are answered 405 with Allow", async () => {
+  it("[MCP-10] is needed for GET and DELETE: without it they are answered 405 with Allow", async () => {
     await using server = await startServer();
     for (const method of ["GET", "DELETE"]) {
       const answer = await server.request("/mcp", { method, headers: { accept: ACCEPT } });

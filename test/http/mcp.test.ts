@@ -182,12 +182,12 @@ describe("methods of HTTP on /mcp", { concurrency: true }, () => {
       headers: {
         origin,
         "access-control-request-method": "POST",
-        "access-control-request-headers": "content-type,mcp-protocol-version,mcp-method,mcp-name",
+        "access-control-request-headers": "content-type,mcp-protocol-version,mcp-method,mcp-name,mcp-param-region",
       },
     });
     assert.equal(preflight.status, 204);
     assert.equal(preflight.headers["access-control-allow-origin"], origin);
-    for (const name of ["content-type", "mcp-protocol-version", "mcp-method", "mcp-name"]) {
+    for (const name of ["content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-param-region"]) {
       assert.ok(String(preflight.headers["access-control-allow-headers"]).toLowerCase().includes(name), name);
     }
     const headers = { origin };

@@ -17,7 +17,7 @@ function era(body: unknown, headers: Record<string, string> = {}): string {
 }
 
 describe("the era of a request", () => {
-  it("is the modern one where _meta names a version, whichever, and whatever the headers say", () => {
+  it("[MCP-1] is the modern one where _meta names a version, whichever, and whatever the headers say", () => {
     for (const version of [VERSION, "2025-11-25", "2099-01-01", 5, null]) {
       const body = withMeta({ [PROTOCOL_VERSION]: version });
       assert.equal(era(body), "modern");
@@ -73,7 +73,7 @@ describe("the era of a request", () => {
     agent.destroy();
   });
 
-  it("without a mark is answered with how to make one", async () => {
+  it("[MCP-1] without a mark is answered with how to make one", async () => {
     await using server = await startServer();
     const answer = await server.request("/mcp", { method: "POST", body: JSON.stringify(LIST) });
     assert.equal(answer.status, 400);

@@ -85,7 +85,7 @@ describe("MCP-Protocol-Version", { concurrency: true }, () => {
 });
 
 describe("Mcp-Method", { concurrency: true }, () => {
-  it("must be there and repeat the method of the body, letter for letter", async () => {
+  it("[MCP-3] must be there and repeat the method of the body, letter for letter", async () => {
     await using server = await startServer();
     for (const method of [
       undefined,

@@ -77,7 +77,7 @@ describe("subscriptions in a session", { concurrency: true }, () => {
     );
   });
 
-  it("are not counted among the receivers of a message", async () => {
+  it("[MCP-7] are not counted among the receivers of a message", async () => {
     await using opened = await open();
     const { line, session, publish } = opened;
     session.listening(true);

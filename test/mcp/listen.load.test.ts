@@ -74,7 +74,7 @@ describe("a subscription that nobody reads", () => {
     await until("its socket is full", isFull, 60_000);
   }
 
-  it("costs nothing more however much is published; others are told, and so is it when it reads again", async () => {
+  it("[MCP-8] costs nothing more however much is published; others are told, and so is it when it reads again", async () => {
     await using server = await startServer({ retentionMessages: 1000 });
     using stalled = await listen(server, asked, { id: "s".repeat(256) });
     stalled.stream.reader.freeze();

@@ -37,7 +37,7 @@ async function nothingOpen(server: TestServer): Promise<void> {
 }
 
 describe("a subscription", { concurrency: true }, () => {
-  it("begins with what of it was granted, as a stream that proxies leave alone", async () => {
+  it("[MCP-9] begins with what of it was granted, as a stream that proxies leave alone", async () => {
     await using server = await startServer();
     const asked = {
       toolsListChanged: true,
@@ -178,7 +178,7 @@ describe("a subscription", { concurrency: true }, () => {
     assert.deepEqual(one.stream.waiting, []);
   });
 
-  it("is told of the list of channels when one is new, and not when one has another message", async () => {
+  it("[MCP-6] is told of the list of channels when one is new, and not when one has another message", async () => {
     await using server = await startServer();
     await server.publish("old", 1);
     using listener = await listen(server, { resourcesListChanged: true });
@@ -237,7 +237,7 @@ describe("a subscription", { concurrency: true }, () => {
     await assert.rejects(hearing, /the stream ended/);
   });
 
-  it("does not count as a receiver, nor as a reader of the channel", async () => {
+  it("[MCP-7] does not count as a receiver, nor as a reader of the channel", async () => {
     await using server = await startServer();
     using listener = await listen(server, {
       resourcesListChanged: true,
@@ -279,7 +279,7 @@ describe("a subscription", { concurrency: true }, () => {
 });
 
 describe("the end of a subscription", { concurrency: true }, () => {
-  it("is said by a server that stops: a result of its own, then the end of the stream", async () => {
+  it("[MCP-9] is said by a server that stops: a result of its own, then the end of the stream", async () => {
     for (const drain of [0, 0.3]) {
       await using server = await startServer({ drain });
       const listeners = await Promise.all(

@@ -151,7 +151,7 @@ describe("the tools", { concurrency: true }, () => {
     );
   });
 
-  it("answer with data of the form they promise, and with the same as text", async () => {
+  it("[MCP-2] answer with data of the form they promise, and with the same as text", async () => {
     await using server = await startServer();
     await server.publish("a", { any: ["JSON", 1, null] });
     await server.publish("a", "text");

@@ -303,7 +303,7 @@ describe("_meta", { concurrency: true }, () => {
 });
 
 describe("a version that is not spoken", { concurrency: true }, () => {
-  it("is refused with -32022, and the answer says which there are", async () => {
+  it("[MCP-3] is refused with -32022, and the answer says which there are", async () => {
     await using server = await startServer();
     for (const version of ["2099-01-01", "1900-01-01", "2025-11-25", "2025-03-26", "", "latest", "x".repeat(5000)]) {
       for (const method of ["server/discover", "tools/list", "initialize", "nonsense"]) {
@@ -333,7 +333,7 @@ describe("a version that is not spoken", { concurrency: true }, () => {
 });
 
 describe("a method", { concurrency: true }, () => {
-  it("that this revision does not have is answered with 404 and -32601, and those there are", async () => {
+  it("[MCP-3] that this revision does not have is answered with 404 and -32601, and those there are", async () => {
     await using server = await startServer();
     for (const method of [
       "initialize",
@@ -366,7 +366,7 @@ describe("a method", { concurrency: true }, () => {
 describe("progress", { concurrency: true }, () => {
   const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 20 } };
 
-  it("is told on a stream to who gave a token, and grows; the result ends the stream", async () => {
+  it("[MCP-4] is told on a stream to who gave a token, and grows; the result ends the stream", async () => {
     await using server = await startServer();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (const progressToken of ["text", 7, 0, ""]) {
@@ -420,7 +420,7 @@ describe("progress", { concurrency: true }, () => {
 describe("a caller that closes its connection", { concurrency: true }, () => {
   const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
 
-  it("cancels its request, whether it is answered as a stream or not: the wait ends and nothing is left", async () => {
+  it("[MCP-4] cancels its request, whether it is answered as a stream or not: the wait ends and nothing is left", async () => {
     await using server = await startServer();
     const streams = await Promise.all(
       Array.from({ length: 10 }, () => McpStream.open(server, "tools/call", wait, { meta: { progressToken: 1 } })),

@@ -35,7 +35,7 @@ describe("a sealed state", { concurrency: true }, () => {
     for (let n = 0; n < 3; n++) assert.equal(await states.open(state, shuffled), 1);
   });
 
-  it("is worth nothing to another caller, with another method, or with other params", async () => {
+  it("[MCP-14] is worth nothing to another caller, with another method, or with other params", async () => {
     const states = new RequestStates();
     const state = await states.seal(1, SCOPE);
     for (const scope of [
@@ -120,7 +120,7 @@ describe("a sealed state", { concurrency: true }, () => {
     assert.equal(await new RequestStates(shared).open(await new RequestStates(shared).seal(1, SCOPE), SCOPE), 1);
   });
 
-  it("is too old after ten minutes", async () => {
+  it("[MCP-14] is too old after ten minutes", async () => {
     let now = 1_000_000;
     const states = new RequestStates(crypto.getRandomValues(new Uint8Array(32)), () => now);
     const state = await states.seal(1, SCOPE);

@@ -21,7 +21,7 @@ async function read(server: TestServer, uri: string): Promise<unknown> {
 }
 
 describe("a channel as a resource", { concurrency: true }, () => {
-  it("shows its last messages, oldest first, and the cursor to go on from", async () => {
+  it("[MCP-5] shows its last messages, oldest first, and the cursor to go on from", async () => {
     await using server = await startServer();
     for (let n = 0; n < 60; n++) await server.publish("orders.eu", n);
     await server.publish("orders.us", "other");

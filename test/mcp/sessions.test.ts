@@ -113,7 +113,7 @@ describe("sessions", { concurrency: true }, () => {
     assert.equal(statuses.filter((status) => status === 200).length, 5);
   });
 
-  it("make room, at the limit, by ending the one that was used longest ago", async () => {
+  it("[MCP-10] make room, at the limit, by ending the one that was used longest ago", async () => {
     await using house = await House.open({ most: 3 });
     const [a, b, c] = [await house.begin(), await house.begin(), await house.begin()];
     assert.equal(await house.ping(a), 200);
@@ -148,7 +148,7 @@ describe("sessions", { concurrency: true }, () => {
     assert.equal(await house.ping(a), 404);
   });
 
-  it("end when nobody has used them for long enough, and not before", async () => {
+  it("[MCP-10] end when nobody has used them for long enough, and not before", async () => {
     const held = new Held();
     await using house = await House.open({ idle: 200 }, { tools: [held.tool] });
     const idle = await house.begin();

@@ -75,7 +75,7 @@ describe("news of what changed", () => {
     assert.deepEqual(ear.told, [["all"]]);
   });
 
-  it("is told at once, then at most every 100 milliseconds, and always after the last change", (test) => {
+  it("[MCP-6] is told at once, then at most every 100 milliseconds, and always after the last change", (test) => {
     const tick = clock(test);
     const { ear, updates } = listening({ a: ["a"] });
     write(updates, "a");
