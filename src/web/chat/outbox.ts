@@ -1,0 +1,156 @@
+import type { Message, Receipt } from "../feed.ts";
+
+/** A message of this page on its way to the log. */
+export interface Outgoing {
+  /** Its idempotency key: however often it is sent, it is kept once. */
+  readonly key: string;
+  readonly channel: string;
+  readonly text: string;
+  readonly sender: string | undefined;
+  state: "sending" | "kept" | "failed";
+  /** Why it failed. */
+  reason?: string;
+  /** It failed for now only. */
+  passing?: boolean;
+  receipt?: Receipt;
+  /** The id of a message that came in meanwhile and looks like this one. */
+  seen?: string;
+}
+
+export interface OutboxOptions {
+  /** Rejects with an error that has `final` where sending the same again is of no use. */
+  readonly publish: (message: Outgoing, signal: AbortSignal) => Promise<Receipt>;
+  /** Whether a message that is kept needs no line of its own: it is shown among the others, or nobody looks. */
+  readonly isShown: (message: Outgoing, id: string) => boolean;
+  /** Something is to be shown anew. */
+  readonly changed: () => void;
+  /** The message of this id, which is shown, turned out to be one of ours. */
+  readonly kept: (id: string, receipt: Receipt) => void;
+  /** Where it lies while the page is loaded anew. */
+  readonly store: { get(): unknown; set(value: unknown): void };
+  readonly newKey: () => string;
+}
+
+/** Messages until they are shown among the others, sent one after the other so that they stay in order. */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  #all: Outgoing[];
+  #attempt: AbortController | undefined;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#all = restored(options.store.get());
+  }
+
+  /** What is not shown among the others yet, in order. */
+  of(channel: string): readonly Outgoing[] {
+    return this.#all.filter((message) => message.channel === channel && message.seen === undefined);
+  }
+
+  add(channel: string, text: string, sender: string | undefined): void {
+    this.#all.push({ key: this.#options.newKey(), channel, text, sender, state: "sending" });
+    this.#change();
+    void this.send();
+  }
+
+  retry(message: Outgoing): void {
+    message.state = "sending";
+    delete message.reason;
+    this.#change();
+    void this.send();
+  }
+
+  discard(message: Outgoing): void {
+    this.#remove(message);
+  }
+
+  /** The hub is back: what waits for another attempt has waited long enough. */
+  hurry(): void {
+    for (const message of this.#all) if (message.state === "failed" && message.passing) message.state = "sending";
+    this.#attempt?.abort();
+    this.#change();
+    void this.send();
+  }
+
+  /** A message comes in live. Where it is one of ours, it leaves the outbox; the receipt is returned if it is known. */
+  claim({ id, channel, data, sender, via }: Message): Receipt | undefined {
+    if (id === null || via !== undefined) return undefined;
+    const known = this.#all.find(({ receipt }) => receipt?.id === id);
+    if (known !== undefined) {
+      this.#remove(known);
+      return known.receipt;
+    }
+    // It often comes before the answer does. Only the answer proves that it is ours.
+    const alike = this.#all.find((message) => {
+      const isOpen = message.state === "sending" && message.seen === undefined && message.channel === channel;
+      return isOpen && message.text === data && (message.sender ?? "anyone") === sender;
+    });
+    if (alike !== undefined) {
+      alike.seen = id;
+      this.#change();
+    }
+    return undefined;
+  }
+
+  /** Lets go of what is shown among the others by now. */
+  settle(): void {
+    this.#all.forEach((message) => this.#settle(message));
+  }
+
+  /** Sends what waits, unless that is being done. */
+  async send(): Promise<void> {
+    if (this.#attempt !== undefined) return;
+    for (;;) {
+      const message = this.#all.find(({ state }) => state === "sending");
+      if (message === undefined) return;
+      this.#attempt = new AbortController();
+      const { signal } = this.#attempt;
+      try {
+        message.receipt = await this.#options.publish(message, signal);
+        message.state = "kept";
+      } catch (error) {
+        if (!signal.aborted) fail(message, error as Error & { final?: boolean });
+      } finally {
+        this.#attempt = undefined;
+      }
+      this.#settle(message);
+      this.#change();
+    }
+  }
+
+  #settle(message: Outgoing): void {
+    const { receipt, seen, state } = message;
+    if (state === "failed") delete message.seen;
+    if (receipt === undefined || receipt.id === null) return;
+    if (seen !== undefined && seen !== receipt.id) delete message.seen;
+    if (!this.#options.isShown(message, receipt.id)) return;
+    this.#options.kept(receipt.id, receipt);
+    this.#remove(message);
+  }
+
+  #remove(message: Outgoing): void {
+    this.#all = this.#all.filter((other) => other !== message);
+    this.#change();
+  }
+
+  #change(): void {
+    this.#options.store.set(this.#all.map((message) => ({ ...message, seen: undefined })));
+    this.#options.changed();
+  }
+}
+
+function fail(message: Outgoing, { message: reason, final }: Error & { final?: boolean }): void {
+  message.state = "failed";
+  message.reason = reason;
+  message.passing = final !== true;
+}
+
+/** What lay in the store; nothing where that is not what was put there. */
+function restored(value: unknown): Outgoing[] {
+  return Array.isArray(value) ? value.filter(isOutgoing) : [];
+}
+
+function isOutgoing(value: unknown): value is Outgoing {
+  const { key, channel, text, state } = (value ?? {}) as Partial<Record<keyof Outgoing, unknown>>;
+  return [key, channel, text, state].every((field) => typeof field === "string");
+}

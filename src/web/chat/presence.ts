@@ -1,0 +1,158 @@
+import type { Hub, Message } from "../feed.ts";
+import { made } from "../made.ts";
+import { element } from "../page.ts";
+import { channelsOf } from "./history.ts";
+import { nameOf } from "./rows.ts";
+import { PRESENCE_EVERY, readersSentence, Roster } from "./roster.ts";
+
+/** The event of the ephemeral messages by which pages tell each other who reads. */
+const EVENT = "presence";
+/** With more readers than this, only their number is told: nobody knows so many, and their words would be noise. */
+const MOST_READERS = 50;
+/** Milliseconds within which newcomers are answered, all with one word: spread, and that long after the last one. */
+const ANSWER_WITHIN = 2000;
+/** Milliseconds between looks at the number of readers. */
+const LOOK_EVERY = 20_000;
+/** Milliseconds after someone came or left: others may do so, too. */
+const LOOK_AFTER = 1000;
+const NAMES_SHOWN = 4;
+
+interface Word {
+  readonly state: "here" | "gone";
+  /** Others are to say that they are here. */
+  readonly asks?: boolean;
+  /** The page that says so, which need not answer itself. */
+  readonly page: string;
+}
+
+const PAGE = Math.random().toString(36).slice(2, 8);
+
+/** Whether it is a word of presence, which is nothing to be shown. */
+export function isPresence({ id, event }: Message): boolean {
+  return id === null && event === EVENT;
+}
+
+/** Says in a channel that the person reads there. Rejects where there can be no such channel, in the server's words. */
+export async function knock(hub: Hub, channel: string, name: string | undefined): Promise<void> {
+  const word: Word = { state: "here", asks: true, page: PAGE };
+  const options = { event: EVENT, ephemeral: true, ...(name !== undefined && { sender: name }) };
+  await hub.publish(channel, word, options).catch((error: Error & { final?: boolean }) => {
+    // A server that cannot be reached says nothing about the name.
+    if (error.final !== false) throw error;
+  });
+}
+
+/** Who reads a channel: how many by the server's word, and the names that people gave. */
+export class Presence {
+  readonly #channel: string;
+  readonly #hub: Hub;
+  readonly #name: () => string | undefined;
+  readonly #roster = new Roster();
+  readonly #end = new AbortController();
+  readonly #timers: readonly ReturnType<typeof setInterval>[];
+  #answer: ReturnType<typeof setTimeout> | undefined;
+  #looking: ReturnType<typeof setTimeout> | undefined;
+  #readers: number | undefined;
+  #told: string | undefined;
+  #spoke = -Infinity;
+
+  constructor(channel: string, hub: Hub, name: () => string | undefined) {
+    this.#channel = channel;
+    this.#hub = hub;
+    this.#name = name;
+    this.#timers = [setInterval(() => this.#stay(), PRESENCE_EVERY), setInterval(() => void this.look(), LOOK_EVERY)];
+    const { signal } = this.#end;
+    document.addEventListener("visibilitychange", () => void (document.hidden || this.enter()), { signal });
+    addEventListener("pagehide", () => this.#leave(), { signal });
+    this.#show();
+  }
+
+  /** Says that the person reads here, and asks who else does. */
+  enter(): void {
+    this.#say({ state: "here", asks: true, page: PAGE });
+    void this.look();
+  }
+
+  /** The person took another name. */
+  rename(): void {
+    if (this.#told !== undefined && this.#told !== this.#name()) this.#say({ state: "gone", page: PAGE }, this.#told);
+    this.#say({ state: "here", page: PAGE });
+  }
+
+  /** Takes a word of another page. */
+  hear({ data, sender }: Message): void {
+    const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
+    if (state === "gone") this.#roster.forget(sender);
+    else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, Date.now());
+    this.#show();
+    if ((asks === true || state === "gone") && this.#looking === undefined) {
+      this.#looking = setTimeout(() => {
+        this.#looking = undefined;
+        void this.look();
+      }, LOOK_AFTER);
+    }
+    if (asks !== true || page === PAGE || this.#answer !== undefined) return;
+    const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - Date.now());
+    this.#answer = setTimeout(() => {
+      this.#answer = undefined;
+      if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", page: PAGE });
+    }, wait);
+  }
+
+  /** Asks for the number of readers. */
+  async look(): Promise<void> {
+    if (document.hidden) return;
+    const [listed] = await channelsOf(this.#channel, 1).catch(() => []);
+    this.count(listed?.readers);
+  }
+
+  /** The number of readers is known. */
+  count(readers: number | undefined): void {
+    this.#readers = readers ?? this.#readers;
+    this.#show();
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#answer);
+    clearTimeout(this.#looking);
+    this.#leave();
+    this.#end.abort();
+  }
+
+  #stay(): void {
+    if (!document.hidden && this.#name() !== undefined && (this.#readers ?? 2) > 1)
+      this.#say({ state: "here", page: PAGE });
+  }
+
+  #leave(): void {
+    if (this.#told === undefined) return;
+    // The page may be gone before a request of its own is sent.
+    const url = `/channels/${this.#channel}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
+    navigator.sendBeacon(
+      url,
+      new Blob([JSON.stringify({ state: "gone", page: PAGE } satisfies Word)], { type: "application/json" }),
+    );
+    this.#told = undefined;
+  }
+
+  #say(word: Word, sender = this.#name()): void {
+    if ((this.#readers ?? 0) > MOST_READERS) return;
+    this.#spoke = Date.now();
+    if (word.state === "here") this.#told = sender;
+    if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
+    // Nobody misses a word that is lost: there will be another.
+    this.#hub
+      .publish(this.#channel, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
+      .then(({ receivers }) => this.count(receivers))
+      .catch(() => {});
+  }
+
+  #show(): void {
+    if (this.#end.signal.aborted) return;
+    const { count, names, rest } = readersSentence(this.#readers, this.#roster.names(Date.now()), NAMES_SHOWN);
+    const list = names.flatMap((name, index) => [index === 0 ? "" : ", ", nameOf(name)]);
+    const who = names.length === 0 ? [] : [made("span", "names", ...list, rest)];
+    element("readers", HTMLElement).replaceChildren(...(count === "" ? [] : [made("span", "", count)]), ...who);
+  }
+}

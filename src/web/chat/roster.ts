@@ -1,0 +1,40 @@
+// Who was seen in a channel lately.
+
+/** Milliseconds between two words of presence, from someone who stays. */
+export const PRESENCE_EVERY = 60_000;
+/** Milliseconds after which someone who said nothing more is gone. */
+const FORGOTTEN_AFTER = 2.5 * PRESENCE_EVERY;
+const MOST = 50;
+
+/** Names, each with when it was last seen. */
+export class Roster {
+  readonly #seen = new Map<string, number>();
+
+  /** The last of them that were seen, by name. */
+  names(now: number): string[] {
+    for (const [name, time] of this.#seen) if (now - time > FORGOTTEN_AFTER) this.#seen.delete(name);
+    return [...this.#seen.keys()].sort((a, b) => a.localeCompare(b));
+  }
+
+  see(name: string, now: number): void {
+    this.#seen.delete(name);
+    this.#seen.set(name, now);
+    const [oldest] = this.#seen.keys();
+    if (this.#seen.size > MOST && oldest !== undefined) this.#seen.delete(oldest);
+  }
+
+  forget(name: string): void {
+    this.#seen.delete(name);
+  }
+}
+
+/** How many read, and who, as a sentence in pieces: names are to be set apart from the words between them. */
+export function readersSentence(
+  readers: number | undefined,
+  names: readonly string[],
+  shown: number,
+): { readonly count: string; readonly names: readonly string[]; readonly rest: string } {
+  const count = readers === undefined ? "" : readers === 1 ? "1 reader" : `${readers} readers`;
+  const rest = names.length > shown ? ` and ${names.length - shown} more` : "";
+  return { count, names: names.slice(0, shown), rest };
+}

@@ -1,0 +1,60 @@
+// What of a text is shown, and what of it may be a link.
+
+/** A run of text; with an address where it may be followed. */
+export interface Piece {
+  readonly text: string;
+  readonly href?: string;
+}
+
+const LONGEST = 2000;
+const MOST_LINES = 30;
+/** Printable ASCII only: in another script an address can look like one that it is not. */
+const ADDRESS = /(?<!\w)https?:\/\/[!#-;=?-_a-z~]+/g;
+
+/** A text in pieces. Only addresses that say where they lead are links: http or https, no user, no name in punycode. */
+export function piecesOf(text: string): Piece[] {
+  const pieces: Piece[] = [];
+  let end = 0;
+  for (const { 0: found, index } of text.matchAll(ADDRESS)) {
+    const address = withoutStop(found);
+    const rest = text.charCodeAt(index + found.length);
+    if (rest > 127 || !isPlain(address)) continue;
+    if (index > end) pieces.push({ text: text.slice(end, index) });
+    pieces.push({ text: address, href: address });
+    end = index + address.length;
+  }
+  if (end < text.length) pieces.push({ text: text.slice(end) });
+  return pieces;
+}
+
+/** The beginning of a text that is too long to be shown as it comes; the text itself where it is not. */
+export function beginningOf(text: string): string {
+  let end = Math.min(text.length, LONGEST);
+  for (let line = 0, at = -1; line < MOST_LINES; line++) {
+    at = text.indexOf("\n", at + 1);
+    if (at === -1 || at >= end) break;
+    if (line === MOST_LINES - 1) end = at;
+  }
+  // A little more than what is shown is shown whole.
+  if (end === text.length || (end === LONGEST && text.length < LONGEST * 1.2)) return text;
+  const last = text.charCodeAt(end - 1);
+  const splitsPair = last >= 0xd800 && last <= 0xdbff;
+  return text.slice(0, splitsPair ? end - 1 : end);
+}
+
+/** The sentence goes on behind an address; what belongs to the sentence is none of it. */
+function withoutStop(address: string): string {
+  const opens = address.includes("(");
+  let end = address.length;
+  for (; end > 0; end--) {
+    const last = address.charAt(end - 1);
+    if ((opens && last === ")") || !".,;:!?'*_)]".includes(last)) break;
+  }
+  return address.slice(0, end);
+}
+
+function isPlain(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { username, password, hostname } = new URL(address);
+  return username === "" && password === "" && !hostname.includes("xn--");
+}
