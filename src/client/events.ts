@@ -49,10 +49,11 @@ async function readEvents(
     parser.feed(decoder.decode(value, { stream: true }));
     if (signal.aborted) continue;
     if (parser.retry !== undefined) listener.told({ retry: parser.retry });
-    if (parser.lastId === at || parser.lastId === "") continue;
-    at = parser.lastId;
-    // A reader from now on is told where it begins, and is live from then on.
+    const { lastId } = parser;
+    // A reader from now on is told where it begins, and is live from then on; the first messages may come with that.
     const begins: boolean = after === undefined && !live;
+    if (lastId === "" || (lastId === at && !begins)) continue;
+    at = lastId;
     live ||= begins;
     listener.event({ kind: begins ? "live" : "at", id: at });
   }
