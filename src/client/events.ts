@@ -86,9 +86,9 @@ function parsed(door: Door, { event, data, id }: SseEvent): Parameters<Connectio
 }
 
 /** Throws where it is no message. */
-export function messageIn({ id, channel, event, data, sender, time }: Message): Message {
+export function messageIn({ id, channel, event, data, sender, time, via }: Message): Message {
   if (typeof channel !== "string" || typeof event !== "string") throw new TypeError("no message");
-  return { id, channel, event, data, sender, time };
+  return { id, channel, event, data, sender, time, ...(via !== undefined && { via }) };
 }
 
 /** Final only until a hub has answered there: later it is a proxy's page, or a network that wants a login. */

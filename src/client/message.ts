@@ -6,6 +6,8 @@ export interface Message<Data = unknown> {
   readonly event: string;
   readonly data: Data;
   readonly sender: string;
+  /** There where a tool published it, as agents do. */
+  readonly via?: "tool";
   /** When the log took it, ISO 8601 in UTC. */
   readonly time: string;
 }

@@ -1,5 +1,5 @@
 // The chat: puts the pieces of the page together.
-import { connect, type HubClientError, type HubState } from "./feed.ts";
+import { connect, type HubClientError, type HubState } from "../client/index.ts";
 import { ChannelList } from "./chat/channel-list.ts";
 import { Composer } from "./chat/composer.ts";
 import { Nickname } from "./chat/nickname.ts";

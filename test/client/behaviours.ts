@@ -521,6 +521,22 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    title: "says of a message that a tool published it",
+    async run(world) {
+      await using hub = connect(world);
+      const ways: unknown[] = [];
+      const { subscription } = collect(hub, "a", { onMessage: ({ data, via }) => ways.push([data, via]) });
+      await subscription.ready;
+      await hub.publish("a", "person");
+      await hub.call("send_sse_message", { message: "agent", channel: "a" });
+      await until("both came", () => ways.length === 2);
+      equal(ways, [
+        ["person", undefined],
+        ["agent", "tool"],
+      ]);
+    },
+  },
+  {
     title: "ends with signals and with its scope",
     async run(world) {
       const closing = new AbortController();

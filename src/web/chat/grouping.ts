@@ -1,4 +1,4 @@
-import type { Message } from "../feed.ts";
+import type { Message } from "../../client/index.ts";
 import { isSameDay } from "./times.ts";
 
 /** Milliseconds between messages of one sender that are read as one. */

@@ -1,4 +1,4 @@
-import type { Gap, Message } from "../feed.ts";
+import type { Gap, Message } from "../../client/index.ts";
 
 export interface Page {
   readonly messages: readonly Message[];

@@ -1,4 +1,4 @@
-import type { Message, Receipt } from "../feed.ts";
+import type { Message, Receipt } from "../../client/index.ts";
 
 /** A message of this page on its way to the log. */
 export interface Outgoing {

@@ -1,4 +1,4 @@
-import type { Hub, Message } from "../feed.ts";
+import type { Hub, Message } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
 import { channelsOf } from "./history.ts";

@@ -1,4 +1,4 @@
-import type { Gap, Hub, Message, Receipt, Subscription } from "../feed.ts";
+import type { Gap, Hub, Message, Receipt, Subscription } from "../../client/index.ts";
 import { element } from "../page.ts";
 import { pageBefore, type Page, type Refusal } from "./history.ts";
 import { isPresence, type Presence } from "./presence.ts";

@@ -1,4 +1,4 @@
-import type { Gap, Message, Receipt } from "../feed.ts";
+import type { Gap, Message, Receipt } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { placeOf } from "./grouping.ts";
 import { hueOf, initialOf } from "./names.ts";

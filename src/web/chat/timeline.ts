@@ -1,4 +1,4 @@
-import type { Gap, Message, Receipt } from "../feed.ts";
+import type { Gap, Message, Receipt } from "../../client/index.ts";
 import { kept, rowOf, type Entry } from "./rows.ts";
 
 /** Rows in the page at most; what is older or newer is fetched again when it is wanted. */

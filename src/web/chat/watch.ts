@@ -1,4 +1,4 @@
-import type { Hub, Subscription } from "../feed.ts";
+import type { Hub, Subscription } from "../../client/index.ts";
 import { pageAfter } from "./history.ts";
 import { isPresence } from "./presence.ts";
 import { Stored } from "./stored.ts";

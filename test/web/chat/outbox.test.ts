@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Message, Receipt } from "../../../src/web/feed.ts";
+import type { Message, Receipt } from "../../../src/client/index.ts";
 import { Outbox, type Outgoing } from "../../../src/web/chat/outbox.ts";
 import { until } from "../../support/until.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Message } from "../../../src/web/feed.ts";
+import type { Message } from "../../../src/client/index.ts";
 import { placeOf } from "../../../src/web/chat/grouping.ts";
 import { hueOf, initialOf } from "../../../src/web/chat/names.ts";
 import { PRESENCE_EVERY, readersSentence, Roster } from "../../../src/web/chat/roster.ts";
