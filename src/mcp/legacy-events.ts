@@ -20,6 +20,8 @@ export interface SessionEvents {
   readonly store: EventStore;
   /** The stream that an event was on; undefined where the event is none of this session's, or is forgotten. */
   streamOf(id: string): string | undefined;
+  /** Whether the id is that of an event on the lasting stream which is not kept any more. */
+  isForgotten(id: string): boolean;
   /** Notes that a stream begins, by an event that carries nothing; returns its id. */
   begin(stream: string): string;
   /** Lets go of everything. */
@@ -49,19 +51,25 @@ export class SentEvents {
     return this.#bytes;
   }
 
-  /** The events of one session. */
-  session(): SessionEvents {
+  /** The events of one session; one of its streams lasts as long as it does. */
+  session(lasting: string): SessionEvents {
     const owner: Owner = { events: new Map(), bytes: 0 };
     let count = 0;
+    let lastingCount = 0;
     let isOver = false;
     const add = (stream: string, text: string): string => {
-      const id = `${stream}/${++count}`;
+      const id = `${stream}/${stream === lasting ? ++lastingCount : ++count}`;
       if (isOver) return id;
       // A character takes two bytes unless the whole text is Latin-1.
       this.#add({ id, stream, text, bytes: 2 * text.length + OVERHEAD, owner });
       return id;
     };
     const streamOf = (id: string): string | undefined => owner.events.get(id)?.stream;
+    const isForgotten = (id: string): boolean => {
+      if (!id.startsWith(`${lasting}/`) || streamOf(id) !== undefined) return false;
+      const number = id.slice(lasting.length + 1);
+      return /^[1-9]\d{0,14}$/.test(number) && Number(number) <= lastingCount;
+    };
     const store: EventStore = {
       storeEvent: async (stream, message) => add(stream, isNothing(message) ? "" : JSON.stringify(message)),
       getStreamIdForEventId: async (id) => streamOf(id),
@@ -81,7 +89,7 @@ export class SentEvents {
       isOver = true;
       for (const event of owner.events.values()) this.#drop(event);
     };
-    return { store, streamOf, begin: (stream) => add(stream, ""), forget };
+    return { store, streamOf, isForgotten, begin: (stream) => add(stream, ""), forget };
   }
 
   #add(event: SentEvent): void {

@@ -11,6 +11,8 @@ import type { SessionTransport } from "./sessions.ts";
 const MAX_BATCH = 100;
 /** Requests of one session that are answered at once. */
 const MAX_AT_WORK = 256;
+/** Characters of what a client says it can do. */
+const MAX_CAPABILITIES = 8192;
 /** Codes of the official SDK for what HTTP refuses in a session. */
 export const REFUSED = -32000;
 export const NO_SESSION = -32001;
@@ -55,7 +57,16 @@ export function checkInitialize(body: JsonObject): Response | undefined {
   if (wrong !== undefined) return wrong;
   const { params } = body;
   const found = problemsOf("InitializeRequestParams", params, { params });
-  return found === undefined ? undefined : error(400, CODES.invalidParams, found, idOf(body));
+  if (found !== undefined) return error(400, CODES.invalidParams, found, idOf(body));
+  if (JSON.stringify((params as JsonObject)["capabilities"]).length <= MAX_CAPABILITIES) return undefined;
+  const sentence = `params.capabilities has more than ${MAX_CAPABILITIES} characters; say only what the client can do`;
+  return error(400, CODES.invalidParams, sentence, idOf(body));
+}
+
+/** A request to open a session without what nobody will ask for: a session keeps it for as long as it lasts. */
+export function essential(body: JsonObject): JsonObject {
+  const { protocolVersion, capabilities } = body["params"] as JsonObject;
+  return { ...body, params: { protocolVersion, capabilities, clientInfo: { name: "", version: "" } } };
 }
 
 function checkMessage(message: unknown): Response | undefined {

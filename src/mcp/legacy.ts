@@ -30,8 +30,12 @@ const ASK_TIMEOUT = 300_000;
 const MAX_ROUNDS = 8;
 const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
 
+const LISTS = ["tools", "prompts", "resources"] as const;
+/** They stand among the URIs. */
+const LIST_NEWS: ReadonlySet<string> = new Set(LISTS.map((list) => `${list}/list_changed`));
+
 /** What a session can be told has changed. */
-export type ChangedList = "tools" | "prompts" | "resources";
+export type ChangedList = (typeof LISTS)[number];
 
 /** One session of the initialize era: the official SDK speaks the protocol, the shared methods do the work. */
 export class LegacySession {
@@ -40,8 +44,6 @@ export class LegacySession {
   readonly #context: McpContext;
   readonly #report: (error: unknown) => void;
   readonly #updates: Updates;
-  /** Lists that changed while the client did not listen. */
-  readonly #changed = new Set<ChangedList>();
   #isListening = false;
   #heard: (() => void)[] = [];
   #logLevel: LogLevel = "debug";
@@ -69,7 +71,10 @@ export class LegacySession {
         return isDeaf();
       },
       changed: (names) => {
-        for (const uri of names) this.#notify("resources/updated", { uri });
+        for (const name of names) {
+          if (LIST_NEWS.has(name)) this.#notify(name);
+          else this.#notify("resources/updated", { uri: name });
+        }
       },
       keepAlive: () => {},
       drained: () => (isDeaf() ? new Promise((resolve) => this.#heard.push(resolve)) : Promise.resolve()),
@@ -91,15 +96,19 @@ export class LegacySession {
   listening(isListening: boolean): void {
     this.#isListening = isListening;
     if (!isListening) return;
-    for (const list of this.#changed) this.#notify(`${list}/list_changed`);
-    this.#changed.clear();
     for (const wake of this.#heard.splice(0)) wake();
+  }
+
+  /** Tells the client, when it listens, that anything may have changed: nobody knows what it missed. */
+  allChanged(): void {
+    const { changes } = this.#context.offer;
+    for (const list of changes === undefined ? (["resources"] as const) : LISTS) this.changed(list);
+    for (const uri of this.#updates.names) this.#updates.touch(uri);
   }
 
   /** Tells the client that a list is no longer what it was. */
   changed(list: ChangedList): void {
-    if (this.#isListening) this.#notify(`${list}/list_changed`);
-    else this.#changed.add(list);
+    this.#updates.touch(`${list}/list_changed`);
   }
 
   async close(): Promise<void> {

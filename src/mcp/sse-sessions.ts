@@ -2,7 +2,17 @@ import type { JSONRPCMessage, RequestId, Transport } from "@modelcontextprotocol
 import type { Principal } from "../core/principal.ts";
 import type { RpcId } from "../wire/jsonrpc.ts";
 import { kindOf } from "./era.ts";
-import { cancelledBy, checkInitialize, checkPost, error, idOf, idsOf, NO_SESSION, REFUSED } from "./legacy-posts.ts";
+import {
+  cancelledBy,
+  checkInitialize,
+  checkPost,
+  error,
+  essential,
+  idOf,
+  idsOf,
+  NO_SESSION,
+  REFUSED,
+} from "./legacy-posts.ts";
 import { CODES, isObject } from "./protocol.ts";
 import type { Sessions, SessionTransport } from "./sessions.ts";
 
@@ -100,7 +110,8 @@ export class SseSessions {
       const malformed = body["method"] === "initialize" ? checkInitialize(body) : undefined;
       if (malformed !== undefined) return malformed;
     }
-    const messages = [body].flat() as JSONRPCMessage[];
+    const isInitialize = isObject(body) && body["method"] === "initialize";
+    const messages = [isInitialize ? essential(body) : body].flat() as JSONRPCMessage[];
     transport.receive(messages, idsOf(body), cancelledBy(body));
     if (messages.some((message) => "method" in message && message.method === "notifications/initialized"))
       session.listening(true);

@@ -7,6 +7,7 @@ import {
   checkInitialize,
   checkPost,
   error,
+  essential,
   idOf,
   idsOf,
   NO_SESSION,
@@ -70,15 +71,21 @@ export class Streamable {
     }
     const wrong = checkInitialize(body);
     if (wrong !== undefined) return refused(wrong);
+    const accept = request.headers.get("accept") ?? "";
+    // Before another session makes room for this one.
+    if (!accept.includes("application/json") || !accept.includes("text/event-stream")) {
+      const sentence = "Accept must name application/json and text/event-stream";
+      return refused(error(406, REFUSED, sentence, idOf(body)));
+    }
     let entry: HttpEntry;
     try {
       const { keepAlive } = this.#sessions.options;
-      const sent = this.#sent.session();
+      const sent = this.#sent.session(OWN_STREAM);
       entry = await this.#sessions.begin(principal, (id, ended) => new HttpTransport({ id, sent, keepAlive, ended }));
     } catch (failure) {
       return refused(refusal(failure as HubError, idOf(body)));
     }
-    const answer = await this.#post(entry, request, body);
+    const answer = await this.#post(entry, request, essential(body));
     if (!answer.response.ok) this.#sessions.end(entry);
     return answer;
   }
@@ -103,11 +110,13 @@ export class Streamable {
   async #listen(entry: HttpEntry, request: Request): Promise<Answer> {
     const { session, transport } = entry;
     const last = request.headers.get("last-event-id") ?? "";
-    const stream = last === "" ? OWN_STREAM : transport.sent.streamOf(last);
+    const isForgotten = transport.sent.isForgotten(last);
+    const stream = last === "" || isForgotten ? OWN_STREAM : transport.sent.streamOf(last);
     if (stream === undefined) {
       const sentence = "Last-Event-ID is none of this session's, or too old; leave it out for a new stream";
       return refused(error(400, REFUSED, sentence));
     }
+    if (isForgotten) request.headers.delete("last-event-id");
     const streams = this.#streamsOf(entry);
     let response = await transport.handleRequest(request);
     if (last !== "" && response.status === 409) {
@@ -120,8 +129,9 @@ export class Streamable {
     const connection = new AbortController();
     streams.set(stream, connection);
     const leave = this.#sessions.use(entry);
-    const isPrimed = last === "" && (session.version ?? "") >= FIRST_PRIMED;
+    const isPrimed = (last === "" || isForgotten) && (session.version ?? "") >= FIRST_PRIMED;
     const opening = isPrimed ? `id: ${transport.sent.begin(stream)}\nretry: ${RETRY}\ndata: \n\n` : "";
+    if (isForgotten) session.allChanged();
     if (stream === OWN_STREAM) session.listening(true);
     const release = (): void => {
       leave();

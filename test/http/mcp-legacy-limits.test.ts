@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { channelName } from "../../src/core/channel.ts";
 import { Changes } from "../../src/mcp/index.ts";
+import type { OfferedResource } from "../../src/mcp/offer.ts";
 import type { EventReader } from "../support/event-reader.ts";
 import { ACCEPT, initialize, LegacyClient, messagesOf, rpc, type RpcMessage } from "../support/legacy-client.ts";
 import { calling, Held, said, tool } from "../support/legacy-tools.ts";
@@ -53,7 +55,7 @@ describe("resources in a session", () => {
     assert.ok(!methods(quiet).includes("notifications/resources/updated"), "it subscribed to nothing");
   });
 
-  it("cost a client that stands still nothing: it is told of 100,000 messages at most ten times a second", async () => {
+  it("[MCP-8] cost a client that stands still nothing: it is told of 100,000 messages at most ten times a second", async () => {
     await using server = await startServer({ retentionMessages: 1000 });
     const client = await LegacyClient.open(server);
     using stream = await client.listen();
@@ -81,18 +83,19 @@ describe("resources in a session", () => {
   });
 
   it("are told to a client that stands still until it has left more than it may, and then it is cut", async () => {
-    const changes = new Changes();
-    await using server = await startServer({ maxPendingBytes: 65_536 }, { changes });
+    const long = Array.from({ length: 10 }, (_, n): OfferedResource => {
+      const uri = `test://${n}/${"x".repeat(200_000)}`;
+      return { listing: { uri, name: "long" }, watches: [channelName("a")], read: async () => ({ contents: [] }) };
+    });
+    await using server = await startServer({ maxPendingBytes: 65_536 }, { resources: long });
     const client = await LegacyClient.open(server);
     using stream = await client.listen();
+    for (const { listing } of long) await client.ask("resources/subscribe", { uri: listing.uri });
     stream.freeze();
-    let announced = 0;
     await until("it is cut", async () => {
-      for (let n = 0; n < 1000; n++) changes.announce("tools");
-      announced += 1000;
+      await server.publish("a", 1);
       return (await open(server))[1] === 0;
     });
-    assert.ok(announced < 1_000_000);
     assert.deepEqual((await client.ask("ping")).result, {}, "its session goes on");
     stream.thaw();
     await stream.ended;
@@ -168,7 +171,7 @@ describe("a client that vanishes", { concurrency: true }, () => {
 });
 
 describe("sessions at their limits", { concurrency: true }, () => {
-  it("are refused with Retry-After while all there may be are in use, and not when one no longer is", async () => {
+  it("[MCP-10] are refused with Retry-After while all there may be are in use, and not when one no longer is", async () => {
     await using server = await startServer({ maxSessions: 2 });
     const clients = [await LegacyClient.open(server), await LegacyClient.open(server)];
     const streams = await Promise.all(clients.map((client) => client.listen()));
@@ -230,6 +233,30 @@ describe("sessions at their limits", { concurrency: true }, () => {
       assert.deepEqual([answer.status, messagesOf(answer)[0]?.error?.code], [status, code], body.slice(0, 50));
     }
     assert.deepEqual((await client.ask("ping")).result, {});
+  });
+
+  it("keep little of what clients say about themselves", async () => {
+    await using server = await startServer({ maxSessions: 1 });
+    const client = await LegacyClient.open(server);
+    const post = (params: object): ReturnType<TestServer["request"]> => {
+      const body = rpc({ id: 1, method: "initialize", params: { ...PARAMS, ...params } });
+      return server.request("/mcp", { method: "POST", headers: { accept: ACCEPT }, body });
+    };
+    const capabilities = { experimental: { x: { list: Array.from({ length: 5000 }, () => ({})) } } };
+    const clientInfo = { name: "x", version: "1" };
+    const refused = await post({ capabilities, clientInfo });
+    const { error } = messagesOf(refused)[0] as RpcMessage;
+    assert.deepEqual([refused.status, error?.code], [400, -32602]);
+    assert.match(error?.message ?? "", /^params\.capabilities has more than 8192 characters/);
+    const unreadable = await server.request("/mcp", {
+      method: "POST",
+      body: rpc({ id: 1, method: "initialize", params: { ...PARAMS, clientInfo } }),
+    });
+    assert.equal(unreadable.status, 406);
+    assert.deepEqual((await client.ask("ping")).result, {}, "no session makes room for one that is not begun");
+    const icons = [{ src: `data:image/png;base64,${"A".repeat(500_000)}` }];
+    const accepted = await post({ clientInfo: { ...clientInfo, icons, name: "x".repeat(10_000) } });
+    assert.equal(accepted.status, 200);
   });
 
   it("log nothing of what clients do wrong, and once what fails inside", async () => {

@@ -23,7 +23,7 @@ async function opened(server: TestServer): Promise<number> {
 }
 
 describe("batches in a session", { concurrency: true }, () => {
-  it("are answered where the session speaks 2025-03-26, each request once, notifications among them", async () => {
+  it("[MCP-11] are answered where the session speaks 2025-03-26, each request once, notifications among them", async () => {
     await using server = await startServer();
     const client = await LegacyClient.open(server, { version: "2025-03-26" });
     const answer = await client.post([
@@ -41,7 +41,7 @@ describe("batches in a session", { concurrency: true }, () => {
     assert.equal(told.status, 202);
   });
 
-  it("are refused in sessions of all other revisions", async () => {
+  it("[MCP-11] are refused in sessions of all other revisions", async () => {
     await using server = await startServer();
     for (const version of ["2025-11-25", "2025-06-18", "2024-11-05"]) {
       const client = await LegacyClient.open(server, { version });
@@ -104,7 +104,7 @@ describe("batches in a session", { concurrency: true }, () => {
 });
 
 describe("requests in a session", { concurrency: true }, () => {
-  it("are refused with an id that is being answered, even when both come at once", async () => {
+  it("[MCP-13] are refused with an id that is being answered, even when both come at once", async () => {
     const held = new Held();
     await using server = await startServer({}, { tools: [held.tool] });
     const client = await LegacyClient.open(server);
@@ -234,7 +234,7 @@ describe("a stream that broke", { concurrency: true }, () => {
     await until("nobody is connected", async () => (await opened(server)) === 0);
   });
 
-  it("is brought what was missed on it, in order, and nothing of any other stream", async () => {
+  it("[MCP-12] is brought what was missed on it, in order, and nothing of any other stream", async () => {
     const calls: { say: (n: number) => void; end: () => void }[] = [];
     const talk = tool(
       "talk",
@@ -334,6 +334,32 @@ describe("a stream that broke", { concurrency: true }, () => {
     assert.equal(textOf(await next(third)), "done");
     await third.ended;
     assert.equal(await opened(server), 1);
+  });
+
+  it("of the session itself is given anew where what was sent on it is forgotten, and all is said to have changed", async () => {
+    const loud = tool("loud", async () => said("x".repeat(3_000_000)));
+    await using server = await startServer({}, { tools: [loud] });
+    const client = await LegacyClient.open(server);
+    await client.ask("resources/subscribe", { uri: "hub://channels/a" });
+    await client.ask("resources/subscribe", { uri: "hub://channels/b" });
+    const own = await client.listen();
+    const { id: place } = await own.next();
+    own.close();
+    await until("nobody listens", async () => (await opened(server)) === 0);
+    await client.post(calling(1, "loud"));
+    const busy = await LegacyClient.open(server);
+    for (const one of [client, busy, client]) await one.post(calling(2, "loud"));
+    using again = await client.listen(place);
+    assert.equal(again.status, 200);
+    const said3 = [await next(again), await next(again), await next(again)];
+    assert.deepEqual(
+      new Set(said3.map(({ method, params }) => params?.["uri"] ?? method)),
+      new Set(["notifications/resources/list_changed", "hub://channels/a", "hub://channels/b"]),
+    );
+    for (const forged of ["_GET_stream/999", "_GET_stream/0", "_GET_stream/-1", "_GET_stream/1e0", "_GET_stream/"]) {
+      using refused = await client.listen(forged);
+      assert.equal(refused.status, 400, forged);
+    }
   });
 
   it("brings more than a client may leave behind, all that was kept", async () => {
