@@ -109,6 +109,7 @@ function open(name: string): void {
     lastOpen.set(name);
     heading.textContent = name;
     room?.close();
+    room = undefined;
     presence?.close();
     presence = new Presence(name, hub, () => nickname.name);
     room = new Room({
@@ -133,7 +134,7 @@ function open(name: string): void {
 
 /** What is in sight is read. */
 function look(): void {
-  const { newest: id } = timeline;
+  const id = timeline.newest ?? room?.start;
   if (document.hasFocus() && !document.hidden && timeline.isAtEnd && id !== undefined) watch.read(channel, id);
   newest.hidden = timeline.isAtEnd;
   const { unseen } = timeline;

@@ -322,6 +322,17 @@ describe("the chat", { concurrency: 2 }, () => {
     const lines = await page.locator("#rows > li").evaluateAll((all) => all.map(({ className }) => className));
     assert.deepEqual(lines.slice(0, 3), ["row head", "new", "row head"]);
     await until("it is read", async () => (await count.count()) === 0 && (await page.title()) === "ramp · Chat");
+    // A channel in which there was nothing to be read is one that was read.
+    await page.fill("#name", "fresh");
+    await page.press("#name", "Enter");
+    await page.locator("#note", { hasText: "Nothing is kept in fresh yet." }).waitFor();
+    await page.goto("about:blank");
+    await server.publish("fresh", "first");
+    await page.goto(`${server.url}/chat#ramp`);
+    await page
+      .locator("#mine li", { hasText: "fresh" })
+      .locator(".count", { hasText: /^1 unread$/ })
+      .waitFor();
     await Promise.all(Array.from({ length: 120 }, (_, n) => server.publish("default", n)));
     await page.locator("#mine .count", { hasText: "99+" }).waitFor();
     assert.deepEqual(chat.complaints, []);

@@ -34,6 +34,8 @@ export class Room {
   readonly #note = element("note", HTMLElement);
   readonly #earlier = element("earlier", HTMLButtonElement);
   readonly #closing = new AbortController();
+  /** Behind the page that was shown first: read, where nothing was in it. */
+  start: string | undefined;
   #subscription: Subscription | undefined;
   #queue: Entry[] = [];
   #isDue = false;
@@ -49,6 +51,7 @@ export class Room {
   async open(): Promise<void> {
     const { timeline } = this.#options;
     this.#subscription?.close();
+    this.start = undefined;
     timeline.clear();
     this.#earlier.hidden = true;
     this.#tell("Loading…");
@@ -56,6 +59,7 @@ export class Room {
     if (page === undefined) return;
     timeline.clear();
     timeline.hasOlder = (page.earlier ?? null) !== null;
+    this.start = page.next;
     this.#quietly(() => timeline.append(withMark(page.messages.map(entryOf), this.#options.mark)));
     this.#read(page.next);
   }
