@@ -10,7 +10,11 @@ const PUBLIC = new URL("../../public/", import.meta.url);
 const PLOTS = dirname(fileURLToPath(import.meta.resolve("uplot/dist/uPlot.iife.min.js")));
 
 /** Each page by its path. */
-const PAGES: Readonly<Record<string, string>> = { "/": "start.html", "/chat": "chat.html" };
+const PAGES: Readonly<Record<string, string>> = {
+  "/": "start.html",
+  "/chat": "chat.html",
+  "/dashboard": "dashboard.html",
+};
 
 /** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {

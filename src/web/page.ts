@@ -6,3 +6,23 @@ export function element<Kind extends HTMLElement>(id: string, kind: new () => Ki
   if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} #${id}`);
   return found;
 }
+
+/** Sets the text of an element, where it has another: so that nothing is laid out, or read out, for nothing. */
+export function labelled(target: HTMLElement, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+/** Has a button go down and up again; `change` is told whether it is down. */
+export function onPress(button: HTMLButtonElement, change: (pressed: boolean) => void): void {
+  button.addEventListener("click", () => {
+    const pressed = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(pressed));
+    change(pressed);
+  });
+}
+
+/** Calls `come` while somebody sees the page, and `leave` while nobody does; now, too. */
+export function whileVisible(come: () => void, leave: () => void): void {
+  if (!document.hidden) come();
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : come()));
+}

@@ -26,18 +26,22 @@ describe("GET /", () => {
     assert.equal(status, 200);
     assert.doesNotMatch(text, /<script>alert/);
   });
-
-  it("runs no script and no style but its own, by its policy and in its text", async () => {
-    await using server = await startServer();
-    const { text, headers } = await server.request("/");
-    const policy = String(headers["content-security-policy"]);
-    assert.match(policy, /default-src 'none'/);
-    assert.match(policy, /script-src 'self'(?:;|$)/);
-    assert.match(policy, /frame-ancestors 'none'/);
-    assert.doesNotMatch(policy, /unsafe/);
-    assert.doesNotMatch(text, /<script(?! src="\/assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
-    for (const [, path = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
-      assert.equal((await server.request(path)).status, 200, path);
-    }
-  });
 });
+
+for (const page of ["/", "/chat", "/dashboard"]) {
+  describe(`GET ${page}`, () => {
+    it("runs no script and no style but its own, by its policy and in its text", async () => {
+      await using server = await startServer();
+      const { text, headers } = await server.request(page);
+      const policy = String(headers["content-security-policy"]);
+      assert.match(policy, /default-src 'none'/);
+      assert.match(policy, /script-src 'self'(?:;|$)/);
+      assert.match(policy, /frame-ancestors 'none'/);
+      assert.doesNotMatch(policy, /unsafe/);
+      assert.doesNotMatch(text, /<script(?! src="\/assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
+      for (const [, path = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+        assert.equal((await server.request(path)).status, 200, path);
+      }
+    });
+  });
+}

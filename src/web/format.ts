@@ -1,0 +1,48 @@
+// Numbers and times as people read them.
+
+const WHOLE = new Intl.NumberFormat();
+const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const HUNDREDTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+/** What stands where there is no value. */
+const NOTHING = "–";
+
+/** A number of things. */
+export function count(value: number): string {
+  return Number.isFinite(value) ? WHOLE.format(Math.round(value)) : NOTHING;
+}
+
+/** A number with as many places as tell something. */
+export function decimal(value: number): string {
+  if (!Number.isFinite(value)) return NOTHING;
+  if (value === 0 || value >= 100) return count(value);
+  return (value < 1 ? HUNDREDTHS : TENTHS).format(value);
+}
+
+export function milliseconds(value: number): string {
+  return Number.isFinite(value) ? `${decimal(value)} ms` : NOTHING;
+}
+
+export function percent(value: number): string {
+  return Number.isFinite(value) ? `${decimal(value)} %` : NOTHING;
+}
+
+export function mebibytes(value: number): string {
+  return Number.isFinite(value) ? `${count(value)} MiB` : NOTHING;
+}
+
+/** Seconds in the two largest units. */
+export function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** The time of day of a moment in milliseconds since 1970. */
+export function clock(time: number): string {
+  const at = new Date(time);
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+
+const AXE = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 375, height: 812 } };
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly impact: string;
+    readonly nodes: readonly { readonly target: unknown; readonly failureSummary: string }[];
+  }[];
+}
+
+/** What axe-core finds that is serious or critical, in light and dark, at the width of a desktop and of a phone. */
+export async function seriousIssues(page: Page): Promise<string[]> {
+  const issues: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const [name, size] of Object.entries(SIZES)) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize(size);
+      await page.evaluate(AXE);
+      const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
+      for (const { id, impact, nodes } of violations) {
+        if (impact !== "serious" && impact !== "critical") continue;
+        for (const { target, failureSummary } of nodes) {
+          issues.push(`${name}, ${colorScheme}: ${id} at ${String(target)}: ${failureSummary}`);
+        }
+      }
+    }
+  }
+  return issues;
+}
+
+/** Bytes of script that a page loads, each file compressed; counted from the call on. */
+export function countScripts(page: Page): () => Promise<number> {
+  const sizes: Promise<number>[] = [];
+  page.on("response", (response) => {
+    if (response.request().resourceType() !== "script") return;
+    sizes.push(response.body().then((body) => gzipSync(body).length));
+  });
+  return async () => (await Promise.all(sizes)).reduce((total, size) => total + size, 0);
+}
+
+/** Has a page believe that nobody sees it, or that somebody does again. */
+export async function setHidden(page: Page, hidden: boolean): Promise<void> {
+  const state = hidden ? "hidden" : "visible";
+  await page.evaluate(`
+    Object.defineProperty(document, "hidden", { configurable: true, value: ${hidden} });
+    Object.defineProperty(document, "visibilityState", { configurable: true, value: "${state}" });
+    document.dispatchEvent(new Event("visibilitychange"));`);
+}
