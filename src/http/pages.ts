@@ -25,7 +25,12 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
     const page = readFileSync(new URL(file, PUBLIC), "utf8");
     app.get(path, { schema: { hide: true } }, (request, reply) => {
       const origin = `${request.protocol}://${request.headers.host ?? "localhost"}`;
-      const values: Readonly<Record<string, string>> = { origin, version: context.version, log: context.logName };
+      const values: Readonly<Record<string, string>> = {
+        origin,
+        socket: origin.replace(/^http/, "ws"),
+        version: context.version,
+        log: context.logName,
+      };
       const html = page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => escaped(values[name] ?? ""));
       return reply.header("content-type", "text/html; charset=utf-8").send(html);
     });

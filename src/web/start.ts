@@ -1,78 +1,103 @@
-// The start page: shows the default channel live, publishes to it, and copies the lines to try.
-import { element } from "./page.ts";
+// The start page: what the server does in numbers, the channel default live, and lines to copy.
+import { connect, type HubState, type Message } from "../client/index.ts";
+import { count } from "./format.ts";
+import { made } from "./made.ts";
+import { copyButtons, element, labelled, whileVisible } from "./page.ts";
+import type { ServerInfo } from "./server-info.ts";
+import { tabs } from "./tabs.ts";
 
-const MOST_SHOWN = 50;
-
-interface Told {
-  readonly time: string;
-  readonly sender: string;
-  readonly data: unknown;
-}
+const CHANNEL = "default";
+const MOST_SHOWN = 20;
 
 const state = element("state", HTMLElement);
 const messages = element("messages", HTMLElement);
-const empty = element("empty", HTMLElement);
-
-const source = new EventSource("/events?format=json&last_event_id=earliest");
-source.addEventListener("open", () => show("on", "Connected: this page is a reader of the channel default."));
-source.addEventListener("error", () => {
-  show("off", "The connection is gone; the browser comes back by itself and gets what it missed.");
-});
-source.addEventListener("message", (event: MessageEvent<string>) => add(JSON.parse(event.data) as Told));
-source.addEventListener("gap", () => show("off", "Some messages are no longer kept; what follows is complete."));
-
 const form = element("say", HTMLFormElement);
 const field = element("text", HTMLInputElement);
+const said = element("said", HTMLElement);
+
+ownAddress();
+tabs();
+copyButtons();
+
+const hub = connect("/");
+hub.onState(tell);
+void readOn();
+
+let stats: { close(): void } | undefined;
+whileVisible(
+  () => {
+    stats = hub.subscribe<ServerInfo>("hub.stats", { onMessage: ({ data }) => show(data) });
+  },
+  () => stats?.close(),
+);
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   void publish();
 });
 
-for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
-  button.addEventListener("click", () => void copy(button));
+/** A proxy in front may speak another protocol than the server behind it knows of. */
+function ownAddress(): void {
+  const told = document.body.dataset["origin"] ?? "";
+  if (told === location.origin) return;
+  for (const code of document.querySelectorAll("code")) {
+    const text = code.textContent
+      .replaceAll(told, location.origin)
+      .replaceAll(told.replace(/^http/, "ws"), location.origin.replace(/^http/, "ws"));
+    if (text !== code.textContent) code.textContent = text;
+  }
+}
+
+/** Shows the last messages, and every one from there on. */
+async function readOn(): Promise<void> {
+  let after: string | undefined;
+  try {
+    const response = await fetch(`/channels/${CHANNEL}/messages?before=latest&limit=${MOST_SHOWN}`);
+    const page = (await response.json()) as { readonly messages: readonly Message[]; readonly next: string };
+    for (const message of page.messages) add(message);
+    after = page.next;
+  } catch {
+    // Then it begins now.
+  }
+  hub.subscribe(CHANNEL, { ...(after !== undefined && { after }), onMessage: add });
 }
 
 async function publish(): Promise<void> {
   try {
-    const response = await fetch("/channels/default/messages?sender=start+page", {
-      method: "POST",
-      headers: { "content-type": "text/plain" },
-      body: field.value,
-    });
-    if (!response.ok) throw new Error(((await response.json()) as { detail: string }).detail);
+    said.textContent = "";
+    await hub.publish(CHANNEL, field.value, { sender: "start page" });
     form.reset();
   } catch (error) {
-    show("off", `Not published: ${(error as Error).message}`);
+    said.textContent = `Not published: ${(error as Error).message}`;
   }
 }
 
-async function copy(button: HTMLButtonElement): Promise<void> {
-  const line = element(button.dataset["copy"] ?? "", HTMLElement);
-  try {
-    await navigator.clipboard.writeText(line.textContent);
-    button.textContent = "Copied";
-  } catch {
-    // Without the right to write, the line is selected to be copied by hand.
-    getSelection()?.selectAllChildren(line);
-    button.textContent = "Selected";
-  }
-  setTimeout(() => (button.textContent = "Copy"), 1500);
-}
-
-function add({ time, sender, data }: Told): void {
-  const item = document.createElement("li");
-  const at = document.createElement("time");
+function add({ time, sender, data }: Message): void {
+  const at = made("time", "", new Date(time).toLocaleTimeString());
   at.dateTime = time;
-  at.textContent = new Date(time).toLocaleTimeString();
-  const text = document.createElement("span");
-  text.textContent = `${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
-  item.append(at, text);
-  messages.prepend(item);
+  const text = `${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
+  messages.prepend(made("li", "", at, made("span", "", text)));
   while (messages.children.length > MOST_SHOWN) messages.lastChild?.remove();
-  empty.hidden = true;
+  element("empty", HTMLElement).hidden = true;
 }
 
-function show(kind: string, text: string): void {
-  state.dataset["state"] = kind;
-  state.textContent = text;
+function show({ connections, messages: counted, channels }: ServerInfo): void {
+  const values: Readonly<Record<string, number>> = {
+    "reader-total": connections.total,
+    published: counted.published,
+    rate: counted.publishedPerSecond,
+    kept: counted.kept,
+    "channel-total": channels,
+  };
+  for (const [id, value] of Object.entries(values)) labelled(element(id, HTMLElement), count(value));
+}
+
+function tell(now: HubState): void {
+  if (now.kind === "live") {
+    state.dataset["state"] = "on";
+    state.textContent = "Running";
+  } else if ("error" in now) {
+    state.dataset["state"] = "off";
+    state.textContent = `${now.error?.message ?? ""}; what was missed comes when it is back.`;
+  }
 }

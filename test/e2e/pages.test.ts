@@ -6,7 +6,6 @@ import { after, before, describe, it } from "node:test";
 import type { Browser } from "playwright-core";
 import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
 import { startServer } from "../support/server.ts";
-import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
 describe("in a browser", { concurrency: true }, () => {
@@ -15,63 +14,6 @@ describe("in a browser", { concurrency: true }, () => {
     browser = await openBrowser("--host-resolver-rules=MAP foreign.example 127.0.0.1");
   });
   after(() => browser?.close());
-
-  it("the start page shows messages live, publishes from its form, and copies the lines to try", async (test) => {
-    if (!needsBrowser(test, browser)) return;
-    await using server = await startServer();
-    const { page, complaints } = await watchedPage(browser, server.url);
-    const items = page.locator("#messages li");
-    await server.publish("default", "before the page");
-    await page.goto(`${server.url}/`);
-    await items.first().waitFor();
-    assert.match(await items.first().innerText(), /anyone: before the page$/);
-
-    await server.publish("default", { n: 1 });
-    await items.filter({ hasText: 'anyone: {"n":1}' }).waitFor();
-
-    const payload = `<img src=x onerror="alert(1)"><script>alert(2)</script>\u202e"'&`;
-    await server.publish("default", payload);
-    await items.filter({ hasText: "<img src=x" }).waitFor();
-    assert.ok((await items.first().innerText()).endsWith(payload));
-    assert.equal(await page.locator("#messages img, #messages script").count(), 0);
-
-    using reader = await server.events("?format=json");
-    await page.fill("#text", "from the form");
-    await page.press("#text", "Enter");
-    const published = JSON.parse((await reader.next()).data) as { data: string; sender: string };
-    assert.deepEqual([published.data, published.sender], ["from the form", "start page"]);
-    await items.filter({ hasText: "start page: from the form" }).waitFor();
-    assert.equal(await page.inputValue("#text"), "");
-
-    const copy = page.locator("button[data-copy=curl]");
-    await copy.click();
-    await until("it says so", async () => (await copy.innerText()) === "Copied");
-    const copied = await page.evaluate("navigator.clipboard.readText()");
-    assert.equal(
-      copied,
-      `curl ${server.url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'`,
-    );
-    assert.deepEqual(complaints, []);
-  });
-
-  it("the start page says that the server is gone, and gets what it missed when it is back", async (test) => {
-    if (!needsBrowser(test, browser)) return;
-    using folder = new TemporaryFolder();
-    const data = `file:${folder.file()}`;
-    const first = await startServer({ data });
-    const { page, complaints } = await watchedPage(browser, first.url);
-    await page.goto(`${first.url}/`);
-    await page.locator("#state[data-state=on]").waitFor();
-    await first.close();
-    await page.locator("#state[data-state=off]").waitFor();
-    await using second = await startServer({ data, port: first.port });
-    await second.publish("default", "while it was away");
-    await page.locator("#messages li").filter({ hasText: "while it was away" }).waitFor();
-    assert.deepEqual(
-      complaints.filter((text) => !text.includes("ERR_CONNECTION_REFUSED") && !text.includes("ERR_INCOMPLETE")),
-      [],
-    );
-  });
 
   it("the API documentation shows every route and tries one, without a request to anywhere else", async (test) => {
     if (!needsBrowser(test, browser)) return;

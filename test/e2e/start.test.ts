@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import type { Browser } from "playwright-core";
+import { STATS_CHANNEL } from "../../src/core/channel.ts";
+import type { ServerInfo } from "../../src/tools/index.ts";
+import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
+import { startServer } from "../support/server.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+
+const SCRIPT_BYTES = 60_000;
+
+const run = promisify(execFile);
+
+describe("the start page", { concurrency: 3 }, () => {
+  let browser: Browser | undefined;
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser?.close());
+
+  it("shows messages live, as text, and publishes from its form", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page, complaints } = await watchedPage(browser, server.url);
+    const items = page.locator("#messages li");
+    await server.publish("default", "before the page");
+    await page.goto(`${server.url}/`);
+    await items.filter({ hasText: "anyone: before the page" }).waitFor();
+    await server.publish("default", { n: 1 });
+    await items.filter({ hasText: 'anyone: {"n":1}' }).waitFor();
+
+    const payload = `<img src=x onerror="alert(1)"><script>alert(2)</script>\u202e"'&`;
+    await server.publish("default", payload);
+    await items.filter({ hasText: "<img src=x" }).waitFor();
+    assert.ok((await items.first().innerText()).endsWith(payload));
+    assert.equal(await page.locator("#messages img, #messages script").count(), 0);
+    await server.publish("default", "w".repeat(60_000));
+    await items.filter({ hasText: "wwww" }).waitFor();
+    const wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+    assert.equal(await page.evaluate(wide), false);
+
+    using reader = await server.events("?format=json");
+    await page.fill("#text", "from the form");
+    await page.press("#text", "Enter");
+    const published = JSON.parse((await reader.next()).data) as { data: string; sender: string };
+    assert.deepEqual([published.data, published.sender], ["from the form", "start page"]);
+    await items.filter({ hasText: "start page: from the form" }).waitFor();
+    await until("the form is empty again", async () => (await page.inputValue("#text")) === "");
+    assert.deepEqual(complaints, []);
+  });
+
+  it("shows the numbers of get_server_info, and asks for none while nobody sees it", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page, complaints } = await watchedPage(browser, server.url);
+    await page.goto(`${server.url}/`);
+    for (const channel of ["a", "b", "a"]) await server.publish(channel, 1);
+    const shown = (): Promise<string[]> => page.locator(".numbers dd").allInnerTexts();
+    await until("both say the same", async () => {
+      const info = (await server.call("get_server_info")).structuredContent as unknown as ServerInfo;
+      const { connections, messages, channels } = info;
+      const told = [connections.total, messages.published, 0, messages.kept, channels].join();
+      return told === "1,3,0,3,2" && (await shown()).join() === told;
+    });
+    const readers = async (channel: string): Promise<number> => (await server.publish(channel, "?")).receivers;
+    await setHidden(page, true);
+    await until("only the messages are read", () => server.hub.readers(STATS_CHANNEL) === 0);
+    assert.equal(await readers("default"), 1);
+    await setHidden(page, false);
+    await until("its numbers are there again", () => server.hub.readers(STATS_CHANNEL) === 1);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("has every line filled with the server's own address, and copies it", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page, complaints } = await watchedPage(browser, server.url);
+    await page.goto(`${server.url}/`);
+    const lines = await page
+      .locator("pre code")
+      .evaluateAll((found) => found.map(({ id, textContent }) => ({ id, text: textContent })));
+    assert.equal(lines.length, 13);
+    const socket = server.url.replace("http", "ws");
+    for (const { id, text } of lines) assert.ok(text.includes(id === "websocket" ? socket : server.url), id);
+    for (const { id, text } of lines) {
+      const panel = page.locator("[role=tabpanel]", { has: page.locator(`#${id}`) });
+      await page.click(`#${await panel.getAttribute("aria-labelledby")}`);
+      const button = page.locator(`[data-copy="${id}"]`);
+      await button.click();
+      await until("it says so", async () => (await button.innerText()) === "Copied");
+      assert.equal(await page.evaluate("navigator.clipboard.readText()"), text);
+    }
+    const text = (id: string): string => lines.find((line) => line.id === id)?.text ?? "";
+    for (const id of ["for-claude-desktop", "for-cursor", "for-vscode"]) JSON.parse(text(id));
+    assert.deepEqual(
+      (JSON.parse(text("for-claude-desktop")) as { mcpServers: { hub: { args: string[] } } }).mcpServers.hub.args,
+      ["-y", "sse-mcp-server", "stdio", "--url", `${server.url}/mcp`],
+    );
+    assert.deepEqual(complaints, []);
+  });
+
+  it("shows what its own lines publish", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page } = await watchedPage(browser, server.url);
+    await page.goto(`${server.url}/`);
+    const text = (id: string): Promise<string> => page.locator(`#${id}`).evaluate(({ textContent }) => textContent);
+    const items = page.locator("#messages li");
+    await run("sh", ["-c", await text("curl")]);
+    await items.filter({ hasText: "anyone: Hello" }).waitFor();
+    await run("sh", ["-c", await text("tool")]);
+    await items.filter({ hasText: "anyone: Hello from a tool" }).waitFor();
+    const received = page.evaluate(`new Promise((resolve) => {
+      const log = console.log;
+      console.log = (frame) => frame.type === "message" && resolve(frame.data);
+      ${await text("websocket")}
+    })`);
+    assert.equal(await received, "Hello");
+  });
+
+  it("is used by keyboard alone: one tab at a time, by the arrows", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page } = await watchedPage(browser, server.url);
+    await page.goto(`${server.url}/`);
+    await page.focus("#claude-code-tab");
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#claude-desktop-panel").waitFor();
+    assert.equal(await page.locator("[role=tabpanel]:visible").count(), 2);
+    await page.keyboard.press("End");
+    await page.locator("#inspector-panel").waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#claude-code-panel").waitFor();
+    assert.equal(await page.evaluate("document.activeElement.id"), "claude-code-tab");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate("document.activeElement.id"), "claude-code-panel");
+  });
+
+  it("says that the server is gone, and gets what it missed when it is back", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    using folder = new TemporaryFolder();
+    const data = `file:${folder.file()}`;
+    const first = await startServer({ data });
+    const { page, complaints } = await watchedPage(browser, first.url);
+    await page.goto(`${first.url}/`);
+    await page.locator("#state[data-state=on]").waitFor();
+    await first.close();
+    await page.locator("#state[data-state=off]").waitFor();
+    await using second = await startServer({ data, port: first.port });
+    await second.publish("default", "while it was away");
+    await page.locator("#messages li").filter({ hasText: "while it was away" }).waitFor();
+    await page.locator("#state[data-state=on]").waitFor();
+    assert.deepEqual(
+      complaints.filter((text) => !/ERR_(?:CONNECTION_REFUSED|INCOMPLETE|EMPTY_RESPONSE|CONNECTION_RESET)/.test(text)),
+      [],
+    );
+  });
+
+  it("has no serious issue for people who use it otherwise, and is small", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page, complaints } = await watchedPage(browser, server.url);
+    const scripts = countScripts(page);
+    await server.publish("default", "a message");
+    await page.goto(`${server.url}/`);
+    await page.locator("#messages li").waitFor();
+    assert.deepEqual(await seriousIssues(page), []);
+    const bytes = await scripts();
+    test.diagnostic(`${bytes} bytes of script, compressed`);
+    assert.ok(bytes > 5000 && bytes < SCRIPT_BYTES, `${bytes} bytes of script`);
+    assert.deepEqual(complaints, []);
+  });
+});
