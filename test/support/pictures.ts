@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { openBrowser } from "./browser.ts";
 import { takeChat } from "./chat-picture.ts";
+import { takeServer } from "./server-pictures.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
 
 const [all] = process.argv.slice(2);
 const browser = await openBrowser();
 if (browser === undefined) throw new Error("there is no Chromium; apt-get install chromium");
+await takeServer(DOCS, all);
 await takeChat(browser, DOCS, all);
 await browser.close();
