@@ -11,7 +11,7 @@ import { Stored } from "./chat/stored.ts";
 import { Timeline } from "./chat/timeline.ts";
 import { countText } from "./chat/unread.ts";
 import { Watch } from "./chat/watch.ts";
-import { element } from "./page.ts";
+import { element, labelled } from "./page.ts";
 
 const hub = connect("/");
 const banner = element("banner", HTMLElement);
@@ -28,6 +28,7 @@ const COUNT_WITHIN = 50;
 let channel = "";
 let room: Room | undefined;
 let presence: Presence | undefined;
+let wasAway = false;
 let counting: ReturnType<typeof setTimeout> | undefined;
 let saying: ReturnType<typeof setTimeout> | undefined;
 
@@ -90,7 +91,7 @@ async function follow(): Promise<void> {
     const named = decodeURIComponent(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
     await join(named ?? lastOpen.get());
   } catch (error) {
-    tell(element("refused", HTMLElement), (error as Error).message);
+    labelled(element("refused", HTMLElement), (error as Error).message);
     showPanel(true);
     if (channel === "") open("default");
   }
@@ -138,7 +139,7 @@ function look(): void {
   if (document.hasFocus() && !document.hidden && timeline.isAtEnd && id !== undefined) watch.read(channel, id);
   newest.hidden = timeline.isAtEnd;
   const { unseen } = timeline;
-  tell(newest, unseen === 0 ? "To the newest" : unseen === 1 ? "1 new message" : `${unseen} new messages`);
+  labelled(newest, unseen === 0 ? "To the newest" : unseen === 1 ? "1 new message" : `${unseen} new messages`);
 }
 
 function showMine(): void {
@@ -152,7 +153,7 @@ function showUnread(): void {
   const { total } = watch.unread;
   document.title = `${total === 0 ? "" : `(${countText(total)}) `}${channel} · Chat`;
   const elsewhere = total - watch.unread.count(channel);
-  tell(element("elsewhere", HTMLElement), elsewhere === 0 ? "" : countText(elsewhere));
+  labelled(element("elsewhere", HTMLElement), elsewhere === 0 ? "" : countText(elsewhere));
 }
 
 /** Says when the server is away, unless it is back at once. */
@@ -161,9 +162,13 @@ function showState(state: HubState): void {
   if (state.kind === "live") {
     banner.hidden = true;
     outbox.hurry();
+    // Others came back earlier or later, and heard nothing of this page.
+    if (wasAway) presence?.enter();
+    wasAway = false;
     return;
   }
   showMine();
+  wasAway ||= state.kind === "waiting";
   if (state.kind === "waiting" || state.kind === "closed") saying = setTimeout(() => sayAway(state.error), PATIENCE);
 }
 
@@ -171,12 +176,7 @@ function sayAway(error: HubClientError | undefined): void {
   const isRefusal = error !== undefined && !["UNREACHABLE", "CONNECTION_LOST", "SILENT"].includes(error.code);
   const why = isRefusal ? error.message : "The server cannot be reached";
   banner.hidden = false;
-  tell(banner, `${why}. What you send waits here until it is back.`);
-}
-
-/** Sets a text where it is another: so that nothing is read out for nothing. */
-function tell(target: HTMLElement, text: string): void {
-  if (target.textContent !== text) target.textContent = text;
+  labelled(banner, `${why}. What you send waits here until it is back.`);
 }
 
 /** On a narrow screen, the list of channels lies over the messages. */

@@ -159,6 +159,9 @@ describe("the chat", { concurrency: 2 }, () => {
       assert.deepEqual(chat.realComplaints, []);
     }
     assert.equal(await ada.rows.locator(".kept").count(), 3);
+    for (const { page } of [ada, grace]) {
+      await page.locator("#readers", { hasText: "2 readers" }).filter({ hasText: "Ada, Grace" }).waitFor();
+    }
     const page = (await (await fetch(`${url}/channels/default/messages`)).json()) as { messages: unknown[] };
     assert.equal(page.messages.length, 4);
   });

@@ -34,7 +34,7 @@ export function readersSentence(
   names: readonly string[],
   shown: number,
 ): { readonly count: string; readonly names: readonly string[]; readonly rest: string } {
-  const count = readers === undefined ? "" : readers === 1 ? "1 reader" : `${readers} readers`;
+  const count = readers === undefined || readers === 0 ? "" : readers === 1 ? "1 reader" : `${readers} readers`;
   const rest = names.length > shown ? ` and ${names.length - shown} more` : "";
   return { count, names: names.slice(0, shown), rest };
 }

@@ -67,6 +67,7 @@ describe("who reads", () => {
 
   it("is told in a few words", () => {
     assert.deepEqual(readersSentence(undefined, [], 2), { count: "", names: [], rest: "" });
+    assert.equal(readersSentence(0, [], 2).count, "", "the page itself is about to read");
     assert.deepEqual(readersSentence(1, ["a"], 2), { count: "1 reader", names: ["a"], rest: "" });
     assert.deepEqual(readersSentence(7, ["a", "b", "c"], 2), {
       count: "7 readers",
