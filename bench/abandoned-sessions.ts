@@ -1,5 +1,7 @@
 import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
 
+/** Ways to abandon a session. */
+const WAYS = 9;
 const ACCEPT = "application/json, text/event-stream";
 const INITIALIZE = {
   method: "initialize",
@@ -22,7 +24,7 @@ export class AbandonedSessions implements Disposable {
   async open(count: number, together = 32): Promise<void> {
     let left = count;
     const work = async (): Promise<void> => {
-      while (left-- > 0) await this.#abandon(left % 8);
+      while (left-- > 0) await this.#abandon(left % WAYS);
     };
     await Promise.all(Array.from({ length: together }, work));
   }
@@ -32,6 +34,7 @@ export class AbandonedSessions implements Disposable {
   }
 
   async #abandon(way: number): Promise<void> {
+    if (way === 8) return this.#abandonPair();
     const answer = await this.#whole(this.#send({ id: 0, ...INITIALIZE }));
     const session = answer.headers["mcp-session-id"];
     if (typeof session !== "string") {
@@ -60,6 +63,29 @@ export class AbandonedSessions implements Disposable {
     }
   }
 
+  /** HTTP+SSE of 2024-11-05: breaks the stream when it has said where to post, and something was posted there. */
+  async #abandonPair(): Promise<void> {
+    const asked = this.#request("GET", undefined, false, "/sse").end();
+    const path = await new Promise<string | undefined>((resolve, reject) => {
+      asked.on("error", reject).on("response", (answer) => {
+        let text = "";
+        answer.on("error", () => {}).on("end", () => resolve(undefined));
+        answer.setEncoding("utf8").on("data", (chunk: string) => {
+          const [, found] = /data: (\S+)\n/.exec((text += chunk)) ?? [];
+          if (found !== undefined) resolve(found);
+        });
+      });
+    });
+    if (path === undefined) {
+      this.refused++;
+      return;
+    }
+    this.opened++;
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 0, ...INITIALIZE });
+    await this.#whole(this.#request("POST", undefined, this.#agent, path).end(body));
+    asked.destroy();
+  }
+
   #head(session: string | undefined): Record<string, string> {
     const head = { accept: ACCEPT, "content-type": "application/json" };
     if (session === undefined) return head;
@@ -79,9 +105,9 @@ export class AbandonedSessions implements Disposable {
     return this.#request("DELETE", session, this.#agent).end();
   }
 
-  #request(method: string, session: string | undefined, agent: Agent | false): ClientRequest {
+  #request(method: string, session: string | undefined, agent: Agent | false, path = "/mcp"): ClientRequest {
     const headers = this.#head(session);
-    return request({ host: "127.0.0.1", port: this.#port, path: "/mcp", method, headers, agent });
+    return request({ host: "127.0.0.1", port: this.#port, path, method, headers, agent });
   }
 
   #whole(asked: ClientRequest): Promise<IncomingMessage> {

@@ -70,7 +70,7 @@ async function abandon(count: number, most: number, bound: number): Promise<numb
 
 function forgetful(inspector: number, most: number, directory: string, port: number): readonly string[] {
   const [env = "env", ...words] = ourCommand(directory, port, [`--inspect=127.0.0.1:${inspector}`]);
-  return [env, "SESSION_TIMEOUT=1", `MAX_SESSIONS=${most}`, "LOG_LEVEL=error", ...words];
+  return [env, "SESSION_TIMEOUT=1", `MAX_SESSIONS=${most}`, "LEGACY_SSE=true", "LOG_LEVEL=error", ...words];
 }
 
 /** Resolves when every session has ended and nothing is counted as open. */
