@@ -42,8 +42,9 @@ export async function sendAnswer(
     void reader.cancel().catch(() => {});
     done();
   };
-  if (raw.destroyed) {
+  if (raw.destroyed || answer.gone?.aborted === true) {
     over();
+    raw.destroy();
     return reply;
   }
   raw.once("close", over);

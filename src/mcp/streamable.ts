@@ -1,4 +1,4 @@
-import type { HubError } from "../core/errors.ts";
+import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import { kindOf } from "./era.ts";
 import { SentEvents } from "./legacy-events.ts";
@@ -83,7 +83,8 @@ export class Streamable {
       const sent = this.#sent.session(OWN_STREAM);
       entry = await this.#sessions.begin(principal, (id, ended) => new HttpTransport({ id, sent, keepAlive, ended }));
     } catch (failure) {
-      return refused(refusal(failure as HubError, idOf(body)));
+      if (failure instanceof HubError) return refused(refusal(failure, idOf(body)));
+      throw failure;
     }
     const answer = await this.#post(entry, request, essential(body));
     if (!answer.response.ok) this.#sessions.end(entry);
