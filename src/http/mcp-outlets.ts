@@ -6,6 +6,7 @@ import { sseEvent } from "../wire/sse.ts";
 import { lastWords } from "./last-words.ts";
 import { socketDrained } from "./sse-sink.ts";
 import { STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
+import { Untaken } from "./untaken.ts";
 
 const COMMENT = ":\n\n";
 
@@ -18,12 +19,12 @@ export interface EndedOutlet extends Outlet {
 export class AnswerOutlet implements EndedOutlet {
   readonly #response: ServerResponse;
   readonly #heart: ReturnType<typeof setInterval>;
-  readonly #most: number;
+  readonly #untaken: Untaken;
 
   /** `heartbeat` in milliseconds; `most` bytes may wait for a client that does not read what it asked for. */
   constructor(reply: FastifyReply, heartbeat: number, most: number) {
     this.#response = reply.raw;
-    this.#most = most;
+    this.#untaken = new Untaken(most);
     reply.hijack();
     const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>;
     this.#response.writeHead(200, headers);
@@ -41,8 +42,9 @@ export class AnswerOutlet implements EndedOutlet {
 
   write(message: string): void {
     if (this.#response.destroyed) return;
-    this.#response.write(sseEvent({ event: "message", data: message }));
-    if (this.pending > this.#most) this.cut();
+    if (this.#untaken.judge(this.pending) === "little") {
+      this.#response.write(sseEvent({ event: "message", data: message }));
+    } else this.cut();
   }
 
   keepAlive(): void {

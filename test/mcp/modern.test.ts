@@ -551,6 +551,22 @@ describe("a client that does not read its stream", { concurrency: true }, () => 
     assert.ok(sent < 1000, `${sent} messages were taken for a client that reads none`);
     stream.close();
   });
+
+  it("is not what one is whose tool says more in one turn than a socket takes in it", async () => {
+    const text = "x".repeat(64 * 1024);
+    const tool: OfferedTool = {
+      listing: { name: "burst", description: "", inputSchema: { type: "object" } },
+      async call(_, call) {
+        for (let sent = 0; sent < 50; sent++) call.log("info", text);
+        return { content: [] };
+      },
+    };
+    await using server = await startServer({ maxPendingBytes: 1024 * 1024 }, { tools: [tool] });
+    const stream = await McpStream.open(server, "tools/call", { name: "burst" }, { meta: { [LOG_LEVEL]: "info" } });
+    for (let told = 0; told < 50; told++) assert.equal((await stream.next()).method, "notifications/message");
+    assert.deepEqual((await stream.next()).result?.["content"], []);
+    stream.close();
+  });
 });
 
 describe("what fails", { concurrency: true }, () => {
