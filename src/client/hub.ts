@@ -162,11 +162,10 @@ export class Hub {
    * Lets a reader begin at its position. One from now on joins the feed; so does one from an earlier place where the
    * feed has no others. Else it would hold them up while it catches up: that it does with a line of its own.
    */
-  #begin(reader: Reader): void {
+  #begin(reader: Reader, mayJoin = !this.#isShared && this.#joined.length === 0): void {
     const place = this.#readers.get(reader);
     if (place === undefined) return;
-    const isAlone = !this.#isShared && this.#joined.length === 0;
-    if (reader.position === undefined || isAlone) {
+    if (reader.position === undefined || mayJoin) {
       place.joins = true;
       this.#wantSoon();
       return;
@@ -224,11 +223,14 @@ export class Hub {
     }
   }
 
+  /** Reads with a line of its own, and joins the others again when that is live. */
   #catchUp(reader: Reader): void {
     const place = this.#readers.get(reader);
-    if (place?.own !== undefined) return;
-    this.#leave(reader);
-    this.#begin(reader);
+    if (place?.own !== undefined) place.joins = false;
+    else {
+      this.#leave(reader);
+      this.#begin(reader, false);
+    }
   }
 
   /** The feed knows nothing of what was wanted. Who has been away for long is not to hold up the others. */

@@ -178,10 +178,13 @@ class Storm implements AsyncDisposable {
 
   /** Whether everyone has got the last message that is theirs. */
   get isOver(): boolean {
-    const all = this.published.upTo(this.newest);
-    return this.witnesses.every(
-      ({ ended, last, patterns }) => ended || last === this.published.between(0, all, patterns).at(-1),
-    );
+    const { published } = this;
+    const all = published.upTo(this.newest);
+    return this.witnesses.every(({ ended, last, patterns }) => {
+      const due = published.between(0, all, patterns).at(-1);
+      // A gap may reach further than the last message that is missing in it.
+      return ended || (last !== undefined && due !== undefined && published.upTo(last) >= published.upTo(due));
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

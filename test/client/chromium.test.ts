@@ -5,28 +5,28 @@ import { ClientPages } from "../support/client-page.ts";
 import { HubRig, type HubControl } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
-for (const { name, transport, share } of WAYS) {
-  describe(`the client in Chromium over ${name}`, { concurrency: true }, () => {
-    const rigs: HubRig[] = [];
-    let browser: Browser | undefined;
-    let pages: ClientPages;
-    let page: Page;
-    before(async () => {
-      browser = await openBrowser();
-      pages = await ClientPages.open();
-      if (browser === undefined) return;
-      page = await pages.page(await browser.newContext());
-      await page.exposeFunction("control", (rig: number, order: keyof HubControl, given: unknown[]) =>
-        ((rigs[rig] as HubRig).control[order] as (...given: unknown[]) => Promise<unknown>)(...given),
-      );
-    });
-    after(async () => {
-      await browser?.close();
-      await pages[Symbol.asyncDispose]();
-    });
+describe("the client in Chromium", { concurrency: true }, () => {
+  const rigs: HubRig[] = [];
+  let browser: Browser | undefined;
+  let pages: ClientPages;
+  let page: Page;
+  before(async () => {
+    browser = await openBrowser();
+    pages = await ClientPages.open();
+    if (browser === undefined) return;
+    page = await pages.page(await browser.newContext());
+    await page.exposeFunction("control", (rig: number, order: keyof HubControl, given: unknown[]) =>
+      ((rigs[rig] as HubRig).control[order] as (...given: unknown[]) => Promise<unknown>)(...given),
+    );
+  });
+  after(async () => {
+    await browser?.close();
+    await pages[Symbol.asyncDispose]();
+  });
 
+  for (const { name, transport, share } of WAYS) {
     for (const { title, config } of behaviours) {
-      it(title, { timeout: 30_000 }, async (test) => {
+      it(`over ${name}: ${title}`, { timeout: 30_000 }, async (test) => {
         if (!needsBrowser(test, browser)) return;
         await using rig = await HubRig.open(config);
         const number = rigs.push(rig) - 1;
@@ -38,5 +38,5 @@ for (const { name, transport, share } of WAYS) {
         })`);
       });
     }
-  });
-}
+  }
+});

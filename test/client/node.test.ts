@@ -3,13 +3,13 @@ import * as client from "../../src/client/index.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
-for (const { name, transport, share } of WAYS) {
-  describe(`the client in Node over ${name}`, { concurrency: true }, () => {
+describe("the client in Node", { concurrency: true }, () => {
+  for (const { name, transport, share } of WAYS) {
     for (const behaviour of behaviours) {
-      it(behaviour.title, { timeout: 30_000 }, async () => {
+      it(`over ${name}: ${behaviour.title}`, { timeout: 30_000 }, async () => {
         await using rig = await HubRig.open(behaviour.config);
         await behaviour.run({ client, transport, share, url: rig.front.url, hub: rig.control });
       });
     }
-  });
-}
+  }
+});

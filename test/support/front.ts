@@ -58,7 +58,7 @@ export class Front implements AsyncDisposable {
 
   /** Breaks every connection. */
   cut(): void {
-    for (const client of this.#clients) client.resetAndDestroy();
+    for (const client of this.#clients) reset(client);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,13 +89,13 @@ export class Front implements AsyncDisposable {
 
   #pass(client: Socket, first: Buffer, treatment: Treatment): void {
     if (this.target === 0 || client.destroyed) {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const server = connect(this.target, "127.0.0.1");
     const pair = { client, server };
     this.#pairs.add(pair);
-    server.on("error", () => client.resetAndDestroy());
+    server.on("error", () => reset(client));
     client.on("close", () => {
       this.#pairs.delete(pair);
       server.destroy();
@@ -111,6 +111,12 @@ export class Front implements AsyncDisposable {
     });
     server.on("close", () => back.end());
   }
+}
+
+/** Breaks a connection. One that is ending cannot be reset: Node would wait for its end when the process ends. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** The same request as the only one of its connection, so that every request is seen. */
@@ -151,7 +157,7 @@ class Back {
     this.#client.write(this.#waiting.subarray(0, size));
     this.#waiting = this.#waiting.subarray(size);
     this.#sent += size;
-    if (this.#sent >= cutAfter) this.#client.resetAndDestroy();
+    if (this.#sent >= cutAfter) reset(this.#client);
     else if (this.#sent >= stallAfter) this.#waiting = Buffer.alloc(0);
     else if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#next(), every);
     else if (this.#ended) this.#client.end();
