@@ -10,7 +10,24 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./bench.ts")).bench,
 };
 
-process.exitCode = await run(process.argv.slice(2));
+const OLDEST_NODE = [24, 11];
+
+// Whoever reads the beginning only, as `head` does, closes the pipe: the rest goes nowhere, and nothing else ends.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+process.exitCode = isOldNode() ? 1 : await run(process.argv.slice(2));
+
+/** Says so where Node lacks what this needs. */
+function isOldNode(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [leastMajor = 0, leastMinor = 0] = OLDEST_NODE;
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return false;
+  process.stderr.write(
+    `sse-mcp-server: this is Node ${process.versions.node}; use ${OLDEST_NODE.join(".")} or newer\n`,
+  );
+  return true;
+}
 
 async function run(words: readonly string[]): Promise<number> {
   const [first = ""] = words;

@@ -72,7 +72,9 @@ async function publish(): Promise<void> {
   }
 }
 
-function add({ time, sender, data }: Message): void {
+function add({ id, time, sender, data }: Message): void {
+  // What is not kept is no message for people, such as who is here.
+  if (id === null) return;
   const at = made("time", "", new Date(time).toLocaleTimeString());
   at.dateTime = time;
   const text = `${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;

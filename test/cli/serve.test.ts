@@ -18,7 +18,7 @@ async function refusal(words: readonly string[], options: CliOptions = {}): Prom
   return stderr;
 }
 
-describe("sse-mcp-server serve", { concurrency: true }, () => {
+describe("sse-mcp-server serve", { concurrency: 3 }, () => {
   it("keeps its data in ./data by default, says where it listens and what to try, and nothing else", async () => {
     using folder = new TemporaryFolder();
     await using cli = new Cli(["--port", "0"], { cwd: folder.path });

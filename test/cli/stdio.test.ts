@@ -61,7 +61,7 @@ describe("sse-mcp-server stdio", { concurrency: 2 }, () => {
     const { code, stderr } = await runCli(["stdio", ...port, "--data", data]);
     assert.equal(code, 1);
     assert.match(stderr, /Another sse-mcp-server has the log .+ open/);
-    assert.match(stderr, join);
+    assert.match(stderr, new RegExp(`join it with --url and its address, such as http://127.0.0.1:${server.port}/mcp`));
     const wrong = await runCli(["stdio", "--port", "http"]);
     assert.deepEqual([wrong.code, wrong.stdout], [1, ""]);
     assert.match(wrong.stderr, /--port is "http"; use a whole number/);

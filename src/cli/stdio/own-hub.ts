@@ -53,7 +53,9 @@ function whyNot(error: unknown, config: Config): string {
     return `Something listens on port ${port} of ${host} already; if it is a hub, join it with ${join}, else give another --port`;
   }
   const sentence = startSentence(error, config);
-  return sentence.startsWith("Another sse-mcp-server") ? `${sentence}, or join it with ${join}` : sentence;
+  return sentence.startsWith("Another sse-mcp-server")
+    ? `${sentence}, or join it with --url and its address, such as ${join.replace("--url ", "")}`
+    : sentence;
 }
 
 /** An address to listen on as one to connect to. */
