@@ -69,7 +69,7 @@ describe("the start page", { concurrency: 3 }, () => {
     const readers = async (channel: string): Promise<number> => (await server.publish(channel, "?")).receivers;
     await setHidden(page, true);
     await until("only the messages are read", () => server.hub.readers(STATS_CHANNEL) === 0);
-    assert.equal(await readers("default"), 1);
+    await until("the messages are", async () => (await readers("default")) === 1);
     await setHidden(page, false);
     await until("its numbers are there again", () => server.hub.readers(STATS_CHANNEL) === 1);
     assert.deepEqual(complaints, []);
