@@ -28,6 +28,7 @@ describe("get_server_info", () => {
       "connections",
       "messages",
       "channels",
+      "delivery",
       "cpu",
       "memory",
       "eventLoop",
