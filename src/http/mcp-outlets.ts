@@ -69,6 +69,9 @@ export class AnswerOutlet implements EndedOutlet {
 /** A stream that has the connection to itself, written to without chunks until it ends. */
 export class StayingOutlet implements EndedOutlet {
   readonly #socket: Socket;
+  /** What was written last: a subscription says the same again and again. */
+  #message = "";
+  #bytes: Uint8Array = new Uint8Array();
 
   /** `socket` is what `freeSocket` gave for this reply. */
   constructor(socket: Socket, reply: FastifyReply) {
@@ -88,7 +91,11 @@ export class StayingOutlet implements EndedOutlet {
   }
 
   write(message: string): void {
-    if (this.#socket.writable) this.#socket.write(sseEvent({ event: "message", data: message }));
+    if (message !== this.#message) {
+      this.#message = message;
+      this.#bytes = Buffer.from(sseEvent({ event: "message", data: message }));
+    }
+    if (this.#socket.writable) this.#socket.write(this.#bytes);
   }
 
   keepAlive(): void {
