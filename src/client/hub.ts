@@ -270,8 +270,13 @@ export class Hub {
   }
 
   #setState(state: HubState): void {
-    if (state.kind === this.#state.kind && state.kind !== "waiting") return;
+    if (isSame(state, this.#state)) return;
     this.#state = state;
     for (const listener of this.#stateListeners) call(() => listener(state));
   }
+}
+
+/** A leading tab tells its state again to those who join; only another wait is news. */
+function isSame(one: HubState, other: HubState): boolean {
+  return one.kind === other.kind && !(one.kind === "waiting" && other.kind === "waiting" && one.until !== other.until);
 }

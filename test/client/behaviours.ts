@@ -368,6 +368,22 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    title: "tells each wait once, however many join while it lasts",
+    async run(world) {
+      await world.hub.stop();
+      await using hub = connect(world);
+      const waits: number[] = [];
+      hub.onState((state) => state.kind === "waiting" && waits.push(state.until));
+      const readers = [collect(hub, "a")];
+      await until("it waits", () => waits.length > 0);
+      for (const channel of ["b", "c", "d"]) readers.push(collect(hub, channel));
+      await until("it waits longer", () => waits.length > 3);
+      await world.hub.start();
+      await Promise.all(readers.map(({ subscription }) => subscription.ready));
+      equal(waits, [...new Set(waits)]);
+    },
+  },
+  {
     title: "refuses an address and a pattern that cannot be right, before anything is sent",
     async run(world) {
       for (const url of ["nowhere://x", "http://", "ftp://x"]) {

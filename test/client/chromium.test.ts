@@ -5,7 +5,8 @@ import { ClientPages } from "../support/client-page.ts";
 import { HubRig, type HubControl } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
-describe("the client in Chromium", { concurrency: true }, () => {
+// Few at once: with many handshakes of WebSockets under way, Chromium holds each back for seconds.
+describe("the client in Chromium", { concurrency: 8 }, () => {
   const rigs: HubRig[] = [];
   let browser: Browser | undefined;
   let pages: ClientPages;
