@@ -1,9 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
-import { SseParser, type SseEvent } from "../wire/sse.ts";
+import { once } from "node:events";
+import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
 import type { Command } from "./command.ts";
-import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed, refusal, unreachable } from "./usage.ts";
-
-const RETRY = 2000;
+import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed } from "./usage.ts";
 
 /** `sse-mcp-server tail`: prints what is published, and comes back where it stopped when the connection breaks. */
 export const tail: Command = {
@@ -22,78 +20,70 @@ Options:
   run: (words) => follow(words).catch(failed),
 };
 
-interface Printed {
-  readonly id: string;
-  readonly channel: string;
-  readonly event: string;
-  readonly data: unknown;
-  readonly sender: string;
-  readonly time: string;
-}
-
 async function follow(words: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, { url: text, since: text, json: { type: "boolean" } });
-  const url = new URL("/events?format=json", hubUrl(values.url));
-  if (positionals.length > 0) url.searchParams.set("channel", positionals.join(","));
   const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort());
-  process.once("SIGTERM", () => stop.abort());
+  const { signal } = stop;
+  const end = (): void => stop.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
   // Who reads what is printed may have enough, as head does.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    stop.abort();
-  });
-  const parser = new SseParser((event) => print(event, values.json === true));
-  parser.lastId = values.since ?? "";
-  let connected = false;
-  while (!stop.signal.aborted) {
-    try {
-      await read(url, parser, stop.signal, () => (connected = true));
-      note("the connection ended; coming back");
-    } catch (error) {
-      if (stop.signal.aborted) break;
-      // A hub that was never there is a mistake; one that was there comes back.
-      if (!connected || !(error instanceof HubUnreachable)) throw error;
-      note(error.message);
+  process.stdout.once("error", end);
+  await using hub = connect(hubUrl(values.url), { signal });
+  let neverThere: HubClientError | undefined;
+  hub.onState(
+    stateNotes((error) => {
+      neverThere = error;
+      stop.abort();
+    }),
+  );
+  try {
+    const messages = hub.subscribe(positionals.length === 0 ? "default" : positionals, {
+      ...(values.since !== undefined && { after: values.since }),
+      onGap: ({ reason, after, resumed }) => note(`messages are missing (${reason}) between ${after} and ${resumed}`),
+    });
+    // What is taken slowly is read slowly: the place is kept, and the rest waits in the log.
+    for await (const message of messages) {
+      if (!process.stdout.write(lineOf(message, values.json === true))) await once(process.stdout, "drain", { signal });
     }
-    await pause(parser.retry ?? RETRY, undefined, { signal: stop.signal }).catch(() => {});
+  } catch (error) {
+    if (!signal.aborted) throw refused(error);
   }
+  if (neverThere !== undefined) throw refused(neverThere);
   return 0;
 }
 
-/** Reads one connection to its end. */
-async function read(url: URL, parser: SseParser, signal: AbortSignal, opened: () => void): Promise<void> {
-  const headers: Record<string, string> = { accept: "text/event-stream" };
-  if (parser.lastId !== "") headers["last-event-id"] = parser.lastId;
-  const response = await fetch(url, { headers, signal }).catch((cause: unknown) => {
-    throw unreachable(url, cause);
-  });
-  if (!response.ok || response.body === null) throw await refusal(response);
-  opened();
-  parser.reset();
-  const decoder = new TextDecoder();
-  try {
-    for await (const chunk of response.body) parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }));
-  } catch (cause) {
-    throw new HubUnreachable("the connection broke; coming back", { cause });
-  }
+/** Says when a connection is lost and will come back. A hub that was never there is a mistake, and `missing` is told. */
+function stateNotes(missing: (error: HubClientError) => void): (state: HubState) => void {
+  let met = false;
+  let said = "";
+  return (state) => {
+    if (state.kind === "live") {
+      met = true;
+      said = "";
+    }
+    if (state.kind !== "waiting") return;
+    const { code, message } = state.error;
+    if (!met && code === "UNREACHABLE") missing(state.error);
+    // Once for all attempts that fail alike.
+    else if (said !== (said = code)) note(`${message}; coming back`);
+  };
 }
 
-function print({ event, data }: SseEvent, json: boolean): void {
-  if (event === "live") return;
-  if (event === "gap") {
-    const { reason, after, resumed } = JSON.parse(data) as { reason: string; after: string; resumed: string };
-    note(`messages are missing (${reason}) between ${after} and ${resumed}`);
-    return;
-  }
-  if (json) {
-    process.stdout.write(`${data}\n`);
-    return;
-  }
-  const { time, channel, sender, event: name, data: value } = JSON.parse(data) as Printed;
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  process.stdout.write(`${time} ${channel}${name === "message" ? "" : ` [${name}]`} ${sender}: ${text}\n`);
+/** Why the hub is not read, or not any more, as an error of the command line. */
+function refused(error: unknown): unknown {
+  if (!(error instanceof HubClientError)) return error;
+  const { code, message } = error;
+  const sentence =
+    code === "UNREACHABLE" ? `${message}; start one with sse-mcp-server, or give --url` : `${code}: ${message}`;
+  return new HubUnreachable(sentence, { cause: error });
+}
+
+function lineOf(message: Message, json: boolean): string {
+  if (json) return `${JSON.stringify(message)}\n`;
+  const { time, channel, sender, event, data } = message;
+  const text = typeof data === "string" ? data : JSON.stringify(data);
+  return `${time} ${channel}${event === "message" ? "" : ` [${event}]`} ${sender}: ${text}\n`;
 }
 
 function note(sentence: string): void {
