@@ -1,10 +1,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerModern, type McpContext } from "../mcp/index.ts";
 import type { HttpContext } from "./context.ts";
+import { sendJson } from "./json-body.ts";
 import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./mcp-outlets.ts";
 import { freeSocket } from "./stream.ts";
-
-const JSON_TYPE = "application/json; charset=utf-8";
 
 /** Answers a POST of the era without sessions; `body` is any JSON. */
 export async function modern(
@@ -52,9 +51,4 @@ export async function modern(
 export function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "string" ? value : value?.join(", ");
-}
-
-/** Sends what is JSON already. */
-export function sendJson(reply: FastifyReply, text: string): FastifyReply {
-  return reply.header("content-type", JSON_TYPE).send(text);
 }

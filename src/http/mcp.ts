@@ -4,10 +4,10 @@ import { asMcpError, eraOf, Streamable, type McpContext, type Sessions } from ".
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
-import { jsonBody } from "./json-body.ts";
+import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
 import { sendAnswer, webRequest } from "./mcp-legacy.ts";
-import { headerOf, modern, sendJson } from "./mcp-modern.ts";
+import { headerOf, modern } from "./mcp-modern.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
 export interface McpDoor {
@@ -23,13 +23,7 @@ const PATH = "/mcp";
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
   const streamable = new Streamable(door.sessions);
   void app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
-    scope.addHook("onRequest", ({ raw }, _, done) => {
-      // The framework refuses a Content-Type that it cannot read before any parser is asked.
-      raw.headers["content-type"] = "application/json";
-      done();
-    });
+    takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
       keepOpen(reply);
       return fail(request, reply, asHubError(error, context.limits.body));

@@ -5,6 +5,7 @@ import { callTool, problems, toolListings, toolNamed, tools } from "../tools/ind
 import { rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
+import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
 
 const id = z.union([z.string(), z.number(), z.null()]).optional();
 const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
@@ -38,13 +39,7 @@ const LONGEST_SHOWN = 100;
  */
 export function rpc(app: FastifyInstance, context: HttpContext): void {
   void app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
-    // The framework refuses a Content-Type that it cannot read before any parser is asked.
-    scope.addHook("onRequest", ({ raw }, _, done) => {
-      raw.headers["content-type"] = "application/json";
-      done();
-    });
+    takeAnyBody(scope);
     scope.setErrorHandler((error, _, reply) => {
       keepOpen(reply);
       return fail(reply, null, asHubError(error, context.limits.body));
@@ -56,7 +51,7 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       } catch (error) {
         return fail(reply, idOf(body), asHubError(error, context.limits.body));
       }
-      return send(reply, rpcResult(idOf(body), { tools: toolListings }));
+      return sendJson(reply, rpcResult(idOf(body), { tools: toolListings }));
     });
     scope.post("/mcp/tools/call", { schema: callSchema, validatorCompiler: unchecked }, (incoming, reply) =>
       call(incoming, reply, context),
@@ -73,7 +68,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   try {
     const { params } = checked(body, callRequest, "tools/call");
     const result = await callTool(toolNamed(tools, params.name), params.arguments, toolContext(context, gone.signal));
-    return send(reply, rpcResult(idOf(body), result));
+    return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));
   } finally {
@@ -83,7 +78,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
 
 /** A body as a JSON object, `{}` where there is none. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
 function read(body: unknown): RpcBody {
-  const json = parsed(typeof body === "string" && body.trim() !== "" ? body : "{}");
+  const json = jsonBody(typeof body === "string" && body.trim() !== "" ? body : "{}");
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
     throw new HubError("INVALID_REQUEST", sentence);
@@ -115,23 +110,11 @@ function idOf({ id: given }: RpcBody): RpcId {
   return typeof given === "string" || typeof given === "number" ? given : null;
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
-  }
-}
-
-function send(reply: FastifyReply, body: string): FastifyReply {
-  return reply.header("content-type", "application/json; charset=utf-8").send(body);
-}
-
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {
   if (error.code === "INTERNAL") reply.log.error(error.cause ?? error, "a tool failed");
   if (error.retry) reply.header("retry-after", RETRY_AFTER);
   const { rpcCode, message, code } = error;
-  return send(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code } }));
+  return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code } }));
 }
 
 /** The handler checks the body itself: it may be sent as anything, and its faults are JSON-RPC errors. */

@@ -1,20 +1,10 @@
-import type { Hub } from "../core/hub.ts";
-import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
 import type { RpcId } from "../wire/jsonrpc.ts";
 import type { JsonObject, LogLevel } from "./protocol.ts";
 
 /** One request on its way to its result: what a method knows besides its params, whatever carries it. */
-export interface Call {
+export interface Call extends Omit<ToolContext, "progress"> {
   readonly id: Exclude<RpcId, null>;
-  readonly era: "modern" | "legacy";
-  readonly hub: Hub;
-  readonly principal: Principal;
-  readonly limits: ToolContext["limits"];
-  readonly info: ToolContext["info"];
-  readonly stay: ToolContext["stay"];
-  /** Aborted when the caller has cancelled or is gone, or the server stops. */
-  readonly signal: AbortSignal;
   /** What the client said it can do. */
   readonly capabilities: JsonObject;
   /** What came back of the input asked for in the round before. */

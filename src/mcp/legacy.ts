@@ -4,7 +4,7 @@ import type { Principal } from "../core/principal.ts";
 import type { Subscription } from "../core/subscription.ts";
 import type { Call, Inputs } from "./call.ts";
 import { unanswered } from "./legacy-failures.ts";
-import { capabilities, METHODS, type Result } from "./methods.ts";
+import { capabilities, isInputRequired, METHODS, type Result } from "./methods.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { progressOf } from "./meta.ts";
 import type { McpContext } from "./modern.ts";
@@ -168,7 +168,6 @@ export class LegacySession {
     };
     return {
       id: mcpReq.id,
-      era: "legacy",
       hub,
       principal,
       limits,
@@ -242,8 +241,4 @@ export class LegacySession {
     this.#logLevel = known;
     return {};
   }
-}
-
-function isInputRequired(result: Result): result is InputRequired {
-  return (result as { resultType?: unknown }).resultType === "input_required";
 }

@@ -1,4 +1,4 @@
-import { toolNamed } from "../tools/index.ts";
+import { unknownTool } from "../tools/index.ts";
 import type { Call } from "./call.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
@@ -8,6 +8,11 @@ import { findResource } from "./resources.ts";
 
 /** What a method answers, without what an era adds to it. */
 export type Result = JsonObject | InputRequired;
+
+/** Whether the client is asked for something first. */
+export function isInputRequired(result: Result): result is InputRequired {
+  return (result as { resultType?: unknown }).resultType === "input_required";
+}
 
 /** A method of the protocol. Throws `McpError` or `HubError`. */
 type Method = (params: JsonObject, call: Call, offer: Offer) => Promise<Result> | Result;
@@ -66,12 +71,12 @@ async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promi
   const input = params["arguments"];
   if (input !== undefined && !isObject(input)) throw invalidParams("arguments must be an object");
   const tool = tools.find(({ listing }) => listing.name === name);
-  // Throws, in the words of every door.
-  if (tool === undefined)
-    return toolNamed(
-      tools.map(({ listing }) => listing),
+  if (tool === undefined) {
+    throw unknownTool(
       name,
+      tools.map(({ listing }) => listing.name),
     );
+  }
   return { ...(await tool.call(input, call)) };
 }
 

@@ -1,4 +1,3 @@
-import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
 import { rpcError, rpcResult } from "../wire/jsonrpc.ts";
@@ -7,17 +6,13 @@ import { isId, kindOf } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { logOf, malformed, metaOf, progressOf } from "./meta.ts";
-import { CACHING, METHODS, type Result } from "./methods.ts";
-import type { InputRequired, Offer } from "./offer.ts";
+import { CACHING, isInputRequired, METHODS, type Result } from "./methods.ts";
+import type { Offer } from "./offer.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "./protocol.ts";
 import { scopeOf, type RequestStates } from "./request-state.ts";
 
 /** What both eras answer with: made by `server.ts`. */
-export interface McpContext {
-  readonly hub: Hub;
-  readonly limits: ToolContext["limits"];
-  readonly info: ToolContext["info"];
-  readonly stay: ToolContext["stay"];
+export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info" | "stay"> {
   readonly offer: Offer;
   readonly states: RequestStates;
   /** The name and version this server goes by. */
@@ -89,7 +84,6 @@ async function run(
   };
   const call: Call = {
     id,
-    era: "modern",
     hub,
     principal,
     limits,
@@ -124,10 +118,6 @@ async function inputsOf(
     responses: inputResponses ?? {},
     state: requestState === undefined ? undefined : await open(requestState),
   };
-}
-
-function isInputRequired(result: Result): result is InputRequired {
-  return (result as { resultType?: unknown }).resultType === "input_required";
 }
 
 function acceptNotification({ method }: JsonObject, headers: Headers): ModernAnswer {

@@ -5,9 +5,19 @@ import type { Tool, ToolContext, ToolResult } from "./tool.ts";
 /** The tool of this name. Throws `UNKNOWN_TOOL`. */
 export function toolNamed<Named extends { readonly name: string }>(tools: readonly Named[], name: string): Named {
   const tool = tools.find((candidate) => candidate.name === name);
-  if (tool !== undefined) return tool;
-  const known = tools.map((candidate) => candidate.name).join(", ");
-  throw new HubError("UNKNOWN_TOOL", `Unknown tool: ${JSON.stringify(name.slice(0, 64))}; there are ${known}`);
+  if (tool === undefined) {
+    throw unknownTool(
+      name,
+      tools.map((candidate) => candidate.name),
+    );
+  }
+  return tool;
+}
+
+/** Says of a tool that it is none of those there are. */
+export function unknownTool(name: string, known: readonly string[]): HubError {
+  const shown = JSON.stringify(name.slice(0, 64));
+  return new HubError("UNKNOWN_TOOL", `Unknown tool: ${shown}; there are ${known.join(", ")}`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { object, TEXT, WHOLE } from "./output.ts";
-import type { ServerInfo } from "./server-info.ts";
+import type { ServerInfo } from "../wire/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
 export const getServerInfo: Tool = tool({

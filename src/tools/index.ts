@@ -11,9 +11,9 @@ export const tools: readonly Tool[] = [getServerInfo, sendSseMessage, listChanne
 /** The tools as `tools/list` tells of them. */
 export const toolListings: readonly ToolListing[] = tools.map(listing);
 
-export { callTool, toolNamed } from "./call.ts";
+export { callTool, toolNamed, unknownTool } from "./call.ts";
 export { channelSummary } from "./channel-summary.ts";
 export { problems } from "./problem.ts";
 export { messageObject, messagePage, type MessagePage } from "./page.ts";
-export type { ServerInfo } from "./server-info.ts";
+export type { ServerInfo } from "../wire/server-info.ts";
 export type { ToolContext, ToolListing } from "./tool.ts";

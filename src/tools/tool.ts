@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { ServerInfo } from "./server-info.ts";
+import type { ServerInfo } from "../wire/server-info.ts";
 
 /** What a tool works with. */
 export interface ToolContext {
   readonly hub: Hub;
   readonly principal: Principal;
-  /** Aborted when the caller is gone or the server stops. */
+  /** Aborted when the caller has cancelled or is gone, or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
   /** Counts a call that stays open among the readers, until the function returned is called. Throws where there is no room. */

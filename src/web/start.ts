@@ -3,7 +3,7 @@ import { connect, type HubState, type Message } from "../client/index.ts";
 import { count } from "./format.ts";
 import { made } from "./made.ts";
 import { copyButtons, element, labelled, whileVisible } from "./page.ts";
-import type { ServerInfo } from "./server-info.ts";
+import type { ServerInfo } from "../wire/server-info.ts";
 import { tabs } from "./tabs.ts";
 
 const CHANNEL = "default";

@@ -1,4 +1,4 @@
-/** What the process is and does. */
+/** What the process is and does: the answer of `get_server_info`, and what `hub.stats` brings. */
 export interface ServerInfo {
   readonly name: string;
   readonly version: string;
