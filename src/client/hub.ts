@@ -122,17 +122,17 @@ export class Hub {
 
   /** Publishes data, which is any JSON; resolves once it is kept. Rejects with `HubClientError`. */
   publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
-    return this.#requests.publish(channel, data, options, this.#feed);
+    return this.#answered(this.#requests.publish(channel, data, options, this.#feed));
   }
 
   /** The tools the hub offers. Rejects with `HubClientError`. */
   tools(options: CallOptions = {}): Promise<readonly Tool[]> {
-    return this.#requests.tools(options);
+    return this.#answered(this.#requests.tools(options));
   }
 
   /** Calls a tool, once. A result with `isError` is what the tool has to say. Rejects with `HubClientError`. */
   call(name: string, input: object = {}, options: CallOptions = {}): Promise<ToolResult> {
-    return this.#requests.call(name, input, options);
+    return this.#answered(this.#requests.call(name, input, options));
   }
 
   /** Ends everything. */
@@ -262,6 +262,13 @@ export class Hub {
       const behind = joined.filter(({ source }) => source !== this.#feed);
       this.#feed.want(unionOf(joined.map(({ patterns }) => patterns)), firstOf(behind.map(({ position }) => position)));
     });
+  }
+
+  /** A hub that answers is there again, so there is nothing to wait for. */
+  async #answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const known = await answer;
+    if (this.#state.kind === "waiting") this.#wake(false);
+    return known;
   }
 
   #wake(suspect: boolean): void {

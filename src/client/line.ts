@@ -3,6 +3,7 @@ import { compareCursors } from "./cursor.ts";
 import type { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import type { Connection, ConnectionListener, Feed, FeedListener, StreamEvent, Transport } from "./feed.ts";
+import { onFreeze } from "./wake.ts";
 
 export interface LineOptions {
   readonly door: Door;
@@ -39,6 +40,8 @@ export class Line implements Feed {
   #heard = 0;
   /** Ends a wait; undefined where none may be ended. */
   #endWait: (() => void) | undefined;
+  #frozen = false;
+  #thaw: () => void = () => {};
 
   constructor(options: LineOptions, listener: FeedListener) {
     this.#options = options;
@@ -74,6 +77,7 @@ export class Line implements Feed {
     this.#cursor = undefined;
     this.#connection?.close();
     this.#endWait?.();
+    this.#thaw();
     if (!this.#running) this.#listener({ kind: "state", state: { kind: "idle" } });
   }
 
@@ -100,26 +104,53 @@ export class Line implements Feed {
 
   async #run(): Promise<void> {
     this.#running = true;
+    const stopFreezing = onFreeze(
+      () => this.#freeze(),
+      () => this.#unfreeze(),
+    );
     let failed = true;
+    let refusal: HubClientError | undefined;
     while (this.#patterns.length > 0) {
+      if (this.#frozen) {
+        await new Promise<void>((resolve) => (this.#thaw = resolve));
+        failed = true;
+        continue;
+      }
       // A connection that is replaced is still live for those who read.
       if (failed) this.#listener({ kind: "state", state: { kind: "connecting" } });
       const error = await this.#connect();
       failed = error !== undefined;
       if (error === undefined || this.#patterns.length === 0) continue;
       if (this.#isFinal(error)) {
-        this.#running = false;
-        const isAboutPatterns = ABOUT_PATTERNS.includes(error.code);
-        this.#patterns = [];
-        this.#cursor = undefined;
-        if (isAboutPatterns) this.#listener({ kind: "refused", error });
-        else this.#listener({ kind: "state", state: { kind: "closed", error } });
-        return;
+        refusal = error;
+        break;
       }
       await this.#wait(error);
     }
+    stopFreezing();
+    this.#frozen = false;
     this.#running = false;
-    this.#listener({ kind: "state", state: { kind: "idle" } });
+    if (refusal === undefined) this.#listener({ kind: "state", state: { kind: "idle" } });
+    else this.#giveUp(refusal);
+  }
+
+  #giveUp(error: HubClientError): void {
+    this.#patterns = [];
+    this.#cursor = undefined;
+    if (ABOUT_PATTERNS.includes(error.code)) this.#listener({ kind: "refused", error });
+    else this.#listener({ kind: "state", state: { kind: "closed", error } });
+  }
+
+  /** A page that stands still would hold a connection on which nobody reads. */
+  #freeze(): void {
+    this.#frozen = true;
+    this.#connection?.close();
+  }
+
+  #unfreeze(): void {
+    this.#frozen = false;
+    this.#thaw();
+    this.#endWait?.();
   }
 
   /** One connection from its beginning to its end. */

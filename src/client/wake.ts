@@ -1,33 +1,25 @@
 /** What this needs of a page; other runtimes have nothing of it. */
 interface Page {
   readonly document?: EventTarget & { readonly visibilityState: string };
-  readonly addEventListener?: EventTarget["addEventListener"];
-  readonly removeEventListener?: EventTarget["removeEventListener"];
 }
 
 /** Milliseconds between looks at the clock. */
 const LOOK = 5000;
 
 /**
- * Calls back when a connection may have died without a word: the network came back, the page was looked at again or
- * came out of the cache of pages, or the machine slept. `suspect` where it most probably has. Returns how to stop.
+ * Calls back when a connection may have died without a word: the network came back, the page was looked at again, or
+ * the machine slept. `suspect` where it most probably has. Returns how to stop.
  */
 export function onWake(wake: (suspect: boolean) => void): () => void {
-  const page = globalThis as Page;
+  const { document } = globalThis as Page;
   const stop = new AbortController();
-  const listen = (target: EventTarget | undefined, type: string, listener: (event: Event) => void): void => {
-    target?.addEventListener(type, listener, { signal: stop.signal });
-  };
-  if (page.document !== undefined) {
-    const { document } = page;
-    const window = page as EventTarget;
-    listen(window, "online", () => wake(true));
-    listen(window, "pageshow", (event) => {
-      if ((event as Event & { persisted: boolean }).persisted) wake(true);
-    });
-    listen(document, "visibilitychange", () => {
+  const { signal } = stop;
+  if (document !== undefined) {
+    (globalThis as unknown as EventTarget).addEventListener("online", () => wake(true), { signal });
+    const look = (): void => {
       if (document.visibilityState === "visible") wake(false);
-    });
+    };
+    document.addEventListener("visibilitychange", look, { signal });
   }
   let last = Date.now();
   const timer = setInterval(() => {
@@ -42,7 +34,7 @@ export function onWake(wake: (suspect: boolean) => void): () => void {
   };
 }
 
-/** Calls back before a page is frozen, and when it goes on. Returns how to stop. */
+/** Calls back before a page is frozen, or put into the cache of pages, and when it goes on. Returns how to stop. */
 export function onFreeze(freeze: () => void, resume: () => void): () => void {
   const { document } = globalThis as Page;
   const stop = new AbortController();

@@ -7,10 +7,14 @@ const PATH = "/usr/bin/chromium";
 const SWITCHES =
   "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run";
 
-/** Opens the system's Chromium; undefined where there is none. */
+/** Opens the system's Chromium, which keeps pages that are left as people's does; undefined where there is none. */
 export async function openBrowser(...switches: string[]): Promise<Browser | undefined> {
   if (!existsSync(PATH)) return undefined;
-  return chromium.launch({ executablePath: PATH, args: [...SWITCHES.split(" "), ...switches] });
+  return chromium.launch({
+    executablePath: PATH,
+    args: [...SWITCHES.split(" "), ...switches],
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+  });
 }
 
 /** Whether a test has its browser. */

@@ -23,7 +23,8 @@ export class ClientPages implements AsyncDisposable {
       if (SERVED.test(url)) {
         const code = stripTypeScriptTypes(readFileSync(join(ROOT, url), "utf8"));
         response.setHeader("content-type", "text/javascript").end(code);
-      } else if (url === "/") response.setHeader("content-type", "text/html").end("<!doctype html><title>page</title>");
+      } else if (/^\/(?:\?|$)/.test(url))
+        response.setHeader("content-type", "text/html").end("<!doctype html><title>page</title>");
       else response.writeHead(404).end();
     });
     server.listen(0, "127.0.0.1");
