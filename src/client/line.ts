@@ -158,8 +158,12 @@ export class Line implements Feed {
     const { transport } = this.#options;
     const { promise: silent, resolve: fallSilent } = Promise.withResolvers<HubClientError>();
     const sentence = "Nothing came from the server, not even a heartbeat";
+    let isSuspect = false;
+    // Looks twice: where it was itself too busy to read, what came meanwhile is read after the first look.
     const check = setInterval(() => {
-      if (this.#quiet > this.#silence) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+      const isSilent = this.#quiet > (this.#silence * 7) / 8;
+      if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+      isSuspect = isSilent;
     }, this.#silence / 8);
     this.#heard = Date.now();
     this.#asked = this.#patterns;

@@ -3,7 +3,7 @@ import * as client from "../../src/client/index.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
-describe("the client in Node", { concurrency: true }, () => {
+describe("the client in Node", { concurrency: 8 }, () => {
   for (const { name, transport, share } of WAYS) {
     for (const behaviour of behaviours) {
       it(`over ${name}: ${behaviour.title}`, { timeout: 30_000 }, async () => {
