@@ -81,8 +81,13 @@ export class Envelope {
   }
 }
 
-/** Event names by which readers are told of replay and loss; nobody else may say them. */
-const SIGNALS: ReadonlySet<string> = new Set(["live", "gap"]);
+/** Event names that nobody may say, with what they mean to who reads. */
+const RESERVED: ReadonlyMap<string, string> = new Map([
+  ["live", "one of the server's own signals"],
+  ["gap", "one of the server's own signals"],
+  // Clients of MCP over HTTP+SSE take it for the address to send all they have to say to.
+  ["endpoint", "an order to MCP clients"],
+]);
 const MAX_EVENT = 64;
 const MAX_SENDER = 128;
 const MAX_KEY = 255;
@@ -99,8 +104,9 @@ const utf8 = new TextEncoder();
 export function draft(input: DraftInput, maxBytes: number): Draft {
   const event = line("event", input.event ?? "message", MAX_EVENT);
   if (event === "") throw new HubError("INVALID_MESSAGE", "event is empty; leave it out, or give a name such as order");
-  if (SIGNALS.has(event)) {
-    throw new HubError("INVALID_MESSAGE", `event ${event} is one of the server's own signals; use another name`);
+  const meaning = RESERVED.get(event);
+  if (meaning !== undefined) {
+    throw new HubError("INVALID_MESSAGE", `event ${event} is ${meaning}; use another name`);
   }
   const sender = line("sender", input.sender ?? "anyone", MAX_SENDER);
   if (isDeeper(input.data, MAX_DEPTH)) {

@@ -158,6 +158,11 @@ describe("a draft", () => {
     for (const event of ["Live", "gaps", "beat"]) assert.equal(make({ event }).event, event);
   });
 
+  it("[MCP-15] does not take the name by which an MCP client is told where to send", () => {
+    const sentence = "event endpoint is an order to MCP clients; use another name";
+    assert.deepEqual(refusal({ event: "endpoint" }), ["INVALID_MESSAGE", sentence]);
+  });
+
   it("bounds event, sender and key, and wants none of event and key empty", () => {
     assert.ok(make({ event: "e".repeat(64), sender: "s".repeat(128), key: "k".repeat(255) }));
     assert.match(refusal({ event: "e".repeat(65) })[1], /^event has 65 characters; at most 64 are allowed$/);
