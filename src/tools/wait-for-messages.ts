@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { channelPattern, type ChannelPattern } from "../core/channel.ts";
+import { channelPattern, LOGS_CHANNEL, STATS_CHANNEL, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
@@ -10,6 +10,8 @@ import { tool, type Tool, type ToolContext } from "./tool.ts";
 /** Below the 60 seconds after which many clients give up. */
 const LONGEST = 50;
 const PAGE = 100;
+/** Seconds between two words of how long it has waited. */
+const PROGRESS = 5;
 
 export const waitForMessages: Tool = tool({
   name: "wait_for_messages",
@@ -28,6 +30,10 @@ export const waitForMessages: Tool = tool({
       throw new HubError("TOO_MANY_CHANNELS", `channels names ${channels.length}; at most ${most} are allowed`);
     }
     const patterns = channels.map(channelPattern);
+    const own = patterns.find((pattern) => pattern === STATS_CHANNEL || pattern === LOGS_CHANNEL);
+    if (own !== undefined) {
+      throw new HubError("INVALID_INPUT", `channels names ${own}, whose messages are not kept; read it at /events`);
+    }
     const leave = context.stay();
     const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, context).finally(leave);
     const page = messagePage(history, (message) => context.hub.idOf(message));
@@ -46,14 +52,22 @@ async function wait(
   const subscription = hub.subscribe({ channels }, bell);
   const start = performance.now();
   const waited = (): number => (performance.now() - start) / 1000;
+  let from = after;
+  let nextProgress = progress === undefined ? Infinity : 0;
   try {
     for (;;) {
       bell.rung = false;
-      const history = await hub.history({ channels, after, limit: PAGE });
+      const history = await hub.history({ channels, after: from, limit: PAGE });
       const left = seconds - waited();
       if (history.messages.length > 0 || history.gap !== undefined || left <= 0) return history;
-      progress?.(Math.min(waited(), seconds), seconds);
-      await bell.next(Math.min(left, progress === undefined ? left : 5) * 1000, signal);
+      if (waited() >= nextProgress) {
+        progress?.(Math.min(waited(), seconds), seconds);
+        nextProgress = waited() + PROGRESS;
+      }
+      from = history.next;
+      // The log ends a page where it has looked at much without a find; others have their turn before the next one.
+      if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
+      else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
       // A log that closes answers no more; what was seen last says where to go on.
       if (signal.aborted || bell.closed) return history;
     }
@@ -63,11 +77,16 @@ async function wait(
 }
 
 const NOTHING = new Uint8Array();
-const SILENT: Format = { encode: () => NOTHING, join: () => NOTHING };
+const SOMETHING = new Uint8Array(1);
+/** Nothing but whether there is a message that is kept. */
+const FOUND: Format = {
+  encode: ({ ephemeral }) => (ephemeral ? NOTHING : SOMETHING),
+  join: (parts) => parts.find((part) => part === SOMETHING) ?? NOTHING,
+};
 
-/** A sink that only says that something came. */
+/** A sink that only says that something came that can be read. */
 class Bell implements Sink {
-  readonly format: Format = SILENT;
+  readonly format: Format = FOUND;
   readonly pending = 0;
   closed = false;
   /** Whether something came since this was set to false. */
@@ -89,7 +108,8 @@ class Bell implements Sink {
     });
   }
 
-  write(): boolean {
+  write(bytes: Uint8Array): boolean {
+    if (bytes.length === 0) return true;
     this.rung = true;
     this.#ring();
     return true;

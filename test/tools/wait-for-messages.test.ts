@@ -5,6 +5,8 @@ import { MemoryLog } from "../../src/logs/memory.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import { draftOf, FOREVER, openHub } from "../support/sample.ts";
+import { openSqlite } from "../support/sqlite-file.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { startServer, type ToolAnswer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -158,6 +160,33 @@ describe("wait_for_messages", () => {
     assert.ok(told.every(([done, total]) => done >= 0 && done <= 20 && total === 20));
   });
 
+  it("looks through as much of the log as it takes before it waits", async () => {
+    using folder = new TemporaryFolder();
+    await using hub = await openHub(await openSqlite(folder.file()));
+    // A page of a pattern with many channels ends where it has looked at enough.
+    const noise = Array.from({ length: 5000 }, (_, n) => hub.publish(draftOf("noise", n)));
+    const found = Array.from({ length: 2100 }, (_, n) => hub.publish(draftOf(`a.c${n}`, n)));
+    await Promise.all([...noise, ...found]);
+    const answer = await wait(hub, { channels: ["a.*"], after: "earliest", timeoutSeconds: 20 });
+    assert.deepEqual(
+      data(answer),
+      Array.from({ length: 100 }, (_, n) => n),
+    );
+  });
+
+  it("is neither woken nor says more of its progress where messages come that are not kept", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    let told = 0;
+    let reads = 0;
+    const { history } = hub;
+    hub.history = (query) => (reads++, history.call(hub, query));
+    const waiting = wait(hub, { channels: ["a"], timeoutSeconds: 20 }, { progress: () => told++ });
+    await until("it waits", () => hub.size === 1 && reads === 1);
+    for (let n = 0; n < 50; n++) await hub.publish(draftOf("a", n, { ephemeral: true }));
+    await hub.publish(draftOf("a", "kept"));
+    assert.deepEqual([data(await waiting), told, reads], [["kept"], 1, 2]);
+  });
+
   it("refuses wrong input, naming the field", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const bad: readonly (readonly [object, RegExp])[] = [
@@ -166,6 +195,7 @@ describe("wait_for_messages", () => {
       [{ channels: [] }, /channels/],
       [{ channels: [7] }, /channels\.0 must be a string, not a number/],
       [{ channels: ["a.*.b"] }, /stands alone/],
+      [{ channels: ["hub.logs"] }, /channels names hub\.logs, whose messages are not kept/],
       [{ channels: ["a", "b", "c", "d"] }, /channels names 4; at most 3/],
       [{ channels: ["a"], timeoutSeconds: 51 }, /timeoutSeconds/],
       [{ channels: ["a"], timeoutSeconds: -1 }, /timeoutSeconds/],
