@@ -24,9 +24,10 @@ export function completions({ ref, argument }: JsonObject, { hub }: Call, offer:
   }
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
   const typed = value.toLowerCase();
-  const names = hub.channels({ pattern: EVERYTHING, limit: LOOKED_AT }).map(({ channel }) => channel);
+  const looked = hub.channels({ pattern: EVERYTHING, limit: LOOKED_AT });
   // Where there are more channels nobody knows how many of them would do.
-  const isAll = names.length < LOOKED_AT;
+  const isAll = looked.length < LOOKED_AT;
+  const names = [...new Set([...looked, ...(isAll ? [] : beginning(value, hub))].map(({ channel }) => channel))];
   const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
   const then = names.filter((channel) => channel.toLowerCase().indexOf(typed) > 0);
   const values = [...first, ...then];
@@ -37,6 +38,19 @@ export function completions({ ref, argument }: JsonObject, { hub }: Call, offer:
       hasMore: values.length > MOST || !isAll,
     },
   };
+}
+
+/** Channels that begin with what was typed, or with a usual way to write that. */
+function beginning(typed: string, hub: Call["hub"]): ReturnType<Call["hub"]["channels"]> {
+  const lower = typed.toLowerCase();
+  const ways = new Set([typed, lower, typed.toUpperCase(), lower.slice(0, 1).toUpperCase() + lower.slice(1)]);
+  return [...ways].flatMap((way) => {
+    const last = way.charCodeAt(way.length - 1);
+    // Names are in byte order, and ~ comes behind all that a name may hold.
+    const after = `${way.slice(0, -1)}${String.fromCharCode(last - 1)}~`;
+    const found = hub.channels({ pattern: EVERYTHING, limit: MOST + 1, after });
+    return found.filter(({ channel }) => channel.startsWith(way));
+  });
 }
 
 /** The names of the arguments of a prompt or a template. Throws where there is no such thing. */

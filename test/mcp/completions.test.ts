@@ -57,6 +57,21 @@ describe("completion/complete", { concurrency: true }, () => {
     assert.deepEqual(await values(server, "nothing"), { values: [], hasMore: true });
   });
 
+  it("finds by its beginning any channel of however many", async () => {
+    await using server = await startServer();
+    const names = [...Array.from({ length: 2100 }, (_, n) => `a.c${n}`), "noise", "Noisy", "NOISIER"];
+    await Promise.all(
+      names.map((channel) =>
+        server.hub.publish({ channel: channel as never, event: "message", data: "1", sender: "s" }),
+      ),
+    );
+    assert.deepEqual(await values(server, "noi"), { values: ["NOISIER", "Noisy", "noise"], hasMore: true });
+    assert.deepEqual(await values(server, "a.c209"), {
+      values: ["a.c209", ...Array.from({ length: 10 }, (_, n) => `a.c209${n}`)],
+      hasMore: true,
+    });
+  });
+
   it("has nothing to say about an argument that is no channel", async () => {
     await using server = await startServer();
     await server.publish("a", 1);
