@@ -19,7 +19,7 @@ async function publishUntilCut(server: TestServer, reader: number): Promise<{ co
   for (; server.hub.stats.slow === 0; count++) {
     assert.ok(count < 1000, "a reader that takes nothing is never cut");
     await server.publish("default", BIG);
-    most = Math.max(most, server.sinks[reader]?.pending ?? 0);
+    most = Math.max(most, server.sink(reader)?.pending ?? 0);
   }
   return { count, most };
 }
@@ -148,7 +148,7 @@ describe("a reader of events", { concurrency: true }, () => {
     frozen.freeze();
     let most = 0;
     await until("it is cut", () => {
-      most = Math.max(most, server.sinks[0]?.pending ?? 0);
+      most = Math.max(most, server.sink(0)?.pending ?? 0);
       return server.hub.stats.slow === 1;
     });
     assert.ok(most > 0 && most < 1024 * 1024, `${most} bytes waited for it`);
@@ -203,7 +203,7 @@ describe("a WebSocket client", { concurrency: true }, () => {
     while ((await server.metric('sse_mcp_connections{door="websocket"}')) > 0) {
       assert.ok(sent < 1_000_000, "a client that takes nothing is never cut");
       for (let index = 0; index < 200; index++) frozen.send({ type: "mcp_call", tool: "x".repeat(200), id: sent++ });
-      most = Math.max(most, server.sinks[0]?.pending ?? 0);
+      most = Math.max(most, server.sink(0)?.pending ?? 0);
     }
     assert.ok(most <= 2 * PENDING, `${most} bytes waited for it`);
   });
@@ -216,7 +216,7 @@ describe("a WebSocket client", { concurrency: true }, () => {
     let most = 0;
     while ((await server.metric('sse_mcp_connections{door="websocket"}')) > 0) {
       for (let index = 0; index < 1000; index++) frozen.ws.ping("x".repeat(125), undefined, () => {});
-      most = Math.max(most, server.sinks[0]?.pending ?? 0);
+      most = Math.max(most, server.sink(0)?.pending ?? 0);
     }
     assert.ok(most <= 2 * PENDING, `${most} bytes waited for it`);
   });

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Sink } from "../../src/core/sink.ts";
 import { listen } from "../support/mcp.ts";
 import { memoryHeld } from "../support/memory.ts";
 import { draftOf } from "../support/sample.ts";
@@ -49,7 +48,6 @@ describe("many subscriptions", () => {
     await closeAll(server, all);
     // What this test itself keeps of them.
     all.length = 0;
-    (server.sinks as Sink[]).length = 0;
     await until("what they held is let go of", async () => (await memoryHeld()) - before < 10 * MB, 30_000);
   });
 });
@@ -69,7 +67,7 @@ describe("a subscription that nobody reads", () => {
   async function fill(server: TestServer): Promise<void> {
     const isFull = async (): Promise<boolean> => {
       await publish(server, 100);
-      return (server.sinks[0]?.pending ?? 0) >= HIGH_WATER;
+      return (server.sink(0)?.pending ?? 0) >= HIGH_WATER;
     };
     await until("its socket is full", isFull, 60_000);
   }
@@ -95,12 +93,12 @@ describe("a subscription that nobody reads", () => {
     const after = await memoryHeld();
     assert.ok(after - before < 10 * MB, `${((after - before) / MB).toFixed(1)} MB more`);
     assert.equal(server.hub.size, 2);
-    assert.ok((server.sinks[0]?.pending ?? 0) < MB);
+    assert.ok((server.sink(0)?.pending ?? 0) < MB);
     other.stream.close();
     await assert.rejects(hearing, /the stream ended/);
     // All it was told before it stood still comes first, and then that everything has changed since.
     stalled.stream.reader.thaw();
-    await until("its socket is empty", () => server.sinks[0]?.pending === 0, 30_000);
+    await until("its socket is empty", () => server.sink(0)?.pending === 0, 30_000);
     const last = stalled.stream.waiting.slice(-uris.length).map(({ params }) => params?.["uri"] as string);
     assert.deepEqual(last.sort(), asked.resourceSubscriptions);
   });
@@ -111,7 +109,7 @@ describe("a subscription that nobody reads", () => {
     stalled.stream.reader.freeze();
     await fill(server);
     await closeAll(server, [stalled]);
-    assert.equal(server.sinks[0]?.pending, 0);
+    assert.equal(server.sink(0)?.pending, 0);
   });
 
   it("is cut off where it may leave less than that untaken", async () => {

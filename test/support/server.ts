@@ -13,8 +13,8 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly hub: Hub;
-  /** Sinks of the readers that came, in their order. */
-  readonly sinks: readonly Sink[];
+  /** The sink of the reader that came as that one, from 0; nothing once the server has let go of it. */
+  sink(reader: number): Sink | undefined;
   /** Stops it as a signal would. */
   close(): Promise<void>;
   request(path: string, options?: RequestOptions): Promise<Answer>;
@@ -62,10 +62,11 @@ export async function startServer(overrides: Partial<Config> = {}, extras: Extra
   };
   const server = await createServer(config, extras);
   const { hub, url } = server;
-  const sinks: Sink[] = [];
+  // The memory of the server is to be what the server holds.
+  const sinks: WeakRef<Sink>[] = [];
   const subscribe = hub.subscribe.bind(hub);
   hub.subscribe = (asked, sink) => {
-    sinks.push(sink);
+    sinks.push(new WeakRef(sink));
     return subscribe(asked, sink);
   };
   const port = Number(new URL(url).port);
@@ -74,7 +75,7 @@ export async function startServer(overrides: Partial<Config> = {}, extras: Extra
     url,
     port,
     hub,
-    sinks,
+    sink: (reader) => sinks[reader]?.deref(),
     close: () => server.close(),
     request: ask,
     async publish(channel, data) {
