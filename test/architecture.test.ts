@@ -19,6 +19,7 @@ const RULES: Readonly<
     own: ["http", "core", "wire", "tools", "mcp"],
     packages: [
       "fastify",
+      "@fastify/compress",
       "@fastify/cors",
       "@fastify/static",
       "@fastify/swagger",

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import fastifyCompress from "@fastify/compress";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { HttpContext } from "./context.ts";
@@ -19,8 +20,11 @@ const PAGES: Readonly<Record<string, string>> = {
 /** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
   const options = { index: false, decorateReply: false, schemaHide: true } as const;
-  await app.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
-  await app.register(fastifyStatic, { root: PLOTS, prefix: "/assets/uplot/", ...options });
+  await app.register(async (scope) => {
+    await scope.register(fastifyCompress, { encodings: ["gzip", "br"], globalDecompression: false });
+    await scope.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
+    await scope.register(fastifyStatic, { root: PLOTS, prefix: "/assets/uplot/", ...options });
+  });
   for (const [path, file] of Object.entries(PAGES)) {
     const page = readFileSync(new URL(file, PUBLIC), "utf8");
     app.get(path, { schema: { hide: true } }, (request, reply) => {

@@ -45,3 +45,19 @@ for (const page of ["/", "/chat", "/dashboard"]) {
     });
   });
 }
+
+describe("what pages load", () => {
+  it("comes compressed to those who take that, and is the same to all", async () => {
+    await using server = await startServer();
+    for (const path of ["/assets/look.css", "/assets/scripts/web/chat.js", "/assets/uplot/uPlot.iife.min.js"]) {
+      const { text, headers } = await server.request(path);
+      assert.equal(headers["content-encoding"], undefined, path);
+      for (const encoding of ["gzip", "br"]) {
+        // This client reads what it asks for.
+        const answer = await fetch(`${server.url}${path}`, { headers: { "accept-encoding": encoding } });
+        assert.deepEqual([answer.headers.get("content-encoding"), await answer.text()], [encoding, text], path);
+        assert.match(answer.headers.get("vary") ?? "", /accept-encoding/);
+      }
+    }
+  });
+});
