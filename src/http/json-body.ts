@@ -1,8 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { HubError } from "../core/errors.ts";
-
-/** Levels of arrays and objects in a body: what reads it later may need stack for each. */
-const MAX_DEPTH = 128;
+import { isDeeper, MAX_DEPTH } from "../wire/depth.ts";
 
 /** Takes the bodies of all routes of a scope as text, whatever their Content-Type says. */
 export function takeAnyBody(scope: FastifyInstance): void {
@@ -32,9 +30,4 @@ export function jsonBody(body: unknown): unknown {
     throw new HubError("INVALID_REQUEST", `The body is nested deeper than ${MAX_DEPTH} levels; flatten it`);
   }
   return json;
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }

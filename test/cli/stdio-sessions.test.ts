@@ -106,6 +106,59 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 2 }, ()
     assert.deepEqual(asked, [undefined, "e1", "e2", "e2"]);
   });
 
+  it("comes back to a stream whose ids are no ASCII, and to one whose ids no header can say", async () => {
+    const ids = ["事件-1", "e\u0001"];
+    await using hub = await ScriptedHub.start((asked, self) => {
+      if (asked.method !== "GET") return sessions(({ reply }) => reply({ result: {} }))(asked, self);
+      const id = ids.shift();
+      if (id === undefined) return asked.stream();
+      asked.stream(`id: ${id}\nretry: 1\ndata: {"jsonrpc":"2.0","method":"notifications/message"}\n\n`);
+      return asked.response.end();
+    });
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    await bridge.initialize();
+    // The list may have changed behind an event that cannot be named.
+    const methods = [await bridge.next(), await bridge.next(), await bridge.next()].map(({ method }) => method);
+    assert.deepEqual(methods, ["notifications/message", "notifications/message", "notifications/tools/list_changed"]);
+    const asked = hub.asked.filter(({ method }) => method === "GET").map(({ headers }) => headers["last-event-id"]);
+    const bytes = Buffer.from("事件-1").toString("latin1");
+    assert.deepEqual(asked, [undefined, bytes, undefined]);
+  });
+
+  it("comes back to a stream that brought what is no message, however deep, and answers where an answer is none", async () => {
+    const deep = `[${"[".repeat(20_000)}${"]".repeat(20_000)}]`;
+    const member = `[{"jsonrpc":"2.0","id":1,"result":${deep}}]`;
+    const wrong = [deep, member, "{"];
+    await using hub = await ScriptedHub.start((asked, self) => {
+      const text = asked.message.id === 1 ? member : asked.method === "GET" ? wrong.shift() : undefined;
+      if (text === undefined) return sessions(({ reply }) => reply({ result: {} }))(asked, self);
+      return asked.stream(`retry: 1\ndata: ${text}\n\n`);
+    });
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    await bridge.initialize();
+    await until("it has come back", () => hub.asked.filter(({ method }) => method === "GET").length === 4);
+    bridge.send({ id: 1, method: "tools/list" }, { id: 2, method: "tools/list" });
+    assert.match((await bridge.answer(1)).error?.message ?? "", /no JSON-RPC message/);
+    assert.equal(await bridge.end(), 0);
+  });
+
+  it("goes on where the hub fails in a way that nobody thought of", async () => {
+    let streams = 0;
+    await using hub = await ScriptedHub.start((asked, self) => {
+      const { method, message, response, reply } = asked;
+      if (method === "GET" && ++streams < 3) response.writeHead(404).end();
+      else if (message.method === "initialize" && self.asked.length > 1)
+        reply({ error: { code: 1, message: { toString: "nothing that can be called" } } });
+      else sessions(({ reply: other }) => other({ result: {} }))(asked, self);
+    });
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    await bridge.initialize();
+    await until("it has come back", () => streams === 3);
+    assert.match(bridge.cli.stderr, /the stream of the session failed: TypeError/);
+    bridge.send({ id: 1, method: "tools/list" });
+    assert.ok((await bridge.answer(1)).result !== undefined);
+  });
+
   it("does without the stream where the hub has none", async () => {
     await using hub = await ScriptedHub.start((asked, self) => {
       if (asked.method === "GET") asked.response.writeHead(405).end();
@@ -173,6 +226,17 @@ describe("sse-mcp-server stdio, revisions with sessions", { concurrency: 2 }, ()
     isFull = false;
     bridge.send({ id: 2, method: "ping" });
     assert.equal((await bridge.answer(2)).error?.code, 404);
+  });
+
+  it("answers a ping while there is no session, also where the hub opens none", async () => {
+    await using hub = await ScriptedHub.start(({ reply }) => reply({ error: { code: -32602, message: "no" } }));
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    bridge.send({ id: "p", method: "ping" });
+    assert.deepEqual(await bridge.next(), { jsonrpc: "2.0", id: "p", result: {} });
+    assert.equal((await bridge.initialize()).error?.message, "no");
+    bridge.send({ id: 2, method: "ping" });
+    assert.deepEqual((await bridge.answer(2)).result, {});
+    assert.equal(hub.asked.length, 1);
   });
 
   it("passes on what the hub says of requests without a session, and drops the rest with a word", async () => {

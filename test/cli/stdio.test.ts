@@ -169,6 +169,11 @@ describe("sse-mcp-server stdio", { concurrency: 2 }, () => {
     assert.equal((await bridge.answer(1)).error?.code, 503);
     await until("the line", () => /notifications\/initialized could not be passed on: .+\n/.test(bridge.cli.stderr));
 
+    await using never = await StdioBridge.open(["--url", "http://%zz@127.0.0.1/mcp"]);
+    never.modern(1, "server/discover");
+    const { error: unsent } = await never.answer(1);
+    assert.deepEqual(unsent, { code: 400, message: "This cannot be sent to the hub: URI malformed" });
+
     await using server = await startServer();
     await using other = await StdioBridge.open(["--url", `${server.url}/nowhere`]);
     other.modern(1, "server/discover");

@@ -1,3 +1,4 @@
+import { isDeeper, MAX_DEPTH } from "../../wire/depth.ts";
 import { rpcError, type RpcId } from "../../wire/jsonrpc.ts";
 import { Failure } from "./failure.ts";
 import { Job, type Era } from "./job.ts";
@@ -21,6 +22,9 @@ import { discard, type Upstream } from "./upstream.ts";
 /** Requests, and notifications, on their way at once. */
 const MAX_AT_ONCE = 256;
 const MAX_BYTES_AT_ONCE = 64 * 1024 * 1024;
+/** Notifications on their way or waiting for that, and refusals that the client has not read. */
+const MAX_IN_LINE = 4096;
+const BUSY = `${MAX_AT_ONCE} requests, or ${MAX_BYTES_AT_ONCE} bytes of them, are being answered; wait for some`;
 /** Milliseconds that answers may still take when the client has said all. */
 const GRACE = 1000;
 
@@ -39,7 +43,8 @@ export class Bridge {
   readonly #modern: Modern;
   readonly #legacy: Legacy;
   readonly #requests = new Room(MAX_AT_ONCE, MAX_BYTES_AT_ONCE);
-  readonly #others = new Room(MAX_AT_ONCE, MAX_BYTES_AT_ONCE);
+  readonly #others = new Room(MAX_AT_ONCE, MAX_BYTES_AT_ONCE, MAX_IN_LINE);
+  readonly #refusals = new Room(MAX_IN_LINE, MAX_BYTES_AT_ONCE);
   readonly #running = new Map<Id, { readonly job: Job; readonly era: Era }>();
   readonly #over = new AbortController();
 
@@ -60,7 +65,7 @@ export class Bridge {
     for (const { job } of this.#running.values()) if (job.request.method === LISTEN) job.abort();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, GRACE);
-    await Promise.race([this.#requests.empty(), late.promise]);
+    await Promise.race([Promise.all([this.#requests.empty(), this.#refusals.empty()]), late.promise]);
     clearTimeout(timer);
   }
 
@@ -75,7 +80,7 @@ export class Bridge {
     if ("wrong" in line) {
       const { longest } = this.#options;
       if (line.wrong === "too long") {
-        return this.#refuse(null, CODES.invalidRequest, `The message is longer than ${longest} bytes, the limit`);
+        return this.#refuse(line.id, CODES.invalidRequest, `The message is longer than ${longest} bytes, the limit`);
       }
       return this.#refuse(null, CODES.parse, "The line is not UTF-8");
     }
@@ -88,19 +93,34 @@ export class Bridge {
     if (!Array.isArray(body)) return this.#dispatch(body, line.text);
     // Batches of revision 2025-03-26: what they ask for is answered one by one.
     if (body.length === 0) return this.#refuse(null, CODES.invalidRequest, "The batch is empty");
-    for (const item of body as readonly unknown[]) await this.#dispatch(item, JSON.stringify(item));
+    for (const item of body as readonly unknown[]) await this.#dispatch(item);
   }
 
-  async #dispatch(body: unknown, text: string): Promise<void> {
-    const message = messageOf(body, text.trim());
+  /** `text` is missing where the message was part of a batch. */
+  async #dispatch(body: unknown, text?: string): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    if (isDeeper(body, MAX_DEPTH)) {
+      const message = messageOf(body, "");
+      // The id of an answer is the hub's, and the client may have a request with the same.
+      const id = message?.kind === "request" ? message.id : null;
+      return this.#refuse(
+        id,
+        CODES.invalidRequest,
+        `The message is nested deeper than ${MAX_DEPTH} levels; flatten it`,
+      );
+    }
+    const message = messageOf(body, text?.trim());
     if (message === undefined) {
       const id = isObject(body) && isId(body["id"]) ? body["id"] : null;
       return this.#refuse(id, CODES.invalidRequest, "This is no JSON-RPC 2.0 message");
     }
     if (message.kind === "notification" && message.method === "notifications/cancelled") return this.#cancel(message);
-    const leave = await (message.kind === "request" ? this.#requests : this.#others).enter(text.length);
-    if (this.#over.signal.aborted) return;
-    void (message.kind === "request" ? this.#answer(message) : this.#pass(message)).finally(leave);
+    const { length } = message.text;
+    if (message.kind === "request") {
+      if (!this.#requests.admit(length, () => this.#answer(message))) return this.#refuse(message.id, 503, BUSY);
+    } else if (!this.#others.admit(length, () => this.#pass(message))) {
+      this.#options.note(`${nameOf(message)} was dropped: ${MAX_IN_LINE} others wait; the hub takes none of them`);
+    }
   }
 
   async #answer(request: RpcRequest): Promise<void> {
@@ -127,8 +147,7 @@ export class Bridge {
       else discard(await this.#modern.post(message, this.#over.signal));
     } catch (error) {
       if (this.#over.signal.aborted) return;
-      const what = message.kind === "response" ? "an answer" : message.method;
-      this.#options.note(`${what} could not be passed on: ${this.#errorOf(error).message}`);
+      this.#options.note(`${nameOf(message)} could not be passed on: ${this.#errorOf(error).message}`);
     }
   }
 
@@ -142,8 +161,11 @@ export class Bridge {
     });
   }
 
-  #refuse(id: RpcId, code: number, message: string): Promise<void> {
-    return this.#options.output.write(rpcError(id, { code, message }));
+  /** Waits for the client only where it leaves very much unread: it may cancel something, or end. */
+  async #refuse(id: RpcId, code: number, message: string): Promise<void> {
+    const text = rpcError(id, { code, message });
+    const write = (): Promise<void> => this.#options.output.write(text, this.#over.signal);
+    if (!this.#refusals.admit(text.length, write)) await write();
   }
 
   #errorOf(error: unknown): { code: number; message: string } {
@@ -151,4 +173,8 @@ export class Bridge {
     this.#options.note(error instanceof Error ? String(error.stack) : String(error));
     return { code: CODES.internal, message: "Something failed in the bridge; its standard error says what" };
   }
+}
+
+function nameOf(message: RpcNotification | RpcResponse): string {
+  return message.kind === "response" ? "an answer" : message.method;
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
+import { rpcResult } from "../../wire/jsonrpc.ts";
 import { Backoff } from "./backoff.ts";
 import { Broken, Failure, isPassing } from "./failure.ts";
 import type { Era, Job } from "./job.ts";
@@ -13,6 +14,8 @@ import { discard, type Upstream } from "./upstream.ts";
 
 /** Milliseconds to wait for what is only better awaited: a stream to open, a request to arrive before it is cancelled. */
 const PATIENCE = 1000;
+/** Milliseconds that the hub has to take a cancellation. */
+const CANCELLATION = 3000;
 /** Milliseconds that the hub has to end a session. */
 const FAREWELL = 500;
 /** Times to ask for the rest of an answer. */
@@ -48,7 +51,8 @@ export class Legacy implements Era {
     // On another connection it could overtake the request.
     await Promise.race([job.accepted, wait(PATIENCE, undefined, { ref: false })]);
     try {
-      const answer = await this.#session?.post(text, this.#over.signal);
+      const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CANCELLATION)]);
+      const answer = await this.#session?.post(text, signal);
       if (answer !== undefined) discard(answer);
     } finally {
       job.abort();
@@ -93,6 +97,8 @@ export class Legacy implements Era {
 
   async #answer(job: Job): Promise<void> {
     const { request, signal } = job;
+    // It is allowed before there is a session, in which alone a hub would answer it.
+    if (request.method === "ping" && this.#session === undefined) return job.write(rpcResult(request.id, {}));
     const place: Place = { lastId: "", retry: undefined };
     let { answer, session } = await this.#post(request.text, signal);
     job.accept();

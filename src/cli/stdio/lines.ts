@@ -1,40 +1,67 @@
+import type { RpcId } from "../../wire/jsonrpc.ts";
+import { messageOf } from "./message.ts";
+import { Outline } from "./outline.ts";
+
 const LINE_FEED = 10;
 
 /** A line as text, or what is wrong with it. */
-export type Line = { readonly text: string } | { readonly wrong: "too long" | "not UTF-8" };
+export type Line =
+  | { readonly text: string }
+  | { readonly wrong: "not UTF-8" }
+  /** With the id of the request that it is, where that can be told. */
+  | { readonly wrong: "too long"; readonly id: RpcId };
 
 /** The lines of a stream of bytes, empty ones left out. What is longer than `most` bytes is not kept. */
 export async function* lines(input: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Line> {
-  let parts: Uint8Array[] = [];
-  let length = 0;
+  let line = new Growing(most);
   for await (const chunk of input) {
     let from = 0;
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, from)) {
-      parts.push(chunk.subarray(from, end));
-      length += end - from;
-      yield* lineOf(parts, length > most);
-      parts = [];
-      length = 0;
+      line.add(chunk.subarray(from, end));
+      yield* line.end();
+      line = new Growing(most);
       from = end + 1;
     }
-    length += chunk.length - from;
-    if (length <= most) parts.push(chunk.subarray(from));
-    else parts = [];
+    line.add(chunk.subarray(from));
   }
-  yield* lineOf(parts, length > most);
+  yield* line.end();
 }
 
-function* lineOf(parts: readonly Uint8Array[], isTooLong: boolean): Generator<Line> {
-  if (isTooLong) {
-    yield { wrong: "too long" };
-    return;
+/** A line that is not read to its end. */
+class Growing {
+  readonly #most: number;
+  #length = 0;
+  #parts: Uint8Array[] = [];
+  /** Once it is too long. */
+  #outline: Outline | undefined;
+
+  constructor(most: number) {
+    this.#most = most;
   }
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));
-  } catch {
-    yield { wrong: "not UTF-8" };
-    return;
+
+  add(part: Uint8Array): void {
+    this.#length += part.length;
+    this.#parts.push(part);
+    if (this.#length <= this.#most) return;
+    this.#outline ??= new Outline();
+    for (const read of this.#parts.splice(0)) this.#outline.feed(read);
   }
-  if (text.trim() !== "") yield { text };
+
+  /** What it is; nothing where it is empty. */
+  *end(): Generator<Line> {
+    if (this.#outline !== undefined) {
+      const message = messageOf(this.#outline.value, "");
+      // Another message's id is not one that can be answered.
+      yield { wrong: "too long", id: message?.kind === "request" ? message.id : null };
+      return;
+    }
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(this.#parts));
+    } catch {
+      yield { wrong: "not UTF-8" };
+      return;
+    }
+    if (text.trim() !== "") yield { text };
+  }
 }

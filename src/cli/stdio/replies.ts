@@ -9,9 +9,12 @@ const LINGER = 1000;
 /** Bytes of one answer, or of one event of a stream. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
+/** Ids that a header can say. */
+const SAYABLE = /^[\t\x20-\x7e\u0080-\uffff]*$/;
+
 /** Where a stream has got to, for coming back to it. */
 export interface Place {
-  /** Empty where the stream gives no ids. */
+  /** Empty where the stream gives no ids that can be said. */
   lastId: string;
   /** Milliseconds to wait before. */
   retry: number | undefined;
@@ -49,7 +52,7 @@ export async function* events(
   const decoder = new TextDecoder();
   for await (const chunk of chunksOf(answer)) {
     parser.feed(decoder.decode(chunk, { stream: true }));
-    place.lastId = parser.lastId;
+    place.lastId = SAYABLE.test(parser.lastId) ? parser.lastId : "";
     place.retry = parser.retry ?? place.retry;
     unread = found.length === 0 ? unread + chunk.length : 0;
     if (unread > MAX_BYTES && found.length === 0) throw tooLong(answer);
@@ -79,7 +82,12 @@ function* messagesIn(text: string, orNone = false): Generator<Message> {
     // Said below.
   }
   for (const item of Array.isArray(body) ? body : [body]) {
-    const message = Array.isArray(body) ? messageOf(item) : messageOf(item, text);
+    let message: Message | undefined;
+    try {
+      message = Array.isArray(body) ? messageOf(item) : messageOf(item, text);
+    } catch {
+      // Nested too deep to be written again.
+    }
     if (message !== undefined) yield message;
     else if (!orNone) throw new Failure(502, "The hub sent something that is no JSON-RPC message; check --url");
   }

@@ -1,35 +1,51 @@
-/** Lets in so many at once, and so many bytes; others wait at the door. */
+/** Has so much done at once, and so much wait its turn. */
 export class Room {
+  readonly #atOnce: number;
   readonly #most: number;
   readonly #mostBytes: number;
-  #waiting: (() => void)[] = [];
+  #atWork = 0;
   #count = 0;
   #bytes = 0;
+  readonly #turns: (() => void)[] = [];
+  readonly #leaving: (() => void)[] = [];
 
-  constructor(most: number, mostBytes: number) {
+  /** `most` counts what waits, too; without it nothing does. */
+  constructor(atOnce: number, mostBytes: number, most: number = atOnce) {
+    this.#atOnce = atOnce;
     this.#most = most;
     this.#mostBytes = mostBytes;
   }
 
-  /** Resolves with the way out. One alone is let in whatever its size. */
-  async enter(bytes: number): Promise<() => void> {
-    while (this.#count >= this.#most || (this.#count > 0 && this.#bytes + bytes > this.#mostBytes))
-      await this.#change();
+  /**
+   * Begins the work at once where it can, else when its turn comes; false where there is no room for it. One alone is
+   * let in whatever its size. Work never rejects.
+   */
+  admit(bytes: number, work: () => Promise<void>): boolean {
+    if (this.#count >= this.#most || (this.#count > 0 && this.#bytes + bytes > this.#mostBytes)) return false;
     this.#count++;
     this.#bytes += bytes;
-    return () => {
+    void this.#inTurn(work).finally(() => {
       this.#count--;
       this.#bytes -= bytes;
-      for (const wake of this.#waiting.splice(0)) wake();
-    };
+      if (this.#count === 0) for (const wake of this.#leaving.splice(0)) wake();
+    });
+    return true;
   }
 
-  /** Resolves when nobody is inside. */
+  /** Resolves when nothing is inside. */
   async empty(): Promise<void> {
-    while (this.#count > 0) await this.#change();
+    while (this.#count > 0) await new Promise<void>((resolve) => this.#leaving.push(resolve));
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#atWork < this.#atOnce) this.#atWork++;
+    else await new Promise<void>((resolve) => this.#turns.push(resolve));
+    try {
+      await work();
+    } finally {
+      const next = this.#turns.shift();
+      if (next === undefined) this.#atWork--;
+      else next();
+    }
   }
 }

@@ -44,7 +44,9 @@ export async function follow(session: Session, listener: StreamListener, isLate:
         }
       }
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
+      if (!(error instanceof Failure)) {
+        listener.note(`the stream of the session failed: ${error instanceof Error ? error.stack : String(error)}`);
+      }
     }
     await backoff.pause(over, place.retry);
   }

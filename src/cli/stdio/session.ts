@@ -40,7 +40,8 @@ export class Session {
 
   /** The stream of what the hub sends by itself, or the rest of the one that this event was on. */
   get(lastId: string, signal: AbortSignal): Promise<IncomingMessage> {
-    const resume = lastId === "" ? {} : { "last-event-id": lastId };
+    // In UTF-8, as the HTML standard has it; Node takes a character for each byte.
+    const resume = lastId === "" ? {} : { "last-event-id": Buffer.from(lastId).toString("latin1") };
     return this.#upstream.get({ ...this.#headers(), ...resume }, signal);
   }
 

@@ -64,12 +64,19 @@ export class Upstream {
   ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const options = { method, agent: this.#agent, signal, headers: { ...this.#headers, ...headers } };
-    const request = this.#request(this.#url, options)
-      .once("response", resolve)
-      // Once there is an answer its reader learns of the error.
-      .on("error", (error) => reject(this.#failure(error)));
-    request.setSocketKeepAlive(true, PROBE);
-    request.end(body);
+    try {
+      const request = this.#request(this.#url, options)
+        .once("response", resolve)
+        // Once there is an answer its reader learns of the error.
+        .on("error", (error) => reject(this.#failure(error)))
+        // An upgrade that nobody asked for is no error to Node, and no answer.
+        .once("close", () => reject(broken()));
+      request.setSocketKeepAlive(true, PROBE);
+      request.end(body);
+    } catch (cause) {
+      // Such as a header with characters that none may have.
+      reject(new Failure(400, `This cannot be sent to the hub: ${(cause as Error).message}`, { cause }));
+    }
     return promise;
   }
 
