@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Answer } from "../mcp/index.ts";
+import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { Untaken } from "./untaken.ts";
 
@@ -15,13 +16,12 @@ export function webRequest({ method, headers }: FastifyRequest): Request {
 
 /**
  * Sends what a session answers. A stream is read as fast as it comes, so that nothing piles up behind it, and is cut
- * where more comes while more than `most` bytes of it wait for the client. `done` is called when all is over.
+ * where the client leaves too much of it untaken, or takes nothing of much for two heartbeats.
  */
 export async function sendAnswer(
   reply: FastifyReply,
   answer: Answer,
-  most: number,
-  done: () => void,
+  { limits, heartbeat }: HttpContext,
 ): Promise<FastifyReply> {
   const { body, status, headers } = answer.response;
   // Not what the framework says better.
@@ -32,7 +32,7 @@ export async function sendAnswer(
     try {
       return reply.send(body === null ? undefined : await answer.response.text());
     } finally {
-      done();
+      answer.release();
     }
   }
   reply.hijack();
@@ -40,7 +40,7 @@ export async function sendAnswer(
   const reader = body.getReader();
   const over = (): void => {
     void reader.cancel().catch(() => {});
-    done();
+    answer.release();
   };
   if (raw.destroyed || answer.gone?.aborted === true) {
     over();
@@ -52,29 +52,52 @@ export async function sendAnswer(
     over();
     raw.destroy();
   });
+  // Only the socket sees that a part of a large write is taken. For what comes behind this answer Node sets another.
+  raw.setTimeout(heartbeat * 1000, () => {
+    if (raw.writableLength > limits.pending) raw.destroy();
+  });
   raw.writeHead(status, reply.getHeaders() as Record<string, string>);
   raw.flushHeaders();
   if (answer.opening !== undefined && answer.opening !== "") raw.write(answer.opening);
-  await pump(reader as Reader, raw, most);
+  await pump(reader as Reader, raw, limits.pending, answer.requests ?? 0);
   return reply;
 }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
-async function pump(reader: Reader, raw: ServerResponse, most: number): Promise<void> {
+/** `requests` are answered on the stream, at whatever length: what they asked for does not count as left untaken. */
+async function pump(reader: Reader, raw: ServerResponse, most: number, requests: number): Promise<void> {
   const untaken = new Untaken(most);
+  const asked = new Largest(requests);
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      const judgement = untaken.judge(raw.writableLength);
+      const judgement = untaken.judge(raw.writableLength - asked.bytes);
       if (judgement === "slow") raw.destroy();
       if (raw.destroyed) return;
-      // The client takes what there is, and comes back for the rest.
-      if (judgement === "flood") break;
+      // The client takes what there is, and comes back for the rest; a large answer would not be kept for it.
+      if (judgement === "flood" && requests === 0) break;
       raw.write(read.value);
+      asked.add(read.value.length);
     }
     raw.end();
     await reader.cancel();
   } catch {
     raw.destroy();
+  }
+}
+
+/** The largest messages of a stream, so many of them: its answers are as many, and no larger. */
+class Largest {
+  readonly #count: number;
+  #sizes: number[] = [];
+  bytes = 0;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  add(size: number): void {
+    this.#sizes = [...this.#sizes, size].sort((a, b) => b - a).slice(0, this.#count);
+    this.bytes = this.#sizes.reduce((sum, one) => sum + one, 0);
   }
 }

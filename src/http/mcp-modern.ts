@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerModern, type McpContext } from "../mcp/index.ts";
 import type { HttpContext } from "./context.ts";
+import { RETRY_AFTER } from "./failures.ts";
 import { sendJson } from "./json-body.ts";
 import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./mcp-outlets.ts";
 import { freeSocket } from "./stream.ts";
@@ -40,6 +41,7 @@ export async function modern(
       outlet.end(answer.text);
       return reply;
     }
+    if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
     if (answer.text === "") return reply.status(answer.status).send();
     return sendJson(reply.status(answer.status), answer.text);
   } finally {

@@ -21,7 +21,7 @@ const PATH = "/mcp";
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
-  const streamable = new Streamable(door.sessions);
+  const streamable = new Streamable(door.sessions, () => context.connections.enter("mcp"));
   void app.register(async (scope) => {
     takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
@@ -53,17 +53,11 @@ async function legacy(
   context: HttpContext,
   streamable: Streamable,
 ): Promise<FastifyReply> {
-  const leave = request.method === "GET" ? context.connections.enter("mcp") : (): void => {};
-  let release = leave;
+  const answer = await streamable.handle(webRequest(request), body, context.principal());
   try {
-    const answer = await streamable.handle(webRequest(request), body, context.principal());
-    release = (): void => {
-      answer.release();
-      leave();
-    };
-    return await sendAnswer(reply, answer, context.limits.pending, release);
+    return await sendAnswer(reply, answer, context);
   } catch (error) {
-    release();
+    answer.release();
     throw error;
   }
 }

@@ -65,10 +65,12 @@ export class HttpTransport extends WebStandardStreamableHTTPServerTransport impl
     this.#atWork += ids.length;
   }
 
-  /** Takes back what `begin` noted: the SDK refused the POST. */
+  /** Takes back what `begin` noted: the SDK refused the POST, or failed at it. */
   forgo(ids: readonly RequestId[]): void {
-    for (const id of ids) this.#posts.delete(id);
-    this.#atWork -= ids.length;
+    for (const id of ids) {
+      if (this.#posts.get(id)?.waiting.delete(id) === true) this.#atWork--;
+      this.#posts.delete(id);
+    }
   }
 
   /** Waits no longer for a request that was cancelled: it is never answered. */
@@ -80,14 +82,20 @@ export class HttpTransport extends WebStandardStreamableHTTPServerTransport impl
     await this.#settle(post);
   }
 
-  /** Ends the connection that a stream has, for a client that comes back for it on another. */
-  detach(stream: string): void {
-    if (stream === OWN_STREAM) this.closeStandaloneSSEStream();
+  /** The requests that are answered on a stream. */
+  requestsOn(stream: string): readonly RequestId[] {
     // Nothing but the SDK knows which stream it gave a request.
     const { _requestToStreamMapping: streams } = this as unknown as {
       _requestToStreamMapping: ReadonlyMap<RequestId, string>;
     };
-    for (const [id, name] of streams) if (name === stream) return this.closeSSEStream(id);
+    return [...streams].flatMap(([id, name]) => (name === stream ? [id] : []));
+  }
+
+  /** Ends the connection that a stream has, for a client that comes back for it on another. */
+  detach(stream: string): void {
+    if (stream === OWN_STREAM) this.closeStandaloneSSEStream();
+    const [id] = this.requestsOn(stream);
+    if (id !== undefined) this.closeSSEStream(id);
   }
 
   override async close(): Promise<void> {

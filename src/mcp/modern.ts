@@ -37,6 +37,8 @@ export interface ModernRequest {
 export interface ModernAnswer {
   readonly status: number;
   readonly text: string;
+  /** Whether the same may succeed later. */
+  readonly retry?: boolean;
   /** What failed inside, for the log. */
   readonly cause?: unknown;
 }
@@ -57,7 +59,8 @@ export async function answerModern(request: ModernRequest, context: McpContext):
     return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, request, context)) };
   } catch (error) {
     const { code, message, data, status, cause } = asMcpError(error);
-    return { status, text: rpcError(id, { code, message, ...(data === undefined ? {} : { data }) }), cause };
+    const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
+    return { status, text, retry: data?.["retry"] === true, cause };
   }
 }
 

@@ -15,7 +15,7 @@ import {
   refusal,
 } from "./legacy-posts.ts";
 import { HttpTransport, OWN_STREAM, RETRY } from "./legacy-transport.ts";
-import { CODES, isObject } from "./protocol.ts";
+import { CODES, isObject, LEGACY_VERSIONS, shown } from "./protocol.ts";
 import type { Entry, Sessions } from "./sessions.ts";
 
 /** Bytes that all sessions together keep of what they sent, for clients that come back. */
@@ -26,6 +26,8 @@ const FIRST_PRIMED = "2025-11-25";
 /** The answer to a request. */
 export interface Answer {
   readonly response: Response;
+  /** How many requests are answered on a stream; none on that of the session itself. */
+  readonly requests?: number;
   /** What a stream begins with, before its body. */
   readonly opening?: string;
   /** Aborted when the client has come back for a stream on another connection. */
@@ -36,15 +38,23 @@ export interface Answer {
 
 type HttpEntry = Entry<HttpTransport>;
 
+/** A connection that a stream was asked for on, by GET. */
+interface Connection {
+  readonly gone: AbortController;
+  readonly release: () => void;
+}
+
 /** Streamable HTTP of the initialize era (2025-11-25, "Transports"), one request at a time. */
 export class Streamable {
   readonly #sessions: Sessions;
   readonly #sent = new SentEvents(SENT_BYTES);
-  /** The connections that streams of sessions were asked for on, by GET. */
-  readonly #streams = new WeakMap<HttpEntry, Map<string, AbortController>>();
+  readonly #enter: () => () => void;
+  readonly #streams = new WeakMap<HttpEntry, Map<string, Connection>>();
 
-  constructor(sessions: Sessions) {
+  /** `enter` counts a stream asked for by GET in, and returns what counts it out; it throws where there is no room. */
+  constructor(sessions: Sessions, enter: () => () => void = () => () => {}) {
     this.#sessions = sessions;
+    this.#enter = enter;
   }
 
   /** Answers one request; `body` is the JSON of a POST. */
@@ -56,12 +66,17 @@ export class Streamable {
       const sentence = "Session not found: it has ended or never was; initialize again";
       return refused(error(404, NO_SESSION, sentence, idOf(body)));
     }
-    // Which is what it speaks where the header does not say.
-    if (!request.headers.has("mcp-protocol-version") && entry.session.version !== undefined)
-      request.headers.set("mcp-protocol-version", entry.session.version);
+    const { version } = entry.session;
+    const named = request.headers.get("mcp-protocol-version");
+    if (named !== null && !LEGACY_VERSIONS.includes(named)) {
+      const sentence = `MCP-Protocol-Version says ${shown(named)}; sessions speak ${LEGACY_VERSIONS.join(", ")}`;
+      return refused(error(400, REFUSED, sentence, idOf(body)));
+    }
+    // What was agreed on holds: some clients name another revision, and the SDK takes none for 2025-03-26.
+    if (version !== undefined) request.headers.set("mcp-protocol-version", version);
     if (request.method === "GET") return this.#listen(entry, request);
     if (request.method !== "POST") return refused(await entry.transport.handleRequest(request));
-    const wrong = checkPost(body, entry.session.version, entry.transport);
+    const wrong = checkPost(body, version, entry.transport);
     return wrong === undefined ? this.#post(entry, request, body) : refused(wrong);
   }
 
@@ -86,9 +101,13 @@ export class Streamable {
       if (failure instanceof HubError) return refused(refusal(failure, idOf(body)));
       throw failure;
     }
-    const answer = await this.#post(entry, request, essential(body));
-    if (!answer.response.ok) this.#sessions.end(entry);
-    return answer;
+    let answer: Answer | undefined;
+    try {
+      answer = await this.#post(entry, request, essential(body));
+      return answer;
+    } finally {
+      if (answer?.response.ok !== true) this.#sessions.end(entry);
+    }
   }
 
   async #post(entry: HttpEntry, request: Request, body: unknown): Promise<Answer> {
@@ -100,8 +119,9 @@ export class Streamable {
       const response = await transport.handleRequest(request, { parsedBody: body });
       if (response.ok) for (const id of cancelledBy(body)) await transport.retire(id);
       else transport.forgo(ids);
-      return { response, release };
+      return { response, requests: ids.length, release };
     } catch (failure) {
+      transport.forgo(ids);
       release();
       throw failure;
     }
@@ -119,33 +139,48 @@ export class Streamable {
     }
     if (isForgotten) request.headers.delete("last-event-id");
     const streams = this.#streamsOf(entry);
+    const requests = transport.requestsOn(stream).length;
     let response = await transport.handleRequest(request);
-    if (last !== "" && response.status === 409) {
+    if (response.status === 409) {
       // It would not come back if the connection it had were any good.
       transport.detach(stream);
       response = await transport.handleRequest(request);
     }
     if (!response.ok) return refused(response);
-    streams.get(stream)?.abort();
-    const connection = new AbortController();
-    streams.set(stream, connection);
+    const previous = streams.get(stream);
+    previous?.release();
+    previous?.gone.abort();
+    let countOut: () => void;
+    try {
+      countOut = this.#enter();
+    } catch (failure) {
+      await response.body?.cancel();
+      throw failure;
+    }
     const leave = this.#sessions.use(entry);
-    const isPrimed = (last === "" || isForgotten) && (session.version ?? "") >= FIRST_PRIMED;
-    const opening = isPrimed ? `id: ${transport.sent.begin(stream)}\nretry: ${RETRY}\ndata: \n\n` : "";
-    if (isForgotten) session.allChanged();
-    if (stream === OWN_STREAM) session.listening(true);
-    const release = (): void => {
-      leave();
-      if (streams.get(stream) !== connection) return;
-      streams.delete(stream);
-      if (stream === OWN_STREAM) session.listening(false);
+    const connection: Connection = {
+      gone: new AbortController(),
+      release: () => {
+        leave();
+        countOut();
+        if (streams.get(stream) !== connection) return;
+        streams.delete(stream);
+        if (stream === OWN_STREAM) session.listening(false);
+      },
     };
-    return { response, opening, gone: connection.signal, release };
+    streams.set(stream, connection);
+    const isNew = last === "" || isForgotten;
+    const isPrimed = isNew && (session.version ?? "") >= FIRST_PRIMED;
+    const opening = isPrimed ? `id: ${transport.sent.begin(stream)}\nretry: ${RETRY}\ndata: \n\n` : "";
+    // Nobody knows what it missed, nor what went to a connection that it no longer had.
+    if (isForgotten || (isNew && previous !== undefined)) session.allChanged();
+    if (stream === OWN_STREAM) session.listening(true);
+    return { response, requests, opening, gone: connection.gone.signal, release: connection.release };
   }
 
-  #streamsOf(entry: HttpEntry): Map<string, AbortController> {
+  #streamsOf(entry: HttpEntry): Map<string, Connection> {
     let streams = this.#streams.get(entry);
-    if (streams === undefined) this.#streams.set(entry, (streams = new Map<string, AbortController>()));
+    if (streams === undefined) this.#streams.set(entry, (streams = new Map<string, Connection>()));
     return streams;
   }
 }

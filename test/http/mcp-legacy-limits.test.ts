@@ -192,6 +192,7 @@ describe("sessions at their limits", { concurrency: true }, () => {
     using _second = await server.events();
     const answer = await server.request("/mcp", { headers: client.headers });
     assert.deepEqual([answer.status, answer.headers["retry-after"]], [503, "2"]);
+    assert.equal(messagesOf(answer)[0]?.error?.data?.["code"], "TOO_MANY_CONNECTIONS");
     assert.deepEqual((await client.ask("ping")).result, {}, "requests are answered");
     using again = await client.listen();
     assert.equal(again.status, 503);
@@ -267,6 +268,7 @@ describe("sessions at their limits", { concurrency: true }, () => {
     await using server = await startServer({ logLevel: "info", logFile }, { tools: [broken, asking] });
     const lines = (): string[] => readFileSync(logFile, "utf8").split("\n").filter(Boolean);
     const client = await LegacyClient.open(server, { capabilities: { roots: {} } });
+    await until("the start is logged", () => lines().length > 0);
     const before = lines().length;
     for (const message of [
       { id: 77, result: {} },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { EventReader } from "../support/event-reader.ts";
 import { ACCEPT, initialize, LegacyClient, messagesOf, rpc, type RpcMessage } from "../support/legacy-client.ts";
 import type { Answer } from "../support/request.ts";
 import { startServer } from "../support/server.ts";
@@ -11,6 +12,14 @@ function errorOf(answer: Answer): NonNullable<RpcMessage["error"]> & { id: unkno
   const [message] = messagesOf(answer);
   if (message?.error === undefined) throw new Error(`no error: ${answer.status} ${answer.text}`);
   return { ...message.error, id: message.id, status: answer.status };
+}
+
+/** What a stream says next; events without data are passed over. */
+async function news(stream: EventReader): Promise<string> {
+  for (;;) {
+    const { data } = await stream.next();
+    if (data !== "") return data;
+  }
 }
 
 describe("a session of the initialize era", { concurrency: true }, () => {
@@ -100,35 +109,89 @@ describe("a session of the initialize era", { concurrency: true }, () => {
     assert.deepEqual([put.status, put.headers.allow], [405, "DELETE, GET, POST"]);
   });
 
-  it("has one stream of its own: one that cannot be read, or a second one, is refused", async () => {
+  it("[MCP-16] has one stream of its own: one that cannot be read is refused, a second takes the place of the first", async () => {
     await using server = await startServer();
-    const client = await LegacyClient.open(server);
-    const unreadable = await server.request("/mcp", { headers: { ...client.headers, accept: "application/json" } });
-    assert.equal(unreadable.status, 406);
-    using first = await client.listen();
-    assert.deepEqual([first.status, first.headers["content-type"]], [200, "text/event-stream"]);
-    using second = await client.listen();
-    assert.equal(second.status, 409);
-    assert.equal(await server.metric('sse_mcp_connections{door="mcp"}'), 1);
-    const posted = await client.post({ id: 1, method: "ping" }, { accept: "application/json" });
-    assert.equal(posted.status, 406);
+    for (const version of VERSIONS) {
+      const client = await LegacyClient.open(server, { version });
+      await client.ask("resources/subscribe", { uri: "hub://channels/a" });
+      using first = await client.listen();
+      assert.deepEqual([first.status, first.headers["content-type"]], [200, "text/event-stream"]);
+      const unreadable = await server.request("/mcp", { headers: { ...client.headers, accept: "application/json" } });
+      assert.equal(unreadable.status, 406);
+      await server.publish("a", 1);
+      assert.match(await news(first), /updated.*hub:..channels.a/, "what was refused took nothing");
+      using second = await client.listen();
+      assert.equal(second.status, 200);
+      await first.ended;
+      const posted = await client.post({ id: 1, method: "ping" }, { accept: "application/json" });
+      assert.equal(posted.status, 406);
+      await client.end();
+    }
   });
 
-  it("refuses a revision in the header that it does not speak, and does not need the header", async () => {
+  it("[MCP-16] tells a client that comes back without an id all that may have changed, and then what does", async () => {
     await using server = await startServer();
-    const client = await LegacyClient.open(server);
-    const { "mcp-protocol-version": _, ...silent } = client.headers;
-    const wrong = { "mcp-protocol-version": "1999-01-01" };
-    for (const answer of [await client.post({ id: 1, method: "ping" }, wrong), await client.end(wrong)]) {
-      assert.equal(answer.status, 400);
-      assert.match(errorOf(answer).message, /1999-01-01.*2025-11-25/);
+    for (const version of VERSIONS) {
+      const client = await LegacyClient.open(server, { version });
+      await client.ask("resources/subscribe", { uri: `hub://channels/${version}` });
+      using stalled = await client.listen();
+      stalled.freeze();
+      const told = await server.publish(version, 1);
+      assert.equal(told.receivers, 0);
+      using stream = await client.listen();
+      assert.equal(stream.status, 200);
+      const both = [await news(stream), await news(stream)].sort();
+      assert.match(both[0] ?? "", /list_changed/);
+      assert.match(both[1] ?? "", /resources.updated/);
+      await server.publish(version, 2);
+      assert.match(await news(stream), /resources.updated/);
+      assert.equal(await server.metric('sse_mcp_connections{door="mcp"}'), 1);
+      await client.end();
+      await stream.ended;
     }
-    const body = rpc({ id: 1, method: "ping" });
-    const answer = await server.request("/mcp", { method: "POST", headers: silent, body });
-    assert.deepEqual([answer.status, messagesOf(answer)[0]?.result], [200, {}]);
-    assert.match(answer.text, /^id: \S+\nretry: \d+\ndata: \n\n/, "the session knows what it speaks");
-    const ended = await server.request("/mcp", { method: "DELETE", headers: silent });
-    assert.equal(ended.status, 200);
+  });
+
+  it("[MCP-17] speaks the revision agreed on, whichever the header names, and refuses what is none", async () => {
+    await using server = await startServer();
+    const ping = { id: 5, method: "ping" };
+    for (const version of VERSIONS) {
+      const client = await LegacyClient.open(server, { version });
+      const { "mcp-protocol-version": _, ...silent } = client.headers;
+      for (const named of [undefined, ...VERSIONS]) {
+        const headers = { ...silent, ...(named !== undefined && { "mcp-protocol-version": named }) };
+        const answer = await server.request("/mcp", { method: "POST", headers, body: rpc(ping) });
+        assert.deepEqual([answer.status, messagesOf(answer)[0]?.result], [200, {}]);
+        const isPrimed = /^id: \S+\nretry: \d+\ndata: \n\n/.test(answer.text);
+        assert.equal(isPrimed, version === "2025-11-25", `${version}, ${named}`);
+        const batch = await server.request("/mcp", { method: "POST", headers, body: rpc([ping]) });
+        assert.equal(batch.status, version === "2025-03-26" ? 200 : 400, `${version}, ${named}`);
+      }
+      for (const none of [`${version}, ${version}`, "1999-01-01", ""]) {
+        const wrong = { "mcp-protocol-version": none };
+        const attempts: readonly [ask: () => Promise<Answer>, id: number | null][] = [
+          [() => client.post(ping, wrong), 5],
+          [() => client.post([ping], wrong), null],
+          [() => client.post({ method: "notifications/initialized" }, wrong), null],
+          [() => server.request("/mcp", { headers: { ...client.headers, ...wrong } }), null],
+          [() => client.end(wrong), null],
+        ];
+        for (const [ask, id] of attempts) {
+          const answer = await ask();
+          assert.deepEqual([answer.status, errorOf(answer).code, errorOf(answer).id], [400, -32000, id]);
+          assert.match(errorOf(answer).message, new RegExp(`"${none}".*speak 2025-11-25, `));
+        }
+      }
+      const ended = await server.request("/mcp", { method: "DELETE", headers: silent });
+      assert.equal(ended.status, 200);
+    }
+  });
+
+  it("is opened whatever revision the header says: none is agreed on yet", async () => {
+    await using server = await startServer();
+    for (const version of [...VERSIONS, "1999-01-01"]) {
+      const answer = await initialize(server, PARAMS, { "mcp-protocol-version": version });
+      assert.deepEqual([answer.status, messagesOf(answer)[0]?.result?.["protocolVersion"]], [200, "2025-11-25"]);
+    }
   });
 
   it("is initialized once: a second time is refused, alone or among others, and changes nothing", async () => {

@@ -603,7 +603,7 @@ describe("what fails", { concurrency: true }, () => {
     assert.match(lines()[0] ?? "", /the secret of.*an MCP method failed/);
   });
 
-  it("for want of room says when to come back, and nothing is left of it", async () => {
+  it("[MCP-3] for want of room says when to come back, and nothing is left of it", async () => {
     await using server = await startServer({ maxConnections: 1 });
     using reader = await server.events();
     const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 5 } };
@@ -613,7 +613,10 @@ describe("what fails", { concurrency: true }, () => {
     ]) {
       assert.deepEqual([answer.status, answer.error?.code], [200, 503]);
       assert.deepEqual(answer.error?.data, { code: "TOO_MANY_CONNECTIONS", retry: true });
+      assert.equal(answer.headers["retry-after"], "2");
     }
+    const missing = await mcp(server, "tools/call", { name: "nobody" });
+    assert.deepEqual([missing.error?.code, missing.headers["retry-after"]], [-32602, undefined]);
     reader.close();
     await until("the reader is gone", () => server.hub.size === 0);
     const again = McpStream.open(server, "subscriptions/listen", { notifications: {} });
