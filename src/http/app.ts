@@ -113,7 +113,8 @@ export async function createApp({
   await app.register(cors, {
     delegator: (request, answer) => {
       const { origin = "", host, "access-control-request-headers": asked = "" } = request.headers;
-      const allowed = { ...CORS, origin: isOriginAllowed(origin, host, callers) ? origin : false };
+      const isPage = origin !== "" && isOriginAllowed(origin, host, callers);
+      const allowed = { ...CORS, origin: isPage ? origin : false };
       if (asked !== "") allowed.allowedHeaders = [...CORS.allowedHeaders, ...toolHeaders(asked)];
       answer(null, allowed);
     },

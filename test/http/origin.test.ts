@@ -154,6 +154,11 @@ describe("ALLOWED_ORIGINS and ALLOWED_HOSTS", () => {
     await using server = await startServer({ allowedOrigins: ["*"] });
     const answer = await server.request("/channels", { headers: { origin: "https://anyone.example" } });
     assert.deepEqual([answer.status, answer.headers["access-control-allow-origin"]], [200, "https://anyone.example"]);
+    // Services and agents have none.
+    for (const headers of [{}, { origin: "" }]) {
+      const { status, headers: told } = await server.request("/channels", { headers });
+      assert.deepEqual([status, told["access-control-allow-origin"]], [200, undefined]);
+    }
   });
 });
 
