@@ -1,4 +1,5 @@
 // An agent asks, a person answers: both are on the same channel, the agent through its tools.
+// In a checkout, build the library once with `npm run build`.
 // Start a hub with `npm start`, then: node examples/ask-a-person.js
 import assert from "node:assert/strict";
 import { connect } from "sse-mcp-server/client";

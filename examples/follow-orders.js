@@ -1,4 +1,6 @@
-// Follows orders of every region, and publishes some. Start a hub with `npm start`, then: node examples/follow-orders.js
+// Follows orders of every region, and publishes some.
+// In a checkout, build the library once with `npm run build`.
+// Start a hub with `npm start`, then: node examples/follow-orders.js
 import assert from "node:assert/strict";
 import { connect } from "sse-mcp-server/client";
 

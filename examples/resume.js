@@ -1,4 +1,5 @@
 // A worker that stops in the middle and goes on where it stopped: nothing is done twice, nothing is left out.
+// In a checkout, build the library once with `npm run build`.
 // Start a hub with `npm start`, then: node examples/resume.js
 import assert from "node:assert/strict";
 import { connect } from "sse-mcp-server/client";

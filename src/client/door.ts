@@ -1,4 +1,4 @@
-import { HubClientError, refusal } from "./error.ts";
+import { HubClientError, redirection, refusal } from "./error.ts";
 
 /** Headers as an object; a function is asked before every request, so that a token can be renewed. */
 export type Headers =
@@ -46,11 +46,24 @@ export class Door {
     return url;
   }
 
-  /** An answer that is not a refusal. Rejects with `HubClientError`, or with the reason of the signal. */
+  /**
+   * An answer that is not a refusal. Rejects with `HubClientError`, with the reason of the signal, or with what the
+   * function for the headers throws.
+   */
   async ask(url: URL, { method = "GET", headers = {}, body, signal }: Asking): Promise<Response> {
-    const own = typeof this.#headers === "function" ? await this.#headers() : this.#headers;
     signal.throwIfAborted();
-    const init = { method, headers: { ...own, ...headers }, signal, ...(body !== undefined && { body }) };
+    const given = typeof this.#headers === "function" ? await orAborted(this.#headers(), signal) : this.#headers;
+    const all = new Headers(given);
+    for (const [name, value] of Object.entries(headers)) all.set(name, value);
+    const init = {
+      method,
+      // As an object: a `fetch` of the caller's may want to add some.
+      headers: Object.fromEntries(all),
+      signal,
+      // A POST that is redirected becomes a GET, or takes its headers to another origin.
+      ...(method === "POST" && { redirect: "manual" as const }),
+      ...(body !== undefined && { body }),
+    };
     const response = await this.#fetch(url, init).catch((cause: unknown) => {
       signal.throwIfAborted();
       throw new HubClientError("UNREACHABLE", `No hub answers at ${url.origin}${because(cause)}`, {
@@ -58,9 +71,18 @@ export class Door {
         cause,
       });
     });
+    if (method === "POST" && isRedirect(response)) throw redirection(response, this.base, url);
     if (!response.ok) throw await refusal(response);
     return response;
   }
+}
+
+/** What a promise gives, unless a signal aborts first. */
+export function orAborted<Result>(promise: Result | PromiseLike<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error));
+    Promise.resolve(promise).then(resolve, reject);
+  });
 }
 
 function baseOf(given: string | URL): string {
@@ -76,6 +98,11 @@ function baseOf(given: string | URL): string {
   url.search = "";
   url.hash = "";
   return url.href.endsWith("/") ? url.href : `${url.href}/`;
+}
+
+/** Browsers tell no more of it than that it is one. */
+function isRedirect({ type, status }: Response): boolean {
+  return type === "opaqueredirect" || [301, 302, 303, 307, 308].includes(status);
 }
 
 /** What lies behind a failed request, where the runtime tells. */

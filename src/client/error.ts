@@ -2,7 +2,9 @@
 export type HubClientErrorCode =
   | "INVALID_URL"
   | "INVALID_PATTERN"
+  | "INVALID_CHANNEL"
   | "NOT_A_HUB"
+  | "REDIRECTED"
   | "UNAUTHORIZED"
   | "FORBIDDEN"
   | "REFUSED"
@@ -17,7 +19,7 @@ export type HubClientErrorCode =
 
 export interface HubClientErrorOptions extends ErrorOptions {
   readonly final: boolean;
-  readonly status?: number;
+  readonly status?: number | undefined;
   readonly retryAfter?: number | undefined;
 }
 
@@ -63,6 +65,18 @@ export interface HubClientErrorData {
 /** An error that came from another tab. */
 export function errorFrom({ code, message, ...rest }: HubClientErrorData): HubClientError {
   return new HubClientError(code, message, rest);
+}
+
+/** What it means that what was to be done at `url`, below `base`, is to be done elsewhere. Takes its body. */
+export function redirection(response: Response, base: string, url: URL): HubClientError {
+  void response.body?.cancel().catch(() => {});
+  const location = response.headers.get("location");
+  const there = location !== null && URL.canParse(location, url.href) ? new URL(location, url).href : undefined;
+  const path = url.href.slice(base.length);
+  const moved = there?.endsWith(`/${path}`) ? there.slice(0, -path.length) : there;
+  const where = moved === undefined ? "elsewhere, and the runtime does not tell where" : `to ${JSON.stringify(moved)}`;
+  const sentence = `${base} redirects ${where}; only reading follows that, so connect to the new address`;
+  return new HubClientError("REDIRECTED", sentence, { final: true, status: response.status || undefined });
 }
 
 /** What an answer means that is not the one hoped for. Takes its body. */

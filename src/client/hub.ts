@@ -1,3 +1,4 @@
+import { checkedTimes } from "./backoff.ts";
 import { firstOf, compareCursors } from "./cursor.ts";
 import { Door, type Headers } from "./door.ts";
 import { HubClientError } from "./error.ts";
@@ -9,7 +10,7 @@ import { checkedPatterns, coverAll, unionOf } from "./pattern.ts";
 import { call, Reader } from "./reader.ts";
 import { Requests, type CallOptions, type PublishOptions } from "./requests.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
-import { mayShare, Tabs } from "./tabs.ts";
+import { canShare, mayShare, Tabs } from "./tabs.ts";
 import { onWake } from "./wake.ts";
 import { webSocketOf } from "./web-socket.ts";
 
@@ -50,9 +51,13 @@ export interface ConnectOptions {
 interface Place {
   /** Whether the feed is to bring what it wants. */
   joins: boolean;
+  /** Whether the feed has brought that since. */
+  joined: boolean;
   /** With which it catches up. */
   own: Line | undefined;
 }
+
+const NOWHERE: Place = { joins: false, joined: false, own: undefined };
 
 /** A hub, as `connect` gives it. */
 export class Hub {
@@ -67,7 +72,7 @@ export class Hub {
   #state: HubState = { kind: "idle" };
   #wanting = false;
 
-  /** Throws `INVALID_URL`. */
+  /** Throws `INVALID_URL`, or a `RangeError` for a time that is none. */
   constructor(url: string | URL, options: ConnectOptions = {}) {
     const { transport = "sse", headers = {}, retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
     const door = new Door(url, {
@@ -76,16 +81,17 @@ export class Hub {
       webSocket: options.webSocket ?? ((address) => new WebSocket(address)),
     });
     const backoff = { first, most };
+    checkedTimes({ retry: first, retryMost: most, silence: options.silence, timeout });
     const { silence, share = mayShare() && options.headers === undefined } = options;
     this.#line = { door, transport: transport === "sse" ? eventsOf(door) : webSocketOf(door), backoff, silence };
     this.#requests = new Requests({ door, backoff, timeout, closing: this.#closing.signal });
-    this.#isShared = share !== false;
+    this.#isShared = share !== false && canShare();
     const hear = (event: FeedEvent): void => this.#hear(event);
     this.#feed = this.#isShared
       ? new Tabs(`${door.base} ${String(share)}`, this.#line, hear)
       : new Line(this.#line, hear);
     this.#stopWaking = onWake((suspect) => this.#wake(suspect));
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    options.signal?.addEventListener("abort", () => this.close(), { signal: this.#closing.signal });
     if (options.signal?.aborted) this.close();
   }
 
@@ -105,7 +111,7 @@ export class Hub {
     channels: string | readonly string[],
     options: SubscribeOptions<Data> = {},
   ): Subscription<Data> {
-    if (this.#state.kind === "closed") throw new HubClientError("CLOSED", "The hub was closed", { final: true });
+    if (this.#closing.signal.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true });
     const reader = new Reader(checkedPatterns(channels), options as SubscribeOptions, {
       resumed: () => this.#begin(reader),
       paused: () => this.#leave(reader),
@@ -114,7 +120,7 @@ export class Hub {
         this.#readers.delete(reader);
       },
     });
-    this.#readers.set(reader, { joins: false, own: undefined });
+    this.#readers.set(reader, { ...NOWHERE });
     if (options.signal?.aborted) reader.close();
     else this.#begin(reader);
     return reader as Subscription<never>;
@@ -153,16 +159,17 @@ export class Hub {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#stopWaking();
-    for (const reader of this.#readers.keys()) reader.end(error);
     this.#feed.close();
     this.#setState({ kind: "closed", ...(error && { error }) });
+    for (const reader of this.#readers.keys()) reader.end(error);
   }
 
   /**
    * Lets a reader begin at its position. One from now on joins the feed; so does one from an earlier place where the
-   * feed has no others. Else it would hold them up while it catches up: that it does with a line of its own.
+   * feed rests. Else it would hold up others while it catches up, or not be asked for from its own place: that it does
+   * with a line of its own.
    */
-  #begin(reader: Reader, mayJoin = !this.#isShared && this.#joined.length === 0): void {
+  #begin(reader: Reader, mayJoin = !this.#isShared && !this.#wanting && this.#joined.length === 0): void {
     const place = this.#readers.get(reader);
     if (place === undefined) return;
     if (reader.position === undefined || mayJoin) {
@@ -179,7 +186,7 @@ export class Hub {
   #leave(reader: Reader): void {
     const place = this.#readers.get(reader);
     place?.own?.close();
-    this.#readers.set(reader, { joins: false, own: undefined });
+    this.#readers.set(reader, { ...NOWHERE });
     if (place?.joins) this.#wantSoon();
   }
 
@@ -210,6 +217,7 @@ export class Hub {
   #pass(reader: Reader, place: Place, event: StreamEvent): void {
     const had = reader.source === this.#feed;
     reader.hear(this.#feed, event);
+    place.joined ||= reader.source === this.#feed;
     if (event.kind !== "cover") return;
     if (reader.source === this.#feed) {
       place.joins = true;
@@ -242,10 +250,12 @@ export class Hub {
     this.#wantSoon();
   }
 
-  /** Those who were there before go on without those who came last. */
+  /** Those who were there before go on without those who came last, also where these subscribe again at once. */
   #refuse(error: HubClientError): void {
-    for (const [reader, { joins }] of this.#readers) {
-      if (joins && reader.source !== this.#feed) reader.end(error);
+    const places = [...this.#readers];
+    const hasNew = places.some(([, { joins, joined }]) => joins && !joined);
+    for (const [reader, { joins, joined }] of places) {
+      if (joins && reader.source !== this.#feed && !(joined && hasNew)) reader.end(error);
       else reader.leave(this.#feed);
     }
     this.#wantSoon();
@@ -277,7 +287,7 @@ export class Hub {
   }
 
   #setState(state: HubState): void {
-    if (isSame(state, this.#state)) return;
+    if (this.#state.kind === "closed" || isSame(state, this.#state)) return;
     this.#state = state;
     for (const listener of this.#stateListeners) call(() => listener(state));
   }

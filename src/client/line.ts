@@ -3,7 +3,7 @@ import { compareCursors } from "./cursor.ts";
 import type { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import type { Connection, ConnectionListener, Feed, FeedListener, StreamEvent, Transport } from "./feed.ts";
-import { onFreeze } from "./wake.ts";
+import { LONGEST_TIMER, onFreeze } from "./wake.ts";
 
 export interface LineOptions {
   readonly door: Door;
@@ -160,11 +160,14 @@ export class Line implements Feed {
     const sentence = "Nothing came from the server, not even a heartbeat";
     let isSuspect = false;
     // Looks twice: where it was itself too busy to read, what came meanwhile is read after the first look.
-    const check = setInterval(() => {
-      const isSilent = this.#quiet > (this.#silence * 7) / 8;
-      if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
-      isSuspect = isSilent;
-    }, this.#silence / 8);
+    const check = setInterval(
+      () => {
+        const isSilent = this.#quiet > (this.#silence * 7) / 8;
+        if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+        isSuspect = isSilent;
+      },
+      Math.min(this.#silence / 8, LONGEST_TIMER),
+    );
     this.#heard = Date.now();
     this.#asked = this.#patterns;
     const connection = transport(
@@ -190,7 +193,7 @@ export class Line implements Feed {
       },
       told: ({ retry, heartbeat }) => {
         this.#backoff.retry = retry ?? this.#backoff.retry;
-        if (heartbeat !== undefined) this.#silence = this.#options.silence ?? heartbeat * 2.5;
+        if (heartbeat !== undefined && heartbeat > 0) this.#silence = this.#options.silence ?? heartbeat * 2.5;
       },
       event: (event) => {
         if (isCurrent()) this.#take(event);

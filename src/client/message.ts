@@ -14,7 +14,7 @@ export interface Message<Data = unknown> {
 
 /** What can no longer be given: the messages behind `after`, up to and with `resumed`. */
 export interface Gap {
-  /** `expired`: dropped by retention. `unknown_cursor`: another log than the one that was read before. */
+  /** `expired`: dropped by retention. `unknown_cursor`: another log than was read before, or one restored from a backup. */
   readonly reason: string;
   /** How far this subscription had got. */
   readonly after: string;

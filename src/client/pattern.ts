@@ -1,6 +1,14 @@
 import { HubClientError } from "./error.ts";
 
+const CHANNEL = /^[\w-]+(?:\.[\w-]+)*$/;
 const PATTERN = /^(?:\*|[\w-]+(?:\.[\w-]+)*(?:\.\*)?)$/;
+
+/** Throws `INVALID_CHANNEL`. What else a channel may not be, the server knows. */
+export function checkChannel(given: string): void {
+  if (CHANNEL.test(given)) return;
+  const sentence = `Not a channel: ${JSON.stringify(given)}; use words joined by dots, such as orders.eu`;
+  throw new HubClientError("INVALID_CHANNEL", sentence, { final: true });
+}
 
 /** Channels and patterns as they were given, each once. Throws `INVALID_PATTERN`. */
 export function checkedPatterns(given: string | readonly string[]): readonly string[] {

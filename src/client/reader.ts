@@ -32,6 +32,8 @@ export class Reader implements Subscription {
   paused = false;
   /** The feed that will be its source when it is live: the reader wants nothing that was published before. */
   #starting: Feed | undefined;
+  /** The feed that led it to its position; undefined where that is only what it was given. */
+  #leader: Feed | undefined;
   /** Whether the source has passed the position, so that a message without an id is new. */
   #settled = false;
   readonly #options: SubscribeOptions;
@@ -39,13 +41,16 @@ export class Reader implements Subscription {
   readonly #waiting: (Message | Gap)[] = [];
   #taken: string | undefined;
   #error: HubClientError | undefined;
-  #wake: () => void = () => {};
+  /** Ends the waits of all that iterate. */
+  readonly #waits: (() => void)[] = [];
+  readonly #abort = (): void => this.end();
   #beReady: () => void = () => {};
   #failReady: (error: unknown) => void = () => {};
 
   constructor(patterns: readonly string[], options: SubscribeOptions, events: ReaderEvents) {
     this.patterns = patterns;
-    this.position = options.after;
+    // Empty where storage kept none.
+    this.position = options.after || undefined;
     this.#options = options;
     this.#events = events;
     this.ready = new Promise((resolve, reject) => {
@@ -54,7 +59,7 @@ export class Reader implements Subscription {
     });
     // Who does not wait for it is told in other ways.
     this.ready.catch(() => {});
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    options.signal?.addEventListener("abort", this.#abort);
   }
 
   get cursor(): string | undefined {
@@ -68,12 +73,12 @@ export class Reader implements Subscription {
     if (event.kind === "live" && this.#starting === feed) {
       this.#starting = undefined;
       this.source = feed;
-      this.position ??= event.id;
     }
     if (this.source !== feed) return;
     if (event.kind === "message") this.#message(event.message);
     else if (event.kind === "gap") this.#gap(event.gap);
     else {
+      if (event.kind === "live") this.#checkEnd(event.id);
       this.#reach(event.id);
       // Only now: an id may be one that it has passed already.
       this.#settled ||= !(compareCursors(event.id, this.position ?? event.id) < 0);
@@ -93,6 +98,7 @@ export class Reader implements Subscription {
     this.closed = true;
     this.source = undefined;
     this.#error = error;
+    this.#options.signal?.removeEventListener("abort", this.#abort);
     if (error === undefined) this.#waiting.length = 0;
     this.#failReady(error ?? new HubClientError("CLOSED", "The subscription was closed", { final: true }));
     this.#events.ended(this);
@@ -108,7 +114,18 @@ export class Reader implements Subscription {
     this.end();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, undefined> {
+    const messages = this.#messages();
+    const leave = messages.return.bind(messages);
+    // A generator that waits hears of it only when the wait is over.
+    messages.return = (value) => {
+      this.end();
+      return leave(value);
+    };
+    return messages;
+  }
+
+  async *#messages(): AsyncGenerator<Message, void, undefined> {
     if (this.#options.onMessage !== undefined) {
       throw new TypeError("Its messages go to onMessage; leave that out to iterate over them");
     }
@@ -118,7 +135,7 @@ export class Reader implements Subscription {
         if (next === undefined) {
           if (this.#error !== undefined) throw this.#error;
           if (this.closed) return;
-          await new Promise<void>((resolve) => (this.#wake = resolve));
+          await new Promise<void>((resolve) => this.#waits.push(resolve));
         } else if ("reason" in next) {
           this.#taken = next.resumed;
           this.#tell(next);
@@ -160,21 +177,38 @@ export class Reader implements Subscription {
     // Of another log than the position: the feed would have told a gap, so it is behind it.
     if (this.position !== undefined && compareCursors(id, this.position) <= 0) return;
     const before = this.position;
-    this.position = id;
+    this.#reach(id);
     this.#settled = true;
     if (this.patterns.some((pattern) => covers(pattern, channel))) this.#give(message, before);
   }
 
-  #gap({ reason, resumed }: Gap): void {
+  #gap({ reason, after, resumed }: Gap): void {
     const { position } = this;
+    if (position === undefined) return;
+    // The log ends in front of what was asked for, so whoever is as far as that was led there by a log that is lost.
+    const isLost = compareCursors(resumed, after) < 0 && compareCursors(after, position) <= 0;
     // One that joined behind what is missing misses nothing.
-    if (position === undefined || compareCursors(resumed, position) <= 0) return;
+    if (isLost || !(compareCursors(resumed, position) <= 0)) this.#resume(reason, position, resumed);
+  }
+
+  /** A feed that is live has come to the end of the log, and nobody is led beyond that but by a log that is lost. */
+  #checkEnd(end: string): void {
+    const { position } = this;
+    if (position === undefined || this.#leader !== this.source) return;
+    if (compareCursors(end, position) < 0) this.#resume("unknown_cursor", position, end);
+  }
+
+  /** Goes on from another place, which may be an earlier one, and tells that. */
+  #resume(reason: string, after: string, resumed: string): void {
     this.position = resumed;
-    this.#give({ reason, after: position, resumed }, position);
+    this.#leader = this.source;
+    this.#give({ reason, after, resumed }, after);
   }
 
   #reach(id: string): void {
-    if (this.position === undefined || !(compareCursors(id, this.position) <= 0)) this.position = id;
+    if (this.position !== undefined && compareCursors(id, this.position) < 0) return;
+    this.position = id;
+    this.#leader = this.source;
   }
 
   #give(item: Message | Gap, before: string | undefined = this.position): void {
@@ -192,6 +226,10 @@ export class Reader implements Subscription {
     this.source = undefined;
     this.#starting = undefined;
     this.#events.paused(this);
+  }
+
+  #wake(): void {
+    for (const wake of this.#waits.splice(0)) wake();
   }
 
   #tell(gap: Gap): void {

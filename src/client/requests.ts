@@ -1,8 +1,10 @@
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import type { Asking, Door } from "./door.ts";
+import { orAborted, type Asking, type Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import type { Feed } from "./feed.ts";
 import type { Receipt, Tool, ToolResult } from "./message.ts";
+import { checkChannel } from "./pattern.ts";
+import { LONGEST_TIMER } from "./wake.ts";
 
 export interface PublishOptions {
   /** Its SSE event name. Default: `message`. */
@@ -28,11 +30,14 @@ export interface CallOptions {
 export interface RequestsOptions {
   readonly door: Door;
   readonly backoff: BackoffOptions;
-  /** Milliseconds. */
+  /** Milliseconds; what is longer than a timer runs is never over. */
   readonly timeout: number;
   /** Ends everything. */
   readonly closing: AbortSignal;
 }
+
+/** An answer from outside, of which nothing is known. */
+type Fields = Readonly<Record<string, unknown>> | null | undefined;
 
 /** What is asked of a hub once: publishing, and its tools. */
 export class Requests {
@@ -45,37 +50,44 @@ export class Requests {
   /** Publishes by a frame where `feed` has a live WebSocket and no key is given; otherwise by a POST. */
   async publish(channel: string, data: unknown, options: PublishOptions, feed: Feed): Promise<Receipt> {
     const { event, sender, ephemeral, key, signal } = options;
+    checkChannel(channel);
     // What cannot be said in JSON would be left out of the frame.
     const known = data ?? null;
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
       const asked = key === undefined ? feed.ask(frame) : undefined;
       if (asked !== undefined) return ((await orAborted(asked, bounds)) as { message: Receipt }).message;
-      const path = `channels/${encodeURIComponent(channel)}/messages`;
+      const path = `channels/${channel}/messages`;
       const url = this.#options.door.url(path, { event, sender, ephemeral: ephemeral ? "true" : undefined });
       const headers = {
         "content-type": "application/json",
         ...(!ephemeral && { "idempotency-key": key ?? randomKey() }),
       };
       const post = { method: "POST", headers, body: JSON.stringify(known), signal: bounds } as const;
-      return (await this.#read(url, post, !ephemeral)) as Receipt;
+      const receipt = await this.#read(url, post, !ephemeral);
+      if (!isReceipt(receipt)) throw this.#notAHub("has no receipt for a message");
+      return receipt;
     });
   }
 
   async tools({ signal }: CallOptions): Promise<readonly Tool[]> {
-    const { tools } = (await this.#rpc("mcp/tools/list", {}, signal, true)) as { tools: readonly Tool[] };
-    return tools;
+    const result = await this.#rpc("mcp/tools/list", {}, signal, true);
+    if (!Array.isArray(result?.["tools"])) throw this.#notAHub("lists no tools");
+    return result["tools"] as readonly Tool[];
   }
 
   async call(name: string, input: object, { signal }: CallOptions): Promise<ToolResult> {
-    return (await this.#rpc("mcp/tools/call", { name, arguments: input }, signal, false)) as ToolResult;
+    const result = await this.#rpc("mcp/tools/call", { name, arguments: input }, signal, false);
+    if (!Array.isArray(result?.["content"])) throw this.#notAHub("has no result of a tool");
+    return result as unknown as ToolResult;
   }
 
-  async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<unknown> {
+  async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<Fields> {
     return this.#bounded(signal, async (bounds) => {
       const headers = { "content-type": "application/json" };
       const post = { method: "POST", headers, body: JSON.stringify({ params }), signal: bounds } as const;
-      return ((await this.#read(this.#options.door.url(path), post, again)) as { result: unknown }).result;
+      const answer = (await this.#read(this.#options.door.url(path), post, again)) as Fields;
+      return answer?.["result"] as Fields;
     });
   }
 
@@ -90,8 +102,8 @@ export class Requests {
         return await response.json().catch((cause: unknown) => {
           asking.signal.throwIfAborted();
           const isJson = response.headers.get("content-type")?.startsWith("application/json");
-          const [code, what] = isJson ? ["CONNECTION_LOST", "broke off its answer"] : ["NOT_A_HUB", "is no hub"];
-          throw new HubClientError(code, `${door.base} ${what}`, { final: !isJson, cause });
+          if (!isJson) throw this.#notAHub("answers with what is not JSON", cause);
+          throw new HubClientError("CONNECTION_LOST", `${door.base} broke off its answer`, { final: false, cause });
         });
       } catch (error) {
         if (!(error instanceof HubClientError)) throw error;
@@ -104,24 +116,34 @@ export class Requests {
     }
   }
 
+  #notAHub(what: string, cause?: unknown): HubClientError {
+    return new HubClientError("NOT_A_HUB", `${this.#options.door.base} ${what}; it is no hub`, { final: true, cause });
+  }
+
   /** Runs something that ends with the hub, with the time it may take, and with the caller's signal. */
   async #bounded<Result>(
     signal: AbortSignal | undefined,
     run: (bounds: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     const { timeout, closing } = this.#options;
-    const late = AbortSignal.timeout(timeout);
-    const bounds = AbortSignal.any([closing, late, ...(signal === undefined ? [] : [signal])]);
+    const late = timeout > LONGEST_TIMER ? undefined : AbortSignal.timeout(timeout);
+    const bounds = AbortSignal.any([closing, late, signal].filter((one) => one !== undefined));
     try {
       bounds.throwIfAborted();
       return await run(bounds);
     } catch (error) {
       signal?.throwIfAborted();
       if (closing.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
-      if (!late.aborted) throw error;
+      if (!late?.aborted) throw error;
       throw new HubClientError("TIMEOUT", `No answer within ${timeout} ms`, { final: false, cause: error });
     }
   }
+}
+
+function isReceipt(answer: unknown): answer is Receipt {
+  const { id, channel, time, receivers } = (answer ?? {}) as Partial<Record<keyof Receipt, unknown>>;
+  const isKnown = id === null || typeof id === "string";
+  return isKnown && typeof channel === "string" && typeof time === "string" && typeof receivers === "number";
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -131,13 +153,6 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
       clearTimeout(timer);
       reject(signal.reason as Error);
     });
-  });
-}
-
-function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error));
-    promise.then(resolve, reject);
   });
 }
 

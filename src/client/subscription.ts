@@ -2,8 +2,11 @@ import type { HubClientError } from "./error.ts";
 import type { Gap, Message } from "./message.ts";
 
 export interface SubscribeOptions<Data = unknown> {
-  /** The id of a message, to begin behind it; `earliest`, to begin with all that is kept. Default: from now on. */
-  readonly after?: string;
+  /**
+   * The id of a message, to begin behind it; `earliest`, to begin with all that is kept. Default, also where it is
+   * empty: from now on.
+   */
+  readonly after?: string | null | undefined;
   /** Called with each message. Without it, the subscription is iterated over. */
   readonly onMessage?: (message: Message<Data>) => void;
   /** Called where messages are missing, in its place among them. */

@@ -1,23 +1,12 @@
 import { firstOf } from "./cursor.ts";
-import { errorFrom, type HubClientErrorData } from "./error.ts";
 import type { Feed, FeedEvent, FeedListener, HubState } from "./feed.ts";
 import { Line, type LineOptions } from "./line.ts";
+import { lively, plain, VERSION, type Note } from "./note.ts";
 import { unionOf } from "./pattern.ts";
-import { onFreeze } from "./wake.ts";
-
-/** What tabs say to each other. Another form of it needs another `VERSION`, so that tabs of both kinds do not meet. */
-type Note =
-  /** A tab: what it wants, and from where on. */
-  | { readonly kind: "want"; readonly tab: string; readonly patterns: readonly string[]; readonly from?: string }
-  /** A tab: is there a leader? */
-  | { readonly kind: "ask" }
-  | { readonly kind: "wake"; readonly suspect: boolean }
-  /** The leader, from its first word on; of two leaders the one with the later term is right. */
-  | { readonly kind: "lead"; readonly term: number; readonly event?: FeedEvent };
+import { LONGEST_TIMER, onFreeze } from "./wake.ts";
 
 type Wish = Pick<Note & { kind: "want" }, "patterns" | "from">;
 
-const VERSION = 1;
 /** Milliseconds in which wishes of several tabs are put together. */
 const GATHER = 20;
 const SILENCE = 37_500;
@@ -29,7 +18,8 @@ export function mayShare(): boolean {
   return "document" in globalThis && canShare();
 }
 
-function canShare(): boolean {
+/** Whether tabs can share a connection here at all. */
+export function canShare(): boolean {
   return typeof BroadcastChannel === "function" && typeof navigator === "object" && "locks" in navigator;
 }
 
@@ -58,6 +48,8 @@ export class Tabs implements Feed {
   /** Set while this tab leads. */
   #line: Line | undefined;
   #release: () => void = () => {};
+  /** Set where the browser lets nothing be shared: this tab reads by itself. */
+  #alone: Line | undefined;
   #state: HubState = { kind: "connecting" };
   readonly #wishes = new Map<string, Wish>();
   #gathering: ReturnType<typeof setTimeout> | undefined;
@@ -75,6 +67,7 @@ export class Tabs implements Feed {
 
   want(patterns: readonly string[], from: string | undefined): void {
     if (patterns.length === 0) this.#listener({ kind: "state", state: { kind: "idle" } });
+    if (this.#alone !== undefined) return this.#alone.want(patterns, from);
     this.#wish = { patterns, ...(from !== undefined && { from }) };
     if (this.#channel === undefined) {
       // A tab that only publishes needs none of this.
@@ -84,12 +77,13 @@ export class Tabs implements Feed {
   }
 
   wake(suspect: boolean): void {
-    if (this.#line === undefined) this.#tell({ kind: "wake", suspect });
-    else this.#line.wake(suspect);
+    const line = this.#alone ?? this.#line;
+    if (line === undefined) this.#tell({ kind: "wake", suspect });
+    else line.wake(suspect);
   }
 
   ask(frame: Readonly<Record<string, unknown>>): ReturnType<Feed["ask"]> {
-    return this.#line?.ask(frame);
+    return (this.#alone ?? this.#line)?.ask(frame);
   }
 
   close(): void {
@@ -97,23 +91,40 @@ export class Tabs implements Feed {
     if (this.#channel !== undefined && this.#line === undefined)
       this.#tell({ kind: "want", tab: this.#tab, patterns: [] });
     this.#leave();
+    this.#alone?.close();
   }
 
   #join(): void {
-    this.#channel = new BroadcastChannel(this.#name);
+    try {
+      this.#channel = new BroadcastChannel(this.#name);
+    } catch {
+      return this.#goAlone();
+    }
     this.#channel.addEventListener("message", (event) => this.#heardOf((event as Event & { data: Note }).data));
     this.#listener({ kind: "state", state: { kind: "connecting" } });
     this.#heard = Date.now();
-    this.#watch = setInterval(() => this.#lookAfterLeader(), this.#silence / 8);
+    const every = this.#silence / 8;
+    if (every <= LONGEST_TIMER) this.#watch = setInterval(() => this.#lookAfterLeader(), every);
     // Before it says a word, so that a leader that hears of it can tell whether it lives.
     const { promise: life, resolve } = Promise.withResolvers<void>();
     this.#endLife = resolve;
     const channel = this.#channel;
-    void navigator.locks.request(this.#lifeOf(this.#tab), () => {
+    const live = (): Promise<void> => {
       if (this.#channel === channel) this.#tell({ kind: "want", tab: this.#tab, ...this.#wish });
       return life;
+    };
+    navigator.locks.request(this.#lifeOf(this.#tab), live).catch(() => {
+      if (this.#channel === channel) this.#goAlone();
     });
     this.#stand(false);
+  }
+
+  /** Some frames and settings of browsers deny locks. Without one, whatever it said would disturb those that share. */
+  #goAlone(): void {
+    this.#stopFreezing();
+    this.#leave();
+    this.#alone = new Line(this.#options, this.#listener);
+    this.#listener({ kind: "restart", late: false });
   }
 
   /** Has no part in it any more; another tab leads. */
@@ -148,9 +159,11 @@ export class Tabs implements Feed {
       return promise;
     };
     const options = steal ? { steal } : { signal: campaign.signal };
-    navigator.locks.request(this.#name, options, lead).catch(() => {
-      // Either this tab gave up waiting, or another took the lock.
-      if (!campaign.signal.aborted) this.#lost();
+    navigator.locks.request(this.#name, options, lead).catch((error: Error) => {
+      // This tab gave up waiting, or another took the lock, or there are none to be had.
+      if (campaign.signal.aborted) return;
+      if (error.name === "AbortError") this.#lost();
+      else this.#goAlone();
     });
   }
 
@@ -275,17 +288,4 @@ export class Tabs implements Feed {
   #lifeOf(tab: string): string {
     return `${this.#name} ${tab}`;
   }
-}
-
-/** An event that can go to another tab, where an error would arrive without its fields. */
-function plain(event: FeedEvent): FeedEvent {
-  const mayHoldError = event.kind === "state" || event.kind === "refused";
-  return mayHoldError ? (JSON.parse(JSON.stringify(event)) as FeedEvent) : event;
-}
-
-/** An event that came from another tab. */
-function lively(event: FeedEvent): FeedEvent {
-  if (event.kind === "refused") return { ...event, error: errorFrom(event.error) };
-  if (event.kind !== "state" || !("error" in event.state)) return event;
-  return { ...event, state: { ...event.state, error: errorFrom(event.state.error as HubClientErrorData) } };
 }

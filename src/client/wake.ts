@@ -3,6 +3,8 @@ interface Page {
   readonly document?: EventTarget & { readonly visibilityState: string };
 }
 
+/** Milliseconds that timers run at most; those asked to run for longer are over at once. */
+export const LONGEST_TIMER: number = 2 ** 31 - 1;
 /** Milliseconds between looks at the clock. */
 const LOOK = 5000;
 
@@ -28,6 +30,8 @@ export function onWake(wake: (suspect: boolean) => void): () => void {
     // A hidden page's timers are late, too; whether the connection is silent tells the two apart.
     if (late) wake(false);
   }, LOOK);
+  // In Node, one that nobody uses is to keep no process alive; a page's timers are numbers.
+  (timer as { unref?(): void }).unref?.();
   return () => {
     stop.abort();
     clearInterval(timer);

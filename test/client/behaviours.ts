@@ -88,6 +88,23 @@ function numbers(count: number, from = 0): number[] {
   return Array.from({ length: count }, (_, index) => from + index);
 }
 
+/** Publishes 5 numbers, backs the log up, and publishes 10 more; resolves with where the copy ends. */
+async function publishPastBackUp(
+  { hub }: World,
+  allHere: () => boolean,
+  comeBack: () => Promise<unknown> = async () => {},
+): Promise<string> {
+  await hub.publishMany("a", 4);
+  const end = await hub.publish("a", 4);
+  await hub.stop();
+  await hub.backUp();
+  await hub.start();
+  await comeBack();
+  await hub.publishMany("a", 10, 5);
+  await until("all have them", allHere);
+  return end;
+}
+
 export const behaviours: readonly Behaviour[] = [
   {
     title: "gives each message to the subscriptions that cover it, once and in order, over one connection",
@@ -226,6 +243,98 @@ export const behaviours: readonly Behaviour[] = [
       const old = collect(hub, "a", { after: id });
       await old.subscription.ready;
       equal([old.data, old.gaps[0]?.reason], [["gap"], "unknown_cursor"]);
+    },
+  },
+  {
+    title: "goes back with a log that was restored from a backup, after a gap",
+    async run(world) {
+      await using hub = connect(world);
+      const a = collect(hub, "a");
+      const all = collect(hub, "*");
+      await Promise.all([a.subscription.ready, all.subscription.ready]);
+      const resumed = await publishPastBackUp(world, () => a.data.length === 15 && all.data.length === 15);
+      const { cursor } = a.subscription;
+      await world.hub.stop();
+      await until("it notices", () => hub.state.kind === "waiting");
+      await world.hub.restore();
+      await world.hub.start();
+      await until("it is live", () => hub.state.kind === "live");
+      await world.hub.publishMany("a", 15, 100);
+      await until("the last", () => a.data.at(-1) === 114 && all.data.at(-1) === 114);
+      equal(a.data, [...numbers(15), "gap", ...numbers(15, 100)]);
+      equal(all.data, a.data);
+      equal(a.gaps, [{ reason: "unknown_cursor", after: cursor, resumed }]);
+    },
+  },
+  {
+    title: "goes back with a restored log, also where a slow loop has led the way",
+    async run(world) {
+      // Nobody would wait for so long: only what a test does ends the wait.
+      await using hub = connect(world, { retry: 600_000, retryMost: 600_000 });
+      const slow = hub.subscribe<number>("a", { buffer: 3 });
+      const fast = collect(hub, "a");
+      await Promise.all([slow.ready, fast.subscription.ready]);
+      await publishPastBackUp(
+        world,
+        () => fast.data.length === 15,
+        () => hub.tools(),
+      );
+      await world.hub.stop();
+      await until("it notices", () => hub.state.kind === "waiting");
+      await world.hub.restore();
+      await world.hub.start();
+      const data: number[] = [];
+      for await (const message of slow) {
+        data.push(message.data);
+        // It has a connection of its own, and the others wait.
+        if (data.length === 5) await hub.tools();
+        if (data.length === 5) {
+          await until("all read together", async () => hub.state.kind === "live" && (await world.hub.readers()) === 1);
+          await world.hub.publishMany("a", 15, 100);
+        }
+        if (message.data === 114) break;
+      }
+      await until("the last", () => fast.data.at(-1) === 114);
+      equal(data, [...numbers(5), ...numbers(15, 100)]);
+      equal(fast.data, [...numbers(15), "gap", ...numbers(15, 100)]);
+    },
+  },
+  {
+    title: "begins behind a place that a restored log has lost with a gap, whoever was there before",
+    async run(world) {
+      await using hub = connect(world);
+      const first = collect(hub, "a");
+      await first.subscription.ready;
+      await publishPastBackUp(world, () => first.data.length === 15);
+      const { cursor } = first.subscription;
+      await world.hub.stop();
+      await world.hub.restore();
+      await world.hub.start();
+      await until("it went back", () => first.gaps.length === 1 && hub.state.kind === "live");
+      const beside = collect(hub, "a", { after: cursor });
+      await beside.subscription.ready;
+      first.subscription.close();
+      beside.subscription.close();
+      const after = collect(hub, "a", { after: cursor });
+      await after.subscription.ready;
+      await world.hub.publishMany("a", 15, 100);
+      await until("the last", () => after.data.at(-1) === 114);
+      equal([beside.data, after.data], [["gap"], ["gap", ...numbers(15, 100)]]);
+    },
+  },
+  {
+    title: "takes no place, and an empty one, as from now on",
+    async run(world) {
+      await using hub = connect(world);
+      await world.hub.publish("a", 0);
+      const readers = ["", null, undefined].map((after) => collect(hub, "a", { after }));
+      await Promise.all(readers.map(({ subscription }) => subscription.ready));
+      await world.hub.publish("a", 1);
+      await until("the message", () => readers.every(({ data }) => data.length === 1));
+      equal(
+        readers.map(({ data }) => data),
+        [[1], [1], [1]],
+      );
     },
   },
   {
@@ -435,6 +544,56 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    title: "ends each subscription once, also where that subscribes again",
+    async run(world) {
+      const hub = connect(world);
+      const codes: unknown[] = [];
+      let left = 50;
+      const subscribe = (): unknown =>
+        hub.subscribe("a", {
+          onEnd: (error) => {
+            codes.push(error?.code ?? hub.state.kind);
+            try {
+              if (left-- > 0) subscribe();
+            } catch (failure) {
+              codes.push((failure as client.HubClientError).code);
+            }
+          },
+        });
+      subscribe();
+      hub.close();
+      equal(codes, ["closed", "CLOSED"]);
+    },
+  },
+  {
+    title: "refuses those who ask for too much again as often as they ask",
+    async run(world) {
+      await using hub = connect(world);
+      const a = collect(hub, "a");
+      await a.subscription.ready;
+      let refused = 0;
+      let turns = 0;
+      let turn = 0;
+      const subscribe = (): unknown =>
+        hub.subscribe(
+          numbers(101).map((n) => `c${n}`),
+          {
+            onEnd: () => {
+              // All that happens in one go is one turn.
+              if (turn === 0) {
+                turn = ++turns;
+                queueMicrotask(() => (turn = 0));
+              }
+              if (++refused < 3) subscribe();
+            },
+          },
+        );
+      subscribe();
+      await until("it gives up", () => refused === 3);
+      equal([turns, a.ended], [3, undefined]);
+    },
+  },
+  {
     title: "leaves a connection on which nothing comes, not even heartbeats",
     config: { heartbeat: 1 },
     async run(world) {
@@ -474,6 +633,46 @@ export const behaviours: readonly Behaviour[] = [
       equal(data, numbers(50));
       await until("the fast one has all", () => fast.data.length === 50);
       equal(fast.data, numbers(50));
+    },
+  },
+  {
+    title: "gives each message to one of several loops over it, and ends them all",
+    async run(world) {
+      await using hub = connect(world);
+      const subscription = hub.subscribe<number>("a");
+      await subscription.ready;
+      const data: number[] = [];
+      let ended = 0;
+      const loop = async (): Promise<void> => {
+        for await (const message of subscription) data.push(message.data);
+        ended++;
+      };
+      const loops = [loop(), loop(), loop()];
+      for (const n of numbers(9)) {
+        await world.hub.publish("a", n);
+        await until("it was taken", () => data.length === n + 1);
+      }
+      equal(data, numbers(9));
+      subscription.close();
+      await until("all have ended", () => ended === 3);
+      await Promise.all(loops);
+    },
+  },
+  {
+    title: "ends with the return of its iterator, also while that waits, or has not begun",
+    async run(world) {
+      await using hub = connect(world);
+      for (const begun of [true, false]) {
+        const subscription = hub.subscribe("a");
+        await subscription.ready;
+        const iterator = subscription[Symbol.asyncIterator]();
+        const next = begun ? iterator.next() : undefined;
+        let returned: unknown;
+        void iterator.return?.().then((result) => (returned = result));
+        await until("it returns", () => returned !== undefined);
+        equal([await next, returned], [begun ? { done: true } : undefined, { done: true }]);
+        await world.hub.untilReaders(0);
+      }
     },
   },
   {

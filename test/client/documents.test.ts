@@ -43,6 +43,12 @@ describe("the client's documentation", { concurrency: true }, () => {
       await using server = await startServer();
       assert.notEqual(await execute(join(EXAMPLES, file), server.url), "");
     });
+
+    it(`examples/${file} begins with how to run it, in a checkout, too`, () => {
+      const head = read(`examples/${file}`).split("\nimport ", 1)[0] as string;
+      assert.match(head, new RegExp(`npm run build[^]*npm start[^]* node examples/${file}$`));
+      assert.ok(head.split("\n").every((line) => line.startsWith("// ")));
+    });
   }
 
   it("docs/client.md shows code that runs", async () => {

@@ -1,3 +1,4 @@
+import { copyFileSync } from "node:fs";
 import type { Config } from "../../src/config.ts";
 import { Front } from "./front.ts";
 import { startServer, type TestServer } from "./server.ts";
@@ -13,6 +14,10 @@ export interface HubControl {
   stop(): Promise<void>;
   /** Starts it anew, with its log or with an empty one. */
   start(fresh?: boolean): Promise<void>;
+  /** Copies its log; it is stopped. */
+  backUp(): Promise<void>;
+  /** Puts the copy back in the place of its log; it is stopped. */
+  restore(): Promise<void>;
   /** Breaks every connection. */
   cut(): Promise<void>;
   stall(on: boolean): Promise<void>;
@@ -54,6 +59,8 @@ export class HubRig implements AsyncDisposable {
         this.server = await startServer({ ...config, data: dataOf(folder, logs) });
         front.target = this.server.port;
       },
+      backUp: async () => copyFileSync(folder.file(`${logs}.db`), folder.file("copy.db")),
+      restore: async () => copyFileSync(folder.file("copy.db"), folder.file(`${logs}.db`)),
       cut: async () => front.cut(),
       stall: async (on) => {
         front.stalled = on;

@@ -1,0 +1,27 @@
+import { errorFrom, type HubClientErrorData } from "./error.ts";
+import type { FeedEvent } from "./feed.ts";
+
+export const VERSION = 1;
+
+/** What tabs say to each other. Another form of it needs another `VERSION`, so that tabs of both kinds do not meet. */
+export type Note =
+  /** A tab: what it wants, and from where on. */
+  | { readonly kind: "want"; readonly tab: string; readonly patterns: readonly string[]; readonly from?: string }
+  /** A tab: is there a leader? */
+  | { readonly kind: "ask" }
+  | { readonly kind: "wake"; readonly suspect: boolean }
+  /** The leader, from its first word on; of two leaders the one with the later term is right. */
+  | { readonly kind: "lead"; readonly term: number; readonly event?: FeedEvent };
+
+/** An event that can go to another tab, where an error would arrive without its fields. */
+export function plain(event: FeedEvent): FeedEvent {
+  const mayHoldError = event.kind === "state" || event.kind === "refused";
+  return mayHoldError ? (JSON.parse(JSON.stringify(event)) as FeedEvent) : event;
+}
+
+/** An event that came from another tab. */
+export function lively(event: FeedEvent): FeedEvent {
+  if (event.kind === "refused") return { ...event, error: errorFrom(event.error) };
+  if (event.kind !== "state" || !("error" in event.state)) return event;
+  return { ...event, state: { ...event.state, error: errorFrom(event.state.error as HubClientErrorData) } };
+}

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { connect, type HubClientError } from "../../src/client/index.ts";
+import { needsBrowser, openBrowser } from "../support/browser.ts";
+import { ClientPages } from "../support/client-page.ts";
+import { HubRig } from "../support/hub-rig.ts";
+import { until } from "../support/until.ts";
+
+const RECEIPT = { id: "e-1", channel: "a", time: "2026-01-01T00:00:00.000Z", receivers: 0 };
+const NEVER = new Promise<never>(() => {});
+
+/** What something rejects with. */
+async function failure(what: Promise<unknown>): Promise<HubClientError> {
+  try {
+    await what;
+  } catch (error) {
+    return error as HubClientError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+function answering(body: unknown, seen: (init: RequestInit) => void = () => {}): typeof fetch {
+  return async (_, init = {}) => {
+    seen(init);
+    return Response.json(body);
+  };
+}
+
+describe("publishing and calling tools", { concurrency: true }, () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`fails for good and names the new address where a server answers ${status}`, async () => {
+      await using rig = await HubRig.open();
+      const { url } = rig.server;
+      await using hub = connect(rig.front.url);
+      for (const [path, ask] of [
+        ["/channels/a/messages?event=x", () => hub.publish("a", 1, { event: "x" })],
+        ["/mcp/tools/list", () => hub.tools()],
+        ["/mcp/tools/call", () => hub.call("get_server_info")],
+      ] as const) {
+        await rig.control.answer("POST /", status, { location: `${url}${path}` });
+        const error = await failure(ask());
+        assert.deepEqual([error.code, error.final, error.status], ["REDIRECTED", true, status]);
+        assert.ok(error.message.includes(`"${url}/"`), error.message);
+      }
+      assert.equal(rig.server.hub.stats.published, 0);
+    });
+  }
+
+  it("fails for good through a redirect in Chromium, too, which does not say where to", async (test) => {
+    await using browser = await openBrowser();
+    if (!needsBrowser(test, browser)) return;
+    await using pages = await ClientPages.open();
+    await using rig = await HubRig.open();
+    await rig.control.answer("POST /", 301, { location: `${rig.server.url}/channels/a/messages` });
+    const page = await pages.page(await browser.newContext());
+    const told = await page.evaluate(
+      `client.connect("${rig.front.url}").publish("a", 1).catch(({ code, final, status }) => [code, final, status])`,
+    );
+    assert.deepEqual(told, ["REDIRECTED", true, undefined]);
+  });
+
+  it("reads through a redirect", async () => {
+    await using rig = await HubRig.open();
+    await rig.control.answer("GET /", 301, { location: `${rig.server.url}/events?channel=a&format=json` });
+    await using hub = connect(rig.front.url);
+    await hub.subscribe("a").ready;
+  });
+
+  it("takes nothing for an answer of the hub that has not its shape", async () => {
+    const { id: _, ...withoutId } = RECEIPT;
+    for (const body of [null, [], {}, { messages: [], next: "e-1", more: false, gap: null }, withoutId]) {
+      await using hub = connect("http://localhost/", { fetch: answering(body) });
+      for (const ask of [() => hub.publish("a", 1), () => hub.tools(), () => hub.call("get_server_info")]) {
+        const { code, final } = await failure(ask());
+        assert.deepEqual([code, final], ["NOT_A_HUB", true]);
+      }
+    }
+    await using hub = connect("http://localhost/", { fetch: answering(RECEIPT) });
+    assert.deepEqual(await hub.publish("a", 1), RECEIPT);
+  });
+
+  it("ends in time, and with its hub, where the headers never come", async () => {
+    await using rig = await HubRig.open();
+    await using hasty = connect(rig.front.url, { headers: () => NEVER, timeout: 50 });
+    assert.equal((await failure(hasty.publish("a", 1))).code, "TIMEOUT");
+    const hub = connect(rig.front.url, { headers: () => NEVER });
+    const error = failure(hub.call("get_server_info"));
+    hub.close();
+    assert.equal((await error).code, "CLOSED");
+  });
+
+  it("a subscription that ends while the headers do not come leaves nothing behind", async () => {
+    await using rig = await HubRig.open();
+    let headers: () => Promise<Record<string, string>> = () => NEVER;
+    await using hub = connect(rig.front.url, { headers: () => headers() });
+    const subscription = hub.subscribe("a");
+    await until("it connects", () => hub.state.kind === "connecting");
+    subscription.close();
+    await until("it rests", () => hub.state.kind === "idle", 5000);
+    headers = async () => ({});
+    await hub.subscribe("a").ready;
+  });
+
+  it("takes a timeout longer than any timer runs for never", async () => {
+    for (const timeout of [Infinity, 2 ** 31]) {
+      let answer: (response: Response) => void = () => {};
+      const fetch = (): Promise<Response> => new Promise((resolve) => (answer = resolve));
+      await using hub = connect("http://localhost/", { fetch, timeout });
+      const receipt = hub.publish("a", 1);
+      // Whatever is due at once comes before it.
+      setTimeout(() => answer(Response.json(RECEIPT)), 20);
+      assert.deepEqual(await receipt, RECEIPT);
+    }
+  });
+
+  it("is asked again after a wait longer than any timer runs no sooner than that", async () => {
+    let asked = 0;
+    const fetch = async (): Promise<Response> => {
+      asked++;
+      return new Response("", { status: 503, headers: { "retry-after": "31536000" } });
+    };
+    await using hub = connect("http://localhost/", { fetch, timeout: 50 });
+    assert.equal((await failure(hub.publish("a", 1))).code, "TIMEOUT");
+    assert.equal(asked, 1);
+  });
+
+  it("sends each header once, its own before yours, whatever case they are given in", async () => {
+    const seen: unknown[] = [];
+    const fetch = answering(RECEIPT, ({ headers }) => seen.push(headers));
+    const headers = { "Content-Type": "text/plain", Authorization: "Bearer x" };
+    await using hub = connect("http://localhost/", { fetch, headers });
+    await hub.publish("a", 1, { key: "k" });
+    assert.deepEqual(seen, [{ authorization: "Bearer x", "content-type": "application/json", "idempotency-key": "k" }]);
+  });
+
+  it("refuses what cannot be a channel before anything is sent", async () => {
+    let asked = 0;
+    await using hub = connect("http://localhost/", { fetch: answering(RECEIPT, () => asked++) });
+    for (const channel of ["..", ".", "", "a/b", "a b", "*", "orders.*", "a..b"]) {
+      const { code, final } = await failure(hub.publish(channel, 1));
+      assert.deepEqual([code, final], ["INVALID_CHANNEL", true], channel);
+    }
+    assert.equal(asked, 0);
+  });
+
+  it("rejects as it is with what is no failure of the hub", async () => {
+    const circular: Record<string, unknown> = {};
+    circular["self"] = circular;
+    await using hub = connect("http://localhost/", { fetch: answering(RECEIPT) });
+    for (const data of [circular, 1n]) assert.ok((await failure(hub.publish("a", data))) instanceof TypeError);
+    const reason = new Error("enough");
+    assert.equal(await failure(hub.publish("a", 1, { signal: AbortSignal.abort(reason) })), reason);
+    const broken = new Error("no token");
+    const headers = (): never => {
+      throw broken;
+    };
+    await using other = connect("http://localhost/", { fetch: answering(RECEIPT), headers });
+    assert.equal(await failure(other.publish("a", 1)), broken);
+  });
+});
