@@ -178,8 +178,11 @@ describe("wait_for_messages", () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     let told = 0;
     let reads = 0;
-    const { history } = hub;
-    hub.history = (query) => (reads++, history.call(hub, query));
+    const history = hub.history.bind(hub);
+    hub.history = (query) => {
+      reads++;
+      return history(query);
+    };
     const waiting = wait(hub, { channels: ["a"], timeoutSeconds: 20 }, { progress: () => told++ });
     await until("it waits", () => hub.size === 1 && reads === 1);
     for (let n = 0; n < 50; n++) await hub.publish(draftOf("a", n, { ephemeral: true }));
