@@ -100,6 +100,7 @@ function tell(now: HubState): void {
     state.textContent = "Running";
   } else if ("error" in now) {
     state.dataset["state"] = "off";
-    state.textContent = `${now.error?.message ?? ""}; what was missed comes when it is back.`;
+    const next = now.kind === "waiting" ? "what was missed comes when it is back." : "reload the page.";
+    state.textContent = `${now.error?.message ?? ""}; ${next}`;
   }
 }

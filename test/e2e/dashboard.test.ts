@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { LOGS_CHANNEL } from "../../src/core/channel.ts";
+import { EVERYTHING, LOGS_CHANNEL } from "../../src/core/channel.ts";
 import type { ServerInfo } from "../../src/tools/index.ts";
 import { needsBrowser, openBrowser, watchedPage, type WatchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
+import { HubRig } from "../support/hub-rig.ts";
 import { draftOf } from "../support/sample.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -174,6 +175,59 @@ describe("the dashboard", { concurrency: 3 }, () => {
     await says(page, "#tail", /message 60\./);
     await page.locator("#tail-newest").waitFor({ state: "hidden" });
     assert.ok((await page.locator("#tail .row").count()) < 40);
+  });
+
+  it("stays where somebody scrolled while what came first goes, and with the row that was chosen", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page } = await openDashboard(browser, server);
+    let sent = 0;
+    const flood = async (count: number): Promise<void> => {
+      const first = sent;
+      sent += count;
+      for (let n = first; n < sent; n += 50) {
+        await Promise.all(Array.from({ length: 50 }, (_, more) => server.hub.publish(draftOf("a", `m${n + more}.`))));
+      }
+      await says(page, "#tail-count", new RegExp(`^${sent.toLocaleString("en-US")} came`));
+    };
+    await flood(5600);
+    await says(page, "#tail", /m5599\./);
+    await page.hover("#tail");
+    await page.mouse.wheel(0, -300);
+    await page.locator("#tail-newest").waitFor();
+    const [seen = ""] = /m\d+/.exec((await rows(page, "tail")).at(-1) ?? "") ?? [];
+    await flood(600);
+    assert.ok(
+      (await rows(page, "tail")).some((text) => text.includes(`${seen}.`)),
+      seen,
+    );
+    await page.click("#tail-newest");
+    await says(page, "#tail", new RegExp(`m${sent - 1}\\.`));
+    await page.locator("#tail .row:visible").last().click();
+    const chosen = (await page.locator("#tail-detail").innerText()).split("\n").at(-1) ?? "";
+    await flood(1300);
+    assert.ok(
+      (await rows(page, "tail")).some((text) => text.endsWith(chosen)),
+      chosen,
+    );
+  });
+
+  it("says that it sends for as long as that takes, and sends once however often it is asked", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using rig = await HubRig.open();
+    const { page } = await watchedPage(browser, rig.front.url);
+    await page.goto(`${rig.front.url}/dashboard`);
+    await page.locator("#state[data-state=on]").waitFor();
+    await rig.control.stop();
+    await page.locator("#state[data-state=off]").waitFor();
+    for (let press = 0; press < 3; press++) await page.press("#send-data", "Control+Enter");
+    await says(page, "#sent", /^Sending …$/);
+    assert.equal(await page.getAttribute("#send button", "aria-disabled"), "true");
+    await rig.control.start();
+    await says(page, "#sent.good", /^Kept as/);
+    assert.equal(await page.getAttribute("#send button", "aria-disabled"), null);
+    const { messages } = await rig.server.hub.history({ channels: [EVERYTHING], limit: 10 });
+    assert.equal(messages.length, 1);
   });
 
   it("sends a test message, and says why one was refused", async (test) => {

@@ -7,6 +7,7 @@ import { STATS_CHANNEL } from "../../src/core/channel.ts";
 import type { ServerInfo } from "../../src/tools/index.ts";
 import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
+import { HubRig } from "../support/hub-rig.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -40,6 +41,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.equal(await page.locator("#messages img, #messages script").count(), 0);
     await server.publish("default", "w".repeat(60_000));
     await items.filter({ hasText: "wwww" }).waitFor();
+    assert.ok(((await items.first().boundingBox())?.height ?? Infinity) < 150, "it leaves room for others");
     const wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
     assert.equal(await page.evaluate(wide), false);
 
@@ -158,6 +160,15 @@ describe("the start page", { concurrency: 3 }, () => {
       complaints.filter((text) => !/ERR_(?:CONNECTION_REFUSED|INCOMPLETE|EMPTY_RESPONSE|CONNECTION_RESET)/.test(text)),
       [],
     );
+  });
+
+  it("says that it was refused for good, and what to do then", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using rig = await HubRig.open();
+    await rig.control.answer("GET /events", 403);
+    const { page } = await watchedPage(browser, rig.front.url);
+    await page.goto(`${rig.front.url}/`);
+    await page.locator("#state[data-state=off]", { hasText: /reload the page\.$/ }).waitFor();
   });
 
   it("has no serious issue for people who use it otherwise, and is small", async (test) => {

@@ -42,7 +42,31 @@ describe("Kept", () => {
     const kept = of(3);
     kept.pause(true);
     for (let number = 4; number < 1000; number++) kept.push(number);
-    assert.ok(kept.size <= 9);
+    assert.ok(kept.size <= 3 + 9);
     assert.equal(kept.held, 996);
+    kept.pause(false);
+    assert.deepEqual([kept.shown.at(-1), kept.shown.length <= 9, kept.size <= 9], [999, true, true]);
+  });
+
+  it("filters what was there when it was paused, and nothing that came since", () => {
+    const kept = of(5);
+    kept.pause(true);
+    for (let number = 6; number <= 100; number++) kept.push(number);
+    kept.filter((number) => number % 2 === 0);
+    assert.deepEqual([kept.shown, kept.held], [[2, 4], 95]);
+    assert.equal(kept.pause(false), 2);
+    assert.deepEqual(kept.shown, [94, 96, 98, 100]);
+  });
+
+  it("shows nothing that it does not keep any more", () => {
+    const kept = of(0);
+    kept.filter((number) => number % 5 === 0);
+    let gone = 0;
+    for (let number = 1; number <= 1000; number++) gone += kept.push(number);
+    assert.ok(
+      kept.shown.every((number) => number > 1000 - 9),
+      String(kept.shown),
+    );
+    assert.equal(kept.shown.length + gone, 200);
   });
 });

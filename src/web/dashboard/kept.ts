@@ -2,10 +2,13 @@
 export class Kept<Item> {
   readonly #capacity: number;
   readonly #all: Item[] = [];
+  /** What came while paused. */
+  readonly #held: Item[] = [];
+  #heldCount = 0;
   #matches: (item: Item) => boolean = () => true;
+  /** Those of `#all` that match. */
   #shown: Item[] = [];
   #paused = false;
-  #held = 0;
 
   /** Keeps this many at least, and an eighth more at most: dropping one by one would move all the others each time. */
   constructor(capacity: number) {
@@ -17,9 +20,9 @@ export class Kept<Item> {
     return this.#shown;
   }
 
-  /** How many are kept, whatever the filter. */
+  /** How many are kept, whatever the filter; while paused, what came meanwhile is kept beside as many as there were. */
   get size(): number {
-    return this.#all.length;
+    return this.#all.length + this.#held.length;
   }
 
   get paused(): boolean {
@@ -28,33 +31,48 @@ export class Kept<Item> {
 
   /** How many came while paused. */
   get held(): number {
-    return this.#held;
+    return this.#heldCount;
   }
 
   /** Returns how many of what was shown first are no longer. */
   push(item: Item): number {
-    this.#all.push(item);
-    if (this.#all.length > this.#capacity * 1.125) this.#all.splice(0, this.#all.length - this.#capacity);
     if (this.#paused) {
-      this.#held++;
+      this.#heldCount++;
+      this.#held.push(item);
+      this.#trim(this.#held);
       return 0;
     }
-    if (!this.#matches(item)) return 0;
-    this.#shown.push(item);
-    if (this.#shown.length <= this.#capacity * 1.125) return 0;
-    return this.#shown.splice(0, this.#shown.length - this.#capacity).length;
+    this.#all.push(item);
+    if (this.#matches(item)) this.#shown.push(item);
+    const gone = this.#trim(this.#all).filter(this.#matches).length;
+    if (gone > 0) this.#shown.splice(0, gone);
+    return gone;
   }
 
-  /** Lets through what this says, of what is kept and of what comes. */
+  /** Lets through what this says, of what is kept and of what comes; while paused, of what was there before that. */
   filter(matches: (item: Item) => boolean): void {
     this.#matches = matches;
     this.#shown = this.#all.filter(matches);
-    this.#held = 0;
   }
 
-  /** What is shown stays as it is until this is called with false; what comes meanwhile is kept. */
-  pause(paused: boolean): void {
+  /**
+   * What is shown stays as it is until this is called with false; what comes meanwhile is kept. Returns how many of
+   * what was shown first are no longer.
+   */
+  pause(paused: boolean): number {
     this.#paused = paused;
-    if (!paused) this.filter(this.#matches);
+    if (paused) return 0;
+    const came = this.#held.splice(0);
+    this.#heldCount = 0;
+    this.#all.push(...came);
+    const shown = this.#shown.length;
+    const gone = this.#trim(this.#all).filter(this.#matches).length;
+    this.#shown = this.#all.filter(this.#matches);
+    return Math.min(gone, shown);
+  }
+
+  /** Takes the first ones out where there are too many. */
+  #trim(items: Item[]): readonly Item[] {
+    return items.length > this.#capacity * 1.125 ? items.splice(0, items.length - this.#capacity) : [];
   }
 }

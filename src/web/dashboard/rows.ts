@@ -38,6 +38,8 @@ export class Rows<Item> {
   /** The rows there are, and what each shows. */
   readonly #pool: Entry<Item>[] = [];
   #following = true;
+  /** Where it scrolled by itself last. */
+  #ownTop = -1;
   #scheduled = false;
   /** Set while what came waits to be drawn. */
   #waiting: ReturnType<typeof setTimeout> | undefined;
@@ -52,7 +54,10 @@ export class Rows<Item> {
     this.#space.setAttribute("role", "presentation");
     box.append(this.#space);
     box.addEventListener("scroll", () => {
-      this.#following = box.scrollTop + box.clientHeight > box.scrollHeight - ROW;
+      // Only who scrolls away, or back, says what is to be followed.
+      if (box.scrollTop !== this.#ownTop) {
+        this.#following = box.scrollTop + box.clientHeight > box.scrollHeight - ROW;
+      }
       this.draw();
     });
     box.addEventListener("click", ({ target }) => {
@@ -78,7 +83,7 @@ export class Rows<Item> {
   }
 
   pause(paused: boolean): void {
-    this.kept.pause(paused);
+    this.#gone += this.kept.pause(paused);
     this.draw();
   }
 
@@ -97,9 +102,11 @@ export class Rows<Item> {
   #draw(): void {
     const { box, newest, onFrame } = this.#options;
     const { shown } = this.kept;
+    // A height that shrinks moves it, too.
+    const top = box.scrollTop;
     this.#space.style.height = `${shown.length * ROW}px`;
-    if (this.#following) box.scrollTop = shown.length * ROW;
-    else if (this.#gone > 0) box.scrollTop -= this.#gone * ROW;
+    if (this.#following) this.#scrollTo(shown.length * ROW);
+    else if (this.#gone > 0) this.#scrollTo(top - this.#gone * ROW);
     this.#gone = 0;
     const first = Math.max(Math.floor(box.scrollTop / ROW) - MARGIN, 0);
     const last = Math.min(first + Math.ceil(box.clientHeight / ROW) + 2 * MARGIN, shown.length);
@@ -141,6 +148,12 @@ export class Rows<Item> {
     row.setAttribute("role", "option");
     this.#pool.push({ row, item: undefined, index: -1 });
     this.#space.append(row);
+  }
+
+  #scrollTo(top: number): void {
+    const { box } = this.#options;
+    box.scrollTop = top;
+    this.#ownTop = box.scrollTop;
   }
 
   #follow(): void {

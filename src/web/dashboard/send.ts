@@ -12,7 +12,10 @@ export function sendForm(publish: Publish): void {
   const isJson = element("send-json", HTMLInputElement);
   const sent = element("sent", HTMLElement);
 
-  const say = (kind: "good" | "bad", text: string): void => {
+  const button = form.querySelector("button");
+  let isSending = false;
+
+  const say = (kind: "good" | "bad" | "", text: string): void => {
     sent.className = kind;
     sent.textContent = text;
   };
@@ -23,16 +26,23 @@ export function sendForm(publish: Publish): void {
     } catch (error) {
       return say("bad", `This is not JSON: ${(error as Error).message}`);
     }
+    // It may take as long as the server is away; what is sent twice is there twice.
+    isSending = true;
+    button?.setAttribute("aria-disabled", "true");
+    say("", "Sending …");
     try {
       const { receivers, id } = await publish(channel.value.trim(), value, event.value.trim());
       say("good", `Kept as ${id}, offered to ${receivers === 1 ? "1 reader" : `${receivers} readers`}.`);
     } catch (error) {
       say("bad", `Not sent: ${(error as Error).message}`);
+    } finally {
+      isSending = false;
+      button?.removeAttribute("aria-disabled");
     }
   };
   form.addEventListener("submit", (submitted) => {
     submitted.preventDefault();
-    void send();
+    if (!isSending) void send();
   });
   // As in a chat: Enter with Control or Command sends.
   data.addEventListener("keydown", (pressed) => {
