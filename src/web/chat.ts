@@ -1,5 +1,6 @@
 // The chat: puts the pieces of the page together.
-import { connect, type HubClientError, type HubState } from "../client/index.ts";
+import { connect, HubClientError } from "../client/index.ts";
+import { Banner } from "./chat/banner.ts";
 import { ChannelList } from "./chat/channel-list.ts";
 import { Composer } from "./chat/composer.ts";
 import { Nickname } from "./chat/nickname.ts";
@@ -14,13 +15,9 @@ import { Watch } from "./chat/watch.ts";
 import { element, labelled } from "./page.ts";
 
 const hub = connect("/");
-const banner = element("banner", HTMLElement);
 const heading = element("channel", HTMLElement);
 const newest = element("newest", HTMLButtonElement);
 const lastOpen = new Stored("open", (value) => (typeof value === "string" ? value : "default"));
-
-/** Milliseconds for which nobody need know that the server is away. */
-const PATIENCE = 800;
 
 /** Milliseconds within which a count is shown. */
 const COUNT_WITHIN = 50;
@@ -28,15 +25,13 @@ const COUNT_WITHIN = 50;
 let channel = "";
 let room: Room | undefined;
 let presence: Presence | undefined;
-let wasAway = false;
 let counting: ReturnType<typeof setTimeout> | undefined;
-let saying: ReturnType<typeof setTimeout> | undefined;
 
 const nickname = new Nickname(() => presence?.rename());
 const timeline = new Timeline({ log: element("log", HTMLElement), rows: element("rows", HTMLElement) }, () => look());
 const outbox = new Outbox({
   publish: ({ channel: to, text, sender, key }, signal) => {
-    return hub.publish(to, text, { key, signal, ...(sender !== undefined && { sender }) });
+    return hub.publish(to, text, { key, signal, ...(sender !== undefined && { sender }) }).catch(sayUntil);
   },
   isShown: (message, id) => message.channel !== channel || timeline.has(id),
   changed: () => showMine(),
@@ -59,7 +54,14 @@ const watch = new Watch(hub, () => {
 });
 const list = new ChannelList(watch.unread, { open: join, changed: (channels) => watch.follow(channels) });
 
-hub.onState((state) => showState(state));
+const banner = new Banner(hub, {
+  back: (wasAway) => {
+    outbox.hurry();
+    // Others came back earlier or later, and heard nothing of this page.
+    if (wasAway) presence?.enter();
+  },
+  away: () => showMine(),
+});
 newest.addEventListener("click", () => {
   if (timeline.isCutOff) void room?.open();
   else timeline.toEnd();
@@ -88,16 +90,31 @@ void outbox.send();
 /** Opens what the address names. */
 async function follow(): Promise<void> {
   try {
-    const named = decodeURIComponent(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
+    const named = decoded(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
     await join(named ?? lastOpen.get());
   } catch (error) {
+    if (channel === "") open("default");
     labelled(element("refused", HTMLElement), (error as Error).message);
     showPanel(true);
-    if (channel === "") open("default");
   }
 }
 
-/** Opens a channel; rejects with the server's sentence where it is none. */
+/** What an address says; as it is, where that is no encoding of anything. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A hub that is closed sends nothing; another one, on the page that is loaded next, does. */
+function sayUntil(error: HubClientError): never {
+  if (error.code !== "CLOSED") throw error;
+  throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
+}
+
+/** Opens a channel; rejects with a sentence where it is none. */
 async function join(name: string): Promise<void> {
   if (!list.channels.includes(name)) await knock(hub, name, nickname.name);
   open(name);
@@ -124,9 +141,9 @@ function open(name: string): void {
       shown: () => outbox.settle(),
     });
     composer.open(name);
-    list.open(name);
     showMine();
   }
+  list.open(name);
   const address = `/chat#${encodeURIComponent(name)}`;
   const isThere = location.pathname + location.search + location.hash === address;
   if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
@@ -138,12 +155,12 @@ function look(): void {
   const id = timeline.newest ?? room?.start;
   if (document.hasFocus() && !document.hidden && timeline.isAtEnd && id !== undefined) watch.read(channel, id);
   newest.hidden = timeline.isAtEnd;
-  const { unseen } = timeline;
-  labelled(newest, unseen === 0 ? "To the newest" : unseen === 1 ? "1 new message" : `${unseen} new messages`);
+  labelled(newest, timeline.unseen === "" ? "To the newest" : timeline.unseen);
 }
 
 function showMine(): void {
-  showOutbox(outbox, channel, hub.state.kind === "live");
+  const isClosed = hub.state.kind === "closed";
+  showOutbox(outbox, channel, isClosed ? "closed" : banner.isLive ? "live" : "away");
   timeline.stick();
 }
 
@@ -154,29 +171,6 @@ function showUnread(): void {
   document.title = `${total === 0 ? "" : `(${countText(total)}) `}${channel} · Chat`;
   const elsewhere = total - watch.unread.count(channel);
   labelled(element("elsewhere", HTMLElement), elsewhere === 0 ? "" : countText(elsewhere));
-}
-
-/** Says when the server is away, unless it is back at once. */
-function showState(state: HubState): void {
-  clearTimeout(saying);
-  if (state.kind === "live") {
-    banner.hidden = true;
-    outbox.hurry();
-    // Others came back earlier or later, and heard nothing of this page.
-    if (wasAway) presence?.enter();
-    wasAway = false;
-    return;
-  }
-  showMine();
-  wasAway ||= state.kind === "waiting";
-  if (state.kind === "waiting" || state.kind === "closed") saying = setTimeout(() => sayAway(state.error), PATIENCE);
-}
-
-function sayAway(error: HubClientError | undefined): void {
-  const isRefusal = error !== undefined && !["UNREACHABLE", "CONNECTION_LOST", "SILENT"].includes(error.code);
-  const why = isRefusal ? error.message : "The server cannot be reached";
-  banner.hidden = false;
-  labelled(banner, `${why}. What you send waits here until it is back.`);
 }
 
 /** On a narrow screen, the list of channels lies over the messages. */

@@ -56,6 +56,7 @@ export class ChannelList {
   /** Shows which channel is open, and keeps it. */
   open(channel: string): void {
     this.#open = channel;
+    this.#refuse("");
     if (!this.channels.includes(channel)) this.#set([...this.channels, channel].slice(-MOST));
     this.show();
   }

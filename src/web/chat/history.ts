@@ -31,8 +31,8 @@ export function pageBefore(channel: string, before: string, limit: number, signa
 }
 
 /** The first messages behind one. Rejects with a `Refusal`. */
-export function pageAfter(channel: string, after: string, limit: number): Promise<Page> {
-  return ask(`/channels/${encodeURIComponent(channel)}/messages`, { after, limit }) as Promise<Page>;
+export function pageAfter(channel: string, after: string, limit: number, signal?: AbortSignal): Promise<Page> {
+  return ask(`/channels/${encodeURIComponent(channel)}/messages`, { after, limit }, signal) as Promise<Page>;
 }
 
 /** What channels there are, of those a pattern covers. Rejects with a `Refusal`. */
@@ -45,9 +45,12 @@ async function ask(path: string, query: Readonly<Record<string, string | number>
   const words = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
   try {
     const response = await fetch(`${path}?${words}`, { ...(signal && { signal }) });
-    const body: unknown = await response.json();
-    if (response.ok) return body;
-    throw new Refusal((body as { detail: string }).detail, response.status < 500);
+    if (response.ok) return (await response.json()) as unknown;
+    // Something in between answers in words of its own.
+    const { detail } = (await response.json().catch(() => ({}))) as { detail?: unknown };
+    const { status } = response;
+    const sentence = typeof detail === "string" ? detail : `The server answered ${status} ${response.statusText}`;
+    throw new Refusal(sentence.trimEnd(), status < 500 && ![408, 425, 429].includes(status));
   } catch (error) {
     signal?.throwIfAborted();
     throw error instanceof Refusal ? error : new Refusal("The server cannot be reached.", false);

@@ -1,4 +1,5 @@
 import { element } from "../page.ts";
+import { plainName } from "./names.ts";
 import { Stored } from "./stored.ts";
 
 /** How the person is called: remembered, asked for beside the message and never before it. */
@@ -9,7 +10,7 @@ export class Nickname {
   constructor(changed: () => void) {
     this.#field.value = this.#stored.get();
     this.#field.addEventListener("change", () => {
-      this.#field.value = this.#field.value.trim();
+      this.#field.value = plainName(this.#field.value);
       this.#stored.set(this.#field.value);
       changed();
     });
@@ -21,7 +22,7 @@ export class Nickname {
 
   /** Undefined where none was given. */
   get name(): string | undefined {
-    const name = this.#field.value.trim();
+    const name = plainName(this.#field.value);
     return name === "" ? undefined : name;
   }
 }

@@ -1,4 +1,4 @@
-import type { Hub, Message } from "../../client/index.ts";
+import type { Hub, HubClientError, Message } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
 import { channelsOf } from "./history.ts";
@@ -13,7 +13,7 @@ const MOST_READERS = 50;
 const ANSWER_WITHIN = 2000;
 /** Milliseconds between looks at the number of readers. */
 const LOOK_EVERY = 20_000;
-/** Milliseconds after someone came or left: others may do so, too. */
+/** Milliseconds after someone, or this page, came or left: others may do so, too. */
 const LOOK_AFTER = 1000;
 const NAMES_SHOWN = 4;
 
@@ -36,9 +36,9 @@ export function isPresence({ id, event }: Message): boolean {
 export async function knock(hub: Hub, channel: string, name: string | undefined): Promise<void> {
   const word: Word = { state: "here", asks: true, page: PAGE };
   const options = { event: EVENT, ephemeral: true, ...(name !== undefined && { sender: name }) };
-  await hub.publish(channel, word, options).catch((error: Error & { final?: boolean }) => {
-    // A server that cannot be reached says nothing about the name.
-    if (error.final !== false) throw error;
+  await hub.publish(channel, word, options).catch((error: HubClientError) => {
+    // A server that cannot be reached, or refuses this page, says nothing about the name.
+    if (error.final && error.code !== "CLOSED") throw error;
   });
 }
 
@@ -70,7 +70,8 @@ export class Presence {
   /** Says that the person reads here, and asks who else does. */
   enter(): void {
     this.#say({ state: "here", asks: true, page: PAGE });
-    void this.look();
+    // Until then, a connection with which this page catches up is still counted.
+    this.#lookSoon();
   }
 
   /** The person took another name. */
@@ -85,12 +86,7 @@ export class Presence {
     if (state === "gone") this.#roster.forget(sender);
     else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, Date.now());
     this.#show();
-    if ((asks === true || state === "gone") && this.#looking === undefined) {
-      this.#looking = setTimeout(() => {
-        this.#looking = undefined;
-        void this.look();
-      }, LOOK_AFTER);
-    }
+    if (asks === true || state === "gone") this.#lookSoon();
     if (asks !== true || page === PAGE || this.#answer !== undefined) return;
     const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - Date.now());
     this.#answer = setTimeout(() => {
@@ -103,13 +99,7 @@ export class Presence {
   async look(): Promise<void> {
     if (document.hidden) return;
     const [listed] = await channelsOf(this.#channel, 1).catch(() => []);
-    this.count(listed?.readers);
-  }
-
-  /** The number of readers is known. */
-  count(readers: number | undefined): void {
-    this.#readers = readers ?? this.#readers;
-    this.#show();
+    this.#count(listed?.readers);
   }
 
   close(): void {
@@ -120,9 +110,26 @@ export class Presence {
     this.#end.abort();
   }
 
+  /** So many heard a word: so many read, unless that is about to change. */
+  #offered(receivers: number): void {
+    if (this.#looking === undefined) this.#count(receivers);
+  }
+
+  #count(readers: number | undefined): void {
+    this.#readers = readers ?? this.#readers;
+    this.#show();
+  }
+
   #stay(): void {
     if (!document.hidden && this.#name() !== undefined && (this.#readers ?? 2) > 1)
       this.#say({ state: "here", page: PAGE });
+  }
+
+  #lookSoon(): void {
+    this.#looking ??= setTimeout(() => {
+      this.#looking = undefined;
+      void this.look();
+    }, LOOK_AFTER);
   }
 
   #leave(): void {
@@ -144,7 +151,7 @@ export class Presence {
     // Nobody misses a word that is lost: there will be another.
     this.#hub
       .publish(this.#channel, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
-      .then(({ receivers }) => this.count(receivers))
+      .then(({ receivers }) => this.#offered(receivers))
       .catch(() => {});
   }
 

@@ -1,6 +1,7 @@
 import type { Gap, Hub, Message, Receipt, Subscription } from "../../client/index.ts";
 import { element } from "../page.ts";
-import { pageBefore, type Page, type Refusal } from "./history.ts";
+import { Edge } from "./edge.ts";
+import { pageAfter, pageBefore, Refusal, type Page } from "./history.ts";
 import { isPresence, type Presence } from "./presence.ts";
 import type { Entry } from "./rows.ts";
 import type { Timeline } from "./timeline.ts";
@@ -27,13 +28,13 @@ export interface RoomOptions {
   readonly shown: () => void;
 }
 
-/** One channel being read: its last messages, those that come, and older ones when they are asked for. */
+/** One channel being read: its last messages, those that come, and others when they are asked for. */
 export class Room {
   readonly #options: RoomOptions;
   readonly #log = element("log", HTMLElement);
-  readonly #note = element("note", HTMLElement);
-  readonly #earlier = element("earlier", HTMLButtonElement);
   readonly #closing = new AbortController();
+  readonly #top: Edge;
+  readonly #bottom: Edge;
   /** Behind the page that was shown first: read, where nothing was in it. */
   start: string | undefined;
   #subscription: Subscription | undefined;
@@ -43,7 +44,8 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     const { signal } = this.#closing;
-    this.#earlier.addEventListener("click", () => void this.loadEarlier(), { signal });
+    this.#top = new Edge("earlier", "note", () => this.#loadEarlier(), signal);
+    this.#bottom = new Edge("later", "later-note", () => this.#loadLater(), signal);
     void this.open();
   }
 
@@ -53,8 +55,10 @@ export class Room {
     this.#subscription?.close();
     this.start = undefined;
     timeline.clear();
-    this.#earlier.hidden = true;
-    this.#tell("Loading…");
+    this.#top.show(false);
+    this.#bottom.show(false);
+    this.#bottom.tell("");
+    this.#top.tell("Loading…");
     const page = await this.#lastPage();
     if (page === undefined) return;
     timeline.clear();
@@ -64,39 +68,14 @@ export class Room {
     this.#read(page.next);
   }
 
-  async loadEarlier(): Promise<void> {
-    const { channel, timeline } = this.#options;
-    const { oldest } = timeline;
-    if (oldest === undefined || this.#log.ariaBusy === "true") return;
-    this.#log.ariaBusy = "true";
-    this.#earlier.disabled = true;
-    try {
-      const page = await pageBefore(channel, oldest, PAGE, this.#closing.signal);
-      if (timeline.oldest !== oldest) return;
-      timeline.hasOlder = (page.earlier ?? null) !== null;
-      this.#quietly(() => timeline.prepend(page.messages));
-      this.showEdge();
-    } catch (error) {
-      if (this.#closing.signal.aborted) return;
-      // Its place is unknown: another log has taken over.
-      if ((error as Refusal).final) timeline.hasOlder = false;
-      this.#tell((error as Refusal).final ? "What came before is no longer kept." : (error as Error).message);
-    } finally {
-      const hadFocus = document.activeElement === this.#earlier;
-      this.#log.ariaBusy = "false";
-      this.#earlier.disabled = false;
-      if (hadFocus && this.#earlier.hidden) this.#log.focus();
-    }
-  }
-
-  /** Says what is in front of the first row. */
-  showEdge(): void {
+  /** Says what is in front of the first row, and behind the last. */
+  showEdges(): void {
     const { timeline, channel } = this.#options;
-    this.#earlier.hidden = !timeline.hasOlder;
-    const isEmpty = timeline.isEmpty;
-    this.#tell(
-      timeline.hasOlder ? "" : isEmpty ? `Nothing is kept in ${channel} yet.` : "The beginning of what is kept.",
-    );
+    const { hasOlder, isCutOff, isEmpty } = timeline;
+    this.#top.show(hasOlder);
+    this.#bottom.show(isCutOff);
+    this.#top.tell(hasOlder ? "" : isEmpty ? `Nothing is kept in ${channel} yet.` : "The beginning of what is kept.");
+    if (!isCutOff) this.#bottom.tell("");
   }
 
   close(): void {
@@ -104,8 +83,52 @@ export class Room {
     this.#subscription?.close();
   }
 
+  async #loadEarlier(): Promise<void> {
+    const { channel, timeline } = this.#options;
+    const { oldest } = timeline;
+    if (oldest === undefined) return;
+    try {
+      const page = await pageBefore(channel, oldest, PAGE, this.#closing.signal);
+      if (timeline.oldest !== oldest) return;
+      timeline.hasOlder = (page.earlier ?? null) !== null;
+      this.#quietly(() => timeline.prepend(page.messages));
+      this.showEdges();
+    } catch (error) {
+      if (!(error instanceof Refusal && error.final)) throw error;
+      // Its place is unknown: another log has taken over.
+      timeline.hasOlder = false;
+      this.#top.show(false);
+      throw new Error("What came before is no longer kept.", { cause: error });
+    }
+  }
+
+  async #loadLater(): Promise<void> {
+    const { channel, timeline } = this.#options;
+    const { newest } = timeline;
+    if (newest === undefined) return this.open();
+    const { messages, gap, more, next } = await pageAfter(channel, newest, PAGE, this.#closing.signal);
+    if (timeline.newest !== newest || !timeline.isCutOff) return;
+    // Another log has taken over, and nothing says what of it comes next.
+    if (gap?.reason === "unknown_cursor") return this.open();
+    const entries: Entry[] = messages.map(entryOf);
+    if (gap !== null) entries.unshift({ kind: "gap", gap });
+    // What is due is behind the page or in it; in the first case it is read again from there, in order.
+    this.#flush();
+    this.#quietly(() => timeline.extend(entries, more));
+    this.#bottom.tell("");
+    if (more) this.showEdges();
+    else {
+      this.#subscription?.close();
+      this.#read(next);
+    }
+  }
+
   #read(after: string): void {
     const { hub, channel, presence, claim, entered, shown } = this.#options;
+    this.showEdges();
+    shown();
+    // Then the page says so; what is kept can be read all the same.
+    if (hub.state.kind === "closed") return;
     const subscription = hub.subscribe([channel], {
       after,
       onMessage: (message) => {
@@ -114,13 +137,11 @@ export class Room {
       },
       onGap: (gap) => this.#gap(gap),
       onEnd: (error) => {
-        if (error !== undefined) this.#tell(error.message);
+        if (error !== undefined && hub.state.kind !== "closed") this.#top.tell(error.message);
       },
     });
     this.#subscription = subscription;
     subscription.ready.then(entered).catch(() => {});
-    this.showEdge();
-    shown();
   }
 
   #gap(gap: Gap): void {
@@ -146,7 +167,7 @@ export class Room {
         return await pageBefore(this.#options.channel, "latest", PAGE, signal);
       } catch (error) {
         if (signal.aborted) return undefined;
-        this.#tell((error as Error).message);
+        this.#top.tell((error as Error).message);
         if ((error as Refusal).final) return undefined;
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
         if (signal.aborted) return undefined;
@@ -170,7 +191,7 @@ export class Room {
     if (this.#closing.signal.aborted || entries.length === 0) return;
     this.#options.timeline.append(entries);
     this.#options.shown();
-    this.showEdge();
+    this.showEdges();
   }
 
   /** What is not new is not to be read out. */
@@ -178,11 +199,6 @@ export class Room {
     this.#log.ariaLive = "off";
     change();
     requestAnimationFrame(() => (this.#log.ariaLive = "polite"));
-  }
-
-  #tell(sentence: string): void {
-    this.#note.textContent = sentence;
-    this.#note.hidden = sentence === "";
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Gap, Message, Receipt } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { placeOf } from "./grouping.ts";
-import { hueOf, initialOf } from "./names.ts";
+import { hueOf, initialOf, readable } from "./names.ts";
 import { saidBy } from "./said.ts";
 import { clock, dayName, fullTime } from "./times.ts";
 
@@ -54,7 +54,7 @@ export function kept({ id, receivers, time }: Receipt): HTMLElement {
 
 /** A name, set apart so that its letters turn nothing around it. */
 export function nameOf(sender: string): HTMLElement {
-  const name = made("bdi", "name", sender === "" ? "no name" : sender);
+  const name = made("bdi", "name", sender === "" ? "no name" : readable(sender));
   name.style.setProperty("--hue", String(hueOf(sender)));
   return name;
 }
@@ -69,7 +69,7 @@ function head({ sender, via, event, id }: Message, time: Date): HTMLElement {
 }
 
 function tag(text: string, kind: string, title: string): HTMLElement {
-  const found = made("span", `tag ${kind}`.trim(), made("bdi", "", text));
+  const found = made("span", `tag ${kind}`.trim(), made("bdi", "", readable(text)));
   found.title = title;
   return found;
 }

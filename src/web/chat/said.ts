@@ -1,8 +1,12 @@
 import { made } from "../made.ts";
 import { beginningOf, piecesOf } from "./text.ts";
 
+/** Spaces, ends of lines and signs without a picture only. */
+const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
+
 /** What a message says: a text as it is, other data as indented JSON. */
 export function saidBy(data: unknown): HTMLElement {
+  if (typeof data === "string" && BLANK.test(data)) return made("div", "said nothing", "(empty)");
   if (typeof data === "string") return foldable(data, made("div", "said"), withLinks);
   return foldable(JSON.stringify(data, null, 2), made("pre", "said data"), withNames);
 }

@@ -10,6 +10,13 @@ const LONGEST = 2000;
 const MOST_LINES = 30;
 /** Printable ASCII only: in another script an address can look like one that it is not. */
 const ADDRESS = /(?<!\w)https?:\/\/[!#-;=?-_a-z~]+/g;
+const HOST_ONLY = /^https?:\/\/[^/?#]*$/;
+/** Quotation marks, brackets and the like, which are in no name of a host and look like nothing that is. */
+const AFTER_HOST = /^[\p{Pi}\p{Pf}\p{Ps}\p{Pe}，、；！？]/u;
+/** Punctuation but what joins words, which may go on with a path. */
+const AFTER_PATH = /^(?![\p{Pc}\u2010\u2011])\p{P}/u;
+/** What in an address would tell where it goes on. */
+const GOES_ON = /[-./_%\\&=#@]/;
 
 /** A text in pieces. Only addresses that say where they lead are links: http or https, no user, no name in punycode. */
 export function piecesOf(text: string): Piece[] {
@@ -17,8 +24,7 @@ export function piecesOf(text: string): Piece[] {
   let end = 0;
   for (const { 0: found, index } of text.matchAll(ADDRESS)) {
     const address = withoutStop(found);
-    const rest = text.charCodeAt(index + found.length);
-    if (rest > 127 || !isPlain(address)) continue;
+    if (!endsAt(found, text.slice(index + found.length, index + found.length + 2)) || !isPlain(address)) continue;
     if (index > end) pieces.push({ text: text.slice(end, index) });
     pieces.push({ text: address, href: address });
     end = index + address.length;
@@ -40,6 +46,15 @@ export function beginningOf(text: string): string {
   const last = text.charCodeAt(end - 1);
   const splitsPair = last >= 0xd800 && last <= 0xdbff;
   return text.slice(0, splitsPair ? end - 1 : end);
+}
+
+/** Whether an address ends where something else than ASCII follows, and does not only seem to. */
+function endsAt(address: string, rest: string): boolean {
+  const [sign = ""] = rest;
+  // Some signs are taken for others where an address is read.
+  if (sign <= "\x7f") return true;
+  if (GOES_ON.test(sign.normalize("NFKC"))) return false;
+  return (HOST_ONLY.test(address) ? AFTER_HOST : AFTER_PATH).test(sign);
 }
 
 /** The sentence goes on behind an address; what belongs to the sentence is none of it. */

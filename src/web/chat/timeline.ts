@@ -5,6 +5,8 @@ import { kept, rowOf, type Entry } from "./rows.ts";
 const MOST = 400;
 /** Rows left when there are too many: so that not each message that comes pushes one out. */
 const LEFT = 350;
+/** Messages that are counted while the end is out of sight; more are "1000+". */
+const COUNTED = 1000;
 /** Pixels from the end that count as being there. */
 const NEAR = 40;
 
@@ -32,10 +34,9 @@ export class Timeline {
   #lines: Line[] = [];
   #byId = new Map<string, Line>();
   #isAtEnd = true;
-  /** Messages behind the last row that are not in the page; undefined where nobody knows how many. */
-  #leftOut: number | undefined = 0;
-  /** Came in while the end was out of sight. */
-  #unseen = 0;
+  #isCutOff = false;
+  /** What came in while the end was out of sight, by id: what comes again counts once. */
+  #unseen = new Set<string | Entry>();
 
   constructor({ log, rows }: TimelineElements, changed: () => void) {
     this.#log = log;
@@ -47,17 +48,18 @@ export class Timeline {
 
   /** Whether the newest message is in sight. */
   get isAtEnd(): boolean {
-    return this.#isAtEnd && this.#leftOut === 0;
+    return this.#isAtEnd && !this.#isCutOff;
   }
 
   /** Whether newer ones are not in the page. */
   get isCutOff(): boolean {
-    return this.#leftOut !== 0;
+    return this.#isCutOff;
   }
 
-  /** Messages that came while the end was out of sight. */
-  get unseen(): number {
-    return this.#unseen;
+  /** Messages that came while the end was out of sight, as it is said. */
+  get unseen(): string {
+    const { size } = this.#unseen;
+    return size === 0 ? "" : size === 1 ? "1 new message" : `${size}${size < COUNTED ? "" : "+"} new messages`;
   }
 
   /** The id of the oldest message in the page. */
@@ -84,8 +86,8 @@ export class Timeline {
   clear(): void {
     this.#lines = [];
     this.#byId = new Map();
-    this.#leftOut = 0;
-    this.#unseen = 0;
+    this.#isCutOff = false;
+    this.#unseen.clear();
     this.#isAtEnd = true;
     this.hasOlder = false;
     this.#rows.replaceChildren();
@@ -96,7 +98,7 @@ export class Timeline {
   append(entries: readonly Entry[]): void {
     const fresh = entries.filter((entry) => !this.#knows(entry));
     const follows = this.isAtEnd;
-    const room = this.isCutOff ? 0 : Math.max(MOST - this.#lines.length, 0);
+    const room = this.#isCutOff ? 0 : Math.max(MOST - this.#lines.length, 0);
     const added = follows ? fresh.slice(-MOST) : fresh.slice(0, room);
     // Rows that all go need not be taken out one by one.
     if (added.length === MOST) this.#drop(0, this.#lines.length);
@@ -105,8 +107,8 @@ export class Timeline {
       if (added.length < fresh.length) this.hasOlder = true;
       if (this.#lines.length > MOST) this.#drop(0, this.#lines.length - LEFT);
     } else {
-      this.#unseen += fresh.length;
-      if (this.#leftOut !== undefined) this.#leftOut += fresh.length - added.length;
+      for (const entry of fresh) this.#count(entry);
+      if (added.length < fresh.length) this.#isCutOff = true;
     }
     this.stick();
     this.#changed();
@@ -126,8 +128,20 @@ export class Timeline {
     const surplus = this.#lines.length - MOST;
     if (surplus > 0) {
       this.#drop(this.#lines.length - surplus, surplus);
-      this.#leftOut = undefined;
+      this.#isCutOff = true;
     }
+    this.#look();
+  }
+
+  /** Adds what was left out behind the last row; what is in sight stays where it is. `more`: there is still more. */
+  extend(entries: readonly Entry[], more: boolean): void {
+    const held = this.#lines.at(-1);
+    const place = this.#log.scrollTop - (held?.row.offsetTop ?? 0);
+    const fresh = entries.filter((entry) => !this.#knows(entry));
+    this.#rows.append(...fresh.map((entry) => this.#push(entry)));
+    if (this.#lines.length > MOST) this.#drop(0, this.#lines.length - LEFT);
+    this.#isCutOff = more;
+    if (held !== undefined) this.#log.scrollTop = held.row.offsetTop + place;
     this.#look();
   }
 
@@ -158,8 +172,12 @@ export class Timeline {
   #look(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#log;
     this.#isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.isAtEnd) this.#unseen = 0;
+    if (this.isAtEnd) this.#unseen.clear();
     this.#changed();
+  }
+
+  #count(entry: Entry): void {
+    if (entry.kind === "message" && this.#unseen.size < COUNTED) this.#unseen.add(entry.message.id ?? entry);
   }
 
   #knows(entry: Entry): boolean {

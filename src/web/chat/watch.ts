@@ -59,6 +59,7 @@ export class Watch {
   }
 
   #begin(channel: string): void {
+    if (this.#hub.state.kind === "closed") return;
     const subscription = this.#hub.subscribe([channel], {
       onMessage: (message) => {
         if (message.id === null || isPresence(message)) return;

@@ -16,6 +16,10 @@ describe("links in a text", () => {
         "https://example.com/?q=1&r=2#x",
       ],
       ["<https://example.com/>", "https://example.com/"],
+      ["https://a.b/“q”", "https://a.b/"],
+      ["„https://a.b“ – (https://x，then", "https://a.b", "https://x"],
+      ["见 https://a.b/c。 https://a.b/c？ https://a.b）", "https://a.b/c", "https://a.b/c", "https://a.b"],
+      ["https://a.b/c—and https://a.b/d’s", "https://a.b/c", "https://a.b/d"],
       ["no address: example.com, http://, https://?, xhttps://example.com"],
     ] as const) {
       assert.deepEqual(linksIn(text), links, text);
@@ -34,6 +38,21 @@ describe("links in a text", () => {
       "https://example.com/\u202egnp.exe",
       "https://example.com\u2024evil.example/",
       'https://"example.com/',
+      // What follows may go on with the name of the host, or with the path.
+      "https://exampl\u0435.com/",
+      "https://example。evil.example/",
+      "https://example．evil.example/",
+      "https://bank\u2010example.com/",
+      "https://bank—example.com/",
+      "https://co·op.example/",
+      "https://example：8080/",
+      "https://bank.example＠evil.example/",
+      "https://example.com/Müller",
+      "https://example.com/file\u2024exe",
+      "https://example.com/read\u2010me",
+      "https://example.com/long…",
+      "https://example.com/a／b",
+      "https://example.com/😀",
     ]) {
       assert.deepEqual(linksIn(text), [], text);
     }

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Browser, Locator } from "playwright-core";
+import { needsBrowser, openBrowser } from "../../support/browser.ts";
+import { openChat } from "../../support/chat-page.ts";
+import { differingPixels } from "../../support/chat-pixels.ts";
+import { startServer, type TestServer } from "../../support/server.ts";
+
+const DESKTOP = { width: 1280, height: 800 };
+const PHONE = { width: 390, height: 844 };
+const MARKS = "\u030d".repeat(200);
+
+describe("how the chat looks", { concurrency: 2 }, () => {
+  let browser: Browser | undefined;
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser?.close());
+
+  for (const viewport of [DESKTOP, PHONE]) {
+    it(`has the mark of what is kept beside the message, below its day, at ${viewport.width} pixels`, async (test) => {
+      if (!needsBrowser(test, browser)) return;
+      await using server = await startServer();
+      await using chat = await openChat(browser, server.url, { before: (page) => page.setViewportSize(viewport) });
+      await chat.say("the first one");
+      const row = chat.row("the first one");
+      await row.locator(".kept").waitFor();
+      const mark = await box(row.locator(".kept"));
+      const [day, who] = [await box(row.locator(".day")), await box(row.locator(".who"))];
+      assert.ok(mark.top >= day.bottom, "the mark is below the day");
+      assert.ok(mark.top < who.bottom && mark.bottom > who.top, "the mark is beside the name");
+      await chat.say("the second one");
+      const second = chat.row("the second one");
+      const [kept, said] = [await box(second.locator(".kept")), await box(second.locator(".said"))];
+      assert.ok(kept.top < said.bottom && kept.bottom > said.top, "the mark is beside the text");
+    });
+  }
+
+  it("lets no message paint over others, and cuts off nothing that people write", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    for (const n of [1, 2, 3]) await say(server, `above ${n}`, `line ${n}`);
+    await say(server, `Z${MARKS.slice(0, 100)}algo`, `Text o ${MARKS}`);
+    for (const n of [1, 2, 3]) await say(server, `below ${n}`, `line ${n}`);
+    const written = ["ÅÉÎÕÜ Ặ Ỗ qpgjy,;", "الْعَرَبِيَّةُ", "g̈ x̣̌ ẛ̣", "{}[]|()", "\u{1f469}\u200d\u{1f4bb} 你好"];
+    for (const text of written) await say(server, text, text);
+    await using chat = await openChat(browser, server.url, { before: (page) => page.setViewportSize(DESKTOP) });
+    const { page, rows } = chat;
+    await rows.nth(11).waitFor();
+    await page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+    const loud = chat.row("algo");
+    const others = [1, 2, 4, 5].map((index) => rows.nth(index));
+    const withMarks = await pictures(others);
+    await loud.evaluate((row) => (row.style.visibility = "hidden"));
+    for (const [index, picture] of (await pictures(others)).entries()) {
+      assert.equal(await differingPixels(browser, picture, withMarks[index] as Buffer), 0, `neighbour ${index}`);
+    }
+    const last = written.map((_, index) => rows.nth(7 + index).locator(".said"));
+    const log = page.locator("#log");
+    await log.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    const clipped = await log.screenshot();
+    for (const said of last) await said.evaluate((element) => (element.style.overflow = "visible"));
+    const whole = await log.screenshot();
+    assert.equal(await differingPixels(browser, clipped, whole), 0, "nothing that people write is cut off");
+  });
+
+  it("has an empty field for a message one line high, whatever the channel is called", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    await using short = await openChat(browser, server.url, { before: (page) => page.setViewportSize(PHONE) });
+    const long = `#${"long-words.".repeat(11)}end`;
+    await using chat = await openChat(browser, server.url, { at: long, before: (page) => page.setViewportSize(PHONE) });
+    const heights = await Promise.all([short, chat].map(async ({ page }) => box(page.locator("#text"))));
+    const [one, other] = heights.map(({ top, bottom }) => bottom - top);
+    assert.equal(other, one);
+    await chat.page.fill("#text", "two\nlines");
+    const field = await box(chat.page.locator("#text"));
+    assert.ok(field.bottom - field.top > (one ?? NaN) + 10, "it grows with its text");
+  });
+
+  it("has a word for a text in which there is nothing to be seen", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const blank = ["", " ", "\n\n\n\n\n", "\u200b\u202e\u00ad"];
+    for (const text of blank) await server.publish("default", text);
+    await server.publish("default", "words");
+    await using chat = await openChat(browser, server.url);
+    await chat.row("words").waitFor();
+    assert.deepEqual(await chat.rows.locator(".said").allInnerTexts(), [...blank.map(() => "(empty)"), "words"]);
+    const { top, bottom } = await box(chat.rows.nth(2).locator(".said"));
+    assert.ok(bottom - top < 30, "it is one line high");
+  });
+
+  it("turns no name around, and shows what would", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    await say(server, "\u202elive", "hello");
+    await say(server, "دانا", "salaam");
+    await using chat = await openChat(browser, server.url, { name: "\u202eevil\u2066" });
+    const { page } = chat;
+    await chat.say("mine");
+    await chat.row("mine").waitFor();
+    assert.deepEqual(await chat.rows.locator(".name").allInnerTexts(), ["\ufffdlive", "دانا", "evil"]);
+    assert.equal(await page.inputValue("#nickname"), "evil");
+    assert.equal(await page.getAttribute("#nickname", "dir"), "auto");
+    await page.locator("#readers", { hasText: "evil" }).waitFor();
+  });
+});
+
+async function say(server: TestServer, sender: string, text: string): Promise<void> {
+  const { status } = await server.request(`/channels/default/messages?sender=${encodeURIComponent(sender)}`, {
+    method: "POST",
+    body: JSON.stringify(text),
+    headers: { "content-type": "application/json" },
+  });
+  assert.equal(status, 201);
+}
+
+async function box(locator: Locator): Promise<{ readonly top: number; readonly bottom: number }> {
+  const { y = NaN, height = NaN } = (await locator.boundingBox()) ?? {};
+  return { top: y, bottom: y + height };
+}
+
+async function pictures(rows: readonly Locator[]): Promise<Buffer[]> {
+  const taken: Buffer[] = [];
+  for (const row of rows) taken.push(await row.screenshot());
+  return taken;
+}

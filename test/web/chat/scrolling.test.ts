@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Browser } from "playwright-core";
+import { needsBrowser, openBrowser } from "../../support/browser.ts";
+import { openChat, type ChatPage } from "../../support/chat-page.ts";
+import { startServer } from "../../support/server.ts";
+import { until } from "../../support/until.ts";
+
+describe("the messages of the chat", { concurrency: 2 }, () => {
+  let browser: Browser | undefined;
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser?.close());
+
+  it("are gone through in both directions, a bounded number at a time, back to those that come", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    for (let n = 1; n <= 700; n++) await server.publish("default", `number ${n}.`);
+    await using chat = await openChat(browser, server.url);
+    const { page, rows } = chat;
+    await chat.row("number 700.").waitFor();
+    const [earlier, later] = [page.locator("#earlier"), page.locator("#later")];
+    const newest = page.locator("#newest");
+    assert.equal(await later.isVisible(), false);
+    for (let oldest = 651; oldest > 1; oldest -= 50) {
+      await earlier.click();
+      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
+    }
+    await toEnd(chat);
+    assert.equal(await newest.innerText(), "To the newest");
+    assert.equal(await rows.last().locator(".said").innerText(), "number 400.");
+    await server.publish("default", "number 701.");
+    await newest.filter({ hasText: "1 new message" }).waitFor();
+    for (let last = 400; last < 701; last = Math.min(last + 50, 701)) {
+      await toEnd(chat);
+      const held = chat.row(`number ${last}.`).locator(".said");
+      const place = (await held.boundingBox())?.y ?? NaN;
+      await later.click();
+      await chat.row(`number ${Math.min(last + 50, 701)}.`).waitFor();
+      const moved = Math.abs(((await held.boundingBox())?.y ?? NaN) - place);
+      // The last message alone is less high than the button that it takes the place of.
+      assert.ok(moved < 4 || last === 700, `${last} stays in sight`);
+      assert.ok((await rows.count()) <= 400);
+    }
+    await later.waitFor({ state: "hidden" });
+    assert.equal(await earlier.isVisible(), true);
+    await toEnd(chat);
+    await newest.waitFor({ state: "hidden" });
+    await server.publish("default", "number 702.");
+    await chat.row("number 702.").waitFor();
+    const numbers = await numbersIn(chat);
+    const first = numbers[0] ?? NaN;
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 703 - first }, (_, index) => first + index),
+    );
+    assert.deepEqual(chat.complaints, []);
+  });
+
+  it("lose and double nothing that comes while the last ones are loaded, and count it once", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
+    const answered = Promise.withResolvers<void>();
+    const mayGo = Promise.withResolvers<void>();
+    await using chat = await openChat(browser, server.url, {
+      before: (page) =>
+        page.route("**/channels/default/messages?after=*", async (route) => {
+          const response = await route.fetch();
+          answered.resolve();
+          await mayGo.promise;
+          await route.fulfill({ response });
+        }),
+    });
+    const { page } = chat;
+    for (let oldest = 381; oldest > 1; oldest -= 50) {
+      await page.locator("#earlier").click();
+      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
+    }
+    await toEnd(chat);
+    await page.locator("#later").click();
+    await answered.promise;
+    for (let n = 431; n <= 433; n++) await server.publish("default", `number ${n}.`);
+    await page.locator("#newest", { hasText: "3 new messages" }).waitFor();
+    mayGo.resolve();
+    await chat.row("number 433.").waitFor();
+    await server.publish("default", "number 434.");
+    await page.locator("#newest", { hasText: "4 new messages" }).waitFor();
+    const numbers = await numbersIn(chat);
+    const first = numbers[0] ?? NaN;
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 435 - first }, (_, index) => first + index),
+    );
+    assert.deepEqual(chat.complaints, []);
+  });
+
+  it("say why what is later cannot be loaded, and let it be tried again", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
+    let isAway = true;
+    await using chat = await openChat(browser, server.url, {
+      before: (page) =>
+        page.route("**/channels/default/messages?after=*", (route) => (isAway ? route.abort() : route.continue())),
+    });
+    const { page } = chat;
+    for (let oldest = 381; oldest > 1; oldest -= 50) {
+      await page.locator("#earlier").click();
+      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
+    }
+    await toEnd(chat);
+    await page.locator("#later").click();
+    await page.locator("#later-note", { hasText: "cannot be reached" }).waitFor();
+    isAway = false;
+    await page.locator("#later").click();
+    await chat.row("number 430.").waitFor();
+    await until("nothing is said any more", async () => (await page.locator("#later-note").textContent()) === "");
+  });
+
+  it("stay within reach of the keyboard wherever it loads more of them", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
+    await using chat = await openChat(browser, server.url);
+    const { page } = chat;
+    const focused = (): Promise<unknown> => page.evaluate("document.activeElement?.id");
+    await page.locator("#earlier").focus();
+    for (let oldest = 381; oldest > 1; oldest -= 50) {
+      assert.equal(await focused(), "earlier");
+      await page.keyboard.press("Enter");
+      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
+    }
+    await until("the messages have the focus", async () => (await focused()) === "log");
+    await page.locator("#later").focus();
+    await page.keyboard.press("Enter");
+    await chat.row("number 430.").waitFor();
+    await until("the messages have the focus", async () => (await focused()) === "log");
+  });
+});
+
+async function toEnd({ page }: ChatPage): Promise<void> {
+  await page.locator("#log").evaluate((log) => log.scrollTo(0, log.scrollHeight));
+}
+
+async function numbersIn({ rows }: ChatPage): Promise<number[]> {
+  return (await rows.locator(".said").allInnerTexts()).map((text) => Number(/\d+/.exec(text)?.[0]));
+}
