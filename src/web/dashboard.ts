@@ -1,6 +1,7 @@
 // The dashboard: what the server does, live. It reads hub.stats, hub.logs and all channels like any other reader.
 import { connect, type Hub, type HubState, type Message } from "../client/index.ts";
 import { Channels, type ListedChannel } from "./dashboard/channels.ts";
+import { onOffline } from "./offline.ts";
 import { clock, count, duration } from "./format.ts";
 import { Logs, type LogLine } from "./dashboard/logs.ts";
 import { Plots } from "./dashboard/plots.ts";
@@ -20,6 +21,7 @@ const tail = new Tail();
 const channels = new Channels((channel) => tail.only(channel));
 
 let hub: Hub | undefined;
+let isOffline = false;
 let timers: readonly ReturnType<typeof setInterval>[] = [];
 /** When the page last stopped looking; undefined while it looks. */
 let away: number | undefined;
@@ -31,10 +33,20 @@ sendForm(async (channel, data, event) => {
 });
 // A tab that nobody sees reads nothing and asks for nothing.
 whileVisible(come, leave);
+onOffline((offline) => {
+  isOffline = offline;
+  if (hub === undefined) return;
+  if (!offline) say("", "Connecting …");
+  tell(hub.state);
+});
 
 function come(): void {
   hub = connect("/");
-  hub.onState(tell);
+  hub.onState((state) => {
+    // What has just become live is no longer offline, whatever the browser says.
+    if (state.kind === "live") isOffline = false;
+    tell(state);
+  });
   hub.subscribe(CHANNELS, {
     onMessage: take,
     onGap: ({ reason }) => tail.remark(`Messages are missing here (${reason}); what follows is complete`),
@@ -59,20 +71,24 @@ function take(message: Message): void {
 }
 
 function tell(state: HubState): void {
-  const shown = element("state", HTMLElement);
-  if (state.kind === "live") {
-    shown.dataset["state"] = "on";
-    labelled(shown, "Live: this page is one of the readers it shows.");
+  if (state.kind === "closed") say("off", `${state.error?.message ?? ""}; reload the page.`);
+  else if (isOffline) say("off", "You are offline. What is shown is as it was last.");
+  else if (state.kind === "waiting") {
+    say("off", `${state.error.message}; trying again. What is shown is as it was last.`);
+  } else if (state.kind === "live") {
+    say("on", "Live: this page is one of the readers it shows.");
     if (away !== undefined) tail.remark(`Nobody looked from ${clock(away)} to ${clock(Date.now())}`);
     away = undefined;
     channels.rates.clear();
     void snapshot();
     void list();
-  } else if ("error" in state) {
-    shown.dataset["state"] = "off";
-    const next = state.kind === "waiting" ? "trying again. What is shown is as it was last." : "reload the page.";
-    labelled(shown, `${state.error?.message ?? ""}; ${next}`);
   }
+}
+
+function say(kind: "on" | "off" | "", text: string): void {
+  const shown = element("state", HTMLElement);
+  shown.dataset["state"] = kind;
+  labelled(shown, text);
 }
 
 async function snapshot(): Promise<void> {

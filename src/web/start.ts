@@ -1,5 +1,7 @@
 // The start page: what the server does in numbers, the channel default live, and lines to copy.
 import { connect, type HubState, type Message } from "../client/index.ts";
+import { beginningOf } from "./chat/text.ts";
+import { onOffline } from "./offline.ts";
 import { count } from "./format.ts";
 import { made } from "./made.ts";
 import { copyButtons, element, labelled, whileVisible } from "./page.ts";
@@ -20,12 +22,23 @@ tabs();
 copyButtons();
 
 const hub = connect("/");
-hub.onState(tell);
+let isOffline = false;
+hub.onState((now) => {
+  // What has just become live is no longer offline, whatever the browser says.
+  if (now.kind === "live") isOffline = false;
+  tell(now);
+});
+onOffline((offline) => {
+  isOffline = offline;
+  if (!offline) say("", "Connecting …");
+  tell(hub.state);
+});
 void readOn();
 
 let stats: { close(): void } | undefined;
 whileVisible(
   () => {
+    if (hub.state.kind === "closed") return;
     stats = hub.subscribe<ServerInfo>("hub.stats", { onMessage: ({ data }) => show(data) });
   },
   () => stats?.close(),
@@ -59,6 +72,7 @@ async function readOn(): Promise<void> {
   } catch {
     // Then it begins now.
   }
+  if (hub.state.kind === "closed") return;
   hub.subscribe(CHANNEL, { ...(after !== undefined && { after }), onMessage: add });
 }
 
@@ -78,7 +92,8 @@ function add({ id, time, sender, data }: Message): void {
   const at = made("time", "", new Date(time).toLocaleTimeString());
   at.dateTime = time;
   const text = `${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
-  messages.prepend(made("li", "", at, made("span", "", text)));
+  const beginning = beginningOf(text);
+  messages.prepend(made("li", "", at, made("span", "", beginning === text ? text : `${beginning}…`)));
   while (messages.children.length > MOST_SHOWN) messages.lastChild?.remove();
   element("empty", HTMLElement).hidden = true;
 }
@@ -95,12 +110,13 @@ function show({ connections, messages: counted, channels }: ServerInfo): void {
 }
 
 function tell(now: HubState): void {
-  if (now.kind === "live") {
-    state.dataset["state"] = "on";
-    state.textContent = "Running";
-  } else if ("error" in now) {
-    state.dataset["state"] = "off";
-    const next = now.kind === "waiting" ? "what was missed comes when it is back." : "reload the page.";
-    state.textContent = `${now.error?.message ?? ""}; ${next}`;
-  }
+  if (now.kind === "closed") say("off", `${now.error?.message ?? ""}; reload the page.`);
+  else if (isOffline) say("off", "You are offline; what was missed comes when you are back.");
+  else if (now.kind === "waiting") say("off", `${now.error.message}; what was missed comes when it is back.`);
+  else if (now.kind === "live") say("on", "Running");
+}
+
+function say(kind: "on" | "off" | "", text: string): void {
+  state.dataset["state"] = kind;
+  labelled(state, text);
 }

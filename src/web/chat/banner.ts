@@ -1,10 +1,9 @@
 import type { Hub, HubClientError } from "../../client/index.ts";
+import { onOffline } from "../offline.ts";
 import { element, labelled } from "../page.ts";
 
 /** Milliseconds for which nobody need know that the server is away. */
 const PATIENCE = 800;
-/** Milliseconds for an answer where the browser takes the network for gone. */
-const ANSWERS_WITHIN = 3000;
 
 export interface BannerEvents {
   /** The hub is there, and what was missed, and by others of this page, is to be made up for. */
@@ -31,24 +30,13 @@ export class Banner {
       if (kind === "live") this.#isOffline = false;
       this.#show();
     });
-    addEventListener("offline", () => void this.#lookAround());
-    addEventListener("online", () => this.#setOffline(false));
+    onOffline((isOffline) => this.#setOffline(isOffline));
     this.#reload.addEventListener("click", () => location.reload());
   }
 
   /** Whether what is sent goes on its way now. */
   get isLive(): boolean {
     return this.#hub.state.kind === "live" && !this.#isOffline;
-  }
-
-  /** A server on the same machine is there without a network. */
-  async #lookAround(): Promise<void> {
-    const options = { cache: "no-store", signal: AbortSignal.timeout(ANSWERS_WITHIN) } as const;
-    const answers = await fetch("/health", options).then(
-      () => true,
-      () => false,
-    );
-    if (!answers && !navigator.onLine) this.#setOffline(true);
   }
 
   #setOffline(isOffline: boolean): void {

@@ -25,6 +25,11 @@ export class Kept<Item> {
     return this.#all.length + this.#held.length;
   }
 
+  /** How many the filter chooses from: while paused, those that were there before that. */
+  get candidates(): number {
+    return this.#all.length;
+  }
+
   get paused(): boolean {
     return this.#paused;
   }

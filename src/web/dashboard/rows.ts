@@ -57,6 +57,7 @@ export class Rows<Item> {
       // Only who scrolls away, or back, says what is to be followed.
       if (box.scrollTop !== this.#ownTop) {
         this.#following = box.scrollTop + box.clientHeight > box.scrollHeight - ROW;
+        this.#ownTop = -1;
       }
       this.draw();
     });

@@ -11,7 +11,6 @@ export function sendForm(publish: Publish): void {
   const data = element("send-data", HTMLTextAreaElement);
   const isJson = element("send-json", HTMLInputElement);
   const sent = element("sent", HTMLElement);
-
   const button = form.querySelector("button");
   let isSending = false;
 

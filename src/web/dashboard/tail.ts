@@ -77,7 +77,7 @@ export class Tail {
     const { kept } = this.#rows;
     const isFiltered = this.#text.value.trim() !== "" || this.#channel.value.trim() !== "";
     const shown = isFiltered
-      ? `${count(kept.shown.length)} of the last ${count(kept.size)}`
+      ? `${count(kept.shown.length)} of the last ${count(kept.candidates)}`
       : `${count(this.#came)} came`;
     labelled(this.#count, kept.paused && kept.held > 0 ? `${shown}, ${count(kept.held)} held back` : shown);
   }
