@@ -10,6 +10,8 @@ import { tabs } from "./tabs.ts";
 
 const CHANNEL = "default";
 const MOST_SHOWN = 20;
+/** Milliseconds for which nobody need know that it takes a while. */
+const PATIENCE = 500;
 
 const state = element("state", HTMLElement);
 const messages = element("messages", HTMLElement);
@@ -23,6 +25,7 @@ copyButtons();
 
 const hub = connect("/");
 let isOffline = false;
+let isPublishing = false;
 hub.onState((now) => {
   // What has just become live is no longer offline, whatever the browser says.
   if (now.kind === "live") isOffline = false;
@@ -46,7 +49,7 @@ whileVisible(
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  void publish();
+  if (!isPublishing) void publish();
 });
 
 /** A proxy in front may speak another protocol than the server behind it knows of. */
@@ -77,12 +80,23 @@ async function readOn(): Promise<void> {
 }
 
 async function publish(): Promise<void> {
+  // It may take as long as the server is away, and what is sent twice is there twice.
+  isPublishing = true;
+  labelled(said, "");
+  const slow = setTimeout(() => {
+    said.ariaBusy = "true";
+    labelled(said, "Publishing …");
+  }, PATIENCE);
   try {
-    said.textContent = "";
     await hub.publish(CHANNEL, field.value, { sender: "start page" });
+    labelled(said, "");
     form.reset();
   } catch (error) {
-    said.textContent = `Not published: ${(error as Error).message}`;
+    labelled(said, `Not published: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(slow);
+    said.ariaBusy = "false";
+    isPublishing = false;
   }
 }
 

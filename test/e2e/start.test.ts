@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
-import { STATS_CHANNEL } from "../../src/core/channel.ts";
+import { EVERYTHING, STATS_CHANNEL } from "../../src/core/channel.ts";
 import type { ServerInfo } from "../../src/tools/index.ts";
 import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
@@ -160,6 +160,25 @@ describe("the start page", { concurrency: 3 }, () => {
       complaints.filter((text) => !/ERR_(?:CONNECTION_REFUSED|INCOMPLETE|EMPTY_RESPONSE|CONNECTION_RESET)/.test(text)),
       [],
     );
+  });
+
+  it("publishes once, however often it is asked while the server is away, and says so meanwhile", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using rig = await HubRig.open();
+    const { page } = await watchedPage(browser, rig.front.url);
+    await page.goto(`${rig.front.url}/`);
+    await page.locator("#state[data-state=on]").waitFor();
+    await rig.control.stop();
+    await page.locator("#state[data-state=off]").waitFor();
+    await page.fill("#text", "once");
+    for (let press = 0; press < 3; press++) await page.press("#text", "Enter");
+    await page.locator("#said", { hasText: /^Publishing …$/ }).waitFor();
+    await rig.control.start();
+    await page.locator("#messages li", { hasText: "start page: once" }).waitFor();
+    await until("the form is empty again", async () => (await page.inputValue("#text")) === "");
+    assert.equal(await page.locator("#said").textContent(), "");
+    const { messages } = await rig.server.hub.history({ channels: [EVERYTHING], limit: 10 });
+    assert.equal(messages.length, 1);
   });
 
   it("says that it was refused for good, and what to do then", async (test) => {
