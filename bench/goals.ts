@@ -51,9 +51,10 @@ function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] 
     atLeast("16 publishers: deliveries/s", 8, "× Nchan", pace(16)),
     atLeast("64 publishers: deliveries/s", 18, "× Nchan", pace(64)),
     atMost("WebSocket: CPU per delivery, the worst of 1, 16 and 64 publishers", 1.3, "× SSE", finite(doors)),
-    atLeast("calls of get_server_info/s", 0.6, "× bare node:http", medianRatio(calls?.info ?? [], calls?.bare ?? [])),
+    atLeast("calls of get_server_info/s", 0.75, "× bare node:http", medianRatio(calls?.info ?? [], calls?.bare ?? [])),
     atLeast("calls of send_sse_message/s", 0.6, "× bare node:http", medianRatio(calls?.send ?? [], calls?.bare ?? [])),
-    atLeast("MCP: calls of get_server_info/s", 0.45, "× bare node:http", medianRatio(mcp?.info ?? [], mcp?.bare ?? [])),
+    atLeast("MCP: calls of get_server_info/s", 0.6, "× bare node:http", medianRatio(mcp?.info ?? [], mcp?.bare ?? [])),
+    atLeast("MCP: calls of send_sse_message/s", 0.6, "× bare node:http", medianRatio(mcp?.send ?? [], mcp?.bare ?? [])),
     atLeast("MCP: calls of get_server_info/s", 5, "× official SDK", medianRatio(mcp?.info ?? [], mcp?.sdk ?? [])),
     atMost(
       "MCP: 1,000 listeners, CPU per notification",
@@ -61,9 +62,11 @@ function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] 
       "× SSE",
       median((mcp?.listening ?? []).map(({ notification, delivery }) => notification / delivery)),
     ),
-    atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Nchan", p99("ours") / p99("nchan")),
+    atMost("100 readers, 50 publishes/s: p99 of delivery", 1.3, "× Nchan", p99("ours") / p99("nchan")),
+    atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Centrifugo", p99("ours") / p99("centrifugo")),
+    atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Mercure", p99("ours") / p99("mercure")),
     atMost("100 readers, 50 publishes/s: lost", 0, "", seed === undefined ? Number.NaN : lost),
-    atMost("memory per idle SSE connection", 20, " KB", (memory?.get("ours")?.idle ?? Number.NaN) / KILOBYTE),
+    atMost("memory per idle SSE connection", 16, " KB", (memory?.get("ours")?.idle ?? Number.NaN) / KILOBYTE),
   ];
 }
 

@@ -45,5 +45,5 @@ async function compare(options: Options): Promise<void> {
 }
 
 function inSeed({ name }: { readonly name: string }): boolean {
-  return ["nchan", "ours", "ours-ws"].includes(name);
+  return ["nchan", "centrifugo", "mercure", "ours", "ours-ws"].includes(name);
 }

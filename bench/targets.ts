@@ -1,6 +1,7 @@
 import type { FormatName } from "../src/cli/bench/formats.ts";
 import type { Target } from "../src/cli/bench/plan.ts";
 import { nchanMissing, nginxCommand } from "./nginx.ts";
+import { CENTRIFUGO, MERCURE, mercureAuthorization } from "./peers.ts";
 
 /** A server of the comparison: how to start it. */
 export interface ServerKind {
@@ -33,6 +34,8 @@ export const OURS: ServerKind = {
   ready: "/health",
 };
 
+const CENTRIFUGO_SUBSCRIBES = encodeURIComponent('{"subs":{"*":{}}}');
+
 /** What a request costs in Node when almost nothing is done with it. */
 export const BARE: ServerKind = nodeServer("bare", "/");
 
@@ -41,19 +44,36 @@ export const SDK: ServerKind = nodeServer("sdk", "/");
 
 /** Everyone in the comparison, the yardsticks first. */
 export const CONTENDERS: readonly Contender[] = [
-  contender("naive", "naive res.write", NAIVE, "sse", "/events?channel=", "/publish?channel="),
-  contender("nchan", "Nchan", NCHAN, "sse", "/sub?id=", "/pub?id=", ""),
-  contender("better-sse", "better-sse", BETTER_SSE, "sse", "/events?channel=", "/publish?channel="),
+  contender("naive", "naive res.write", NAIVE, "sse", "/events?channel=*", json("/publish?channel=*")),
+  contender("nchan", "Nchan", NCHAN, "sse", "/sub?id=*", {
+    path: "/pub?id=*",
+    headers: ["Content-Type: text/plain"],
+    before: "",
+    after: "",
+  }),
+  contender("centrifugo", "Centrifugo", CENTRIFUGO, "sse", `/connection/uni_sse?cf_connect=${CENTRIFUGO_SUBSCRIBES}`, {
+    path: "/api/publish",
+    headers: ["Content-Type: application/json"],
+    before: '{"channel":"*","data":"',
+    after: '"}',
+  }),
+  contender("mercure", "Mercure", MERCURE, "sse", "/.well-known/mercure?topic=*", {
+    path: "/.well-known/mercure",
+    headers: ["Content-Type: application/x-www-form-urlencoded", mercureAuthorization()],
+    before: "topic=*&data=",
+    after: "",
+  }),
+  contender("better-sse", "better-sse", BETTER_SSE, "sse", "/events?channel=*", json("/publish?channel=*")),
   contender(
     "socket.io",
     "socket.io, WebSocket",
     SOCKET_IO,
     "engine.io",
-    "/socket.io/?EIO=4&transport=websocket&channel=",
-    "/publish?channel=",
+    "/socket.io/?EIO=4&transport=websocket&channel=*",
+    json("/publish?channel=*"),
   ),
-  contender("ours", "this server, SSE", OURS, "sse", "/events?channel=", "/channels/*/messages"),
-  contender("ours-ws", "this server, WebSocket", OURS, "ws", "/ws?channel=", "/channels/*/messages"),
+  contender("ours", "this server, SSE", OURS, "sse", "/events?channel=*", json("/channels/*/messages")),
+  contender("ours-ws", "this server, WebSocket", OURS, "ws", "/ws?channel=*", json("/channels/*/messages")),
 ];
 
 /** The command line of this server, with flags for Node. */
@@ -71,18 +91,15 @@ function nodeServer(name: string, ready: string): ServerKind {
   };
 }
 
-/** `*` in a path, or else its end, is where the channel goes. */
+/** `*` stands for the channel. */
 function contender(
   name: string,
   title: string,
   server: ServerKind,
   format: FormatName,
   subscribe: string,
-  publish: string,
-  quote = '"',
+  publish: Target["publish"],
 ): Contender {
-  const path = (pattern: string, channel: string): string =>
-    pattern.includes("*") ? pattern.replace("*", channel) : `${pattern}${channel}`;
   return {
     name,
     title,
@@ -90,8 +107,17 @@ function contender(
     target: (port, channel) => ({
       address: { secure: false, host: "127.0.0.1", name: "127.0.0.1", port },
       format,
-      subscribe: path(subscribe, channel),
-      publish: { path: path(publish, channel), contentType: quote === "" ? "text/plain" : "application/json", quote },
+      subscribe: subscribe.replace("*", channel),
+      publish: {
+        ...publish,
+        path: publish.path.replace("*", channel),
+        before: publish.before.replace("*", channel),
+      },
     }),
   };
+}
+
+/** A request whose body is the payload as a JSON string. */
+function json(path: string): Target["publish"] {
+  return { path, headers: ["Content-Type: application/json"], before: '"', after: '"' };
 }

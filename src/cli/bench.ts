@@ -42,7 +42,12 @@ async function loadServer(options: Options): Promise<number> {
       address: await findAddress(url),
       format: options.door,
       subscribe: `${path}/${options.door === "sse" ? "events" : "ws"}?channel=${channel}`,
-      publish: { path: `${path}/channels/${channel}/messages`, contentType: "application/json", quote: '"' },
+      publish: {
+        path: `${path}/channels/${channel}/messages`,
+        headers: ["Content-Type: application/json"],
+        before: '"',
+        after: '"',
+      },
     },
     run,
     readers,

@@ -17,9 +17,11 @@ export interface Target {
   readonly subscribe: string;
   readonly publish: {
     readonly path: string;
-    readonly contentType: string;
-    /** What stands around the payload in the body. */
-    readonly quote: string;
+    /** Header lines of every request. */
+    readonly headers: readonly string[];
+    /** What the body has before and after the payload. */
+    readonly before: string;
+    readonly after: string;
   };
 }
 

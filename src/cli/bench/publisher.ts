@@ -28,11 +28,11 @@ export class Publisher {
   /** Calls `idle` each time it could send the next message. */
   constructor(plan: Plan, index: number, latencies: Histogram, idle: () => void) {
     const { target, run, size } = plan;
-    const { path, contentType, quote } = target.publish;
-    const fields = [`Content-Type: ${contentType}`, `Content-Length: ${size + 2 * quote.length}`];
-    const head = requestHead("POST", path, target.address, fields) + quote;
+    const { path, headers, before, after } = target.publish;
+    const fields = [...headers, `Content-Length: ${before.length + size + after.length}`];
+    const head = requestHead("POST", path, target.address, fields) + before;
     this.#index = index;
-    this.#request = Buffer.from(head + stampedPayload(run, index, size) + quote, "latin1");
+    this.#request = Buffer.from(head + stampedPayload(run, index, size) + after, "latin1");
     this.#payloadAt = head.length;
     this.#latencies = latencies;
     this.#idle = idle;
