@@ -53,6 +53,22 @@ export function sseOpening(retry: number, id?: string): string {
   return `retry: ${retry}\n${id === undefined ? "" : `id: ${id}\n`}: welcome\n\n`;
 }
 
+/** Characters of one event, and of one line, that a parser keeps unless it is told otherwise. */
+const MOST = 32 * 1024 * 1024;
+/** Characters of an unfinished line that are kept in pieces, before these are put together. */
+const PIECES = 65_536;
+
+/** An event or a line is longer than a parser keeps; the stream cannot be read on. */
+export class SseTooLong extends Error {
+  /** The id that the event has given itself so far. */
+  readonly id: string | undefined;
+
+  constructor(most: number, id: string | undefined) {
+    super(`An event or a line of the stream is longer than ${most} characters`);
+    this.id = id;
+  }
+}
+
 /** Reads `text/event-stream` as it comes in, by the rules of the HTML standard. */
 export class SseParser {
   /** The id of the last event that came whole; what to resume with. */
@@ -60,43 +76,90 @@ export class SseParser {
   /** Milliseconds to wait before coming back, where the stream said so. */
   retry: number | undefined;
   readonly #dispatch: (event: SseEvent) => void;
-  #rest = "";
+  readonly #most: number;
+  /** The unfinished line: long parts of it, then short ones. */
+  #parts: string[] = [];
+  #pieces: string[] = [];
+  #piecesLength = 0;
+  #length = 0;
   #id: string | undefined;
   #begun = false;
+  /** The last line ended with a CR, which may be half of a CRLF. */
+  #afterCr = false;
   #event = "";
   #data: string[] = [];
+  #dataLength = 0;
 
-  constructor(dispatch: (event: SseEvent) => void) {
+  /** `most`: characters of one event, and of one line. */
+  constructor(dispatch: (event: SseEvent) => void, most: number = MOST) {
     this.#dispatch = dispatch;
+    this.#most = most;
   }
 
   /** Begins a new connection: what the last one left unfinished is thrown away, its last id stays. */
   reset(): void {
-    this.#rest = "";
+    this.#whole("");
     this.#id = undefined;
     this.#begun = false;
+    this.#afterCr = false;
     this.#event = "";
     this.#data = [];
+    this.#dataLength = 0;
   }
 
+  /** Throws `SseTooLong`. */
   feed(text: string): void {
-    const all = this.#rest + (this.#begun ? text : text.replace(/^\uFEFF/, ""));
-    this.#begun ||= text !== "";
-    // A CR at the very end may be half of a CRLF.
-    const end = all.endsWith("\r") ? all.length - 1 : all.length;
-    const lines = all.slice(0, end).split(LINE_BREAK);
-    this.#rest = (lines.pop() ?? "") + all.slice(end);
-    for (const line of lines) this.#line(line);
+    if (text === "") return;
+    const isHalf = this.#afterCr && text.startsWith("\n");
+    const hasMark = !this.#begun && text.startsWith("\uFEFF");
+    this.#begun = true;
+    this.#afterCr = text.endsWith("\r");
+    const lines = (isHalf || hasMark ? text.slice(1) : text).split(LINE_BREAK);
+    const rest = lines.pop() ?? "";
+    for (const line of lines) this.#line(this.#whole(line));
+    this.#keep(rest);
+  }
+
+  /** Keeps a part of a line; only what is new is ever searched, so that a long line costs no more than its length. */
+  #keep(part: string): void {
+    if (part === "") return;
+    this.#length += part.length;
+    this.#check(this.#length);
+    this.#pieces.push(part);
+    this.#piecesLength += part.length;
+    if (this.#piecesLength < PIECES) return;
+    this.#parts.push(this.#pieces.join(""));
+    this.#pieces = [];
+    this.#piecesLength = 0;
+  }
+
+  /** A line with all that came before of it. */
+  #whole(end: string): string {
+    if (this.#length === 0) return end;
+    const line = [...this.#parts, ...this.#pieces, end].join("");
+    this.#parts = [];
+    this.#pieces = [];
+    this.#piecesLength = 0;
+    this.#length = 0;
+    return line;
+  }
+
+  #check(length: number): void {
+    if (length > this.#most) throw new SseTooLong(this.#most, this.#id);
   }
 
   #line(line: string): void {
+    this.#check(line.length);
     if (line === "") this.#end();
     const colon = line.indexOf(":");
     if (colon === 0) return;
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (field === "data") this.#data.push(value);
-    else if (field === "event") this.#event = value;
+    if (field === "data") {
+      this.#dataLength += line.length + 1;
+      this.#check(this.#dataLength);
+      this.#data.push(value);
+    } else if (field === "event") this.#event = value;
     else if (field === "id" && !value.includes("\0")) this.#id = value;
     else if (field === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
   }
@@ -109,6 +172,7 @@ export class SseParser {
     const data = this.#data;
     this.#event = "";
     this.#data = [];
+    this.#dataLength = 0;
     if (data.length > 0) this.#dispatch({ event, data: data.join("\n"), id: this.lastId });
   }
 }

@@ -3,7 +3,16 @@ import { describe, it } from "node:test";
 import { createParser } from "eventsource-parser";
 import * as fc from "fast-check";
 import type { WireMessage } from "../../src/wire/message.ts";
-import { sseEvent, sseJson, sseOpening, SseParser, sseSignal, sseText, type SseEvent } from "../../src/wire/sse.ts";
+import {
+  sseEvent,
+  sseJson,
+  sseOpening,
+  SseParser,
+  sseSignal,
+  sseText,
+  SseTooLong,
+  type SseEvent,
+} from "../../src/wire/sse.ts";
 
 const message: WireMessage = { id: "e-1", channel: "a", event: "message", data: '"x"', sender: "s", time: 0 };
 
@@ -190,4 +199,70 @@ describe("the parser of streams", () => {
     parser.feed("\ufeffdata: two\n\n");
     assert.deepEqual(events, [{ event: "message", data: "two", id: "" }]);
   });
+
+  it("dispatches an event that ends with CR at once, and takes the LF that follows in the next piece for the same break", () => {
+    const { events, parser } = reading();
+    parser.feed("data: one\r\r");
+    assert.deepEqual(events, ["one"]);
+    for (const piece of ["\n", "data: two\r", "\ndata: three", "\r", "\n\r", "\n", "data: four\n\n"])
+      parser.feed(piece);
+    assert.deepEqual(events, ["one", "two\nthree", "four"]);
+  });
+
+  it("searches what is new of a long line and nothing again, however small the pieces are", (test) => {
+    const { mock } = test.mock.method(String.prototype, "split");
+    const { events, parser } = reading();
+    const text = `id: a-1\ndata: ${"x".repeat(1024 * 1024)}\n\n`;
+    for (let from = 0; from < text.length; from += 1000) parser.feed(text.slice(from, from + 1000));
+    assert.deepEqual(
+      events.map((data) => data.length),
+      [1024 * 1024],
+    );
+    const searched = mock.calls.reduce((sum, call) => sum + String(call.this).length, 0);
+    assert.ok(searched <= text.length, `${searched} characters searched of ${text.length}`);
+  });
+
+  const ENDLESS: readonly (readonly [what: string, head: string, piece: string])[] = [
+    ["a line without an end", "data: ", "x".repeat(500)],
+    ["a line without an end that comes in small pieces", "data: ", "x"],
+    ["a comment without an end", ":", " ".repeat(500)],
+    ["an id without an end", "id: ", "x".repeat(500)],
+    ["data without an end", "", "data: x\n"],
+    ["empty data without an end", "", "data\n"],
+  ];
+  for (const [what, head, piece] of ENDLESS) {
+    it(`refuses ${what}, and keeps no more than its limit`, () => {
+      const { events, parser } = reading(10_000);
+      parser.feed(`id: e-1\ndata: whole\n\n${head}`);
+      let sent = 0;
+      assert.throws(
+        () => {
+          for (; sent < 100_000; sent += piece.length) parser.feed(piece);
+        },
+        (error) => error instanceof SseTooLong && error.id === undefined && error.message.includes("10000"),
+      );
+      assert.ok(sent <= 20_000, `${sent} characters were taken`);
+      assert.deepEqual([events, parser.lastId], [["whole"], "e-1"]);
+    });
+  }
+
+  it("names the id of an event that is too long where that came first, and takes one that is just as long", () => {
+    const { events, parser } = reading(100);
+    parser.feed(`id: e-1\ndata: ${"x".repeat(93)}\n`);
+    assert.throws(
+      () => parser.feed("data: y\n\n"),
+      (error) => error instanceof SseTooLong && error.id === "e-1",
+    );
+    parser.reset();
+    parser.feed(`id: e-2\ndata: ${"x".repeat(93)}\n\n`);
+    parser.feed("id: e-3\ndata: z\n\n");
+    assert.deepEqual([events, parser.lastId], [["x".repeat(93), "z"], "e-3"]);
+    assert.throws(() => parser.feed(`data: ${"x".repeat(200)}\n\n`), SseTooLong);
+  });
 });
+
+/** A parser and the data it has dispatched. */
+function reading(most?: number): { readonly events: string[]; readonly parser: SseParser } {
+  const events: string[] = [];
+  return { events, parser: new SseParser(({ data }) => events.push(data), most) };
+}

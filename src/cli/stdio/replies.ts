@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { rpcError } from "../../wire/jsonrpc.ts";
-import { SseParser } from "../../wire/sse.ts";
+import { SseParser, SseTooLong } from "../../wire/sse.ts";
 import { broken, Failure } from "./failure.ts";
 import { isObject, messageOf, type Id, type Message } from "./message.ts";
 
@@ -46,18 +46,23 @@ export async function* events(
   place: Place = { lastId: "", retry: undefined },
 ): AsyncGenerator<Message> {
   const found: string[] = [];
-  let unread = 0;
-  const parser = new SseParser(({ data }) => found.push(data));
+  const parser = new SseParser(({ data }) => found.push(data), MAX_BYTES);
   parser.lastId = place.lastId;
-  const decoder = new TextDecoder();
+  // The parser takes the byte order mark away.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   for await (const chunk of chunksOf(answer)) {
-    parser.feed(decoder.decode(chunk, { stream: true }));
+    let failure: Failure | undefined;
+    try {
+      parser.feed(decoder.decode(chunk, { stream: true }));
+    } catch (error) {
+      if (!(error instanceof SseTooLong)) throw error;
+      failure = tooLong(answer);
+    }
     place.lastId = SAYABLE.test(parser.lastId) ? parser.lastId : "";
     place.retry = parser.retry ?? place.retry;
-    unread = found.length === 0 ? unread + chunk.length : 0;
-    if (unread > MAX_BYTES && found.length === 0) throw tooLong(answer);
     // An event without data only tells where the stream begins.
     for (const data of found.splice(0)) if (data !== "") yield* messagesIn(data);
+    if (failure !== undefined) throw failure;
   }
 }
 
