@@ -25,7 +25,7 @@ const FAILURES = {
   LOG_UNAVAILABLE: { status: 503, rpcCode: 503, retry: true },
   OVERLOADED: { status: 503, rpcCode: 503, retry: true },
   SHUTTING_DOWN: { status: 503, rpcCode: 503, retry: true },
-  INTERNAL: { status: 500, rpcCode: -32603, retry: false },
+  INTERNAL: { status: 500, rpcCode: -32603, retry: true },
 } as const;
 
 /** The stable name of a failure; each has a section in `docs/errors.md`. */

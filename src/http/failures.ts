@@ -9,6 +9,8 @@ export interface Problem {
   readonly status: number;
   readonly detail: string;
   readonly code: string;
+  /** Whether the same request may succeed later. */
+  readonly retry: boolean;
 }
 
 /** Seconds after which a caller may try again what failed for want of something. */
@@ -57,8 +59,8 @@ export function asHubError(error: unknown, bodyLimit: number): HubError {
   }
 }
 
-export function problem({ status, code, message }: HubError): Problem {
-  return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code };
+export function problem({ status, code, message, retry }: HubError): Problem {
+  return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code, retry };
 }
 
 /** What every problem says to a browser where no hook has said it already. */

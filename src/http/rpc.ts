@@ -113,8 +113,8 @@ function idOf({ id: given }: RpcBody): RpcId {
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {
   if (error.code === "INTERNAL") reply.log.error(error.cause ?? error, "a tool failed");
   if (error.retry) reply.header("retry-after", RETRY_AFTER);
-  const { rpcCode, message, code } = error;
-  return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code } }));
+  const { rpcCode, message, code, retry } = error;
+  return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code, retry } }));
 }
 
 /** The handler checks the body itself: it may be sent as anything, and its faults are JSON-RPC errors. */

@@ -7,7 +7,7 @@ import type { Subscription } from "../core/subscription.ts";
 import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
-import { asHubError } from "./failures.ts";
+import { asHubError, RETRY_AFTER } from "./failures.ts";
 import { checkedChannels } from "./requested.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
 import { WsSink } from "./ws-sink.ts";
@@ -135,8 +135,9 @@ export class WsConnection {
     return channels;
   }
 
-  #refuse(id: string | number | undefined, { code, message }: HubError): void {
-    this.#send({ type: "error", ...(id === undefined ? {} : { id }), code, message });
+  #refuse(id: string | number | undefined, { code, message, retry }: HubError): void {
+    const later = retry ? { retry, retryAfter: RETRY_AFTER } : { retry };
+    this.#send({ type: "error", ...(id === undefined ? {} : { id }), code, message, ...later });
   }
 
   /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */

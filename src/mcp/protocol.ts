@@ -70,7 +70,7 @@ export function asMcpError(error: unknown): McpError {
     const { rpcCode, code, message, retry } = error;
     return new McpError(rpcCode, message, { data: { code, ...(retry ? { retry } : {}) }, cause: error.cause });
   }
-  return new McpError(CODES.internal, "Something failed on the server; its log says what", { cause: error });
+  return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
 }
 
 /** What somebody sent, to be named in a sentence: not all of it, and nothing that moves the cursor of a terminal. */

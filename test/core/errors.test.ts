@@ -26,6 +26,7 @@ describe("a failure", () => {
   it("is worth another try exactly where waiting helps", () => {
     const waiting = hubErrorCodes.filter((code) => new HubError(code, "").retry);
     assert.deepEqual(waiting.sort(), [
+      "INTERNAL",
       "LOG_UNAVAILABLE",
       "OVERLOADED",
       "REQUEST_TIMEOUT",

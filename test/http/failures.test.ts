@@ -24,11 +24,18 @@ describe("a failure inside the server", () => {
     const call = await server.request("/mcp/tools/call", { method: "POST", body });
     const frame = await frames.ask({ type: "publish", channel: "a", data: 1, id: 2 });
     const tool = await frames.ask({ type: "mcp_call", tool: "send_sse_message", arguments: { message: "x" }, id: 3 });
-    assert.deepEqual([publish.status, (publish.json() as { code: string }).code], [500, "INTERNAL"]);
+    const told = { code: "INTERNAL", retry: true };
+    const { code, retry } = publish.json() as { code: string; retry: boolean };
+    assert.deepEqual([publish.status, publish.headers["retry-after"], { code, retry }], [500, "2", told]);
     const { id, error } = call.json() as { id: number; error: { code: number; data: object } };
-    assert.deepEqual([call.status, id, error.code, error.data], [500, 1, -32603, { code: "INTERNAL" }]);
-    assert.deepEqual([frame.type, frame["id"], frame["code"]], ["error", 2, "INTERNAL"]);
-    assert.deepEqual([tool.type, tool["id"], tool["code"]], ["error", 3, "INTERNAL"]);
+    assert.deepEqual([call.status, id, error.code, error.data], [500, 1, -32603, told]);
+    for (const [answer, asked] of [
+      [frame, 2],
+      [tool, 3],
+    ] as const) {
+      const { message: _, ...rest } = answer;
+      assert.deepEqual(rest, { type: "error", id: asked, ...told, retryAfter: 2 });
+    }
     for (const answer of [publish.text, call.text, JSON.stringify(frame), JSON.stringify(tool)])
       assert.doesNotMatch(answer, /secret|var/);
     await until("four lines", () => readFileSync(logFile, "utf8").split("\n").length > 4);
@@ -42,10 +49,11 @@ describe("a failure inside the server", () => {
 });
 
 describe("a failure as it is told", () => {
-  it("has a title for every status there is", () => {
+  it("has a title for every status there is, and says whether to try again", () => {
     for (const code of hubErrorCodes) {
-      const { title, status, type, detail } = problem(new HubError(code, "Why."));
+      const { title, status, type, detail, retry } = problem(new HubError(code, "Why."));
       assert.notEqual(title, "Error", code);
+      assert.equal(retry, new HubError(code, "").retry, code);
       assert.deepEqual([type, detail, new HubError(code, "").status], ["about:blank", "Why.", status]);
     }
   });

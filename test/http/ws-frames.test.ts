@@ -139,7 +139,12 @@ describe("a frame", () => {
     ];
     for (const [frame, code, sentence] of bad) {
       const error = await reader.ask({ id: 5, ...frame });
-      assert.deepEqual([error.type, error["code"]], ["error", code], JSON.stringify(frame));
+      const { type, retry, retryAfter } = error;
+      assert.deepEqual(
+        [type, error["code"], retry, retryAfter],
+        ["error", code, false, undefined],
+        JSON.stringify(frame),
+      );
       assert.match(String(error["message"]), sentence);
       if (!("id" in frame)) assert.equal(error["id"], 5);
     }

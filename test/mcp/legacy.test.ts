@@ -442,7 +442,8 @@ describe("a session", { concurrency: true }, () => {
     await using opened = await open({ tools: [broken] });
     const { line, reported } = opened;
     const { error } = await line.ask("tools/call", { name: "broken" });
-    assert.deepEqual(error, { code: -32603, message: "Something failed on the server; its log says what" });
+    const data = { code: "INTERNAL", retry: true };
+    assert.deepEqual(error, { code: -32603, message: "Something failed on the server; its log says what", data });
     assert.deepEqual(reported, [failure]);
   });
 
