@@ -27,6 +27,7 @@ describe("the public surface", () => {
       "state",
       "subscribe",
       "tools",
+      "wake",
     ]);
   });
 

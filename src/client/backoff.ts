@@ -8,15 +8,16 @@ export interface BackoffOptions {
 }
 
 const FIRST = 1000;
-/** From the second failure on, whatever the first wait is. */
+/** From the second failure on, whatever the first wait is; and what a server can ask for. */
 const LEAST = 100;
+/** Milliseconds that a server can ask for, by `Retry-After` or `retry:`. */
+const LONGEST_ASKED = 60_000;
 
-/** Times that a caller gave, in milliseconds, by the names of the options. Throws a `RangeError` where one is none. */
-export function checkedTimes(times: Readonly<Record<string, number | undefined>>): void {
-  for (const [name, time] of Object.entries(times)) {
-    const least = name === "retry" ? 0 : 1;
-    if (time === undefined || time >= least) continue;
-    throw new RangeError(`${name} is ${String(time)}; give milliseconds, at least ${least}`);
+/** Numbers that a caller gave, by the names of the options. Throws a `RangeError` if one is less than `least`. */
+export function checkLeast(unit: string, numbers: Readonly<Record<string, number | undefined>>, least = 1): void {
+  for (const [name, number] of Object.entries(numbers)) {
+    if (number === undefined || number >= least) continue;
+    throw new RangeError(`${name} is ${String(number)}; give ${unit}, at least ${least}`);
   }
 }
 
@@ -38,11 +39,12 @@ export class Backoff {
 
   /** Milliseconds. */
   next({ retryAfter = 0 }: HubClientError): number {
-    const { first = this.retry ?? FIRST, most } = this.#options;
+    const { first = Math.min(Math.max(this.retry ?? FIRST, LEAST), LONGEST_ASKED), most } = this.#options;
     const failures = this.#failures++;
     const longest = Math.min(failures === 0 ? first : Math.max(first, LEAST) * 2 ** failures, most);
+    if (!(retryAfter > 0)) return Math.min(longest * (0.5 + Math.random() / 2), LONGEST_TIMER);
     // Those who were told the same time to come back must not all come at that time either.
-    const wait = retryAfter + (retryAfter > 0 ? Math.random() * first : longest * (0.5 + Math.random() / 2));
-    return Math.min(wait, LONGEST_TIMER);
+    const asked = Math.min(retryAfter, LONGEST_ASKED);
+    return asked + Math.random() * Math.min(first, most, asked);
   }
 }

@@ -1,4 +1,4 @@
-import { HubClientError, redirection, refusal } from "./error.ts";
+import { HubClientError, redirection, refusal, resolved } from "./error.ts";
 
 /** Headers as an object; a function is asked before every request, so that a token can be renewed. */
 export type Headers =
@@ -64,7 +64,8 @@ export class Door {
       ...(method === "POST" && { redirect: "manual" as const }),
       ...(body !== undefined && { body }),
     };
-    const response = await this.#fetch(url, init).catch((cause: unknown) => {
+    // A `fetch` of the caller's may not look at the signal.
+    const response = await orAborted(this.#fetch(url, init), signal).catch((cause: unknown) => {
       signal.throwIfAborted();
       throw new HubClientError("UNREACHABLE", `No hub answers at ${url.origin}${because(cause)}`, {
         final: false,
@@ -80,15 +81,18 @@ export class Door {
 /** What a promise gives, unless a signal aborts first. */
 export function orAborted<Result>(promise: Result | PromiseLike<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error));
-    Promise.resolve(promise).then(resolve, reject);
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    const settled = (): void => signal.removeEventListener("abort", abort);
+    Promise.resolve(promise).then(resolve, reject).finally(settled);
+    if (signal.aborted) abort();
   });
 }
 
 function baseOf(given: string | URL): string {
   // In a page, "/" is where the page came from.
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  const url = URL.canParse(String(given), page) ? new URL(given, page) : undefined;
+  const url = resolved(String(given), page);
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     const shown = JSON.stringify(String(given));
     throw new HubClientError("INVALID_URL", `${shown} is no address of a hub; use one such as http://localhost:8000`, {

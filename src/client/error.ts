@@ -1,9 +1,17 @@
+import { textOf } from "./body.ts";
+
+/** Bytes of an answer that says why something was refused. */
+const MOST = 65_536;
+/** Characters of the sentence in it. */
+const LONGEST_SENTENCE = 1000;
+
 /** The codes that the library itself gives; the server's own are added as they are, such as `TOO_MANY_CHANNELS`. */
 export type HubClientErrorCode =
   | "INVALID_URL"
   | "INVALID_PATTERN"
   | "INVALID_CHANNEL"
   | "NOT_A_HUB"
+  | "TOO_LARGE"
   | "REDIRECTED"
   | "UNAUTHORIZED"
   | "FORBIDDEN"
@@ -71,7 +79,7 @@ export function errorFrom({ code, message, ...rest }: HubClientErrorData): HubCl
 export function redirection(response: Response, base: string, url: URL): HubClientError {
   void response.body?.cancel().catch(() => {});
   const location = response.headers.get("location");
-  const there = location !== null && URL.canParse(location, url.href) ? new URL(location, url).href : undefined;
+  const there = location === null ? undefined : resolved(location, url.href)?.href;
   const path = url.href.slice(base.length);
   const moved = there?.endsWith(`/${path}`) ? there.slice(0, -path.length) : there;
   const where = moved === undefined ? "elsewhere, and the runtime does not tell where" : `to ${JSON.stringify(moved)}`;
@@ -82,10 +90,10 @@ export function redirection(response: Response, base: string, url: URL): HubClie
 /** What an answer means that is not the one hoped for. Takes its body. */
 export async function refusal(response: Response): Promise<HubClientError> {
   const { status } = response;
-  const { code, detail } = reasonIn(await response.text().catch(() => ""));
-  const retryAfter = milliseconds(response.headers.get("retry-after"));
-  // Whatever it says of itself: a server that fails, or is asked too much, may do better later.
-  const final = status < 500 && ![408, 425, 429].includes(status);
+  const { code, detail, retry } = reasonIn((await textOf(response, MOST).catch(() => "")) ?? "");
+  const retryAfter = milliseconds(response.headers);
+  // Unless a hub says so itself: a server that fails, or is asked too much, may do better later.
+  const final = retry === undefined ? status < 500 && ![408, 425, 429].includes(status) : !retry;
   // There is no such route, so whatever code it gives is not one of ours.
   const known = status === 404 || status === 405 ? "NOT_A_HUB" : (code ?? codeOf(status));
   const sentence = detail ?? `The server answered ${status} ${response.statusText}`.trimEnd();
@@ -100,28 +108,45 @@ function codeOf(status: number): HubClientErrorCode {
   return status === 400 || status === 413 || status === 422 ? "REFUSED" : "NOT_A_HUB";
 }
 
-/** The code and the sentence of a problem (RFC 9457) or of a JSON-RPC error. */
-function reasonIn(text: string): { readonly code?: string; readonly detail?: string } {
+/** The code and the sentence of a problem (RFC 9457) or of a JSON-RPC error, and whether a hub says to try again. */
+function reasonIn(text: string): { readonly code?: string; readonly detail?: string; readonly retry?: boolean } {
   try {
-    const { code, detail, error } = JSON.parse(text) as {
+    const { code, detail, retry, error } = JSON.parse(text) as {
       code?: unknown;
       detail?: unknown;
-      error?: { message?: unknown; data?: { code?: unknown } };
+      retry?: unknown;
+      error?: { message?: unknown; data?: { code?: unknown; retry?: unknown } };
     };
     const found = code ?? error?.data?.code;
     const said = detail ?? error?.message;
+    const again = retry ?? error?.data?.retry;
+    const isOurs = typeof found === "string" && /^[A-Z_]{1,64}$/.test(found);
     return {
-      ...(typeof found === "string" && /^[A-Z_]+$/.test(found) && { code: found }),
-      ...(typeof said === "string" && { detail: said }),
+      ...(isOurs && { code: found }),
+      ...(isOurs && typeof again === "boolean" && { retry: again }),
+      ...(typeof said === "string" && { detail: said.slice(0, LONGEST_SENTENCE) }),
     };
   } catch {
     return {};
   }
 }
 
-/** `Retry-After`: seconds, or a date. */
-function milliseconds(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const wait = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+/** An address, relative to another; undefined if it cannot be one. */
+export function resolved(address: string, base?: string): URL | undefined {
+  try {
+    return new URL(address, base);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `Retry-After`: seconds, or a date, which is of the server's clock. Undefined if it is neither. */
+function milliseconds(headers: Response["headers"]): number | undefined {
+  const given = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d+$/.test(given)) return Math.min(Number(given) * 1000, Number.MAX_SAFE_INTEGER);
+  // Parsers of dates take much else for one, such as -5.
+  if (!/^[a-z]{3}/i.test(given)) return undefined;
+  const sent = Date.parse(headers.get("date") ?? "");
+  const wait = Date.parse(given) - (Number.isNaN(sent) ? Date.now() : sent);
   return Number.isNaN(wait) ? undefined : Math.max(wait, 0);
 }

@@ -1,14 +1,22 @@
-import { SseParser, type SseEvent } from "../wire/sse.ts";
+import { SseParser, SseTooLong, type SseEvent } from "../wire/sse.ts";
 import type { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import type { Connection, ConnectionListener, Transport } from "./feed.ts";
 import type { Gap, Message } from "./message.ts";
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A bare `EventSource` names only the first, and is answered with a stream where it would give up after a refusal. */
+const ACCEPT = "text/event-stream, application/problem+json";
+
+/** Characters of a message, with its fields, unless another limit is given. */
+export const MOST: number = 32 * 1024 * 1024;
+
 /** Server-Sent Events by `fetch`, which unlike `EventSource` sends headers and tells why it failed. */
-export function eventsOf(door: Door): Transport {
+export function eventsOf(door: Door, most: number = MOST): Transport {
   return (patterns, after, listener): Connection => {
     const closing = new AbortController();
-    const read = readEvents(door, patterns, after, listener, closing.signal);
+    const read = readEvents(door, most, patterns, after, listener, closing.signal);
     const ended = read.then(
       () => undefined,
       (error: unknown) => {
@@ -23,6 +31,7 @@ export function eventsOf(door: Door): Transport {
 
 async function readEvents(
   door: Door,
+  most: number,
   patterns: readonly string[],
   after: string | undefined,
   listener: ConnectionListener,
@@ -38,15 +47,24 @@ async function readEvents(
     at = event.id;
     if (event.event === "live") live = true;
     listener.event(parsed(door, event));
-  });
-  const decoder = new TextDecoder();
+  }, most);
+  // The parser takes the byte order mark away.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     signal.throwIfAborted();
     if (done) throw new HubClientError("CONNECTION_LOST", "The server ended the connection", { final: false });
     listener.heard();
-    parser.feed(decoder.decode(value, { stream: true }));
+    try {
+      parser.feed(decoder.decode(value, { stream: true }));
+    } catch (error) {
+      if (!(error instanceof SseTooLong)) throw error;
+      const { id } = error;
+      // Passed over: there is no other way on than to begin after it.
+      if (id !== undefined) listener.event({ kind: "gap", gap: { reason: "too_large", after: id, resumed: id } });
+      throw tooLarge(door, id);
+    }
     if (signal.aborted) continue;
     if (parser.retry !== undefined) listener.told({ retry: parser.retry });
     const { lastId } = parser;
@@ -68,7 +86,7 @@ export async function streamOf(
 ): Promise<ReadableStream<Uint8Array>> {
   // As a parameter: with its header, a page of another origin would have to ask beforehand each time.
   const query = { format: "json", channel: patterns.join(","), last_event_id: after };
-  const response = await door.ask(door.url("events", query), { signal, headers: { accept: "text/event-stream" } });
+  const response = await door.ask(door.url("events", query), { signal, headers: { accept: ACCEPT } });
   const type = response.headers.get("content-type") ?? "nothing";
   if (response.body !== null && type.startsWith("text/event-stream")) return response.body;
   void response.body?.cancel().catch(() => {});
@@ -78,17 +96,34 @@ export async function streamOf(
 function parsed(door: Door, { event, data, id }: SseEvent): Parameters<ConnectionListener["event"]>[0] {
   try {
     if (event === "live") return { kind: "live", id };
-    if (event === "gap") return { kind: "gap", gap: JSON.parse(data) as Gap };
-    return { kind: "message", message: messageIn(JSON.parse(data)) };
+    if (event === "gap") return { kind: "gap", gap: gapIn(JSON.parse(data) as Fields) };
+    return { kind: "message", message: messageIn(JSON.parse(data) as Fields) };
   } catch (cause) {
     throw notAHub(door, "sends events that are no messages", cause);
   }
 }
 
 /** Throws where it is no message. */
-export function messageIn({ id, channel, event, data, sender, time, via }: Message): Message {
-  if (typeof channel !== "string" || typeof event !== "string") throw new TypeError("no message");
-  return { id, channel, event, data, sender, time, ...(via !== undefined && { via }) };
+export function messageIn(fields: Fields): Message {
+  const { id, channel, event, data, sender, time, via } = fields as Partial<Message>;
+  const isPlaced = id === null || typeof id === "string";
+  if (!isPlaced || typeof channel !== "string" || typeof event !== "string") throw new TypeError("no message");
+  return { id, channel, event, data, sender, time, ...(via !== undefined && { via }) } as Message;
+}
+
+/** Throws where it is no gap. */
+export function gapIn(fields: Fields): Gap {
+  const { reason, after, resumed } = fields as Partial<Gap>;
+  if (![reason, after, resumed].every((text) => typeof text === "string")) throw new TypeError("no gap");
+  return { reason, after, resumed } as Gap;
+}
+
+/** Final only as long as no hub has answered there, and if there is no place after it from which to go on. */
+export function tooLarge(door: Door, id: string | undefined): HubClientError {
+  const what = id === undefined ? "something" : `the message ${id}, which is passed over:`;
+  return new HubClientError("TOO_LARGE", `${door.base} sends ${what} larger than messageMost allows`, {
+    final: id === undefined,
+  });
 }
 
 /** Final only until a hub has answered there: later it is a proxy's page, or a network that wants a login. */

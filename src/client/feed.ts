@@ -45,8 +45,11 @@ export interface Feed {
   want(patterns: readonly string[], from: string | undefined): void;
   /** Tries again, and looks whether the connection lives; `suspect` where it probably does not. */
   wake(suspect: boolean): void;
-  /** Sends a frame where there is a live WebSocket; undefined where there is none. */
-  ask(frame: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> | undefined;
+  /** Sends a frame where there is a live WebSocket; undefined where there is none. Once it aborts, no one waits. */
+  ask(
+    frame: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, unknown>>> | undefined;
   close(): void;
 }
 

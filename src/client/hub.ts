@@ -1,11 +1,12 @@
-import { checkedTimes } from "./backoff.ts";
+import { checkLeast } from "./backoff.ts";
 import { firstOf, compareCursors } from "./cursor.ts";
-import { Door, type Headers } from "./door.ts";
+import { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import { eventsOf } from "./events.ts";
 import type { Feed, FeedEvent, HubState, StreamEvent } from "./feed.ts";
 import { Line, type LineOptions } from "./line.ts";
 import type { Receipt, Tool, ToolResult } from "./message.ts";
+import type { ConnectOptions } from "./options.ts";
 import { checkedPatterns, coverAll, unionOf } from "./pattern.ts";
 import { call, Reader } from "./reader.ts";
 import { Requests, type CallOptions, type PublishOptions } from "./requests.ts";
@@ -13,39 +14,6 @@ import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import { canShare, mayShare, Tabs } from "./tabs.ts";
 import { onWake } from "./wake.ts";
 import { webSocketOf } from "./web-socket.ts";
-
-export interface ConnectOptions {
-  /** How messages come. Default: `sse`. */
-  readonly transport?: "sse" | "websocket";
-  /**
-   * Headers of every request, or a function that is asked for them before each. Browsers send none with the handshake
-   * of a WebSocket. Default: none.
-   */
-  readonly headers?: Headers;
-  /**
-   * Whether tabs of one origin share one connection: those with the same address and, where it is text, the same
-   * text. Default: true in pages that have Web Locks and BroadcastChannel, unless `headers` are given, since another
-   * tab may be another person's.
-   */
-  readonly share?: boolean | string;
-  /** Milliseconds before the first attempt to come back. Default: what the server says with `retry:`, else 1000. */
-  readonly retry?: number;
-  /** Milliseconds between attempts at most. Default: 30 000. */
-  readonly retryMost?: number;
-  /**
-   * Milliseconds without a byte after which a connection counts as dead. Default: two and a half heartbeats, which
-   * are 37 500 over SSE, and over WebSocket what the server says.
-   */
-  readonly silence?: number;
-  /** Milliseconds a publication or a call may take, with all its attempts. Default: 60 000. */
-  readonly timeout?: number;
-  /** Closes the hub. */
-  readonly signal?: AbortSignal;
-  /** In place of the global one. */
-  readonly fetch?: typeof fetch;
-  /** Opens a WebSocket, in place of the global constructor; Node's own takes headers as a second argument. */
-  readonly webSocket?: (url: string) => WebSocket;
-}
 
 /** Where a reader reads. */
 interface Place {
@@ -72,7 +40,7 @@ export class Hub {
   #state: HubState = { kind: "idle" };
   #wanting = false;
 
-  /** Throws `INVALID_URL`, or a `RangeError` for a time that is none. */
+  /** Throws `INVALID_URL`, a `RangeError` for a number that is none, or a `TypeError` without the WebSocket it needs. */
   constructor(url: string | URL, options: ConnectOptions = {}) {
     const { transport = "sse", headers = {}, retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
     const door = new Door(url, {
@@ -81,10 +49,16 @@ export class Hub {
       webSocket: options.webSocket ?? ((address) => new WebSocket(address)),
     });
     const backoff = { first, most };
-    checkedTimes({ retry: first, retryMost: most, silence: options.silence, timeout });
-    const { silence, share = mayShare() && options.headers === undefined } = options;
-    this.#line = { door, transport: transport === "sse" ? eventsOf(door) : webSocketOf(door), backoff, silence };
-    this.#requests = new Requests({ door, backoff, timeout, closing: this.#closing.signal });
+    const { silence, messageMost, share = mayShare() && options.headers === undefined } = options;
+    checkLeast("milliseconds", { retryMost: most, silence, timeout });
+    checkLeast("milliseconds", { retry: first }, 0);
+    checkLeast("characters", { messageMost });
+    if (transport === "websocket" && options.webSocket === undefined && typeof WebSocket !== "function") {
+      throw new TypeError("This runtime has no WebSocket; give webSocket: a function that opens one, such as ws's");
+    }
+    const open = transport === "sse" ? eventsOf : webSocketOf;
+    this.#line = { door, transport: open(door, messageMost), backoff, silence };
+    this.#requests = new Requests({ door, backoff, timeout });
     this.#isShared = share !== false && canShare();
     const hear = (event: FeedEvent): void => this.#hear(event);
     this.#feed = this.#isShared
@@ -141,6 +115,11 @@ export class Hub {
     return this.#answered(this.#requests.call(name, input, options));
   }
 
+  /** Tries again at once whatever waits to be tried again, and looks whether the connection is alive. */
+  wake(): void {
+    this.#wake(false);
+  }
+
   /** Ends everything. */
   close(): void {
     this.#end();
@@ -159,6 +138,7 @@ export class Hub {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#stopWaking();
+    this.#requests.close();
     this.#feed.close();
     this.#setState({ kind: "closed", ...(error && { error }) });
     for (const reader of this.#readers.keys()) reader.end(error);
@@ -274,14 +254,15 @@ export class Hub {
     });
   }
 
-  /** A hub that answers is there again, so there is nothing to wait for. */
+  /** A hub that answers is there again, so there is nothing to wait for, unless it said when to come back. */
   async #answered<Answer>(answer: Promise<Answer>): Promise<Answer> {
     const known = await answer;
-    if (this.#state.kind === "waiting") this.#wake(false);
+    if (this.#state.kind === "waiting" && this.#state.error.retryAfter === undefined) this.#wake(false);
     return known;
   }
 
   #wake(suspect: boolean): void {
+    this.#requests.wake();
     this.#feed.wake(suspect);
     for (const { own } of this.#readers.values()) own?.wake(suspect);
   }

@@ -1,10 +1,12 @@
-import { Hub, type ConnectOptions } from "./hub.ts";
+import { Hub } from "./hub.ts";
+import type { ConnectOptions } from "./options.ts";
 
 export type { Headers } from "./door.ts";
 export { HubClientError, type HubClientErrorCode } from "./error.ts";
 export type { HubState } from "./feed.ts";
-export type { ConnectOptions, Hub } from "./hub.ts";
+export type { Hub } from "./hub.ts";
 export type { Gap, Message, Receipt, Tool, ToolResult } from "./message.ts";
+export type { ConnectOptions } from "./options.ts";
 export type { CallOptions, PublishOptions } from "./requests.ts";
 export type { SubscribeOptions, Subscription } from "./subscription.ts";
 

@@ -15,6 +15,8 @@ export interface LineOptions {
 
 /** Milliseconds between heartbeats where the server does not tell. */
 const HEARTBEAT = 15_000;
+/** The least and the most that a server can tell. */
+const HEARTBEATS = { least: 1000, most: 3_600_000 } as const;
 /** Refusals that are about what was asked for; all other final ones are about who asks, and where. */
 const ABOUT_PATTERNS = ["INVALID_PATTERN", "INVALID_CHANNEL", "TOO_MANY_CHANNELS"];
 
@@ -38,7 +40,7 @@ export class Line implements Feed {
   #renewed = false;
   #silence: number;
   #heard = 0;
-  /** Ends a wait; undefined where none may be ended. */
+  /** Ends a wait; undefined where there is none. */
   #endWait: (() => void) | undefined;
   #frozen = false;
   #thaw: () => void = () => {};
@@ -67,8 +69,8 @@ export class Line implements Feed {
     if (suspect || this.#quiet > this.#silence / 2) this.#connection?.close();
   }
 
-  ask(frame: Readonly<Record<string, unknown>>): ReturnType<Feed["ask"]> {
-    return this.#live ? this.#connection?.ask?.(frame) : undefined;
+  ask(...asked: Parameters<Feed["ask"]>): ReturnType<Feed["ask"]> {
+    return this.#live ? this.#connection?.ask?.(...asked) : undefined;
   }
 
   /** Forgets its place, too; it can be wanted from again. */
@@ -81,9 +83,9 @@ export class Line implements Feed {
     if (!this.#running) this.#listener({ kind: "state", state: { kind: "idle" } });
   }
 
-  /** Milliseconds in which nothing came. By the clock on the wall, which goes on while a machine sleeps. */
+  /** Milliseconds in which nothing came. The clock on the wall may be set meanwhile. */
   get #quiet(): number {
-    return Date.now() - this.#heard;
+    return performance.now() - this.#heard;
   }
 
   /** Reads other patterns, or from an earlier place. Until that is so, the place stays where it is. */
@@ -156,19 +158,8 @@ export class Line implements Feed {
   /** One connection from its beginning to its end. */
   async #connect(): Promise<HubClientError | undefined> {
     const { transport } = this.#options;
-    const { promise: silent, resolve: fallSilent } = Promise.withResolvers<HubClientError>();
-    const sentence = "Nothing came from the server, not even a heartbeat";
-    let isSuspect = false;
-    // Looks twice: where it was itself too busy to read, what came meanwhile is read after the first look.
-    const check = setInterval(
-      () => {
-        const isSilent = this.#quiet > (this.#silence * 7) / 8;
-        if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
-        isSuspect = isSilent;
-      },
-      Math.min(this.#silence / 8, LONGEST_TIMER),
-    );
-    this.#heard = Date.now();
+    this.#heard = performance.now();
+    const { silent, stop } = this.#watch();
     this.#asked = this.#patterns;
     const connection = transport(
       this.#patterns,
@@ -177,7 +168,7 @@ export class Line implements Feed {
     );
     this.#connection = connection;
     const error = await Promise.race([connection.ended, silent]);
-    clearInterval(check);
+    stop();
     this.#connection = undefined;
     this.#covered = false;
     this.#begun = false;
@@ -186,14 +177,41 @@ export class Line implements Feed {
     return error;
   }
 
+  /** Notices that nothing comes. */
+  #watch(): { readonly silent: Promise<HubClientError>; readonly stop: () => void } {
+    let fallSilent: (error: HubClientError) => void = () => {};
+    const silent = new Promise<HubClientError>((resolve) => (fallSilent = resolve));
+    const sentence = "Nothing came from the server, not even a heartbeat";
+    const every = Math.min(this.#silence / 8, LONGEST_TIMER);
+    let isSuspect = false;
+    let ahead = Date.now() - performance.now();
+    let woke = -Infinity;
+    const look = (): void => {
+      // The other clock may stand still while a machine sleeps. If the one on the wall went ahead of it, the machine
+      // may have slept, or the clock was set: a connection that lives has a heartbeat's time to show it.
+      const was = ahead;
+      ahead = Date.now() - performance.now();
+      if (ahead - was > every) woke = performance.now();
+      const isQuietSince = this.#heard < woke && performance.now() - woke > this.#silence / 2;
+      const isSilent = isQuietSince || this.#quiet > (this.#silence * 7) / 8;
+      // Looks twice: where it was itself too busy to read, what came meanwhile is read after the first look.
+      if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+      isSuspect = isSilent;
+    };
+    const timer = setInterval(look, every);
+    return { silent, stop: () => clearInterval(timer) };
+  }
+
   #listening(isCurrent: () => boolean): ConnectionListener {
     return {
       heard: () => {
-        this.#heard = Date.now();
+        this.#heard = performance.now();
       },
       told: ({ retry, heartbeat }) => {
         this.#backoff.retry = retry ?? this.#backoff.retry;
-        if (heartbeat !== undefined && heartbeat > 0) this.#silence = this.#options.silence ?? heartbeat * 2.5;
+        if (!(heartbeat !== undefined && heartbeat > 0)) return;
+        const beat = Math.min(Math.max(heartbeat, HEARTBEATS.least), HEARTBEATS.most);
+        this.#silence = this.#options.silence ?? beat * 2.5;
       },
       event: (event) => {
         if (isCurrent()) this.#take(event);
@@ -220,24 +238,24 @@ export class Line implements Feed {
 
   #isFinal({ code, final }: HubClientError): boolean {
     const { door } = this.#options;
-    if (code === "NOT_A_HUB") return !door.met;
+    if (code === "NOT_A_HUB" || code === "TOO_LARGE") return final && !door.met;
     if (code !== "UNAUTHORIZED" || !door.canRenew || this.#renewed) return final;
     // The headers may be better when they are asked for again, which is tried once.
     this.#renewed = true;
     return false;
   }
 
-  /** Waits for the next attempt. Where the server said when, nothing ends the wait but the end of the line. */
-  async #wait(failure: HubClientError): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const delay = this.#backoff.next(failure);
-    const timer = setTimeout(resolve, delay);
-    this.#endWait = () => {
-      if (failure.retryAfter === undefined || this.#patterns.length === 0) resolve();
-    };
-    this.#listener({ kind: "state", state: { kind: "waiting", until: Date.now() + delay, error: failure } });
-    await promise;
-    clearTimeout(timer);
+  /** Waits for the next attempt. */
+  async #wait(error: HubClientError): Promise<void> {
+    const delay = this.#backoff.next(error);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, delay);
+      this.#endWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#listener({ kind: "state", state: { kind: "waiting", until: Date.now() + delay, error } });
+    });
     this.#endWait = undefined;
   }
 }

@@ -13,6 +13,21 @@ export type Note =
   /** The leader, from its first word on; of two leaders the one with the later term is right. */
   | { readonly kind: "lead"; readonly term: number; readonly event?: FeedEvent };
 
+const EVENTS = ["cover", "message", "gap", "at", "live", "restart", "refused", "state"];
+
+/** What came over the channel of the tabs, where anything in a page can speak; undefined if it is no note. */
+export function noteIn(data: unknown): Note | undefined {
+  const note = (data ?? {}) as Note;
+  if (note.kind === "want") return typeof note.tab === "string" && areTexts(note.patterns) ? note : undefined;
+  if (note.kind !== "lead") return note.kind === "ask" || note.kind === "wake" ? note : undefined;
+  const isKnown = note.event === undefined || EVENTS.includes(note.event?.kind);
+  return typeof note.term === "number" && isKnown ? note : undefined;
+}
+
+function areTexts(values: unknown): boolean {
+  return Array.isArray(values) && values.every((value) => typeof value === "string");
+}
+
 /** An event that can go to another tab, where an error would arrive without its fields. */
 export function plain(event: FeedEvent): FeedEvent {
   const mayHoldError = event.kind === "state" || event.kind === "refused";

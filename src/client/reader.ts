@@ -1,3 +1,4 @@
+import { checkLeast } from "./backoff.ts";
 import { compareCursors } from "./cursor.ts";
 import { HubClientError } from "./error.ts";
 import type { Feed, FeedEvent, StreamEvent } from "./feed.ts";
@@ -48,6 +49,7 @@ export class Reader implements Subscription {
   #failReady: (error: unknown) => void = () => {};
 
   constructor(patterns: readonly string[], options: SubscribeOptions, events: ReaderEvents) {
+    checkLeast("messages", { buffer: options.buffer });
     this.patterns = patterns;
     // Empty where storage kept none.
     this.position = options.after || undefined;

@@ -1,4 +1,5 @@
 import { Backoff, type BackoffOptions } from "./backoff.ts";
+import { textOf } from "./body.ts";
 import { orAborted, type Asking, type Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import type { Feed } from "./feed.ts";
@@ -32,9 +33,10 @@ export interface RequestsOptions {
   readonly backoff: BackoffOptions;
   /** Milliseconds; what is longer than a timer runs is never over. */
   readonly timeout: number;
-  /** Ends everything. */
-  readonly closing: AbortSignal;
 }
+
+/** Bytes of an answer. */
+const MOST = 64 * 1024 * 1024;
 
 /** An answer from outside, of which nothing is known. */
 type Fields = Readonly<Record<string, unknown>> | null | undefined;
@@ -42,9 +44,24 @@ type Fields = Readonly<Record<string, unknown>> | null | undefined;
 /** What is asked of a hub once: publishing, and its tools. */
 export class Requests {
   readonly #options: RequestsOptions;
+  /** Ends each request that is not answered yet. */
+  readonly #running = new Set<() => void>();
+  /** Ends each wait for another attempt. */
+  readonly #waits = new Set<() => void>();
+  #closed = false;
 
   constructor(options: RequestsOptions) {
     this.#options = options;
+  }
+
+  /** Tries again at once what waits for that. */
+  wake(): void {
+    for (const end of this.#waits) end();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const end of this.#running) end();
   }
 
   /** Publishes by a frame where `feed` has a live WebSocket and no key is given; otherwise by a POST. */
@@ -55,7 +72,7 @@ export class Requests {
     const known = data ?? null;
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
-      const asked = key === undefined ? feed.ask(frame) : undefined;
+      const asked = key === undefined ? feed.ask(frame, bounds) : undefined;
       if (asked !== undefined) return ((await orAborted(asked, bounds)) as { message: Receipt }).message;
       const path = `channels/${channel}/messages`;
       const url = this.#options.door.url(path, { event, sender, ephemeral: ephemeral ? "true" : undefined });
@@ -98,22 +115,45 @@ export class Requests {
     let renewed = false;
     for (;;) {
       try {
-        const response = await door.ask(url, asking);
-        return await response.json().catch((cause: unknown) => {
-          asking.signal.throwIfAborted();
-          const isJson = response.headers.get("content-type")?.startsWith("application/json");
-          if (!isJson) throw this.#notAHub("answers with what is not JSON", cause);
-          throw new HubClientError("CONNECTION_LOST", `${door.base} broke off its answer`, { final: false, cause });
-        });
+        return await this.#json(await door.ask(url, asking), asking.signal);
       } catch (error) {
         if (!(error instanceof HubClientError)) throw error;
         const mayRenew: boolean = error.code === "UNAUTHORIZED" && door.canRenew && !renewed;
         renewed ||= mayRenew;
         if (mayRenew) continue;
         if (error.final || !again) throw error;
-        await pause(backoff.next(error), asking.signal);
+        await this.#wait(backoff.next(error), asking.signal);
       }
     }
+  }
+
+  async #json(response: Response, signal: AbortSignal): Promise<unknown> {
+    const { base } = this.#options.door;
+    let text: string | undefined;
+    try {
+      text = await orAborted(textOf(response, MOST), signal);
+      if (text !== undefined) return JSON.parse(text) as unknown;
+    } catch (cause) {
+      signal.throwIfAborted();
+      const isJson = response.headers.get("content-type")?.startsWith("application/json");
+      if (!isJson) throw this.#notAHub("answers with what is not JSON", cause);
+      throw new HubClientError("CONNECTION_LOST", `${base} broke off its answer`, { final: false, cause });
+    }
+    throw new HubClientError("TOO_LARGE", `${base} answers with more than ${MOST} bytes`, { final: true });
+  }
+
+  #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#waits.delete(end);
+        if (signal.aborted) reject(signal.reason as Error);
+        else resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      this.#waits.add(end);
+      signal.addEventListener("abort", end, { once: true });
+    });
   }
 
   #notAHub(what: string, cause?: unknown): HubClientError {
@@ -125,17 +165,31 @@ export class Requests {
     signal: AbortSignal | undefined,
     run: (bounds: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    const { timeout, closing } = this.#options;
-    const late = timeout > LONGEST_TIMER ? undefined : AbortSignal.timeout(timeout);
-    const bounds = AbortSignal.any([closing, late, signal].filter((one) => one !== undefined));
+    const { timeout } = this.#options;
+    const bounds = new AbortController();
+    let isLate = false;
+    const end = (): void => bounds.abort();
+    const late = (): void => {
+      isLate = true;
+      end();
+    };
+    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
+    this.#running.add(end);
+    signal?.addEventListener("abort", end);
     try {
-      bounds.throwIfAborted();
-      return await run(bounds);
+      if (this.#closed || signal?.aborted) end();
+      bounds.signal.throwIfAborted();
+      return await run(bounds.signal);
     } catch (error) {
       signal?.throwIfAborted();
-      if (closing.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
-      if (!late?.aborted) throw error;
+      if (this.#closed) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
+      if (!isLate) throw error;
       throw new HubClientError("TIMEOUT", `No answer within ${timeout} ms`, { final: false, cause: error });
+    } finally {
+      // Whatever is kept for longer keeps the request, and in some runtimes the process.
+      clearTimeout(timer);
+      this.#running.delete(end);
+      signal?.removeEventListener("abort", end);
     }
   }
 }
@@ -144,16 +198,6 @@ function isReceipt(answer: unknown): answer is Receipt {
   const { id, channel, time, receivers } = (answer ?? {}) as Partial<Record<keyof Receipt, unknown>>;
   const isKnown = id === null || typeof id === "string";
   return isKnown && typeof channel === "string" && typeof time === "string" && typeof receivers === "number";
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason as Error);
-    });
-  });
 }
 
 /** `randomUUID` is missing in pages that came over plain HTTP. */

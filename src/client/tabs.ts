@@ -1,7 +1,7 @@
 import { firstOf } from "./cursor.ts";
 import type { Feed, FeedEvent, FeedListener, HubState } from "./feed.ts";
 import { Line, type LineOptions } from "./line.ts";
-import { lively, plain, VERSION, type Note } from "./note.ts";
+import { lively, noteIn, plain, VERSION, type Note } from "./note.ts";
 import { unionOf } from "./pattern.ts";
 import { LONGEST_TIMER, onFreeze } from "./wake.ts";
 
@@ -82,8 +82,8 @@ export class Tabs implements Feed {
     else line.wake(suspect);
   }
 
-  ask(frame: Readonly<Record<string, unknown>>): ReturnType<Feed["ask"]> {
-    return (this.#alone ?? this.#line)?.ask(frame);
+  ask(...asked: Parameters<Feed["ask"]>): ReturnType<Feed["ask"]> {
+    return (this.#alone ?? this.#line)?.ask(...asked);
   }
 
   close(): void {
@@ -100,14 +100,16 @@ export class Tabs implements Feed {
     } catch {
       return this.#goAlone();
     }
-    this.#channel.addEventListener("message", (event) => this.#heardOf((event as Event & { data: Note }).data));
+    this.#channel.addEventListener("message", (event) => {
+      const note = noteIn((event as Event & { data: unknown }).data);
+      if (note !== undefined) this.#heardOf(note);
+    });
     this.#listener({ kind: "state", state: { kind: "connecting" } });
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     const every = this.#silence / 8;
     if (every <= LONGEST_TIMER) this.#watch = setInterval(() => this.#lookAfterLeader(), every);
     // Before it says a word, so that a leader that hears of it can tell whether it lives.
-    const { promise: life, resolve } = Promise.withResolvers<void>();
-    this.#endLife = resolve;
+    const life = new Promise<void>((resolve) => (this.#endLife = resolve));
     const channel = this.#channel;
     const live = (): Promise<void> => {
       if (this.#channel === channel) this.#tell({ kind: "want", tab: this.#tab, ...this.#wish });
@@ -153,10 +155,9 @@ export class Tabs implements Feed {
     this.#campaign = campaign;
     const lead = (): Promise<void> | undefined => {
       if (campaign.signal.aborted) return undefined;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#release = resolve;
+      const over = new Promise<void>((resolve) => (this.#release = resolve));
       this.#lead();
-      return promise;
+      return over;
     };
     const options = steal ? { steal } : { signal: campaign.signal };
     navigator.locks.request(this.#name, options, lead).catch((error: Error) => {
@@ -180,7 +181,7 @@ export class Tabs implements Feed {
   #lost(): void {
     if (this.#channel === undefined) return;
     this.#abdicate();
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     this.#stand(false);
     this.#listener({ kind: "restart", late: false });
   }
@@ -257,7 +258,7 @@ export class Tabs implements Feed {
 
   #heardLeader({ term, event }: Note & { kind: "lead" }): void {
     if (term < this.#term) return;
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     this.#asked = 0;
     if (term > this.#term) {
       this.#term = term;
@@ -271,12 +272,12 @@ export class Tabs implements Feed {
   /** A leader that says nothing is asked; one that does not answer has lost its line, or its mind. */
   #lookAfterLeader(): void {
     if (this.#line !== undefined) return;
-    const quiet = Date.now() - this.#heard;
+    const quiet = performance.now() - this.#heard;
     if (quiet < this.#silence / 2) return;
     this.#tell({ kind: "ask" });
     // A machine that slept finds everyone silent, and has to ask first, too.
     if (++this.#asked < ASKED || quiet < this.#silence) return;
-    this.#heard = Date.now();
+    this.#heard = performance.now();
     this.#asked = 0;
     this.#stand(true);
   }

@@ -23,10 +23,13 @@ export function onWake(wake: (suspect: boolean) => void): () => void {
     };
     document.addEventListener("visibilitychange", look, { signal });
   }
-  let last = Date.now();
+  // While a machine sleeps one of the two clocks may stand still, and the other one may be set.
+  const clocks = (): readonly number[] => [Date.now(), performance.now()];
+  let last = clocks();
   const timer = setInterval(() => {
-    const late = Date.now() - last > 2 * LOOK;
-    last = Date.now();
+    const now = clocks();
+    const late = now.some((time, clock) => time - (last[clock] as number) > 2 * LOOK);
+    last = now;
     // A hidden page's timers are late, too; whether the connection is silent tells the two apart.
     if (late) wake(false);
   }, LOOK);

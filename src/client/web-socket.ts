@@ -1,9 +1,8 @@
 import { CLOSE_CODES } from "../wire/frames.ts";
 import type { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
-import { messageIn, notAHub, streamOf } from "./events.ts";
+import { gapIn, messageIn, MOST, notAHub, streamOf, tooLarge } from "./events.ts";
 import type { Connection, ConnectionListener, Feed, Transport } from "./feed.ts";
-import type { Gap, Message } from "./message.ts";
 
 /** Any frame of either side. */
 type Frame = Readonly<Record<string, unknown>>;
@@ -14,10 +13,10 @@ interface Asked {
 }
 
 /** One WebSocket: subscribes by frames, so what it reads changes without a new connection. */
-export function webSocketOf(door: Door): Transport {
+export function webSocketOf(door: Door, most: number = MOST): Transport {
   return (patterns, after, listener) => {
     try {
-      return new Socket(door, patterns, after, listener);
+      return new Socket(door, most, patterns, after, listener);
     } catch (cause) {
       // A page may be forbidden to open it at all.
       return { ended: Promise.resolve(lost("UNREACHABLE", String(cause), cause)), close: () => {} };
@@ -28,6 +27,7 @@ export function webSocketOf(door: Door): Transport {
 class Socket implements Connection {
   readonly ended: Promise<HubClientError | undefined>;
   readonly #door: Door;
+  readonly #most: number;
   readonly #listener: ConnectionListener;
   readonly #socket: WebSocket;
   readonly #asked = new Map<number, Asked>();
@@ -39,8 +39,15 @@ class Socket implements Connection {
   readonly #closing = new AbortController();
   #end: (error: HubClientError | undefined) => void = () => {};
 
-  constructor(door: Door, patterns: readonly string[], after: string | undefined, listener: ConnectionListener) {
+  constructor(
+    door: Door,
+    most: number,
+    patterns: readonly string[],
+    after: string | undefined,
+    listener: ConnectionListener,
+  ) {
     this.#door = door;
+    this.#most = most;
     this.#patterns = patterns;
     this.#listener = listener;
     this.ended = new Promise((resolve) => {
@@ -68,9 +75,12 @@ class Socket implements Connection {
     if (dropped.length > 0) this.#send({ type: "unsubscribe", channels: dropped });
   };
 
-  readonly ask: NonNullable<Feed["ask"]> = (frame) => {
+  readonly ask: NonNullable<Feed["ask"]> = (frame, signal) => {
     if (!this.#welcomed) return undefined;
-    return new Promise((answered, failed) => this.#request(frame, { answered, failed }));
+    return new Promise((answered, failed) => {
+      const id = this.#request(frame, { answered, failed });
+      signal.addEventListener("abort", () => this.#asked.delete(id), { once: true });
+    });
   };
 
   close(): void {
@@ -85,10 +95,11 @@ class Socket implements Connection {
   }
 
   /** The answer is taken in its place among the messages, so by a callback and no promise. */
-  #request(frame: Frame, asked: Asked): void {
+  #request(frame: Frame, asked: Asked): number {
     const id = ++this.#number;
     this.#asked.set(id, asked);
     this.#send({ ...frame, id });
+    return id;
   }
 
   #send(frame: Frame): void {
@@ -97,6 +108,7 @@ class Socket implements Connection {
 
   #received(data: unknown): void {
     this.#listener.heard();
+    if (typeof data === "string" && data.length > this.#most) return this.#tooLarge(data);
     let frame: Frame;
     try {
       frame = JSON.parse(data as string) as Frame;
@@ -104,6 +116,13 @@ class Socket implements Connection {
     } catch (cause) {
       this.#end(notAHub(this.#door, "sends frames that are not the hub's", cause));
     }
+  }
+
+  /** A message that has a place is passed over; what else is too large has none. */
+  #tooLarge(text: string): void {
+    const id = /^\{"type":"message","id":"([^"]{1,128})"/.exec(text)?.[1];
+    if (id === undefined) this.#end(tooLarge(this.#door, undefined));
+    else this.#listener.event({ kind: "gap", gap: { reason: "too_large", after: id, resumed: id } });
   }
 
   #take(frame: Frame): void {
@@ -115,8 +134,8 @@ class Socket implements Connection {
       // From now on means from here on: what is published before the server reads the frame is not to be missed.
       this.#subscribe(this.#patterns, this.#after ?? (id as string));
     } else if (type === "message") {
-      this.#listener.event({ kind: "message", message: messageIn(frame as unknown as Message) });
-    } else if (type === "gap") this.#listener.event({ kind: "gap", gap: frame as unknown as Gap });
+      this.#listener.event({ kind: "message", message: messageIn(frame) });
+    } else if (type === "gap") this.#listener.event({ kind: "gap", gap: gapIn(frame) });
     else if (type === "live") this.#listener.event({ kind: "live", id: id as string });
     else if (type === "beat") this.#listener.event({ kind: "at", id: id as string });
     else {
@@ -159,7 +178,7 @@ function lost(code: string, sentence: string, cause?: unknown): HubClientError {
   return new HubClientError(code, sentence, { final: false, cause });
 }
 
-function errorIn({ code, message }: Frame): HubClientError {
-  const retried = ["LOG_UNAVAILABLE", "OVERLOADED", "SHUTTING_DOWN", "INTERNAL"].includes(code as string);
-  return new HubClientError(code as string, message as string, { final: !retried });
+function errorIn({ code, message, retry, retryAfter }: Frame): HubClientError {
+  const wait = typeof retryAfter === "number" ? retryAfter * 1000 : undefined;
+  return new HubClientError(String(code), String(message), { final: retry !== true, retryAfter: wait });
 }

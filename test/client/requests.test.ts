@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { describe, it } from "node:test";
 import { connect, type HubClientError } from "../../src/client/index.ts";
 import { needsBrowser, openBrowser } from "../support/browser.ts";
@@ -124,6 +125,88 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.equal(asked, 1);
   });
 
+  it("a wake ends the wait for another attempt", async () => {
+    const answers = [new Response("", { status: 503, headers: { "retry-after": "31536000" } }), Response.json(RECEIPT)];
+    await using hub = connect("http://localhost/", { fetch: async () => answers.shift() as Response });
+    const receipt = hub.publish("a", 1);
+    await until("it was refused", () => {
+      hub.wake();
+      return answers.length === 0;
+    });
+    assert.deepEqual(await receipt, RECEIPT);
+  });
+
+  it("reads no more of a refusal or an answer than it needs", async () => {
+    for (const [status, most] of [
+      [400, 2],
+      [200, 66],
+    ] as const) {
+      let sent = 0;
+      let isCancelled = false;
+      const part = Buffer.alloc(1024 * 1024, "x");
+      const fetch = async (): Promise<Response> => {
+        const pull = (body: ReadableStreamDefaultController): void => {
+          sent++;
+          body.enqueue(part);
+        };
+        const body = new ReadableStream({ pull, cancel: () => void (isCancelled = true) });
+        return new Response(body, { status, headers: { "content-type": "application/json" } });
+      };
+      await using hub = connect("http://localhost/", { fetch });
+      const { code, final } = await failure(hub.publish("a", 1));
+      assert.deepEqual([code, final, isCancelled], [status === 200 ? "TOO_LARGE" : "REFUSED", true, true]);
+      assert.ok(sent <= most, `${sent} MiB were read`);
+    }
+  });
+
+  it("is asked again exactly where the hub says so, and by its status where no hub says anything", async () => {
+    const answered = async (status: number, body: object): Promise<boolean> => {
+      const answers = [Response.json(body, { status }), Response.json(RECEIPT)];
+      await using hub = connect("http://localhost/", { fetch: async () => answers.shift() as Response, retry: 1 });
+      return await hub.publish("a", 1).then(
+        () => true,
+        () => false,
+      );
+    };
+    const code = "SOME_CODE";
+    assert.deepEqual(
+      await Promise.all([
+        answered(500, { code, retry: false }),
+        answered(409, { code, retry: true }),
+        answered(500, { code }),
+        answered(409, { code }),
+        answered(500, { error: { data: { code, retry: false } } }),
+        answered(409, { retry: true }),
+      ]),
+      [false, true, true, false, false, false],
+    );
+  });
+
+  it("[WS-3] over a WebSocket fails for now or for good, as the frame says", async () => {
+    await using rig = await HubRig.open();
+    await using hub = connect(rig.front.url, { transport: "websocket" });
+    await hub.subscribe("a").ready;
+    const large = await failure(hub.publish("a", "x".repeat(100_000)));
+    rig.server.hub.publish = () => Promise.reject(new Error("broken"));
+    const broken = await failure(hub.publish("a", 1));
+    assert.deepEqual(
+      [large, broken].map(({ code, final, retryAfter }) => [code, final, retryAfter]),
+      [
+        ["MESSAGE_TOO_LARGE", true, undefined],
+        ["INTERNAL", false, 2000],
+      ],
+    );
+  });
+
+  it("ends in time, and with its hub, where a fetch of the caller's looks at no signal", async () => {
+    await using hasty = connect("http://localhost/", { fetch: () => NEVER, timeout: 50 });
+    assert.equal((await failure(hasty.publish("a", 1))).code, "TIMEOUT");
+    const hub = connect("http://localhost/", { fetch: () => NEVER });
+    const error = failure(hub.publish("a", 1));
+    hub.close();
+    assert.equal((await error).code, "CLOSED");
+  });
+
   it("sends each header once, its own before yours, whatever case they are given in", async () => {
     const seen: unknown[] = [];
     const fetch = answering(RECEIPT, ({ headers }) => seen.push(headers));
@@ -156,5 +239,23 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     };
     await using other = connect("http://localhost/", { fetch: answering(RECEIPT), headers });
     assert.equal(await failure(other.publish("a", 1)), broken);
+  });
+});
+
+describe("what has been answered", () => {
+  it("leaves no timer and no listener behind", async (test) => {
+    const set = test.mock.method(globalThis, "setTimeout").mock;
+    const cleared = test.mock.method(globalThis, "clearTimeout").mock;
+    const { signal } = new AbortController();
+    const hub = connect("http://localhost/", { fetch: answering(RECEIPT), headers: async () => ({}) });
+    await Promise.all(Array.from({ length: 20 }, () => hub.publish("a", 1, { signal })));
+    const never = failure(connect("http://localhost/", { fetch: () => NEVER, signal: AbortSignal.abort() }).tools());
+    const over = new Set(cleared.calls.map((call) => call.arguments[0]));
+    const timers = set.calls.filter((call) => call.arguments[1] === 60_000).map((call) => call.result);
+    assert.equal(timers.length, 21);
+    assert.ok(timers.every((timer) => over.has(timer)));
+    assert.equal(getEventListeners(signal, "abort").length, 0);
+    assert.equal((await never).code, "CLOSED");
+    hub.close();
   });
 });

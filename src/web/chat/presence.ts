@@ -84,11 +84,11 @@ export class Presence {
   hear({ data, sender }: Message): void {
     const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
     if (state === "gone") this.#roster.forget(sender);
-    else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, Date.now());
+    else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, performance.now());
     this.#show();
     if (asks === true || state === "gone") this.#lookSoon();
     if (asks !== true || page === PAGE || this.#answer !== undefined) return;
-    const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - Date.now());
+    const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - performance.now());
     this.#answer = setTimeout(() => {
       this.#answer = undefined;
       if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", page: PAGE });
@@ -145,7 +145,7 @@ export class Presence {
 
   #say(word: Word, sender = this.#name()): void {
     if ((this.#readers ?? 0) > MOST_READERS) return;
-    this.#spoke = Date.now();
+    this.#spoke = performance.now();
     if (word.state === "here") this.#told = sender;
     if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
     // Nobody misses a word that is lost: there will be another.
@@ -157,7 +157,7 @@ export class Presence {
 
   #show(): void {
     if (this.#end.signal.aborted) return;
-    const { count, names, rest } = readersSentence(this.#readers, this.#roster.names(Date.now()), NAMES_SHOWN);
+    const { count, names, rest } = readersSentence(this.#readers, this.#roster.names(performance.now()), NAMES_SHOWN);
     const list = names.flatMap((name, index) => [index === 0 ? "" : ", ", nameOf(name)]);
     const who = names.length === 0 ? [] : [made("span", "names", ...list, rest)];
     element("readers", HTMLElement).replaceChildren(...(count === "" ? [] : [made("span", "", count)]), ...who);
