@@ -6,9 +6,12 @@ export type Headers =
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
 export interface DoorOptions {
-  readonly headers: Headers;
-  readonly fetch: typeof fetch;
-  readonly webSocket: (url: string) => WebSocket;
+  readonly headers?: Headers;
+  /** In place of the global one, and of the global constructor. */
+  readonly fetch?: typeof fetch;
+  readonly webSocket?: (url: string) => WebSocket;
+  /** Whether who reads through it only looks on. */
+  readonly watch?: boolean;
 }
 
 export interface Asking {
@@ -21,7 +24,9 @@ export interface Asking {
 /** Where a hub is, and how it is asked. */
 export class Door {
   readonly base: string;
-  readonly webSocket: DoorOptions["webSocket"];
+  readonly webSocket: (url: string) => WebSocket;
+  /** What a reader's address says of it: that it only looks on. */
+  readonly reading: { readonly watch?: "true" };
   /** Whether a hub has answered here; then what answers like something else is an accident on the way. */
   met = false;
   readonly #headers: Headers;
@@ -30,9 +35,10 @@ export class Door {
   /** Throws `INVALID_URL`. */
   constructor(url: string | URL, options: DoorOptions) {
     this.base = baseOf(url);
-    this.webSocket = options.webSocket;
-    this.#headers = options.headers;
-    this.#fetch = options.fetch;
+    this.webSocket = options.webSocket ?? ((address) => new WebSocket(address));
+    this.reading = options.watch ? { watch: "true" } : {};
+    this.#headers = options.headers ?? {};
+    this.#fetch = options.fetch ?? ((...request) => fetch(...request));
   }
 
   /** Whether a request that was refused as unauthorised may be made with other headers. */

@@ -85,7 +85,7 @@ export async function streamOf(
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
   // As a parameter: with its header, a page of another origin would have to ask beforehand each time.
-  const query = { format: "json", channel: patterns.join(","), last_event_id: after };
+  const query = { format: "json", channel: patterns.join(","), last_event_id: after, ...door.reading };
   const response = await door.ask(door.url("events", query), { signal, headers: { accept: ACCEPT } });
   const type = response.headers.get("content-type") ?? "nothing";
   if (response.body !== null && type.startsWith("text/event-stream")) return response.body;

@@ -42,12 +42,8 @@ export class Hub {
 
   /** Throws `INVALID_URL`, a `RangeError` for a number that is none, or a `TypeError` without the WebSocket it needs. */
   constructor(url: string | URL, options: ConnectOptions = {}) {
-    const { transport = "sse", headers = {}, retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
-    const door = new Door(url, {
-      headers,
-      fetch: options.fetch ?? ((...request) => fetch(...request)),
-      webSocket: options.webSocket ?? ((address) => new WebSocket(address)),
-    });
+    const { transport = "sse", retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
+    const door = new Door(url, options);
     const backoff = { first, most };
     const { silence, messageMost, share = mayShare() && options.headers === undefined } = options;
     checkLeast("milliseconds", { retryMost: most, silence, timeout });
@@ -62,7 +58,7 @@ export class Hub {
     this.#isShared = share !== false && canShare();
     const hear = (event: FeedEvent): void => this.#hear(event);
     this.#feed = this.#isShared
-      ? new Tabs(`${door.base} ${String(share)}`, this.#line, hear)
+      ? new Tabs(`${door.url("", door.reading).href} ${String(share)}`, this.#line, hear)
       : new Line(this.#line, hear);
     this.#stopWaking = onWake((suspect) => this.#wake(suspect));
     options.signal?.addEventListener("abort", () => this.close(), { signal: this.#closing.signal });

@@ -14,6 +14,8 @@ export interface ConnectOptions {
    * tab may be another person's.
    */
   readonly share?: boolean | string;
+  /** Only looks on, as a dashboard does: counts neither as a receiver nor as a reader. Default: false. */
+  readonly watch?: boolean;
   /** Milliseconds before the first attempt to come back. Default: what the server says with `retry:`, else 1000. */
   readonly retry?: number;
   /** Milliseconds between attempts at most. Default: 30 000. */

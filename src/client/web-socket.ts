@@ -57,7 +57,7 @@ class Socket implements Connection {
         this.#leave();
       };
     });
-    this.#socket = door.webSocket(door.url("ws", { channel: "" }).href.replace(/^http/, "ws"));
+    this.#socket = door.webSocket(door.url("ws", { channel: "", ...door.reading }).href.replace(/^http/, "ws"));
     this.#after = after;
     this.#socket.addEventListener("open", () => (this.#opened = true));
     this.#socket.addEventListener("message", ({ data }: { data: unknown }) => this.#received(data));

@@ -1,4 +1,4 @@
-import type { ChannelPattern } from "./channel.ts";
+import { isServerChannel, type ChannelPattern } from "./channel.ts";
 import type { Envelope, Format } from "./message.ts";
 import type { Sink } from "./sink.ts";
 import type { Stats } from "./stats.ts";
@@ -10,12 +10,23 @@ export interface Member {
   given: number;
 }
 
+/** What members that lack the same are given. */
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Uint8Array;
+  /** How many of its messages were published by someone: what the server itself says does not count. */
+  readonly counted: number;
+}
+
 /**
  * The live readers with the same channels and the same format. What is published is queued here once, and written to
  * the members in rounds: each gets all it has not been given yet in one piece, the same bytes for all who lack the same.
  */
 export class Audience {
   readonly patterns: readonly ChannelPattern[];
+  /** Whether its members only look on: they count as no readers. */
+  readonly watches: boolean;
   readonly #format: Format;
   readonly #members = new Set<Member>();
   #queue: Envelope[] = [];
@@ -25,10 +36,11 @@ export class Audience {
   #round: Iterator<Member> | undefined;
   /** Everyone will have been given this much when the round is over. */
   #roundGives = 0;
-  #piece: { readonly from: number; readonly to: number; readonly bytes: Uint8Array } | undefined;
+  #piece: Piece | undefined;
 
-  constructor(patterns: readonly ChannelPattern[], format: Format) {
+  constructor(patterns: readonly ChannelPattern[], format: Format, watches = false) {
     this.patterns = patterns;
+    this.watches = watches;
     this.#format = format;
   }
 
@@ -41,9 +53,9 @@ export class Audience {
     return this.#format.silent === true;
   }
 
-  /** Members that are given the messages themselves. */
+  /** Members that count as readers: they are given the messages themselves, and for themselves. */
   get receivers(): number {
-    return this.isSilent ? 0 : this.#members.size;
+    return this.isSilent || this.watches ? 0 : this.#members.size;
   }
 
   /** Whether anyone lacks anything. */
@@ -100,9 +112,9 @@ export class Audience {
     const end = this.#end;
     if (given === end) return false;
     member.given = end;
-    const bytes = this.#bytes(given, end);
+    const { bytes, counted } = this.#pieceOf(given, end);
     if (!this.isSilent) {
-      stats.delivered += end - given;
+      if (!this.watches) stats.delivered += counted;
       stats.bytes += bytes.length;
     }
     if (!member.sink.write(bytes)) onLag(member);
@@ -114,11 +126,12 @@ export class Audience {
   }
 
   /** Members are visited one after the other, so most of them lack what the one before lacked. */
-  #bytes(from: number, to: number): Uint8Array {
-    if (this.#piece?.from === from && this.#piece.to === to) return this.#piece.bytes;
-    const bytes = joined(this.#queue.slice(from - this.#before), this.#format);
-    this.#piece = { from, to, bytes };
-    return bytes;
+  #pieceOf(from: number, to: number): Piece {
+    if (this.#piece?.from === from && this.#piece.to === to) return this.#piece;
+    const due = this.#queue.slice(from - this.#before);
+    const counted = due.filter(({ message }) => !isServerChannel(message.channel)).length;
+    this.#piece = { from, to, bytes: joined(due, this.#format), counted };
+    return this.#piece;
   }
 
   #endRound(): void {

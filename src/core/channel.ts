@@ -17,6 +17,8 @@ export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 
 const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
+/** Before the name of a channel: where its readers tell each other that they are there. */
+const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const MAX_LENGTH = 128;
 
@@ -27,17 +29,31 @@ export function channelName(text: string): ChannelName {
   return text as ChannelName;
 }
 
+/**
+ * Checks the name of a channel to publish on. Of the server's own, `hub.presence.{channel}` takes what is not kept;
+ * throws `INVALID_MESSAGE` for what is, and `INVALID_CHANNEL` as `channelName` does.
+ */
+export function channelToPublish(text: string, ephemeral: boolean | undefined): ChannelName {
+  if (!isPresenceChannel(text)) return channelName(text);
+  if (ephemeral === true) return text as ChannelName;
+  throw new HubError(
+    "INVALID_MESSAGE",
+    `${PRESENCE}* takes only what is not kept; publish it with ephemeral set to true`,
+  );
+}
+
 /** Checks a pattern that came from outside; throws `INVALID_PATTERN`, naming the rule it breaks. */
 export function channelPattern(text: string): ChannelPattern {
   if (text === "*") return EVERYTHING;
   // The server's own channels are read like any other, each by its name.
-  if (READABLE.has(text)) return text as ChannelPattern;
+  if (READABLE.has(text) || isPresenceChannel(text)) return text as ChannelPattern;
   const name = text.endsWith(".*") ? text.slice(0, -2) : text;
   const broken = brokenRule(name, text.length);
   if (broken !== undefined) {
     const misplaced = name.includes("*") || text === ".*";
     const wider = isServerChannel(name) ? `${broken}; to read there are ${[...READABLE].join(" and ")}` : broken;
-    const rule = misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : wider;
+    const present = text.startsWith(PRESENCE) && `after ${PRESENCE} comes the name of one channel, such as orders.eu`;
+    const rule = present || (misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : wider);
     throw new HubError("INVALID_PATTERN", `Not a channel or pattern: ${quoted(text)}: ${rule}`);
   }
   return text as ChannelPattern;
@@ -67,6 +83,10 @@ export function patternsOver(channel: ChannelName): ChannelPattern[] {
 /** Whether it is one of the server's own, which only its exact name covers. */
 export function isServerChannel(channel: string): boolean {
   return channel === "hub" || channel.startsWith("hub.");
+}
+
+function isPresenceChannel(text: string): boolean {
+  return text.startsWith(PRESENCE) && brokenRule(text.slice(PRESENCE.length)) === undefined;
 }
 
 function brokenRule(name: string, length = name.length): string | undefined {

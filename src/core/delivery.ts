@@ -24,6 +24,8 @@ export interface DeliveryOptions {
 /** A reader that can be live. */
 export interface LiveReader extends Member {
   readonly channels: readonly ChannelPattern[];
+  /** It only looks on, and counts as no reader. */
+  readonly watches?: boolean;
   /** Set exactly while it is live. */
   audience: Audience | undefined;
 }
@@ -48,7 +50,7 @@ export class Delivery<Reader extends LiveReader> {
 
   /** Makes a reader live: it is given what is offered from now on. */
   join(reader: Reader): void {
-    reader.audience = this.routes.audience(reader.channels, reader.sink.format);
+    reader.audience = this.routes.audience(reader.channels, reader.sink.format, reader.watches);
     reader.audience.join(reader);
   }
 

@@ -86,7 +86,7 @@ export class Hub {
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
   subscribe(request: SubscribeRequest, sink: Sink): Subscription {
-    const subscription = new Subscription(sink, this.#numbered++, this.#delivered);
+    const subscription = new Subscription(sink, this.#numbered++, this.#delivered, request.watch === true);
     this.#subscriptions.add(subscription);
     if (this.#closed === undefined) {
       // A reader of nothing is live, so without a cursor it is live with its first channels, too.
@@ -155,9 +155,9 @@ export class Hub {
     return listChannels(this.#log, this.#delivery.routes, query);
   }
 
-  /** Live readers of a channel, by its name or by a pattern. */
-  readers(channel: ChannelName): number {
-    return this.#delivery.routes.readers(channel);
+  /** Live readers of a channel, by its name or by a pattern; `all`: with those that only look on. */
+  readers(channel: ChannelName, all = false): number {
+    return this.#delivery.routes.readers(channel, all);
   }
 
   /** The id of a message; undefined where it was not kept. */

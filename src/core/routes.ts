@@ -7,15 +7,15 @@ export class Routes {
   readonly #byFormat = new Map<Format, Map<string, Audience>>();
   readonly #byPattern = new Map<ChannelPattern, Set<Audience>>();
 
-  /** The audience of these channels in this format, made where there is none. */
-  audience(patterns: Iterable<ChannelPattern>, format: Format): Audience {
+  /** The audience of these channels in this format, made where there is none; `watches`: of those that only look on. */
+  audience(patterns: Iterable<ChannelPattern>, format: Format, watches = false): Audience {
     const sorted = [...patterns].sort();
-    const key = sorted.join(",");
+    const key = keyOf(sorted, watches);
     let byKey = this.#byFormat.get(format);
     if (byKey === undefined) this.#byFormat.set(format, (byKey = new Map()));
     let audience = byKey.get(key);
     if (audience === undefined) {
-      audience = new Audience(sorted, format);
+      audience = new Audience(sorted, format, watches);
       byKey.set(key, audience);
       for (const pattern of sorted) {
         const audiences = this.#byPattern.get(pattern);
@@ -30,7 +30,7 @@ export class Routes {
   leave(audience: Audience, member: Member): void {
     audience.leave(member);
     if (audience.size > 0) return;
-    this.#byFormat.get(member.sink.format)?.delete(audience.patterns.join(","));
+    this.#byFormat.get(member.sink.format)?.delete(keyOf(audience.patterns, audience.watches));
     for (const pattern of audience.patterns) {
       const audiences = this.#byPattern.get(pattern);
       audiences?.delete(audience);
@@ -46,12 +46,12 @@ export class Routes {
     }
   }
 
-  /** Live readers of a channel, without those that are only told that something came. */
-  readers(channel: ChannelName): number {
+  /** Live readers of a channel, but those that are only told that something came; and, without `all`, that only look on. */
+  readers(channel: ChannelName, all = false): number {
     const audiences = new Set<Audience>();
     this.each(channel, (audience) => audiences.add(audience));
     let readers = 0;
-    for (const audience of audiences) readers += audience.receivers;
+    for (const audience of audiences) readers += all && !audience.isSilent ? audience.size : audience.receivers;
     return readers;
   }
 
@@ -65,4 +65,8 @@ export class Routes {
       }
     }
   }
+}
+
+function keyOf(patterns: readonly ChannelPattern[], watches: boolean): string {
+  return `${watches ? "watch:" : ""}${patterns.join(",")}`;
 }

@@ -1,8 +1,8 @@
 /** What a hub has done since it opened. Counters only ever grow. */
 export class Stats {
-  /** Messages published, ephemeral ones included. */
+  /** Messages published, ephemeral ones included; those of the server's own channels are not. */
   published = 0;
-  /** Messages handed to live readers, one per reader. */
+  /** Messages handed to live readers, one per reader; neither those of the server's own channels nor to who looks on. */
   delivered = 0;
   /** Messages handed to readers that were catching up. */
   replayed = 0;

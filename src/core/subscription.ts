@@ -7,6 +7,8 @@ export interface SubscribeRequest {
   readonly channels: readonly ChannelPattern[];
   /** A cursor as text, or `earliest`; what is not a cursor of this log is answered with a gap. Absent: from now on. */
   readonly after?: string | undefined;
+  /** It only looks on: it gets everything and counts as no reader. Said once, when it subscribes. */
+  readonly watch?: boolean | undefined;
 }
 
 /**
@@ -17,6 +19,7 @@ export class Subscription implements Member {
   readonly sink: Sink;
   /** Counts up from 0 over the hub's life; spreads the heartbeats. */
   readonly number: number;
+  readonly watches: boolean;
   /** Each channel or pattern it reads, with the offset behind which it wants messages while it is catching up. */
   readonly wants: Map<ChannelPattern, number> = new Map();
   /** While catching up: everything up to here has been given to the sink, or was not wanted. */
@@ -32,9 +35,10 @@ export class Subscription implements Member {
   /** While catching up: heartbeats that passed since its socket last took a whole page. */
   beatsWaited = 0;
 
-  constructor(sink: Sink, number: number, position: number) {
+  constructor(sink: Sink, number: number, position: number, watches = false) {
     this.sink = sink;
     this.number = number;
+    this.watches = watches;
     this.position = position;
   }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
+import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
@@ -28,7 +28,7 @@ const receipt = z.object({
   id: z.string().nullable(),
   channel: z.string(),
   time: z.iso.datetime(),
-  receivers: z.int().describe("Live readers it was offered to"),
+  receivers: z.int().describe("Live readers it was offered to, without those that only look on"),
 });
 const pageQuery = z.object({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
@@ -142,7 +142,7 @@ async function publish(
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
   }
   const item = draft(
-    { channel: channelName(name), data: request.body, event, sender, ephemeral: isEphemeral, key },
+    { channel: channelToPublish(name, isEphemeral), data: request.body, event, sender, ephemeral: isEphemeral, key },
     limits.message,
   );
   const { id = null, message: kept, receivers, repeated } = await hub.publish(item);

@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { Format, Message } from "../core/message.ts";
 import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
-import { queryOf, requestedChannels } from "./requested.ts";
+import { queryOf, requestedChannels, requestedWatch } from "./requested.ts";
 import { SseSink } from "./sse-sink.ts";
 import { freeSocket, STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
 
@@ -25,6 +25,7 @@ const query = z.object({
     .string()
     .optional()
     .describe("A cursor to resume from, or `earliest`; the Last-Event-ID header comes first"),
+  watch: z.string().optional().describe("true: looks on, and counts neither as a receiver nor as a reader"),
 });
 
 const resumeHeaders = z.looseObject({
@@ -51,6 +52,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     if (channels.length === 0)
       throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
     const after = firstOf(request.headers["last-event-id"]) ?? asked.get("last_event_id") ?? undefined;
+    const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
     socket.once("close", context.connections.enter("sse"));
     reply.hijack();
@@ -63,7 +65,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       takeSocket(socket, reply);
       socket.write(streamHead(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));
       const sink = new SseSink(socket, asked.get("format") === "json" ? JSON_FORM : TEXT);
-      const subscription = hub.subscribe({ channels, ...(fromNow ? {} : { after }) }, sink);
+      const subscription = hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
       socket.once("close", () => hub.unsubscribe(subscription));
     });
   });

@@ -29,7 +29,7 @@ export function metrics(app: FastifyInstance, hub: Hub, connections: Connections
   counter(
     registry,
     "messages_delivered_total",
-    "Messages handed to live readers, one per reader",
+    "Messages handed to live readers, one per reader; not to those that only look on",
     () => stats.delivered,
   );
   counter(

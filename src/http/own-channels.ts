@@ -36,7 +36,7 @@ export class OwnChannels {
   }
 
   #publish(channel: ChannelName, event: string, data: () => unknown): void {
-    if (this.#hub.readers(channel) === 0) return;
+    if (this.#hub.readers(channel, true) === 0) return;
     const draft = { channel, event, data: JSON.stringify(data()), sender: "hub", ephemeral: true };
     this.#last = this.#hub.publish(draft).catch(() => {
       // The log is closed or in trouble; /health says so.

@@ -22,6 +22,15 @@ export function checkedChannels(words: readonly string[], most: number): readonl
   return [...new Set(words.map(channelPattern))];
 }
 
+/** Whether `?watch=` asks to look on without counting as a reader. Throws `INVALID_INPUT` for what is neither. */
+export function requestedWatch(query: URLSearchParams): boolean {
+  const given = query.get("watch") ?? "";
+  if (!["", "true", "false"].includes(given)) {
+    throw new HubError("INVALID_INPUT", `watch is ${JSON.stringify(given.slice(0, 32))}; use true or false`);
+  }
+  return given === "true";
+}
+
 /** The query of a request's URL. */
 export function queryOf(url: string): URLSearchParams {
   const start = url.indexOf("?");

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import { channelName, type ChannelPattern } from "../core/channel.ts";
+import { channelToPublish, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft } from "../core/message.ts";
-import type { Subscription } from "../core/subscription.ts";
+import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
 import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
@@ -32,8 +32,7 @@ export class WsConnection {
     ws: WebSocket,
     socket: Socket,
     context: HttpContext,
-    channels: readonly ChannelPattern[],
-    after: string | undefined,
+    asked: SubscribeRequest,
     report: (error: unknown) => void,
   ) {
     this.#ws = ws;
@@ -46,11 +45,10 @@ export class WsConnection {
       name: "sse-mcp-server",
       version,
       id: hub.cursor(),
-      channels,
+      channels: asked.channels,
       heartbeatSeconds: heartbeat,
     });
-    const resume = after === undefined || after === "" ? {} : { after };
-    this.#subscription = hub.subscribe({ channels, ...resume }, new WsSink(ws, socket));
+    this.#subscription = hub.subscribe(asked, new WsSink(ws, socket));
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
     ws.on("close", () => {
       this.#gone.abort();
@@ -105,10 +103,11 @@ export class WsConnection {
       }
       case "publish": {
         const { data, event, sender = this.#context.principal().subject, ephemeral } = frame;
-        const item = draft({ channel: channelName(frame.channel), data, event, sender, ephemeral }, limits.message);
+        const channel = channelToPublish(frame.channel, ephemeral);
+        const item = draft({ channel, data, event, sender, ephemeral }, limits.message);
         const { id = null, message, receivers } = await hub.publish(item);
         const time = new Date(message.time).toISOString();
-        return answer({ type: "published", message: { id, channel: item.channel, time, receivers } });
+        return answer({ type: "published", message: { id, channel, time, receivers } });
       }
       case "subscribe": {
         const channels = this.#added(frame.channels);

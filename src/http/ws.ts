@@ -4,11 +4,12 @@ import type { FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
+import type { SubscribeRequest } from "../core/subscription.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, problem, rawProblem } from "./failures.ts";
 import { lastWords } from "./last-words.ts";
 import { checkCaller } from "./origin.ts";
-import { queryOf, requestedChannels } from "./requested.ts";
+import { queryOf, requestedChannels, requestedWatch } from "./requested.ts";
 import { WsConnection } from "./ws-connection.ts";
 import { clientFrame } from "./ws-frames.ts";
 
@@ -18,6 +19,7 @@ const query = z.object({
     .optional()
     .describe("As for /events; empty for none at first"),
   last_event_id: z.string().optional().describe("A cursor to resume from, or `earliest`"),
+  watch: z.string().optional().describe("As for /events"),
 });
 
 /** Milliseconds a client has to answer a close frame. */
@@ -63,7 +65,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
       const admitted = admit(request, context);
       socket.once("close", admitted.leave);
       server.handleUpgrade(request, socket, rest, (client) => {
-        new WsConnection(client, socket, context, admitted.channels, admitted.after, (error) => {
+        new WsConnection(client, socket, context, admitted.asked, (error) => {
           app.log.error(error, "a frame failed");
         });
       });
@@ -74,8 +76,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
 }
 
 interface Admitted {
-  readonly channels: ReturnType<typeof requestedChannels>;
-  readonly after: string | undefined;
+  readonly asked: SubscribeRequest;
   readonly leave: () => void;
 }
 
@@ -87,5 +88,7 @@ function admit(request: IncomingMessage, context: HttpContext): Admitted {
   if (path !== "/ws") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
   const asked = queryOf(url);
   const channels = requestedChannels(asked, context.limits.channels);
-  return { channels, after: asked.get("last_event_id") ?? undefined, leave: context.connections.enter("websocket") };
+  const after = asked.get("last_event_id") || undefined;
+  const watch = requestedWatch(asked);
+  return { asked: { channels, after, watch }, leave: context.connections.enter("websocket") };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { channelPattern, LOGS_CHANNEL, STATS_CHANNEL, type ChannelPattern } from "../core/channel.ts";
+import { channelPattern, isServerChannel, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
@@ -30,7 +30,7 @@ export const waitForMessages: Tool = tool({
       throw new HubError("TOO_MANY_CHANNELS", `channels names ${channels.length}; at most ${most} are allowed`);
     }
     const patterns = channels.map(channelPattern);
-    const own = patterns.find((pattern) => pattern === STATS_CHANNEL || pattern === LOGS_CHANNEL);
+    const own = patterns.find(isServerChannel);
     if (own !== undefined) {
       throw new HubError("INVALID_INPUT", `channels names ${own}, whose messages are not kept; read it at /events`);
     }

@@ -698,6 +698,21 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    title: "only looks on where it is told to: it gets everything, and counts as no receiver",
+    async run(world) {
+      await using watcher = connect(world, { watch: true });
+      await using hub = connect(world);
+      const all = collect(watcher, "*");
+      await all.subscription.ready;
+      equal((await hub.publish("a", 1)).receivers, 0);
+      const own = collect(hub, "a");
+      await own.subscription.ready;
+      equal((await hub.publish("a", 2)).receivers, 1);
+      await until("all came", () => all.data.length === 2 && own.data.length === 1);
+      equal([all.data, own.data], [[1, 2], [2]]);
+    },
+  },
+  {
     title: "publishes with a receipt, with all it can say, and once where an answer is lost",
     async run(world) {
       await using hub = connect(world);
