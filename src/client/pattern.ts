@@ -6,7 +6,7 @@ const PATTERN = /^(?:\*|[\w-]+(?:\.[\w-]+)*(?:\.\*)?)$/;
 /** Throws `INVALID_CHANNEL`. What else a channel may not be, the server knows. */
 export function checkChannel(given: string): void {
   if (CHANNEL.test(given)) return;
-  const sentence = `Not a channel: ${JSON.stringify(given)}; use words joined by dots, such as orders.eu`;
+  const sentence = `Not a channel: ${JSON.stringify(given)}; use words joined by dots, of letters A–Z, digits, - and _, such as orders.eu`;
   throw new HubClientError("INVALID_CHANNEL", sentence, { final: true });
 }
 

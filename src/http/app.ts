@@ -15,7 +15,7 @@ import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
 import { checkCaller, isOriginAllowed } from "./origin.ts";
-import { pages } from "./pages.ts";
+import { MISSING, pages } from "./pages.ts";
 import { rpc } from "./rpc.ts";
 import { SECURITY_HEADERS } from "./security.ts";
 import { ws } from "./ws.ts";
@@ -97,6 +97,10 @@ export async function createApp({
       ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
       : new HubError("NOT_FOUND", `There is no ${method} ${url.slice(0, LONGEST_SHOWN)}; see /docs`);
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
+    // A browser that goes to an address names this first; whoever calls a route does not.
+    else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
+      return reply.status(known.status).header("content-type", "text/html; charset=utf-8").send(MISSING);
+    }
     return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
   });
 

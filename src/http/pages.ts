@@ -17,6 +17,9 @@ const PAGES: Readonly<Record<string, string>> = {
   "/dashboard": "dashboard.html",
 };
 
+/** What a browser shows of an address that is not there. */
+export const MISSING: string = readFileSync(new URL("missing.html", PUBLIC), "utf8");
+
 /** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
   const options = { index: false, decorateReply: false, schemaHide: true } as const;
@@ -24,6 +27,10 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
     await scope.register(fastifyCompress, { encodings: ["gzip", "br"], globalDecompression: false });
     await scope.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
     await scope.register(fastifyStatic, { root: PLOTS, prefix: "/assets/uplot/", ...options });
+  });
+  const icon = readFileSync(new URL("icon.svg", PUBLIC));
+  app.get("/favicon.ico", { schema: { hide: true } }, (_, reply) => {
+    return reply.header("content-type", "image/svg+xml").send(icon);
   });
   for (const [path, file] of Object.entries(PAGES)) {
     const page = readFileSync(new URL(file, PUBLIC), "utf8");

@@ -2,11 +2,13 @@
 import { connect, HubClientError } from "../client/index.ts";
 import { Banner } from "./chat/banner.ts";
 import { ChannelList } from "./chat/channel-list.ts";
+import { whyNoChannel } from "./chat/channel-name.ts";
 import { Composer } from "./chat/composer.ts";
+import { onKeys } from "./chat/keys.ts";
 import { Nickname } from "./chat/nickname.ts";
 import { showOutbox } from "./chat/outbox-rows.ts";
 import { Outbox } from "./chat/outbox.ts";
-import { knock, Presence } from "./chat/presence.ts";
+import { Presence } from "./chat/presence.ts";
 import { Room } from "./chat/room.ts";
 import { Stored } from "./chat/stored.ts";
 import { Timeline } from "./chat/timeline.ts";
@@ -19,6 +21,8 @@ const heading = element("channel", HTMLElement);
 const newest = element("newest", HTMLButtonElement);
 const lastOpen = new Stored("open", (value) => (typeof value === "string" ? value : "default"));
 
+/** Where a keyboard is at hand, and the focus brings up none on the screen. */
+const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)");
 /** Milliseconds within which a count is shown. */
 const COUNT_WITHIN = 50;
 
@@ -67,7 +71,10 @@ newest.addEventListener("click", () => {
   else timeline.toEnd();
   element("log", HTMLElement).focus();
 });
-addEventListener("hashchange", () => void follow());
+addEventListener("hashchange", () => {
+  follow();
+  if (hasKeyboard.matches) composer.focus();
+});
 for (const event of ["focus", "blur"]) addEventListener(event, () => look());
 document.addEventListener("visibilitychange", () => look());
 
@@ -78,20 +85,39 @@ document.querySelector("main")?.addEventListener("click", ({ target }) => {
   if (!(target instanceof Node && toggle.contains(target))) showPanel(false);
 });
 panel.addEventListener("keydown", ({ key }) => {
-  if (key !== "Escape" || toggle.ariaExpanded !== "true") return;
+  if (key !== "Escape") return;
+  list.clear();
+  if (toggle.ariaExpanded !== "true") return composer.focus();
   showPanel(false);
   toggle.focus();
 });
+const skip = element("skip", HTMLAnchorElement);
+skip.hidden = false;
+skip.addEventListener("click", (event) => {
+  // Its address is that of a channel here.
+  event.preventDefault();
+  composer.focus();
+});
+onKeys({
+  write: () => composer.focus(),
+  find: () => {
+    // Elsewhere it is there at all times.
+    if (toggle.checkVisibility()) showPanel(true);
+    list.find();
+  },
+  step: (by) => open(list.next(by)),
+});
 
-void follow();
+follow();
+if (hasKeyboard.matches && document.activeElement === document.body) composer.focus();
 watch.follow(list.channels);
 void outbox.send();
 
 /** Opens what the address names. */
-async function follow(): Promise<void> {
+function follow(): void {
   try {
     const named = decoded(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
-    await join(named ?? lastOpen.get());
+    join(named ?? lastOpen.get());
   } catch (error) {
     if (channel === "") open("default");
     labelled(element("refused", HTMLElement), (error as Error).message);
@@ -114,9 +140,10 @@ function sayUntil(error: HubClientError): never {
   throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
 }
 
-/** Opens a channel; rejects with a sentence where it is none. */
-async function join(name: string): Promise<void> {
-  if (!list.channels.includes(name)) await knock(hub, name, nickname.name);
+/** Opens a channel; throws with a sentence where it is none. */
+function join(name: string): void {
+  const why = whyNoChannel(name);
+  if (why !== undefined) throw new Error(why);
   open(name);
 }
 
@@ -126,6 +153,7 @@ function open(name: string): void {
     channel = name;
     lastOpen.set(name);
     heading.textContent = name;
+    heading.classList.add("named");
     room?.close();
     room = undefined;
     presence?.close();
@@ -134,10 +162,8 @@ function open(name: string): void {
       channel: name,
       hub,
       timeline,
-      presence,
       claim: (message) => outbox.claim(message),
       mark: watch.mark(name),
-      entered: () => presence?.enter(),
       shown: () => outbox.settle(),
     });
     composer.open(name);

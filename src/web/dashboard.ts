@@ -1,4 +1,4 @@
-// The dashboard: what the server does, live. It reads hub.stats, hub.logs and all channels like any other reader.
+// The dashboard: what the server does, live. It reads hub.stats, hub.logs and all channels, and counts as no reader.
 import { connect, type Hub, type HubState, type Message } from "../client/index.ts";
 import { Channels, type ListedChannel } from "./dashboard/channels.ts";
 import { onOffline } from "./offline.ts";
@@ -41,7 +41,7 @@ onOffline((offline) => {
 });
 
 function come(): void {
-  hub = connect("/");
+  hub = connect("/", { watch: true });
   hub.onState((state) => {
     // What has just become live is no longer offline, whatever the browser says.
     if (state.kind === "live") isOffline = false;
@@ -76,7 +76,7 @@ function tell(state: HubState): void {
   else if (state.kind === "waiting") {
     say("off", `${state.error.message}; trying again. What is shown is as it was last.`);
   } else if (state.kind === "live") {
-    say("on", "Live: this page is one of the readers it shows.");
+    say("on", "Live: this page is one of the connections, and no channel's reader.");
     if (away !== undefined) tail.remark(`Nobody looked from ${clock(away)} to ${clock(Date.now())}`);
     away = undefined;
     channels.rates.clear();

@@ -4,12 +4,21 @@ const WHOLE = new Intl.NumberFormat();
 const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const HUNDREDTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
+const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+/** From here on a number is told in thousands or millions where there is little room. */
+export const COMPACT_FROM = 10_000;
+
 /** What stands where there is no value. */
 const NOTHING = "–";
 
 /** A number of things. */
 export function count(value: number): string {
   return Number.isFinite(value) ? WHOLE.format(Math.round(value)) : NOTHING;
+}
+
+/** A number of things where there is little room. */
+export function compact(value: number): string {
+  return Number.isFinite(value) && value >= COMPACT_FROM ? SHORT.format(value) : count(value);
 }
 
 /** A number with as many places as tell something. */

@@ -12,12 +12,14 @@ export function labelled(target: HTMLElement, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** Has a button go down and up again; `change` is told whether it is down. */
-export function onPress(button: HTMLButtonElement, change: (pressed: boolean) => void): void {
+/** Has a button pause something and resume it, and say which of the two it does next. */
+export function onPause(button: HTMLButtonElement, change: (paused: boolean) => void): void {
+  let paused = false;
   button.addEventListener("click", () => {
-    const pressed = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(pressed));
-    change(pressed);
+    paused = !paused;
+    button.textContent = paused ? "Resume" : "Pause";
+    button.classList.toggle("paused", paused);
+    change(paused);
   });
 }
 

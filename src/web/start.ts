@@ -10,6 +10,8 @@ import { tabs } from "./tabs.ts";
 
 const CHANNEL = "default";
 const MOST_SHOWN = 20;
+/** Pixels from the end of the list that count as being there. */
+const NEAR = 40;
 /** Milliseconds for which nobody need know that it takes a while. */
 const PATIENCE = 500;
 
@@ -19,6 +21,7 @@ const form = element("say", HTMLFormElement);
 const field = element("text", HTMLInputElement);
 const said = element("said", HTMLElement);
 
+for (const button of form.querySelectorAll("button")) button.disabled = false;
 ownAddress();
 tabs();
 copyButtons();
@@ -107,8 +110,10 @@ function add({ id, time, sender, data }: Message): void {
   at.dateTime = time;
   const text = `${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
   const beginning = beginningOf(text);
-  messages.prepend(made("li", "", at, made("span", "", beginning === text ? text : `${beginning}…`)));
-  while (messages.children.length > MOST_SHOWN) messages.lastChild?.remove();
+  const isAtEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < NEAR;
+  messages.append(made("li", "", at, made("span", "", beginning === text ? text : `${beginning}…`)));
+  while (messages.children.length > MOST_SHOWN) messages.firstElementChild?.remove();
+  if (isAtEnd) messages.scrollTop = messages.scrollHeight;
   element("empty", HTMLElement).hidden = true;
 }
 

@@ -2,8 +2,15 @@
 export function tabs(): void {
   for (const list of document.querySelectorAll<HTMLElement>("[role=tablist]")) {
     const all = [...list.querySelectorAll<HTMLElement>("[role=tab]")];
+    const name = `tab.${all[0]?.id ?? ""}`;
+    const choose = (tab: HTMLElement): void => {
+      select(all, tab);
+      remember(name, tab.id);
+    };
+    const known = all.find(({ id }) => id === remembered(name));
+    if (known !== undefined) select(all, known);
     for (const tab of all) {
-      tab.addEventListener("click", () => select(all, tab));
+      tab.addEventListener("click", () => choose(tab));
       tab.addEventListener("keydown", (event) => {
         const at = all.indexOf(tab);
         const steps: Readonly<Record<string, number>> = {
@@ -16,10 +23,26 @@ export function tabs(): void {
         const chosen = next === undefined ? undefined : all.at(next % all.length);
         if (chosen === undefined) return;
         event.preventDefault();
-        select(all, chosen);
+        choose(chosen);
         chosen.focus();
       });
     }
+  }
+}
+
+function remembered(name: string): string | null {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function remember(name: string, tab: string): void {
+  try {
+    localStorage.setItem(name, tab);
+  } catch {
+    // A browser that lets nothing be kept shows the first one again.
   }
 }
 

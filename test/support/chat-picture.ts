@@ -98,5 +98,5 @@ async function say(server: TestServer, channel: string, sender: string, data: un
 }
 
 function present(server: TestServer, sender: string): Promise<void> {
-  return say(server, "orders.eu", sender, { state: "here" }, "?event=presence&ephemeral=true");
+  return say(server, "hub.presence.orders.eu", sender, { state: "here" }, "?event=presence&ephemeral=true");
 }

@@ -1,18 +1,24 @@
+import { count } from "../format.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
+import { rove } from "../roving.ts";
 import { channelsOf, type Listed } from "./history.ts";
 import { Stored } from "./stored.ts";
 import { countText, type Unread } from "./unread.ts";
 
+/** The channels, each of which is a link. */
+const LINKS = "li > a";
 /** Below what a reader may ask for. */
 const MOST = 50;
 const LISTED = 200;
+/** As people sort: project-2 before project-11, and capital letters among the others. */
+const BY_NAME = new Intl.Collator(undefined, { numeric: true });
 /** Milliseconds between looks for channels of others. */
 const LOOK_EVERY = 30_000;
 
 export interface ChannelListEvents {
-  /** Someone wants to read a channel of this name; rejects with the reason why it is none. */
-  readonly open: (channel: string) => Promise<void>;
+  /** Someone wants to read a channel of this name; throws with the reason why it is none. */
+  readonly open: (channel: string) => void;
   /** The channels of the person are others now. */
   readonly changed: (channels: readonly string[]) => void;
 }
@@ -28,14 +34,18 @@ export class ChannelList {
   readonly #stored = new Stored("channels", namesIn);
   #listed: readonly Listed[] = [];
   #open = "";
+  #stop: string | undefined;
 
   constructor(unread: Unread, events: ChannelListEvents) {
     this.#unread = unread;
     this.#events = events;
-    element("join", HTMLFormElement).addEventListener("submit", (event) => {
+    const form = element("join", HTMLFormElement);
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#submit();
+      this.#submit();
     });
+    rove(element("channels", HTMLElement), LINKS);
     this.#field.addEventListener("input", () => {
       this.#refuse("");
       this.show();
@@ -53,9 +63,29 @@ export class ChannelList {
     return this.#stored.get();
   }
 
+  /** To where a channel is found. */
+  find(): void {
+    this.#field.focus();
+    this.#field.select();
+  }
+
+  /** Takes back what was typed to find one. */
+  clear(): void {
+    this.#field.value = "";
+    this.#refuse("");
+    this.show();
+  }
+
+  /** The channel of the person that is so many further in the list. */
+  next(by: number): string {
+    const sorted = this.#sorted;
+    return sorted.at((sorted.indexOf(this.#open) + by) % sorted.length) ?? this.#open;
+  }
+
   /** Shows which channel is open, and keeps it. */
   open(channel: string): void {
     this.#open = channel;
+    this.#field.value = "";
     this.#refuse("");
     if (!this.channels.includes(channel)) this.#set([...this.channels, channel].slice(-MOST));
     this.show();
@@ -70,30 +100,41 @@ export class ChannelList {
 
   show(): void {
     const { channels } = this;
-    const wanted = this.#field.value.trim().toLowerCase();
+    // What was refused as a name is nothing to look for.
+    const wanted = this.#refused.textContent === "" ? this.#field.value.trim().toLowerCase() : "";
+    const isWanted = (channel: string): boolean => channel.toLowerCase().includes(wanted);
+    const mine = this.#sorted.filter(isWanted);
+    const others = this.#listed
+      .filter(({ channel }) => !channels.includes(channel) && isWanted(channel))
+      .sort((a, b) => BY_NAME.compare(a.channel, b.channel));
+    this.#stop = this.#stopAmong([...mine, ...others.map(({ channel }) => channel)]);
     this.#renew(
       this.#mine,
-      [...channels].sort().map((channel) => this.#row(channel)),
+      mine.map((channel) => this.#row(channel)),
     );
-    const others = this.#listed.filter(({ channel }) => {
-      return !channels.includes(channel) && channel.toLowerCase().includes(wanted);
-    });
     this.#renew(
       this.#others,
-      others.map(({ channel, messages }) => otherRow(channel, messages)),
+      others.map((listed) => this.#otherRow(listed)),
     );
     element("others-title", HTMLElement).hidden = others.length === 0;
   }
 
-  async #submit(): Promise<void> {
-    const channel = this.#field.value.trim();
+  /** Which of the channels shown is the stop of the Tab key: the one that has the focus, the open one, or the first. */
+  #stopAmong(shown: readonly string[]): string | undefined {
+    const focused = shown.find((channel) => document.activeElement?.id === `to:${channel}`);
+    return focused ?? (shown.includes(this.#open) ? this.#open : shown[0]);
+  }
+
+  get #sorted(): readonly string[] {
+    return [...this.channels].sort(BY_NAME.compare);
+  }
+
+  #submit(): void {
     try {
-      await this.#events.open(channel);
-      this.#field.value = "";
-      this.#refuse("");
-      this.show();
+      this.#events.open(this.#field.value.trim());
     } catch (error) {
       this.#refuse((error as Error).message);
+      this.show();
       this.#field.focus();
     }
   }
@@ -120,7 +161,7 @@ export class ChannelList {
 
   #row(channel: string): HTMLElement {
     const unread = channel === this.#open && document.hasFocus() ? 0 : this.#unread.count(channel);
-    const link = linkTo(channel);
+    const link = this.#linkTo(channel);
     if (channel === this.#open) link.ariaCurrent = "page";
     if (unread > 0) link.append(made("span", "count", countText(unread), made("span", "unseen", " unread")));
     const row = made("li", unread > 0 ? "unread" : "", link);
@@ -135,26 +176,25 @@ export class ChannelList {
     return row;
   }
 
-  #leave(channel: string): void {
-    const left = this.channels.filter((other) => other !== channel);
-    this.#set(left);
-    void this.#events.open([...left].sort()[0] ?? "default");
+  #otherRow({ channel, messages }: Listed): HTMLElement {
+    const link = this.#linkTo(channel);
+    link.append(made("span", "size", `${count(messages)} kept`));
+    return made("li", "", link);
   }
-}
 
-function otherRow(channel: string, messages: number): HTMLElement {
-  const link = linkTo(channel);
-  link.append(
-    made("span", "size", String(messages), made("span", "unseen", messages === 1 ? " message" : " messages")),
-  );
-  return made("li", "", link);
-}
+  #linkTo(channel: string): HTMLAnchorElement {
+    const link = made("a", "", made("span", "label", channel));
+    link.href = `#${encodeURIComponent(channel)}`;
+    link.id = `to:${channel}`;
+    link.title = channel;
+    link.tabIndex = channel === this.#stop ? 0 : -1;
+    return link;
+  }
 
-function linkTo(channel: string): HTMLAnchorElement {
-  const link = made("a", "", made("span", "label", channel));
-  link.href = `#${encodeURIComponent(channel)}`;
-  link.id = `to:${channel}`;
-  return link;
+  #leave(channel: string): void {
+    this.#set(this.channels.filter((other) => other !== channel));
+    this.#events.open(this.#sorted[0] ?? "default");
+  }
 }
 
 /** What was remembered, as far as it can be names. */

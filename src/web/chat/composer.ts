@@ -8,6 +8,7 @@ export class Composer {
 
   constructor(send: (channel: string, text: string) => void) {
     const form = element("composer", HTMLFormElement);
+    for (const button of form.querySelectorAll("button")) button.disabled = false;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#field.value;
@@ -26,7 +27,8 @@ export class Composer {
   }
 
   open(channel: string): void {
-    this.#drafts.set(this.#channel, this.#field.value);
+    // What was written before this script was there goes to the channel that is opened first.
+    this.#drafts.set(this.#channel === "" ? channel : this.#channel, this.#field.value);
     this.#channel = channel;
     this.#field.value = this.#drafts.get(channel) ?? "";
     this.#field.placeholder = `Message ${channel}`;

@@ -1,18 +1,18 @@
-import type { Hub, HubClientError, Message } from "../../client/index.ts";
+import type { Hub, Message, Subscription } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
 import { channelsOf } from "./history.ts";
 import { nameOf } from "./rows.ts";
 import { PRESENCE_EVERY, readersSentence, Roster } from "./roster.ts";
 
-/** The event of the ephemeral messages by which pages tell each other who reads. */
+/** The event of the ephemeral messages by which pages tell each other, beside the channel, who reads it. */
 const EVENT = "presence";
 /** With more readers than this, only their number is told: nobody knows so many, and their words would be noise. */
 const MOST_READERS = 50;
 /** Milliseconds within which newcomers are answered, all with one word: spread, and that long after the last one. */
 const ANSWER_WITHIN = 2000;
 /** Milliseconds between looks at the number of readers. */
-const LOOK_EVERY = 20_000;
+const LOOK_EVERY = 5000;
 /** Milliseconds after someone, or this page, came or left: others may do so, too. */
 const LOOK_AFTER = 1000;
 const NAMES_SHOWN = 4;
@@ -27,29 +27,17 @@ interface Word {
 
 const PAGE = Math.random().toString(36).slice(2, 8);
 
-/** Whether it is a word of presence, which is nothing to be shown. */
-export function isPresence({ id, event }: Message): boolean {
-  return id === null && event === EVENT;
-}
-
-/** Says in a channel that the person reads there. Rejects where there can be no such channel, in the server's words. */
-export async function knock(hub: Hub, channel: string, name: string | undefined): Promise<void> {
-  const word: Word = { state: "here", asks: true, page: PAGE };
-  const options = { event: EVENT, ephemeral: true, ...(name !== undefined && { sender: name }) };
-  await hub.publish(channel, word, options).catch((error: HubClientError) => {
-    // A server that cannot be reached, or refuses this page, says nothing about the name.
-    if (error.final && error.code !== "CLOSED") throw error;
-  });
-}
-
 /** Who reads a channel: how many by the server's word, and the names that people gave. */
 export class Presence {
   readonly #channel: string;
+  /** Where its readers say so. */
+  readonly #beside: string;
   readonly #hub: Hub;
   readonly #name: () => string | undefined;
   readonly #roster = new Roster();
   readonly #end = new AbortController();
   readonly #timers: readonly ReturnType<typeof setInterval>[];
+  readonly #subscription: Subscription | undefined;
   #answer: ReturnType<typeof setTimeout> | undefined;
   #looking: ReturnType<typeof setTimeout> | undefined;
   #readers: number | undefined;
@@ -58,6 +46,7 @@ export class Presence {
 
   constructor(channel: string, hub: Hub, name: () => string | undefined) {
     this.#channel = channel;
+    this.#beside = `hub.presence.${channel}`;
     this.#hub = hub;
     this.#name = name;
     this.#timers = [setInterval(() => this.#stay(), PRESENCE_EVERY), setInterval(() => void this.look(), LOOK_EVERY)];
@@ -65,10 +54,14 @@ export class Presence {
     document.addEventListener("visibilitychange", () => void (document.hidden || this.enter()), { signal });
     addEventListener("pagehide", () => this.#leave(), { signal });
     this.#show();
+    if (hub.state.kind === "closed") return;
+    this.#subscription = hub.subscribe(this.#beside, { onMessage: (message) => this.#hear(message) });
+    this.#subscription.ready.then(() => this.enter()).catch(() => {});
   }
 
   /** Says that the person reads here, and asks who else does. */
   enter(): void {
+    if (this.#end.signal.aborted) return;
     this.#say({ state: "here", asks: true, page: PAGE });
     // Until then, a connection with which this page catches up is still counted.
     this.#lookSoon();
@@ -81,7 +74,7 @@ export class Presence {
   }
 
   /** Takes a word of another page. */
-  hear({ data, sender }: Message): void {
+  #hear({ data, sender }: Message): void {
     const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
     if (state === "gone") this.#roster.forget(sender);
     else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, performance.now());
@@ -107,12 +100,8 @@ export class Presence {
     clearTimeout(this.#answer);
     clearTimeout(this.#looking);
     this.#leave();
+    this.#subscription?.close();
     this.#end.abort();
-  }
-
-  /** So many heard a word: so many read, unless that is about to change. */
-  #offered(receivers: number): void {
-    if (this.#looking === undefined) this.#count(receivers);
   }
 
   #count(readers: number | undefined): void {
@@ -135,7 +124,7 @@ export class Presence {
   #leave(): void {
     if (this.#told === undefined) return;
     // The page may be gone before a request of its own is sent.
-    const url = `/channels/${this.#channel}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
+    const url = `/channels/${this.#beside}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
     navigator.sendBeacon(
       url,
       new Blob([JSON.stringify({ state: "gone", page: PAGE } satisfies Word)], { type: "application/json" }),
@@ -150,8 +139,7 @@ export class Presence {
     if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
     // Nobody misses a word that is lost: there will be another.
     this.#hub
-      .publish(this.#channel, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
-      .then(({ receivers }) => this.#offered(receivers))
+      .publish(this.#beside, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
       .catch(() => {});
   }
 

@@ -2,7 +2,6 @@ import type { Gap, Hub, Message, Receipt, Subscription } from "../../client/inde
 import { element } from "../page.ts";
 import { Edge } from "./edge.ts";
 import { pageAfter, pageBefore, Refusal, type Page } from "./history.ts";
-import { isPresence, type Presence } from "./presence.ts";
 import type { Entry } from "./rows.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -17,13 +16,10 @@ export interface RoomOptions {
   readonly channel: string;
   readonly hub: Hub;
   readonly timeline: Timeline;
-  readonly presence: Presence;
   /** A message came: whether it is one of ours, and with which receipt. */
   readonly claim: (message: Message) => Receipt | undefined;
   /** The last message that was read before. */
   readonly mark: string | undefined;
-  /** It is read live from here on. */
-  readonly entered: () => void;
   /** Messages were added. */
   readonly shown: () => void;
 }
@@ -124,24 +120,19 @@ export class Room {
   }
 
   #read(after: string): void {
-    const { hub, channel, presence, claim, entered, shown } = this.#options;
+    const { hub, channel, claim, shown } = this.#options;
     this.showEdges();
     shown();
     // Then the page says so; what is kept can be read all the same.
     if (hub.state.kind === "closed") return;
-    const subscription = hub.subscribe([channel], {
+    this.#subscription = hub.subscribe([channel], {
       after,
-      onMessage: (message) => {
-        if (isPresence(message)) presence.hear(message);
-        else this.#queueUp({ kind: "message", message, receipt: claim(message) });
-      },
+      onMessage: (message) => this.#queueUp({ kind: "message", message, receipt: claim(message) }),
       onGap: (gap) => this.#gap(gap),
       onEnd: (error) => {
         if (error !== undefined && hub.state.kind !== "closed") this.#top.tell(error.message);
       },
     });
-    this.#subscription = subscription;
-    subscription.ready.then(entered).catch(() => {});
   }
 
   #gap(gap: Gap): void {

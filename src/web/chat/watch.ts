@@ -1,6 +1,5 @@
 import type { Hub, Subscription } from "../../client/index.ts";
 import { pageAfter } from "./history.ts";
-import { isPresence } from "./presence.ts";
 import { Stored } from "./stored.ts";
 import { Unread } from "./unread.ts";
 
@@ -62,7 +61,7 @@ export class Watch {
     if (this.#hub.state.kind === "closed") return;
     const subscription = this.#hub.subscribe([channel], {
       onMessage: (message) => {
-        if (message.id === null || isPresence(message)) return;
+        if (message.id === null) return;
         this.unread.add(channel, message.id);
         this.#changed();
       },

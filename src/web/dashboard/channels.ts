@@ -1,5 +1,6 @@
 import { element, labelled } from "../page.ts";
-import { count, decimal } from "../format.ts";
+import { compact, COMPACT_FROM, count, decimal } from "../format.ts";
+import { rove, stopAt } from "../roving.ts";
 import { Rates } from "./rates.ts";
 
 /** A channel as `list_channels` tells of it. */
@@ -20,6 +21,9 @@ const SECONDS = 10;
 const COUNTED = 2000;
 /** Rows of the table. */
 const SHOWN = 50;
+const BY_NAME = new Intl.Collator(undefined, { numeric: true });
+/** What chooses a channel; together they are one stop of the Tab key. */
+const NAMES = "th button";
 
 /** The channels with their readers and rates, the busiest first. */
 export class Channels {
@@ -34,6 +38,7 @@ export class Channels {
   /** `choose` is called with the channel whose name is pressed. */
   constructor(choose: (channel: string) => void) {
     this.#choose = choose;
+    rove(this.#body, NAMES);
   }
 
   list(channels: readonly ListedChannel[], more: boolean): void {
@@ -47,7 +52,7 @@ export class Channels {
     const names = new Set([...this.#listed.keys(), ...this.rates.channels]);
     const busiest = [...names]
       .map((name) => ({ name, rate: this.rates.of(name) }))
-      .sort((a, b) => b.rate - a.rate || (a.name < b.name ? -1 : 1))
+      .sort((a, b) => b.rate - a.rate || BY_NAME.compare(a.name, b.name))
       .slice(0, SHOWN);
     const wanted = new Set(busiest.map(({ name }) => name));
     for (const [name, { row }] of this.#rows) {
@@ -59,13 +64,24 @@ export class Channels {
     for (const [place, { name, rate }] of busiest.entries()) {
       const { row, cells } = this.#row(name);
       const listed = this.#listed.get(name);
-      const texts = [count(listed?.readers ?? NaN), decimal(rate), count(listed?.messages ?? NaN)];
+      const messages = listed?.messages ?? NaN;
+      const texts = [
+        compact(listed?.readers ?? NaN),
+        rate < COMPACT_FROM ? decimal(rate) : compact(rate),
+        compact(messages),
+      ];
       for (const [index, cell] of cells.entries()) labelled(cell, texts[index] ?? "");
+      if (cells[2] !== undefined && messages >= COMPACT_FROM) cells[2].title = count(messages);
       const there = this.#body.children[place];
       if (there !== row) this.#body.insertBefore(row, there ?? null);
     }
     // What is moved loses the focus.
     if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected) focused.focus();
+    const stops = [...this.#body.querySelectorAll<HTMLElement>(NAMES)];
+    stopAt(
+      stops,
+      stops.find((stop) => stop === document.activeElement),
+    );
     const all = `${names.size === 1 ? "1 channel" : `${count(names.size)} channels`}${this.#more ? " and more" : ""}`;
     labelled(this.#count, names.size === 0 ? "None yet" : names.size > SHOWN ? `${all}, the busiest ${SHOWN}` : all);
   }

@@ -1,5 +1,5 @@
 import { made } from "../made.ts";
-import { element, labelled, onPress } from "../page.ts";
+import { element, labelled, onPause } from "../page.ts";
 import { clock, count } from "../format.ts";
 import { Rows } from "./rows.ts";
 
@@ -31,7 +31,7 @@ export class Logs {
       onFrame: () => this.#tell(),
     });
     for (const field of [this.#text, this.#level]) field.addEventListener("input", () => this.#filter());
-    onPress(element("logs-pause", HTMLButtonElement), (paused) => this.#rows.pause(paused));
+    onPause(element("logs-pause", HTMLButtonElement), (paused) => this.#rows.pause(paused));
   }
 
   add(line: LogLine): void {

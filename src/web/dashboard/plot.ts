@@ -1,10 +1,14 @@
 import type UPlot from "uplot";
-import { clock } from "../format.ts";
+import { clock, compact } from "../format.ts";
+import { made } from "../made.ts";
+import { labelled } from "../page.ts";
 
 export interface PlotOptions {
   readonly show: (value: number) => string;
   /** The top of the scale is at least here. */
   readonly top: number;
+  /** What stands behind a number of the scale. */
+  readonly unit: string;
 }
 
 // Loaded beside the modules, as it is in its package.
@@ -23,6 +27,8 @@ export class Plot {
   readonly #image: HTMLElement;
   readonly #title: string;
   readonly #values: readonly HTMLElement[];
+  /** When what is told was so, under the pointer. */
+  readonly #time = made("time", "at");
   #colours: readonly string[] = [];
   #grid = "";
   #text = "";
@@ -33,6 +39,7 @@ export class Plot {
     this.#image = figure.querySelector<HTMLElement>(".plot") as HTMLElement;
     this.#title = figure.querySelector("h2")?.textContent ?? "";
     this.#values = [...figure.querySelectorAll("dd")];
+    this.#image.append(this.#time);
     this.#readColours();
     const lines = this.#values.map((_, index) => ({
       stroke: () => this.#colours[index] ?? "",
@@ -68,10 +75,10 @@ export class Plot {
           },
           {
             ...axis,
-            size: 44,
+            size: 54,
             gap: 4,
             space: 30,
-            values: (_, splits) => splits.map((split) => split.toLocaleString()),
+            values: (_, splits) => splits.map((split) => `${compact(split)}${options.unit}`),
           },
         ],
         series: [{}, ...lines],
@@ -109,11 +116,16 @@ export class Plot {
 
   #tell(): void {
     const { data, cursor } = this.#plot;
+    const isPointed = typeof cursor.idx === "number" && (cursor.left ?? -1) >= 0;
+    // Before the first moment there is nothing, though the first is the nearest.
+    const moment = isPointed ? this.#plot.posToVal(cursor.left ?? 0, "x") : NaN;
+    const isBefore = moment < (data[0][0] ?? Infinity) - 1;
     const index = cursor.idx ?? data[0].length - 1;
+    labelled(this.#time, isPointed ? clock((isBefore ? moment : (data[0][index] ?? moment)) * 1000) : "");
     const told = this.#values.map((value, line) => {
-      const at = data[line + 1]?.[index];
+      const at = isBefore ? undefined : data[line + 1]?.[index];
       const text = at === null || at === undefined ? NOTHING : this.#options.show(at);
-      if (value.textContent !== text) value.textContent = text;
+      labelled(value, text);
       return `${value.previousElementSibling?.textContent ?? ""} ${text}`;
     });
     this.#image.setAttribute("aria-label", `${this.#title}: ${told.join(", ")}`);

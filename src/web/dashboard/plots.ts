@@ -12,6 +12,7 @@ interface Plotted {
   readonly readings: readonly Reading[];
   /** The top of the scale is at least here. */
   readonly top: number;
+  readonly unit: string;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -28,11 +29,13 @@ const PLOTTED: Readonly<Record<string, Plotted>> = {
     show: decimal,
     readings: [({ messages }) => messages.publishedPerSecond, ({ messages }) => messages.deliveredPerSecond],
     top: 10,
+    unit: "/s",
   },
   delivery: {
     show: milliseconds,
     readings: [({ delivery }) => delivery.p50Ms, ({ delivery }) => delivery.p99Ms],
     top: 1,
+    unit: " ms",
   },
   connections: {
     show: count,
@@ -43,17 +46,20 @@ const PLOTTED: Readonly<Record<string, Plotted>> = {
       ({ connections }) => connections.waiting,
     ],
     top: 4,
+    unit: "",
   },
-  cpu: { show: percent, readings: [({ cpu }) => cpu.percent], top: 20 },
+  cpu: { show: percent, readings: [({ cpu }) => cpu.percent], top: 20, unit: " %" },
   memory: {
     show: mebibytes,
     readings: [({ memory }) => memory.rssBytes / MEBIBYTE, ({ memory }) => memory.heapUsedBytes / MEBIBYTE],
     top: 64,
+    unit: " MiB",
   },
   loop: {
     show: milliseconds,
     readings: [({ eventLoop }) => eventLoop.delayMeanMs, ({ eventLoop }) => eventLoop.delayP99Ms],
     top: 10,
+    unit: " ms",
   },
 };
 
@@ -66,10 +72,10 @@ export class Plots {
 
   constructor() {
     let column = 1;
-    this.#plots = Object.entries(PLOTTED).map(([name, { show, readings, top }]) => {
+    this.#plots = Object.entries(PLOTTED).map(([name, { show, readings, top, unit }]) => {
       const figure = document.querySelector<HTMLElement>(`[data-plot="${name}"]`);
       if (figure === null) throw new Error(`the page has no plot ${name}`);
-      return { plot: new Plot(figure, { show, top }), columns: readings.map(() => column++) };
+      return { plot: new Plot(figure, { show, top, unit }), columns: readings.map(() => column++) };
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       for (const { plot } of this.#plots) plot.recolour();

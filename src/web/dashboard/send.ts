@@ -13,6 +13,7 @@ export function sendForm(publish: Publish): void {
   const sent = element("sent", HTMLElement);
   const button = form.querySelector("button");
   let isSending = false;
+  if (button !== null) button.disabled = false;
 
   const say = (kind: "good" | "bad" | "", text: string): void => {
     sent.className = kind;

@@ -1,7 +1,7 @@
 import type { Message } from "../../client/index.ts";
-import { covers } from "../../client/pattern.ts";
+import { checkedPatterns, covers } from "../../client/pattern.ts";
 import { made } from "../made.ts";
-import { element, labelled, onPress } from "../page.ts";
+import { element, labelled, onPause } from "../page.ts";
 import { clock, count } from "../format.ts";
 import { Rows } from "./rows.ts";
 
@@ -27,6 +27,8 @@ export class Tail {
   readonly #channel = element("tail-channel", HTMLInputElement);
   readonly #count = element("tail-count", HTMLElement);
   #came = 0;
+  /** Why the filter lets nothing through, where it can let nothing through. */
+  #wrong: string | undefined;
 
   constructor() {
     this.#rows = new Rows<Line>({
@@ -39,7 +41,7 @@ export class Tail {
       onFrame: () => this.#tell(),
     });
     for (const field of [this.#text, this.#channel]) field.addEventListener("input", () => this.#filter());
-    onPress(element("tail-pause", HTMLButtonElement), (paused) => this.#rows.pause(paused));
+    onPause(element("tail-pause", HTMLButtonElement), (paused) => this.#rows.pause(paused));
   }
 
   add(message: Message): void {
@@ -67,6 +69,8 @@ export class Tail {
   #filter(): void {
     const words = this.#text.value.trim().toLowerCase();
     const channel = this.#channel.value.trim();
+    this.#wrong = channel === "" ? undefined : whyNoPattern(channel);
+    this.#channel.ariaInvalid = String(this.#wrong !== undefined);
     this.#rows.filter(({ message, haystack }) => {
       if (message === undefined) return true;
       return haystack.includes(words) && (channel === "" || covers(channel, message.channel));
@@ -74,12 +78,25 @@ export class Tail {
   }
 
   #tell(): void {
+    this.#count.classList.toggle("bad", this.#wrong !== undefined);
+    if (this.#wrong !== undefined) return labelled(this.#count, this.#wrong);
     const { kept } = this.#rows;
     const isFiltered = this.#text.value.trim() !== "" || this.#channel.value.trim() !== "";
     const shown = isFiltered
       ? `${count(kept.shown.length)} of the last ${count(kept.candidates)}`
       : `${count(this.#came)} came`;
     labelled(this.#count, kept.paused && kept.held > 0 ? `${shown}, ${count(kept.held)} held back` : shown);
+  }
+}
+
+/** Why a text covers no channel; undefined where it may cover some. */
+function whyNoPattern(text: string): string | undefined {
+  try {
+    checkedPatterns(text);
+    return undefined;
+  } catch {
+    const rule = text.includes("*") ? "* stands alone or after a last dot: orders.*" : "use orders.eu, orders.* or *";
+    return `No channel or pattern; ${rule}`;
   }
 }
 

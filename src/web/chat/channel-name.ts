@@ -1,0 +1,32 @@
+// What a person may call a channel; the server says the same of what comes to it.
+
+const NAME = /^[\w-]+(?:\.[\w-]+)*$/;
+const MOST = 128;
+const SHOWN = 32;
+
+/** Why a text is no name of a channel, with one that would do; undefined where it is one. */
+export function whyNoChannel(text: string): string | undefined {
+  const given = `Not a channel: ${JSON.stringify(text.length > MOST ? `${text.slice(0, SHOWN)}…` : text)}`;
+  if (!NAME.test(text)) {
+    return `${given}; use words joined by dots, of letters A–Z, digits, - and _, such as ${nearestName(text)}`;
+  }
+  if (text.length > MOST) return `${given}; it has ${text.length} characters; at most ${MOST} are allowed`;
+  if (!isReserved(text)) return undefined;
+  return `${given}; hub and hub.* are reserved for the server's own messages; use another first word`;
+}
+
+/** A name as near to this text as the letters allow. */
+export function nearestName(text: string): string {
+  const plain = text.normalize("NFKD").replace(/\p{M}/gu, "");
+  const words = plain.split(".").map((word) => word.replace(/[^\w-]+/g, "-").replace(/^-+|-+$/g, ""));
+  const name = words
+    .filter((word) => word !== "")
+    .join(".")
+    .slice(0, MOST)
+    .replace(/\.$/, "");
+  return name === "" || isReserved(name) ? "support-team" : name;
+}
+
+function isReserved(name: string): boolean {
+  return name === "hub" || name.startsWith("hub.");
+}
