@@ -61,3 +61,29 @@ describe("what pages load", () => {
     }
   });
 });
+
+describe("an address that is not there", () => {
+  it("is a page for a browser that goes there, and a problem for everyone else", async () => {
+    await using server = await startServer();
+    const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    const page = await server.request("/chatt", { headers: { accept } });
+    assert.deepEqual([page.status, page.headers["content-type"]], [404, "text/html; charset=utf-8"]);
+    assert.match(page.text, /There is no such page/);
+    assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
+    for (const headers of [{}, { accept: "*/*" }, { accept: "application/json, text/html" }]) {
+      const problem = await server.request("/chatt", { headers });
+      assert.deepEqual(
+        [problem.status, String(problem.headers["content-type"]).split(";")[0]],
+        [404, "application/problem+json"],
+      );
+    }
+    const posted = await server.request("/chatt", { method: "POST", headers: { accept }, body: "" });
+    assert.match(String(posted.headers["content-type"]), /^application\/problem\+json/);
+  });
+
+  it("is none where browsers look for an icon", async () => {
+    await using server = await startServer();
+    const { status, headers } = await server.request("/favicon.ico");
+    assert.deepEqual([status, headers["content-type"]], [200, "image/svg+xml"]);
+  });
+});
