@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { hostRule, originRule } from "./wire/address.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
@@ -85,13 +86,13 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
   requestTimeout: whole(1, 3600, 30, "seconds a request may take to arrive"),
   allowedOrigins: names(
-    /^(?:https?:\/\/[^/\s]+|\*)$/,
-    "origins such as https://app.example, or *",
+    (item) => originRule(item) !== undefined,
+    "origins such as https://app.example, http://localhost:*, tauri://localhost or null, or * for any",
     "other origins that may call",
   ),
   allowedHosts: names(
-    /^[^\s/]+$/,
-    "host names such as hub.example",
+    (item) => hostRule(item) !== undefined,
+    "host names such as hub.example, hub.example:8000 or *.hub.example, or * for any",
     "names this server answers to; none: any, off loopback",
   ),
   logLevel: {
@@ -230,14 +231,14 @@ function oneOf<const Word extends string>(words: readonly [Word, ...Word[]], abo
   return { schema: z.enum(words), fallback: words[0], allowed: words.join(", "), about };
 }
 
-function names(pattern: RegExp, allowed: string, about: string): Setting<readonly string[]> {
+function names(isName: (item: string) => boolean, allowed: string, about: string): Setting<readonly string[]> {
   const split = z.string().transform((value) =>
     value
       .split(",")
       .map((item) => item.trim())
       .filter(Boolean),
   );
-  const items = z.array(z.string().regex(pattern));
+  const items = z.array(z.string().refine((item) => item === "*" || isName(item)));
   return {
     schema: z.union([split.pipe(items), items]),
     fallback: [],

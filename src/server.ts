@@ -10,6 +10,7 @@ import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
 import type { LoggerOptions, LogStream } from "./http/logger.ts";
 import { LogLatency } from "./http/metrics.ts";
+import { callerRules } from "./http/origin.ts";
 import { Notices } from "./http/notices.ts";
 import { OwnChannels } from "./http/own-channels.ts";
 import { Vitals } from "./http/vitals.ts";
@@ -23,11 +24,14 @@ import {
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
+import { isLoopback } from "./wire/address.ts";
 
 /** A hub that listens. */
 export interface Server {
   /** Where it listens, such as `http://127.0.0.1:8000`. */
   readonly url: string;
+  /** Whether it is bound to loopback addresses only, however `HOST` spells them. */
+  readonly loopback: boolean;
   readonly hub: Hub;
   /** What the log held at the start. */
   readonly found: LogSize;
@@ -90,11 +94,12 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     connections,
   );
   const own = new OwnChannels(hub, () => vitals.info());
+  const callers = callerRules(config);
   const context: HttpContext = {
     hub,
     connections,
     limits,
-    callers: { ...config, production: config.env === "production" },
+    callers,
     version,
     heartbeat: config.heartbeat,
     // Visitors need not know where on the machine it lies.
@@ -158,6 +163,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     // Whoever starts the server says where it listens; the framework's own line is for a file.
     if (logFile === "") app.log.level = "warn";
     await app.listen({ host: config.host, port: config.port });
+    callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
     app.log.level = logLevel;
   } catch (error) {
     await stop(0);
@@ -167,6 +173,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
   return {
     url: urlOf(config.host, app.server.address() as AddressInfo),
     hub,
+    loopback: callers.loopback,
     found,
     close,
     [Symbol.asyncDispose]: () => stop(0),
@@ -201,7 +208,8 @@ function infoLimits(config: Config): {
   };
 }
 
-function urlOf(host: string, { port, family, address }: AddressInfo): string {
-  const shown = host === "localhost" ? host : family === "IPv6" ? `[${address}]` : address;
+function urlOf(host: string, { port, address: bound }: AddressInfo): string {
+  const address = bound.replace(/^::ffff:(?=\d+\.)/, "");
+  const shown = host === "localhost" ? host : address.includes(":") ? `[${address}]` : address;
   return `http://${shown}:${port}`;
 }

@@ -33,8 +33,8 @@ const RULES: Readonly<
   },
   web: { own: ["web", "client", "wire"], packages: ["uplot"], node: false },
   cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: [], node: true },
-  "config.ts": { own: [], packages: ["zod"], node: true },
-  "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "config.ts"], packages: [], node: true },
+  "config.ts": { own: ["wire"], packages: ["zod"], node: true },
+  "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "wire", "config.ts"], packages: [], node: true },
   "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
 };
 const LONGEST = 300;

@@ -62,10 +62,13 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   drain: [["-1", "301"], "use a whole number from 0 to 300"],
   requestTimeout: [["0"], "use a whole number from 1 to 3600"],
   allowedOrigins: [
-    ["app.example", "https://app.example/", "null"],
-    "use origins such as https://app.example, or *, separated by commas",
+    ["app.example", "https://app.example/path", "https://", "https://a b", "https://a.*.example", "https://a:x"],
+    "use origins such as https://app.example, http://localhost:*, tauri://localhost or null, or * for any, separated by commas",
   ],
-  allowedHosts: [["http://hub.example", "a b"], "use host names such as hub.example, separated by commas"],
+  allowedHosts: [
+    ["http://hub.example", "a b", "hub.*", "hub.example:port", ":8000"],
+    "use host names such as hub.example, hub.example:8000 or *.hub.example, or * for any, separated by commas",
+  ],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
 };

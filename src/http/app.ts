@@ -14,7 +14,7 @@ import { logger, type LoggerOptions } from "./logger.ts";
 import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, isOriginAllowed } from "./origin.ts";
+import { checkCaller, checkOrigin, isOriginAllowed } from "./origin.ts";
 import { MISSING, pages } from "./pages.ts";
 import { rpc } from "./rpc.ts";
 import { SECURITY_HEADERS } from "./security.ts";
@@ -35,6 +35,8 @@ const KEEP_ALIVE_PROBE = 30_000;
 const LONGEST_PARAM = 65_536;
 
 const LONGEST_SHOWN = 100;
+/** Load balancers and probes ask for these by address, or by no name at all. */
+const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({
@@ -108,7 +110,8 @@ export async function createApp({
     reply.headers(SECURITY_HEADERS);
     let refused: Error | undefined;
     try {
-      checkCaller(request.headers, callers);
+      if (PROBED.has(request.routeOptions.url ?? "")) checkOrigin(request.headers, callers);
+      else checkCaller(request.headers, callers);
     } catch (error) {
       refused = error as Error;
     }

@@ -1,19 +1,52 @@
 import { HubError } from "../core/errors.ts";
+import {
+  allowsHost,
+  allowsOrigin,
+  hostAddress,
+  hostRule,
+  isLoopback,
+  isSameHost,
+  originAddress,
+  originRule,
+  type AddressRule,
+} from "../wire/address.ts";
 
 /** Who may call; see `checkCaller`. */
 export interface CallerRules {
-  /** The address or name that the server listens on. */
-  readonly host: string;
+  /** Whether the server is bound to loopback addresses only. Until it is bound it is as strict as if it were. */
+  loopback: boolean;
   readonly production: boolean;
-  /** Origins, or `*`. */
-  readonly allowedOrigins: readonly string[];
-  readonly allowedHosts: readonly string[];
+  readonly origins: Allowed;
+  readonly hosts: Allowed;
 }
+
+/** `*`, or what is allowed. */
+type Allowed = "*" | readonly AddressRule[];
 
 /** The headers that say who calls. */
 export interface CallerHeaders {
   readonly host?: string | undefined;
   readonly origin?: string | undefined;
+}
+
+const LONGEST_SHOWN = 100;
+
+/** The rules that a configuration makes. */
+export function callerRules({
+  env,
+  allowedOrigins,
+  allowedHosts,
+}: {
+  readonly env: string;
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+}): CallerRules {
+  return {
+    loopback: true,
+    production: env === "production",
+    origins: allowed(allowedOrigins, originRule),
+    hosts: allowed(allowedHosts, hostRule),
+  };
 }
 
 /**
@@ -22,46 +55,45 @@ export interface CallerHeaders {
  */
 export function checkCaller({ host, origin }: CallerHeaders, rules: CallerRules): void {
   if (!isHostAllowed(host, rules)) {
-    const name = hostName(host ?? "").slice(0, LONGEST_SHOWN);
-    throw new HubError(
-      "HOST_NOT_ALLOWED",
-      `Host ${shown(host)} is not this server's; ALLOWED_HOSTS=${name} would allow it`,
-    );
+    const name = hostAddress(host ?? "")?.name;
+    const remedy = name === undefined ? "it is not a host name" : `ALLOWED_HOSTS=${name} would allow it`;
+    throw new HubError("HOST_NOT_ALLOWED", `Host ${shown(host)} is not this server's; ${remedy}`);
   }
-  if (origin !== undefined && !isOriginAllowed(origin, host, rules)) {
-    const sentence = `Origin ${shown(origin)} is not allowed; ALLOWED_ORIGINS=${origin.slice(0, LONGEST_SHOWN)} would allow it`;
-    throw new HubError("ORIGIN_NOT_ALLOWED", sentence);
-  }
+  checkOrigin({ host, origin }, rules);
+}
+
+/** Refuses a request from a page of another origin. Throws `ORIGIN_NOT_ALLOWED`. */
+export function checkOrigin({ host, origin }: CallerHeaders, rules: CallerRules): void {
+  if (origin === undefined || isOriginAllowed(origin, host, rules)) return;
+  const remedy =
+    originAddress(origin) === undefined ? "it is not an origin" : `ALLOWED_ORIGINS=${origin} would allow it`;
+  throw new HubError("ORIGIN_NOT_ALLOWED", `Origin ${shown(origin)} is not allowed; ${remedy}`);
 }
 
 /** Whether a page of this origin may call: our own, a configured one, or loopback while we are on loopback ourselves. */
 export function isOriginAllowed(origin: string, host: string | undefined, rules: CallerRules): boolean {
-  const { allowedOrigins, production } = rules;
-  if (allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
-  const url = /^https?:\/\//.test(origin) && URL.canParse(origin) ? new URL(origin) : undefined;
-  if (url === undefined) return false;
-  if (host !== undefined && url.host === host.toLowerCase()) return true;
-  return !production && isLoopback(rules.host) && isLoopback(url.hostname);
+  const { origins, production, loopback } = rules;
+  if (origins === "*") return true;
+  const address = originAddress(origin);
+  if (address === undefined) return false;
+  if (origins.some((rule) => allowsOrigin(rule, address))) return true;
+  if (!/^https?$/.test(address.scheme)) return false;
+  const own = hostAddress(host ?? "");
+  if (own !== undefined && isSameHost(address, own)) return true;
+  return !production && loopback && isLoopback(address.name);
 }
 
-/** Whether a host name or address names this machine and no other. */
-function isLoopback(host: string): boolean {
-  return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
-}
-
-const LONGEST_SHOWN = 100;
-
-function isHostAllowed(host: string | undefined, { host: own, allowedHosts }: CallerRules): boolean {
-  const name = hostName(host ?? "");
+function isHostAllowed(host: string | undefined, { loopback, hosts }: CallerRules): boolean {
+  if (hosts === "*") return true;
+  const address = hostAddress(host ?? "");
   // No attacker's name resolves to these in a browser, and a health check inside a container uses them.
-  if (isLoopback(name)) return true;
-  if (allowedHosts.length > 0) return allowedHosts.some((allowed) => allowed.toLowerCase() === name);
-  return !isLoopback(own);
+  if (address !== undefined && isLoopback(address.name)) return true;
+  if (hosts.length === 0) return !loopback;
+  return address !== undefined && hosts.some((rule) => allowsHost(rule, address));
 }
 
-/** A Host header without its port. */
-function hostName(host: string): string {
-  return host.replace(/:\d*$/, "").toLowerCase();
+function allowed(texts: readonly string[], parse: (text: string) => AddressRule | undefined): Allowed {
+  return texts.includes("*") ? "*" : texts.flatMap((text) => parse(text) ?? []);
 }
 
 function shown(text: string | undefined): string {

@@ -13,6 +13,7 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly hub: Hub;
+  readonly loopback: boolean;
   /** The sink of the reader that came as that one, from 0; nothing once the server has let go of it. */
   sink(reader: number): Sink | undefined;
   /** Stops it as a signal would. */
@@ -75,6 +76,7 @@ export async function startServer(overrides: Partial<Config> = {}, extras: Extra
     url,
     port,
     hub,
+    loopback: server.loopback,
     sink: (reader) => sinks[reader]?.deref(),
     close: () => server.close(),
     request: ask,

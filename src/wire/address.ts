@@ -1,0 +1,94 @@
+/** A host, or an origin, taken apart for comparison: lower case, IPv6 and IPv4 in their usual form, no dot at the end. */
+export interface Address {
+  /** Without its colon, such as `https`; `null` for the origin of that name, empty for a bare host. */
+  readonly scheme: string;
+  readonly name: string;
+  /** Empty: the usual one. */
+  readonly port: string;
+}
+
+/** An address that may be allowed: its name may begin with `*.`, its port be `*`. */
+export type AddressRule = Address;
+
+const ORIGIN = /^([a-z][a-z\d+.-]*):\/\/([\p{L}\p{N}._~%:[\]*+-]*)\/?$/iu;
+const HOST = /^(\[[\da-f:.]+\]|(?:\*\.)?[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*)\.?(?::(\d{1,5}|\*)?)?$/iu;
+const BARE_IPV6 = /^[\da-f]*:[\da-f]*:[\da-f:.]*$/i;
+const PLAIN_NAME = /^(?:[a-z\d_-]+\.)*[a-z_-][a-z\d_-]*$/;
+const USUAL_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
+/** Longer than any origin a browser sends. */
+const LONGEST = 300;
+
+/** An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`. Undefined if it cannot be one. */
+export function originRule(text: string): AddressRule | undefined {
+  if (text.length > LONGEST) return undefined;
+  if (text.toLowerCase() === "null") return { scheme: "null", name: "", port: "" };
+  const [, written, authority = ""] = ORIGIN.exec(text) ?? [];
+  if (written === undefined) return undefined;
+  const scheme = written.toLowerCase();
+  const usual = USUAL_PORTS[scheme];
+  if (usual === undefined) return { scheme, name: authority.toLowerCase(), port: "" };
+  const host = hostRule(authority);
+  return host && { scheme, name: host.name, port: host.port === usual ? "" : host.port };
+}
+
+/** An allowed host: `name`, `name:port`, `name:*`, `*.name`, an address. Undefined if it cannot be one. */
+export function hostRule(text: string): AddressRule | undefined {
+  if (text.length > LONGEST) return undefined;
+  const [, written, port = ""] = HOST.exec(BARE_IPV6.test(text) ? `[${text}]` : text) ?? [];
+  const name = written === undefined ? undefined : usualForm(written.toLowerCase());
+  return name === undefined ? undefined : { scheme: "", name, port };
+}
+
+/** The origin that a request names. Undefined if it is not an origin. */
+export function originAddress(text: string): Address | undefined {
+  return withoutWildcard(originRule(text));
+}
+
+/** The host that a request names. Undefined if it is not one. */
+export function hostAddress(text: string): Address | undefined {
+  return withoutWildcard(hostRule(text));
+}
+
+/** Whether a rule allows an origin. */
+export function allowsOrigin(rule: AddressRule, { scheme, name, port }: Address): boolean {
+  return rule.scheme === scheme && allowsName(rule, name) && (rule.port === "*" || rule.port === port);
+}
+
+/** Whether a rule allows a host; one without a port allows all of them. */
+export function allowsHost(rule: AddressRule, { name, port }: Address): boolean {
+  if (!allowsName(rule, name)) return false;
+  // A client leaves out the usual port, and a bare host does not say which that is.
+  const isUsual = port === "" && Object.values(USUAL_PORTS).includes(rule.port);
+  return rule.port === "" || rule.port === "*" || rule.port === port || isUsual;
+}
+
+/** Whether a page of this origin came from this host. */
+export function isSameHost(origin: Address, host: Address): boolean {
+  const usual = USUAL_PORTS[origin.scheme];
+  return usual !== undefined && origin.name === host.name && (origin.port || usual) === (host.port || usual);
+}
+
+/** Whether a name or an IP address, in its usual form, is this machine and no other. */
+export function isLoopback(name: string): boolean {
+  return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?|\[?::ffff:(?:127(?:\.\d{1,3}){3}|7f[\da-f]{2}:[\da-f]{1,4})\]?)$/.test(
+    name,
+  );
+}
+
+function allowsName(rule: AddressRule, name: string): boolean {
+  return rule.name === name || (rule.name.startsWith("*.") && name.endsWith(rule.name.slice(1)));
+}
+
+function withoutWildcard(rule: AddressRule | undefined): Address | undefined {
+  return rule === undefined || rule.port === "*" || rule.name.includes("*") ? undefined : rule;
+}
+
+/** The name as browsers write it: 127.1 is 127.0.0.1, other letters than ASCII are Punycode. */
+function usualForm(name: string): string | undefined {
+  if (PLAIN_NAME.test(name)) return name;
+  if (name.startsWith("*.")) {
+    const rest = usualForm(name.slice(2));
+    return rest && `*.${rest}`;
+  }
+  return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : undefined;
+}
