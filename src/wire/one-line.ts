@@ -1,0 +1,35 @@
+/** Moves the cursor, breaks or reorders lines, or is invisible; joiners are not among them, since emoji and words need them. */
+const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/v;
+const EVERY_UNSAFE = new RegExp(UNSAFE, "gv");
+/** In names joiners are invisible, too, and these characters are what text outputs put between fields. */
+const UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}:"\[\]]/v;
+const EVERY_UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gv;
+
+/**
+ * A text from outside as part of a line for people, agents or a terminal: as it is, or as a JSON string where it would
+ * break the line, move the cursor, hide or reorder characters, or look like such a JSON string. No two texts come out
+ * alike.
+ */
+export function oneLine(text: string): string {
+  return UNSAFE.test(text) || text.startsWith('"') ? escaped(JSON.stringify(text), EVERY_UNSAFE) : text;
+}
+
+/** The same for a name that stands between others, such as a sender: quoted where it could be taken for two fields. */
+export function oneLineName(text: string): string {
+  if (text !== "" && text === text.trim() && !UNSAFE_IN_NAME.test(text)) return text;
+  return escaped(JSON.stringify(text), EVERY_UNSAFE_IN_NAME);
+}
+
+/** The same for what a message carries: a text by `oneLine`, any other value as JSON. */
+export function oneLineData(data: unknown): string {
+  return typeof data === "string" ? oneLine(data) : escaped(JSON.stringify(data), EVERY_UNSAFE);
+}
+
+/** JSON text, which holds such characters in its strings only. */
+function escaped(json: string, unsafe: RegExp): string {
+  return json.replace(unsafe, (char) => char.split("").map(unicodeEscape).join(""));
+}
+
+function unicodeEscape(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
