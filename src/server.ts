@@ -8,11 +8,11 @@ import { ANYONE } from "./core/principal.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./http/limits.ts";
-import type { LoggerOptions, LogStream } from "./http/logger.ts";
+import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./http/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/origin.ts";
 import { Notices } from "./http/notices.ts";
-import { OwnChannels } from "./http/own-channels.ts";
+import { OwnChannels, type LogLine } from "./http/own-channels.ts";
 import { Vitals } from "./http/vitals.ts";
 import { openLog } from "./logs/open.ts";
 import {
@@ -48,6 +48,9 @@ const WRITES_PER_MESSAGE = 128;
 /** Readers are told how far they have got in so many parts, one after the other. */
 const BEAT_PARTS = 15;
 
+/** Milliseconds for the last log lines to be written. */
+const LAST_LINES = 500;
+
 /** The version of this package. */
 export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
@@ -58,7 +61,11 @@ export const version: string = (
  * `stream` is logged to instead of standard output. Rejects with a `HubError` whose sentence says what is wrong with
  * the log, or a `ConfigError` about its log file, or with the error of the system when the address cannot be had.
  */
-export async function createServer(config: Config, extras: Extras = {}, stream?: LogStream): Promise<Server> {
+export async function createServer(
+  config: Config,
+  extras: Extras = {},
+  stream: LogStream = process.stdout,
+): Promise<Server> {
   if (config.logFile !== "") checkLogFile(config.logFile);
   const { retentionAge, retentionMessages, retentionBytes, maxPendingBytes } = config;
   const retention = { age: retentionAge * 1000, messages: retentionMessages, bytes: retentionBytes };
@@ -125,7 +132,8 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
   });
   const { logLevel, logFile } = config;
   const mcp = { context: mcpContext, sessions, legacySse: config.legacySse };
-  const logger: LoggerOptions = { logLevel, logFile, stream, onLog: (line) => own.log(line) };
+  const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
+  const logger = { logLevel, output, onLog: (line: LogLine) => own.log(line) };
   const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
     await own.close();
     vitals.close();
@@ -133,6 +141,14 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     await hub.close();
     throw error;
   });
+  // Not through the logger, whose lines are just what is dropped.
+  output.onTrouble = (reason) =>
+    own.log({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
+  output.onRecovered = (lost) =>
+    app.log.warn(
+      { lost },
+      `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
+    );
   const notices = new Notices(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(
@@ -156,6 +172,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
     clearInterval(heart);
     vitals.close();
     await app.close();
+    await output.close(LAST_LINES);
   };
   let stopped: Promise<void> | undefined;
   const stop = (spread: number): Promise<void> => (stopped ??= end(spread));
@@ -184,7 +201,7 @@ export async function createServer(config: Config, extras: Extras = {}, stream?:
 function checkLogFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    closeSync(openSync(path, "a"));
+    closeSync(openSync(path, LOG_FILE_FLAGS));
   } catch (cause) {
     throw new ConfigError(`LOG_FILE is ${JSON.stringify(path)}, which cannot be written: ${(cause as Error).message}`, {
       cause,

@@ -133,7 +133,7 @@ export async function createApp({
   channels(app, context);
   events(app, context);
   ws(app, context);
-  metrics(app, context.hub, context.connections, latency);
+  metrics(app, context.hub, context.connections, latency, loggerOptions.output);
   await pages(app, context);
   return app;
 }

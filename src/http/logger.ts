@@ -1,18 +1,12 @@
 import type { FastifyServerOptions } from "fastify";
+import type { LogOutput } from "./log-output.ts";
 import type { LogLine } from "./own-channels.ts";
 
 export interface LoggerOptions {
   readonly logLevel: string;
-  /** A path; empty for `stream`. */
-  readonly logFile: string;
-  /** Standard output where it is undefined. */
-  readonly stream: LogStream | undefined;
+  readonly output: LogOutput;
   /** Told of each line that is logged. */
   readonly onLog: (line: LogLine) => void;
-}
-
-export interface LogStream {
-  write(line: string): void;
 }
 
 /** Pino's names of its levels. */
@@ -26,11 +20,11 @@ const LEVELS: Readonly<Record<number, string>> = {
 };
 
 /** What the server logs with. */
-export function logger({ logLevel, logFile, stream, onLog }: LoggerOptions): FastifyServerOptions["logger"] {
+export function logger({ logLevel, output, onLog }: LoggerOptions): FastifyServerOptions["logger"] {
   if (logLevel === "silent") return false;
   return {
     level: logLevel,
-    ...(logFile !== "" ? { file: logFile } : stream === undefined ? {} : { stream }),
+    stream: output,
     hooks: {
       logMethod(words, method, level) {
         onLog({ level: LEVELS[level] ?? String(level), msg: sentence(words) });

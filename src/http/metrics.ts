@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Connections } from "./limits.ts";
+import type { LogOutput } from "./log-output.ts";
 
 const PREFIX = "sse_mcp_";
 
@@ -21,7 +22,13 @@ export class LogLatency {
 }
 
 /** `GET /metrics`: Prometheus text. Counters are read from the hub when they are asked for. */
-export function metrics(app: FastifyInstance, hub: Hub, connections: Connections, latency: LogLatency): void {
+export function metrics(
+  app: FastifyInstance,
+  hub: Hub,
+  connections: Connections,
+  latency: LogLatency,
+  output: LogOutput,
+): void {
   const registry = Registry.merge([ofProcess(), new Registry()]);
   registry.registerMetric(latency.histogram);
   const { stats } = hub;
@@ -46,6 +53,7 @@ export function metrics(app: FastifyInstance, hub: Hub, connections: Connections
     "Readers cut because they did not take what they were sent",
     () => stats.slow,
   );
+  counter(registry, "log_lines_dropped_total", "Log lines that could not be written", () => output.lost);
   gauge(registry, "log_messages", "Messages kept", () => hub.log.size().messages);
   gauge(registry, "log_bytes", "Bytes of messages kept", () => hub.log.size().bytes);
   gauge(registry, "log_channels", "Channels that hold or held messages", () => hub.log.size().channels);

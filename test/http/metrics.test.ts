@@ -19,6 +19,7 @@ describe("GET /metrics", () => {
         ["sse_mcp_log_append_seconds", "histogram"],
         ["sse_mcp_log_bytes", "gauge"],
         ["sse_mcp_log_channels", "gauge"],
+        ["sse_mcp_log_lines_dropped_total", "counter"],
         ["sse_mcp_log_messages", "gauge"],
         ["sse_mcp_messages_delivered_total", "counter"],
         ["sse_mcp_messages_published_total", "counter"],
