@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { oneLine } from "../wire/one-line.ts";
 import { findAddress } from "./bench/address.ts";
 import { Load } from "./bench/load.ts";
 import { help, parseOptions, UsageError } from "./bench/options.ts";
@@ -26,7 +27,7 @@ export const bench: Command = {
       process.stdout.write(help);
       return 0;
     } catch (error) {
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`${oneLine(error instanceof Error ? error.message : String(error))}\n`);
       return error instanceof UsageError ? 2 : 1;
     }
   },

@@ -13,10 +13,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const OLDEST_NODE = [24, 11];
 
 // Whoever reads the beginning only, as `head` does, closes the pipe: the rest goes nowhere, and nothing else ends.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+let isPrinted = true;
+process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === "EPIPE" || !isPrinted) return;
+  isPrinted = false;
+  process.stderr.write(`sse-mcp-server: standard output cannot be written: ${message}\n`);
+  process.exitCode = 1;
 });
-process.exitCode = isOldNode() ? 1 : await run(process.argv.slice(2));
+process.stderr.on("error", () => {});
+const exitCode = isOldNode() ? 1 : await run(process.argv.slice(2));
+if (exitCode !== 0 || process.exitCode === undefined) process.exitCode = exitCode;
 
 /** Says so where Node lacks what this needs. */
 function isOldNode(): boolean {

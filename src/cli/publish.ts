@@ -1,21 +1,29 @@
-import { text as textOf } from "node:stream/consumers";
+import { oneLineName } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
-import { DEFAULT_URL, failed, hubUrl, parsed, refusal, unreachable, UsageError } from "./usage.ts";
+import { DEFAULT_URL, failed, hubUrl, parsed, refusal, routeUrl, unreachable, UsageError } from "./usage.ts";
+
+/** Bytes: more than a hub takes unless it is told to, so that it can say what its limit is. */
+const LONGEST = 64 * 1024 * 1024;
+
+const WORDS = "publish takes CHANNEL and TEXT, or TEXT on standard input; put a TEXT of several words in quotes";
 
 /** `sse-mcp-server publish`: one message to a running hub. */
 export const publish: Command = {
   name: "publish",
   summary: "publish a message: publish CHANNEL TEXT",
   help: `Usage: sse-mcp-server publish CHANNEL TEXT [OPTIONS]
+       COMMAND | sse-mcp-server publish CHANNEL [OPTIONS]
 
-Publishes TEXT, or standard input where TEXT is -, and prints its id and how many readers it was offered to.
+Publishes TEXT and prints its id and how many readers it was offered to. Without TEXT, or if it is -, standard input is
+published, less one line break at its end.
 
 Options:
-  --url      where the hub is (${DEFAULT_URL})
-  --event    SSE event name (message)
-  --sender   who sends it
-  --key      an idempotency key: the same key again publishes nothing new
-  --json     TEXT is JSON, not a string
+  --url        where the hub is (${DEFAULT_URL})
+  --event      SSE event name (message)
+  --sender     who sends it
+  --key        an idempotency key: the same key again publishes nothing new
+  --json       TEXT is JSON, not a string
+  --ephemeral  reaches those who read now, is not kept and has no id
 `,
   run: (words) => send(words).catch(failed),
 };
@@ -28,15 +36,15 @@ async function send(words: readonly string[]): Promise<number> {
     sender: text,
     key: text,
     json: { type: "boolean" },
+    ephemeral: { type: "boolean" },
   });
   const [channel, given, more] = positionals;
-  if (channel === undefined || given === undefined || more !== undefined) {
-    throw new UsageError("publish takes CHANNEL and TEXT; put a TEXT of several words in quotes");
-  }
-  const url = new URL(`/channels/${encodeURIComponent(channel)}/messages`, hubUrl(values.url));
+  if (channel === undefined || more !== undefined) throw new UsageError(WORDS);
+  const url = routeUrl(hubUrl(values.url), `channels/${encodeURIComponent(channel)}/messages`);
   if (values.event !== undefined) url.searchParams.set("event", values.event);
   if (values.sender !== undefined) url.searchParams.set("sender", values.sender);
-  const body = given === "-" ? await textOf(process.stdin) : given;
+  if (values.ephemeral) url.searchParams.set("ephemeral", "true");
+  const body = given === undefined || given === "-" ? await piped(given === "-") : given;
   const headers = {
     "content-type": values.json ? "application/json" : "text/plain; charset=utf-8",
     ...(values.key === undefined ? {} : { "idempotency-key": values.key }),
@@ -45,7 +53,27 @@ async function send(words: readonly string[]): Promise<number> {
     throw unreachable(url, cause);
   });
   if (!response.ok) throw await refusal(response);
-  const { id, receivers } = (await response.json()) as { id: string; receivers: number };
-  process.stdout.write(`${id} offered to ${receivers} ${receivers === 1 ? "reader" : "readers"}\n`);
+  const { id, receivers } = (await response.json()) as { id: unknown; receivers: unknown };
+  const what = id === null ? "not kept," : oneLineName(String(id));
+  process.stdout.write(`${what} offered to ${Number(receivers)} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;
+}
+
+/** Standard input as text, less one line break at its end, which echo and heredocs add. */
+async function piped(isAsked: boolean): Promise<string> {
+  if (!isAsked && process.stdin.isTTY) throw new UsageError(WORDS);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > LONGEST) throw new UsageError(`standard input is longer than ${LONGEST} bytes`);
+  }
+  if (bytes === 0 && !isAsked) throw new UsageError(WORDS);
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    return decoder.decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+  } catch (cause) {
+    throw new UsageError("standard input is not UTF-8 text", { cause });
+  }
 }

@@ -11,7 +11,12 @@ import {
 } from "../config.ts";
 import { HubError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
+import { oneLine } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
+import { reachable } from "./usage.ts";
+
+/** Milliseconds for what was printed last to be taken. */
+const LAST_WORDS = 500;
 
 const SETTINGS = settingNames
   .map((name) => {
@@ -60,7 +65,11 @@ async function run(words: readonly string[]): Promise<number> {
   }
   const stopped = stopOnSignal(server);
   process.stdout.write(greeting(server, configured.config));
-  return await stopped;
+  const code = await stopped;
+  // A reader of standard output that has stopped would keep the process, and a full disk is no failure to serve.
+  setTimeout(() => process.exit(code), LAST_WORDS).unref();
+  process.exitCode = code;
+  return code;
 }
 
 /** Every setting, its value and its source; passwords in addresses are masked. */
@@ -75,20 +84,25 @@ function table({ config, sources }: Configured): string {
   return `${rows.join("\n")}\n`;
 }
 
-function greeting({ url, found }: Server, config: Config): string {
+function greeting({ url: listens, found, loopback }: Server, config: Config): string {
   const { data, durability } = config;
   const kept = `${found.messages} ${found.messages === 1 ? "message" : "messages"} in ${found.channels} channels`;
-  const open = ["127.0.0.1", "::1", "localhost"].includes(config.host)
+  const url = reachable(listens);
+  const open = loopback
     ? ""
     : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
-  return `sse-mcp-server ${version} listens on ${url}
-log: ${data} (${kept}, durability ${durability})
+  return `sse-mcp-server ${version} listens on ${listens}
+log: ${oneLine(data)} (${kept}, durability ${durability})
 ${open}
 Try:
   curl -N ${url}/events
-  curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'
+  curl ${url}/channels/default/messages -H "Content-Type: text/plain" -d "Hello"
   claude mcp add --transport http hub ${url}/mcp
-  open ${url}/
+
+Open in a browser:
+  ${url}/            lines to copy
+  ${url}/chat        for people
+  ${url}/dashboard   what the server does
 
 Other MCP clients: docs/mcp.md
 
@@ -102,7 +116,9 @@ function stopOnSignal(server: Server): Promise<number> {
     const stop = (signal: NodeJS.Signals): void => {
       if (stopping) process.exit(1);
       stopping = true;
-      process.stdout.write(`${signal}: ending ${server.hub.size} readers, then stopping; again to stop at once\n`);
+      const { size } = server.hub;
+      const readers = size === 1 ? "1 reader" : `${size} readers`;
+      process.stdout.write(`${signal}: ending ${readers}, then stopping; again to stop at once\n`);
       server.close().then(() => resolve(0), reject);
     };
     process.on("SIGTERM", stop);
@@ -128,6 +144,6 @@ export function startSentence(error: unknown, { host, port }: Config): string {
 }
 
 function fail(sentence: string): number {
-  process.stderr.write(`sse-mcp-server: ${sentence}\n`);
+  process.stderr.write(`${oneLine(`sse-mcp-server: ${sentence}`)}\n`);
   return 1;
 }

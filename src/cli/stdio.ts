@@ -1,3 +1,4 @@
+import { oneLine } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
 import { Bridge } from "./stdio/bridge.ts";
 import { Output } from "./stdio/output.ts";
@@ -85,7 +86,9 @@ function upstreamOf(words: readonly string[]): Upstream {
 
 function mcpUrl(text: string): URL {
   const url = hubUrl(text);
-  return url.pathname === "/" ? new URL(`${PATH}${url.search}`, url) : url;
+  // With a slash at the end it is the address of a hub, which may live under a path of its own.
+  const hub = url.pathname.replace(/(?:\/mcp)?\/+$/, "");
+  return url.pathname.endsWith("/") ? new URL(`${hub}${PATH}${url.search}`, url) : url;
 }
 
 function headerOf(text: string, index: number): [string, string] {
@@ -98,5 +101,5 @@ function headerOf(text: string, index: number): [string, string] {
 }
 
 function note(sentence: string): void {
-  process.stderr.write(`sse-mcp-server stdio: ${sentence}\n`);
+  process.stderr.write(`${oneLine(`sse-mcp-server stdio: ${sentence}`)}\n`);
 }

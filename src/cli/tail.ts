@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
+import { oneLine, oneLineData, oneLineName } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
+import { beginning } from "./since.ts";
 import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed } from "./usage.ts";
 
 /** `sse-mcp-server tail`: prints what is published, and comes back where it stopped when the connection breaks. */
@@ -10,11 +12,13 @@ export const tail: Command = {
   help: `Usage: sse-mcp-server tail [CHANNEL…] [OPTIONS]
 
 Prints what is published on the channels (default: default), a line each; patterns such as orders.* are channels too.
+A text that would break the line or move the cursor is printed as a JSON string.
 When the connection breaks it comes back and prints what it missed. What cannot be given any more is said on standard error.
 
 Options:
   --url     where the hub is (${DEFAULT_URL})
-  --since   the id of a message: begin behind it; earliest: with all that is kept
+  --since   begin after the message of this id; at a time such as 2026-11-28T09:30:00Z; so long ago, such as 90s,
+            10m, 1h30m or 2d; or with all that is kept: earliest
   --json    whole messages as JSON, a line each
 `,
   run: (words) => follow(words).catch(failed),
@@ -23,6 +27,7 @@ Options:
 async function follow(words: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, { url: text, since: text, json: { type: "boolean" } });
+  const begin = beginning(values.since);
   const stop = new AbortController();
   const { signal } = stop;
   const end = (): void => stop.abort();
@@ -39,11 +44,14 @@ async function follow(words: readonly string[]): Promise<number> {
   );
   try {
     const messages = hub.subscribe(positionals.length === 0 ? "default" : positionals, {
-      ...(values.since !== undefined && { after: values.since }),
+      ...(begin.after !== undefined && { after: begin.after }),
       onGap: ({ reason, after, resumed }) => note(`messages are missing (${reason}) between ${after} and ${resumed}`),
     });
     // What is taken slowly is read slowly: the place is kept, and the rest waits in the log.
+    let isEarly = begin.time !== undefined;
     for await (const message of messages) {
+      isEarly &&= Date.parse(message.time) < (begin.time ?? 0);
+      if (isEarly) continue;
       if (!process.stdout.write(lineOf(message, values.json === true))) await once(process.stdout, "drain", { signal });
     }
   } catch (error) {
@@ -80,12 +88,12 @@ function refused(error: unknown): unknown {
 }
 
 function lineOf(message: Message, json: boolean): string {
-  if (json) return `${JSON.stringify(message)}\n`;
+  if (json) return `${oneLineData({ ...message })}\n`;
   const { time, channel, sender, event, data } = message;
-  const text = typeof data === "string" ? data : JSON.stringify(data);
-  return `${time} ${channel}${event === "message" ? "" : ` [${event}]`} ${sender}: ${text}\n`;
+  const named = event === "message" ? "" : ` [${oneLineName(event)}]`;
+  return `${oneLine(time)} ${oneLineName(channel)}${named} ${oneLineName(sender)}: ${oneLineData(data)}\n`;
 }
 
 function note(sentence: string): void {
-  process.stderr.write(`sse-mcp-server tail: ${sentence}\n`);
+  process.stderr.write(`${oneLine(`sse-mcp-server tail: ${sentence}`)}\n`);
 }

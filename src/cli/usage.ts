@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { oneLine } from "../wire/one-line.ts";
 
 /** Words of the command line that are wrong; the sentence says how. */
 export class UsageError extends Error {}
@@ -27,10 +28,20 @@ export function hubUrl(text: string = DEFAULT_URL): URL {
   return url;
 }
 
+/** The address of a route of a hub, which may live under a path of its own. */
+export function routeUrl(hub: URL, path: string): URL {
+  return new URL(path, `${hub.origin}${hub.pathname.replace(/\/*$/, "/")}`);
+}
+
+/** An address to listen on as one to connect to. */
+export function reachable(url: string): string {
+  return url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
+}
+
 /** Says what went wrong on standard error; returns the exit code: 2 for wrong words, 1 for all else. */
 export function failed(error: unknown): number {
   if (!(error instanceof UsageError) && !(error instanceof HubUnreachable)) throw error;
-  process.stderr.write(`sse-mcp-server: ${error.message}\n`);
+  process.stderr.write(`${oneLine(`sse-mcp-server: ${error.message}`)}\n`);
   return error instanceof UsageError ? 2 : 1;
 }
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import { runCli, type Cli } from "../support/cli.ts";
+import { promisify } from "node:util";
+import { Cli, runCli } from "../support/cli.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 function publish(server: TestServer, words: readonly string[], input?: string): Promise<Cli> {
@@ -17,13 +24,91 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     assert.deepEqual([data, event, sender], ["Hello you", "greeting", "me"]);
   });
 
-  it("publishes standard input where the text is -, and JSON with --json", async () => {
+  it("publishes standard input if there is no text or it is -, less one line break, and JSON with --json", async () => {
     await using server = await startServer();
     using reader = await server.events("?channel=a&format=json");
-    await publish(server, ["a", "-"], "line one\nline two\n");
-    assert.equal((JSON.parse((await reader.next()).data) as { data: string }).data, "line one\nline two\n");
+    for (const [words, input, data] of [
+      [["a", "-"], "line one\nline two\n", "line one\nline two"],
+      [["a"], "hi\n", "hi"],
+      [["a"], "hi\r\n", "hi"],
+      [["a"], "hi\n\n", "hi\n"],
+      [["a"], "  hi", "  hi"],
+      [["a", "-"], "", ""],
+    ] as const) {
+      const { code, stderr } = await publish(server, words, input);
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.equal((JSON.parse((await reader.next()).data) as { data: string }).data, data);
+    }
+    const { stdout } = await publish(server, ["a", "--json"], '{"n":[0]}\n');
+    assert.match(stdout, / offered to 1 reader\n$/);
+    assert.deepEqual((JSON.parse((await reader.next()).data) as { data: unknown }).data, { n: [0] });
     await publish(server, ["a", '{"n":[1]}', "--json"]);
     assert.deepEqual((JSON.parse((await reader.next()).data) as { data: unknown }).data, { n: [1] });
+  });
+
+  it("refuses standard input that is not UTF-8 text", async () => {
+    await using server = await startServer();
+    await using cli = new Cli(["publish", "a", "--url", server.url], { open: true });
+    cli.child.stdin.end(Buffer.from([0x63, 0x61, 0x66, 0xe9]));
+    assert.equal(await cli.exit(), 2);
+    assert.match(cli.stderr, /standard input is not UTF-8 text/);
+    assert.equal(server.hub.stats.published, 0);
+  });
+
+  it("publishes what is not kept with --ephemeral", async () => {
+    await using server = await startServer();
+    using reader = await server.events("?channel=a");
+    const { code, stdout } = await publish(server, ["a", "x", "--ephemeral"]);
+    assert.deepEqual([code, stdout], [0, "not kept, offered to 1 reader\n"]);
+    assert.equal((await reader.next()).data, "x");
+    assert.equal(server.hub.log.size().messages, 0);
+  });
+
+  it("keeps the path of --url, with a slash at its end or without, and none of its query", async () => {
+    const asked: string[] = [];
+    const hub = createServer((request, response) => {
+      asked.push(request.url ?? "");
+      request.resume();
+      response
+        .writeHead(201, { "content-type": "application/json" })
+        .end('{"id":"e-1\\n\\u001b[2Jforged","receivers":0}');
+    }).listen(0, "127.0.0.1");
+    await once(hub, "listening");
+    const { port } = hub.address() as AddressInfo;
+    for (const path of ["", "/", "/hub", "/hub/", "/hub/?a=1#b"]) {
+      const { stdout } = await runCli(["publish", "a.b", "x", "--url", `http://127.0.0.1:${port}${path}`]);
+      assert.match(stdout, /^"[ -~]+" offered to 0 readers\n$/);
+    }
+    hub.close();
+    const [bare, under] = ["/channels/a.b/messages", "/hub/channels/a.b/messages"];
+    assert.deepEqual(asked, [bare, bare, under, under, under]);
+  });
+
+  it("says what a hub refuses on one line that drives no terminal", async () => {
+    const hub = createServer((request, response) => {
+      request.resume();
+      response.writeHead(400, { "content-type": "application/json" });
+      response.end(JSON.stringify({ code: "X", detail: "a\n\u001b[2J\u009b1m\u202efake" }));
+    }).listen(0, "127.0.0.1");
+    await once(hub, "listening");
+    const { port } = hub.address() as AddressInfo;
+    const { code, stderr } = await runCli(["publish", "a", "x", "--url", `http://127.0.0.1:${port}`]);
+    hub.close();
+    assert.equal(code, 1);
+    assert.match(stderr, /^[ -~]+\n$/);
+  });
+
+  it("ends with 1 and a sentence if its receipt cannot be printed", async (test) => {
+    if (!existsSync("/dev/full")) return test.skip("/dev/full is needed");
+    await using server = await startServer();
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const line = `exec "${process.execPath}" "${main}" publish a x --url ${server.url} > /dev/full`;
+    const { code, stderr } = await promisify(execFile)("sh", ["-c", line]).then(
+      () => ({ code: 0, stderr: "" }),
+      (error: { code: number; stderr: string }) => error,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /^sse-mcp-server: standard output cannot be written: ENOSPC[^\n]*\n$/);
   });
 
   it("publishes once for one --key", async () => {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Cli, runCli, type CliOptions } from "../support/cli.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -30,9 +33,13 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     assert.deepEqual(lines.slice(3), [
       "Try:",
       `  curl -N ${url}/events`,
-      `  curl ${url}/channels/default/messages -H "Content-Type: application/json" -d '"Hello"'`,
+      `  curl ${url}/channels/default/messages -H "Content-Type: text/plain" -d "Hello"`,
       `  claude mcp add --transport http hub ${url}/mcp`,
-      `  open ${url}/`,
+      "",
+      "Open in a browser:",
+      `  ${url}/            lines to copy`,
+      `  ${url}/chat        for people`,
+      `  ${url}/dashboard   what the server does`,
       "",
       "Other MCP clients: docs/mcp.md",
     ]);
@@ -52,6 +59,57 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     await cli.url();
     assert.match(cli.stdout, /\(1 message in 1 channels?, durability normal\)/);
     assert.match(cli.stdout, /Warning: listening on 0\.0\.0\.0 without authentication/);
+    await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
+    // An address that can be opened.
+    assert.match(cli.stdout, /\n {2}http:\/\/127\.0\.0\.1:\d+\/chat /);
+    const [, ...rest] = cli.stdout.split("\n");
+    assert.doesNotMatch(rest.join("\n"), /\/\/0\.0\.0\.0/);
+  });
+
+  it("warns by the address it is bound to, not by its spelling", async () => {
+    for (const [host, address, warns] of [
+      ["127.1", "127.0.0.1", false],
+      ["::ffff:127.0.0.1", "127.0.0.1", false],
+      ["0", "0.0.0.0", true],
+    ] as const) {
+      await using cli = new Cli([...MEMORY, "--host", host]);
+      assert.match(await cli.url(), new RegExp(`^http://${address}:\\d+$`));
+      await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
+      assert.equal(cli.stdout.includes("Warning: "), warns, host);
+    }
+  });
+
+  it("serves and ends with 0 where neither standard output nor standard error can be written", async (test) => {
+    if (!existsSync("/dev/full")) return test.skip("/dev/full is needed");
+    using folder = new TemporaryFolder();
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const logFile = folder.file("hub.log");
+    const words = `--data memory: --port 0 --log-file ${logFile} > /dev/full 2>&1`;
+    const child = spawn("sh", ["-c", `exec "${process.execPath}" "${main}" ${words}`], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    let url = "";
+    await until("it says where it listens", () => {
+      if (existsSync(logFile)) url = /http:\/\/[\d.:]+/.exec(readFileSync(logFile, "utf8"))?.[0] ?? "";
+      return url !== "" || child.exitCode !== null;
+    });
+    assert.equal((await request(`${url}/health/live`)).status, 200);
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it("goes on when no one reads its output any more, and ends with 0", async () => {
+    await using cli = new Cli([...MEMORY, "--max-connections", "1"]);
+    const url = await cli.url();
+    cli.child.stdout.destroy();
+    cli.child.stderr.destroy();
+    using reader = await EventReader.open(`${url}/events`);
+    await until("a line is dropped", async () => {
+      assert.equal((await request(`${url}/events`)).status, 503);
+      return /sse_mcp_log_lines_dropped_total [1-9]/.test((await request(`${url}/metrics`)).text);
+    });
+    cli.kill("SIGTERM");
+    await reader.ended;
+    assert.equal(await cli.exit(), 0);
   });
 
   it("logs to its file what it does not say to people", async () => {

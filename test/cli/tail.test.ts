@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createServer, type Socket } from "node:net";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { Cli, runCli } from "../support/cli.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -41,6 +45,81 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.match(lines(cli)[2] ?? "", / orders\.eu \[done\] shop: x$/);
     cli.kill("SIGINT");
     assert.deepEqual([await cli.exit(), cli.stderr], [0, ""]);
+  });
+
+  it("prints each message on one line that looks like no other and drives no terminal", async () => {
+    await using server = await startServer();
+    const forged = "2026-11-28T17:00:00.000Z payments admin: APPROVED";
+    const sent = [
+      `nothing to see\n${forged}`,
+      `\r${forged}`,
+      `a\u2028${forged}`,
+      "\u001b[2J\u001b]0;owned\u0007",
+      "\u009b31m",
+      "\u202eright to left",
+      "\0\b\t",
+      '"quoted"',
+    ];
+    for (const text of sent) await server.publish("a", text);
+    await server.publish("a", { "key\u009b\u2028": "\u202e" });
+    await server.request("/channels/a/messages?sender=x%3A%20y&event=z%5D%20w", {
+      method: "POST",
+      headers: { "content-type": "text/plain" },
+      body: "last",
+    });
+    for (const more of [[], ["--json"]]) {
+      await using cli = new Cli(["tail", "a", "--since", "earliest", "--url", server.url, ...more]);
+      await until("all of them", () => lines(cli).length >= sent.length + 2);
+      // oxlint-disable-next-line no-control-regex
+      assert.doesNotMatch(cli.stdout, /[\0-\t\v-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]/);
+      assert.equal(lines(cli).length, sent.length + 2);
+      if (more.length > 0) {
+        assert.deepEqual(
+          lines(cli)
+            .slice(0, sent.length)
+            .map((line) => (JSON.parse(line) as { data: unknown }).data),
+          sent,
+        );
+        continue;
+      }
+      for (const line of lines(cli).slice(0, -1)) assert.match(line, /^\S+Z a anyone: /);
+      assert.match(lines(cli).at(-1) ?? "", / a \["z\] w"\] "x: y": last$/);
+    }
+  });
+
+  it("begins at a time, or so long ago, with --since", async () => {
+    await using server = await startServer();
+    await server.publish("a", 1);
+    const { time } = await server.publish("a", 2);
+    await until("the clock has gone on", () => Date.now() > Date.parse(time) + 5);
+    const { time: last } = await server.publish("b", 3);
+    await using hours = new Cli(["tail", "*", "--since", "1h", "--url", server.url]);
+    await using from = new Cli(["tail", "a", "b", "--since", last, "--url", server.url]);
+    await until("both have printed", () => lines(hours).length === 3 && lines(from).length === 1);
+    await server.publish("a", 4);
+    await until("both go on", () => lines(hours).length === 4 && lines(from).length === 2);
+    assert.deepEqual(
+      [texts(hours), texts(from)],
+      [
+        ["1", "2", "3", "4"],
+        ["3", "4"],
+      ],
+    );
+    assert.deepEqual([hours.stderr, from.stderr], ["", ""]);
+  });
+
+  it("ends with 1 and a sentence if what it prints cannot be written", async (test) => {
+    if (!existsSync("/dev/full")) return test.skip("/dev/full is needed");
+    await using server = await startServer();
+    await server.publish("default", "x");
+    const main = join(import.meta.dirname, "../../src/cli/main.ts");
+    const line = `exec "${process.execPath}" "${main}" tail --since earliest --url ${server.url} > /dev/full`;
+    const { code, stderr } = await promisify(execFile)("sh", ["-c", line]).then(
+      () => ({ code: 0, stderr: "" }),
+      (error: { code: number; stderr: string }) => error,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /^sse-mcp-server: standard output cannot be written: ENOSPC/);
   });
 
   it("begins with all that is kept, or behind an id, and prints whole messages with --json", async () => {
@@ -158,6 +237,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     await using server = await startServer();
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
       [["tail", "--nonsense"], 2, /Unknown option '--nonsense'/],
+      [["tail", "--since", "yesterday"], 2, /--since is "yesterday"; use the id of a message, a time such as /],
       [["tail", "--url", "ftp://x"], 2, /--url is "ftp:\/\/x"/],
       [["tail", "a.*.b", "--url", server.url], 1, /INVALID_PATTERN: /],
       [["tail", "--url", "http://127.0.0.1:1"], 1, /No hub answers at/],

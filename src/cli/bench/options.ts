@@ -114,7 +114,10 @@ function parseNumber(name: keyof typeof NUMBERS, texts: ReadonlyMap<string, stri
 
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  if (url?.protocol === "http:" || url?.protocol === "https:") {
+    url.search = url.hash = "";
+    return url;
+  }
   throw new UsageError(`--url is ${JSON.stringify(text)}; allowed is an http:// or https:// address`);
 }
 

@@ -1,3 +1,4 @@
+import { oneLine } from "../../wire/one-line.ts";
 import { count } from "./count.ts";
 import type { FaultyReader } from "./orders.ts";
 import type { Percentiles } from "./histogram.ts";
@@ -21,10 +22,10 @@ export function resultText(options: Options, channel: string, result: Result, in
       "connected",
       `${count(connects.connected)} of ${count(connects.wanted, "reader")} in ${connects.seconds.toFixed(2)} s, ${count(connects.perSecond)}/s`,
     ),
-    ...connects.troubles.map((trouble) => row("", `not connected: ${trouble}`)),
+    ...connects.troubles.map((trouble) => row("", oneLine(`not connected: ${trouble}`))),
     row("published", `${count(publishes.answered, "message")}, ${count(publishes.perSecond)}/s`),
     ...(publishes.failed > 0
-      ? [row("", `${count(publishes.failed)} failed: ${publishes.trouble ?? "no answer"}`)]
+      ? [row("", oneLine(`${count(publishes.failed)} failed: ${publishes.trouble ?? "no answer"}`))]
       : []),
     ...(publishes.behind > 0
       ? [row("", `${count(publishes.behind)} more were due and not sent: publishers waited for answers`)]

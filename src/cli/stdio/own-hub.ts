@@ -1,7 +1,7 @@
 import { configure, ConfigError, flag, settingNames, type Config } from "../../config.ts";
 import { createServer, version, type Server } from "../../server.ts";
 import { startSentence } from "../serve.ts";
-import { HubUnreachable, parsed, UsageError } from "../usage.ts";
+import { HubUnreachable, parsed, reachable, UsageError } from "../usage.ts";
 
 /** A hub that runs in this process. */
 export interface OwnHub extends AsyncDisposable {
@@ -58,13 +58,7 @@ function whyNot(error: unknown, config: Config): string {
     : sentence;
 }
 
-/** An address to listen on as one to connect to. */
-function reachable(url: string): string {
-  return url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
-}
-
-function greeting({ url, found }: Server, { data, host }: Config): string {
-  const isOpen = !["127.0.0.1", "::1", "localhost"].includes(host);
+function greeting({ url, found, loopback }: Server, { data, host }: Config): string {
   const warning = `; warning: no authentication, whoever reaches ${host} can read and publish everything`;
-  return `sse-mcp-server ${version} listens on ${url} (log ${data}, ${found.messages} messages); open it in a browser to join${isOpen ? warning : ""}`;
+  return `sse-mcp-server ${version} listens on ${url} (log ${data}, ${found.messages} messages); open it in a browser to join${loopback ? "" : warning}`;
 }
