@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { prompts } from "../src/mcp/prompts.ts";
@@ -23,9 +23,18 @@ describe("the page for users of MCP", () => {
       assert.ok(servers !== undefined);
       const { url, command, args, type = "http" } = servers.hub;
       if (command === undefined) assert.deepEqual([url, type], [ADDRESS, "http"]);
-      else assert.deepEqual([command, args], ["npx", ["-y", "sse-mcp-server", "stdio", "--url", ADDRESS]]);
+      else {
+        const here = (path: string): string => path.replace("/path/to/sse-mcp-server", join(import.meta.dirname, ".."));
+        const [main = "", ...words] = args as string[];
+        assert.ok([String(command), main].every((path) => path.startsWith("/path/to/") && existsSync(here(path))));
+        assert.deepEqual(words, ["stdio", "--url", ADDRESS]);
+      }
     }
     for (const line of blocks("sh")) assert.ok(line.includes(ADDRESS), line);
+  });
+
+  it("never lets npx fetch this package, which is not published", () => {
+    assert.doesNotMatch(PAGE, /npx (?:-y )?sse-mcp-server|"npx"/);
   });
 
   it("shows a line for the Inspector that lists the tools", async () => {

@@ -1,3 +1,4 @@
+import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
 import type { z } from "zod";
@@ -15,7 +16,7 @@ import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
 import { checkCaller, checkOrigin, isOriginAllowed } from "./origin.ts";
-import { MISSING, pages } from "./pages.ts";
+import { notFoundPage, pages } from "./pages.ts";
 import { rpc } from "./rpc.ts";
 import { SECURITY_HEADERS } from "./security.ts";
 import { ws } from "./ws.ts";
@@ -37,6 +38,9 @@ const LONGEST_PARAM = 65_536;
 const LONGEST_SHOWN = 100;
 /** Load balancers and probes ask for these by address, or by no name at all. */
 const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
+
+/** Routes whose answers are read while they are written, or whose bodies are small. */
+const STREAMS: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({
@@ -101,7 +105,7 @@ export async function createApp({
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
     // A browser that goes to an address names this first; whoever calls a route does not.
     else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
-      return reply.status(known.status).header("content-type", "text/html; charset=utf-8").send(MISSING);
+      return reply.status(404).header("content-type", "text/html; charset=utf-8").send(notFoundPage(url));
     }
     return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
   });
@@ -126,6 +130,12 @@ export async function createApp({
       answer(null, allowed);
     },
   });
+  app.addHook("onRoute", (route) => {
+    const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
+    // The plugin would add a hook to every other route.
+    route.compress = isRead && !STREAMS.has(route.url) ? {} : false;
+  });
+  await app.register(compress, { encodings: ["gzip", "br"], globalDecompression: false });
   await docs(app, context.version);
   healthRoutes(app, context);
   rpc(app, context);

@@ -16,6 +16,12 @@ const POLICY = [
   "style-src 'self' 'unsafe-inline'",
 ].join("; ");
 
+/** Says that something is to come until the scripts are there, and leaves out the bar for other documents. */
+const STYLE = `
+#swagger-ui:empty::before { content: "Loading …"; display: block; padding: 2rem; font: 1rem system-ui, sans-serif }
+.swagger-ui .topbar { display: none }
+`;
+
 /** `GET /openapi.json`, made from the schemas that validate, and `GET /docs`, which shows it. Comes before the routes. */
 export async function docs(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
@@ -41,7 +47,7 @@ export async function docs(app: FastifyInstance, version: string): Promise<void>
     routePrefix: "/docs",
     staticCSP: POLICY,
     uiConfig: { docExpansion: "list", validatorUrl: null },
-    theme: { title: "sse-mcp-server: API" },
+    theme: { title: "sse-mcp-server: API", css: [{ filename: "ours.css", content: STYLE }] },
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
 }

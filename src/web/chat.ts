@@ -16,7 +16,7 @@ import { countText } from "./chat/unread.ts";
 import { Watch } from "./chat/watch.ts";
 import { element, labelled } from "./page.ts";
 
-const hub = connect("/");
+const hub = connect("./");
 const heading = element("channel", HTMLElement);
 const newest = element("newest", HTMLButtonElement);
 const lastOpen = new Stored("open", (value) => (typeof value === "string" ? value : "default"));
@@ -170,7 +170,7 @@ function open(name: string): void {
     showMine();
   }
   list.open(name);
-  const address = `/chat#${encodeURIComponent(name)}`;
+  const address = `${location.pathname}#${encodeURIComponent(name)}`;
   const isThere = location.pathname + location.search + location.hash === address;
   if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
   showPanel(false);

@@ -41,7 +41,7 @@ onOffline((offline) => {
 });
 
 function come(): void {
-  hub = connect("/", { watch: true });
+  hub = connect("./", { watch: true });
   hub.onState((state) => {
     // What has just become live is no longer offline, whatever the browser says.
     if (state.kind === "live") isOffline = false;

@@ -15,7 +15,7 @@ export function onOffline(change: (isOffline: boolean) => void): void {
 
 async function answersNow(): Promise<boolean> {
   try {
-    await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(ANSWERS_WITHIN) });
+    await fetch("health", { cache: "no-store", signal: AbortSignal.timeout(ANSWERS_WITHIN) });
     return true;
   } catch {
     return false;

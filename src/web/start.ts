@@ -26,7 +26,7 @@ ownAddress();
 tabs();
 copyButtons();
 
-const hub = connect("/");
+const hub = connect("./");
 let isOffline = false;
 let isPublishing = false;
 hub.onState((now) => {
@@ -58,11 +58,13 @@ form.addEventListener("submit", (event) => {
 /** A proxy in front may speak another protocol than the server behind it knows of. */
 function ownAddress(): void {
   const told = document.body.dataset["origin"] ?? "";
-  if (told === location.origin) return;
+  // Under a path of a proxy, the addresses are, too.
+  const own = new URL(".", location.href).href.replace(/\/$/, "");
+  if (told === own) return;
   for (const code of document.querySelectorAll("code")) {
     const text = code.textContent
-      .replaceAll(told, location.origin)
-      .replaceAll(told.replace(/^http/, "ws"), location.origin.replace(/^http/, "ws"));
+      .replaceAll(told, own)
+      .replaceAll(told.replace(/^http/, "ws"), own.replace(/^http/, "ws"));
     if (text !== code.textContent) code.textContent = text;
   }
 }
@@ -71,7 +73,7 @@ function ownAddress(): void {
 async function readOn(): Promise<void> {
   let after: string | undefined;
   try {
-    const response = await fetch(`/channels/${CHANNEL}/messages?before=latest&limit=${MOST_SHOWN}`);
+    const response = await fetch(`channels/${CHANNEL}/messages?before=latest&limit=${MOST_SHOWN}`);
     const page = (await response.json()) as { readonly messages: readonly Message[]; readonly next: string };
     for (const message of page.messages) add(message);
     after = page.next;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
@@ -100,7 +101,7 @@ describe("the start page", { concurrency: 3 }, () => {
     for (const id of ["for-claude-desktop", "for-cursor", "for-vscode"]) JSON.parse(text(id));
     assert.deepEqual(
       (JSON.parse(text("for-claude-desktop")) as { mcpServers: { hub: { args: string[] } } }).mcpServers.hub.args,
-      ["-y", "sse-mcp-server", "stdio", "--url", `${server.url}/mcp`],
+      [join(import.meta.dirname, "../../src/cli/main.ts"), "stdio", "--url", `${server.url}/mcp`],
     );
     assert.deepEqual(complaints, []);
   });

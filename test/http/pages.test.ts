@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { request } from "../support/request.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -20,6 +23,50 @@ describe("GET /", () => {
     assert.ok(!text.includes(folder.path));
   });
 
+  it("shows https and wss addresses behind a proxy that says it has TLS", async () => {
+    await using server = await startServer({ allowedHosts: ["hub.example"] });
+    for (const headers of [
+      { "x-forwarded-proto": "https" },
+      { "x-forwarded-proto": "HTTPS, http" },
+      { forwarded: 'for=192.0.2.1;proto="https";host=hub.example' },
+    ]) {
+      const { text } = await server.request("/", { headers: { host: "hub.example", ...headers } });
+      assert.match(text, /curl -N https:\/\/hub\.example\/events/);
+      assert.match(text, /wss:\/\/hub\.example\/ws/);
+      assert.doesNotMatch(text, /http:|ws:/);
+    }
+    const { text } = await server.request("/", { headers: { "x-forwarded-proto": '"><script>' } });
+    assert.doesNotMatch(text, /"><script>/);
+  });
+
+  it("has a line for Claude Desktop that runs on this machine, and tells its paths to no one else", async () => {
+    await using server = await startServer({ allowedHosts: ["hub.example"] });
+    const line = async (headers: Record<string, string>): Promise<string> => {
+      const { text } = await server.request("/", { headers });
+      const [, code = ""] = /id="for-claude-desktop">([^<]*)</.exec(text) ?? [];
+      return code.replace(/&#(\d+);/g, (_, number) => String.fromCharCode(Number(number)));
+    };
+    const { mcpServers } = JSON.parse(await line({})) as {
+      mcpServers: { hub: { command: string; args: readonly string[] } };
+    };
+    const { command, args } = mcpServers.hub;
+    assert.match(await initialized(command, args), /"serverInfo":\{"name":"sse-mcp-server"/);
+    for (const [name, value] of [
+      ["host", "hub.example"],
+      ["x-forwarded-for", "192.0.2.1"],
+      ["x-forwarded-proto", "http"],
+      ["x-real-ip", "192.0.2.1"],
+      ["via", "1.1 proxy"],
+    ] as const) {
+      const told = await line({ [name]: value });
+      assert.ok(!told.includes(process.execPath) && !told.includes(import.meta.dirname.split("/test")[0] ?? ""), told);
+      assert.match(told, /\/path\/to\/sse-mcp-server\/dist\/cli\/main\.js/);
+    }
+    await using open = await startServer({ host: "0.0.0.0" });
+    const { text } = await request(`http://127.0.0.1:${open.port}/`);
+    assert.ok(!text.includes(process.execPath));
+  });
+
   it("shows a Host that is no name as text", async () => {
     await using server = await startServer({ host: "0.0.0.0" });
     const { text, status } = await server.request("/", { headers: { host: `"><script>alert(1)</script>` } });
@@ -38,18 +85,62 @@ for (const page of ["/", "/chat", "/dashboard"]) {
       assert.match(policy, /script-src 'self'(?:;|$)/);
       assert.match(policy, /frame-ancestors 'none'/);
       assert.doesNotMatch(policy, /unsafe/);
-      assert.doesNotMatch(text, /<script(?! src="\/assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
+      assert.doesNotMatch(text, /<script(?! src="assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
       for (const [, path = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
-        assert.equal((await server.request(path)).status, 200, path);
+        // Relative, so that a proxy can put the server under a path.
+        assert.doesNotMatch(path, /^\/|:/);
+        assert.equal((await server.request(new URL(path, `http://hub${page}`).pathname)).status, 200, path);
       }
     });
   });
 }
 
+describe("a path that is not there", () => {
+  it("is a page to a browser, and a problem to everyone else", async () => {
+    await using server = await startServer();
+    const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    for (const [path, base] of [
+      ["/nowhere", "./"],
+      ["/a/b?c=1", "../"],
+      ["/%3Cscript%3E/<b>/{{base}}", "../../"],
+    ] as const) {
+      const { status, headers, text } = await server.request(path, { headers: { accept } });
+      assert.deepEqual([status, headers["content-type"]], [404, "text/html; charset=utf-8"], path);
+      assert.ok(text.includes(`<a href="${base}">Start</a>`), path);
+      assert.match(String(headers["content-security-policy"]), /default-src 'none'/);
+      assert.doesNotMatch(text, /<script|<b>/);
+      for (const others of [{}, { accept: "*/*" }, { accept: "application/json, text/html" }]) {
+        const other = await server.request(path, { headers: others });
+        assert.equal(other.status, 404);
+        assert.match(String(other.headers["content-type"]), /^application\/problem\+json/);
+      }
+    }
+    const post = await server.request("/nowhere", { method: "POST", headers: { accept } });
+    assert.equal(post.status, 404);
+    assert.equal((await server.request("/mcp/tools/list", { headers: { accept } })).status, 405);
+  });
+
+  it("is not /favicon.ico", async () => {
+    await using server = await startServer();
+    const { status, headers } = await server.request("/favicon.ico");
+    assert.deepEqual([status, headers["content-type"]], [200, "image/svg+xml"]);
+  });
+});
+
 describe("what pages load", () => {
   it("comes compressed to those who take that, and is the same to all", async () => {
     await using server = await startServer();
-    for (const path of ["/assets/look.css", "/assets/scripts/web/chat.js", "/assets/uplot/uPlot.iife.min.js"]) {
+    await Promise.all(Array.from({ length: 20 }, (_, n) => server.publish("a", `${n} ${"x".repeat(100)}`)));
+    for (const path of [
+      "/",
+      "/assets/look.css",
+      "/assets/scripts/web/chat.js",
+      "/assets/uplot/uPlot.iife.min.js",
+      "/docs/static/swagger-ui-bundle.js",
+      "/docs/static/swagger-ui.css",
+      "/openapi.json",
+      "/channels/a/messages",
+    ]) {
       const { text, headers } = await server.request(path);
       assert.equal(headers["content-encoding"], undefined, path);
       for (const encoding of ["gzip", "br"]) {
@@ -59,31 +150,31 @@ describe("what pages load", () => {
         assert.match(answer.headers.get("vary") ?? "", /accept-encoding/);
       }
     }
+    const metrics = await fetch(`${server.url}/metrics`, { headers: { "accept-encoding": "gzip" } });
+    assert.equal(metrics.headers.get("content-encoding"), "gzip");
   });
-});
 
-describe("an address that is not there", () => {
-  it("is a page for a browser that goes there, and a problem for everyone else", async () => {
+  it("is never compressed where it is read while it is written, or small", async () => {
     await using server = await startServer();
-    const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    const page = await server.request("/chatt", { headers: { accept } });
-    assert.deepEqual([page.status, page.headers["content-type"]], [404, "text/html; charset=utf-8"]);
-    assert.match(page.text, /There is no such page/);
-    assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
-    for (const headers of [{}, { accept: "*/*" }, { accept: "application/json, text/html" }]) {
-      const problem = await server.request("/chatt", { headers });
-      assert.deepEqual(
-        [problem.status, String(problem.headers["content-type"]).split(";")[0]],
-        [404, "application/problem+json"],
-      );
+    const headers = { "accept-encoding": "gzip, br" };
+    for (const path of ["/events", "/events?format=json"]) {
+      using reader = await server.events(path.slice("/events".length), { headers });
+      await server.publish("default", "x".repeat(5000));
+      assert.match((await reader.next()).data, /x{5000}/);
     }
-    const posted = await server.request("/chatt", { method: "POST", headers: { accept }, body: "" });
-    assert.match(String(posted.headers["content-type"]), /^application\/problem\+json/);
-  });
-
-  it("is none where browsers look for an icon", async () => {
-    await using server = await startServer();
-    const { status, headers } = await server.request("/favicon.ico");
-    assert.deepEqual([status, headers["content-type"]], [200, "image/svg+xml"]);
+    for (const path of ["/health", "/health/live", "/channels", "/nowhere"]) {
+      assert.equal((await server.request(path, { headers })).headers["content-encoding"], undefined, path);
+    }
   });
 });
+
+/** Runs a bridge as a client does; resolves with what it answers to `initialize`. */
+async function initialized(command: string, args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } };
+  child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`);
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  child.stdin.end();
+  await once(child, "close");
+  return String(line);
+}

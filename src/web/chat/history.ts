@@ -27,17 +27,17 @@ export class Refusal extends Error {
 
 /** The last messages in front of one, or of all with `latest`. Rejects with a `Refusal`. */
 export function pageBefore(channel: string, before: string, limit: number, signal?: AbortSignal): Promise<Page> {
-  return ask(`/channels/${encodeURIComponent(channel)}/messages`, { before, limit }, signal) as Promise<Page>;
+  return ask(`channels/${encodeURIComponent(channel)}/messages`, { before, limit }, signal) as Promise<Page>;
 }
 
 /** The first messages behind one. Rejects with a `Refusal`. */
 export function pageAfter(channel: string, after: string, limit: number, signal?: AbortSignal): Promise<Page> {
-  return ask(`/channels/${encodeURIComponent(channel)}/messages`, { after, limit }, signal) as Promise<Page>;
+  return ask(`channels/${encodeURIComponent(channel)}/messages`, { after, limit }, signal) as Promise<Page>;
 }
 
 /** What channels there are, of those a pattern covers. Rejects with a `Refusal`. */
 export async function channelsOf(pattern: string, limit: number): Promise<readonly Listed[]> {
-  const { channels } = (await ask("/channels", { pattern, limit })) as { channels: readonly Listed[] };
+  const { channels } = (await ask("channels", { pattern, limit })) as { channels: readonly Listed[] };
   return channels;
 }
 

@@ -124,7 +124,7 @@ export class Presence {
   #leave(): void {
     if (this.#told === undefined) return;
     // The page may be gone before a request of its own is sent.
-    const url = `/channels/${this.#beside}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
+    const url = `channels/${this.#beside}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
     navigator.sendBeacon(
       url,
       new Blob([JSON.stringify({ state: "gone", page: PAGE } satisfies Word)], { type: "application/json" }),
