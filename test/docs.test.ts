@@ -10,6 +10,7 @@ import { CLOSE_CODES } from "../src/wire/frames.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const MAIN = join(ROOT, "src/cli/main.ts");
+const START = join(ROOT, "scripts/start.js");
 const DEADLINE = 20_000;
 
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
@@ -118,9 +119,9 @@ class Walk {
   static async start(): Promise<Walk> {
     const walk = new Walk();
     const { scripts } = JSON.parse(read("package.json")) as { scripts: { start: string } };
-    assert.equal(scripts.start, "node src/cli/main.ts", "npm start runs something else than this test");
+    assert.equal(scripts.start, "node scripts/start.js", "npm start runs something else than this test");
     let output = "";
-    const server = walk.#spawn(process.execPath, [MAIN], (text) => (output += text));
+    const server = walk.#spawn(process.execPath, [START], (text) => (output += text));
     await until(
       () => /listens on (\S+)/.test(output) || server.exitCode !== null,
       () => output,
