@@ -64,7 +64,7 @@ describe("the client's documentation", { concurrency: true }, () => {
   });
 
   it("docs/client.md lists every option, state and code, and no other", () => {
-    assert.deepEqual(firstColumn("## `connect("), members("src/client/hub.ts", "ConnectOptions"));
+    assert.deepEqual(firstColumn("## `connect("), members("src/client/options.ts", "ConnectOptions"));
     assert.deepEqual(firstColumn("## `hub.subscribe("), members("src/client/subscription.ts", "SubscribeOptions"));
     assert.deepEqual(firstColumn("## Publishing"), members("src/client/requests.ts", "PublishOptions"));
     const codes = [...read("src/client/error.ts").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(([, code]) => code);
