@@ -20,7 +20,8 @@ const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
 /** Before the name of a channel: where its readers tell each other that they are there. */
 const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
-const MAX_LENGTH = 128;
+/** Characters of a name, or of a pattern. */
+export const MAX_NAME = 128;
 
 /** Checks a channel name that came from outside; throws `INVALID_CHANNEL`, naming the rule it breaks. */
 export function channelName(text: string): ChannelName {
@@ -91,12 +92,14 @@ function isPresenceChannel(text: string): boolean {
 
 function brokenRule(name: string, length = name.length): string | undefined {
   if (name === "") return "it is empty; use words joined by dots, such as orders.eu";
-  if (length > MAX_LENGTH) return `it has ${length} characters; at most ${MAX_LENGTH} are allowed`;
+  if (length > MAX_NAME) return `it has ${length} characters; at most ${MAX_NAME} are allowed`;
   if (!NAME.test(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
   if (isServerChannel(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
   return undefined;
 }
 
-function quoted(text: string): string {
-  return JSON.stringify(text.length > MAX_LENGTH ? `${text.slice(0, 32)}…` : text);
+/** What a caller sent, or its beginning, for a sentence that stays on its line. */
+export function quoted(text: string): string {
+  const some = text.length > MAX_NAME ? `${text.slice(0, 32)}…` : text;
+  return JSON.stringify(some.replaceAll(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u007f-\u009f]/gu, "\ufffd"));
 }

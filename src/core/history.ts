@@ -1,4 +1,4 @@
-import type { ChannelPattern } from "./channel.ts";
+import { quoted, type ChannelPattern } from "./channel.ts";
 import { cursorText, EARLIEST, parseCursor, startOf } from "./cursor.ts";
 import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";
@@ -97,6 +97,6 @@ function offsetOf(before: string, log: Log): number {
   if (cursor !== undefined && log.knows(cursor)) return cursor.offset;
   throw new HubError(
     "INVALID_INPUT",
-    `before is no cursor of this log, so nothing is in front of it: ${JSON.stringify(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
+    `before is no cursor of this log, so nothing is in front of it: ${quoted(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
   );
 }

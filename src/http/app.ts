@@ -1,9 +1,10 @@
 import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
-import type { z } from "zod";
+import { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { problems } from "../tools/index.ts";
+import { lenient, problems } from "../tools/index.ts";
+import { oneLine } from "../wire/one-line.ts";
 import { channels } from "./channels.ts";
 import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
@@ -56,7 +57,7 @@ export async function createApp({
     forceCloseConnections: true,
     logController: new LogController({ disableRequestLogging: true }),
     logger: logger(loggerOptions),
-    routerOptions: { maxParamLength: LONGEST_PARAM },
+    routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
     // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
@@ -101,7 +102,7 @@ export async function createApp({
     const isWrongMethod = allowed.length > 0 && !allowed.includes(method);
     const known = isWrongMethod
       ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
-      : new HubError("NOT_FOUND", `There is no ${method} ${url.slice(0, LONGEST_SHOWN)}; see /docs`);
+      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(url.slice(0, LONGEST_SHOWN))}; see /docs`);
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
     // A browser that goes to an address names this first; whoever calls a route does not.
     else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
@@ -150,8 +151,9 @@ export async function createApp({
 
 /** Checks what a route takes; what is wrong is said as it is everywhere. */
 const validator: FastifySchemaCompiler<z.ZodType> =
-  ({ schema }) =>
-  (data) => {
+  ({ schema, httpPart }) =>
+  (given) => {
+    const data = httpPart === "querystring" && schema instanceof z.ZodObject ? lenient(schema, given) : given;
     const { error, data: value } = schema.safeParse(data);
     return error === undefined ? { value } : { error: new HubError("INVALID_INPUT", problems(error, data, [])) };
   };

@@ -51,7 +51,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const channels = requestedChannels(asked, context.limits.channels);
     if (channels.length === 0)
       throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
-    const after = firstOf(request.headers["last-event-id"]) ?? asked.get("last_event_id") ?? undefined;
+    const after = firstOf(request.headers["last-event-id"]) || asked.get("last_event_id") || undefined;
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
     socket.once("close", context.connections.enter("sse"));

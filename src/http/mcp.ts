@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../core/errors.ts";
-import { asMcpError, eraOf, Streamable, type McpContext, type Sessions } from "../mcp/index.ts";
+import { asMcpError, eraOf, lenient, Streamable, type McpContext, type Sessions } from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
@@ -29,7 +29,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       return fail(request, reply, asHubError(error, context.limits.body));
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
-      const body = jsonBody(request.body);
+      const body = lenient(jsonBody(request.body));
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, streamable);

@@ -14,7 +14,8 @@ export class Methods {
 
   /** The methods of a path; none where there is no such path. */
   of(url: string): readonly string[] {
-    const [path = ""] = url.split("?", 1);
+    const [given = ""] = url.split("?", 1);
+    const path = given === "/" ? given : given.replace(/\/$/, "");
     const methods = this.#routes.filter((route) => route.path.test(path)).flatMap((route) => route.methods);
     return [...new Set(methods)].filter((method) => method !== "OPTIONS").sort();
   }

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { callTool, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
-import { rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
+import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
+import { isRounded, rpcError, rpcResult, WRONG_ID, type RpcId } from "../wire/jsonrpc.ts";
+import { quoted } from "../wire/one-line.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
 import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
@@ -92,22 +93,24 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
   schema: Schema,
   method: string,
 ): z.output<Schema> {
-  const { method: asked = method } = body;
+  if (isRounded(body["id"])) throw new HubError("INVALID_REQUEST", WRONG_ID);
+  const meant = lenient(schema, body);
+  const { method: asked = method } = meant;
   if (asked !== method) {
-    const shown = typeof asked === "string" ? JSON.stringify(asked.slice(0, LONGEST_SHOWN)) : "that";
+    const shown = typeof asked === "string" ? quoted(asked.slice(0, LONGEST_SHOWN)) : "that";
     throw new HubError("UNKNOWN_METHOD", `This route answers ${method}, not ${shown}`);
   }
-  const result = schema.safeParse(body);
+  const result = schema.safeParse(meant);
   if (!result.success) {
     const isAboutParams = result.error.issues.every(({ path }) => path[0] === "params");
-    throw new HubError(isAboutParams ? "INVALID_INPUT" : "INVALID_REQUEST", problems(result.error, body, []));
+    throw new HubError(isAboutParams ? "INVALID_INPUT" : "INVALID_REQUEST", problems(result.error, meant, []));
   }
   return result.data as z.output<Schema>;
 }
 
 /** The id of a request, where it has one that JSON-RPC allows. */
 function idOf({ id: given }: RpcBody): RpcId {
-  return typeof given === "string" || typeof given === "number" ? given : null;
+  return typeof given === "string" || (typeof given === "number" && !isRounded(given)) ? given : null;
 }
 
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {

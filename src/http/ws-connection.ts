@@ -6,6 +6,7 @@ import { draft } from "../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
 import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
+import { isRounded } from "../wire/jsonrpc.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
 import { checkedChannels } from "./requested.ts";
@@ -79,7 +80,11 @@ export class WsConnection {
   }
 
   async #answer(json: Readonly<Record<string, unknown>>): Promise<void> {
-    const id = typeof json["id"] === "string" || typeof json["id"] === "number" ? json["id"] : undefined;
+    const { id: given } = json;
+    const id =
+      (typeof given === "string" && given !== "") || (typeof given === "number" && !isRounded(given))
+        ? given
+        : undefined;
     try {
       await this.#do(checkedFrame(json), ({ type, ...rest }) => {
         this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { problems } from "../tools/index.ts";
+import { lenient, problems } from "../tools/index.ts";
 import type { ClientFrame } from "../wire/frames.ts";
+import { isRounded, WRONG_ID } from "../wire/jsonrpc.ts";
+import { quoted } from "../wire/one-line.ts";
 
 const id = z.union([z.string().max(256), z.number(), z.null()]).optional();
 const channels = z.array(z.string()).min(1);
@@ -47,12 +49,15 @@ export function frameObject(text: string): Readonly<Record<string, unknown>> | u
 
 /** Checks a frame. Throws `INVALID_REQUEST`, naming the field. */
 export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFrame {
-  const { type } = json;
+  const { type, id: given } = json;
+  if (isRounded(given)) throw new HubError("INVALID_REQUEST", WRONG_ID);
   if (typeof type !== "string" || !Object.hasOwn(FRAMES, type)) {
-    const shown = typeof type === "string" ? JSON.stringify(type.slice(0, LONGEST_SHOWN)) : "missing or no string";
+    const shown = typeof type === "string" ? quoted(type.slice(0, LONGEST_SHOWN)) : "missing or no string";
     throw new HubError("INVALID_REQUEST", `type is ${shown}; use ${Object.keys(FRAMES).join(", ")}`);
   }
-  const result = FRAMES[type as keyof typeof FRAMES].safeParse(json);
-  if (!result.success) throw new HubError("INVALID_REQUEST", `${type}: ${problems(result.error, json, [])}`);
+  const schema = FRAMES[type as keyof typeof FRAMES];
+  const meant = lenient(schema, json);
+  const result = schema.safeParse(meant);
+  if (!result.success) throw new HubError("INVALID_REQUEST", `${type}: ${problems(result.error, meant, [])}`);
   return result.data;
 }

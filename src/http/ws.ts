@@ -85,7 +85,7 @@ function admit(request: IncomingMessage, context: HttpContext): Admitted {
   const { headers, url = "/" } = request;
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];
-  if (path !== "/ws") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
+  if (path !== "/ws" && path !== "/ws/") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
   const asked = queryOf(url);
   const channels = requestedChannels(asked, context.limits.channels);
   const after = asked.get("last_event_id") || undefined;

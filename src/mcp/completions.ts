@@ -1,6 +1,7 @@
 import { EVERYTHING } from "../core/channel.ts";
 import type { Call } from "./call.ts";
 import type { Offer } from "./offer.ts";
+import { canonicalUri } from "./resources.ts";
 import { invalidParams, isObject, shown, type JsonObject } from "./protocol.ts";
 
 /** As many as one answer may hold (2026-07-28, "Completion"). */
@@ -61,7 +62,10 @@ function knownArguments(ref: unknown, { prompts, templates }: Offer): readonly s
     throw invalidParams("ref.name is no prompt; prompts/list tells which there are");
   }
   if (isObject(ref) && ref["type"] === "ref/resource") {
-    const template = templates.find(({ listing }) => listing.uriTemplate === ref["uri"]);
+    const uri = String(ref["uri"]);
+    const template = templates.find(
+      ({ listing }) => listing.uriTemplate === uri || listing.uriTemplate === canonicalUri(uri),
+    );
     if (template !== undefined)
       return [...template.listing.uriTemplate.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
     throw invalidParams("ref.uri is no resource template; resources/templates/list tells which there are");

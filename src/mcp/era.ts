@@ -1,4 +1,5 @@
 import type { Headers } from "./headers.ts";
+import { WRONG_ID } from "../wire/jsonrpc.ts";
 import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS } from "./protocol.ts";
 
 /** Characters of an id: everything that a subscription sends repeats it. */
@@ -12,7 +13,7 @@ export function eraOf(body: unknown, headers: Headers): "modern" | "legacy" {
   const { params, method } = isObject(body) ? body : {};
   const meta = isObject(params) ? params["_meta"] : undefined;
   if (isObject(meta) && Object.hasOwn(meta, META.protocolVersion)) return "modern";
-  const version = headers("mcp-protocol-version");
+  const version = headers("mcp-protocol-version") || undefined;
   if (version !== undefined && MODERN_VERSIONS.includes(version)) return "modern";
   if (headers("mcp-session-id") !== undefined || method === "initialize") return "legacy";
   if (version !== undefined && !LEGACY_VERSIONS.includes(version)) return "modern";
@@ -28,6 +29,12 @@ export function kindOf(body: unknown): "request" | "notification" | "response" |
     return isId(id) ? "request" : undefined;
   }
   return result !== undefined || error !== undefined ? "response" : undefined;
+}
+
+/** What is wrong with the id of what would be a request with another; undefined where that is not what is wrong. */
+export function wrongId(body: unknown): string | undefined {
+  if (!isObject(body) || kindOf({ ...body, id: 0 }) !== "request") return undefined;
+  return body["id"] === undefined || isId(body["id"]) ? undefined : WRONG_ID;
 }
 
 /** Whether this can name a request, and comes back as it was given: JSON carries no greater numbers exactly. */

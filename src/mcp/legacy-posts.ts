@@ -3,12 +3,12 @@ import type { z } from "zod";
 import type { HubError } from "../core/errors.ts";
 import { problems } from "../tools/index.ts";
 import { rpcError, type RpcId } from "../wire/jsonrpc.ts";
-import { isId, kindOf } from "./era.ts";
+import { isId, kindOf, wrongId } from "./era.ts";
 import { asMcpError, BATCH_VERSION, CODES, isObject, type JsonObject } from "./protocol.ts";
+import { MAX_BATCH } from "./lenient.ts";
+import { senderOf } from "./meta.ts";
 import type { SessionTransport } from "./sessions.ts";
 
-/** Messages in one batch. */
-const MAX_BATCH = 100;
 /** Requests of one session that are answered at once. */
 const MAX_AT_WORK = 256;
 /** Characters of what a client says it can do. */
@@ -55,25 +55,31 @@ export function checkPost(
 export function checkInitialize(body: JsonObject): Response | undefined {
   const wrong = checkMessage(body);
   if (wrong !== undefined) return wrong;
-  const { params } = body;
+  const { protocolVersion, capabilities, clientInfo: client } = isObject(body["params"]) ? body["params"] : {};
+  // Before they are looked into: a fault in each of many parts would cost more than they do.
+  if (JSON.stringify(capabilities ?? {}).length > MAX_CAPABILITIES) {
+    const sentence = `params.capabilities has more than ${MAX_CAPABILITIES} characters; say only what the client can do`;
+    return error(400, CODES.invalidParams, sentence, idOf(body));
+  }
+  const clientInfo = isObject(client) ? { name: client["name"], version: client["version"] } : client;
+  const params = body["params"] === undefined ? undefined : { protocolVersion, capabilities, clientInfo };
   const found = problemsOf("InitializeRequestParams", params, { params });
-  if (found !== undefined) return error(400, CODES.invalidParams, found, idOf(body));
-  if (JSON.stringify((params as JsonObject)["capabilities"]).length <= MAX_CAPABILITIES) return undefined;
-  const sentence = `params.capabilities has more than ${MAX_CAPABILITIES} characters; say only what the client can do`;
-  return error(400, CODES.invalidParams, sentence, idOf(body));
+  return found === undefined ? undefined : error(400, CODES.invalidParams, found, idOf(body));
 }
 
-/** A request to open a session without what nobody will ask for: a session keeps it for as long as it lasts. */
+/** A request to open a session without what no one will ask for: a session keeps it for as long as it lasts. */
 export function essential(body: JsonObject): JsonObject {
-  const { protocolVersion, capabilities } = body["params"] as JsonObject;
-  return { ...body, params: { protocolVersion, capabilities, clientInfo: { name: "", version: "" } } };
+  const { protocolVersion, capabilities, clientInfo } = body["params"] as JsonObject;
+  const client = { name: senderOf(clientInfo) ?? "", version: "" };
+  return { ...body, params: { protocolVersion, capabilities, clientInfo: client } };
 }
 
 function checkMessage(message: unknown): Response | undefined {
   const kind = isObject(message) ? kindOf(message) : undefined;
   if (kind === undefined) {
     const example = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
-    return error(400, CODES.invalidRequest, `The body is no JSON-RPC 2.0 message such as ${example}`, idOf(message));
+    const sentence = wrongId(message) ?? `The body is no JSON-RPC 2.0 message such as ${example}`;
+    return error(400, CODES.invalidRequest, sentence, idOf(message));
   }
   const found = problemsOf(SCHEMAS[kind], message, message);
   if (found === undefined) return undefined;

@@ -2,11 +2,12 @@ import { Server, type JSONRPCRequest, type ServerContext, type Transport } from 
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Subscription } from "../core/subscription.ts";
+import { oneLine } from "../wire/one-line.ts";
 import type { Call, Inputs } from "./call.ts";
 import { unanswered } from "./legacy-failures.ts";
 import { capabilities, isInputRequired, METHODS, type Result } from "./methods.ts";
 import { checkInputRequests } from "./input-requests.ts";
-import { progressOf } from "./meta.ts";
+import { progressOf, senderOf } from "./meta.ts";
 import type { McpContext } from "./modern.ts";
 import type { InputRequired } from "./offer.ts";
 import {
@@ -21,7 +22,7 @@ import {
   type LogLevel,
 } from "./protocol.ts";
 import { scopeOf } from "./request-state.ts";
-import { resourceNotFound, watched } from "./resources.ts";
+import { canonicalUri, resourceNotFound, watched } from "./resources.ts";
 import { Updates } from "./updates.ts";
 
 /** Milliseconds a client has to answer what it was asked: people may have to. */
@@ -133,7 +134,7 @@ export class LegacySession {
       if (request.method === "logging/setLevel") return this.#setLogLevel(params);
       const method = MODERN_ONLY.has(request.method) ? undefined : METHODS.get(request.method);
       if (method === undefined)
-        throw new McpError(CODES.methodNotFound, `Method not found: ${request.method.slice(0, 100)}`);
+        throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(request.method.slice(0, 100))}`);
       let inputs: Inputs = { responses: {}, state: undefined };
       for (let round = 0; round <= MAX_ROUNDS; round++) {
         const call = this.#call(request.method, params, sdk, inputs, over.signal);
@@ -170,6 +171,7 @@ export class LegacySession {
       id: mcpReq.id,
       hub,
       principal,
+      sender: senderOf(this.#server.getClientVersion()),
       limits,
       info,
       stay,
@@ -230,8 +232,12 @@ export class LegacySession {
 
   #unsubscribe({ uri }: JsonObject): JsonObject {
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const unasked = this.#updates.unwatch(uri);
-    if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
+    const canonical = canonicalUri(uri);
+    for (const name of this.#updates.names) {
+      if (name !== uri && canonicalUri(name) !== canonical) continue;
+      const unasked = this.#updates.unwatch(name);
+      if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
+    }
     return {};
   }
 

@@ -1,5 +1,7 @@
+import { z } from "zod";
 import { EVERYTHING, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { lenient, problems } from "../tools/index.ts";
 import type { Call, Outlet } from "./call.ts";
 import type { Offer } from "./offer.ts";
 import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./protocol.ts";
@@ -8,6 +10,13 @@ import { Updates } from "./updates.ts";
 
 /** Stands among the URIs for the list of resources, as such names do for the other lists. */
 const RESOURCE_LIST = "resources/list_changed";
+
+const FILTER = z.looseObject({
+  toolsListChanged: z.boolean().default(false),
+  promptsListChanged: z.boolean().default(false),
+  resourcesListChanged: z.boolean().default(false),
+  resourceSubscriptions: z.array(z.string()).default([]),
+});
 
 /** What a listener asked for, and what of it it can have. */
 interface Filter {
@@ -100,26 +109,19 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
       'notifications must be an object such as {"resourceSubscriptions": ["hub://channels/default"]}',
     );
   }
-  const flag = (field: string): boolean => {
-    const value = notifications[field] ?? false;
-    if (typeof value !== "boolean") throw invalidParams(`notifications.${field} must be true or false`);
-    return value;
-  };
-  const uris = notifications["resourceSubscriptions"] ?? [];
-  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string")) {
-    throw invalidParams("notifications.resourceSubscriptions must be a list of URIs");
-  }
-  if (uris.length > most) {
-    throw new HubError(
-      "TOO_MANY_CHANNELS",
-      `resourceSubscriptions names ${uris.length} URIs; at most ${most} are allowed`,
-    );
+  const meant = lenient(FILTER, notifications);
+  const { success, data, error } = FILTER.safeParse(meant);
+  if (!success) throw invalidParams(`notifications: ${problems(error, meant, [])}`);
+  const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions } = data;
+  const { length } = resourceSubscriptions;
+  if (length > most) {
+    throw new HubError("TOO_MANY_CHANNELS", `resourceSubscriptions names ${length} URIs; at most ${most} are allowed`);
   }
   return {
-    tools: flag("toolsListChanged"),
-    prompts: flag("promptsListChanged"),
-    resources: flag("resourcesListChanged"),
-    uris,
+    tools: toolsListChanged,
+    prompts: promptsListChanged,
+    resources: resourcesListChanged,
+    uris: resourceSubscriptions,
   };
 }
 

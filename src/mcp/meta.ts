@@ -14,11 +14,15 @@ import {
 } from "./protocol.ts";
 
 const LONGEST_VERSION = 100;
+/** Characters of a sender. */
+const LONGEST_SENDER = 128;
 
 /** What every request of the modern era says about itself (2026-07-28, "_meta"). */
 export interface Meta {
   /** What the client can do. */
   readonly capabilities: JsonObject;
+  /** What the client calls itself, as a sender. */
+  readonly sender: string | undefined;
   /** There where the caller asks to be told of progress. */
   readonly progressToken: string | number | undefined;
   /** There where the caller asks for log messages. */
@@ -32,14 +36,27 @@ export function metaOf(params: unknown, headers: Headers): Meta {
   if (!isObject(meta)) throw malformed("params._meta is missing; it must be an object with the protocol version");
   if (typeof meta[META.protocolVersion] !== "string")
     throw malformed(`params._meta["${META.protocolVersion}"] is missing; give a version`);
-  const { [META.clientCapabilities]: capabilities, [META.logLevel]: logLevel, progressToken } = meta;
+  const {
+    [META.clientCapabilities]: capabilities,
+    [META.clientInfo]: client,
+    [META.logLevel]: logLevel,
+    progressToken,
+  } = meta;
   if (!isObject(capabilities))
     throw malformed(`params._meta["${META.clientCapabilities}"] is missing; give an object, {} for none`);
   if (progressToken !== undefined && !isId(progressToken))
-    throw malformed("params._meta.progressToken must be a short text or a whole number");
+    throw malformed("params._meta.progressToken must be a short text or a whole number that JSON carries exactly");
   if (logLevel !== undefined && !LOG_LEVELS.includes(logLevel as LogLevel))
     throw malformed(`params._meta["${META.logLevel}"] must be one of ${LOG_LEVELS.join(", ")}`);
-  return { capabilities, progressToken, logLevel: logLevel as LogLevel | undefined };
+  return { capabilities, sender: senderOf(client), progressToken, logLevel: logLevel as LogLevel | undefined };
+}
+
+/** The name of a client as the sender of its messages, shortened to what that may be; undefined where it has none. */
+export function senderOf(client: unknown): string | undefined {
+  const { name } = isObject(client) ? client : {};
+  if (typeof name !== "string") return undefined;
+  const line = name.slice(0, 4 * LONGEST_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
+  return line.trim().slice(0, LONGEST_SENDER).toWellFormed().trim() || undefined;
 }
 
 /** `params` cannot be understood at all: the request is answered with HTTP status 400. */

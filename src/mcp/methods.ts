@@ -2,7 +2,7 @@ import { unknownTool } from "../tools/index.ts";
 import type { Call } from "./call.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
-import type { InputRequired, Offer, ResourceListing } from "./offer.ts";
+import type { InputRequired, Offer, OfferedPrompt, ResourceListing } from "./offer.ts";
 import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./protocol.ts";
 import { findResource } from "./resources.ts";
 
@@ -82,18 +82,28 @@ async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promi
 
 async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Promise<Result> {
   const name = textOf(params, "name");
-  const input = params["arguments"] ?? {};
-  if (!isObject(input) || Object.values(input).some((value) => typeof value !== "string")) {
-    throw invalidParams("arguments must be an object of texts");
-  }
+  const given = params["arguments"] ?? {};
   const prompt = prompts.find(({ listing }) => listing.name === name);
   if (prompt === undefined) {
     const known = prompts.map(({ listing }) => listing.name).join(", ");
     throw invalidParams(`Unknown prompt: ${shown(name)}; there are ${known}`);
   }
+  const input = isObject(given) ? withoutEmpty(given, prompt) : given;
+  if (!isObject(input) || Object.values(input).some((value) => typeof value !== "string")) {
+    throw invalidParams("arguments must be an object of texts");
+  }
   const missing = prompt.listing.arguments?.find(({ name: key, required }) => required && !Object.hasOwn(input, key));
   if (missing !== undefined) throw invalidParams(`arguments.${missing.name} is missing; give a text`);
   return { ...(await prompt.get(input as Readonly<Record<string, string>>, call)) };
+}
+
+/** Without the arguments that are as if left out: `null`, and an empty text where none is required. */
+function withoutEmpty(input: JsonObject, { listing }: OfferedPrompt): JsonObject {
+  const required = new Set(
+    (listing.arguments ?? []).flatMap(({ name, required: isRequired }) => (isRequired ? [name] : [])),
+  );
+  const kept = Object.entries(input).filter(([name, value]) => value !== null && (value !== "" || required.has(name)));
+  return Object.fromEntries(kept);
 }
 
 async function readResource(params: JsonObject, call: Call, offer: Offer): Promise<Result> {
@@ -119,7 +129,7 @@ function listResources({ cursor }: JsonObject, call: Call, { resources, template
 function placeOf(cursor: unknown, templateCount: number): { readonly template: number; readonly after: string } {
   const [, template = "", after = ""] = typeof cursor === "string" ? (/^(\d{1,3}):(.{0,128})$/.exec(cursor) ?? []) : [];
   if (template !== "" && Number(template) < templateCount) return { template: Number(template), after };
-  throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin anew");
+  throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin again");
 }
 
 function templates(offer: Offer): readonly JsonObject[] {

@@ -2,7 +2,7 @@ import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
 import { rpcError, rpcResult } from "../wire/jsonrpc.ts";
 import type { Call, Inputs, Outlet } from "./call.ts";
-import { isId, kindOf } from "./era.ts";
+import { isId, kindOf, wrongId } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { logOf, malformed, metaOf, progressOf } from "./meta.ts";
@@ -55,7 +55,7 @@ export async function answerModern(request: ModernRequest, context: McpContext):
   const id = isObject(body) && kind !== "response" && isId(body["id"]) ? body["id"] : undefined;
   try {
     if (kind === "notification") return acceptNotification(body as JsonObject, headers);
-    if (kind !== "request" || id === undefined) throw notARequest(kind);
+    if (kind !== "request" || id === undefined) throw notARequest(kind, body);
     return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, request, context)) };
   } catch (error) {
     const { code, message, data, status, cause } = asMcpError(error);
@@ -72,7 +72,7 @@ async function run(
 ): Promise<Result> {
   const { headers, principal, signal } = request;
   const method = body["method"] as string;
-  const { capabilities, progressToken, logLevel } = metaOf(body["params"], headers);
+  const { capabilities, sender, progressToken, logLevel } = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
   const params = body["params"] as JsonObject;
   checkHeaders(headers, method, params);
@@ -89,6 +89,7 @@ async function run(
     id,
     hub,
     principal,
+    sender,
     limits,
     info,
     stay,
@@ -131,12 +132,13 @@ function acceptNotification({ method }: JsonObject, headers: Headers): ModernAns
   return ACCEPTED;
 }
 
-function notARequest(kind: string | undefined): McpError {
+function notARequest(kind: string | undefined, body: unknown): McpError {
   const sentence =
     kind === "response"
       ? "The body is a JSON-RPC response; clients send requests"
-      : 'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
-        "whose id is a short text or a whole number";
+      : (wrongId(body) ??
+        'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
+          "whose id is a short text or a whole number");
   return new McpError(CODES.invalidRequest, sentence, { status: 400 });
 }
 

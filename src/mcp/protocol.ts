@@ -1,4 +1,5 @@
 import { HubError } from "../core/errors.ts";
+import { quoted } from "../wire/one-line.ts";
 
 /** Revisions without a handshake: every request says what it speaks. */
 export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
@@ -12,6 +13,7 @@ export const BATCH_VERSION = "2025-03-26";
 /** Names in `_meta` that the protocol reserves (2026-07-28, "_meta"). */
 export const META = {
   protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
   clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
   logLevel: "io.modelcontextprotocol/logLevel",
   serverInfo: "io.modelcontextprotocol/serverInfo",
@@ -75,7 +77,7 @@ export function asMcpError(error: unknown): McpError {
 
 /** What somebody sent, to be named in a sentence: not all of it, and nothing that moves the cursor of a terminal. */
 export function shown(text: string): string {
-  return JSON.stringify(text.slice(0, LONGEST_SHOWN).replaceAll(/\p{C}/gu, "\ufffd"));
+  return quoted(text.slice(0, LONGEST_SHOWN).toWellFormed());
 }
 
 export function isObject(value: unknown): value is JsonObject {

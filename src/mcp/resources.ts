@@ -62,14 +62,27 @@ export const channelTemplate: OfferedTemplate = {
   },
 };
 
+/** An address of the hub's own as it is listed: there are other spellings of it (RFC 3986, section 6.2.2). */
+export function canonicalUri(uri: string): string {
+  if (uri.length > MAX_URI) return uri;
+  const [whole, path = ""] = /^hub:\/\/channels(?:\/(.+))?$/is.exec(uri.replace(/\/$/, "")) ?? [];
+  if (whole === undefined) return uri;
+  try {
+    return path === "" ? CHANNELS : `${CHANNELS}/${decodeURIComponent(path)}`;
+  } catch {
+    return uri;
+  }
+}
+
 /** The resource of a URI. Throws where there is none. */
 export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "listing"> {
-  const fixed = offer.resources.find(({ listing }) => listing.uri === uri);
+  const canonical = canonicalUri(uri);
+  const fixed = offer.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
   if (fixed !== undefined) return fixed;
   if (uri.length <= MAX_URI) {
     try {
       for (const template of offer.templates) {
-        const found = template.resource(uri);
+        const found = template.resource(canonical);
         if (found !== undefined) return found;
       }
     } catch (error) {

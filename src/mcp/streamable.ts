@@ -1,5 +1,7 @@
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
+import { SseParser } from "../wire/sse.ts";
+import { accepts } from "./accept.ts";
 import { kindOf } from "./era.ts";
 import { SentEvents } from "./legacy-events.ts";
 import {
@@ -20,6 +22,8 @@ import type { Entry, Sessions } from "./sessions.ts";
 
 /** Bytes that all sessions together keep of what they sent, for clients that come back. */
 const SENT_BYTES = 16 * 1024 * 1024;
+const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
 /** From this revision on clients understand an event without data, which gives them a place to come back to. */
 const FIRST_PRIMED = "2025-11-25";
 
@@ -63,12 +67,14 @@ export class Streamable {
     if (asked === null) return request.method === "POST" ? this.#open(request, body, principal) : refused(notAllowed());
     const entry = this.#sessions.find(asked, principal, HttpTransport);
     if (entry === undefined) {
+      // A client whose session is over begins another, and some go on sending the old id until they have it.
+      if (isObject(body) && body["method"] === "initialize") return this.#open(request, body, principal);
       const sentence = "Session not found: it has ended or never was; initialize again";
       return refused(error(404, NO_SESSION, sentence, idOf(body)));
     }
     const { version } = entry.session;
     const named = request.headers.get("mcp-protocol-version");
-    if (named !== null && !LEGACY_VERSIONS.includes(named)) {
+    if (named !== null && named !== "" && !LEGACY_VERSIONS.includes(named)) {
       const sentence = `MCP-Protocol-Version says ${shown(named)}; sessions speak ${LEGACY_VERSIONS.join(", ")}`;
       return refused(error(400, REFUSED, sentence, idOf(body)));
     }
@@ -76,7 +82,7 @@ export class Streamable {
     if (version !== undefined) request.headers.set("mcp-protocol-version", version);
     if (request.method === "GET") return this.#listen(entry, request);
     if (request.method !== "POST") return refused(await entry.transport.handleRequest(request));
-    const wrong = checkPost(body, version, entry.transport);
+    const wrong = checkPost(body, version, entry.transport) ?? refusedType(request, body);
     return wrong === undefined ? this.#post(entry, request, body) : refused(wrong);
   }
 
@@ -86,12 +92,9 @@ export class Streamable {
     }
     const wrong = checkInitialize(body);
     if (wrong !== undefined) return refused(wrong);
-    const accept = request.headers.get("accept") ?? "";
     // Before another session makes room for this one.
-    if (!accept.includes("application/json") || !accept.includes("text/event-stream")) {
-      const sentence = "Accept must name application/json and text/event-stream";
-      return refused(error(406, REFUSED, sentence, idOf(body)));
-    }
+    const unacceptable = refusedType(request, body);
+    if (unacceptable !== undefined) return refused(unacceptable);
     let entry: HttpEntry;
     try {
       const { keepAlive } = this.#sessions.options;
@@ -113,13 +116,15 @@ export class Streamable {
   async #post(entry: HttpEntry, request: Request, body: unknown): Promise<Answer> {
     const { transport } = entry;
     const ids = idsOf(body);
+    const takesEvents = accepts(request.headers.get("accept"), EVENTS_TYPE);
+    request.headers.set("accept", `${JSON_TYPE}, ${EVENTS_TYPE}`);
     transport.begin(ids);
     const release = this.#sessions.use(entry);
     try {
       const response = await transport.handleRequest(request, { parsedBody: body });
       if (response.ok) for (const id of cancelledBy(body)) await transport.retire(id);
       else transport.forgo(ids);
-      return { response, requests: ids.length, release };
+      return { response: takesEvents ? response : await asJson(response, body), requests: ids.length, release };
     } catch (failure) {
       transport.forgo(ids);
       release();
@@ -129,6 +134,10 @@ export class Streamable {
 
   /** Answers a GET: with the stream of what the session says by itself, or with one that broke and is asked for again. */
   async #listen(entry: HttpEntry, request: Request): Promise<Answer> {
+    if (!accepts(request.headers.get("accept"), EVENTS_TYPE)) {
+      return refused(error(406, REFUSED, `The stream of a session is ${EVENTS_TYPE}; Accept must take that`));
+    }
+    request.headers.set("accept", EVENTS_TYPE);
     const { session, transport } = entry;
     const last = request.headers.get("last-event-id") ?? "";
     const isForgotten = transport.sent.isForgotten(last);
@@ -192,6 +201,27 @@ const NO_ERA =
 
 function refused(response: Response): Answer {
   return { response, release: () => {} };
+}
+
+/** The refusal of a POST whose answer could be of no type that the client takes. */
+function refusedType(request: Request, body: unknown): Response | undefined {
+  const accept = request.headers.get("accept");
+  if (accepts(accept, EVENTS_TYPE) || accepts(accept, JSON_TYPE)) return undefined;
+  return error(406, REFUSED, `Accept must take ${EVENTS_TYPE} or ${JSON_TYPE}`, idOf(body));
+}
+
+/** The answers of a stream without what comes before them, for a client that takes no stream. */
+async function asJson(response: Response, body: unknown): Promise<Response> {
+  if (response.body === null || response.headers.get("content-type") !== EVENTS_TYPE) return response;
+  const answers: string[] = [];
+  new SseParser(({ data }) => {
+    if (data !== "" && !("method" in (JSON.parse(data) as object))) answers.push(data);
+  }).feed(await response.text());
+  const headers = new Headers(response.headers);
+  headers.set("content-type", JSON_TYPE);
+  // What was cancelled is never answered.
+  if (answers.length === 0) return new Response(null, { status: 202 });
+  return new Response(Array.isArray(body) ? `[${answers.join()}]` : answers[0], { headers });
 }
 
 function notAllowed(): Response {

@@ -1,4 +1,6 @@
 import { HubError } from "../core/errors.ts";
+import { quoted } from "../wire/one-line.ts";
+import { lenient } from "./lenient.ts";
 import { problems } from "./problem.ts";
 import type { Tool, ToolContext, ToolResult } from "./tool.ts";
 
@@ -16,7 +18,7 @@ export function toolNamed<Named extends { readonly name: string }>(tools: readon
 
 /** Says of a tool that it is none of those there are. */
 export function unknownTool(name: string, known: readonly string[]): HubError {
-  const shown = JSON.stringify(name.slice(0, 64));
+  const shown = quoted(name.slice(0, 64).toWellFormed());
   return new HubError("UNKNOWN_TOOL", `Unknown tool: ${shown}; there are ${known.join(", ")}`);
 }
 
@@ -25,11 +27,12 @@ export function unknownTool(name: string, known: readonly string[]): HubError {
  * throws what the server cannot do right now.
  */
 export async function callTool(tool: Tool, input: unknown, context: ToolContext): Promise<ToolResult> {
-  const parsed = tool.input.safeParse(input ?? {});
-  if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, input, Object.keys(tool.input.shape))}`);
-  // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
-  if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
   try {
+    const meant = meantBy(tool, input);
+    const parsed = tool.input.safeParse(meant);
+    if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, meant, Object.keys(tool.input.shape))}`);
+    // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
+    if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
     const { text, structured } = await tool.run(parsed.data, context);
     return { content: [{ type: "text", text }], structuredContent: structured };
   } catch (error) {
@@ -37,6 +40,12 @@ export async function callTool(tool: Tool, input: unknown, context: ToolContext)
       return failed(`${tool.name}: ${error.message}`);
     throw error;
   }
+}
+
+function meantBy(tool: Tool, input: unknown): unknown {
+  if (input === undefined || input === null || input === "") return {};
+  if (typeof input !== "object" || Array.isArray(input)) return input;
+  return lenient(tool.input, input as Record<string, unknown>);
 }
 
 function failed(text: string): ToolResult {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { object, TEXT, WHOLE } from "./output.ts";
+import { each, list, NUMBER, object, TEXT, WHOLE } from "./output.ts";
 import type { ServerInfo } from "../wire/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
@@ -8,8 +8,20 @@ export const getServerInfo: Tool = tool({
   title: "Server info",
   description: "Get information about the SSE MCP server",
   input: z.strictObject({}),
-  // As much of it as a caller has to know; `ServerInfo` is the whole.
-  output: object({ version: TEXT, uptimeSeconds: WHOLE }),
+  output: object({
+    name: TEXT,
+    version: TEXT,
+    uptimeSeconds: WHOLE,
+    protocolVersions: list(TEXT),
+    connections: each(WHOLE),
+    messages: each(NUMBER),
+    delivery: each({ type: ["number", "null"] }),
+    channels: WHOLE,
+    cpu: each(NUMBER),
+    memory: each(WHOLE),
+    eventLoop: each(NUMBER),
+    limits: each(WHOLE),
+  }),
   readOnly: true,
   async run(_, { info }) {
     const structured = info();

@@ -13,6 +13,7 @@ export const toolListings: readonly ToolListing[] = tools.map(listing);
 
 export { callTool, toolNamed, unknownTool } from "./call.ts";
 export { channelSummary } from "./channel-summary.ts";
+export { lenient } from "./lenient.ts";
 export { problems } from "./problem.ts";
 export { messageObject, messagePage, type MessagePage } from "./page.ts";
 export type { ServerInfo } from "../wire/server-info.ts";

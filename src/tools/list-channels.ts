@@ -1,17 +1,19 @@
 import { z } from "zod";
-import { channelName, channelPattern, EVERYTHING } from "../core/channel.ts";
+import { channelName, channelPattern, EVERYTHING, MAX_NAME, type ChannelPattern } from "../core/channel.ts";
 import { channelSummary, type ChannelSummary } from "./channel-summary.ts";
 import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./output.ts";
 import { tool, type Tool } from "./tool.ts";
 
 const MOST = 200;
-const CHANNELS = list({
-  channel: TEXT,
-  readers: WHOLE,
-  messages: WHOLE,
-  lastId: OPTIONAL_TEXT,
-  lastTime: OPTIONAL_TEXT,
-});
+const CHANNELS = list(
+  object({
+    channel: TEXT,
+    readers: WHOLE,
+    messages: WHOLE,
+    lastId: OPTIONAL_TEXT,
+    lastTime: OPTIONAL_TEXT,
+  }),
+);
 
 /** What `list_channels` answers. */
 interface ChannelList {
@@ -30,7 +32,7 @@ export const listChannels: Tool = tool({
   output: object({ channels: CHANNELS, more: TRUTH }),
   readOnly: true,
   async run({ prefix }, { hub }) {
-    const patterns = prefix === undefined ? [EVERYTHING] : [channelName(prefix), channelPattern(`${prefix}.*`)];
+    const patterns = patternsBelow(prefix);
     const found = patterns.flatMap((pattern) => hub.channels({ pattern, limit: MOST + 1 }));
     const channels = found.slice(0, MOST).map((listing) => channelSummary(listing, hub));
     const lines = channels.map(({ channel, readers, messages, lastId }) => {
@@ -41,3 +43,11 @@ export const listChannels: Tool = tool({
     return { text, structured: { channels, more } satisfies ChannelList };
   },
 });
+
+/** `orders`, `orders.` and `orders.*` mean the same; `*` is everything. */
+function patternsBelow(prefix = "*"): readonly ChannelPattern[] {
+  const name = prefix.replace(/\.\*?$/, "");
+  if (name === "*") return [EVERYTHING];
+  // The longest names have no room for a channel below.
+  return [channelName(name), ...(name.length + 2 > MAX_NAME ? [] : [channelPattern(`${name}.*`)])];
+}

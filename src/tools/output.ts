@@ -1,17 +1,33 @@
 import type { JsonSchema } from "./tool.ts";
 
-// JSON Schema of what tools answer: short, since every agent reads it. An object may have more than it names.
+// JSON Schema of what tools answer: short, since agents may read it.
 export const TEXT: JsonSchema = { type: "string" };
 export const OPTIONAL_TEXT: JsonSchema = { type: ["string", "null"] };
 export const WHOLE: JsonSchema = { type: "integer" };
+export const NUMBER: JsonSchema = { type: "number" };
 export const TRUTH: JsonSchema = { type: "boolean" };
 
-/** An object that has all of these. */
-export function object(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
-  return { type: "object", properties, required: Object.keys(properties) };
+type Properties = Readonly<Record<string, JsonSchema>>;
+
+/** An object that has all of `properties`, may have `others`, and has nothing else. */
+export function object(properties: Properties, others: Properties = {}): JsonSchema {
+  return {
+    type: "object",
+    properties: { ...properties, ...others },
+    required: Object.keys(properties),
+    additionalProperties: false,
+  };
 }
 
-/** A list of objects that have these. */
-export function list(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
-  return { type: "array", items: { type: "object", properties } };
+/** An object whose values are all of a kind. */
+export function each(kind: JsonSchema): JsonSchema {
+  return { type: "object", additionalProperties: kind };
+}
+
+export function list(items: JsonSchema): JsonSchema {
+  return { type: "array", items };
+}
+
+export function orNull(schema: JsonSchema): JsonSchema {
+  return { ...schema, type: [schema["type"], "null"] };
 }

@@ -1,6 +1,7 @@
 import type { Gap, History } from "../core/history.ts";
 import type { Message } from "../core/message.ts";
-import { list, object, TEXT, TRUTH } from "./output.ts";
+import { oneLineData, oneLineName } from "../wire/one-line.ts";
+import { list, object, orNull, TEXT, TRUTH } from "./output.ts";
 import type { JsonSchema } from "./tool.ts";
 
 /** A message as JSON data. */
@@ -27,10 +28,12 @@ export interface MessagePage {
 
 /** `MessagePage` as JSON Schema. */
 export const messagePageSchema: JsonSchema = object({
-  messages: list({ id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT }),
+  messages: list(
+    object({ id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT }, { via: { const: "tool" } }),
+  ),
   next: TEXT,
   more: TRUTH,
-  gap: { type: ["object", "null"] },
+  gap: orNull(object({ reason: TEXT, after: TEXT, resumed: TEXT })),
 });
 
 /** A page of history as JSON data. */
@@ -62,13 +65,14 @@ export function messageObject(
   };
 }
 
-/** A page for a reader of text: a line for each message, then how to go on. */
+/** A page for a reader of text: a line for each message, whatever it says, then how to go on. */
 export function pageText({ messages, next, more, gap }: MessagePage): string {
   const lines = messages.map(({ id, time, channel, event, sender, data }) => {
-    const name = event === "message" ? "" : ` [${event}]`;
-    return `${id} ${time} ${channel}${name} ${sender}: ${typeof data === "string" ? data : JSON.stringify(data)}`;
+    const name = event === "message" ? "" : ` [${oneLineName(event)}]`;
+    return `${id} ${time} ${channel}${name} ${oneLineName(sender)}: ${oneLineData(data)}`;
   });
-  if (gap !== null) lines.unshift(`Messages are missing (${gap.reason}) between ${gap.after} and ${gap.resumed}`);
+  if (gap !== null)
+    lines.unshift(`Messages are missing (${gap.reason}) between ${oneLineName(gap.after)} and ${gap.resumed}`);
   if (messages.length === 0) lines.push("No messages");
   return `${lines.join("\n")}\n${more ? "More with" : "Go on with"} after: ${next}`;
 }

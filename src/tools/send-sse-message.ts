@@ -18,17 +18,18 @@ export const sendSseMessage: Tool = tool({
   title: "Send a message",
   description: "Send a message via Server-Sent Events",
   input: z.strictObject({
-    message: z.string().describe("The message to send"),
+    // As a text is how most ask for it, and how it is listed; any JSON is taken.
+    message: z.unknown().meta({ type: "string", description: "The message to send" }),
     channel: z.string().optional().describe("Where to send it, such as orders.eu; `default` unless given"),
     event: z.string().optional().describe("SSE event name; `message` unless given"),
     sender: z.string().optional().describe("Who sends it"),
   }),
   output: object({ id: TEXT, channel: TEXT, time: TEXT, receivers: WHOLE }),
   readOnly: false,
-  async run({ message, channel = "default", event, sender }, { hub, principal, limits }) {
+  async run({ message, channel = "default", event, sender }, { hub, principal, sender: caller, limits }) {
     const name = channelName(channel);
     const item = drafted(
-      { channel: name, data: message, event, sender: sender ?? principal.subject, via: "tool" },
+      { channel: name, data: message, event, sender: sender ?? caller ?? principal.subject, via: "tool" },
       limits.message,
     );
     const { id = "", receivers, message: kept } = await hub.publish(item);

@@ -20,7 +20,7 @@ export const waitForMessages: Tool = tool({
   input: z.strictObject({
     channels: z.array(z.string()).min(1).describe("Channels or patterns such as orders.*"),
     after: z.string().optional().describe("The `next` of an earlier answer; without it only new messages"),
-    timeoutSeconds: z.number().min(0).max(LONGEST).default(25).describe("How long to wait"),
+    timeoutSeconds: z.number().min(0).max(LONGEST).default(15).describe("How long to wait"),
   }),
   output: messagePageSchema,
   readOnly: true,

@@ -17,12 +17,17 @@ export function oneLine(text: string): string {
 /** The same for a name that stands between others, such as a sender: quoted where it could be taken for two fields. */
 export function oneLineName(text: string): string {
   if (text !== "" && text === text.trim() && !UNSAFE_IN_NAME.test(text)) return text;
-  return escaped(JSON.stringify(text), EVERY_UNSAFE_IN_NAME);
+  return quoted(text);
 }
 
 /** The same for what a message carries: a text by `oneLine`, any other value as JSON. */
 export function oneLineData(data: unknown): string {
   return typeof data === "string" ? oneLine(data) : escaped(JSON.stringify(data), EVERY_UNSAFE);
+}
+
+/** A text as a JSON string on one line, whatever it holds. */
+export function quoted(text: string): string {
+  return escaped(JSON.stringify(text), EVERY_UNSAFE_IN_NAME);
 }
 
 /** JSON text, which holds such characters in its strings only. */

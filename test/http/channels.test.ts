@@ -99,7 +99,6 @@ describe("POST /channels/{channel}/messages", () => {
       ["/channels/a/messages?event=a%0Ab", "x", text, 400, "INVALID_MESSAGE", /event must be one line/],
       ["/channels/a/messages?event=a%0D", "x", text, 400, "INVALID_MESSAGE", /event must be one line/],
       ["/channels/a/messages?event=a%E2%80%A8b", "x", text, 400, "INVALID_MESSAGE", /event must be one line/],
-      ["/channels/a/messages?event=", "x", text, 400, "INVALID_MESSAGE", /event is empty/],
       ["/channels/a/messages?event=gap", "x", text, 400, "INVALID_MESSAGE", /signals/],
       [`/channels/a/messages?event=${"e".repeat(65)}`, "x", text, 400, "INVALID_MESSAGE", /65 characters; at most 64/],
       ["/channels/a/messages?sender=a%00b", "x", text, 400, "INVALID_MESSAGE", /sender must be one line/],
@@ -275,7 +274,6 @@ describe("GET /channels/{channel}/messages", () => {
     for (const [query, sentence] of [
       [`before=${id}&after=${id}`, /^before and after/],
       ["before=garbage", /^before is no cursor of this log.*"garbage"/],
-      ["before=", /^before is no cursor of this log/],
       ["before=earliest", /^before is no cursor of this log/],
       [`before=other-1`, /^before is no cursor of this log/],
     ] as const) {

@@ -70,7 +70,7 @@ describe("whatever is published", () => {
         });
         if (answer.status === 201) {
           const { id } = answer.json() as { id: string };
-          assert.deepEqual(await reader.next(), { event, data: "x", id });
+          assert.deepEqual(await reader.next(), { event: event || "message", data: "x", id });
         } else {
           const { code, detail } = answer.json() as { code: string; detail: string };
           assert.equal(code, "INVALID_MESSAGE");

@@ -115,7 +115,8 @@ describe("a frame", () => {
       [{ type: "mcp_call" }, "INVALID_REQUEST", /mcp_call: tool is missing; give a string/],
       [{ type: "subscribe" }, "INVALID_REQUEST", /subscribe: channels is missing; give an array/],
       [{ type: "subscribe", channels: [] }, "INVALID_REQUEST", /channels/],
-      [{ type: "subscribe", channels: "a" }, "INVALID_REQUEST", /channels must be an array, not a string/],
+      [{ type: "subscribe", channels: 7 }, "INVALID_REQUEST", /channels must be an array, not a number/],
+      [{ type: "subscribe", channels: Array(20_000).fill(0) }, "TOO_MANY_CHANNELS", /channels names 20000/],
       [{ type: "subscribe", channels: [7] }, "INVALID_REQUEST", /channels\.0 must be a string, not a number/],
       [{ type: "subscribe", channels: ["a.*.b"] }, "INVALID_PATTERN", /stands alone/],
       [{ type: "subscribe", channels: ["hub.secret"] }, "INVALID_PATTERN", /reserved/],
@@ -136,6 +137,7 @@ describe("a frame", () => {
       [{ type: "publish", channel: "a", data: 1, event: "a\nb" }, "INVALID_MESSAGE", /event must be one line/],
       [{ type: "publish", channel: "a", data: "\ud800" }, "INVALID_MESSAGE", /half a surrogate pair/],
       [{ type: "ping", id: {} }, "INVALID_REQUEST", /id/],
+      [{ type: "ping", id: 2 ** 53 }, "INVALID_REQUEST", /id must be .* up to 9007199254740991/],
     ];
     for (const [frame, code, sentence] of bad) {
       const error = await reader.ask({ id: 5, ...frame });

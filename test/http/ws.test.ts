@@ -63,7 +63,7 @@ describe("GET /ws", () => {
   it("answers a handshake that is wrong, or on another path, with a problem", async () => {
     await using server = await startServer();
     const bad: readonly (readonly [string, readonly string[], number, RegExp])[] = [
-      ["GET /ws/ HTTP/1.1", HANDSHAKE, 404, /it is at \/ws/],
+      ["GET /ws/x HTTP/1.1", HANDSHAKE, 404, /it is at \/ws/],
       ["GET /events HTTP/1.1", HANDSHAKE, 404, /it is at \/ws/],
       ["POST /ws HTTP/1.1", HANDSHAKE, 400, /handshake is wrong/],
       ["GET /ws HTTP/1.1", HANDSHAKE.slice(0, 4), 400, /Sec-WebSocket-Key/],

@@ -139,7 +139,7 @@ describe("subscriptions in a session", { concurrency: true }, () => {
   it("are refused for what there is not, and beyond as many as a reader may have", async () => {
     await using opened = await open();
     const { line, context } = opened;
-    for (const uri of ["hub://nowhere", "hub://channels/a b", "hub://channels/", "x".repeat(2000), "", "__proto__"]) {
+    for (const uri of ["hub://nowhere", "hub://channels/a b", "hub://channels?", "x".repeat(2000), "", "__proto__"]) {
       const { error } = await line.ask("resources/subscribe", { uri });
       assert.equal(error?.code, -32602);
       assert.match(error?.message ?? "", /^Resource not found: .{0,200}; there are hub:\/\/channels$/);
@@ -400,7 +400,7 @@ describe("a session", { concurrency: true }, () => {
       ["tools/call", { name: "list_channels", arguments: [] }, /^arguments /],
       ["tools/list", { cursor: "x" }, /^cursor /],
       ["resources/read", {}, /^uri /],
-      ["resources/read", { uri: "hub://channels/" }, /^Resource not found/],
+      ["resources/read", { uri: "hub://channels/ " }, /^Resource not found/],
       ["resources/list", { cursor: {} }, /^cursor /],
       ["prompts/get", {}, /^name /],
       ["prompts/get", { name: "catch_up" }, /^arguments\.channel /],

@@ -285,7 +285,7 @@ describe("_meta", { concurrency: true }, () => {
 
   it("is refused where its progress token is no text and no whole number", async () => {
     await using server = await startServer();
-    for (const progressToken of [1.5, null, {}, [], true, 2 ** 53]) {
+    for (const progressToken of [1.5, {}, [], true, 2 ** 53]) {
       const answer = await mcp(server, "tools/list", {}, { meta: { progressToken } });
       assert.deepEqual(said(answer), [400, -32602, 1], JSON.stringify(progressToken));
       assert.match(answer.error?.message ?? "", /progressToken/);
@@ -294,7 +294,7 @@ describe("_meta", { concurrency: true }, () => {
 
   it("is refused where its log level is none", async () => {
     await using server = await startServer();
-    for (const level of ["verbose", "INFO", "", 3, null, {}]) {
+    for (const level of ["verbose", "INFO", 3, {}]) {
       const answer = await mcp(server, "tools/list", {}, { meta: { [LOG_LEVEL]: level } });
       assert.deepEqual(said(answer), [400, -32602, 1], JSON.stringify(level));
       assert.match(answer.error?.message ?? "", /debug, info, notice/);

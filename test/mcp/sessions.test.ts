@@ -199,7 +199,7 @@ describe("sessions", { concurrency: true }, () => {
   it("that could not be opened leave nothing behind", async () => {
     await using house = await House.open({ most: 1 });
     for (let n = 0; n < 5; n++) {
-      const headers = { accept: "application/json" };
+      const headers = { accept: "text/html" };
       const request = new Request("http://localhost/mcp", { method: "POST", headers });
       const { response, release } = await house.streamable.handle(request, INITIALIZE, ANYONE);
       assert.equal(response.status, 406);

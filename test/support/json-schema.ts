@@ -52,7 +52,8 @@ export function faults(value: unknown, schema: Schema, path = "$"): string[] {
   const wrong = Object.entries(value).flatMap(([name, inner]) => {
     const known = properties[name];
     if (known !== undefined) return faults(inner, known, `${path}.${name}`);
-    return additionalProperties === false ? [`${path}.${name} is not in the schema`] : [];
+    if (additionalProperties === false) return [`${path}.${name} is not in the schema`];
+    return additionalProperties === true ? [] : faults(inner, additionalProperties, `${path}.${name}`);
   });
   return [...missing, ...wrong];
 }

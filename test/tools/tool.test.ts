@@ -10,9 +10,11 @@ interface InputSchema {
 }
 
 describe("the tools, as they are listed", () => {
-  it("cost an agent less than 1,000 tokens, at four characters each", () => {
-    const characters = JSON.stringify(toolListings).length;
+  it("cost an agent less than 1,000 tokens, at four characters each, and what they answer as much again at most", () => {
+    const answers = toolListings.map(({ outputSchema }) => outputSchema);
+    const characters = JSON.stringify(toolListings.map((listing) => ({ ...listing, outputSchema: undefined }))).length;
     assert.ok(characters < 4000, `${characters} characters`);
+    assert.ok(JSON.stringify(answers).length < 4000, `${JSON.stringify(answers).length} characters`);
   });
 
   it("[TOOL-1] are all there in their order, described in a line, and say whether they change anything", () => {

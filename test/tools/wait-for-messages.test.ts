@@ -194,7 +194,8 @@ describe("wait_for_messages", () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const bad: readonly (readonly [object, RegExp])[] = [
       [{}, /channels is missing; give an array/],
-      [{ channels: "a" }, /channels must be an array, not a string/],
+      [{ channels: 7 }, /channels must be an array, not a number/],
+      [{ channels: Array(20_000).fill(0) }, /channels names 20000, more than any reader may/],
       [{ channels: [] }, /channels/],
       [{ channels: [7] }, /channels\.0 must be a string, not a number/],
       [{ channels: ["a.*.b"] }, /stands alone/],
@@ -202,7 +203,7 @@ describe("wait_for_messages", () => {
       [{ channels: ["a", "b", "c", "d"] }, /channels names 4; at most 3/],
       [{ channels: ["a"], timeoutSeconds: 51 }, /timeoutSeconds/],
       [{ channels: ["a"], timeoutSeconds: -1 }, /timeoutSeconds/],
-      [{ channels: ["a"], timeoutSeconds: "5" }, /timeoutSeconds must be a number, not a string/],
+      [{ channels: ["a"], timeoutSeconds: "5 s" }, /timeoutSeconds must be a number, not a string/],
     ];
     for (const [input, sentence] of bad) {
       const { isError, content } = await wait(hub, input);

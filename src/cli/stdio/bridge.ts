@@ -1,5 +1,6 @@
 import { isDeeper, MAX_DEPTH } from "../../wire/depth.ts";
-import { rpcError, type RpcId } from "../../wire/jsonrpc.ts";
+import { isRounded, rpcError, WRONG_ID, type RpcId } from "../../wire/jsonrpc.ts";
+import { oneLineName } from "../../wire/one-line.ts";
 import { Failure } from "./failure.ts";
 import { Job, type Era } from "./job.ts";
 import { Legacy } from "./legacy.ts";
@@ -25,6 +26,7 @@ const MAX_BYTES_AT_ONCE = 64 * 1024 * 1024;
 /** Notifications on their way or waiting for that, and refusals that the client has not read. */
 const MAX_IN_LINE = 4096;
 const BUSY = `${MAX_AT_ONCE} requests, or ${MAX_BYTES_AT_ONCE} bytes of them, are being answered; wait for some`;
+const LONGEST_SHOWN = 100;
 /** Milliseconds that answers may still take when the client has said all. */
 const GRACE = 1000;
 
@@ -111,8 +113,9 @@ export class Bridge {
     }
     const message = messageOf(body, text?.trim());
     if (message === undefined) {
-      const id = isObject(body) && isId(body["id"]) ? body["id"] : null;
-      return this.#refuse(id, CODES.invalidRequest, "This is no JSON-RPC 2.0 message");
+      const { id } = isObject(body) ? body : {};
+      const sentence = isRounded(id) ? WRONG_ID : "This is no JSON-RPC 2.0 message";
+      return this.#refuse(isId(id) ? id : null, CODES.invalidRequest, sentence);
     }
     if (message.kind === "notification" && message.method === "notifications/cancelled") return this.#cancel(message);
     const { length } = message.text;
@@ -176,5 +179,5 @@ export class Bridge {
 }
 
 function nameOf(message: RpcNotification | RpcResponse): string {
-  return message.kind === "response" ? "an answer" : message.method;
+  return message.kind === "response" ? "an answer" : oneLineName(message.method.slice(0, LONGEST_SHOWN));
 }

@@ -1,4 +1,4 @@
-import type { RpcId } from "../../wire/jsonrpc.ts";
+import { isRounded, type RpcId } from "../../wire/jsonrpc.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 export type Id = Exclude<RpcId, null>;
@@ -47,7 +47,9 @@ export function messageOf(body: unknown, text: string = JSON.stringify(body)): M
   const line = text.replace(/[\r\n]+/g, " ");
   if (typeof method === "string") {
     const rest = { text: line, method, params: isObject(params) ? params : {} };
-    if (id === undefined) return { kind: "notification", ...rest };
+    // Some write null for the id that a notification does not have.
+    const isUnasked = id === undefined || (id === null && method.startsWith("notifications/"));
+    if (isUnasked) return { kind: "notification", ...rest };
     return isId(id) ? { kind: "request", id, ...rest } : undefined;
   }
   if (result === undefined && !isObject(error)) return undefined;
@@ -66,7 +68,7 @@ export function metaOf(params: JsonObject): JsonObject {
 }
 
 export function isId(value: unknown): value is Id {
-  return typeof value === "string" || typeof value === "number";
+  return typeof value === "string" || (typeof value === "number" && !isRounded(value));
 }
 
 export function isObject(value: unknown): value is JsonObject {

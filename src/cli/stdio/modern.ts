@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { quoted } from "../../wire/one-line.ts";
 import type { Era, Job } from "./job.ts";
 import { listen } from "./listen.ts";
 import {
@@ -89,7 +90,7 @@ export class Modern implements Era {
     const refused = this.#mirrored.learn(tools);
     if (refused.size === 0) return text;
     for (const [tool, why] of refused) {
-      this.#note(`the tool ${JSON.stringify((tool as { name: string }).name)} is left out: ${why}`);
+      this.#note(`the tool ${quoted((tool as { name: string }).name)} is left out: ${why}`);
     }
     const rest = tools.filter((tool) => !refused.has(tool));
     return JSON.stringify({ jsonrpc: "2.0", id, result: { ...result, tools: rest } });

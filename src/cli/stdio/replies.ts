@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { rpcError } from "../../wire/jsonrpc.ts";
+import { oneLine } from "../../wire/one-line.ts";
 import { SseParser, SseTooLong } from "../../wire/sse.ts";
 import { broken, Failure } from "./failure.ts";
 import { isObject, messageOf, type Id, type Message } from "./message.ts";
@@ -101,7 +102,7 @@ function* messagesIn(text: string, orNone = false): Generator<Message> {
 /** What an answer means that is none of JSON-RPC. */
 export function refusal(answer: IncomingMessage, text = ""): Failure {
   const { statusCode = 0, statusMessage = "" } = answer;
-  const said = `The hub answered ${statusCode} ${statusMessage}`.trimEnd();
+  const said = `The hub answered ${statusCode} ${oneLine(statusMessage)}`.trimEnd();
   if (statusCode < 300) {
     return new Failure(502, `${said} with ${typeOf(answer) || "nothing"} and no message of MCP; check --url`);
   }
@@ -116,7 +117,7 @@ export function refusal(answer: IncomingMessage, text = ""): Failure {
 function detailOf(text: string): string | undefined {
   try {
     const body: unknown = JSON.parse(text);
-    if (isObject(body) && typeof body["detail"] === "string") return body["detail"];
+    if (isObject(body) && typeof body["detail"] === "string") return oneLine(body["detail"]);
   } catch {
     // Not one of ours; the status has to do.
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { oneLine } from "../../wire/one-line.ts";
 import { Failure } from "./failure.ts";
 import {
   isObject,
@@ -118,7 +119,10 @@ export class Opening {
     });
     if (session === undefined) {
       const code = Number(refused["code"]);
-      throw new Failure(code > 0 ? code : 503, `The hub opens no other session: ${String(refused["message"])}`);
+      throw new Failure(
+        code > 0 ? code : 503,
+        `The hub opens no other session: ${oneLine(String(refused["message"]))}`,
+      );
     }
     if (this.initialized !== undefined) discard(await session.post(this.initialized.text, signal));
     const again = [...this.#subscribed.values(), ...(this.#level === undefined ? [] : [this.#level])];

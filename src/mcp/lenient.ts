@@ -1,0 +1,52 @@
+import { isObject, META } from "./protocol.ts";
+
+/** Messages in one batch. */
+export const MAX_BATCH = 100;
+
+/** What these hold is not the protocol's: tools, prompts and clients look at it themselves. */
+const NOT_OURS: ReadonlySet<string> = new Set([
+  "arguments",
+  "error",
+  "experimental",
+  "extensions",
+  "inputResponses",
+  "result",
+]);
+/** Texts that mean something when they are empty, or that no message can do without. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
+  META.protocolVersion,
+  ..."id jsonrpc level message method name progressToken protocolVersion requestId type uri value version".split(" "),
+]);
+
+/**
+ * A body as its sender meant it: no field of MCP has the value `null`, so a field with that is one left out, and so is
+ * an optional one that is an empty text. Changes what it is given.
+ */
+export function lenient(body: unknown): unknown {
+  if (!Array.isArray(body)) mend(body);
+  // More is refused without a look at it.
+  else if (body.length <= MAX_BATCH) for (const message of body) mend(message);
+  return body;
+}
+
+function mend(message: unknown): void {
+  if (!isObject(message)) return;
+  const { id, method } = message;
+  // Without an id a request would be a notification that no one answers; a notification that has one is none.
+  const isRequest = typeof method === "string" && !method.startsWith("notifications/");
+  mendObject(message);
+  if (id === null && isRequest) (message as Record<string, unknown>)["id"] = null;
+}
+
+function mendObject(object: Record<string, unknown>): void {
+  for (const key in object) {
+    const value = object[key];
+    if (value === null || (value === "" && !MAY_BE_EMPTY.has(key))) delete object[key];
+    else if (typeof value === "object" && !NOT_OURS.has(key)) mendValue(value);
+  }
+}
+
+function mendValue(value: unknown): void {
+  if (isObject(value)) mendObject(value);
+  else if (Array.isArray(value)) for (const item of value) mendValue(item);
+}

@@ -1,0 +1,86 @@
+import type { z } from "zod";
+import { HubError } from "../core/errors.ts";
+
+/** What a field of a schema takes, as far as it decides how a value is meant. */
+interface Field {
+  readonly name: string;
+  readonly isOptional: boolean;
+  readonly type: string;
+  /** The fields of an object. */
+  readonly inner: z.ZodObject | undefined;
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Items of a list that a schema looks at, each of which may be wrong; no reader may name more channels. */
+const LONGEST_LIST = 10_000;
+const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
+
+/**
+ * Values as whoever sent them meant them, for a schema to check: `null` and `""` of an optional field are as if left
+ * out, a text that is JSON of the asked type is that, and any other text is a list of one where a list is asked for.
+ * All else is left to the schema. Throws `TOO_MANY_CHANNELS` for a list of more items than a schema should look at: the
+ * lists that are taken name channels.
+ */
+export function lenient(schema: z.ZodObject, values: Values): Values {
+  let meant: Record<string, unknown> | undefined;
+  for (const field of fieldsIn(schema)) {
+    const { name } = field;
+    const given = values[name];
+    if (given === undefined) continue;
+    const value = field.isOptional && (given === null || given === "") ? undefined : asMeant(field, given);
+    if (field.type === "array" && Array.isArray(value) && value.length > LONGEST_LIST) {
+      throw new HubError(
+        "TOO_MANY_CHANNELS",
+        `${name} names ${value.length}, more than any reader may; use a pattern such as orders.*`,
+      );
+    }
+    if (value === given) continue;
+    meant ??= { ...values };
+    if (value === undefined) delete meant[name];
+    else meant[name] = value;
+  }
+  return meant ?? values;
+}
+
+function asMeant({ type, inner }: Field, given: unknown): unknown {
+  if (inner !== undefined && isObject(given)) return lenient(inner, given);
+  if (typeof given !== "string") return given;
+  if (type === "number" || type === "boolean") {
+    const value = parsed(given);
+    return typeof value === type ? value : given;
+  }
+  if (type !== "array") return given;
+  const value = parsed(given);
+  return Array.isArray(value) ? value : [given];
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldsIn(schema: z.ZodObject): readonly Field[] {
+  let fields = fieldsOf.get(schema);
+  if (fields === undefined) {
+    fields = Object.entries(schema.shape).map(([name, of]) => fieldOf(name, of as z.ZodType));
+    fieldsOf.set(schema, fields);
+  }
+  return fields;
+}
+
+function fieldOf(name: string, of: z.ZodType): Field {
+  const { type } = of.def;
+  if (type === "optional" || type === "default") {
+    const { innerType } = of.def as unknown as { readonly innerType: z.ZodType };
+    return { ...fieldOf(name, innerType), isOptional: true };
+  }
+  return { name, isOptional: false, type, inner: type === "object" ? (of as z.ZodObject) : undefined };
+}
+
+function isObject(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
