@@ -36,7 +36,7 @@ function newNode() {
   } catch {
     const sentence = `sse-mcp-server: npm has no Node ${version} to give; install Node ${engines.node}, or run npm ci without --omit=dev\n`;
     process.stderr.write(sentence);
-    process.exit(1);
+    return process.exit(1);
   }
 }
 

@@ -26,7 +26,7 @@ describe("the page for users of MCP", () => {
       else {
         const here = (path: string): string => path.replace("/path/to/sse-mcp-server", join(import.meta.dirname, ".."));
         const [main = "", ...words] = args as string[];
-        assert.ok([String(command), main].every((path) => path.startsWith("/path/to/") && existsSync(here(path))));
+        assert.ok([command as string, main].every((path) => path.startsWith("/path/to/") && existsSync(here(path))));
         assert.deepEqual(words, ["stdio", "--url", ADDRESS]);
       }
     }

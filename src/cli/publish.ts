@@ -53,8 +53,8 @@ async function send(words: readonly string[]): Promise<number> {
     throw unreachable(url, cause);
   });
   if (!response.ok) throw await refusal(response);
-  const { id, receivers } = (await response.json()) as { id: unknown; receivers: unknown };
-  const what = id === null ? "not kept," : oneLineName(String(id));
+  const { id, receivers } = (await response.json()) as { id: string | null; receivers: unknown };
+  const what = id === null ? "not kept," : oneLineName(id);
   process.stdout.write(`${what} offered to ${Number(receivers)} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;
 }

@@ -96,7 +96,7 @@ log: ${oneLine(data)} (${kept}, durability ${durability})
 ${open}
 Try:
   curl -N ${url}/events
-  curl ${url}/channels/default/messages -H "Content-Type: text/plain" -d "Hello"
+  curl ${url}/channels/default/messages -d "Hello"
   claude mcp add --transport http hub ${url}/mcp
 
 Open in a browser:

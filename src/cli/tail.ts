@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
 import { oneLine, oneLineData, oneLineName } from "../wire/one-line.ts";
+import { keptJson } from "../wire/json.ts";
 import type { Command } from "./command.ts";
 import { beginning } from "./since.ts";
 import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed } from "./usage.ts";
@@ -34,7 +35,7 @@ async function follow(words: readonly string[]): Promise<number> {
   process.once("SIGINT", end).once("SIGTERM", end);
   // Who reads what is printed may have enough, as head does.
   process.stdout.once("error", end);
-  await using hub = connect(hubUrl(values.url), { signal });
+  await using hub = connect(hubUrl(values.url), { signal, parse: keptJson });
   let neverThere: HubClientError | undefined;
   hub.onState(
     stateNotes((error) => {

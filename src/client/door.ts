@@ -12,6 +12,7 @@ export interface DoorOptions {
   readonly webSocket?: (url: string) => WebSocket;
   /** Whether who reads through it only looks on. */
   readonly watch?: boolean;
+  readonly parse?: (json: string) => unknown;
 }
 
 export interface Asking {
@@ -24,9 +25,10 @@ export interface Asking {
 /** Where a hub is, and how it is asked. */
 export class Door {
   readonly base: string;
-  readonly webSocket: (url: string) => WebSocket;
   /** What a reader's address says of it: that it only looks on. */
   readonly reading: { readonly watch?: "true" };
+  readonly webSocket: NonNullable<DoorOptions["webSocket"]>;
+  readonly parse: NonNullable<DoorOptions["parse"]>;
   /** Whether a hub has answered here; then what answers like something else is an accident on the way. */
   met = false;
   readonly #headers: Headers;
@@ -37,6 +39,7 @@ export class Door {
     this.base = baseOf(url);
     this.webSocket = options.webSocket ?? ((address) => new WebSocket(address));
     this.reading = options.watch ? { watch: "true" } : {};
+    this.parse = options.parse ?? ((json) => JSON.parse(json) as unknown);
     this.#headers = options.headers ?? {};
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
   }

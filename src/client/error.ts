@@ -9,6 +9,7 @@ const LONGEST_SENTENCE = 1000;
 export type HubClientErrorCode =
   | "INVALID_URL"
   | "INVALID_PATTERN"
+  | "INVALID_MESSAGE"
   | "INVALID_CHANNEL"
   | "NOT_A_HUB"
   | "TOO_LARGE"

@@ -97,7 +97,7 @@ function parsed(door: Door, { event, data, id }: SseEvent): Parameters<Connectio
   try {
     if (event === "live") return { kind: "live", id };
     if (event === "gap") return { kind: "gap", gap: gapIn(JSON.parse(data) as Fields) };
-    return { kind: "message", message: messageIn(JSON.parse(data) as Fields) };
+    return { kind: "message", message: messageIn(door.parse(data) as Fields) };
   } catch (cause) {
     throw notAHub(door, "sends events that are no messages", cause);
   }

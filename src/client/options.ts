@@ -35,4 +35,6 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
   /** Opens a WebSocket, in place of the global constructor; Node's own takes headers as a second argument. */
   readonly webSocket?: (url: string) => WebSocket;
+  /** Reads the JSON of each message, in place of `JSON.parse`: for numbers with more digits than a double holds. */
+  readonly parse?: (json: string) => unknown;
 }

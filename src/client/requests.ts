@@ -70,6 +70,7 @@ export class Requests {
     checkChannel(channel);
     // What cannot be said in JSON would be left out of the frame.
     const known = data ?? null;
+    checkNumbers(known);
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
       const asked = key === undefined ? feed.ask(frame, bounds) : undefined;
@@ -100,6 +101,7 @@ export class Requests {
   }
 
   async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<Fields> {
+    checkNumbers(params);
     return this.#bounded(signal, async (bounds) => {
       const headers = { "content-type": "application/json" };
       const post = { method: "POST", headers, body: JSON.stringify({ params }), signal: bounds } as const;
@@ -192,6 +194,17 @@ export class Requests {
       signal?.removeEventListener("abort", end);
     }
   }
+}
+
+/** Throws for a number that JSON would make null of. */
+function checkNumbers(value: unknown): void {
+  if (!(JSON.stringify(value) ?? "").includes("null")) return;
+  JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner !== "number" || Number.isFinite(inner)) return inner;
+    throw new HubClientError("INVALID_MESSAGE", `JSON has no number for ${inner}; send it as a string`, {
+      final: true,
+    });
+  });
 }
 
 function isReceipt(answer: unknown): answer is Receipt {

@@ -112,7 +112,7 @@ class Socket implements Connection {
     let frame: Frame;
     try {
       frame = JSON.parse(data as string) as Frame;
-      this.#take(frame);
+      this.#take(frame, data as string);
     } catch (cause) {
       this.#end(notAHub(this.#door, "sends frames that are not the hub's", cause));
     }
@@ -125,7 +125,7 @@ class Socket implements Connection {
     else this.#listener.event({ kind: "gap", gap: { reason: "too_large", after: id, resumed: id } });
   }
 
-  #take(frame: Frame): void {
+  #take(frame: Frame, text: string): void {
     const { type, id } = frame;
     if (!this.#welcomed && type !== "welcome") throw new TypeError("no welcome");
     if (type === "welcome") {
@@ -134,7 +134,7 @@ class Socket implements Connection {
       // From now on means from here on: what is published before the server reads the frame is not to be missed.
       this.#subscribe(this.#patterns, this.#after ?? (id as string));
     } else if (type === "message") {
-      this.#listener.event({ kind: "message", message: messageIn(frame) });
+      this.#listener.event({ kind: "message", message: messageIn(this.#door.parse(text) as Frame) });
     } else if (type === "gap") this.#listener.event({ kind: "gap", gap: gapIn(frame) });
     else if (type === "live") this.#listener.event({ kind: "live", id: id as string });
     else if (type === "beat") this.#listener.event({ kind: "at", id: id as string });

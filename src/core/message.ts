@@ -40,7 +40,7 @@ export interface Published {
 /** What a caller gives to publish; checked by `draft`. */
 export interface DraftInput {
   readonly channel: ChannelName;
-  /** Any JSON value. */
+  /** Any JSON value; a number with more digits than a double holds as `JSON.rawJSON`. */
   readonly data: unknown;
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
@@ -87,12 +87,15 @@ const RESERVED: ReadonlyMap<string, string> = new Map([
   ["gap", "one of the server's own signals"],
   // Clients of MCP over HTTP+SSE take it for the address to send all they have to say to.
   ["endpoint", "an order to MCP clients"],
+  // A browser's EventSource dispatches its own events by these names, so a message would call the same handlers.
+  ["error", "an event of EventSource itself"],
+  ["open", "an event of EventSource itself"],
 ]);
+/** Levels of arrays and objects in data: reading and writing JSON takes stack for each. */
+export const MAX_DATA_DEPTH = 100;
 const MAX_EVENT = 64;
 const MAX_SENDER = 128;
 const MAX_KEY = 255;
-/** Levels of arrays and objects: reading and writing JSON takes stack for each. */
-const MAX_DEPTH = 100;
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 const utf8 = new TextEncoder();
@@ -109,9 +112,7 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     throw new HubError("INVALID_MESSAGE", `event ${event} is ${meaning}; use another name`);
   }
   const sender = line("sender", input.sender ?? "anyone", MAX_SENDER);
-  if (isDeeper(input.data, MAX_DEPTH)) {
-    throw new HubError("INVALID_MESSAGE", `data is nested deeper than ${MAX_DEPTH} levels; flatten it`);
-  }
+  checkData(input.data, MAX_DATA_DEPTH);
   const data = JSON.stringify(input.data);
   if (data === undefined) throw new HubError("INVALID_MESSAGE", "data is missing; give any JSON value");
   const text = typeof input.data === "string" ? input.data : data;
@@ -138,9 +139,16 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
 // JSON.stringify writes a lone surrogate, and nothing else, as an unescaped-backslash \udXXX.
 const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+function checkData(value: unknown, levels: number): void {
+  // JSON.stringify would make null of it.
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new HubError("INVALID_MESSAGE", `data holds ${value}, which JSON has no number for; send it as a string`);
+  }
+  if (typeof value !== "object" || value === null || JSON.isRawJSON(value)) return;
+  if (levels === 0) {
+    throw new HubError("INVALID_MESSAGE", `data is nested deeper than ${MAX_DATA_DEPTH} levels; flatten it`);
+  }
+  for (const inner of Object.values(value)) checkData(inner, levels - 1);
 }
 
 function line(field: string, text: string, max: number): string {

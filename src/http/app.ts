@@ -127,7 +127,7 @@ export async function createApp({
       const { origin = "", host, "access-control-request-headers": asked = "" } = request.headers;
       const isPage = origin !== "" && isOriginAllowed(origin, host, callers);
       const allowed = { ...CORS, origin: isPage ? origin : false };
-      if (asked !== "") allowed.allowedHeaders = [...CORS.allowedHeaders, ...toolHeaders(asked)];
+      if (asked !== "") allowed.allowedHeaders = [...CORS.allowedHeaders, ...headerNames(asked)];
       answer(null, allowed);
     },
   });
@@ -141,7 +141,7 @@ export async function createApp({
   healthRoutes(app, context);
   rpc(app, context);
   mcp(app, context, mcpDoor);
-  channels(app, context);
+  await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
   metrics(app, context.hub, context.connections, latency, loggerOptions.output);
@@ -155,12 +155,14 @@ const validator: FastifySchemaCompiler<z.ZodType> =
   (given) => {
     const data = httpPart === "querystring" && schema instanceof z.ZodObject ? lenient(schema, given) : given;
     const { error, data: value } = schema.safeParse(data);
-    return error === undefined ? { value } : { error: new HubError("INVALID_INPUT", problems(error, data, [])) };
+    if (error === undefined) return { value };
+    const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+    return { error: new HubError("INVALID_INPUT", problems(error, data, known)) };
   };
 
-/** The headers among these that repeat arguments of a tool (MCP, `x-mcp-header`): each tool has its own. */
-function toolHeaders(asked: string): readonly string[] {
-  return asked.split(",").flatMap((name) => /^\s*(mcp-param-[a-z0-9_-]+)\s*$/i.exec(name)?.[1] ?? []);
+/** What an allowed page may send beside what it always may: its own headers, and those of tools (MCP, `x-mcp-header`). */
+function headerNames(asked: string): readonly string[] {
+  return asked.split(",").flatMap((name) => /^\s*([!#$%&'+.^`|~\w-]+)\s*$/.exec(name)?.[1] ?? []);
 }
 
 const CORS = {

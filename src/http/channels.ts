@@ -2,9 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft, type Message } from "../core/message.ts";
+import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
 import type { HttpContext } from "./context.ts";
+import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
+import { queryOf } from "./requested.ts";
 
 const PAGE = 100;
 const MOST = 1000;
@@ -13,7 +15,7 @@ const LATEST = "latest";
 
 const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
 const channel = z.object({ channel: z.string().describe("Words joined by dots, such as orders.eu") });
-const publishQuery = z.object({
+const publishQuery = z.strictObject({
   event: z.string().optional().describe("SSE event name; `message` unless given"),
   sender: z.string().optional().describe("Who sends it"),
   ephemeral: z.enum(["true", "false"]).optional().describe("true: reaches those listening now, is not kept, has no id"),
@@ -30,7 +32,7 @@ const receipt = z.object({
   time: z.iso.datetime(),
   receivers: z.int().describe("Live readers it was offered to, without those that only look on"),
 });
-const pageQuery = z.object({
+const pageQuery = z.strictObject({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
   before: z.string().optional().describe("A cursor, or `latest`: the last messages in front of it; not with `after`"),
   limit,
@@ -52,7 +54,7 @@ const page = z.object({
   gap: gap.nullable(),
   earlier: z.string().nullable().optional().describe("With `before`: what to ask `before` of next; null at the oldest"),
 });
-const listQuery = z.object({
+const listQuery = z.strictObject({
   pattern: z.string().optional().describe("Only channels it covers"),
   after: z.string().optional().describe("A channel name: only those behind it"),
   limit,
@@ -70,9 +72,12 @@ const listed = z.object({
   more: z.boolean(),
 });
 
-/** `/channels…`: publishing and reading with plain HTTP. */
+/** `/channels…`: publishing and reading with plain HTTP, in a scope of its own. */
 export function channels(app: FastifyInstance, context: HttpContext): void {
   const { hub } = context;
+  takeAnyBody(app);
+  // The framework makes U+FFFD of what is not UTF-8.
+  app.addHook("preValidation", async ({ url }) => void queryOf(url));
 
   app.post(
     "/channels/:channel/messages",
@@ -80,13 +85,14 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
       schema: {
         summary: "Publish a message",
         description:
-          "The JSON body is the data; a text/plain body is a string. 200 where the idempotency key was known.",
+          "The JSON body is the data; a body of text/plain, of a form (as `curl -d` sends it) or of no type is a " +
+          "string. 200 where the idempotency key was known.",
         tags: ["publish"],
         params: channel,
         querystring: publishQuery,
         headers: publishHeaders,
         body: z.unknown().describe("Any JSON value; as text/plain, a string"),
-        consumes: ["application/json", "text/plain"],
+        consumes: ["application/json", "text/plain", "application/x-www-form-urlencoded"],
         response: { 200: receipt, 201: receipt },
       },
     },
@@ -130,19 +136,23 @@ async function publish(
   const { channel: name } = request.params as z.output<typeof channel>;
   const { event, sender = principal().subject, ephemeral } = request.query as z.output<typeof publishQuery>;
   const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
-  // The framework makes null of no body at all.
-  if (request.headers["content-type"] === undefined) {
-    throw new HubError(
-      "INVALID_MESSAGE",
-      "data is missing; send it as application/json, or as text/plain for a string",
-    );
+  // Bytes of UTF-8 and of Latin-1 would be two keys for one text.
+  if (key !== undefined && /[^\t\x20-\x7e]/.test(key)) {
+    throw new HubError("INVALID_MESSAGE", "the idempotency key must be ASCII, such as a UUID");
   }
   const isEphemeral = ephemeral === "true";
   if (isEphemeral && key !== undefined) {
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
   }
   const item = draft(
-    { channel: channelToPublish(name, isEphemeral), data: request.body, event, sender, ephemeral: isEphemeral, key },
+    {
+      channel: channelToPublish(name, isEphemeral),
+      data: dataIn(request.body as SentBody | null),
+      event,
+      sender,
+      ephemeral: isEphemeral,
+      key,
+    },
     limits.message,
   );
   const { id = null, message: kept, receivers, repeated } = await hub.publish(item);
@@ -157,6 +167,29 @@ async function publish(
     .status(repeated ? 200 : 201)
     .send({ id, channel: kept.channel, time: new Date(kept.time).toISOString(), receivers });
 }
+
+/** What a body says, by its media type. Throws `INVALID_JSON`, `INVALID_MESSAGE` or `UNSUPPORTED_MEDIA_TYPE`. */
+function dataIn(body: SentBody | null): unknown {
+  const { bytes, type } = body ?? { bytes: Buffer.of(), type: "" };
+  if (type === "" && bytes.length === 0) {
+    throw new HubError(
+      "INVALID_MESSAGE",
+      "data is missing; send it as application/json, or as text/plain for a string",
+    );
+  }
+  const media = type.replace(/;.*/s, "").trim().toLowerCase();
+  if (JSON_TYPE.test(media)) {
+    return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_MESSAGE", "data", MAX_DATA_DEPTH);
+  }
+  if (TEXT_TYPE.test(media)) return bodyText(body, "INVALID_MESSAGE");
+  const sentence = `Send the body as application/json, or as text/plain for a string; not as ${JSON.stringify(media.slice(0, LONGEST_SHOWN))}`;
+  throw new HubError("UNSUPPORTED_MEDIA_TYPE", sentence);
+}
+
+const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
+/** Text, what `curl -d` says of any text, and nothing said. */
+const TEXT_TYPE = /^(?:text\/[\w!#$&^.+-]+|application\/x-www-form-urlencoded|)$/;
+const LONGEST_SHOWN = 100;
 
 async function read(
   request: FastifyRequest,

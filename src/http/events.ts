@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { Format, Message } from "../core/message.ts";
 import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
-import { queryOf, requestedChannels, requestedWatch } from "./requested.ts";
+import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "./requested.ts";
 import { SseSink } from "./sse-sink.ts";
 import { freeSocket, STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
 
@@ -15,16 +15,21 @@ const RETRY_TO = 4000;
 const TEXT = format(sseText);
 const JSON_FORM = format(sseJson);
 
+/** Where a stream resumes. */
+export const cursorParameter: z.ZodType = z
+  .string()
+  .optional()
+  .describe(
+    "A cursor to resume from, or `earliest`; `lastEventId` and the like mean the same. Last-Event-ID comes first",
+  );
+
 const query = z.object({
   channel: z
     .union([z.string(), z.array(z.string())])
     .optional()
     .describe("Channels or patterns, repeated or separated by commas; `default` without it"),
   format: z.enum(["text", "json"]).optional().describe("json: `data:` is the whole message; text: what was published"),
-  last_event_id: z
-    .string()
-    .optional()
-    .describe("A cursor to resume from, or `earliest`; the Last-Event-ID header comes first"),
+  last_event_id: cursorParameter,
   watch: z.string().optional().describe("true: looks on, and counts neither as a receiver nor as a reader"),
 });
 
@@ -47,11 +52,11 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     },
   };
   app.get("/events", { schema, exposeHeadRoute: false }, (request, reply) => {
-    const asked = queryOf(request.url);
+    const asked = streamQuery(request.url);
     const channels = requestedChannels(asked, context.limits.channels);
     if (channels.length === 0)
       throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
-    const after = firstOf(request.headers["last-event-id"]) || asked.get("last_event_id") || undefined;
+    const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
     socket.once("close", context.connections.enter("sse"));
@@ -60,7 +65,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     setImmediate(() => {
       if (!socket.writable) return;
       const { hub } = context;
-      const fromNow = after === undefined || after === "";
+      const fromNow = after === undefined;
       const retry = Math.round(RETRY_FROM + Math.random() * (RETRY_TO - RETRY_FROM));
       takeSocket(socket, reply);
       socket.write(streamHead(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));

@@ -1,16 +1,42 @@
+import { isAscii, isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { HubError } from "../core/errors.ts";
-import { isDeeper, MAX_DEPTH } from "../wire/depth.ts";
+import { JsonFault, parseJson } from "../wire/json.ts";
 
-/** Takes the bodies of all routes of a scope as text, whatever their Content-Type says. */
+/** The body of a request as it came; `type` is its Content-Type, empty if it has none. */
+export interface SentBody {
+  readonly bytes: Buffer;
+  readonly type: string;
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
+const LONGEST_SHOWN = 100;
+
+/** Takes the bodies of all routes of a scope as bytes, whatever their Content-Type says: see `jsonBody`. */
 export function takeAnyBody(scope: FastifyInstance): void {
+  scope.decorateRequest("sentAs", "");
   scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
-  // The framework refuses a Content-Type that it cannot read before any parser is asked.
-  scope.addHook("onRequest", ({ raw }, _, done) => {
-    raw.headers["content-type"] = "application/json";
-    done();
+  scope.addContentTypeParser("*", { parseAs: "buffer" }, ({ sentAs }, bytes, done) => {
+    done(null, { bytes, type: sentAs });
   });
+  scope.addHook("onRequest", (request, reply, done) => {
+    const { headers } = request.raw;
+    request.sentAs = headers["content-type"] ?? "";
+    // The framework refuses a Content-Type that it cannot read before any parser is asked.
+    headers["content-type"] = "application/json";
+    const coding = headers["content-encoding"] ?? "";
+    if (/^(?:\s*identity\s*)?$/i.test(coding)) return done();
+    reply.header("accept-encoding", "identity");
+    const shown = JSON.stringify(coding.slice(0, LONGEST_SHOWN));
+    done(new HubError("UNSUPPORTED_MEDIA_TYPE", `Content-Encoding ${shown} is not read; send the body as it is`));
+  });
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The Content-Type, in a scope that takes any. */
+    sentAs: string;
+  }
 }
 
 /** Sends what is JSON already. */
@@ -18,16 +44,65 @@ export function sendJson(reply: FastifyReply, text: string): FastifyReply {
   return reply.header("content-type", "application/json; charset=utf-8").send(text);
 }
 
-/** The text of a body as JSON. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
+/**
+ * A body that `takeAnyBody` took as JSON, whatever its media type. Throws `INVALID_JSON`, `INVALID_REQUEST` or
+ * `UNSUPPORTED_MEDIA_TYPE`.
+ */
 export function jsonBody(body: unknown): unknown {
-  let json: unknown;
+  return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_REQUEST", "The body");
+}
+
+/** JSON text of a body. Throws `INVALID_JSON`, or `code` for JSON that cannot be taken, with a sentence on `subject`. */
+export function parsedBody(
+  text: string,
+  code: "INVALID_REQUEST" | "INVALID_MESSAGE",
+  subject: string,
+  levels?: number,
+): unknown {
   try {
-    json = JSON.parse(body as string);
+    return parseJson(text, subject, levels);
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    if (error.value === undefined) throw new HubError("INVALID_JSON", "The body is not JSON", { cause: error });
+    throw new HubError(code, error.message, { cause: error });
+  }
+}
+
+/**
+ * The text of a body, by the charset of its Content-Type or else as UTF-8; empty if there is none. Throws `code` for
+ * bytes that are not text of that charset, and `UNSUPPORTED_MEDIA_TYPE` for a charset that no one knows.
+ */
+export function bodyText(body: unknown, code: "INVALID_JSON" | "INVALID_MESSAGE"): string {
+  if (body === undefined || body === null) return "";
+  const { bytes, type } = body as SentBody;
+  const label = CHARSET.exec(type)?.[1] ?? "utf-8";
+  if (/^utf-?8$/i.test(label) && isUtf8(bytes)) return bytes.toString().replace(/^\uFEFF/, "");
+  const decoder = decoderOf(label, bytes) ?? unknown(label, bytes, code);
+  try {
+    return decoder.decode(bytes);
   } catch (cause) {
-    throw new HubError("INVALID_JSON", "The body is not JSON", { cause });
+    const sentence = `The body is not ${decoder.encoding.toUpperCase()}; send UTF-8, or name its charset in Content-Type`;
+    throw new HubError(code, sentence, { cause });
   }
-  if (isDeeper(json, MAX_DEPTH)) {
-    throw new HubError("INVALID_REQUEST", `The body is nested deeper than ${MAX_DEPTH} levels; flatten it`);
+}
+
+type Decoder = InstanceType<typeof TextDecoder>;
+
+/** What decodes a charset; undefined if no one knows it. */
+function decoderOf(label: string, bytes: Buffer): Decoder | undefined {
+  try {
+    const decoder = new TextDecoder(label, { fatal: true });
+    // The mark, if there is one, says which of the two it is (RFC 2781 section 4.3).
+    const isBigEndian = decoder.encoding === "utf-16le" && bytes[0] === 0xfe && bytes[1] === 0xff;
+    return isBigEndian ? new TextDecoder("utf-16be", { fatal: true }) : decoder;
+  } catch {
+    return undefined;
   }
-  return json;
+}
+
+/** JSON of ASCII is read whatever is said of it. */
+function unknown(label: string, bytes: Buffer, code: "INVALID_JSON" | "INVALID_MESSAGE"): Decoder {
+  if (code === "INVALID_JSON" && isAscii(bytes)) return new TextDecoder("utf-8", { fatal: true });
+  const shown = JSON.stringify(label.slice(0, LONGEST_SHOWN));
+  throw new HubError("UNSUPPORTED_MEDIA_TYPE", `The charset ${shown} is not known; send UTF-8`);
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerModern, type McpContext } from "../mcp/index.ts";
+import { callOn } from "./connection-calls.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { sendJson } from "./json-body.ts";
@@ -14,39 +15,31 @@ export async function modern(
   { connections, limits, heartbeat, principal }: HttpContext,
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
-  const { socket } = request.raw;
-  const gone = new AbortController();
-  const abort = (): void => gone.abort();
-  // Calls that come down one connection together all listen to its end.
-  socket.setMaxListeners(0).once("close", abort);
+  using gone = callOn(request.raw.socket);
   let outlet: EndedOutlet | undefined;
-  try {
-    const answer = await answerModern(
-      {
-        headers: (name) => headerOf(request, name),
-        body,
-        principal: principal(),
-        signal: gone.signal,
-        stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending)),
-        takeOver: () => {
-          const free = freeSocket(request, reply);
-          free.once("close", connections.enter("mcp"));
-          return (outlet = new StayingOutlet(free, reply));
-        },
+  const answer = await answerModern(
+    {
+      headers: (name) => headerOf(request, name),
+      body,
+      principal: principal(),
+      signal: gone.signal,
+      stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending)),
+      takeOver: () => {
+        const free = freeSocket(request, reply);
+        free.once("close", connections.enter("mcp"));
+        return (outlet = new StayingOutlet(free, reply));
       },
-      mcpContext,
-    );
-    if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
-    if (outlet !== undefined) {
-      outlet.end(answer.text);
-      return reply;
-    }
-    if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
-    if (answer.text === "") return reply.status(answer.status).send();
-    return sendJson(reply.status(answer.status), answer.text);
-  } finally {
-    socket.off("close", abort);
+    },
+    mcpContext,
+  );
+  if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
+  if (outlet !== undefined) {
+    outlet.end(answer.text);
+    return reply;
   }
+  if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
+  if (answer.text === "") return reply.status(answer.status).send();
+  return sendJson(reply.status(answer.status), answer.text);
 }
 
 /** One header of a request, by lower-case name; where it came more than once, all its values. */

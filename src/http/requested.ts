@@ -31,8 +31,70 @@ export function requestedWatch(query: URLSearchParams): boolean {
   return given === "true";
 }
 
-/** The query of a request's URL. */
-export function queryOf(url: string): URLSearchParams {
+/**
+ * The query of a request's URL. Throws `INVALID_INPUT` for a parameter that is read here and is not percent-encoded
+ * UTF-8: it would become other text.
+ */
+export function queryOf(url: string, isRead: (name: string) => boolean = () => true): URLSearchParams {
   const start = url.indexOf("?");
-  return new URLSearchParams(start === -1 ? "" : url.slice(start + 1));
+  const text = start === -1 ? "" : url.slice(start + 1);
+  for (const pair of text.includes("%") ? text.split("&") : []) {
+    if (isEncoded(pair)) continue;
+    const [name = ""] = new URLSearchParams(pair).keys();
+    if (!isRead(name)) continue;
+    const shown = JSON.stringify(name.slice(0, LONGEST_SHOWN));
+    throw new HubError("INVALID_INPUT", `The parameter ${shown} is not percent-encoded UTF-8`);
+  }
+  return new URLSearchParams(text);
+}
+
+/** The query of a stream, which ignores what it does not know. */
+export function streamQuery(url: string): URLSearchParams {
+  return queryOf(url, (name) => ["channel", "format", "watch"].includes(name) || resemblesCursor(name));
+}
+
+function isEncoded(pair: string): boolean {
+  try {
+    decodeURIComponent(pair);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The cursor that a stream is asked to resume from: the Last-Event-ID header, which a client that comes back sends
+ * beside the address it began with, or else the last of the parameters that mean the same. Empty ones do not count.
+ * Throws `INVALID_INPUT` for a parameter that resembles these and is none.
+ */
+export function requestedCursor(header: string | undefined, query: URLSearchParams): string | undefined {
+  let cursor: string | undefined;
+  for (const [name, value] of query) {
+    if (!resemblesCursor(name)) continue;
+    const shown = JSON.stringify(name.slice(0, LONGEST_SHOWN));
+    if (query.getAll(name).length > 1) throw new HubError("INVALID_INPUT", `The parameter ${shown} is given twice`);
+    if (CURSORS.has(plain(name))) cursor = value || cursor;
+    else {
+      throw new HubError(
+        "INVALID_INPUT",
+        `The parameter ${shown} is not known here; a stream resumes with last_event_id`,
+      );
+    }
+  }
+  return header || cursor;
+}
+
+/** Whether a name is one that somewhere else says where to resume, or a misspelt one. */
+export function resemblesCursor(name: string): boolean {
+  return RESEMBLING.test(plain(name));
+}
+
+const LONGEST_SHOWN = 64;
+/** `last_event_id`, `lastEventId`, `Last-Event-ID` and the like; with `evs` from a polyfill. */
+const CURSORS: ReadonlySet<string> = new Set(["lasteventid", "evslasteventid"]);
+const RESEMBLING =
+  /^last|lastid|event(?:id|no|number)|(?:msg|message)id|cursor|resum|replay|since|offset|^(?:after|before|begin|earliest|from|history|id|pos|position|seq|sequence|start.*|until)$/;
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_.]/g, "");
 }

@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
-import { isRounded, rpcError, rpcResult, WRONG_ID, type RpcId } from "../wire/jsonrpc.ts";
+import { ID_RULE, rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
+import { callOn } from "./connection-calls.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
-import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
+import { bodyText, parsedBody, sendJson, takeAnyBody } from "./json-body.ts";
 
-const id = z.union([z.string(), z.number(), z.null()]).optional();
+const id = z.union([z.string(), z.number(), z.null()], { error: ID_RULE }).optional();
 const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
 const listRequest = request.extend({ params: z.looseObject({}).optional() });
 const callRequest = request.extend({
@@ -61,26 +62,22 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
 }
 
 async function call(incoming: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
-  const gone = new AbortController();
-  const abort = (): void => gone.abort();
-  // Calls that come down one connection together all listen to its end.
-  incoming.raw.socket.setMaxListeners(0).once("close", abort);
   const body = read(incoming.body);
+  using gone = callOn(incoming.raw.socket);
   try {
     const { params } = checked(body, callRequest, "tools/call");
     const result = await callTool(toolNamed(tools, params.name), params.arguments, toolContext(context, gone.signal));
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));
-  } finally {
-    incoming.raw.socket.off("close", abort);
   }
 }
 
 /** A body as a JSON object, `{}` where there is none. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
 function read(body: unknown): RpcBody {
-  const json = jsonBody(typeof body === "string" && body.trim() !== "" ? body : "{}");
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+  const text = bodyText(body, "INVALID_JSON");
+  const json = parsedBody(text.trim() === "" ? "{}" : text, "INVALID_REQUEST", "The body");
+  if (typeof json !== "object" || json === null || Array.isArray(json) || JSON.isRawJSON(json)) {
     const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
     throw new HubError("INVALID_REQUEST", sentence);
   }
@@ -93,7 +90,6 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
   schema: Schema,
   method: string,
 ): z.output<Schema> {
-  if (isRounded(body["id"])) throw new HubError("INVALID_REQUEST", WRONG_ID);
   const meant = lenient(schema, body);
   const { method: asked = method } = meant;
   if (asked !== method) {
@@ -110,7 +106,7 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
 
 /** The id of a request, where it has one that JSON-RPC allows. */
 function idOf({ id: given }: RpcBody): RpcId {
-  return typeof given === "string" || (typeof given === "number" && !isRounded(given)) ? given : null;
+  return typeof given === "string" || typeof given === "number" ? given : null;
 }
 
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {

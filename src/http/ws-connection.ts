@@ -6,7 +6,6 @@ import { draft } from "../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
 import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
-import { isRounded } from "../wire/jsonrpc.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
 import { checkedChannels } from "./requested.ts";
@@ -66,26 +65,24 @@ export class WsConnection {
       this.#ws.close(CLOSE_CODES.binary, "frames are text");
       return;
     }
-    const json = frameObject((data as Buffer).toString());
-    if (json === undefined) {
+    const frame = frameObject((data as Buffer).toString());
+    if (frame === undefined) {
       this.#refuse(undefined, new HubError("INVALID_JSON", "A frame must be one JSON object"));
       if (++this.#notJson >= MAX_NOT_JSON) this.#ws.close(CLOSE_CODES.not_json, "frames are JSON objects");
       return;
     }
     this.#notJson = 0;
     if (++this.#atWork >= MAX_AT_WORK) this.#ws.pause();
-    void this.#answer(json).finally(() => {
+    void this.#answer(frame.json, frame.fault).finally(() => {
       if (--this.#atWork < MAX_AT_WORK && this.#ws.isPaused) this.#ws.resume();
     });
   }
 
-  async #answer(json: Readonly<Record<string, unknown>>): Promise<void> {
+  async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
-    const id =
-      (typeof given === "string" && given !== "") || (typeof given === "number" && !isRounded(given))
-        ? given
-        : undefined;
+    const id = (typeof given === "string" && given !== "") || typeof given === "number" ? given : undefined;
     try {
+      if (fault !== undefined) throw fault;
       await this.#do(checkedFrame(json), ({ type, ...rest }) => {
         this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });
       });

@@ -2,10 +2,12 @@ import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { ClientFrame } from "../wire/frames.ts";
-import { isRounded, WRONG_ID } from "../wire/jsonrpc.ts";
+import { JsonFault, parseJson } from "../wire/json.ts";
+import { ID_RULE } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
+import { resemblesCursor } from "./requested.ts";
 
-const id = z.union([z.string().max(256), z.number(), z.null()]).optional();
+const id = z.union([z.string().max(256), z.number(), z.null()], { error: ID_RULE }).optional();
 const channels = z.array(z.string()).min(1);
 
 const LONGEST_SHOWN = 64;
@@ -35,29 +37,43 @@ export const clientFrame: z.ZodType = z.discriminatedUnion("type", [
   FRAMES.ping,
 ]);
 
-/** A frame as a JSON object; undefined where it is none. */
-export function frameObject(text: string): Readonly<Record<string, unknown>> | undefined {
+/** A frame as a JSON object, and why it is not taken as it is; undefined if it is no object. */
+export function frameObject(
+  text: string,
+): { readonly json: Readonly<Record<string, unknown>>; readonly fault?: HubError } | undefined {
+  let json: unknown;
+  let fault: HubError | undefined;
   try {
-    const json: unknown = JSON.parse(text);
-    return typeof json === "object" && json !== null && !Array.isArray(json)
-      ? (json as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
+    json = parseJson(text, "The frame");
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    json = error.value;
+    fault = new HubError("INVALID_REQUEST", error.message, { cause: error });
   }
+  if (typeof json !== "object" || json === null || Array.isArray(json) || JSON.isRawJSON(json)) return undefined;
+  return { json: json as Record<string, unknown>, ...(fault !== undefined && { fault }) };
 }
 
 /** Checks a frame. Throws `INVALID_REQUEST`, naming the field. */
 export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFrame {
-  const { type, id: given } = json;
-  if (isRounded(given)) throw new HubError("INVALID_REQUEST", WRONG_ID);
+  const { type } = json;
   if (typeof type !== "string" || !Object.hasOwn(FRAMES, type)) {
     const shown = typeof type === "string" ? quoted(type.slice(0, LONGEST_SHOWN)) : "missing or no string";
     throw new HubError("INVALID_REQUEST", `type is ${shown}; use ${Object.keys(FRAMES).join(", ")}`);
+  }
+  const stray = type === "subscribe" ? strayCursor(json) : undefined;
+  if (stray !== undefined) {
+    const shown = JSON.stringify(stray.slice(0, LONGEST_SHOWN));
+    throw new HubError("INVALID_REQUEST", `subscribe: unknown property ${shown}; a cursor is given as last_event_id`);
   }
   const schema = FRAMES[type as keyof typeof FRAMES];
   const meant = lenient(schema, json);
   const result = schema.safeParse(meant);
   if (!result.success) throw new HubError("INVALID_REQUEST", `${type}: ${problems(result.error, meant, [])}`);
   return result.data;
+}
+
+/** A property of a subscription that resembles its cursor and is none. */
+function strayCursor(json: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(json).find((name) => !Object.hasOwn(FRAMES.subscribe.shape, name) && resemblesCursor(name));
 }

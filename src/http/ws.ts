@@ -6,10 +6,11 @@ import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import type { SubscribeRequest } from "../core/subscription.ts";
 import type { HttpContext } from "./context.ts";
+import { cursorParameter } from "./events.ts";
 import { asHubError, problem, rawProblem } from "./failures.ts";
 import { lastWords } from "./last-words.ts";
 import { checkCaller } from "./origin.ts";
-import { queryOf, requestedChannels, requestedWatch } from "./requested.ts";
+import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "./requested.ts";
 import { WsConnection } from "./ws-connection.ts";
 import { clientFrame } from "./ws-frames.ts";
 
@@ -18,7 +19,7 @@ const query = z.object({
     .union([z.string(), z.array(z.string())])
     .optional()
     .describe("As for /events; empty for none at first"),
-  last_event_id: z.string().optional().describe("A cursor to resume from, or `earliest`"),
+  last_event_id: cursorParameter,
   watch: z.string().optional().describe("As for /events"),
 });
 
@@ -86,9 +87,9 @@ function admit(request: IncomingMessage, context: HttpContext): Admitted {
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];
   if (path !== "/ws" && path !== "/ws/") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
-  const asked = queryOf(url);
+  const asked = streamQuery(url);
   const channels = requestedChannels(asked, context.limits.channels);
-  const after = asked.get("last_event_id") || undefined;
+  const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
   const watch = requestedWatch(asked);
   return { asked: { channels, after, watch }, leave: context.connections.enter("websocket") };
 }

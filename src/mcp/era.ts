@@ -1,8 +1,8 @@
+import { ID_RULE } from "../wire/jsonrpc.ts";
 import type { Headers } from "./headers.ts";
-import { WRONG_ID } from "../wire/jsonrpc.ts";
 import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS } from "./protocol.ts";
 
-/** Characters of an id: everything that a subscription sends repeats it. */
+/** Characters of an id: everything that a subscription sends repeats it. See `ID_RULE`. */
 const LONGEST_ID = 256;
 
 /**
@@ -31,10 +31,10 @@ export function kindOf(body: unknown): "request" | "notification" | "response" |
   return result !== undefined || error !== undefined ? "response" : undefined;
 }
 
-/** What is wrong with the id of what would be a request with another; undefined where that is not what is wrong. */
-export function wrongId(body: unknown): string | undefined {
-  if (!isObject(body) || kindOf({ ...body, id: 0 }) !== "request") return undefined;
-  return body["id"] === undefined || isId(body["id"]) ? undefined : WRONG_ID;
+/** What is wrong with a message that would be a request if its id could name one. */
+export function idProblem(body: unknown): string | undefined {
+  if (!isObject(body) || typeof body["method"] !== "string" || body["id"] === undefined) return undefined;
+  return isId(body["id"]) ? undefined : `id: ${ID_RULE}`;
 }
 
 /** Whether this can name a request, and comes back as it was given: JSON carries no greater numbers exactly. */

@@ -1,3 +1,4 @@
+import { keptJson } from "../wire/json.ts";
 import type { EventStore, JSONRPCMessage } from "@modelcontextprotocol/server";
 
 /** What was sent on one stream of a session, to be sent again to a client that comes back. */
@@ -79,7 +80,7 @@ export class SentEvents {
         let passed = false;
         for (const event of owner.events.values()) {
           if (passed && event.stream === stream && event.text !== "")
-            await send(event.id, JSON.parse(event.text) as JSONRPCMessage);
+            await send(event.id, keptJson(event.text) as JSONRPCMessage);
           passed ||= event.id === id;
         }
         return stream;

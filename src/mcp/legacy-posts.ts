@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { HubError } from "../core/errors.ts";
 import { problems } from "../tools/index.ts";
 import { rpcError, type RpcId } from "../wire/jsonrpc.ts";
-import { isId, kindOf, wrongId } from "./era.ts";
+import { idProblem, isId, kindOf } from "./era.ts";
 import { asMcpError, BATCH_VERSION, CODES, isObject, type JsonObject } from "./protocol.ts";
 import { MAX_BATCH } from "./lenient.ts";
 import { senderOf } from "./meta.ts";
@@ -78,7 +78,7 @@ function checkMessage(message: unknown): Response | undefined {
   const kind = isObject(message) ? kindOf(message) : undefined;
   if (kind === undefined) {
     const example = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
-    const sentence = wrongId(message) ?? `The body is no JSON-RPC 2.0 message such as ${example}`;
+    const sentence = idProblem(message) ?? `The body is no JSON-RPC 2.0 message such as ${example}`;
     return error(400, CODES.invalidRequest, sentence, idOf(message));
   }
   const found = problemsOf(SCHEMAS[kind], message, message);

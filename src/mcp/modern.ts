@@ -2,7 +2,7 @@ import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
 import { rpcError, rpcResult } from "../wire/jsonrpc.ts";
 import type { Call, Inputs, Outlet } from "./call.ts";
-import { isId, kindOf, wrongId } from "./era.ts";
+import { idProblem, isId, kindOf } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { logOf, malformed, metaOf, progressOf } from "./meta.ts";
@@ -55,7 +55,7 @@ export async function answerModern(request: ModernRequest, context: McpContext):
   const id = isObject(body) && kind !== "response" && isId(body["id"]) ? body["id"] : undefined;
   try {
     if (kind === "notification") return acceptNotification(body as JsonObject, headers);
-    if (kind !== "request" || id === undefined) throw notARequest(kind, body);
+    if (kind !== "request" || id === undefined) throw notARequest(kind, idProblem(body));
     return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, request, context)) };
   } catch (error) {
     const { code, message, data, status, cause } = asMcpError(error);
@@ -132,14 +132,13 @@ function acceptNotification({ method }: JsonObject, headers: Headers): ModernAns
   return ACCEPTED;
 }
 
-function notARequest(kind: string | undefined, body: unknown): McpError {
+function notARequest(kind: string | undefined, wrongId: string | undefined): McpError {
   const sentence =
     kind === "response"
       ? "The body is a JSON-RPC response; clients send requests"
-      : (wrongId(body) ??
-        'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
-          "whose id is a short text or a whole number");
-  return new McpError(CODES.invalidRequest, sentence, { status: 400 });
+      : 'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
+        "whose id is a short text or a whole number";
+  return new McpError(CODES.invalidRequest, wrongId ?? sentence, { status: 400 });
 }
 
 function unknownMethod(method: string): McpError {

@@ -2,7 +2,7 @@ import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import { SseParser } from "../wire/sse.ts";
 import { accepts } from "./accept.ts";
-import { kindOf } from "./era.ts";
+import { idProblem, kindOf } from "./era.ts";
 import { SentEvents } from "./legacy-events.ts";
 import {
   cancelledBy,
@@ -88,7 +88,7 @@ export class Streamable {
 
   async #open(request: Request, body: unknown, principal: Principal): Promise<Answer> {
     if (!isObject(body) || body["method"] !== "initialize" || kindOf(body) !== "request") {
-      return refused(error(400, REFUSED, NO_ERA, idOf(body)));
+      return refused(error(400, REFUSED, idProblem(body) ?? NO_ERA, idOf(body)));
     }
     const wrong = checkInitialize(body);
     if (wrong !== undefined) return refused(wrong);

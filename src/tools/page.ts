@@ -2,6 +2,7 @@ import type { Gap, History } from "../core/history.ts";
 import type { Message } from "../core/message.ts";
 import { oneLineData, oneLineName } from "../wire/one-line.ts";
 import { list, object, orNull, TEXT, TRUTH } from "./output.ts";
+import { keptJson } from "../wire/json.ts";
 import type { JsonSchema } from "./tool.ts";
 
 /** A message as JSON data. */
@@ -58,7 +59,7 @@ export function messageObject(
     id: id ?? null,
     channel,
     event,
-    data: JSON.parse(data) as unknown,
+    data: keptJson(data),
     sender,
     time: new Date(time).toISOString(),
     ...(via === undefined ? {} : { via }),

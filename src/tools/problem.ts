@@ -37,5 +37,6 @@ function kind(value: unknown): string {
   if (value === null) return "null";
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "an array";
+  if (JSON.isRawJSON(value)) return "a number with more digits than a double holds";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

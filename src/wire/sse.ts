@@ -30,13 +30,18 @@ export function sseEvent({ id, event, data }: { id?: string | undefined; event: 
 
 /** A message as an event whose data is the text published, or the JSON of another value. */
 export function sseText(message: WireMessage): string {
-  const { id, event, data } = message;
-  return sseEvent({ id, event, data: data.startsWith('"') ? (JSON.parse(data) as string) : data });
+  const { id, data } = message;
+  return sseEvent({ id, event: named(message), data: data.startsWith('"') ? (JSON.parse(data) as string) : data });
 }
 
 /** A message as an event whose data is the whole message as JSON. */
 export function sseJson(message: WireMessage): string {
-  return sseEvent({ id: message.id, event: message.event, data: messageJson(message) });
+  return sseEvent({ id: message.id, event: named(message), data: messageJson(message) });
+}
+
+/** An older log may hold messages by the names of EventSource's own events, whose handlers they would call. */
+function named({ event }: WireMessage): string {
+  return event === "error" || event === "open" ? "message" : event;
 }
 
 /** A signal as an event; a beat has an id and nothing else, so it moves the reader's last id and dispatches nothing. */

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { Cli, runCli } from "../support/cli.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
-function publish(server: TestServer, words: readonly string[], input?: string): Promise<Cli> {
+function publish(server: TestServer, words: readonly string[], input?: string | Uint8Array): Promise<Cli> {
   return runCli(["publish", ...words, "--url", server.url], input === undefined ? {} : { input });
 }
 
@@ -111,6 +111,17 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     assert.match(stderr, /^sse-mcp-server: standard output cannot be written: ENOSPC[^\n]*\n$/);
   });
 
+  it("publishes every digit of JSON, and refuses input that is not UTF-8", async () => {
+    await using server = await startServer();
+    using reader = await server.events("?channel=a");
+    await publish(server, ["a", "[12345678901234567890]", "--json"]);
+    assert.equal((await reader.next()).data, "[12345678901234567890]");
+    const { code, stderr } = await publish(server, ["a", "-"], Buffer.from("Gr\xfc\xdfe", "latin1"));
+    assert.equal(code, 2);
+    assert.match(stderr, /standard input is not UTF-8 text/);
+    assert.equal(server.hub.stats.published, 1);
+  });
+
   it("publishes once for one --key", async () => {
     await using server = await startServer();
     const first = await publish(server, ["a", "x", "--key", "order-1"]);
@@ -132,6 +143,11 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
       ],
       [["publish", "../x", "b", "--url", server.url], 1, /INVALID_CHANNEL: Not a channel: "\.\.\/x"/],
       [["publish", "a", "{", "--json", "--url", server.url], 1, /INVALID_JSON: /],
+      [
+        ["publish", "a", '{"price":1e400}', "--json", "--url", server.url],
+        1,
+        /INVALID_MESSAGE: data holds 1e400 at price/,
+      ],
       [["publish", "a", "b", "--url", "http://127.0.0.1:1"], 1, /No hub answers at http:\/\/127\.0\.0\.1:1/],
     ];
     for (const [words, code, sentence] of wrong) {

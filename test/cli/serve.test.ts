@@ -33,7 +33,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     assert.deepEqual(lines.slice(3), [
       "Try:",
       `  curl -N ${url}/events`,
-      `  curl ${url}/channels/default/messages -H "Content-Type: text/plain" -d "Hello"`,
+      `  curl ${url}/channels/default/messages -d "Hello"`,
       `  claude mcp add --transport http hub ${url}/mcp`,
       "",
       "Open in a browser:",

@@ -133,6 +133,18 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.deepEqual((JSON.parse(rest.stdout) as { id: string; data: number }).id, second);
   });
 
+  it("prints every digit of a number, more than JavaScript holds", async () => {
+    await using server = await startServer();
+    const data = '{"id":12345678901234567890}';
+    const post = { method: "POST", headers: { "content-type": "application/json" }, body: data };
+    await server.request("/channels/default/messages", post);
+    await using text = new Cli(["tail", "--since", "earliest", "--url", server.url]);
+    await using json = new Cli(["tail", "--since", "earliest", "--json", "--url", server.url]);
+    await until("both have printed", () => lines(text).length === 1 && lines(json).length === 1);
+    assert.deepEqual(texts(text), [data]);
+    assert.ok(json.stdout.includes(`"data":${data}`), json.stdout);
+  });
+
   it("comes back over a restart of the server, and prints exactly what it missed", async () => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;

@@ -4,7 +4,7 @@ import { getEventListeners } from "node:events";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
-import { connect, type ConnectOptions } from "../../src/client/index.ts";
+import { connect, type ConnectOptions, type Message } from "../../src/client/index.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { until } from "../support/until.ts";
 
@@ -45,6 +45,21 @@ describe("what a client is given", { concurrency: false }, () => {
   });
 
   for (const transport of ["sse", "websocket"] as const) {
+    it(`a function reads the JSON of messages, and of nothing else, over ${transport}`, async () => {
+      await using rig = await HubRig.open();
+      const big = "12345678901234567890";
+      const parse = (json: string): unknown =>
+        JSON.parse(json, (_, value, { source }) => (typeof value === "number" ? BigInt(source as string) : value));
+      await using hub = connect(rig.front.url, { transport, parse });
+      const messages = hub.subscribe("a");
+      await messages.ready;
+      const headers = { "content-type": "application/json" };
+      await rig.server.request("/channels/a/messages", { method: "POST", headers, body: `{"id":${big}}` });
+      const { value } = await messages[Symbol.asyncIterator]().next();
+      assert.deepEqual((value as Message).data, { id: BigInt(big) });
+      assert.equal((await hub.publish("a", 1)).receivers, 1);
+    });
+
     it(`a silence without end makes no haste over ${transport}`, async (test) => {
       await using rig = await HubRig.open();
       const { mock } = test.mock.method(globalThis, "setInterval");

@@ -28,6 +28,22 @@ function answering(body: unknown, seen: (init: RequestInit) => void = () => {}):
 }
 
 describe("publishing and calling tools", { concurrency: true }, () => {
+  it("refuses a number that JSON would make null of, and asks nothing", async () => {
+    await using rig = await HubRig.open();
+    for (const transport of ["sse", "websocket"] as const) {
+      await using hub = connect(rig.front.url, { transport });
+      for (const number of [NaN, Infinity, -Infinity]) {
+        for (const ask of [() => hub.publish("a", { n: [number, null] }), () => hub.call("x", { n: number })]) {
+          const { code, final, message } = await failure(ask());
+          assert.deepEqual([code, final], ["INVALID_MESSAGE", true]);
+          assert.equal(message, `JSON has no number for ${number}; send it as a string`);
+        }
+      }
+      assert.equal((await hub.publish("a", { n: null })).channel, "a");
+    }
+    assert.equal(rig.server.hub.stats.published, 2);
+  });
+
   for (const status of [301, 302, 303, 307, 308]) {
     it(`fails for good and names the new address where a server answers ${status}`, async () => {
       await using rig = await HubRig.open();

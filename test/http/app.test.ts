@@ -152,6 +152,32 @@ describe("CORS", () => {
   });
 });
 
+it("[HTTP-24] a page of an allowed origin may send headers of its own, and one of another may not", async () => {
+  await using server = await startServer({ allowedOrigins: ["https://app.example"] });
+  const own = "X-Requested-With, traceparent,content-type,idempotency-key,x-b3.id";
+  for (const [origin, allowed] of [
+    ["https://app.example", true],
+    ["https://other.example", false],
+  ] as const) {
+    for (const path of ["/mcp/tools/call", "/channels/a/messages", "/events", "/mcp"]) {
+      const headers = {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": own,
+      };
+      const answer = await server.request(path, { method: "OPTIONS", headers });
+      const names = String(answer.headers["access-control-allow-headers"])
+        .toLowerCase()
+        .split(/\s*,\s*/);
+      const granted = own
+        .toLowerCase()
+        .split(/\s*,\s*/)
+        .every((name) => names.includes(name));
+      assert.deepEqual([answer.status, granted], [allowed ? 204 : 403, allowed], `${path} from ${origin}`);
+    }
+  }
+});
+
 describe("an HTTP/1.1 client with habits of its own", () => {
   it("that offers HTTP/2 with every request is answered in HTTP/1.1", async () => {
     await using server = await startServer();

@@ -86,10 +86,10 @@ describe("a body on /mcp", { concurrency: true }, () => {
     assert.deepEqual(said(await mcpText(server, `${exact} `)), [413, -32600]);
   });
 
-  it("that is compressed is not JSON", async () => {
+  it("that is compressed is answered 415 with what is taken", async () => {
     await using server = await startServer();
     const answer = await mcpText(server, gzipSync(LIST.body), { ...LIST.headers, "content-encoding": "gzip" });
-    assert.deepEqual(said(answer), [400, -32700]);
+    assert.deepEqual(said(answer), [415, -32600]);
   });
 
   it("that never comes, or breaks off, is nobody's fault: nothing is logged, and nothing left", async () => {

@@ -89,7 +89,6 @@ describe("POST /mcp/tools/call", () => {
     const bad: readonly (readonly [string, number])[] = [
       ["not json", -32700],
       ['{"params":{"name":"get_ser', -32700],
-      ["\ufeff{}", -32700],
       ["[]", -32600],
       ['[{"id":1,"method":"tools/call"}]', -32600],
       ["7", -32600],

@@ -131,6 +131,7 @@ describe("a frame", () => {
         /4 channels are asked for; at most 3/,
       ],
       [{ type: "publish", channel: "a" }, "INVALID_REQUEST", /data is missing; give any JSON value/],
+      [{ type: "publish", channel: "a", data: 1, event: "open" }, "INVALID_MESSAGE", /use another name/],
       [{ type: "publish", data: 1 }, "INVALID_REQUEST", /channel is missing; give a string/],
       [{ type: "publish", channel: "../x", data: 1 }, "INVALID_CHANNEL", /words of letters/],
       [{ type: "publish", channel: "orders.*", data: 1 }, "INVALID_CHANNEL", /words of letters/],
@@ -152,5 +153,15 @@ describe("a frame", () => {
     }
     assert.equal(server.hub.stats.published, 0);
     assert.equal((await reader.ask({ type: "ping" })).type, "pong");
+  });
+
+  it("may begin with a byte order mark, and ends the connection with 1007 if it is not UTF-8", async () => {
+    await using server = await startServer();
+    using reader = await server.frames();
+    await reader.next();
+    assert.equal((await reader.ask('\uFEFF{"type":"ping"}')).type, "pong");
+    reader.ws.send(Buffer.from('{"type":"publish","channel":"a","data":"Gr\xfc\xdfe"}', "latin1"), { binary: false });
+    assert.equal((await reader.closed).code, 1007);
+    assert.equal(server.hub.stats.published, 0);
   });
 });

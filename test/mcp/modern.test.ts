@@ -97,16 +97,7 @@ describe("the id of a request", { concurrency: true }, () => {
 describe("a body that is no request", { concurrency: true }, () => {
   it("is refused with -32700 where it is not JSON, and with -32600 where it is no object", async () => {
     await using server = await startServer();
-    for (const body of [
-      "",
-      " ",
-      "{",
-      "nonsense",
-      "{'a':1}",
-      "\u{feff}{}",
-      '{"jsonrpc":"2.0"}}',
-      new Uint8Array([0xff]),
-    ]) {
+    for (const body of ["", " ", "{", "nonsense", "{'a':1}", '{"jsonrpc":"2.0"}}', new Uint8Array([0xff])]) {
       assert.deepEqual(said(await mcpText(server, body)), [400, -32700, undefined], String(body));
     }
     for (const body of ["null", "true", "5", '"text"', "[]", "[[]]", `[${mcpRequest("tools/list").body}]`]) {
@@ -231,13 +222,13 @@ describe("names that JavaScript knows", { concurrency: true }, () => {
   });
 });
 
-it("the last of several fields of one name counts, for the headers and for the method", async () => {
+it("a name that an object has twice is refused, so that no two readers of the body understand it differently", async () => {
   await using server = await startServer();
   const { body, headers } = mcpRequest("tools/call", { name: "get_server_info" });
   const twice = body.replace('"name":', '"name":"send_sse_message","name":');
-  assert.equal((await mcpText(server, twice, headers)).status, 200);
+  assert.deepEqual(said(await mcpText(server, twice, headers)), [400, -32600, undefined]);
   const other = body.replace('"_meta"', '"name":"send_sse_message","_meta"');
-  assert.deepEqual(said(await mcpText(server, other, headers)), [400, -32020, 1]);
+  assert.deepEqual(said(await mcpText(server, other, headers)), [400, -32600, undefined]);
 });
 
 describe("_meta", { concurrency: true }, () => {

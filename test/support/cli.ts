@@ -10,7 +10,7 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Standard input, which ends behind it. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   /** Standard input stays open. */
   readonly open?: boolean;
 }

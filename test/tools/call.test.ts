@@ -98,7 +98,8 @@ describe("which way a message came", () => {
     frames.send({ type: "mcp_call", ...call });
     frames.send({ type: "publish", channel: "default", data: "person", sender: "ada", via: "tool" });
     const post = { method: "POST", body: '"person"', headers: { "content-type": "application/json" } };
-    await server.request("/channels/default/messages?sender=ada&via=tool", post);
+    assert.equal((await server.request("/channels/default/messages?via=tool", post)).status, 400);
+    await server.request("/channels/default/messages?sender=ada", post);
     const check = (messages: readonly unknown[]): void => {
       const seen = (messages as readonly { readonly data: string; readonly via?: string }[]).map(
         (message) => `${message.data}, ${message.via}`,

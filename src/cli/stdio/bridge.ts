@@ -1,6 +1,6 @@
-import { isDeeper, MAX_DEPTH } from "../../wire/depth.ts";
-import { isRounded, rpcError, WRONG_ID, type RpcId } from "../../wire/jsonrpc.ts";
 import { oneLineName } from "../../wire/one-line.ts";
+import { isDeeper, MAX_DEPTH, parseJson, type JsonFault } from "../../wire/json.ts";
+import { ID_RULE, rpcError, type RpcId } from "../../wire/jsonrpc.ts";
 import { Failure } from "./failure.ts";
 import { Job, type Era } from "./job.ts";
 import { Legacy } from "./legacy.ts";
@@ -87,34 +87,37 @@ export class Bridge {
       return this.#refuse(null, CODES.parse, "The line is not UTF-8");
     }
     let body: unknown;
+    let fault: JsonFault | undefined;
     try {
-      body = JSON.parse(line.text);
-    } catch {
-      return this.#refuse(null, CODES.parse, "The line is not JSON; send one JSON-RPC message in each line");
+      body = parseJson(line.text, "The message");
+    } catch (error) {
+      fault = error as JsonFault;
+      body = fault.value;
+      if (body === undefined)
+        return this.#refuse(null, CODES.parse, "The line is not JSON; send one JSON-RPC message in each line");
     }
-    if (!Array.isArray(body)) return this.#dispatch(body, line.text);
+    if (!Array.isArray(body)) return this.#dispatch(body, fault, line.text);
     // Batches of revision 2025-03-26: what they ask for is answered one by one.
     if (body.length === 0) return this.#refuse(null, CODES.invalidRequest, "The batch is empty");
-    for (const item of body as readonly unknown[]) await this.#dispatch(item);
+    const isDeep = isDeeper(body, MAX_DEPTH);
+    for (const item of body as readonly unknown[]) {
+      await this.#dispatch(item, isDeep && !isDeeper(item, MAX_DEPTH) ? undefined : fault);
+    }
   }
 
   /** `text` is missing where the message was part of a batch. */
-  async #dispatch(body: unknown, text?: string): Promise<void> {
+  async #dispatch(body: unknown, fault: JsonFault | undefined, text?: string): Promise<void> {
     if (this.#over.signal.aborted) return;
-    if (isDeeper(body, MAX_DEPTH)) {
+    if (fault !== undefined) {
       const message = messageOf(body, "");
       // The id of an answer is the hub's, and the client may have a request with the same.
       const id = message?.kind === "request" ? message.id : null;
-      return this.#refuse(
-        id,
-        CODES.invalidRequest,
-        `The message is nested deeper than ${MAX_DEPTH} levels; flatten it`,
-      );
+      return this.#refuse(id, CODES.invalidRequest, fault.message);
     }
     const message = messageOf(body, text?.trim());
     if (message === undefined) {
       const { id } = isObject(body) ? body : {};
-      const sentence = isRounded(id) ? WRONG_ID : "This is no JSON-RPC 2.0 message";
+      const sentence = JSON.isRawJSON(id) ? `id: ${ID_RULE}` : "This is no JSON-RPC 2.0 message";
       return this.#refuse(isId(id) ? id : null, CODES.invalidRequest, sentence);
     }
     if (message.kind === "notification" && message.method === "notifications/cancelled") return this.#cancel(message);

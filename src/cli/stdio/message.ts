@@ -1,4 +1,4 @@
-import { isRounded, type RpcId } from "../../wire/jsonrpc.ts";
+import type { RpcId } from "../../wire/jsonrpc.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 export type Id = Exclude<RpcId, null>;
@@ -68,9 +68,9 @@ export function metaOf(params: JsonObject): JsonObject {
 }
 
 export function isId(value: unknown): value is Id {
-  return typeof value === "string" || (typeof value === "number" && !isRounded(value));
+  return typeof value === "string" || typeof value === "number";
 }
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
