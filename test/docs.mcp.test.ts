@@ -93,7 +93,7 @@ const PROVOKED: readonly ((server: TestServer) => Promise<Answer>)[] = [
   ({ url }) => request(`${url}/mcp`),
   (server) => post(server, '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'),
   (server) => post(server, '{"jsonrpc":"2.0","id":1,"method":"tools/list"}', { "mcp-session-id": "none" }),
-  (server) => inSession(server, "tools/list", { accept: "application/json" }),
+  (server) => inSession(server, "tools/list", { accept: "text/html" }),
   (server) => modern(server, "tools/list", { "mcp-method": "tools/call" }),
   (server) => modern(server, "tools/list", { "mcp-protocol-version": "2030-01-01" }, {}, "2030-01-01"),
   (server) => modern(server, "tools/list", {}, { params: {} }),

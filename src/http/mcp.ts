@@ -29,7 +29,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       return fail(request, reply, asHubError(error, context.limits.body));
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
-      const body = lenient(jsonBody(request.body));
+      const body = lenient(jsonBody(request.body), request.body);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, streamable);

@@ -27,7 +27,8 @@ export function lenient(schema: z.ZodObject, values: Values): Values {
   for (const field of fieldsIn(schema)) {
     const { name } = field;
     const given = values[name];
-    if (given === undefined) continue;
+    // Nearly all that comes.
+    if (given === undefined || (typeof given === field.type && typeof given !== "object" && given !== "")) continue;
     const value = field.isOptional && (given === null || given === "") ? undefined : asMeant(field, given);
     if (field.type === "array" && Array.isArray(value) && value.length > LONGEST_LIST) {
       throw new HubError(

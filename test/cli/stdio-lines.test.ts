@@ -151,6 +151,19 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
     assert.match(error?.message ?? "", /larger than 1048576 bytes/);
   });
 
+  it("[MCP-31] refuses an id that JSON would round, and takes null for the id that a notification does not have", async () => {
+    await using server = await startServer();
+    await using bridge = await StdioBridge.open(["--url", server.url]);
+    await bridge.initialize();
+    bridge.send({ id: null, method: "notifications/initialized", params: null });
+    bridge.write('{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}\n');
+    const { id, error } = await bridge.next();
+    assert.deepEqual([id, error?.code], [null, -32600]);
+    assert.match(error?.message ?? "", /^id must be .* up to 9007199254740991/);
+    bridge.send({ id: 7, method: "tools/call", params: { name: "get_server_info", arguments: null, _meta: null } });
+    assert.ok((await bridge.answer(7)).result !== undefined);
+  });
+
   it("stops reading what the hub sends while the client does not read, and loses nothing", async () => {
     const event = (n: number): string => {
       const params = { level: "info", data: `${n} ${"x".repeat(64 * 1024)}` };
