@@ -23,6 +23,7 @@ export interface Config {
   readonly maxBodyBytes: number;
   readonly maxChannelsPerReader: number;
   readonly maxPendingBytes: number;
+  readonly maxPendingTotalBytes: number;
   readonly maxSessions: number;
   /** Seconds. */
   readonly sessionTimeout: number;
@@ -79,6 +80,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
   maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes a reader may leave untaken before it is cut"),
+  maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may leave untaken; the slowest are cut"),
   maxSessions: whole(1, 1e6, 1000, "sessions of older MCP clients at once"),
   sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request after which such a session ends"),
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),

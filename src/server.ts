@@ -74,6 +74,7 @@ export async function createServer(
   const latency = new LogLatency();
   const hub = await Hub.open(log, {
     maxPending: maxPendingBytes,
+    maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
     endOfTurn: setImmediate,
     writesPerMessage: WRITES_PER_MESSAGE,

@@ -92,6 +92,7 @@ describe("the public surface", () => {
       "MAX_BODY_BYTES",
       "MAX_CHANNELS_PER_READER",
       "MAX_PENDING_BYTES",
+      "MAX_PENDING_TOTAL_BYTES",
       "MAX_SESSIONS",
       "SESSION_TIMEOUT",
       "LEGACY_SSE",

@@ -1,13 +1,26 @@
+import type { Holder, Lag } from "./backlog.ts";
 import { isServerChannel, type ChannelPattern } from "./channel.ts";
 import type { Envelope, Format } from "./message.ts";
 import type { Sink } from "./sink.ts";
 import type { Stats } from "./stats.ts";
 
 /** A live reader, as its audience sees it. */
-export interface Member {
+export interface Member extends Holder {
   readonly sink: Sink;
   /** How many of the messages ever offered to its audience it has been given, or came too late for. */
   given: number;
+  /** Set while its socket has not taken what it was given. */
+  lag: Lag | undefined;
+}
+
+/** Who looks after members whose sockets lag. */
+export interface Lags {
+  /** Whether one that lags may be given more; otherwise it has left. */
+  mayHave(member: Member): boolean;
+  /** Its socket has not taken all of what it was just given. */
+  add(member: Member, bytes: Uint8Array, audience: Audience): void;
+  /** Whether no one should be given more in this turn. */
+  isFull(): boolean;
 }
 
 /** What members that lack the same are given. */
@@ -36,6 +49,8 @@ export class Audience {
   #round: Iterator<Member> | undefined;
   /** Everyone will have been given this much when the round is over. */
   #roundGives = 0;
+  /** The offset of the last message offered that has an id. */
+  last = -1;
   #piece: Piece | undefined;
 
   constructor(patterns: readonly ChannelPattern[], format: Format, watches = false) {
@@ -77,21 +92,17 @@ export class Audience {
   offer(envelope: Envelope): boolean {
     if (this.#queue.at(-1) === envelope) return false;
     this.#queue.push(envelope);
+    if (envelope.message.ephemeral !== true) this.last = envelope.message.offset;
     return true;
   }
 
   /**
    * Goes on with the round: writes to at most `most` members what each lacks, and returns to how many it did. Calls
-   * back for each whose socket lags behind; that one may leave. And with what every member has been given now.
+   * back with what every member has been given now.
    */
-  write(
-    most: number,
-    stats: Stats,
-    onLag: (member: Member) => void,
-    onGiven: (envelopes: readonly Envelope[]) => void,
-  ): number {
+  write(most: number, stats: Stats, lags: Lags, onGiven: (envelopes: readonly Envelope[]) => void): number {
     let written = 0;
-    while (written < most && this.isBehind) {
+    while (written < most && this.isBehind && !lags.isFull()) {
       if (this.#round === undefined) {
         this.#round = this.#members.values();
         this.#roundGives = this.#end;
@@ -100,14 +111,15 @@ export class Audience {
       if (done) {
         if (!this.isSilent) onGiven(this.#queue.slice(0, this.#roundGives - this.#before));
         this.#endRound();
-      } else if (this.give(member, stats, onLag)) written++;
+      } else if (this.give(member, stats, lags)) written++;
     }
     if (this.#members.size === 0) this.#endRound();
     return written;
   }
 
-  /** Writes to one member what it lacks; false where it lacks nothing. */
-  give(member: Member, stats: Stats, onLag: (member: Member) => void): boolean {
+  /** Writes to one member what it lacks; false where it lacks nothing, or has left because it lags too far. */
+  give(member: Member, stats: Stats, lags: Lags): boolean {
+    if (member.lag !== undefined && !lags.mayHave(member)) return false;
     const { given } = member;
     const end = this.#end;
     if (given === end) return false;
@@ -117,7 +129,7 @@ export class Audience {
       if (!this.watches) stats.delivered += counted;
       stats.bytes += bytes.length;
     }
-    if (!member.sink.write(bytes)) onLag(member);
+    if (!member.sink.write(bytes)) lags.add(member, bytes, this);
     return true;
   }
 

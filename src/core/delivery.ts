@@ -1,12 +1,15 @@
-import type { Audience, Member } from "./audience.ts";
+import type { Audience, Lags, Member } from "./audience.ts";
+import { Backlog } from "./backlog.ts";
 import type { ChannelPattern } from "./channel.ts";
 import type { Envelope } from "./message.ts";
 import { Routes } from "./routes.ts";
 import type { Stats } from "./stats.ts";
 
 export interface DeliveryOptions {
-  /** Bytes a live reader may leave untaken before it is cut. */
+  /** Bytes of earlier turns that a live reader may leave untaken before it is cut. */
   readonly maxPending: number;
+  /** Bytes that all readers together may leave untaken; the slowest are cut. */
+  readonly maxPendingTotal: number;
   /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
   readonly endOfTurn: (write: () => void) => void;
   /**
@@ -31,36 +34,39 @@ export interface LiveReader extends Member {
 }
 
 /** Brings what is published to the readers that are live. */
-export class Delivery<Reader extends LiveReader> {
+export class Delivery {
   readonly routes: Routes = new Routes();
+  /** What readers have not taken; doors add what else they hold. */
+  readonly backlog: Backlog;
   readonly #options: DeliveryOptions;
   readonly #stats: Stats;
-  readonly #onSlow: (reader: Reader) => void;
+  readonly #lags: Lags;
   /** Audiences that lack messages. */
   readonly #behind = new Set<Audience>();
   /** Messages offered since the last write. */
   #offered = 0;
 
-  /** `onSlow` is called with a reader that leaves more untaken than it may; it is to drop it. */
-  constructor(options: DeliveryOptions, stats: Stats, onSlow: (reader: Reader) => void) {
+  /** A reader that leaves more untaken than it may is cut, which is to drop it. */
+  constructor(options: DeliveryOptions, stats: Stats) {
     this.#options = options;
     this.#stats = stats;
-    this.#onSlow = onSlow;
+    this.backlog = new Backlog(options.maxPendingTotal, options.endOfTurn);
+    this.#lags = lagsOf(options.maxPending, this.backlog);
   }
 
   /** Makes a reader live: it is given what is offered from now on. */
-  join(reader: Reader): void {
+  join(reader: LiveReader): void {
     reader.audience = this.routes.audience(reader.channels, reader.sink.format, reader.watches);
     reader.audience.join(reader);
   }
 
   /** Gives a live reader all it was offered so far. */
-  give(reader: Reader): void {
-    reader.audience?.give(reader, this.#stats, this.#onLag);
+  give(reader: LiveReader): void {
+    reader.audience?.give(reader, this.#stats, this.#lags);
   }
 
   /** Takes a reader out, whatever it was offered; false where it was not live. */
-  drop(reader: Reader): boolean {
+  drop(reader: LiveReader): boolean {
     const { audience } = reader;
     if (audience === undefined) return false;
     this.routes.leave(audience, reader);
@@ -86,17 +92,13 @@ export class Delivery<Reader extends LiveReader> {
     let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
     this.#offered = 0;
     for (const audience of this.#behind) {
-      left -= audience.write(left, this.#stats, this.#onLag, this.#onGiven);
+      left -= audience.write(left, this.#stats, this.#lags, this.#onGiven);
       this.#behind.delete(audience);
       // At the end, so that one that is never done keeps no other waiting.
       if (audience.isBehind) this.#behind.add(audience);
-      if (left <= 0) break;
+      if (left <= 0 || this.#lags.isFull()) break;
     }
     if (this.#behind.size > 0) this.#options.endOfTurn(this.#write);
-  };
-
-  readonly #onLag = (member: Member): void => {
-    if (member.sink.pending > this.#options.maxPending) this.#onSlow(member as Reader);
   };
 
   readonly #onGiven = (envelopes: readonly Envelope[]): void => {
@@ -104,5 +106,30 @@ export class Delivery<Reader extends LiveReader> {
     if (onDelivered === undefined) return;
     const now = performance.now();
     for (const { since } of envelopes) if (since !== undefined) onDelivered(now - since);
+  };
+}
+
+/** Judges what a reader left of earlier turns, before it is given more: in this one its socket had no time. */
+function lagsOf(maxPending: number, backlog: Backlog): Lags {
+  return {
+    isFull: () => backlog.isFull(),
+    mayHave(member) {
+      const { lag, pending } = member;
+      if (lag === undefined || lag.turn === backlog.turn) return true;
+      lag.excused = Math.min(lag.excused, pending);
+      if (pending === 0) {
+        member.lag = undefined;
+        backlog.forget(member);
+      } else if (pending - lag.excused > maxPending) {
+        member.cut();
+        return false;
+      }
+      return true;
+    },
+    add(member, bytes, audience) {
+      const lag = backlog.add(member, bytes, audience);
+      if (bytes.length > maxPending && lag.excused === 0) lag.excused = bytes.length;
+      member.lag = lag;
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { joined } from "./audience.ts";
+import type { Backlog } from "./backlog.ts";
 import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
-import { BEGINNING, cursorText, startOf } from "./cursor.ts";
+import { cursorText, startOf } from "./cursor.ts";
 import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
 import {
@@ -29,14 +30,12 @@ export interface HubOptions extends DeliveryOptions {
   readonly onReadFailed?: (error: unknown) => void;
 }
 
-const MAX_BEATS_WAITED = 3;
-
 /** Publishes into a log and delivers to readers what the log brings back. */
 export class Hub {
   readonly stats: Stats = new Stats();
   readonly #log: Log;
   readonly #options: HubOptions;
-  readonly #delivery: Delivery<Subscription>;
+  readonly #delivery: Delivery;
   readonly #subscriptions = new Set<Subscription>();
   readonly #offered = new WeakMap<Message, Envelope>();
   readonly #probes = new Probes();
@@ -49,7 +48,7 @@ export class Hub {
   private constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
-    this.#delivery = new Delivery(options, this.stats, (subscription) => this.#cut(subscription));
+    this.#delivery = new Delivery(options, this.stats);
   }
 
   /** Follows the log; the hub has it to itself from here on, and closes it. */
@@ -70,6 +69,10 @@ export class Hub {
     return this.#log;
   }
 
+  get backlog(): Backlog {
+    return this.#delivery.backlog;
+  }
+
   /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
     if (this.#closed !== undefined)
@@ -86,15 +89,10 @@ export class Hub {
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
   subscribe(request: SubscribeRequest, sink: Sink): Subscription {
-    const subscription = new Subscription(sink, this.#numbered++, this.#delivered, request.watch === true);
+    const subscription = new Subscription(sink, this.#numbered++, this.#delivered, this.#cut, request.watch === true);
     this.#subscriptions.add(subscription);
-    if (this.#closed === undefined) {
-      // A reader of nothing is live, so without a cursor it is live with its first channels, too.
-      this.#attach(subscription);
-      this.add(subscription, request);
-    } else {
-      this.#end(subscription, "shutdown");
-    }
+    if (this.#closed === undefined) this.add(subscription, request);
+    else this.#end(subscription, "shutdown");
     return subscription;
   }
 
@@ -138,6 +136,7 @@ export class Hub {
     subscription.revision++;
     this.#subscriptions.delete(subscription);
     this.#delivery.drop(subscription);
+    this.backlog.forget(subscription);
   }
 
   /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
@@ -172,18 +171,13 @@ export class Hub {
 
   /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */
   beat(part: number, parts: number): void {
-    const live = { kind: "beat", id: this.cursor() } as const;
     for (const subscription of this.#subscriptions) {
       if (subscription.number % parts !== part) continue;
       // The id tells it that it has everything up to there.
       this.#delivery.give(subscription);
       if (subscription.closed) continue;
-      if (subscription.audience !== undefined) subscription.sink.signal(live);
-      else if (++subscription.beatsWaited > MAX_BEATS_WAITED) this.#cut(subscription);
-      // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
-      else if (subscription.position > BEGINNING) {
-        subscription.sink.signal({ kind: "beat", id: this.cursor(subscription.position) });
-      }
+      if (subscription.standsStill()) subscription.cut();
+      else subscription.beat(this.#delivered, this.#log.epoch);
     }
   }
 
@@ -211,14 +205,14 @@ export class Hub {
   }
 
   #attach(subscription: Subscription): void {
+    subscription.joins(this.#delivered);
     this.#delivery.join(subscription);
-    subscription.catchingUp = false;
-    subscription.beatsWaited = 0;
   }
 
   /** Gives a live subscription all it was offered and takes it out; false where it was not live, or is closed by this. */
   #leave(subscription: Subscription): boolean {
     this.#delivery.give(subscription);
+    subscription.leaves();
     return this.#delivery.drop(subscription);
   }
 
@@ -235,7 +229,8 @@ export class Hub {
         if (subscription.revision !== revision) continue;
         subscription.beatsWaited = 0;
         const { after, channels, until } = subscription.next;
-        const page = await this.#log.read({ after, channels, limit: this.#options.page });
+        const read = await this.backlog.room();
+        const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(read);
         if (subscription.revision !== revision) continue;
         if (isMissing(page, after)) {
           subscription.skip(page.dropped);
@@ -247,6 +242,7 @@ export class Hub {
           // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
           this.#attach(subscription);
           sink.signal({ kind: "live", id: this.cursor() });
+          subscription.tell(this.#delivered);
           return;
         }
         // It is further than what was delivered here: a log may be ahead of that.
@@ -265,7 +261,8 @@ export class Hub {
     if (messages.length === 0) return;
     const due = messages.map((message) => new Envelope(message, this.idOf(message)));
     const bytes = joined(due, subscription.sink.format);
-    subscription.sink.write(bytes);
+    if (!subscription.sink.write(bytes)) subscription.lagsWith(bytes, this.backlog);
+    subscription.tell(messages.at(-1)?.offset ?? subscription.position);
     this.stats.replayed += due.length;
     this.stats.bytes += bytes.length;
   }
@@ -283,10 +280,10 @@ export class Hub {
     for (const resume of this.#awaiting.splice(0)) resume();
   }
 
-  #cut(subscription: Subscription): void {
+  readonly #cut = (subscription: Subscription): void => {
     this.stats.slow++;
     this.#end(subscription, "slow");
-  }
+  };
 
   #end(subscription: Subscription, reason: CloseReason): void {
     this.unsubscribe(subscription);
@@ -295,6 +292,7 @@ export class Hub {
 
   #tellGap(subscription: Subscription, reason: GapReason, after: string, resumed: number): void {
     this.stats.gaps++;
+    subscription.tell(resumed);
     subscription.sink.signal({ kind: "gap", ...gap(reason, after, this.cursor(resumed)) });
   }
 }

@@ -14,9 +14,13 @@ export interface Sink {
   close(reason: CloseReason): void;
 }
 
-/** live: replay is over · beat: nothing new, this is how far you have got · gap: something is missing, refetch. */
+/**
+ * live: replay is over · beat: nothing new, this is how far you have got; `moves` where the last id the reader was given
+ * lies so far back that it should have this one · gap: something is missing, refetch.
+ */
 export type Signal =
-  | { readonly kind: "live" | "beat"; readonly id: string }
+  | { readonly kind: "live"; readonly id: string }
+  | { readonly kind: "beat"; readonly id: string; readonly moves: boolean }
   | { readonly kind: "gap"; readonly reason: GapReason; readonly after: string; readonly resumed: string };
 
 /** expired: dropped by retention · unknown_cursor: not a cursor of this log, so nobody can say what is missing. */

@@ -1,4 +1,6 @@
 import type { Audience, Member } from "./audience.ts";
+import type { Backlog, Lag } from "./backlog.ts";
+import { BEGINNING, cursorText } from "./cursor.ts";
 import { covers, type ChannelPattern } from "./channel.ts";
 import type { Message } from "./message.ts";
 import type { Sink } from "./sink.ts";
@@ -10,6 +12,10 @@ export interface SubscribeRequest {
   /** It only looks on: it gets everything and counts as no reader. Said once, when it subscribes. */
   readonly watch?: boolean | undefined;
 }
+
+/** Messages that may pass by a reader before it is given another id to come back with. */
+const FAR = 1000;
+const MAX_BEATS_WAITED = 3;
 
 /**
  * One reader's place in the log, and where to send what follows. Either it is live, in an audience that gets what is
@@ -25,6 +31,7 @@ export class Subscription implements Member {
   /** While catching up: everything up to here has been given to the sink, or was not wanted. */
   position: number;
   given = 0;
+  lag: Lag | undefined;
   /** Set exactly while it is live. */
   audience: Audience | undefined;
   closed = false;
@@ -34,12 +41,72 @@ export class Subscription implements Member {
   catchingUp = false;
   /** While catching up: heartbeats that passed since its socket last took a whole page. */
   beatsWaited = 0;
+  /** The offset of the last id its reader was given before it joined its audience. */
+  #told: number;
+  /** What had been delivered when it joined its audience. */
+  #joined = 0;
+  readonly #cut: (subscription: Subscription) => void;
 
-  constructor(sink: Sink, number: number, position: number, watches = false) {
+  /** `cut` is to end a reader that leaves too much untaken. */
+  constructor(
+    sink: Sink,
+    number: number,
+    position: number,
+    cut: (subscription: Subscription) => void,
+    watches = false,
+  ) {
     this.sink = sink;
     this.number = number;
     this.watches = watches;
     this.position = position;
+    this.#told = position;
+    this.#cut = cut;
+  }
+
+  get pending(): number {
+    return this.sink.pending;
+  }
+
+  cut(): void {
+    this.#cut(this);
+  }
+
+  /** Its socket has not taken a page of replay, which does not count as left untaken before there is another. */
+  lagsWith(page: Uint8Array, backlog: Backlog): void {
+    this.lag = backlog.add(this, page);
+    this.lag.excused = page.length;
+  }
+
+  /** Its reader was given the id of this offset. */
+  tell(offset: number): void {
+    this.#told = offset;
+  }
+
+  /** It joins an audience, and has all that was `delivered`. */
+  joins(delivered: number): void {
+    this.#joined = delivered;
+    this.catchingUp = false;
+    this.beatsWaited = 0;
+  }
+
+  /** It is about to leave its audience. */
+  leaves(): void {
+    this.#told = this.#place;
+  }
+
+  /** Whether its socket has taken no page of its replay for too many beats; to be asked once a beat. */
+  standsStill(): boolean {
+    return this.audience === undefined && ++this.beatsWaited > MAX_BEATS_WAITED;
+  }
+
+  /** Tells its reader how far it has got, which is to all that was `delivered` if it is live. */
+  beat(delivered: number, epoch: string): void {
+    const offset = this.audience === undefined ? this.position : delivered;
+    // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
+    if (offset <= BEGINNING && this.audience === undefined) return;
+    const moves = offset - this.#place >= FAR;
+    if (moves) this.#told = offset;
+    this.sink.signal({ kind: "beat", id: cursorText(epoch, offset), moves });
   }
 
   get channels(): readonly ChannelPattern[] {
@@ -74,6 +141,7 @@ export class Subscription implements Member {
     // Asking again for what is being read must not leave out what is still to come of it.
     for (const pattern of channels) this.wants.set(pattern, Math.min(this.wants.get(pattern) ?? since, since));
     this.position = Math.min(this.position, since);
+    this.#told = Math.min(this.#told, since);
     this.#advance();
   }
 
@@ -87,6 +155,12 @@ export class Subscription implements Member {
   settle(offset: number): void {
     this.position = offset;
     this.skip(offset);
+  }
+
+  /** The offset of the last id its reader was given. */
+  get #place(): number {
+    const last = this.audience?.last ?? -1;
+    return last > this.#joined ? Math.max(last, this.#told) : this.#told;
   }
 
   #advance(): void {

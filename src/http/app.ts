@@ -20,6 +20,7 @@ import { checkCaller, checkOrigin, isOriginAllowed } from "./origin.ts";
 import { notFoundPage, pages } from "./pages.ts";
 import { rpc } from "./rpc.ts";
 import { SECURITY_HEADERS } from "./security.ts";
+import { endStream, sendRetry, takesOnlyEvents } from "./stream.ts";
 import { ws } from "./ws.ts";
 
 export interface AppOptions {
@@ -55,6 +56,8 @@ export async function createApp({
     bodyLimit: limits.body,
     requestTimeout: limits.request,
     forceCloseConnections: true,
+    // The doors refuse what comes while the server stops, each in its own way.
+    return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
     logger: logger(loggerOptions),
     routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
@@ -82,6 +85,8 @@ export async function createApp({
     clientErrorHandler(error, socket) {
       const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
       const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
+      // Where an answer has begun, another would end up inside it.
+      if (endStream(socket, sentence)) return;
       lastWords(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
     },
   });
@@ -92,6 +97,7 @@ export async function createApp({
     keepOpen(reply);
     const known = asHubError(error, limits.body);
     if (known.code === "INTERNAL") request.log.error(error, "a request failed");
+    if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
     if (known.retry) reply.header("retry-after", RETRY_AFTER);
     return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
   });

@@ -5,15 +5,15 @@ import type { Format, Message } from "../core/message.ts";
 import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "./requested.ts";
+import { chunk, joinChunks } from "./chunks.ts";
 import { SseSink } from "./sse-sink.ts";
-import { freeSocket, STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
+import { EventStream, freeSocket, retryDelay, STREAM_HEADERS } from "./stream.ts";
 
-/** Milliseconds within which clients are told to come back: spread, so that they do not come together. */
-const RETRY_FROM = 2000;
-const RETRY_TO = 4000;
-
-const TEXT = format(sseText);
-const JSON_FORM = format(sseJson);
+/** Each form of a message, for streams in chunks and for others. */
+const FORMATS = {
+  text: { chunked: chunked(sseText), plain: plain(sseText) },
+  json: { chunked: chunked(sseJson), plain: plain(sseJson) },
+};
 
 /** Where a stream resumes. */
 export const cursorParameter: z.ZodType = z
@@ -29,6 +29,12 @@ const query = z.object({
     .optional()
     .describe("Channels or patterns, repeated or separated by commas; `default` without it"),
   format: z.enum(["text", "json"]).optional().describe("json: `data:` is the whole message; text: what was published"),
+  id_events: z
+    .enum(["true", "false"])
+    .optional()
+    .describe(
+      "false: no event without data, for clients that hand those on; one that has had no message resumes from now",
+    ),
   last_event_id: cursorParameter,
   watch: z.string().optional().describe("true: looks on, and counts neither as a receiver nor as a reader"),
 });
@@ -43,7 +49,8 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     summary: "Receive messages as Server-Sent Events",
     description:
       "Resumes after `Last-Event-ID`: everything missed in order, then `event: live`, then what is new. " +
-      "`event: gap` says what can no longer be given. Every heartbeat has an id and nothing else.",
+      "`event: gap` says what can no longer be given. Heartbeats are comments, with an event that has an id and no " +
+      "data where the last id lies far back.",
     tags: ["receive"],
     querystring: query,
     headers: resumeHeaders,
@@ -66,10 +73,11 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       if (!socket.writable) return;
       const { hub } = context;
       const fromNow = after === undefined;
-      const retry = Math.round(RETRY_FROM + Math.random() * (RETRY_TO - RETRY_FROM));
-      takeSocket(socket, reply);
-      socket.write(streamHead(reply) + sseOpening(retry, fromNow ? hub.cursor() : undefined));
-      const sink = new SseSink(socket, asked.get("format") === "json" ? JSON_FORM : TEXT);
+      const idEvents = asked.get("id_events") !== "false";
+      const opening = sseOpening(retryDelay(), fromNow && idEvents ? hub.cursor() : undefined);
+      const stream = new EventStream(socket, request, reply, opening);
+      const formats = FORMATS[asked.get("format") === "json" ? "json" : "text"];
+      const sink = new SseSink(stream, stream.isChunked ? formats.chunked : formats.plain, idEvents);
       const subscription = hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
       socket.once("close", () => hub.unsubscribe(subscription));
     });
@@ -77,11 +85,14 @@ export function events(app: FastifyInstance, context: HttpContext): void {
   app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
 }
 
-function format(write: (message: Message & { id: string | undefined }) => string): Format {
-  return {
-    encode: (message, id) => Buffer.from(write({ ...message, id })),
-    join: (parts) => Buffer.concat(parts),
-  };
+type Write = (message: Message & { id: string | undefined }) => string;
+
+function chunked(write: Write): Format {
+  return { encode: (message, id) => Buffer.from(chunk(write({ ...message, id }))), join: joinChunks };
+}
+
+function plain(write: Write): Format {
+  return { encode: (message, id) => Buffer.from(write({ ...message, id })), join: (parts) => Buffer.concat(parts) };
 }
 
 function firstOf(header: string | readonly string[] | undefined): string | undefined {

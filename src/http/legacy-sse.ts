@@ -2,18 +2,18 @@ import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { lenient, SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
-import { sseEvent } from "../wire/sse.ts";
+import { sseEvent, sseMessage } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { jsonBody } from "./json-body.ts";
 import { lastWords } from "./last-words.ts";
 import { queryOf } from "./requested.ts";
-import { freeSocket, streamHead, takeSocket } from "./stream.ts";
+import { EventStream, freeSocket } from "./stream.ts";
 import { Untaken } from "./untaken.ts";
 
 const STREAM = "/sse";
 const MESSAGES = "/messages";
-const COMMENT = ":\n\n";
+const COMMENT = ": heartbeat\n";
 
 /** `GET /sse` and `POST /messages`: MCP over HTTP+SSE, the transport of revision 2024-11-05 that others replaced. */
 export function legacySse(scope: FastifyInstance, context: HttpContext, sessions: Sessions): void {
@@ -44,7 +44,7 @@ async function open(
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
   const leave = connections.enter("mcp");
-  const stream = new SocketStream(socket, limits.pending);
+  const stream = new SessionStream(socket, limits.pending);
   let session: Awaited<ReturnType<SseSessions["begin"]>>;
   try {
     session = await sse.begin(principal(), stream);
@@ -64,24 +64,29 @@ async function open(
   if (!socket.writable) over();
   else {
     socket.once("close", over);
-    takeSocket(socket, reply);
-    socket.write(streamHead(reply) + sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` }));
+    const opening = sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` });
+    stream.begin(new EventStream(socket, request, reply, opening));
   }
   return reply;
 }
 
 /** What a session says, as events on a connection that it has to itself. */
-class SocketStream implements MessageStream {
+class SessionStream implements MessageStream {
   readonly #socket: Socket;
   readonly #untaken: Untaken;
+  #stream: EventStream | undefined;
 
   constructor(socket: Socket, most: number) {
     this.#socket = socket;
     this.#untaken = new Untaken(most);
   }
 
+  begin(stream: EventStream): void {
+    this.#stream = stream;
+  }
+
   write(message: string): void {
-    this.#send(sseEvent({ event: "message", data: message }));
+    this.#send(sseMessage(message));
   }
 
   comment(): void {
@@ -89,13 +94,14 @@ class SocketStream implements MessageStream {
   }
 
   end(): void {
-    lastWords(this.#socket);
+    if (this.#stream === undefined) lastWords(this.#socket);
+    else this.#stream.end();
   }
 
   #send(text: string): void {
     if (!this.#socket.writable) return;
     // Nobody can come back for the rest of what this transport says.
-    if (this.#untaken.judge(this.#socket.writableLength) === "little") this.#socket.write(text);
+    if (this.#untaken.judge(this.#socket.writableLength) === "little") this.#stream?.write(text);
     else this.#socket.destroy();
   }
 }

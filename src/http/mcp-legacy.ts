@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Answer } from "../mcp/index.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
+import { dropBody } from "./stream.ts";
 import { Untaken } from "./untaken.ts";
 
 /** A request as the official SDK takes it; its body was read already. */
@@ -48,6 +49,7 @@ export async function sendAnswer(
     return reply;
   }
   raw.once("close", over);
+  dropBody(reply.request.raw, (sentence) => raw.end(`: ${sentence}\n\n`));
   answer.gone?.addEventListener("abort", () => {
     over();
     raw.destroy();

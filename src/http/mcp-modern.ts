@@ -27,7 +27,7 @@ export async function modern(
       takeOver: () => {
         const free = freeSocket(request, reply);
         free.once("close", connections.enter("mcp"));
-        return (outlet = new StayingOutlet(free, reply));
+        return (outlet = new StayingOutlet(free, request, reply));
       },
     },
     mcpContext,

@@ -1,14 +1,13 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Outlet } from "../mcp/index.ts";
-import { sseEvent } from "../wire/sse.ts";
-import { lastWords } from "./last-words.ts";
+import { sseMessage } from "../wire/sse.ts";
 import { socketDrained } from "./sse-sink.ts";
-import { STREAM_HEADERS, streamHead, takeSocket } from "./stream.ts";
+import { EventStream, STREAM_HEADERS } from "./stream.ts";
 import { Untaken } from "./untaken.ts";
 
-const COMMENT = ":\n\n";
+const COMMENT = ": heartbeat\n";
 
 /** An outlet whose stream can be ended with the result of the request. */
 export interface EndedOutlet extends Outlet {
@@ -43,7 +42,7 @@ export class AnswerOutlet implements EndedOutlet {
   write(message: string): void {
     if (this.#response.destroyed) return;
     if (this.#untaken.judge(this.pending) === "little") {
-      this.#response.write(sseEvent({ event: "message", data: message }));
+      this.#response.write(sseMessage(message));
     } else this.cut();
   }
 
@@ -62,24 +61,23 @@ export class AnswerOutlet implements EndedOutlet {
 
   end(result: string): void {
     clearInterval(this.#heart);
-    if (!this.#response.destroyed) this.#response.end(sseEvent({ event: "message", data: result }));
+    if (!this.#response.destroyed) this.#response.end(sseMessage(result));
   }
 }
 
-/** A stream that has the connection to itself, written to without chunks until it ends. */
+/** A stream that has the connection to itself. */
 export class StayingOutlet implements EndedOutlet {
+  readonly #stream: EventStream;
   readonly #socket: Socket;
   /** What was written last: a subscription says the same again and again. */
   #message = "";
   #bytes: Uint8Array = new Uint8Array();
 
   /** `socket` is what `freeSocket` gave for this reply. */
-  constructor(socket: Socket, reply: FastifyReply) {
+  constructor(socket: Socket, request: FastifyRequest, reply: FastifyReply) {
     this.#socket = socket;
     reply.hijack();
-    const head = streamHead(reply);
-    takeSocket(socket, reply);
-    socket.write(head);
+    this.#stream = new EventStream(socket, request, reply);
   }
 
   get pending(): number {
@@ -93,13 +91,13 @@ export class StayingOutlet implements EndedOutlet {
   write(message: string): void {
     if (message !== this.#message) {
       this.#message = message;
-      this.#bytes = Buffer.from(sseEvent({ event: "message", data: message }));
+      this.#bytes = this.#stream.framed(sseMessage(message));
     }
     if (this.#socket.writable) this.#socket.write(this.#bytes);
   }
 
   keepAlive(): void {
-    if (this.#socket.writable) this.#socket.write(COMMENT);
+    if (this.#socket.writable) this.#stream.write(COMMENT);
   }
 
   drained(): Promise<void> {
@@ -111,6 +109,6 @@ export class StayingOutlet implements EndedOutlet {
   }
 
   end(result: string): void {
-    lastWords(this.#socket, sseEvent({ event: "message", data: result }));
+    this.#stream.end(sseMessage(result));
   }
 }

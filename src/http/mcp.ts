@@ -8,6 +8,7 @@ import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
 import { sendAnswer, webRequest } from "./mcp-legacy.ts";
 import { headerOf, modern } from "./mcp-modern.ts";
+import { sendRetry, takesOnlyEvents } from "./stream.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
 export interface McpDoor {
@@ -26,7 +27,9 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
     takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
       keepOpen(reply);
-      return fail(request, reply, asHubError(error, context.limits.body));
+      const known = asHubError(error, context.limits.body);
+      if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
+      return fail(request, reply, known);
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
       const body = lenient(jsonBody(request.body), request.body);

@@ -50,7 +50,7 @@ export function queryOf(url: string, isRead: (name: string) => boolean = () => t
 
 /** The query of a stream, which ignores what it does not know. */
 export function streamQuery(url: string): URLSearchParams {
-  return queryOf(url, (name) => ["channel", "format", "watch"].includes(name) || resemblesCursor(name));
+  return queryOf(url, (name) => ["channel", "format", "id_events", "watch"].includes(name) || resemblesCursor(name));
 }
 
 function isEncoded(pair: string): boolean {

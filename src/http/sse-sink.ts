@@ -2,15 +2,20 @@ import type { Socket } from "node:net";
 import type { Format } from "../core/message.ts";
 import type { CloseReason, Signal, Sink } from "../core/sink.ts";
 import { sseSignal } from "../wire/sse.ts";
-import { lastWords } from "./last-words.ts";
+import type { EventStream } from "./stream.ts";
 
-/** One SSE reader: events written to its socket as they are, without chunks, until the connection ends. */
+/** One SSE reader: events come framed as its stream is, and go to the socket as they are. */
 export class SseSink implements Sink {
   readonly format: Format;
+  readonly #stream: EventStream;
+  readonly #idEvents: boolean;
   readonly #socket: Socket;
 
-  constructor(socket: Socket, format: Format) {
-    this.#socket = socket;
+  /** Without `idEvents` nothing that has an id and no data is sent. */
+  constructor(stream: EventStream, format: Format, idEvents: boolean) {
+    this.#stream = stream;
+    this.#idEvents = idEvents;
+    this.#socket = stream.socket;
     this.format = format;
   }
 
@@ -23,7 +28,9 @@ export class SseSink implements Sink {
   }
 
   signal(signal: Signal): void {
-    this.#socket.write(sseSignal(signal));
+    this.#stream.write(
+      sseSignal(signal.kind === "beat" ? { ...signal, moves: signal.moves && this.#idEvents } : signal),
+    );
   }
 
   drained(): Promise<void> {
@@ -33,7 +40,7 @@ export class SseSink implements Sink {
   close(reason: CloseReason): void {
     // What a slow reader has not taken will not be taken: it comes back with its cursor.
     if (reason === "slow") this.#socket.destroy();
-    else lastWords(this.#socket);
+    else this.#stream.end();
   }
 }
 

@@ -30,7 +30,8 @@ export function messageFrame(message: WireMessage): string {
 }
 
 /** A signal as the text of a WebSocket frame. */
-export function signalFrame({ kind, ...rest }: WireSignal): string {
+export function signalFrame(signal: WireSignal): string {
+  const { kind, ...rest } = signal.kind === "beat" ? { kind: signal.kind, id: signal.id } : signal;
   return JSON.stringify({ type: kind, ...rest });
 }
 

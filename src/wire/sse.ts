@@ -1,9 +1,10 @@
+import { escapeLineBreaks } from "./line-breaks.ts";
 import { messageJson, type WireMessage } from "./message.ts";
 
 /** What a signal tells a reader; the `Signal` of the core. */
 export type WireSignal =
   | { readonly kind: "live"; readonly id: string }
-  | { readonly kind: "beat"; readonly id: string }
+  | { readonly kind: "beat"; readonly id: string; readonly moves: boolean }
   | { readonly kind: "gap"; readonly reason: string; readonly after: string; readonly resumed: string };
 
 /** An event as a parser of `text/event-stream` dispatches it. */
@@ -15,6 +16,8 @@ export interface SseEvent {
   readonly id: string;
 }
 
+/** Without the empty line that ends an event: some parsers take that for one even where there is nothing in it. */
+const HEARTBEAT = ": heartbeat\n";
 const LINE_BREAK = /\r\n|\r|\n/;
 
 /**
@@ -28,34 +31,51 @@ export function sseEvent({ id, event, data }: { id?: string | undefined; event: 
   return `${name}${place}data: ${lines}\n\n`;
 }
 
+/** JSON as an event whose data it is. */
+export function sseMessage(json: string): string {
+  return sseEvent({ event: "message", data: escapeLineBreaks(json) });
+}
+
 /** A message as an event whose data is the text published, or the JSON of another value. */
 export function sseText(message: WireMessage): string {
   const { id, data } = message;
-  return sseEvent({ id, event: named(message), data: data.startsWith('"') ? (JSON.parse(data) as string) : data });
+  return sseEvent({
+    id,
+    event: eventName(message),
+    data: data.startsWith('"') ? (JSON.parse(data) as string) : escapeLineBreaks(data),
+  });
 }
 
 /** A message as an event whose data is the whole message as JSON. */
 export function sseJson(message: WireMessage): string {
-  return sseEvent({ id: message.id, event: named(message), data: messageJson(message) });
+  return sseEvent({ id: message.id, event: eventName(message), data: escapeLineBreaks(messageJson(message)) });
 }
 
-/** An older log may hold messages by the names of EventSource's own events, whose handlers they would call. */
-function named({ event }: WireMessage): string {
+/** An older log may hold messages with the names of EventSource's own events, whose handlers they would call. */
+function eventName({ event }: WireMessage): string {
   return event === "error" || event === "open" ? "message" : event;
 }
 
-/** A signal as an event; a beat has an id and nothing else, so it moves the reader's last id and dispatches nothing. */
+/**
+ * A signal as an event. A beat is a comment; one that is to move the reader's last id is an event that has an id and
+ * nothing else, which the standard has dispatch nothing.
+ */
 export function sseSignal(signal: WireSignal): string {
-  if (signal.kind === "beat") return `id: ${signal.id}\n\n`;
+  if (signal.kind === "beat") return signal.moves ? `id: ${signal.id}\n\n` : HEARTBEAT;
   if (signal.kind === "live")
     return sseEvent({ id: signal.id, event: "live", data: JSON.stringify({ id: signal.id }) });
   const { reason, after, resumed } = signal;
-  return sseEvent({ id: resumed, event: "gap", data: JSON.stringify({ reason, after, resumed }) });
+  return sseEvent({ id: resumed, event: "gap", data: escapeLineBreaks(JSON.stringify({ reason, after, resumed })) });
 }
 
 /** What a stream begins with: how long to wait before coming back (milliseconds), where it starts, and a comment. */
 export function sseOpening(retry: number, id?: string): string {
-  return `retry: ${retry}\n${id === undefined ? "" : `id: ${id}\n`}: welcome\n\n`;
+  return id === undefined ? `retry: ${retry}\n: welcome\n` : `retry: ${retry}\nid: ${id}\n: welcome\n\n`;
+}
+
+/** A whole stream of nothing but how long to wait before coming back, and why; without an id, which would move the reader's. */
+export function sseRetry(retry: number, why: string): string {
+  return `retry: ${retry}\n: ${why.split(LINE_BREAK).join(" ")}\n`;
 }
 
 /** Characters of one event, and of one line, that a parser keeps unless it is told otherwise. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName, type ChannelPattern } from "../../src/core/channel.ts";
 import type { Audience } from "../../src/core/audience.ts";
+import type { Lag } from "../../src/core/backlog.ts";
 import { Delivery, type LiveReader } from "../../src/core/delivery.ts";
 import { Envelope } from "../../src/core/message.ts";
 import { Stats } from "../../src/core/stats.ts";
@@ -13,9 +14,20 @@ class Reader implements LiveReader {
   readonly channels: readonly ChannelPattern[];
   audience: Audience | undefined;
   given = 0;
+  lag: Lag | undefined;
+  /** Called when it is cut. */
+  onCut: () => void = () => {};
 
   constructor(...channels: string[]) {
     this.channels = patternsOf(...channels);
+  }
+
+  get pending(): number {
+    return this.sink.pending;
+  }
+
+  cut(): void {
+    this.onCut();
   }
 }
 
@@ -23,20 +35,21 @@ class Reader implements LiveReader {
 class Trial {
   readonly stats = new Stats();
   readonly slow: Reader[] = [];
-  readonly delivery: Delivery<Reader>;
+  readonly delivery: Delivery;
   #ends: (() => void)[] = [];
   #offset = 0;
 
-  constructor(writesPerMessage: number, maxPending = 1000) {
+  constructor(writesPerMessage: number, maxPending = 1000, maxPendingTotal = 1e9) {
     const endOfTurn = (write: () => void): void => void this.#ends.push(write);
-    this.delivery = new Delivery({ maxPending, endOfTurn, writesPerMessage }, this.stats, (reader) => {
-      this.slow.push(reader);
-      this.delivery.drop(reader);
-    });
+    this.delivery = new Delivery({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
   }
 
   join(...channels: string[]): Reader {
     const reader = new Reader(...channels);
+    reader.onCut = () => {
+      this.slow.push(reader);
+      this.delivery.drop(reader);
+    };
     this.delivery.join(reader);
     return reader;
   }
@@ -51,7 +64,7 @@ class Trial {
     const ends = this.#ends;
     this.#ends = [];
     for (const end of ends) end();
-    assert.ok(ends.length <= 1, "one end of a turn is enough");
+    assert.ok(ends.length <= 2, "one end of a turn is enough to write, and one to look at what is left");
     return ends.length > 0;
   }
 
@@ -166,13 +179,61 @@ describe("delivery", () => {
       trial.offer("a", data);
       trial.endAll();
     }
+    assert.equal(trial.offer("a", "z"), 3);
+    trial.endAll();
     assert.deepEqual(trial.slow, [slow]);
-    assert.equal(trial.offer("a", "z"), 2);
+    assert.equal(trial.offer("a", "last"), 2);
     trial.endAll();
     assert.deepEqual(
       [before, slow, after].map(({ sink }) => sink.data.length),
-      [3, 2, 3],
+      [4, 2, 4],
     );
+  });
+
+  it("cuts those that left most when all together left more than they may, and only as many as it must", () => {
+    const trial = new Trial(10, 10_000, 3000);
+    const readers = ["a", "b", "c"].map((channel) => trial.join(channel, "all"));
+    for (const { sink } of readers) sink.stall();
+    for (const [channel, bytes] of [
+      ["a", 300],
+      ["b", 1200],
+      ["c", 600],
+    ] as const) {
+      trial.offer(channel, "x".repeat(bytes));
+      trial.endAll();
+    }
+    assert.deepEqual(trial.slow, []);
+    trial.offer("a", "y".repeat(900));
+    trial.endAll();
+    assert.deepEqual(trial.slow, [readers[1]]);
+  });
+
+  it("counts bytes once that many share", () => {
+    const trial = new Trial(100, 10_000, 6000);
+    const readers = Array.from({ length: 20 }, () => trial.join("a"));
+    for (const { sink } of readers) sink.stall();
+    trial.offer("a", "x".repeat(1200));
+    trial.endAll();
+    trial.offer("a", "y");
+    trial.endAll();
+    assert.deepEqual(trial.slow, []);
+    assert.ok(readers.every(({ sink }) => sink.data.length === 2));
+  });
+
+  it("waits with the rest of a turn that is more than all together may leave, for sockets to have time", () => {
+    const trial = new Trial(100, 10_000, 3000);
+    const readers = Array.from({ length: 10 }, (_, index) => trial.join("all", `own${index}`));
+    for (const { sink } of readers) sink.stall();
+    trial.offer("all", "x".repeat(1000));
+    trial.offer("all", "y");
+    trial.end();
+    const written = readers.filter(({ sink }) => sink.writes > 0);
+    assert.ok(written.length < 10, `${written.length} were written to`);
+    assert.deepEqual(trial.slow, []);
+    for (const { sink } of readers) sink.resume();
+    trial.endAll();
+    assert.deepEqual(trial.slow, []);
+    assert.ok(readers.every(({ sink }) => sink.data.length === 2));
   });
 
   it("is done when the last reader it was writing to is gone", () => {

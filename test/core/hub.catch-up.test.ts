@@ -54,7 +54,7 @@ describe("a reader without a cursor", () => {
     hub.subscribe({ channels: [] }, sink);
     await publish(hub, "a", 1);
     hub.beat(0, 1);
-    assert.deepEqual(sink.entries, [{ kind: "beat", id: hub.cursor() }]);
+    assert.deepEqual(sink.entries, [{ kind: "beat", id: hub.cursor(), moves: false }]);
   });
 });
 

@@ -27,6 +27,28 @@ describe("a beat", () => {
     assert.equal(third, hub.cursor());
   });
 
+  it("is to move the reader's last id only where that lies far back, and then once", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER));
+    const [quiet, busy] = [new TestSink(), new TestSink()];
+    hub.subscribe({ channels: patternsOf("quiet") }, quiet);
+    hub.subscribe({ channels: patternsOf("busy") }, busy);
+    const beats = async (count: number): Promise<readonly (readonly boolean[])[]> => {
+      for (let n = 0; n < count; n++) await hub.publish(draftOf("busy", n));
+      hub.beat(0, 1);
+      return [quiet, busy].map((sink) => sink.of("beat").map(({ moves }) => moves));
+    };
+    assert.deepEqual(await beats(999), [[false], [false]]);
+    assert.deepEqual(await beats(1), [
+      [false, true],
+      [false, false],
+    ]);
+    assert.equal(quiet.of("beat").at(-1)?.id, hub.cursor());
+    assert.deepEqual((await beats(1))[0], [false, true, false]);
+    await hub.publish(draftOf("quiet", "its own"));
+    assert.deepEqual((await beats(999))[0], [false, true, false, false]);
+    assert.deepEqual((await beats(1))[0], [false, true, false, false, true]);
+  });
+
   it("comes to each reader once in a round of parts", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const sinks = Array.from({ length: 10 }, () => new TestSink());

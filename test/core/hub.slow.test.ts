@@ -20,7 +20,7 @@ async function turns(count = 10): Promise<void> {
 }
 
 describe("a live reader that takes nothing", () => {
-  it("is cut when what it has not taken passes the limit; nobody else notices", async () => {
+  it("is cut when what it left of earlier turns passes the limit, before it is given more; nobody else notices", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { maxPending: 1000 });
     const [slow, other] = [new TestSink(), new TestSink()];
     hub.subscribe({ channels: A }, slow);
@@ -31,10 +31,52 @@ describe("a live reader that takes nothing", () => {
     assert.deepEqual([slow.closed, slow.pending > 600], [undefined, true]);
     await publish(hub, "a", "y".repeat(600));
     await turn();
-    assert.deepEqual([slow.closed, hub.size, hub.stats.slow], ["slow", 1, 1]);
-    assert.equal((await hub.publish(draftOf("a", "z"))).receivers, 1);
+    assert.equal(slow.closed, undefined, "its socket had no time for the second");
+    await publish(hub, "a", "z");
     await turn();
-    assert.deepEqual([slow.data.length, other.data.length], [2, 3]);
+    assert.deepEqual([slow.closed, hub.size, hub.stats.slow], ["slow", 1, 1]);
+    assert.equal((await hub.publish(draftOf("a", "last"))).receivers, 1);
+    await turn();
+    assert.deepEqual([slow.data.length, other.data.length], [2, 4]);
+  });
+
+  it("is cut by a beat if nothing more is published", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER), { maxPending: 1000 });
+    const slow = new TestSink();
+    hub.subscribe({ channels: A }, slow);
+    slow.stall();
+    for (const data of ["x", "y"]) {
+      await publish(hub, "a", data.repeat(600));
+      await turn();
+    }
+    await turns();
+    hub.beat(0, 1);
+    assert.deepEqual([slow.closed, hub.size], ["slow", 0]);
+  });
+
+  it("is not cut for one turn that is larger than the limit, but for what follows that", async () => {
+    await using hub = await openHub(new MemoryLog(FOREVER), { maxPending: 1000 });
+    const [healthy, slow] = [new TestSink(), new TestSink()];
+    for (const sink of [healthy, slow]) {
+      hub.subscribe({ channels: A }, sink);
+      sink.stall();
+    }
+    const large = "x".repeat(5000);
+    await Promise.all([publish(hub, "a", large), publish(hub, "a", large)]);
+    await turn();
+    await publish(hub, "a", 1);
+    await turn();
+    assert.deepEqual([healthy.closed, slow.closed], [undefined, undefined], "neither had time for the large turn");
+    healthy.take();
+    await publish(hub, "a", large);
+    await turn();
+    await publish(hub, "a", 2);
+    await turn();
+    assert.deepEqual([healthy.closed, slow.closed], [undefined, "slow"]);
+    assert.deepEqual(
+      healthy.data.map((data) => String(data).length),
+      [5000, 5000, 1, 5000, 1],
+    );
   });
 
   it("may take what it was given just in time, again and again", async () => {
@@ -70,7 +112,11 @@ describe("a live reader that takes nothing", () => {
     const [slow, joining] = [new TestSink(), new TestSink()];
     hub.subscribe({ channels: A }, slow);
     slow.stall();
-    await publish(hub, "a", "x".repeat(200));
+    for (const data of [1, 2]) {
+      await publish(hub, "a", data);
+      await turn();
+    }
+    await publish(hub, "a", 3);
     assert.equal(slow.closed, undefined, "the turn has not ended");
     hub.subscribe({ channels: A }, joining);
     await turn();
@@ -86,8 +132,12 @@ describe("a live reader that takes nothing", () => {
       const sink = new TestSink();
       const subscription = hub.subscribe({ channels: patternsOf("a", "z") }, sink);
       sink.stall();
-      await publish(hub, "a", "x".repeat(200));
-      assert.deepEqual(sink.story, [], "the turn has not ended");
+      for (const data of [1, 2]) {
+        await publish(hub, "a", data);
+        await turn();
+      }
+      await publish(hub, "a", 3);
+      assert.deepEqual(sink.story, [1, 2], "the turn has not ended");
       if (change === "add") hub.add(subscription, { channels: patternsOf("b") });
       else if (change === "remove") hub.remove(subscription, patternsOf("z"));
       else hub.add(subscription, { channels: patternsOf("b"), after: "earliest" });
@@ -100,7 +150,7 @@ describe("a live reader that takes nothing", () => {
         [0, 0],
         change,
       );
-      assert.equal(sink.data.length, 1, change);
+      assert.equal(sink.data.length, 2, change);
     }
   });
 });

@@ -47,5 +47,5 @@ describe("routes", () => {
 });
 
 function member(): Member {
-  return { sink: new TestSink(format), given: 0 };
+  return { sink: new TestSink(format), given: 0, lag: undefined, pending: 0, cut: () => {} };
 }

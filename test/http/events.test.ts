@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { draftOf } from "../support/sample.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -22,7 +23,7 @@ describe("GET /events", () => {
     assert.equal(reader.headers["cache-control"], "no-cache, no-transform");
     assert.equal(reader.headers["x-accel-buffering"], "no");
     assert.equal(reader.headers["content-length"], undefined);
-    assert.equal(reader.headers["transfer-encoding"], undefined);
+    assert.equal(reader.headers["transfer-encoding"], "chunked");
   });
 
   it("[SSE-4] brings a message as its text, without an event line, so that onmessage prints it", async () => {
@@ -134,13 +135,21 @@ describe("GET /events", () => {
     assert.deepEqual(await reader.data(1), ["here"]);
   });
 
-  it("[SSE-8] sends a heartbeat that has an id and nothing else, and moves on with what others publish", async () => {
+  it("[SSE-8] sends comments as heartbeats, and an id and nothing else where much has passed the reader by", async () => {
     await using server = await startServer({ heartbeat: 1 });
     using reader = await server.events("?channel=quiet");
-    const { id } = await server.publish("loud", 1);
-    await until("a heartbeat that knows of it", () => reader.ids.at(-1) === id);
-    assert.deepEqual(reader.waiting, []);
-    assert.match(reader.text, new RegExp(`\n\nid: ${id}\n\n$`));
+    using bare = await server.events("?channel=quiet&id_events=false");
+    await server.publish("loud", 1);
+    const beats = ({ comments }: typeof reader): number => comments.filter((comment) => comment === "heartbeat").length;
+    await until("heartbeats", () => beats(reader) > 0 && beats(bare) > 0);
+    assert.deepEqual([reader.ids.length, bare.ids], [1, []], "only that of the beginning");
+    assert.match(reader.text, /: heartbeat\n$/);
+    await Promise.all(Array.from({ length: 1000 }, (_, n) => server.hub.publish(draftOf("loud", n))));
+    const id = server.hub.cursor();
+    await until("an id that is far on", () => reader.ids.at(-1) === id);
+    await until("one more heartbeat", () => !reader.text.endsWith(`\n\nid: ${id}\n\n`));
+    assert.deepEqual([reader.ids.length, reader.waiting, bare.ids, bare.waiting], [2, [], [], []]);
+    assert.doesNotMatch(bare.text, /\n\n/);
     reader.close();
     const { id: missed } = await server.publish("quiet", "missed");
     using again = await server.events("?channel=quiet", { lastEventId: id });

@@ -162,7 +162,7 @@ describe("a reader of events", { concurrency: true }, () => {
     await until("the stream begins", () => wire.text.includes(": welcome\n\n"));
     for (let index = 0; index < 50; index++) wire.socket.write("GET / HTTP/1.1\r\n");
     await until("the stream ends", () => wire.ended || wire.closed);
-    assert.match(wire.text, /: nothing is read from a stream; closing\n\n$/);
+    assert.match(wire.text, /: nothing is read from a stream; closing\n\n\r\n0\r\n\r\n$/);
     wire.socket.destroy();
     await gone(server, "sse");
     await server.publish("default", "to nobody");

@@ -19,6 +19,7 @@ export async function openHub(log: Log, options: Partial<HubOptions> = {}): Prom
   return disposable(
     await Hub.open(log, {
       maxPending: 1024 * 1024,
+      maxPendingTotal: 256 * 1024 * 1024,
       page: 3,
       endOfTurn: setImmediate,
       writesPerMessage: 100,

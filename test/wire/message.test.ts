@@ -41,7 +41,7 @@ describe("a message on the wire", () => {
 describe("a frame of the server's own", () => {
   it("has the kind of the signal as its type", () => {
     assert.equal(signalFrame({ kind: "live", id: "e-1" }), '{"type":"live","id":"e-1"}');
-    assert.equal(signalFrame({ kind: "beat", id: "e-1" }), '{"type":"beat","id":"e-1"}');
+    assert.equal(signalFrame({ kind: "beat", id: "e-1", moves: true }), '{"type":"beat","id":"e-1"}');
     const gap = { kind: "gap", reason: "expired", after: '"', resumed: "e-1" } as const;
     assert.deepEqual(JSON.parse(signalFrame(gap)), { type: "gap", reason: "expired", after: '"', resumed: "e-1" });
   });

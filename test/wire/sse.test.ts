@@ -8,6 +8,8 @@ import {
   sseJson,
   sseOpening,
   SseParser,
+  sseMessage,
+  sseRetry,
   sseSignal,
   sseText,
   SseTooLong,
@@ -121,8 +123,9 @@ describe("an event of a stream", () => {
     ]);
   });
 
-  it("[SSE-7] that signals says so by its name, and a beat is an id and nothing else", () => {
-    assert.equal(sseSignal({ kind: "beat", id: "e-2" }), "id: e-2\n\n");
+  it("[SSE-7] that signals says so by its name, and a beat is a comment, or an id and nothing else", () => {
+    assert.equal(sseSignal({ kind: "beat", id: "e-2", moves: false }), ": heartbeat\n");
+    assert.equal(sseSignal({ kind: "beat", id: "e-2", moves: true }), "id: e-2\n\n");
     assert.equal(sseSignal({ kind: "live", id: "e-2" }), 'event: live\nid: e-2\ndata: {"id":"e-2"}\n\n');
     const gap = sseSignal({ kind: "gap", reason: "expired", after: "a\nid: 7", resumed: "e-2" });
     assert.equal(gap, 'event: gap\nid: e-2\ndata: {"reason":"expired","after":"a\\nid: 7","resumed":"e-2"}\n\n');
@@ -131,6 +134,21 @@ describe("an event of a stream", () => {
   it("is nothing but retry, id and a comment at the beginning", () => {
     assert.deepEqual(readByOthers([sseOpening(2345, "e-7")]), { events: [], lastId: "e-7", retry: 2345 });
     assert.deepEqual(readByOthers([sseOpening(2345)]), { events: [], lastId: "", retry: 2345 });
+  });
+
+  it("that refuses for now is nothing but retry and a comment of one line", () => {
+    assert.equal(sseRetry(2345, "full\nid: 7"), "retry: 2345\n: full id: 7\n");
+    assert.deepEqual(readByOthers([sseRetry(2345, "full\n\ndata: x")]), { events: [], lastId: "", retry: 2345 });
+  });
+
+  it("[SSE-21] is one line to those who end lines as Python does, where its data is JSON", () => {
+    const breaks = "\u0085\u2028\u2029\u000b\u001e";
+    const whole = { ...message, data: JSON.stringify({ text: breaks }) };
+    const signal = { kind: "gap", reason: "unknown_cursor", after: breaks, resumed: "e-1" } as const;
+    for (const text of [sseText(whole), sseJson(whole), sseMessage(whole.data), sseSignal(signal)]) {
+      for (const character of breaks) assert.ok(!text.includes(character));
+      assert.ok(JSON.stringify(JSON.parse(readByOthers([text]).events[0]?.data ?? "")).includes("\u2028"));
+    }
   });
 });
 

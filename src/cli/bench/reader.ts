@@ -49,7 +49,7 @@ export class Reader {
   }
 
   #fields(): readonly string[] {
-    if (this.#plan.target.format === "sse") return ["Accept: text/event-stream"];
+    if (this.#plan.target.format === "sse") return ["Accept: text/event-stream, application/problem+json"];
     const key = randomBytes(16).toString("base64");
     return ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${key}`];
   }

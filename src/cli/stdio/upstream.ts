@@ -42,7 +42,7 @@ export class Upstream {
 
   /** Opens the stream of a session. Throws `Failure`. */
   get(headers: OutgoingHttpHeaders, signal: AbortSignal): Promise<IncomingMessage> {
-    return this.#send("GET", { ...headers, accept: "text/event-stream" }, signal);
+    return this.#send("GET", { ...headers, accept: "text/event-stream, application/problem+json" }, signal);
   }
 
   /** Ends a session. Throws `Failure`. */

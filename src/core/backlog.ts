@@ -1,0 +1,131 @@
+/** What holds bytes that its peer has not taken. */
+export interface Holder {
+  /** Bytes handed over that the peer has not taken. */
+  readonly pending: number;
+  /** Ends it and lets go of what it holds. */
+  cut(): void;
+}
+
+/** How a holder lags: from its first write that its socket did not take until all is taken. */
+export interface Lag {
+  /** Holders of the same group hold the same bytes. */
+  readonly group: object;
+  /** Milliseconds of `performance.now()`. */
+  readonly since: number;
+  /** The turn in which it was written to last. */
+  turn: number;
+  writes: number;
+  /** Bytes that came in one piece, larger than a reader may leave untaken: it had no chance to take some before. */
+  excused: number;
+}
+
+/** About what a write costs that waits, beside its bytes. */
+const WRITE_COST = 64;
+/** About the bytes of one page of replay. */
+const PAGE = 256 * 1024;
+/** Milliseconds a reader may keep others from being given a page of replay. */
+const PATIENCE = 5000;
+/** Milliseconds between looks for room. */
+const LOOK = 20;
+
+/**
+ * What all holders together have not taken, within `most` bytes. It is counted as it grows, and measured anew only when
+ * that passes the limit: what is written costs no walk over all holders.
+ */
+export class Backlog {
+  readonly #most: number;
+  readonly #endOfTurn: (call: () => void) => void;
+  readonly #lags = new Map<Holder, Lag>();
+  /** Bytes held when that was measured last, and written since to holders that lag. */
+  #held = 0;
+  #pages = 0;
+  #turn = 0;
+  #isTurning = false;
+  #counted: Uint8Array | undefined;
+  #room: Promise<void> | undefined;
+
+  constructor(most: number, endOfTurn: (call: () => void) => void) {
+    this.#most = most;
+    this.#endOfTurn = endOfTurn;
+  }
+
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Cuts the slowest while more is held than may be; true if that does not help, as all was written in this turn. */
+  isFull(): boolean {
+    return this.#held > this.#most && !this.#relieve(this.#most, (lag) => lag.turn !== this.#turn);
+  }
+
+  /** Notes what was just written to a holder that has not taken all; returns how it lags. */
+  add(holder: Holder, bytes: Uint8Array, group: object = holder): Lag {
+    let lag = this.#lags.get(holder);
+    if (lag === undefined) {
+      lag = { group, since: performance.now(), turn: this.#turn, writes: 0, excused: 0 };
+      this.#lags.set(holder, lag);
+    }
+    lag.turn = this.#turn;
+    lag.writes++;
+    // One after the other, many are given the same bytes.
+    this.#held += bytes === this.#counted ? WRITE_COST : bytes.length + WRITE_COST;
+    this.#counted = bytes;
+    if (!this.#isTurning) {
+      this.#isTurning = true;
+      this.#endOfTurn(this.#nextTurn);
+    }
+    return lag;
+  }
+
+  /** A holder has taken all, or is gone. */
+  forget(holder: Holder): void {
+    this.#lags.delete(holder);
+  }
+
+  /**
+   * Resolves once there is room for a page of replay, which counts as held until the function it gives is called. Half
+   * of all may be such pages; a holder that lags for long makes room for who waits.
+   */
+  async room(): Promise<() => void> {
+    while (this.#held + this.#pages + PAGE > this.#most / 2) {
+      const most = this.#most / 2 - this.#pages - PAGE;
+      if (this.#relieve(most, (lag) => performance.now() - lag.since > PATIENCE)) break;
+      this.#room ??= new Promise<void>((resolve) => setTimeout(resolve, LOOK)).then(() => (this.#room = undefined));
+      await this.#room;
+    }
+    this.#pages += PAGE;
+    return () => (this.#pages -= PAGE);
+  }
+
+  readonly #nextTurn = (): void => {
+    this.#isTurning = false;
+    this.#counted = undefined;
+    this.#turn++;
+    this.isFull();
+  };
+
+  /** Measures what is held; where it is more than `most`, cuts the slowest first of those that may be cut. True where it is not any more. */
+  #relieve(most: number, mayCut: (lag: Lag) => boolean): boolean {
+    const holding = [...this.#lags].map(([holder, lag]) => ({ holder, lag, pending: holder.pending, frees: 0 }));
+    holding.sort((a, b) => b.pending - a.pending);
+    const lower = new Map<object, number>();
+    this.#held = 0;
+    for (const one of holding.toReversed()) {
+      const { holder, lag, pending } = one;
+      if (pending === 0) this.#lags.delete(holder);
+      one.frees = pending - (lower.get(lag.group) ?? 0) + Math.min(lag.writes * WRITE_COST, pending);
+      lower.set(lag.group, pending);
+      this.#held += one.frees;
+    }
+    // Somewhat below, so that it need not be measured again at once.
+    const goal = this.#held > most ? most - most / 8 : most;
+    for (const { holder, lag, frees } of holding) {
+      if (this.#held <= goal) break;
+      if (!mayCut(lag)) continue;
+      this.#lags.delete(holder);
+      this.#held -= frees;
+      holder.cut();
+    }
+    return this.#held <= most;
+  }
+}
