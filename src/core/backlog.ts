@@ -24,7 +24,7 @@ const WRITE_COST = 64;
 /** About the bytes of one page of replay. */
 const PAGE = 256 * 1024;
 /** Milliseconds a reader may keep others from being given a page of replay. */
-const PATIENCE = 5000;
+const PATIENCE = 2000;
 /** Milliseconds between looks for room. */
 const LOOK = 20;
 

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Backlog, Holder } from "../core/backlog.ts";
 import { lenient, SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
 import { sseEvent, sseMessage } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
@@ -39,12 +40,12 @@ export function legacySse(scope: FastifyInstance, context: HttpContext, sessions
 async function open(
   request: FastifyRequest,
   reply: FastifyReply,
-  { connections, limits, heartbeat, principal }: HttpContext,
+  { hub, connections, limits, heartbeat, principal }: HttpContext,
   sse: SseSessions,
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
   const leave = connections.enter("mcp");
-  const stream = new SessionStream(socket, limits.pending);
+  const stream = new SessionStream(socket, limits.pending, hub.backlog);
   let session: Awaited<ReturnType<SseSessions["begin"]>>;
   try {
     session = await sse.begin(principal(), stream);
@@ -55,6 +56,7 @@ async function open(
   const heart = setInterval(() => stream.comment(), heartbeat * 1000).unref();
   const over = (): void => {
     clearInterval(heart);
+    hub.backlog.forget(stream);
     leave();
     session.end();
   };
@@ -71,14 +73,24 @@ async function open(
 }
 
 /** What a session says, as events on a connection that it has to itself. */
-class SessionStream implements MessageStream {
+class SessionStream implements MessageStream, Holder {
   readonly #socket: Socket;
   readonly #untaken: Untaken;
+  readonly #backlog: Backlog;
   #stream: EventStream | undefined;
 
-  constructor(socket: Socket, most: number) {
+  constructor(socket: Socket, most: number, backlog: Backlog) {
     this.#socket = socket;
+    this.#backlog = backlog;
     this.#untaken = new Untaken(most);
+  }
+
+  get pending(): number {
+    return this.#socket.writableLength;
+  }
+
+  cut(): void {
+    this.#socket.destroy();
   }
 
   begin(stream: EventStream): void {
@@ -99,9 +111,10 @@ class SessionStream implements MessageStream {
   }
 
   #send(text: string): void {
-    if (!this.#socket.writable) return;
+    if (!this.#socket.writable || this.#stream === undefined) return;
     // Nobody can come back for the rest of what this transport says.
-    if (this.#untaken.judge(this.#socket.writableLength) === "little") this.#stream?.write(text);
-    else this.#socket.destroy();
+    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    const bytes = this.#stream.framed(text);
+    if (!this.#socket.write(bytes)) this.#backlog.add(this, bytes);
   }
 }

@@ -1,6 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Backlog, Holder } from "../core/backlog.ts";
 import type { Answer } from "../mcp/index.ts";
+import { escapeLineBreaks } from "../wire/line-breaks.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { dropBody } from "./stream.ts";
@@ -22,7 +24,7 @@ export function webRequest({ method, headers }: FastifyRequest): Request {
 export async function sendAnswer(
   reply: FastifyReply,
   answer: Answer,
-  { limits, heartbeat }: HttpContext,
+  { hub, limits, heartbeat }: HttpContext,
 ): Promise<FastifyReply> {
   const { body, status, headers } = answer.response;
   // Not what the framework says better.
@@ -61,14 +63,27 @@ export async function sendAnswer(
   raw.writeHead(status, reply.getHeaders() as Record<string, string>);
   raw.flushHeaders();
   if (answer.opening !== undefined && answer.opening !== "") raw.write(answer.opening);
-  await pump(reader as Reader, raw, limits.pending, answer.requests ?? 0);
+  await pump(reader as Reader, raw, limits.pending, answer.requests ?? 0, hub.backlog);
   return reply;
 }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 /** `requests` are answered on the stream, at whatever length: what they asked for does not count as left untaken. */
-async function pump(reader: Reader, raw: ServerResponse, most: number, requests: number): Promise<void> {
+async function pump(
+  reader: Reader,
+  raw: ServerResponse,
+  most: number,
+  requests: number,
+  backlog: Backlog,
+): Promise<void> {
+  const holder: Holder = {
+    get pending() {
+      return raw.writableLength;
+    },
+    cut: () => raw.destroy(),
+  };
+  raw.once("close", () => backlog.forget(holder));
   const untaken = new Untaken(most);
   const asked = new Largest(requests);
   try {
@@ -78,8 +93,9 @@ async function pump(reader: Reader, raw: ServerResponse, most: number, requests:
       if (raw.destroyed) return;
       // The client takes what there is, and comes back for the rest; a large answer would not be kept for it.
       if (judgement === "flood" && requests === 0) break;
-      raw.write(read.value);
-      asked.add(read.value.length);
+      const bytes = oneLineBytes(read.value);
+      if (!raw.write(bytes)) backlog.add(holder, bytes);
+      asked.add(bytes.length);
     }
     raw.end();
     await reader.cancel();
@@ -87,6 +103,16 @@ async function pump(reader: Reader, raw: ServerResponse, most: number, requests:
     raw.destroy();
   }
 }
+
+/** A whole event of the SDK's, whose data is JSON, as one that no reader of lines takes for several. */
+function oneLineBytes(event: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(event.buffer, event.byteOffset, event.length);
+  return BREAKS.some((character) => bytes.includes(character))
+    ? Buffer.from(escapeLineBreaks(bytes.toString()))
+    : bytes;
+}
+
+const BREAKS = ["\u0085", "\u2028", "\u2029"];
 
 /** The largest messages of a stream, so many of them: its answers are as many, and no larger. */
 class Largest {

@@ -12,7 +12,7 @@ export async function modern(
   request: FastifyRequest,
   reply: FastifyReply,
   body: unknown,
-  { connections, limits, heartbeat, principal }: HttpContext,
+  { hub, connections, limits, heartbeat, principal }: HttpContext,
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
   using gone = callOn(request.raw.socket);
@@ -23,7 +23,7 @@ export async function modern(
       body,
       principal: principal(),
       signal: gone.signal,
-      stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending)),
+      stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending, hub.backlog)),
       takeOver: () => {
         const free = freeSocket(request, reply);
         free.once("close", connections.enter("mcp"));

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Backlog, Holder } from "../core/backlog.ts";
 import type { Outlet } from "../mcp/index.ts";
 import { sseMessage } from "../wire/sse.ts";
 import { socketDrained } from "./sse-sink.ts";
@@ -15,20 +16,25 @@ export interface EndedOutlet extends Outlet {
 }
 
 /** The answer to one request as a stream of events: the connection lives on after it. */
-export class AnswerOutlet implements EndedOutlet {
+export class AnswerOutlet implements EndedOutlet, Holder {
   readonly #response: ServerResponse;
   readonly #heart: ReturnType<typeof setInterval>;
   readonly #untaken: Untaken;
+  readonly #backlog: Backlog;
 
   /** `heartbeat` in milliseconds; `most` bytes may wait for a client that does not read what it asked for. */
-  constructor(reply: FastifyReply, heartbeat: number, most: number) {
+  constructor(reply: FastifyReply, heartbeat: number, most: number, backlog: Backlog) {
+    this.#backlog = backlog;
     this.#response = reply.raw;
     this.#untaken = new Untaken(most);
     reply.hijack();
     const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>;
     this.#response.writeHead(200, headers);
     this.#heart = setInterval(() => this.keepAlive(), heartbeat).unref();
-    this.#response.once("close", () => clearInterval(this.#heart));
+    this.#response.once("close", () => {
+      clearInterval(this.#heart);
+      backlog.forget(this);
+    });
   }
 
   get pending(): number {
@@ -41,9 +47,9 @@ export class AnswerOutlet implements EndedOutlet {
 
   write(message: string): void {
     if (this.#response.destroyed) return;
-    if (this.#untaken.judge(this.pending) === "little") {
-      this.#response.write(sseMessage(message));
-    } else this.cut();
+    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    const bytes = Buffer.from(sseMessage(message));
+    if (!this.#response.write(bytes)) this.#backlog.add(this, bytes);
   }
 
   keepAlive(): void {

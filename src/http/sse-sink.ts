@@ -20,7 +20,7 @@ export class SseSink implements Sink {
   }
 
   get pending(): number {
-    return this.#socket.writableLength;
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength;
   }
 
   write(bytes: Uint8Array): boolean {

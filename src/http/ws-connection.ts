@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import { channelToPublish, type ChannelPattern } from "../core/channel.ts";
+import type { Holder } from "../core/backlog.ts";
 import { HubError } from "../core/errors.ts";
 import { draft } from "../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
@@ -9,6 +10,7 @@ import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
 import { checkedChannels } from "./requested.ts";
+import { Untaken } from "./untaken.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
 import { WsSink } from "./ws-sink.ts";
 
@@ -17,7 +19,7 @@ const MAX_AT_WORK = 64;
 const MAX_NOT_JSON = 3;
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
-export class WsConnection {
+export class WsConnection implements Holder {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #context: HttpContext;
@@ -25,6 +27,7 @@ export class WsConnection {
   readonly #report: (error: unknown) => void;
   readonly #subscription: Subscription;
   readonly #gone = new AbortController();
+  readonly #untaken: Untaken;
   #atWork = 0;
   #notJson = 0;
 
@@ -39,6 +42,7 @@ export class WsConnection {
     this.#report = report;
     this.#socket = socket;
     this.#context = context;
+    this.#untaken = new Untaken(context.limits.pending);
     const { hub, version, heartbeat } = context;
     this.#send({
       type: "welcome",
@@ -52,10 +56,19 @@ export class WsConnection {
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
     ws.on("close", () => {
       this.#gone.abort();
+      hub.backlog.forget(this);
       hub.unsubscribe(this.#subscription);
     });
     // What is wrong with its frames `ws` tells the client by the close code; nobody else needs to know.
     ws.on("error", () => {});
+  }
+
+  get pending(): number {
+    return this.#socket.writableLength;
+  }
+
+  cut(): void {
+    this.#ws.terminate();
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -144,7 +157,9 @@ export class WsConnection {
   /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */
   #send(frame: object): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    this.#ws.send(JSON.stringify(frame));
-    if (this.#socket.writableLength > this.#context.limits.pending) this.#ws.terminate();
+    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    const bytes = Buffer.from(JSON.stringify(frame));
+    this.#ws.send(bytes, { binary: false });
+    if (this.#socket.writableNeedDrain) this.#context.hub.backlog.add(this, bytes);
   }
 }

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { escapeLineBreaks } from "../../wire/line-breaks.ts";
 
 /** What is written to the client: one message in each line, no more than it takes. */
 export class Output {
@@ -13,7 +14,7 @@ export class Output {
   async write(text: string, signal?: AbortSignal): Promise<void> {
     while (this.#full !== undefined) await this.#full;
     if (signal?.aborted || !this.#stream.writable) return;
-    if (!this.#stream.write(`${text}\n`)) this.#full = this.#drained();
+    if (!this.#stream.write(`${escapeLineBreaks(text)}\n`)) this.#full = this.#drained();
   }
 
   /** Resolves when all that was written is taken; false where that takes longer than so many milliseconds. */
