@@ -44,7 +44,7 @@ describe("an EventSource in a browser", async () => {
       await server.publish("default", "while they were away");
       const sources = async (): Promise<readonly Source[]> => {
         const read = "sources.map(({ readyState, got }) => ({ readyState, got }))";
-        return (await Promise.all(pages.map((page) => page.evaluate(read) as Promise<readonly Source[]>))).flat();
+        return (await Promise.all(pages.map((page) => page.evaluate<readonly Source[]>(read)))).flat();
       };
       await until("all are back", async () => {
         const all = await sources();
