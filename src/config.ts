@@ -18,6 +18,7 @@ export interface Config {
   readonly retentionAge: number;
   readonly retentionMessages: number;
   readonly retentionBytes: number;
+  readonly maxChannels: number;
   readonly maxConnections: number;
   readonly maxMessageBytes: number;
   readonly maxBodyBytes: number;
@@ -75,6 +76,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   retentionAge: whole(1, 3650 * DAY, 7 * DAY, "seconds that messages are kept"),
   retentionMessages: whole(1, 1e9, 1_000_000, "messages that are kept"),
   retentionBytes: whole(64 * KB, 1e12, 1024 * MB, "bytes of messages that are kept"),
+  maxChannels: whole(1, 1e7, 100_000, "channels the log knows; one without messages makes room for another"),
   maxConnections: whole(1, 1e6, 10_000, "readers at once: SSE, WebSocket, streams of MCP and calls that wait"),
   maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),

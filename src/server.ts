@@ -67,8 +67,13 @@ export async function createServer(
   stream: LogStream = process.stdout,
 ): Promise<Server> {
   if (config.logFile !== "") checkLogFile(config.logFile);
-  const { retentionAge, retentionMessages, retentionBytes, maxPendingBytes } = config;
-  const retention = { age: retentionAge * 1000, messages: retentionMessages, bytes: retentionBytes };
+  const { retentionAge, retentionMessages, retentionBytes, maxChannels, maxPendingBytes } = config;
+  const retention = {
+    age: retentionAge * 1000,
+    messages: retentionMessages,
+    bytes: retentionBytes,
+    channels: maxChannels,
+  };
   const log = await openLog({ data: config.data, durability: config.durability, retention });
   const found = log.size();
   const latency = new LogLatency();

@@ -87,6 +87,7 @@ describe("the public surface", () => {
       "RETENTION_AGE",
       "RETENTION_MESSAGES",
       "RETENTION_BYTES",
+      "MAX_CHANNELS",
       "MAX_CONNECTIONS",
       "MAX_MESSAGE_BYTES",
       "MAX_BODY_BYTES",

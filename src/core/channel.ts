@@ -72,6 +72,33 @@ export function covers(outer: ChannelPattern, inner: ChannelPattern): boolean {
   return outer === EVERYTHING ? !isServerChannel(inner) : inner.startsWith(outer.slice(0, -1));
 }
 
+/** These patterns without those that another of them covers, in byte order: a channel is named by one of them at most. */
+export function uncovered(patterns: Iterable<ChannelPattern>): readonly ChannelPattern[] {
+  const kept: ChannelPattern[] = [];
+  // A * comes before all that a name may hold, so a prefix stands right before what it covers.
+  for (const pattern of [...patterns].sort()) {
+    const [first] = kept;
+    const last = kept.at(-1);
+    if (first !== undefined && covers(first, pattern)) continue;
+    if (last === undefined || !covers(last, pattern)) kept.push(pattern);
+  }
+  return kept;
+}
+
+/** Whether one of these patterns covers a channel; they are what `uncovered` makes of them. */
+export function isCovered(patterns: readonly ChannelPattern[], channel: ChannelName): boolean {
+  const [first] = patterns;
+  if (first !== undefined && covers(first, channel)) return true;
+  let low = 0;
+  for (let high = patterns.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    if ((patterns[middle] as string) <= channel) low = middle + 1;
+    else high = middle;
+  }
+  const nearest = patterns[low - 1];
+  return nearest !== undefined && covers(nearest, channel);
+}
+
 /** The patterns that could cover this channel: itself, each prefix of its words, and `*`. */
 export function patternsOver(channel: ChannelName): ChannelPattern[] {
   const patterns: ChannelPattern[] = isServerChannel(channel) ? [channel] : [channel, EVERYTHING];

@@ -53,8 +53,27 @@ export interface RecentHistory {
 
 const MAX_ECHO = 64;
 
-/** Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. */
-export async function readHistory(log: Log, head: number, query: HistoryQuery): Promise<History> {
+/** Pages being read, by what was asked. */
+const underWay = new WeakMap<Log, Map<string, Promise<History>>>();
+
+/**
+ * Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. Whoever asks
+ * for a page that is being read gets that one.
+ */
+export function readHistory(log: Log, head: number, query: HistoryQuery): Promise<History> {
+  let reads = underWay.get(log);
+  if (reads === undefined) underWay.set(log, (reads = new Map<string, Promise<History>>()));
+  // With `head`, since one that asks after a message was delivered must be given it.
+  const key = JSON.stringify([head, query.after, query.limit, query.channels]);
+  let read = reads.get(key);
+  if (read === undefined) {
+    read = readPage(log, head, query).finally(() => reads.delete(key));
+    reads.set(key, read);
+  }
+  return read;
+}
+
+async function readPage(log: Log, head: number, query: HistoryQuery): Promise<History> {
   const { after = EARLIEST, channels, limit } = query;
   const start = startOf(after, log);
   const from = start ?? head;

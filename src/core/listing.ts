@@ -1,4 +1,4 @@
-import { covers, type ChannelName } from "./channel.ts";
+import type { ChannelName } from "./channel.ts";
 import type { ChannelQuery, ChannelState, Log } from "./log.ts";
 import type { Routes } from "./routes.ts";
 
@@ -10,13 +10,15 @@ export interface ChannelListing extends ChannelState {
 
 /** Channels that hold or held messages, and those that live readers name, in byte order. */
 export function listChannels(log: Log, routes: Routes, query: ChannelQuery): readonly ChannelListing[] {
-  const states = new Map<string, ChannelState>();
+  const states = new Map<ChannelName, ChannelState>();
   for (const state of log.channels(query)) states.set(state.channel, state);
-  for (const asked of routes.patterns()) {
-    if (asked.endsWith("*") || states.has(asked) || !covers(query.pattern, asked) || asked <= (query.after ?? ""))
-      continue;
-    states.set(asked, { channel: asked as ChannelName, kept: 0, last: 0, time: 0 });
+  let added = 0;
+  for (const channel of routes.channels(query.pattern, query.after)) {
+    if (added === query.limit) break;
+    added++;
+    if (!states.has(channel)) states.set(channel, { channel, kept: 0, last: 0, time: 0 });
   }
   const sorted = [...states.values()].sort((a, b) => (a.channel < b.channel ? -1 : 1));
-  return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: routes.readers(state.channel) }));
+  const readers = routes.counted();
+  return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: readers(state.channel) }));
 }

@@ -90,6 +90,8 @@ export interface LogSize {
   /** Bytes of payload, event, sender and channel names, without what the store adds. */
   readonly bytes: number;
   readonly channels: number;
+  /** A number that has grown when a channel has come, even if it took the place of another. */
+  readonly came: number;
 }
 
 /** How long messages are kept: whichever is reached first drops the oldest. */
@@ -98,4 +100,6 @@ export interface Retention {
   readonly age: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Channels at most: one that holds no message any more makes room for another, the one used longest ago first. */
+  readonly channels: number;
 }

@@ -1,11 +1,13 @@
 import { Audience, type Member } from "./audience.ts";
-import { patternsOver, type ChannelName, type ChannelPattern } from "./channel.ts";
+import { covers, patternsOver, uncovered, type ChannelName, type ChannelPattern } from "./channel.ts";
 import type { Format } from "./message.ts";
+import { NameIndex } from "./name-index.ts";
 
 /** Which audiences a channel reaches: an index by pattern, asked once for each pattern that could cover the channel. */
 export class Routes {
   readonly #byFormat = new Map<Format, Map<string, Audience>>();
-  readonly #byPattern = new Map<ChannelPattern, Set<Audience>>();
+  /** The audiences of each pattern; true under those that no other of theirs covers, so a channel leads to each once. */
+  readonly #byPattern = new NameIndex<Map<Audience, boolean>>();
 
   /** The audience of these channels in this format, made where there is none; `watches`: of those that only look on. */
   audience(patterns: Iterable<ChannelPattern>, format: Format, watches = false): Audience {
@@ -17,10 +19,11 @@ export class Routes {
     if (audience === undefined) {
       audience = new Audience(sorted, format, watches);
       byKey.set(key, audience);
+      const leading = new Set(uncovered(sorted));
       for (const pattern of sorted) {
         const audiences = this.#byPattern.get(pattern);
-        if (audiences === undefined) this.#byPattern.set(pattern, new Set([audience]));
-        else audiences.add(audience);
+        if (audiences === undefined) this.#byPattern.set(pattern, new Map([[audience, leading.has(pattern)]]));
+        else audiences.set(audience, leading.has(pattern));
       }
     }
     return audience;
@@ -38,29 +41,45 @@ export class Routes {
     }
   }
 
-  /** Calls back for each audience of a channel; one that several of its patterns bring may come more than once. */
+  /** Calls back for each audience of a channel. */
   each(channel: ChannelName, call: (audience: Audience) => void): void {
     for (const pattern of patternsOver(channel)) {
       const audiences = this.#byPattern.get(pattern);
-      if (audiences !== undefined) for (const audience of audiences) call(audience);
+      if (audiences !== undefined) for (const [audience, leads] of audiences) if (leads) call(audience);
     }
   }
 
-  /** Live readers of a channel, but those that are only told that something came; and, without `all`, that only look on. */
+  /** Live readers of a channel, without those that are only told that something came and, unless `all`, those that only look on. */
   readers(channel: ChannelName, all = false): number {
-    const audiences = new Set<Audience>();
-    this.each(channel, (audience) => audiences.add(audience));
-    let readers = 0;
-    for (const audience of audiences) readers += all && !audience.isSilent ? audience.size : audience.receivers;
-    return readers;
+    return this.counted(all)(channel);
   }
 
-  /** The channels and patterns that live readers have asked for. */
-  *patterns(): Iterable<ChannelPattern> {
-    for (const [pattern, audiences] of this.#byPattern) {
-      for (const { receivers } of audiences) {
+  /** Counts live readers of many channels: those of a pattern once, however many channels it covers. */
+  counted(all = false): (channel: ChannelName) => number {
+    const counts = new Map<ChannelPattern, number>();
+    const count = (pattern: ChannelPattern): number => {
+      const known = counts.get(pattern);
+      if (known !== undefined) return known;
+      let readers = 0;
+      for (const [audience, leads] of this.#byPattern.get(pattern) ?? []) {
+        if (leads) readers += all && !audience.isSilent ? audience.size : audience.receivers;
+      }
+      counts.set(pattern, readers);
+      return readers;
+    };
+    return (channel) => patternsOver(channel).reduce((sum, pattern) => sum + count(pattern), 0);
+  }
+
+  /** The channels that live readers have asked for by name, of those a pattern covers and after `after`, in order. */
+  *channels(pattern: ChannelPattern, after?: string): Iterable<ChannelName> {
+    const isPrefix = pattern.endsWith("*");
+    for (const [name, audiences] of this.#byPattern.entries(isPrefix ? pattern.slice(0, -1) : pattern, after)) {
+      const asked = name as ChannelPattern;
+      if (!isPrefix && asked !== pattern) return;
+      if (asked.endsWith("*") || !covers(pattern, asked)) continue;
+      for (const { receivers } of audiences.keys()) {
         if (receivers === 0) continue;
-        yield pattern;
+        yield asked as ChannelName;
         break;
       }
     }

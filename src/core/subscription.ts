@@ -1,7 +1,7 @@
 import type { Audience, Member } from "./audience.ts";
 import type { Backlog, Lag } from "./backlog.ts";
 import { BEGINNING, cursorText } from "./cursor.ts";
-import { covers, type ChannelPattern } from "./channel.ts";
+import { covers, uncovered, type ChannelPattern } from "./channel.ts";
 import type { Message } from "./message.ts";
 import type { Sink } from "./sink.ts";
 
@@ -121,7 +121,7 @@ export class Subscription implements Member {
       if (since <= this.position) channels.push(pattern);
       else until = Math.min(until, since);
     }
-    return { after: this.position, channels, until };
+    return { after: this.position, channels: uncovered(channels), until };
   }
 
   /** Moves on over a page, up to `end`; returns what of it was asked for: each channel counts from where it was asked from. */

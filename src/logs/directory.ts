@@ -1,6 +1,7 @@
-import { covers, EVERYTHING, type ChannelName, type ChannelPattern } from "../core/channel.ts";
+import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { ChannelQuery, ChannelState } from "../core/log.ts";
+import { NameIndex } from "../core/name-index.ts";
 
 /** What a log remembers of one channel. */
 export interface ChannelEntry extends ChannelState {
@@ -12,23 +13,19 @@ export interface ChannelEntry extends ChannelState {
   readonly dropped: number;
 }
 
-const MAX_CHANNELS = 100_000;
-
-/** Room that is made before it is needed, for the channels one turn may add. */
-const SLACK = 1024;
-
-/** The channels of a log, found by name, by number and by pattern. Names are kept sorted, so a prefix is a range. */
+/** The channels of a log, found by name, by number and by pattern. */
 export class ChannelDirectory {
-  readonly #byName = new Map<string, ChannelEntry>();
+  readonly #byName = new NameIndex<ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
-  readonly #names: ChannelName[] = [];
+  /** Those that hold no message any more, the one last published to longest ago first. */
+  readonly #empty = new Set<ChannelName>();
   readonly #limit: number;
   #lastId = 0;
   /** The highest offset dropped from a channel that is forgotten here: it may have been any. */
   #floor: number;
   #dropped: number;
 
-  constructor(floor = 0, limit: number = MAX_CHANNELS) {
+  constructor(floor: number = 0, limit: number = Infinity) {
     this.#floor = floor;
     this.#dropped = floor;
     this.#limit = limit;
@@ -36,6 +33,11 @@ export class ChannelDirectory {
 
   get size(): number {
     return this.#byName.size;
+  }
+
+  /** The highest number that a channel has had. */
+  get lastId(): number {
+    return this.#lastId;
   }
 
   get floor(): number {
@@ -50,91 +52,91 @@ export class ChannelDirectory {
     return this.#byId.get(id);
   }
 
-  /** An entry for a channel that is not here yet; `put` makes it known. `OVERLOADED` where there are too many. */
-  fresh(channel: ChannelName, added = 0): ChannelEntry | HubError {
-    if (this.#byName.size + added >= this.#limit) {
-      return new HubError(
-        "OVERLOADED",
-        `The log keeps messages of ${this.#limit} channels, its limit; use one of those`,
-      );
-    }
-    return { id: this.#lastId + 1 + added, channel, kept: 0, bytes: 0, last: 0, time: 0, dropped: 0 };
+  /** Why there can be no further channel, when so many are about to come and none is to go. */
+  full(added = 0): HubError | undefined {
+    if (this.size + added < this.#limit) return undefined;
+    return new HubError(
+      "OVERLOADED",
+      `${this.#limit} channels hold messages, as many as MAX_CHANNELS allows; publish to one of them, or raise MAX_CHANNELS`,
+    );
+  }
+
+  /** An entry for a channel that is not here, the `number`th of those to come; `put` makes it known. */
+  fresh(channel: ChannelName, number = 1, floor: number = this.#floor): ChannelEntry {
+    // It may have been here before, and been forgotten.
+    return { id: this.#lastId + number, channel, kept: 0, bytes: 0, last: 0, time: 0, dropped: floor };
   }
 
   put(entry: ChannelEntry): void {
-    if (!this.#byName.has(entry.channel)) this.#names.splice(this.#rank(entry.channel), 0, entry.channel);
-    this.#byName.set(entry.channel, entry);
+    // What it held was dropped, so nothing is to be found in it.
+    this.#byName.set(entry.channel, entry, entry.kept === 0 ? 0 : entry.last, entry.dropped);
     this.#byId.set(entry.id, entry);
+    if (entry.kept === 0) this.#empty.add(entry.channel);
+    else this.#empty.delete(entry.channel);
     this.#lastId = Math.max(this.#lastId, entry.id);
     this.#dropped = Math.max(this.#dropped, entry.dropped);
   }
 
-  /** Channels that hold no message any more, where room will be needed soon. */
-  forgettable(): readonly ChannelEntry[] {
-    if (this.#byName.size < this.#limit - Math.min(SLACK, this.#limit >> 3)) return [];
-    return [...this.#byName.values()].filter((entry) => entry.kept === 0);
+  /** The channels that hold no message any more, in the order in which they are to make room. */
+  *empty(): IterableIterator<ChannelEntry> {
+    for (const channel of this.#empty) yield this.#byName.get(channel) as ChannelEntry;
   }
 
-  /** Forgets channels; what was dropped from them counts for every channel from now on. */
-  forget(entries: readonly ChannelEntry[]): void {
-    for (const entry of entries) {
-      this.#byName.delete(entry.channel);
-      this.#byId.delete(entry.id);
-      this.#names.splice(this.#rank(entry.channel), 1);
-      this.#floor = Math.max(this.#floor, entry.dropped);
-    }
+  /** Forgets a channel; what was dropped from it counts for every channel that is not here. */
+  forget({ channel, id, dropped }: ChannelEntry): void {
+    this.#byName.delete(channel);
+    this.#byId.delete(id);
+    this.#empty.delete(channel);
+    this.#floor = Math.max(this.#floor, dropped);
   }
 
   /** The last offset dropped from any channel of these patterns. */
   dropped(patterns: readonly ChannelPattern[]): number {
     if (patterns.includes(EVERYTHING)) return this.#dropped;
-    let dropped = this.#floor;
-    for (const pattern of patterns)
-      for (const entry of this.#range(pattern)) dropped = Math.max(dropped, entry.dropped);
+    let dropped = 0;
+    for (const pattern of uncovered(patterns)) {
+      const prefix = prefixOf(pattern);
+      const own = this.#byName.get(pattern)?.dropped;
+      dropped = Math.max(dropped, own ?? this.#floor, prefix === undefined ? 0 : this.#byName.dropped(prefix));
+    }
     return dropped;
   }
 
-  /** The channels of these patterns that have messages behind `after`, each once. */
-  behind(patterns: readonly ChannelPattern[], after: number): readonly ChannelEntry[] {
-    const found = new Set<ChannelEntry>();
-    for (const pattern of patterns) {
-      for (const entry of this.#range(pattern)) if (entry.kept > 0 && entry.last > after) found.add(entry);
+  /** The channels of these patterns that have messages after an offset, each once; at most so many. */
+  behind(patterns: readonly ChannelPattern[], after: number, most: number = Infinity): readonly ChannelEntry[] {
+    const found: ChannelEntry[] = [];
+    for (const pattern of uncovered(patterns)) {
+      for (const entry of this.#range(pattern, undefined, Math.max(after, 0))) {
+        if (found.length >= most) return found;
+        found.push(entry);
+      }
     }
-    return [...found];
+    return found;
   }
 
   list({ pattern, limit, after }: ChannelQuery): readonly ChannelState[] {
     const listed: ChannelState[] = [];
-    for (const entry of this.#range(pattern, after)) {
+    for (const { channel, kept, last, time } of this.#range(pattern, after)) {
       if (listed.length === limit) break;
-      listed.push({ channel: entry.channel, kept: entry.kept, last: entry.last, time: entry.time });
+      listed.push({ channel, kept, last, time });
     }
     return listed;
   }
 
-  *#range(pattern: ChannelPattern, after?: string): Iterable<ChannelEntry> {
-    if (!pattern.endsWith("*")) {
-      const entry = this.#byName.get(pattern);
-      if (entry !== undefined && (after === undefined || entry.channel > after)) yield entry;
+  /** The channels of a pattern, after a name; with `above`, those that hold messages after that offset. */
+  *#range(pattern: ChannelPattern, after?: string, above?: number): Iterable<ChannelEntry> {
+    const prefix = prefixOf(pattern);
+    if (prefix !== undefined) {
+      yield* this.#byName.range(prefix, after, above);
       return;
     }
-    const prefix = pattern.slice(0, -1);
-    let index = this.#rank(after !== undefined && after >= prefix ? `${after}\0` : prefix);
-    for (; index < this.#names.length; index++) {
-      const name = this.#names[index] as ChannelName;
-      if (!covers(pattern, name)) return;
-      yield this.#byName.get(name) as ChannelEntry;
-    }
+    const entry = this.#byName.get(pattern);
+    if (entry === undefined || (after !== undefined && entry.channel <= after)) return;
+    if (above === undefined || (entry.kept > 0 && entry.last > above)) yield entry;
   }
+}
 
-  /** Where a name stands, or would stand, among the sorted ones. */
-  #rank(name: string): number {
-    let low = 0;
-    for (let high = this.#names.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      if ((this.#names[middle] as string) < name) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
+/** What the channels of a pattern begin with; undefined for one that names a single channel. */
+function prefixOf(pattern: ChannelPattern): string | undefined {
+  return pattern.endsWith("*") ? pattern.slice(0, -1) : undefined;
 }

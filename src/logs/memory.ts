@@ -1,4 +1,5 @@
-import { EVERYTHING, type ChannelName, type ChannelPattern } from "../core/channel.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../core/channel.ts";
 import { BEGINNING, type Cursor } from "../core/cursor.ts";
 import { HubError } from "../core/errors.ts";
 import type {
@@ -19,12 +20,16 @@ import { costOf, newEpoch } from "./record.ts";
 import { Ring } from "./ring.ts";
 import { Turn } from "./turn.ts";
 
+/** Beyond this many channels, going through all messages in slices costs less than merging theirs. */
+const MANY_CHANNELS = 64;
+const SLICE = 2000;
+
 /** Keeps messages in this process and nowhere else: for tests and throw-away servers. */
 export class MemoryLog implements Log {
   readonly epoch: string = newEpoch();
   readonly #retention: Retention;
   readonly #now: () => number;
-  readonly #directory = new ChannelDirectory();
+  readonly #directory: ChannelDirectory;
   readonly #all = new Ring();
   readonly #byChannel = new Map<ChannelName, Ring>();
   readonly #byKey = new Map<string, Message>();
@@ -37,6 +42,7 @@ export class MemoryLog implements Log {
 
   constructor(retention: Retention, now: () => number = Date.now) {
     this.#retention = retention;
+    this.#directory = new ChannelDirectory(0, retention.channels);
     this.#now = now;
     this.#expiry = setInterval(() => this.#expire(), 1000).unref();
   }
@@ -48,17 +54,19 @@ export class MemoryLog implements Log {
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
     // Readers that replay take turns with everything else.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
     const dropped = this.#directory.dropped(channels);
-    const pages = this.#rings(channels, after).map((ring) => ring.after(after, limit));
-    const { messages, more } = endOfPage(merged(pages, limit));
+    const { found, end } = this.#look(channels, after, limit);
+    const { messages, more } = endOfPage(found, limit);
     const cut = more || messages.length === limit;
-    return { messages, end: cut ? (messages.at(-1)?.offset ?? this.#head) : this.#head, dropped };
+    return { messages, end: cut ? (messages.at(-1)?.offset ?? end) : end, dropped };
   }
 
   async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    const found = this.#rings(channels, BEGINNING).flatMap((ring) => ring.before(before, limit + 1));
+    await turn();
+    const rings = this.#rings(channels, BEGINNING);
+    if (rings === undefined) return recentPage(await this.#lookBack(channels, before, limit + 1), limit);
+    const found = rings.flatMap((ring) => ring.before(before, limit + 1));
     return recentPage(
       found.sort((a, b) => b.offset - a.offset),
       limit,
@@ -79,7 +87,12 @@ export class MemoryLog implements Log {
   }
 
   size(): LogSize {
-    return { messages: this.#all.size, bytes: this.#bytes, channels: this.#directory.size };
+    return {
+      messages: this.#all.size,
+      bytes: this.#bytes,
+      channels: this.#directory.size,
+      came: this.#directory.lastId,
+    };
   }
 
   async check(): Promise<void> {
@@ -126,14 +139,54 @@ export class MemoryLog implements Log {
   }
 
   #fresh(channel: ChannelName): ChannelEntry | HubError {
-    this.#directory.forget(this.#directory.forgettable());
-    return this.#directory.fresh(channel);
+    const { floor } = this.#directory;
+    const full = this.#directory.full();
+    if (full !== undefined) {
+      const [empty] = this.#directory.empty();
+      if (empty === undefined) return full;
+      this.#directory.forget(empty);
+    }
+    return this.#directory.fresh(channel, 1, floor);
   }
 
-  /** Rings that together hold what these patterns cover behind an offset. */
-  #rings(channels: readonly ChannelPattern[], after: number): readonly Ring[] {
+  /** Messages on these channels after an offset, in order: at least `limit` of them, or all there are up to `end`. */
+  #look(
+    channels: readonly ChannelPattern[],
+    after: number,
+    limit: number,
+  ): { readonly found: readonly Message[]; readonly end: number } {
+    const rings = this.#rings(channels, after);
+    if (rings !== undefined) {
+      const pages = rings.map((ring) => ring.after(after, limit));
+      return { found: merged(pages, limit), end: this.#head };
+    }
+    const slice = this.#all.after(after, SLICE);
+    const patterns = uncovered(channels);
+    return {
+      found: slice.filter(({ channel }) => isCovered(patterns, channel)),
+      end: slice.length < SLICE ? this.#head : (slice.at(-1)?.offset ?? this.#head),
+    };
+  }
+
+  /** The last messages on these channels in front of an offset, at most `count`, the newest first. */
+  async #lookBack(channels: readonly ChannelPattern[], before: number, count: number): Promise<readonly Message[]> {
+    const patterns = uncovered(channels);
+    const found: Message[] = [];
+    for (let from = before; found.length < count;) {
+      const slice = this.#all.before(from, SLICE);
+      found.push(...slice.filter(({ channel }) => isCovered(patterns, channel)).toReversed());
+      if (slice.length < SLICE) break;
+      from = slice[0]?.offset ?? from;
+      await turn();
+    }
+    return found.slice(0, count);
+  }
+
+  /** Rings that together hold what these patterns cover behind an offset; undefined when they are too many to merge. */
+  #rings(channels: readonly ChannelPattern[], after: number): readonly Ring[] | undefined {
     if (channels.includes(EVERYTHING)) return [this.#all];
-    return this.#directory.behind(channels, after).map((entry) => this.#ring(entry.channel));
+    const entries = this.#directory.behind(channels, after, MANY_CHANNELS + 1);
+    return entries.length > MANY_CHANNELS ? undefined : entries.map((entry) => this.#ring(entry.channel));
   }
 
   #ring(channel: ChannelName): Ring {

@@ -27,35 +27,37 @@ export class SqliteNewest {
 
   /** The last offsets of these channels in front of one, the newest first; some may have been dropped meanwhile. */
   async offsets(entries: readonly ChannelEntry[], before: number, count: number): Promise<readonly number[]> {
-    const wanted = new Set(entries.map(({ id }) => id));
     const found: number[] = [];
     let from = before;
+    let wanted: ReadonlySet<number> | undefined;
     // Only of a channel that goes on behind `before` it is not known where to begin. A row costs less than looking into
     // such a channel, so where they are many, about as many rows are looked at first: most often that is enough.
     for (let later = entries.filter(({ last }) => last >= before).length; later > STEP; later -= STEP) {
       const rows = this.#slice.all(from, STEP) as { offset: number; channel: number }[];
+      wanted ??= new Set(entries.map(({ id }) => id));
       for (const { offset, channel } of rows) if (wanted.has(channel)) found.push(offset);
       if (rows.length < STEP || found.length >= count) return found.slice(0, count);
       from = rows.at(-1)?.offset ?? from;
       await turn();
     }
-    return [...found, ...this.#merged(await this.#heads(entries, from), count - found.length)];
+    return [...found, ...this.#merged(await this.#heads(entries, from, count - found.length), count - found.length)];
   }
 
-  async #heads(entries: readonly ChannelEntry[], before: number): Promise<readonly Head[]> {
-    const heads: Head[] = [];
-    let looked = 0;
-    for (const { id, last } of entries) {
-      if (last >= before && ++looked % STEP === 0) await turn();
+  /** The newest of each channel, in order; channels beyond `count` have nothing among the newest `count` messages. */
+  async #heads(entries: readonly ChannelEntry[], before: number, count: number): Promise<Head[]> {
+    let heads: Head[] = [];
+    for (const [index, { id, last }] of entries.entries()) {
+      if (index % STEP === STEP - 1) {
+        heads = newest(heads, count);
+        await turn();
+      }
       const offset = last < before ? last : this.#before(id, before);
       if (offset !== undefined) heads.push({ id, offset });
     }
-    return heads;
+    return newest(heads, count);
   }
 
-  *#merged(heads: readonly Head[], count: number): Iterable<number> {
-    // Channels beyond the first `count` have nothing among the first `count` messages.
-    const left = heads.toSorted((a, b) => a.offset - b.offset).slice(-count);
+  *#merged(left: Head[], count: number): Iterable<number> {
     for (let taken = 0; taken < count; taken++) {
       const head = left.pop();
       if (head === undefined) return;
@@ -70,4 +72,8 @@ export class SqliteNewest {
   #before(channel: number, offset: number): number | undefined {
     return (this.#offset.get(channel, offset) as { offset: number } | undefined)?.offset;
   }
+}
+
+function newest(heads: readonly Head[], count: number): Head[] {
+  return heads.toSorted((a, b) => a.offset - b.offset).slice(-count);
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { EVERYTHING } from "../core/channel.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../core/channel.ts";
 import { BEGINNING } from "../core/cursor.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
@@ -7,6 +8,8 @@ import type { ChannelDirectory, ChannelEntry } from "./directory.ts";
 import { endOfPage, recentPage } from "./page.ts";
 import { SqliteNewest } from "./sqlite-newest.ts";
 
+/** Channels that are looked into before others have their turn. */
+const STEP = 256;
 /** Beyond this many channels, reading the whole log in slices costs less than looking into each. */
 const MANY_CHANNELS = 2000;
 const SLICE = 2000;
@@ -57,19 +60,22 @@ export class SqliteReads {
     this.#newest = new SqliteNewest(database);
   }
 
-  /** One page; `head` is the offset of the last message there is. */
-  page({ after, channels, limit }: LogQuery, head: number): LogPage {
-    const dropped = this.#directory.dropped(channels);
-    if (channels.includes(EVERYTHING)) return { ...cut(this.#run(this.#all, [], after, limit), limit, head), dropped };
-    const entries = this.#directory.behind(channels, after);
+  /** One page; `head` is the offset of the last message there is. Others go on while many channels are looked into. */
+  async page(query: LogQuery, head: number): Promise<LogPage> {
+    const page = await this.#page(query, head);
+    // Asked last: what retention took meanwhile is not in the page.
+    return { ...page, dropped: this.#directory.dropped(query.channels) };
+  }
+
+  async #page({ after, channels, limit }: LogQuery, head: number): Promise<Omit<LogPage, "dropped">> {
+    if (channels.includes(EVERYTHING)) return cut(this.#run(this.#all, [], after, limit), limit, head);
+    const entries = this.#directory.behind(channels, after, MANY_CHANNELS + 1);
     const [only] = entries;
-    if (only === undefined) return { messages: [], end: head, dropped };
-    if (entries.length === 1) {
-      return { ...cut(this.#run(this.#channel, [only.id], after, limit), limit, head), dropped };
-    }
+    if (only === undefined) return { messages: [], end: head };
+    if (entries.length === 1) return cut(this.#run(this.#channel, [only.id], after, limit), limit, head);
     const many = entries.length > MANY_CHANNELS;
-    const { offsets, end } = many ? this.#slice(entries, after, head) : this.#merge(entries, after, limit, head);
-    return { ...cut(this.#each(offsets, limit), limit, end), dropped };
+    const { offsets, end } = many ? this.#slice(channels, after, head) : await this.#merge(entries, after, limit, head);
+    return cut(this.#each(offsets, limit), limit, end);
   }
 
   /** The last page in front of an offset; where many channels are to be looked into, others go on meanwhile. */
@@ -93,11 +99,12 @@ export class SqliteReads {
   }
 
   /** Looks at some offsets of each channel; what it found is whole up to `end`. */
-  #merge(entries: readonly ChannelEntry[], after: number, limit: number, head: number): Looked {
+  async #merge(entries: readonly ChannelEntry[], after: number, limit: number, head: number): Promise<Looked> {
     const kept = entries.reduce((sum, entry) => sum + entry.kept, 0);
     let end = head;
     const offsets: number[] = [];
-    for (const entry of entries) {
+    for (const [index, entry] of entries.entries()) {
+      if (index % STEP === STEP - 1) await turn();
       // More of those with more, or one busy channel among many quiet ones would end the page after a few messages.
       const each = Math.max(8, Math.ceil((2 * limit * entry.kept) / kept));
       const found = this.#offsets.all(entry.id, after, each) as { offset: number }[];
@@ -108,11 +115,15 @@ export class SqliteReads {
   }
 
   /** Looks at some offsets of the whole log. */
-  #slice(entries: readonly ChannelEntry[], after: number, head: number): Looked {
-    const wanted = new Set(entries.map((entry) => entry.id));
+  #slice(channels: readonly ChannelPattern[], after: number, head: number): Looked {
+    const patterns = uncovered(channels);
+    const isWanted = (id: number): boolean => {
+      const entry = this.#directory.byId(id);
+      return entry !== undefined && isCovered(patterns, entry.channel);
+    };
     const rows = this.#slices.all(after, SLICE) as { offset: number; channel: number }[];
     const end = rows.length < SLICE ? head : (rows.at(-1)?.offset ?? head);
-    return { offsets: rows.filter((row) => wanted.has(row.channel)).map((row) => row.offset), end };
+    return { offsets: rows.filter((row) => isWanted(row.channel)).map((row) => row.offset), end };
   }
 
   *#each(offsets: readonly number[], limit: number): Iterable<Message> {

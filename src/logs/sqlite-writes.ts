@@ -94,7 +94,6 @@ export class SqliteWrites {
   write(drafts: readonly (Draft | undefined)[], now: number): Written {
     const work = new Work(this.#directory, this.#head);
     const outcomes: (Message | HubError | undefined)[] = [];
-    const forgotten = this.#directory.forgettable();
     this.#statements.begin.run();
     try {
       for (const draft of drafts) {
@@ -102,11 +101,12 @@ export class SqliteWrites {
         outcomes.push(draft === undefined ? undefined : this.#keep(draft, now, work));
       }
       const left = this.isBehind(now) ? this.#drop(now, work) : undefined;
+      for (const { id } of work.forgotten.values()) this.#statements.forget.run(id);
+      if (work.floor > this.#directory.floor) this.#statements.floor.run(String(work.floor));
       for (const entry of work.changed.values()) {
         const { id, channel, kept, bytes, last, time, dropped } = entry;
         this.#statements.channel.run(id, channel, kept, bytes, last, time, dropped);
       }
-      this.#forget(forgotten, work);
       this.#statements.commit.run();
       this.#oldest = left?.oldest ?? Math.min(this.#oldest, work.published.length > 0 ? now : Infinity);
     } catch (error) {
@@ -116,8 +116,8 @@ export class SqliteWrites {
     this.#head = work.head;
     this.#messages += work.messages;
     this.#bytes += work.bytes;
+    for (const entry of work.forgotten.values()) this.#directory.forget(entry);
     for (const entry of work.changed.values()) this.#directory.put(entry);
-    this.#directory.forget(forgotten.filter((entry) => !work.changed.has(entry.channel)));
     return { outcomes, published: work.published, behind: this.isBehind(now) };
   }
 
@@ -159,16 +159,6 @@ export class SqliteWrites {
     return { oldest };
   }
 
-  #forget(forgotten: readonly ChannelEntry[], work: Work): void {
-    let floor = this.#directory.floor;
-    for (const entry of forgotten) {
-      if (work.changed.has(entry.channel)) continue;
-      this.#statements.forget.run(entry.id);
-      floor = Math.max(floor, entry.dropped);
-    }
-    if (floor > this.#directory.floor) this.#statements.floor.run(String(floor));
-  }
-
   #rollback(): void {
     try {
       this.#statements.rollback.run();
@@ -181,16 +171,22 @@ export class SqliteWrites {
 /** What a transaction is about to change; thrown away when it fails. */
 class Work {
   readonly changed = new Map<ChannelName, ChannelEntry>();
+  /** Channels that hold nothing and make room. */
+  readonly forgotten = new Map<ChannelName, ChannelEntry>();
+  floor: number;
   readonly published: Message[] = [];
   messages = 0;
   bytes = 0;
   readonly #directory: ChannelDirectory;
+  readonly #empty: Iterator<ChannelEntry>;
   readonly #byKey = new Map<string, Message>();
   #head: number;
   #added = 0;
 
   constructor(directory: ChannelDirectory, head: number) {
     this.#directory = directory;
+    this.#empty = directory.empty();
+    this.floor = directory.floor;
     this.#head = head;
   }
 
@@ -207,13 +203,29 @@ class Work {
   }
 
   entry(channel: ChannelName): ChannelEntry | HubError {
-    const known = this.changed.get(channel) ?? this.#directory.find(channel);
+    const known = this.changed.get(channel) ?? this.#found(channel);
     if (known !== undefined) return known;
-    const entry = this.#directory.fresh(channel, this.#added);
-    if (entry instanceof HubError) return entry;
-    this.#added++;
+    const { floor } = this;
+    const full = this.#directory.full(this.#added - this.forgotten.size);
+    if (full !== undefined && !this.#makeRoom()) return full;
+    const entry = this.#directory.fresh(channel, ++this.#added, floor);
     this.changed.set(channel, entry);
     return entry;
+  }
+
+  #found(channel: ChannelName): ChannelEntry | undefined {
+    return this.forgotten.has(channel) ? undefined : this.#directory.find(channel);
+  }
+
+  #makeRoom(): boolean {
+    for (let next = this.#empty.next(); !next.done; next = this.#empty.next()) {
+      const { channel, dropped } = next.value;
+      if (this.changed.has(channel)) continue;
+      this.forgotten.set(channel, next.value);
+      this.floor = Math.max(this.floor, dropped);
+      return true;
+    }
+    return false;
   }
 
   byId(id: number): ChannelEntry {

@@ -68,8 +68,8 @@ export class SqliteLog implements Log {
     this.#now = options.now ?? Date.now;
     this.#sync = options.sync ?? fdatasynced;
     const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get() as { value: string } | undefined;
-    this.#directory = new ChannelDirectory(Number(floor?.value ?? 0));
-    for (const entry of database.prepare("SELECT * FROM channels").iterate()) {
+    this.#directory = new ChannelDirectory(Number(floor?.value ?? 0), options.retention.channels);
+    for (const entry of database.prepare("SELECT * FROM channels ORDER BY last").iterate()) {
       this.#directory.put(entry as unknown as ChannelEntry);
     }
     this.#reads = new SqliteReads(database, this.#directory);
@@ -118,7 +118,8 @@ export class SqliteLog implements Log {
   }
 
   size(): LogSize {
-    return { messages: this.#writes.messages, bytes: this.#writes.bytes, channels: this.#directory.size };
+    const { size: channels, lastId: came } = this.#directory;
+    return { messages: this.#writes.messages, bytes: this.#writes.bytes, channels, came };
   }
 
   async check(): Promise<void> {

@@ -60,11 +60,11 @@ async function follow(
   outlet: Outlet,
   id: string,
 ): Promise<string> {
-  let channelCount = hub.log.size().channels;
+  let channelsCame = hub.log.size().came;
   const isListNew = (): boolean => {
-    const before = channelCount;
-    channelCount = hub.log.size().channels;
-    return channelCount !== before;
+    const before = channelsCame;
+    channelsCame = hub.log.size().came;
+    return channelsCame !== before;
   };
   const news = new Map(
     granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),

@@ -49,7 +49,7 @@ export class Sessions {
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
   #channels: Subscription | undefined;
-  #channelCount = 0;
+  #channelsCame = 0;
   #isDraining = false;
 
   constructor(context: McpContext, options: SessionsOptions) {
@@ -156,14 +156,14 @@ export class Sessions {
   #followChannels(): void {
     if (this.#channels !== undefined) return;
     const { hub } = this.#context;
-    this.#channelCount = hub.log.size().channels;
+    this.#channelsCame = hub.log.size().came;
     const updates = new Updates({
       pending: 0,
       isLagging: false,
       changed: () => {
-        const { channels } = hub.log.size();
-        if (channels !== this.#channelCount) this.#tellAll("resources");
-        this.#channelCount = channels;
+        const { came } = hub.log.size();
+        if (came !== this.#channelsCame) this.#tellAll("resources");
+        this.#channelsCame = came;
       },
       keepAlive: () => {},
       drained: () => Promise.resolve(),

@@ -56,7 +56,7 @@ async function wait(
   let nextProgress = progress === undefined ? Infinity : 0;
   try {
     for (;;) {
-      bell.rung = false;
+      bell.rung = undefined;
       const history = await hub.history({ channels, after: from, limit: PAGE });
       const left = seconds - waited();
       if (history.messages.length > 0 || history.gap !== undefined || left <= 0) return history;
@@ -68,6 +68,8 @@ async function wait(
       // The log ends a page where it has looked at much without a find; others have their turn before the next one.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
+      // All who were woken by one message ask for the same page, wherever they began to wait.
+      if (!history.more && bell.rung !== undefined) from = hub.cursor(bell.rung - 1);
       // A log that closes answers no more; what was seen last says where to go on.
       if (signal.aborted || bell.closed) return history;
     }
@@ -77,11 +79,10 @@ async function wait(
 }
 
 const NOTHING = new Uint8Array();
-const SOMETHING = new Uint8Array(1);
-/** Nothing but whether there is a message that is kept. */
+/** Nothing but the offset of the first message that is kept. */
 const FOUND: Format = {
-  encode: ({ ephemeral }) => (ephemeral ? NOTHING : SOMETHING),
-  join: (parts) => parts.find((part) => part === SOMETHING) ?? NOTHING,
+  encode: ({ ephemeral, offset }) => (ephemeral ? NOTHING : new Uint8Array(Float64Array.of(offset).buffer)),
+  join: (parts) => parts.find((part) => part.length > 0) ?? NOTHING,
 };
 
 /** A sink that only says that something came that can be read. */
@@ -89,13 +90,13 @@ class Bell implements Sink {
   readonly format: Format = FOUND;
   readonly pending = 0;
   closed = false;
-  /** Whether something came since this was set to false. */
-  rung = false;
+  /** The offset of the first message that came since this was set to undefined. */
+  rung: number | undefined;
   #ring: () => void = () => {};
 
   /** Resolves once it has rung, and at the latest after so many milliseconds or with the signal. */
   next(milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (this.rung || this.closed || signal.aborted) return Promise.resolve();
+    if (this.rung !== undefined || this.closed || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -110,7 +111,7 @@ class Bell implements Sink {
 
   write(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return true;
-    this.rung = true;
+    this.rung ??= new Float64Array(bytes.slice().buffer)[0];
     this.#ring();
     return true;
   }

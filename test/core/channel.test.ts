@@ -5,10 +5,12 @@ import {
   channelName,
   channelPattern,
   covers,
+  isCovered,
   LOGS_CHANNEL,
   patternsOver,
   serverChannel,
   STATS_CHANNEL,
+  uncovered,
 } from "../../src/core/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 
@@ -171,5 +173,40 @@ describe("a server channel", () => {
     assert.equal(serverChannel("probe"), "hub.probe");
     assert.equal(refusal(() => channelName(serverChannel("probe"))).code, "INVALID_CHANNEL");
     assert.equal(refusal(() => channelPattern(serverChannel("probe"))).code, "INVALID_PATTERN");
+  });
+});
+
+describe("several patterns", () => {
+  it("need none of those that another of them covers", () => {
+    const least = (...texts: string[]): string[] => [...uncovered(texts.map(channelPattern))];
+    assert.deepEqual(least("a.b", "a.*", "a", "a", "b.c.*", "b.*", "a.*"), ["a", "a.*", "b.*"]);
+    assert.deepEqual(least("orders.eu", "hub.logs", "*", "z.*", "hub.stats"), ["*", "hub.logs", "hub.stats"]);
+    assert.deepEqual(least("a-b", "a.*", "a.b.*", "a0", "a"), ["a", "a-b", "a.*", "a0"]);
+    assert.deepEqual(least(), []);
+  });
+
+  it("cover without those what they cover with them, each channel by one of them", () => {
+    const few = fc.stringMatching(/^[a-b-]{1,2}$/);
+    const names = fc.array(few, { minLength: 1, maxLength: 4 }).map((words) => words.join("."));
+    const some = fc.array(
+      fc.oneof(
+        names,
+        names.map((text) => `${text}.*`),
+        fc.constant("hub.logs"),
+      ),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(some, fc.boolean(), fc.oneof(names, fc.constant("hub.stats")), (texts, all, text) => {
+        const patterns = [...texts, ...(all ? ["*"] : [])].map(channelPattern);
+        const channel = text === STATS_CHANNEL ? STATS_CHANNEL : channelName(text);
+        const least = uncovered(patterns);
+        assert.equal(
+          isCovered(least, channel),
+          patterns.some((each) => covers(each, channel)),
+        );
+        assert.ok(least.filter((each) => covers(each, channel)).length <= 1);
+      }),
+    );
   });
 });

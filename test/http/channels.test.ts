@@ -340,6 +340,25 @@ describe("GET /channels", () => {
     );
   });
 
+  it("are as many as MAX_CHANNELS at most, and who would add one more is told what to raise", async () => {
+    await using server = await startServer({ maxChannels: 2 });
+    await server.publish("a", 1);
+    await server.publish("b", 1);
+    const headers = { "content-type": "application/json" };
+    const refused = await server.request("/channels/c/messages", { method: "POST", headers, body: "1" });
+    assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "2"]);
+    assert.match((refused.json() as { detail: string }).detail, /raise MAX_CHANNELS$/);
+    using reader = await server.frames("?channel=");
+    await reader.next();
+    const error = await reader.ask({ type: "publish", channel: "c", data: 1 });
+    assert.deepEqual([error["code"], /MAX_CHANNELS/.test(String(error["message"]))], ["OVERLOADED", true]);
+    const listed = (await server.request("/channels")).json() as List;
+    assert.deepEqual(
+      listed.channels.map(({ channel }) => channel),
+      ["a", "b"],
+    );
+  });
+
   it("does not show the server's own channels", async () => {
     await using server = await startServer();
     await server.request("/health");

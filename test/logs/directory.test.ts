@@ -10,7 +10,6 @@ const ALL = patternsOf("*");
 function put(directory: ChannelDirectory, name: string, more: Partial<ChannelEntry> = {}): ChannelEntry {
   const channel = channelName(name);
   const entry = directory.find(channel) ?? directory.fresh(channel);
-  assert.ok(!(entry instanceof HubError));
   directory.put({ ...entry, ...more });
   return { ...entry, ...more };
 }
@@ -27,48 +26,69 @@ describe("a channel directory", () => {
     assert.equal(directory.find(channelName("d")), undefined);
   });
 
-  it("takes no more channels than its limit, and says what to do", () => {
+  it("is full with as many channels as its limit, and says which setting raises it", () => {
     const directory = new ChannelDirectory(0, 2);
     put(directory, "a", { kept: 1 });
+    assert.equal(directory.full(), undefined);
+    assert.ok(directory.full(1) instanceof HubError);
     put(directory, "b", { kept: 1 });
-    const refused = directory.fresh(channelName("c"));
-    assert.ok(refused instanceof HubError);
+    const full = directory.full();
     assert.deepEqual(
-      [refused.code, refused.message],
-      ["OVERLOADED", "The log keeps messages of 2 channels, its limit; use one of those"],
+      [full?.code, full?.message],
+      [
+        "OVERLOADED",
+        "2 channels hold messages, as many as MAX_CHANNELS allows; publish to one of them, or raise MAX_CHANNELS",
+      ],
     );
-    assert.ok(new ChannelDirectory(0, 3).fresh(channelName("c"), 3) instanceof HubError);
   });
 
-  it("can forget channels that hold nothing when room runs out; what they dropped then counts for all", () => {
-    const directory = new ChannelDirectory(0, 8);
-    for (let number = 0; number < 6; number++)
+  it("forgets channels, and what they dropped then counts for those that are not there, not for those that are", () => {
+    const directory = new ChannelDirectory();
+    for (let number = 0; number < 7; number++)
       put(directory, `c.${number}`, { kept: number % 2, last: number + 1, dropped: number });
-    assert.deepEqual(directory.forgettable(), []);
-    put(directory, "c.6", { kept: 1 });
-    const forgettable = directory.forgettable();
+    const empty = [...directory.empty()];
     assert.deepEqual(
-      forgettable.map(({ channel }) => channel),
-      ["c.0", "c.2", "c.4"],
+      empty.map(({ channel }) => channel),
+      ["c.0", "c.2", "c.4", "c.6"],
     );
     assert.equal(directory.dropped(patternsOf("other")), 0);
-    directory.forget(forgettable);
-    assert.deepEqual([directory.size, directory.floor], [4, 4]);
+    for (const entry of empty) directory.forget(entry);
+    assert.deepEqual([directory.size, directory.floor, [...directory.empty()]], [3, 6, []]);
     assert.deepEqual(
-      ["other", "c.4", "c.1", "c.5", "c.*", "*"].map((text) => directory.dropped(patternsOf(text))),
-      [4, 4, 4, 5, 5, 5],
+      ["other", "c.4", "c.1", "c.5", "c.*", "d.*", "*"].map((text) => directory.dropped(patternsOf(text))),
+      [6, 6, 1, 5, 6, 6, 6],
     );
     assert.deepEqual(
       directory.list({ pattern: ALL[0] as ChannelPattern, limit: 9 }).map(({ channel }) => channel),
-      ["c.1", "c.3", "c.5", "c.6"],
+      ["c.1", "c.3", "c.5"],
     );
-    assert.equal(put(directory, "c.4").id, 8, "a number is not used again");
+    assert.equal(put(directory, "c.4", { kept: 1 }).id, 8, "a number is not used again");
+    assert.equal(directory.dropped(patternsOf("c.4")), 6, "it may have dropped as much before");
+  });
+
+  it("makes room in the order in which channels ran empty, whether or not they were filled again since", () => {
+    const directory = new ChannelDirectory();
+    for (const name of ["a", "b", "c"]) put(directory, name, { kept: 1 });
+    for (const name of ["b", "a", "c"]) put(directory, name, { kept: 0 });
+    put(directory, "b", { kept: 1 });
+    assert.deepEqual(
+      [...directory.empty()].map(({ channel }) => channel),
+      ["a", "c"],
+    );
+    put(directory, "b", { kept: 0 });
+    assert.deepEqual(
+      [...directory.empty()].map(({ channel }) => channel),
+      ["a", "c", "b"],
+    );
   });
 
   it("begins with what was dropped from channels that a run before forgot", () => {
     const directory = new ChannelDirectory(7);
     put(directory, "a", { dropped: 3 });
-    assert.deepEqual([directory.dropped(patternsOf("a")), directory.dropped(ALL)], [7, 7]);
+    assert.deepEqual(
+      ["a", "b", "b.*", "*"].map((text) => directory.dropped(patternsOf(text))),
+      [3, 7, 7, 7],
+    );
     put(directory, "a", { dropped: 9 });
     assert.deepEqual(
       [directory.dropped(patternsOf("a")), directory.dropped(patternsOf("b")), directory.dropped(ALL)],
@@ -91,6 +111,11 @@ describe("a channel directory", () => {
     assert.deepEqual(behind(0, "a.*"), ["a.x", "a.z"]);
     assert.deepEqual(behind(3, "a.*", "a.x"), ["a.x"]);
     assert.deepEqual(behind(5, "a.*"), []);
-    assert.deepEqual(behind(0, "a", "ab", "a.z"), ["a", "ab", "a.z"]);
+    assert.deepEqual(behind(0, "a", "ab", "a.z"), ["a", "a.z", "ab"]);
+    const two = directory.behind(ALL, 0, 2);
+    assert.deepEqual(
+      two.map(({ channel }) => channel),
+      ["a", "a.x"],
+    );
   });
 });

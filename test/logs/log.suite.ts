@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { channelName, covers, type ChannelPattern } from "../../src/core/channel.ts";
 import { BEGINNING } from "../../src/core/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
-import type { Log, LogPage, RecentPage, Retention } from "../../src/core/log.ts";
+import { isMissing, type Log, type LogPage, type RecentPage, type Retention } from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
 import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
 import { until } from "../support/until.ts";
@@ -387,6 +387,90 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.deepEqual(list("b.*", 9, "a"), ["b.x 2 6 6", "b.x.y 1 5 5", "b.z 0 1 1"]);
       assert.deepEqual(list("b.*", 9, "zzz"), []);
       assert.deepEqual(list("b", 9, "b"), []);
+    });
+
+    it("reads as a filter would when a pattern covers more channels than it looks into one by one", async () => {
+      await using log = await open();
+      const kept: Message[] = [];
+      await log.follow((messages) => void kept.push(...messages));
+      const count = 2100;
+      for (let data = 0; data < count * 2; data++)
+        void log.append(draftOf(data % 7 === 0 ? "other" : `m.${(data * 31) % count}`, data));
+      await log.append(draftOf("m.1", "last"));
+      for (const channels of [patternsOf("m.*"), patternsOf("m.1", "other", "m.*")]) {
+        const wanted = kept.filter((message) => isCovered(channels, message)).map(({ offset }) => offset);
+        const read = await readAll(log, channels, 1000, 700);
+        assert.deepEqual(
+          read.map(({ offset }) => offset),
+          wanted.filter((offset) => offset > 1000),
+        );
+        const back = await readBack(log, channels, 2000, 900);
+        assert.deepEqual(
+          back.map(({ offset }) => offset),
+          wanted.filter((offset) => offset < 2000),
+        );
+      }
+    });
+
+    it("knows no more channels than it may: those that ran empty first make room, others do not", async () => {
+      await using log = await open({ messages: 2, channels: 3 });
+      const names = (): string[] =>
+        log.channels({ pattern: ALL[0] as ChannelPattern, limit: 9 }).map(({ channel }) => channel);
+      const append = async (channel: string, kept = 2): Promise<number> => {
+        const { offset } = await log.append(draftOf(channel, 1));
+        await until("retention is done", () => log.size().messages === kept);
+        return offset;
+      };
+      await append("c", 1);
+      for (const channel of ["b", "a"]) await append(channel);
+      assert.deepEqual(names(), ["a", "b", "c"]);
+      await append("d");
+      assert.deepEqual(names(), ["a", "b", "d"], "c was empty");
+      await append("a");
+      await append("c");
+      assert.deepEqual(names(), ["a", "c", "d"], "b ran empty, and then d");
+      await append("a");
+      await append("a");
+      await Promise.all([append("x"), append("y")]);
+      assert.deepEqual(names(), ["a", "x", "y"]);
+      assert.equal(log.size().channels, 3);
+      const full = (error: unknown): boolean =>
+        error instanceof HubError && error.code === "OVERLOADED" && error.message.includes("MAX_CHANNELS");
+      await append("x");
+      await append("a");
+      await append("y");
+      const crowded = await open({ channels: 1 });
+      await using _ = crowded;
+      await crowded.append(draftOf("a", 1));
+      await assert.rejects(crowded.append(draftOf("b", 1)), full);
+      await crowded.append(draftOf("a", 2));
+      assert.deepEqual(await everything(crowded), ["1", "2"]);
+    });
+
+    it("[LOG-20] tells what was dropped from a channel that made room, also when the channel is back", async () => {
+      await using log = await open({ messages: 1, channels: 2 });
+      const append = async (channel: string): Promise<number> => {
+        const { offset } = await log.append(draftOf(channel, 1));
+        await until("retention is done", () => log.size().messages === 1);
+        return offset;
+      };
+      const lost = async (after: number, ...channels: string[]): Promise<boolean> =>
+        isMissing(await log.read({ after, channels: patternsOf(...channels), limit: 9 }), after);
+      await append("old.a");
+      const start = await append("old.a");
+      assert.equal(await append("b"), 3);
+      assert.equal(await append("b"), 4);
+      // old.a holds nothing and makes room.
+      await append("c");
+      const there = log.channels({ pattern: ALL[0] as ChannelPattern, limit: 9 }).map(({ channel }) => channel);
+      assert.deepEqual(there, ["b", "c"]);
+      assert.deepEqual(
+        [await lost(1, "old.a"), await lost(1, "old.*"), await lost(1, "*"), await lost(1, "c")],
+        [true, true, true, false],
+      );
+      assert.equal(await lost(start, "old.a"), false, "it lost nothing after its last message");
+      await append("old.a");
+      assert.deepEqual([await lost(1, "old.a"), await lost(start, "old.a")], [true, false]);
     });
 
     it("counts what it keeps: after any work, sizes, channels and pages agree with what was appended", async () => {

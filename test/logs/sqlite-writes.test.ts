@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { ChannelPattern } from "../../src/core/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 import type { Draft } from "../../src/core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "../../src/logs/directory.ts";
@@ -45,6 +46,11 @@ class Small implements Disposable {
   }
 }
 
+function names({ directory }: Small): string[] {
+  const [pattern] = patternsOf("*");
+  return directory.list({ pattern: pattern as ChannelPattern, limit: 99 }).map(({ channel }) => channel);
+}
+
 describe("a turn that is written into SQLite", () => {
   it("leaves out, as overloaded, only what would need one channel too many", () => {
     using folder = new TemporaryFolder();
@@ -59,42 +65,45 @@ describe("a turn that is written into SQLite", () => {
     assert.deepEqual(again.write("d", "a"), ["OVERLOADED", 6 + 2 ** 24 + 1]);
   });
 
-  it("forgets channels that hold nothing where room runs out, and remembers what was dropped", () => {
+  it("forgets channels that hold nothing when room runs out, and remembers what was dropped", async () => {
     using folder = new TemporaryFolder();
     const retention = { ...FOREVER, messages: 2 };
     {
       using small = new Small(folder.file(), 8, retention);
-      for (let number = 0; number < 7; number++) small.write(`c.${number}`);
-      small.write("c.6");
-      assert.ok(small.directory.size < 7, `${small.directory.size} channels`);
-      assert.deepEqual(small.write("new.1", "new.2"), [9, 10]);
-      assert.ok(small.directory.dropped(patternsOf("c.0")) > 0);
+      for (let number = 0; number < 8; number++) small.write(`c.${number}`);
+      assert.equal(small.directory.size, 8);
+      assert.deepEqual(small.write("new.1", "c.0", "new.2"), [9, 10, 11]);
+      assert.deepEqual(names(small), ["c.0", "c.3", "c.4", "c.5", "c.6", "c.7", "new.1", "new.2"]);
+      assert.equal(small.directory.dropped(patternsOf("c.0")), 1);
+      assert.equal(small.directory.dropped(patternsOf("c.1")), 3);
     }
     using again = new Small(folder.file(), 8, retention);
-    const { dropped, messages } = again.reads.page(
-      { after: 0, channels: patternsOf("c.0"), limit: 9 },
+    const { dropped, messages } = await again.reads.page(
+      { after: 0, channels: patternsOf("c.1"), limit: 9 },
       again.writes.head,
     );
     assert.deepEqual([dropped > 0, messages], [true, []]);
     assert.ok(again.writes.head > 10);
+    assert.equal(again.directory.size, 8);
   });
 
-  it("never gives an offset out again, even when all its channels are forgotten", () => {
+  it("never gives an offset out again, even when the channels before are forgotten", () => {
     using folder = new TemporaryFolder();
     const retention = { ...FOREVER, messages: 0 };
     {
-      using small = new Small(folder.file(), 4, retention);
-      for (const channel of ["a", "b", "c", "d"]) small.write(channel);
-      small.writes.write([undefined], 0);
-      small.writes.write([undefined], 0);
-      assert.deepEqual([small.directory.size, small.writes.head], [0, 4]);
+      using small = new Small(folder.file(), 1, retention);
+      for (const channel of ["a", "b", "c", "d"]) {
+        small.write(channel);
+        small.writes.write([undefined], 0);
+      }
+      assert.deepEqual([names(small), small.writes.messages, small.writes.head], [["d"], 0, 4]);
       small.end();
     }
-    using again = new Small(folder.file(), 4, retention);
-    assert.deepEqual(again.write("a"), [5]);
+    using again = new Small(folder.file(), 1, retention);
+    assert.deepEqual([again.write("a"), names(again)], [[5], ["a"]]);
   });
 
-  it("is undone as a whole where something in it fails, and the next one is not hindered", () => {
+  it("is undone as a whole where something in it fails, and the next one is not hindered", async () => {
     using folder = new TemporaryFolder();
     using small = new Small(folder.file(), 3);
     small.write("a");
@@ -102,7 +111,7 @@ describe("a turn that is written into SQLite", () => {
     assert.throws(() => small.writes.write([draftOf("a", 1), draftOf("b", 1), broken], 0));
     assert.deepEqual([small.directory.size, small.writes.messages, small.writes.head], [1, 1, 1]);
     assert.deepEqual(small.write("b", "a"), [2, 3]);
-    const page = small.reads.page({ after: 0, channels: patternsOf("*"), limit: 9 }, small.writes.head);
+    const page = await small.reads.page({ after: 0, channels: patternsOf("*"), limit: 9 }, small.writes.head);
     assert.deepEqual(
       page.messages.map(({ channel }) => channel),
       ["a", "b", "a"],

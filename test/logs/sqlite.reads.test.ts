@@ -107,7 +107,7 @@ describe("a SQLite log of many channels", () => {
     assert.equal(busy.messages.length, 10);
   });
 
-  it("looks up every message by an index, its own where a channel is given, whatever is asked", () => {
+  it("looks up every message by an index, its own where a channel is given, whatever is asked", async () => {
     using folder = new TemporaryFolder();
     const { database, lock } = openFile(folder.file());
     const statements: string[] = [];
@@ -117,7 +117,7 @@ describe("a SQLite log of many channels", () => {
       return prepare(sql, ...rest);
     };
     const reads = new SqliteReads(database, new ChannelDirectory());
-    assert.deepEqual(reads.page({ after: 0, channels: patternsOf("*"), limit: 1 }, 0).messages, []);
+    assert.deepEqual((await reads.page({ after: 0, channels: patternsOf("*"), limit: 1 }, 0)).messages, []);
     assert.ok(statements.length >= 10);
     for (const sql of statements) {
       const plan = prepare(`EXPLAIN QUERY PLAN ${sql}`)
@@ -154,7 +154,7 @@ describe("a SQLite log of many channels", () => {
     const reads = new SqliteReads(database, directory);
     for (const channels of [patternsOf("*"), patternsOf("c.1"), patternsOf("c.*")]) {
       work.payloads = 0;
-      assert.equal(reads.page({ after: 0, channels, limit: 1000 }, 1000).messages.length, 4);
+      assert.equal((await reads.page({ after: 0, channels, limit: 1000 }, 1000)).messages.length, 4);
       assert.ok(work.payloads <= 64, `${work.payloads} messages for a page of 4`);
       work.payloads = 0;
       const { messages, more } = await reads.recent({ before: Infinity, channels, limit: 1000 }, 1000);

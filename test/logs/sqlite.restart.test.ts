@@ -298,7 +298,12 @@ describe("a SQLite log", { concurrency: true }, () => {
             assert.ok(Number(row.dropped) < Number(row.oldest));
           }
           const totals = (column: string): number => rows.reduce((sum, row) => sum + Number(row[column]), 0);
-          assert.deepEqual(log.size(), { messages: totals("rows"), bytes: totals("cost"), channels: rows.length });
+          assert.deepEqual(log.size(), {
+            messages: totals("rows"),
+            bytes: totals("cost"),
+            channels: rows.length,
+            came: rows.length,
+          });
           assert.equal(database.prepare("PRAGMA integrity_check").get()?.integrity_check, "ok");
           await log.close();
         },

@@ -197,6 +197,16 @@ describe("a subscription", { concurrency: true }, () => {
     assert.deepEqual(listener.stream.waiting, []);
   });
 
+  it("is told of a channel that takes the place of an empty one", async () => {
+    await using server = await startServer({ maxChannels: 2, retentionMessages: 1 });
+    await server.publish("a", 1);
+    await server.publish("b", 1);
+    using listener = await listen(server, { resourcesListChanged: true });
+    await server.publish("c", 1);
+    assert.equal(told(await listener.stream.next()), "notifications/resources/list_changed");
+    assert.equal(server.hub.log.size().channels, 2);
+  });
+
   it("is told of a resource that somebody else offers, where it can be watched", async () => {
     const resource = (uri: string, more: Partial<OfferedResource>): OfferedResource => ({
       listing: { uri, name: uri },

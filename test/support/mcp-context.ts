@@ -5,7 +5,7 @@ import type { McpContext } from "../../src/mcp/modern.ts";
 
 /** What both eras answer with, on a hub of its own. */
 export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {
-  const hub = await Hub.open(new MemoryLog({ age: 1e9, messages: 1e6, bytes: 1e9 }), {
+  const hub = await Hub.open(new MemoryLog({ age: 1e9, messages: 1e6, bytes: 1e9, channels: 1e5 }), {
     maxPendingTotal: 1e9,
     maxPending: 1e6,
     page: 256,

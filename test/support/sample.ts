@@ -4,7 +4,7 @@ import type { Log, Retention } from "../../src/core/log.ts";
 import { draft, type Draft, type DraftInput } from "../../src/core/message.ts";
 
 /** Keeps everything. */
-export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: Infinity };
+export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: Infinity, channels: Infinity };
 
 export function draftOf(channel: string, data: unknown, more: Omit<DraftInput, "channel" | "data"> = {}): Draft {
   return draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);

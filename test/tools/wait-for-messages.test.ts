@@ -190,6 +190,34 @@ describe("wait_for_messages", () => {
     assert.deepEqual([data(await waiting), told, reads], [["kept"], 1, 2]);
   });
 
+  it("is answered from one read where many wait for the same, wherever each began to wait", async () => {
+    const log = new MemoryLog(FOREVER);
+    let reads = 0;
+    const read = log.read.bind(log);
+    log.read = (query) => {
+      reads++;
+      return read(query);
+    };
+    await using hub = await openHub(log, { writesPerMessage: 1000 });
+    const waiting: Promise<ToolAnswer>[] = [];
+    for (let round = 0; round < 5; round++) {
+      for (let each = 0; each < 40; each++)
+        waiting.push(wait(hub, { channels: ["orders.*", "orders.eu"], timeoutSeconds: 20 }));
+      await until("they wait", () => hub.size === waiting.length);
+      await hub.publish(draftOf("elsewhere", round));
+    }
+    await hub.publish(draftOf("elsewhere", "last"));
+    assert.ok(reads <= 10, `${reads} reads to begin to wait`);
+    reads = 0;
+    const { id, receivers } = await hub.publish(draftOf("orders.eu", "woken"));
+    const answers = await Promise.all(waiting);
+    assert.deepEqual([receivers, reads], [200, 1]);
+    for (const answer of answers) {
+      assert.deepEqual([data(answer), answer.structuredContent["next"]], [["woken"], id]);
+      assert.equal(answer.structuredContent["gap"], null);
+    }
+  });
+
   it("refuses wrong input, naming the field", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const bad: readonly (readonly [object, RegExp])[] = [

@@ -1,0 +1,145 @@
+/** A value under its name, and the stretch of names it is in. */
+interface Place<Value> {
+  readonly name: string;
+  value: Value;
+  last: number;
+  dropped: number;
+  stretch: Stretch<Value>;
+}
+
+/** Names that stand next to each other, and the highest numbers among them. */
+interface Stretch<Value> {
+  places: Place<Value>[];
+  last: number;
+  dropped: number;
+}
+
+const LONGEST = 512;
+
+/**
+ * Values by name, in byte order, so that a prefix is a range. Names are kept in stretches: adding one moves few, and a
+ * stretch in which nothing is of interest is passed over as a whole.
+ */
+export class NameIndex<Value> {
+  readonly #byName = new Map<string, Place<Value>>();
+  readonly #stretches: Stretch<Value>[] = [];
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  get(name: string): Value | undefined {
+    return this.#byName.get(name)?.value;
+  }
+
+  /** Keeps a value under a name; `last` and `dropped` are offsets that `range` and `dropped` are asked about. */
+  set(name: string, value: Value, last = 0, dropped = 0): void {
+    const place = this.#byName.get(name) ?? this.#add(name, value);
+    Object.assign(place, { value, last, dropped });
+    raise(place.stretch, place);
+  }
+
+  delete(name: string): void {
+    const place = this.#byName.get(name);
+    if (place === undefined) return;
+    this.#byName.delete(name);
+    const { stretch } = place;
+    stretch.places.splice(rank(stretch.places, nameOf, name), 1);
+    if (stretch.places.length > 0) measure(stretch);
+    else this.#stretches.splice(this.#stretches.indexOf(stretch), 1);
+  }
+
+  /** The values whose names begin with a prefix, and come after `after`, in order; with `above`, those whose `last` is. */
+  *range(prefix: string, after?: string, above?: number): Iterable<Value> {
+    for (const [, value] of this.entries(prefix, after, above)) yield value;
+  }
+
+  /** As `range`, with the names. */
+  *entries(prefix: string, after: string = "", above: number = -Infinity): Iterable<readonly [string, Value]> {
+    const from = after >= prefix ? `${after}\0` : prefix;
+    for (const stretch of this.#from(from, prefix)) {
+      if (stretch.last <= above) continue;
+      for (let at = rank(stretch.places, nameOf, from); at < stretch.places.length; at++) {
+        const { name, value, last } = stretch.places[at] as Place<Value>;
+        if (!name.startsWith(prefix)) return;
+        if (last > above) yield [name, value];
+      }
+    }
+  }
+
+  /** The highest `dropped` of the names that begin with a prefix. */
+  dropped(prefix: string): number {
+    let highest = 0;
+    for (const stretch of this.#from(prefix, prefix)) {
+      if (stretch.dropped <= highest) continue;
+      const isInside = firstOf(stretch).startsWith(prefix) && stretch.places.at(-1)?.name.startsWith(prefix);
+      const inside = isInside ? [stretch] : stretch.places.filter(({ name }) => name.startsWith(prefix));
+      for (const { dropped } of inside) highest = Math.max(highest, dropped);
+    }
+    return highest;
+  }
+
+  /** The stretches that may hold names which begin with a prefix, from a name on. */
+  *#from(name: string, prefix: string): Iterable<Stretch<Value>> {
+    const start = this.#stretchOf(name);
+    for (let at = start; at < this.#stretches.length; at++) {
+      const stretch = this.#stretches[at] as Stretch<Value>;
+      if (at > start && !firstOf(stretch).startsWith(prefix)) return;
+      yield stretch;
+    }
+  }
+
+  #add(name: string, value: Value): Place<Value> {
+    if (this.#stretches.length === 0) this.#stretches.push({ places: [], last: 0, dropped: 0 });
+    const at = this.#stretchOf(name);
+    const stretch = this.#stretches[at] as Stretch<Value>;
+    const place: Place<Value> = { name, value, last: 0, dropped: 0, stretch };
+    stretch.places.splice(rank(stretch.places, nameOf, name), 0, place);
+    this.#byName.set(name, place);
+    if (stretch.places.length > LONGEST) {
+      const half: Stretch<Value> = { places: stretch.places.splice(LONGEST / 2), last: 0, dropped: 0 };
+      for (const moved of half.places) moved.stretch = half;
+      measure(stretch);
+      measure(half);
+      this.#stretches.splice(at + 1, 0, half);
+    }
+    return place;
+  }
+
+  /** Where the stretch is that holds a name, or would hold it. */
+  #stretchOf(name: string): number {
+    const at = rank(this.#stretches, firstOf, name);
+    const isFirst = at < this.#stretches.length && firstOf(this.#stretches[at] as Stretch<Value>) === name;
+    return isFirst ? at : Math.max(at - 1, 0);
+  }
+}
+
+function nameOf({ name }: Place<unknown>): string {
+  return name;
+}
+
+function firstOf({ places }: Stretch<unknown>): string {
+  return places[0]?.name ?? "";
+}
+
+function measure<Value>(stretch: Stretch<Value>): void {
+  stretch.last = 0;
+  stretch.dropped = 0;
+  for (const place of stretch.places) raise(stretch, place);
+}
+
+function raise<Value>(stretch: Stretch<Value>, { last, dropped }: Place<Value>): void {
+  if (last > stretch.last) stretch.last = last;
+  if (dropped > stretch.dropped) stretch.dropped = dropped;
+}
+
+/** Where a name stands, or would stand, in a sorted list. */
+function rank<Item>(items: readonly Item[], name: (item: Item) => string, sought: string): number {
+  let low = 0;
+  for (let high = items.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    if (name(items[middle] as Item) < sought) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
