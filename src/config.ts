@@ -20,6 +20,8 @@ export interface Config {
   readonly retentionBytes: number;
   readonly maxChannels: number;
   readonly maxConnections: number;
+  /** 0: half of `maxConnections`, and all of them for loopback. */
+  readonly maxConnectionsPerAddress: number;
   readonly maxMessageBytes: number;
   readonly maxBodyBytes: number;
   readonly maxChannelsPerReader: number;
@@ -78,6 +80,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   retentionBytes: whole(64 * KB, 1e12, 1024 * MB, "bytes of messages that are kept"),
   maxChannels: whole(1, 1e7, 100_000, "channels the log knows; one without messages makes room for another"),
   maxConnections: whole(1, 1e6, 10_000, "readers at once: SSE, WebSocket, streams of MCP and calls that wait"),
+  maxConnectionsPerAddress: whole(0, 1e6, 0, "those of one address; 0: half of them, and all for loopback"),
   maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),

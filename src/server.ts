@@ -87,7 +87,7 @@ export async function createServer(
     onDelivered: (milliseconds) => vitals.delivered(milliseconds),
     onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
   });
-  const connections = new Connections(config.maxConnections);
+  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress);
   let draining = false;
   const limits = {
     message: config.maxMessageBytes,
@@ -125,7 +125,6 @@ export async function createServer(
     hub,
     limits,
     info: context.info,
-    stay: () => connections.enter("waiting"),
     offer: hubOffer(extras),
     states: new RequestStates(),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },

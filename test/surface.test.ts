@@ -89,6 +89,7 @@ describe("the public surface", () => {
       "RETENTION_BYTES",
       "MAX_CHANNELS",
       "MAX_CONNECTIONS",
+      "MAX_CONNECTIONS_PER_ADDRESS",
       "MAX_MESSAGE_BYTES",
       "MAX_BODY_BYTES",
       "MAX_CHANNELS_PER_READER",

@@ -18,6 +18,7 @@ import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
 import { checkCaller, checkOrigin, isOriginAllowed } from "./origin.ts";
 import { notFoundPage, pages } from "./pages.ts";
+import { boundPipelines } from "./pipelines.ts";
 import { rpc } from "./rpc.ts";
 import { SECURITY_HEADERS } from "./security.ts";
 import { endStream, sendRetry, takesOnlyEvents } from "./stream.ts";
@@ -36,6 +37,9 @@ const LOOK_FOR_LATE = 2000;
 const KEEP_ALIVE_PROBE = 30_000;
 /** More than the head of a request can hold: how long a name may be is for the routes to say. */
 const LONGEST_PARAM = 65_536;
+
+/** Requests that one connection may have unanswered beyond as many calls as may wait on it. */
+const MORE_AT_WORK = 100;
 
 const LONGEST_SHOWN = 100;
 /** Load balancers and probes ask for these by address, or by no name at all. */
@@ -90,6 +94,8 @@ export async function createApp({
       lastWords(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
     },
   });
+  const { connections } = context;
+  boundPipelines(app.server, connections.mostWaits + MORE_AT_WORK, (socket) => connections.waitsOn(socket));
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 

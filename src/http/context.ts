@@ -1,7 +1,8 @@
+import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo, ToolContext } from "../tools/index.ts";
-import type { Connections } from "./limits.ts";
+import type { Connections, Holder } from "./limits.ts";
 import type { CallerRules } from "./origin.ts";
 
 /** What the doors work with: made by `server.ts`. */
@@ -35,9 +36,9 @@ interface HttpLimits {
   readonly request: number;
 }
 
-/** What tools work with when they are called through a door. */
-export function toolContext(context: HttpContext, signal: AbortSignal): ToolContext {
+/** What tools work with when they are called through a door; `by` holds the places of calls that wait. */
+export function toolContext(context: HttpContext, signal: AbortSignal, by: Socket | Holder): ToolContext {
   const { hub, limits, connections } = context;
-  const stay = (): (() => void) => connections.enter("waiting");
+  const stay = (): (() => void) => connections.enter("waiting", by);
   return { hub, principal: context.principal(), signal, limits, stay, info: () => context.info() };
 }

@@ -66,7 +66,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
-    socket.once("close", context.connections.enter("sse"));
+    socket.once("close", context.connections.enter("sse", socket));
     reply.hijack();
     // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
     setImmediate(() => {

@@ -44,11 +44,12 @@ async function open(
   sse: SseSessions,
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
-  const leave = connections.enter("mcp");
+  const leave = connections.enter("mcp", socket);
+  const client = connections.client(socket);
   const stream = new SessionStream(socket, limits.pending, hub.backlog);
   let session: Awaited<ReturnType<SseSessions["begin"]>>;
   try {
-    session = await sse.begin(principal(), stream);
+    session = await sse.begin(principal(), stream, () => connections.enter("waiting", client));
   } catch (error) {
     leave();
     throw error;

@@ -1,20 +1,43 @@
+import { Socket } from "node:net";
 import { HubError } from "../core/errors.ts";
+import { ignoreRest } from "./pipelines.ts";
 
 /** What is held open: readers by their door, and tool calls that wait. */
 export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
 
-/** Counts open readers by door, and refuses more than there may be. */
+/** Who holds places: a connection, or a client whose calls do not come one after the other on one. */
+export interface Holder {
+  readonly address: string;
+  /** Calls that wait. */
+  waits: number;
+}
+
+/** Calls that may wait at once of a client that is answered in any order; of a plain connection, a share of all readers. */
+const MAX_WAITS = 32;
+const CONNECTION_SHARE = 0.1;
+/** The share of all readers that calls which wait may be, and the readers of one address unless it is loopback. */
+const SHARE = 0.5;
+
+/** Counts open readers by door and by address, and refuses more than there may be. */
 export class Connections {
   readonly limit: number;
+  /** Calls of one connection that may wait at once. */
+  readonly mostWaits: number;
+  /** Of one address; 0: a share, and all of them for loopback. */
+  readonly #perAddress: number;
   readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
+  readonly #byAddress = new Map<string, number>();
+  readonly #bySocket = new WeakMap<Socket, Holder>();
   /** Readers let in so far. */
   came = 0;
   /** Readers refused so far because there were as many as may be. */
   refused = 0;
   #draining = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, perAddress: number = 0) {
     this.limit = limit;
+    this.mostWaits = Math.ceil(limit * CONNECTION_SHARE);
+    this.#perAddress = perAddress;
   }
 
   get total(): number {
@@ -31,20 +54,87 @@ export class Connections {
     this.#draining = true;
   }
 
-  /** Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS` or `SHUTTING_DOWN`. */
-  enter(door: StreamDoor): () => void {
+  /** A holder of its own, at the address of a connection: for a client whose calls are answered in any order. */
+  client(socket: Socket): Holder {
+    return { address: addressOf(socket), waits: 0 };
+  }
+
+  /** Calls of a connection that wait. */
+  waitsOn(socket: Socket): number {
+    return this.#bySocket.get(socket)?.waits ?? 0;
+  }
+
+  /**
+   * Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS`, `OVERLOADED` when too many
+   * calls of one holder wait, or `SHUTTING_DOWN`.
+   */
+  enter(door: StreamDoor, by: Socket | Holder): () => void {
     if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
-    if (this.total >= this.limit) {
-      this.refused++;
-      throw new HubError("TOO_MANY_CONNECTIONS", `${this.limit} readers are connected, the limit; come back later`);
+    if (by instanceof Socket && by.destroyed) throw new HubError("INVALID_REQUEST", "The connection has ended");
+    const holder = by instanceof Socket ? this.#holder(by) : by;
+    const { address } = holder;
+    const waits = door === "waiting" ? 1 : 0;
+    const mostWaits = by instanceof Socket ? this.mostWaits : Math.min(this.mostWaits, MAX_WAITS);
+    if (holder.waits + waits > mostWaits) {
+      if (by instanceof Socket) ignoreRest(by);
+      throw new HubError("OVERLOADED", `${mostWaits} calls of this client wait already; wait for one of them`);
     }
+    const full = this.#full(address, waits > 0);
+    if (full !== undefined) {
+      this.refused++;
+      throw new HubError("TOO_MANY_CONNECTIONS", `${full}; come back later`);
+    }
+    // Nothing behind it on the connection is answered before it is, and a connection that is not read has no end.
+    if (waits > 0 && by instanceof Socket && by.isPaused()) ignoreRest(by);
     this.#open[door]++;
     this.came++;
+    this.#byAddress.set(address, this.#at(address) + 1);
+    holder.waits += waits;
     let left = false;
     return () => {
       if (left) return;
       left = true;
       this.#open[door]--;
+      holder.waits -= waits;
+      if (this.#at(address) > 1) this.#byAddress.set(address, this.#at(address) - 1);
+      else this.#byAddress.delete(address);
     };
   }
+
+  /** Why there is no room for one more. */
+  #full(address: string, waits: boolean): string | undefined {
+    const share = Math.ceil(this.limit * SHARE);
+    if (this.total >= this.limit) return `${this.limit} readers are connected, the limit that MAX_CONNECTIONS sets`;
+    if (waits && this.#open.waiting >= share) {
+      return `${share} calls wait, as many as may: MAX_CONNECTIONS sets how many readers there are, and calls may be half`;
+    }
+    const most = this.#perAddress > 0 ? this.#perAddress : isLoopback(address) ? this.limit : share;
+    if (this.#at(address) < most) return undefined;
+    return `${most} readers of this address are connected, the limit that MAX_CONNECTIONS_PER_ADDRESS sets`;
+  }
+
+  #at(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  #holder(socket: Socket): Holder {
+    let holder = this.#bySocket.get(socket);
+    if (holder === undefined) this.#bySocket.set(socket, (holder = this.client(socket)));
+    return holder;
+  }
+}
+
+/** The address of a peer, as it is counted: of IPv6 the network of 64 bits, which one host can have for itself. */
+export function addressOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): string {
+  const [address = ""] = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, "").split("%");
+  if (!address.includes(":") || isLoopback(address)) return address;
+  const [head = "", tail] = address.split("::");
+  const [left, right] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
+}
+
+/** A peer without an address is on this machine, too. */
+function isLoopback(address: string): boolean {
+  return address === "" || address === "::1" || address.startsWith("127.");
 }

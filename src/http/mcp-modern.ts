@@ -23,10 +23,11 @@ export async function modern(
       body,
       principal: principal(),
       signal: gone.signal,
+      stay: () => connections.enter("waiting", request.raw.socket),
       stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending, hub.backlog)),
       takeOver: () => {
         const free = freeSocket(request, reply);
-        free.once("close", connections.enter("mcp"));
+        free.once("close", connections.enter("mcp", free));
         return (outlet = new StayingOutlet(free, request, reply));
       },
     },

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../core/errors.ts";
-import { asMcpError, eraOf, lenient, Streamable, type McpContext, type Sessions } from "../mcp/index.ts";
+import { asMcpError, eraOf, lenient, Streamable, type McpContext, type Places, type Sessions } from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
@@ -22,7 +22,7 @@ const PATH = "/mcp";
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
-  const streamable = new Streamable(door.sessions, () => context.connections.enter("mcp"));
+  const streamable = new Streamable(door.sessions);
   void app.register(async (scope) => {
     takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
@@ -56,7 +56,16 @@ async function legacy(
   context: HttpContext,
   streamable: Streamable,
 ): Promise<FastifyReply> {
-  const answer = await streamable.handle(webRequest(request), body, context.principal());
+  const { connections } = context;
+  const { socket } = request.raw;
+  const places: Places = {
+    enter: () => connections.enter("mcp", socket),
+    session: () => {
+      const client = connections.client(socket);
+      return () => connections.enter("waiting", client);
+    },
+  };
+  const answer = await streamable.handle(webRequest(request), body, context.principal(), places);
   try {
     return await sendAnswer(reply, answer, context);
   } catch (error) {

@@ -32,7 +32,8 @@ export class Notices {
       {
         level: "warn",
         count: () => connections.refused,
-        sentence: (times) => `${counted(times, "reader")} refused: ${connections.limit} are connected, the limit`,
+        sentence: (times) =>
+          `${counted(times, "reader")} refused: as many are connected, in all or of one address, as may be`,
         told: 0,
       },
       {

@@ -66,7 +66,11 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   using gone = callOn(incoming.raw.socket);
   try {
     const { params } = checked(body, callRequest, "tools/call");
-    const result = await callTool(toolNamed(tools, params.name), params.arguments, toolContext(context, gone.signal));
+    const result = await callTool(
+      toolNamed(tools, params.name),
+      params.arguments,
+      toolContext(context, gone.signal, incoming.raw.socket),
+    );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));

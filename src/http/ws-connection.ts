@@ -9,6 +9,7 @@ import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
+import type { Holder as PlaceHolder } from "./limits.ts";
 import { checkedChannels } from "./requested.ts";
 import { Untaken } from "./untaken.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
@@ -28,6 +29,7 @@ export class WsConnection implements Holder {
   readonly #subscription: Subscription;
   readonly #gone = new AbortController();
   readonly #untaken: Untaken;
+  readonly #holder: PlaceHolder;
   #atWork = 0;
   #notJson = 0;
 
@@ -43,7 +45,8 @@ export class WsConnection implements Holder {
     this.#socket = socket;
     this.#context = context;
     this.#untaken = new Untaken(context.limits.pending);
-    const { hub, version, heartbeat } = context;
+    const { hub, version, heartbeat, connections } = context;
+    this.#holder = connections.client(socket);
     this.#send({
       type: "welcome",
       name: "sse-mcp-server",
@@ -113,7 +116,11 @@ export class WsConnection implements Holder {
         return answer({ type: "pong" });
       case "mcp_call": {
         const { tool, arguments: input } = frame;
-        const result = await callTool(toolNamed(tools, tool), input, toolContext(this.#context, this.#gone.signal));
+        const result = await callTool(
+          toolNamed(tools, tool),
+          input,
+          toolContext(this.#context, this.#gone.signal, this.#holder),
+        );
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {

@@ -63,7 +63,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
   app.server.on("upgrade", (request, socket: Socket, rest) => {
     socket.on("error", () => socket.destroy());
     try {
-      const admitted = admit(request, context);
+      const admitted = admit(request, socket, context);
       socket.once("close", admitted.leave);
       server.handleUpgrade(request, socket, rest, (client) => {
         new WsConnection(client, socket, context, admitted.asked, (error) => {
@@ -82,7 +82,7 @@ interface Admitted {
 }
 
 /** An upgrade passes no hook of the framework, so everything is checked here. */
-function admit(request: IncomingMessage, context: HttpContext): Admitted {
+function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Admitted {
   const { headers, url = "/" } = request;
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];
@@ -91,5 +91,5 @@ function admit(request: IncomingMessage, context: HttpContext): Admitted {
   const channels = requestedChannels(asked, context.limits.channels);
   const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
   const watch = requestedWatch(asked);
-  return { asked: { channels, after, watch }, leave: context.connections.enter("websocket") };
+  return { asked: { channels, after, watch }, leave: context.connections.enter("websocket", socket) };
 }

@@ -8,4 +8,4 @@ export { asMcpError, LEGACY_VERSIONS, MODERN_VERSIONS } from "./protocol.ts";
 export { RequestStates } from "./request-state.ts";
 export { Sessions } from "./sessions.ts";
 export { SseSessions, type MessageStream } from "./sse-sessions.ts";
-export { Streamable, type Answer } from "./streamable.ts";
+export { Streamable, type Answer, type Places } from "./streamable.ts";

@@ -38,11 +38,14 @@ const LIST_NEWS: ReadonlySet<string> = new Set(LISTS.map((list) => `${list}/list
 /** What a session can be told has changed. */
 export type ChangedList = (typeof LISTS)[number];
 
+/** What a session answers with: its calls that wait are its own. */
+export type SessionContext = McpContext & Pick<Call, "stay">;
+
 /** One session of the initialize era: the official SDK speaks the protocol, the shared methods do the work. */
 export class LegacySession {
   readonly principal: Principal;
   readonly #server: Server;
-  readonly #context: McpContext;
+  readonly #context: SessionContext;
   readonly #report: (error: unknown) => void;
   readonly #updates: Updates;
   #isListening = false;
@@ -51,7 +54,7 @@ export class LegacySession {
   #subscription: Subscription | undefined;
 
   /** `report` is told of errors that no client can have caused. */
-  constructor(context: McpContext, principal: Principal, report: (error: unknown) => void) {
+  constructor(context: SessionContext, principal: Principal, report: (error: unknown) => void) {
     this.#context = context;
     this.principal = principal;
     this.#report = report;

@@ -12,7 +12,7 @@ import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } f
 import { scopeOf, type RequestStates } from "./request-state.ts";
 
 /** What both eras answer with: made by `server.ts`. */
-export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info" | "stay"> {
+export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info"> {
   readonly offer: Offer;
   readonly states: RequestStates;
   /** The name and version this server goes by. */
@@ -27,6 +27,7 @@ export interface ModernRequest {
   readonly principal: Principal;
   /** Aborted when the caller closes the connection, which cancels the request. */
   readonly signal: AbortSignal;
+  readonly stay: ToolContext["stay"];
   /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
   stream(): Outlet;
   /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
@@ -68,9 +69,9 @@ async function run(
   id: string | number,
   body: JsonObject,
   request: ModernRequest,
-  { hub, limits, info, stay, offer, states, serverInfo }: McpContext,
+  { hub, limits, info, offer, states, serverInfo }: McpContext,
 ): Promise<Result> {
-  const { headers, principal, signal } = request;
+  const { headers, principal, signal, stay } = request;
   const method = body["method"] as string;
   const { capabilities, sender, progressToken, logLevel } = metaOf(body["params"], headers);
   // What has a `_meta` is an object.

@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Subscription } from "../core/subscription.ts";
 import type { RpcId } from "../wire/jsonrpc.ts";
-import { LegacySession, type ChangedList } from "./legacy.ts";
+import { LegacySession, type ChangedList, type SessionContext } from "./legacy.ts";
 import type { McpContext } from "./modern.ts";
 import { Updates } from "./updates.ts";
 
@@ -67,11 +67,12 @@ export class Sessions {
   async begin<Kind extends SessionTransport>(
     principal: Principal,
     transportOf: (id: string, ended: () => void) => Kind,
+    stay: SessionContext["stay"] = () => () => {},
   ): Promise<Entry<Kind>> {
     if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
     this.#makeRoom();
     const id = crypto.randomUUID();
-    const session = new LegacySession(this.#context, principal, this.options.report);
+    const session = new LegacySession({ ...this.#context, stay }, principal, this.options.report);
     const transport = transportOf(id, () => this.end(entry));
     const entry: Entry<Kind> = { id, session, transport, open: 0, used: performance.now() };
     // Before anything is awaited, so that it is counted.

@@ -13,6 +13,7 @@ import {
   NO_SESSION,
   REFUSED,
 } from "./legacy-posts.ts";
+import type { SessionContext } from "./legacy.ts";
 import { CODES, isObject } from "./protocol.ts";
 import type { Sessions, SessionTransport } from "./sessions.ts";
 
@@ -82,8 +83,12 @@ export class SseSessions {
   }
 
   /** Begins a session that lasts as long as its stream; `end` says that the stream is over. Rejects as `Sessions` does. */
-  async begin(principal: Principal, stream: MessageStream): Promise<{ readonly id: string; readonly end: () => void }> {
-    const entry = await this.#sessions.begin(principal, (_, ended) => new SseTransport(stream, ended));
+  async begin(
+    principal: Principal,
+    stream: MessageStream,
+    stay: SessionContext["stay"],
+  ): Promise<{ readonly id: string; readonly end: () => void }> {
+    const entry = await this.#sessions.begin(principal, (_, ended) => new SseTransport(stream, ended), stay);
     // Never ended to make room for others: it could not be resumed.
     this.#sessions.use(entry);
     return { id: entry.id, end: () => this.#sessions.end(entry) };

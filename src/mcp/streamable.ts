@@ -40,6 +40,16 @@ export interface Answer {
   readonly release: () => void;
 }
 
+/** Counts what a client holds open; what is returned counts it out again. Throws where there is no room. */
+export interface Places {
+  /** For a stream asked for by GET. */
+  enter(): () => void;
+  /** For the calls of a session that wait. */
+  session(): () => () => void;
+}
+
+const FREE: Places = { enter: () => () => {}, session: () => () => () => {} };
+
 type HttpEntry = Entry<HttpTransport>;
 
 /** A connection that a stream was asked for on, by GET. */
@@ -52,23 +62,21 @@ interface Connection {
 export class Streamable {
   readonly #sessions: Sessions;
   readonly #sent = new SentEvents(SENT_BYTES);
-  readonly #enter: () => () => void;
   readonly #streams = new WeakMap<HttpEntry, Map<string, Connection>>();
 
-  /** `enter` counts a stream asked for by GET in, and returns what counts it out; it throws where there is no room. */
-  constructor(sessions: Sessions, enter: () => () => void = () => () => {}) {
+  constructor(sessions: Sessions) {
     this.#sessions = sessions;
-    this.#enter = enter;
   }
 
   /** Answers one request; `body` is the JSON of a POST. */
-  async handle(request: Request, body: unknown, principal: Principal): Promise<Answer> {
+  async handle(request: Request, body: unknown, principal: Principal, places: Places = FREE): Promise<Answer> {
     const asked = request.headers.get("mcp-session-id");
-    if (asked === null) return request.method === "POST" ? this.#open(request, body, principal) : refused(notAllowed());
+    if (asked === null)
+      return request.method === "POST" ? this.#open(request, body, principal, places) : refused(notAllowed());
     const entry = this.#sessions.find(asked, principal, HttpTransport);
     if (entry === undefined) {
       // A client whose session is over begins another, and some go on sending the old id until they have it.
-      if (isObject(body) && body["method"] === "initialize") return this.#open(request, body, principal);
+      if (isObject(body) && body["method"] === "initialize") return this.#open(request, body, principal, places);
       const sentence = "Session not found: it has ended or never was; initialize again";
       return refused(error(404, NO_SESSION, sentence, idOf(body)));
     }
@@ -80,13 +88,13 @@ export class Streamable {
     }
     // What was agreed on holds: some clients name another revision, and the SDK takes none for 2025-03-26.
     if (version !== undefined) request.headers.set("mcp-protocol-version", version);
-    if (request.method === "GET") return this.#listen(entry, request);
+    if (request.method === "GET") return this.#listen(entry, request, places);
     if (request.method !== "POST") return refused(await entry.transport.handleRequest(request));
     const wrong = checkPost(body, version, entry.transport) ?? refusedType(request, body);
     return wrong === undefined ? this.#post(entry, request, body) : refused(wrong);
   }
 
-  async #open(request: Request, body: unknown, principal: Principal): Promise<Answer> {
+  async #open(request: Request, body: unknown, principal: Principal, places: Places): Promise<Answer> {
     if (!isObject(body) || body["method"] !== "initialize" || kindOf(body) !== "request") {
       return refused(error(400, REFUSED, idProblem(body) ?? NO_ERA, idOf(body)));
     }
@@ -99,7 +107,9 @@ export class Streamable {
     try {
       const { keepAlive } = this.#sessions.options;
       const sent = this.#sent.session(OWN_STREAM);
-      entry = await this.#sessions.begin(principal, (id, ended) => new HttpTransport({ id, sent, keepAlive, ended }));
+      const transportOf = (id: string, ended: () => void): HttpTransport =>
+        new HttpTransport({ id, sent, keepAlive, ended });
+      entry = await this.#sessions.begin(principal, transportOf, places.session());
     } catch (failure) {
       if (failure instanceof HubError) return refused(refusal(failure, idOf(body)));
       throw failure;
@@ -133,7 +143,7 @@ export class Streamable {
   }
 
   /** Answers a GET: with the stream of what the session says by itself, or with one that broke and is asked for again. */
-  async #listen(entry: HttpEntry, request: Request): Promise<Answer> {
+  async #listen(entry: HttpEntry, request: Request, places: Places): Promise<Answer> {
     if (!accepts(request.headers.get("accept"), EVENTS_TYPE)) {
       return refused(error(406, REFUSED, `The stream of a session is ${EVENTS_TYPE}; Accept must take that`));
     }
@@ -161,7 +171,7 @@ export class Streamable {
     previous?.gone.abort();
     let countOut: () => void;
     try {
-      countOut = this.#enter();
+      countOut = places.enter();
     } catch (failure) {
       await response.body?.cancel();
       throw failure;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { Agent } from "node:http";
 import { describe, it } from "node:test";
-import { Connections } from "../../src/http/limits.ts";
+import { addressOf, Connections, type Holder } from "../../src/http/limits.ts";
+import { LegacyClient, messagesOf } from "../support/legacy-client.ts";
+import { mcp } from "../support/mcp.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -51,13 +54,14 @@ describe("MAX_CONNECTIONS", () => {
 
   it("[SSE-11] counts each reader out once, however often it leaves", () => {
     const connections = new Connections(2);
-    const leave = connections.enter("sse");
-    connections.enter("websocket");
+    const client = clientAt("127.0.0.1");
+    const leave = connections.enter("sse", client);
+    connections.enter("websocket", client);
     leave();
     leave();
     assert.deepEqual([connections.total, connections.by("sse"), connections.by("websocket")], [1, 0, 1]);
     connections.drain();
-    assert.throws(() => connections.enter("sse"), { code: "SHUTTING_DOWN" });
+    assert.throws(() => connections.enter("sse", client), { code: "SHUTTING_DOWN" });
   });
 
   it("is not used up by readers that come and break off, in whatever way", async () => {
@@ -77,6 +81,176 @@ describe("MAX_CONNECTIONS", () => {
       await gone(server, "websocket");
     }
     assert.equal(server.hub.size, 0);
+  });
+});
+
+function clientAt(address: string): Holder {
+  return { address, waits: 0 };
+}
+
+function lets(connections: Connections, door: "sse" | "waiting", address: string, most: number): number {
+  let count = 0;
+  try {
+    for (; count < most; count++) connections.enter(door, clientAt(address));
+  } catch (error) {
+    assert.match(String(error), /MAX_CONNECTIONS/);
+  }
+  return count;
+}
+
+describe("readers of one address", () => {
+  it("[LIM-1] are half of all unless it is loopback, and what MAX_CONNECTIONS_PER_ADDRESS says where it says something", () => {
+    const connections = new Connections(9);
+    assert.equal(lets(connections, "sse", "192.0.2.1", 9), 5);
+    assert.equal(lets(connections, "sse", "192.0.2.2", 9), 4);
+    assert.equal(lets(new Connections(9), "sse", "127.0.0.1", 99), 9);
+    assert.equal(lets(new Connections(9), "sse", "", 99), 9);
+    for (const address of ["127.0.0.1", "192.0.2.1"]) {
+      const few = new Connections(9, 3);
+      assert.equal(lets(few, "sse", address, 99), 3);
+      assert.equal(lets(few, "sse", "192.0.2.9", 1), 1);
+    }
+    const left = new Connections(9, 1);
+    const leave = left.enter("sse", clientAt("192.0.2.1"));
+    assert.throws(() => left.enter("waiting", clientAt("192.0.2.1")), /1 readers of this address/);
+    leave();
+    leave();
+    assert.equal(lets(left, "waiting", "192.0.2.1", 2), 1);
+  });
+
+  it("[LIM-2] and calls that wait leave half of all to readers, wherever they come from", () => {
+    const connections = new Connections(9);
+    assert.equal(lets(connections, "waiting", "127.0.0.1", 99), 5);
+    assert.equal(lets(connections, "waiting", "192.0.2.1", 1), 0);
+    assert.equal(lets(connections, "sse", "127.0.0.1", 99), 4);
+    assert.equal(lets(new Connections(1), "waiting", "127.0.0.1", 9), 1);
+  });
+
+  it("are counted by the address of IPv4, however it is written, and by the network of IPv6", () => {
+    const of = (remoteAddress: string): string => addressOf({ remoteAddress });
+    assert.equal(of("192.0.2.1"), "192.0.2.1");
+    assert.equal(of("::ffff:192.0.2.1"), "192.0.2.1");
+    assert.equal(of("::ffff:127.0.0.1"), "127.0.0.1");
+    assert.equal(of("::1"), "::1");
+    assert.equal(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    assert.equal(of("2001:db8::1"), of("2001:db8:0:0:1::2"));
+    assert.notEqual(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    assert.equal(of("fe80::1%eth0"), of("fe80::2%eth1"));
+    assert.equal(addressOf({ remoteAddress: undefined }), "");
+  });
+
+  it("[LIM-1] are refused at every door over their share, with when to come back, and others are not", async () => {
+    await using server = await startServer({ maxConnectionsPerAddress: 2 });
+    const session = await LegacyClient.open(server);
+    using _one = await server.events();
+    using two = await server.frames();
+    await two.next();
+    const refused = await server.request("/events");
+    assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "2"]);
+    const { code, detail } = refused.json() as { code: string; detail: string };
+    assert.deepEqual([code, /MAX_CONNECTIONS_PER_ADDRESS/.test(detail)], ["TOO_MANY_CONNECTIONS", true]);
+    await assert.rejects(server.frames(), (error) => error instanceof RefusedUpgrade && error.status === 503);
+    const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 0 } };
+    const called = await server.request("/mcp/tools/call", { method: "POST", body: JSON.stringify({ params: wait }) });
+    assert.equal(called.status, 503);
+    for (const answer of [
+      await mcp(server, "subscriptions/listen", { notifications: {} }),
+      await mcp(server, "tools/call", wait),
+    ])
+      assert.deepEqual(answer.error?.data, { code: "TOO_MANY_CONNECTIONS", retry: true });
+    assert.equal((await server.request("/mcp", { headers: session.headers })).status, 503);
+    const inSession = await session.ask("tools/call", wait);
+    assert.equal(inSession.error?.data?.["code"], "TOO_MANY_CONNECTIONS");
+    const asked = await two.ask({ type: "mcp_call", tool: wait.name, arguments: wait.arguments });
+    assert.equal(asked["code"], "TOO_MANY_CONNECTIONS");
+    const body = JSON.stringify({ params: wait });
+    const agent = new Agent({ localAddress: "127.0.0.2" });
+    const elsewhere = await server.request("/mcp/tools/call", { method: "POST", body, agent });
+    assert.equal(elsewhere.status, 200);
+  });
+});
+
+describe("calls that wait", { concurrency: true }, () => {
+  const wait = { name: "wait_for_messages", arguments: { channels: ["a"], timeoutSeconds: 50 } };
+  const waiting = (server: TestServer): Promise<number> => server.metric('sse_mcp_connections{door="waiting"}');
+  const post = (params: object): string => {
+    const body = JSON.stringify({ params });
+    return `POST /mcp/tools/call HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  };
+
+  it("[LIM-3] and come down one connection are a tenth of all readers at most, and end with it", async () => {
+    await using server = await startServer({ maxConnections: 200 });
+    for (let round = 0; round < 2; round++) {
+      using wire = await server.wire();
+      for (let count = 0; count < 6; count++) wire.socket.write(post(wait).repeat(100));
+      await until("as many wait as may", async () => (await waiting(server)) === 20);
+      using reader = await server.events();
+      assert.equal(reader.status, 200);
+      assert.equal(await waiting(server), 20);
+      wire.socket.destroy();
+      await until("none waits", async () => (await waiting(server)) === 0);
+    }
+    await until("nobody reads", () => server.hub.size === 0);
+  });
+
+  it("[LIM-3] and come down one connection are answered, the one too many is refused, and then it is closed", async () => {
+    await using server = await startServer({ maxConnections: 320 });
+    using wire = await server.wire();
+    wire.socket.write(post(wait).repeat(40));
+    await until("as many wait as may", async () => (await waiting(server)) === 32);
+    await server.publish("a", 1);
+    for (let count = 0; count < 32; count++) assert.equal((await wire.response()).status, 200);
+    const refused = await wire.response();
+    assert.deepEqual([refused.status, refused.headers["retry-after"]], [503, "2"]);
+    assert.match(refused.body, /OVERLOADED/);
+    await until("it is closed", () => wire.ended || wire.closed);
+  });
+
+  it("end with their connection, also where much comes down it after them", async () => {
+    await using server = await startServer({ maxConnections: 100 });
+    using wire = await server.wire();
+    wire.socket.write(post(wait));
+    await until("it waits", async () => (await waiting(server)) === 1);
+    for (let count = 0; count < 20; count++) wire.socket.write(post({ name: "get_server_info" }).repeat(50));
+    using other = await server.wire();
+    other.socket.write(post({ name: "get_server_info" }).repeat(500) + post(wait));
+    for (let count = 0; count < 500; count++) assert.equal((await other.response()).status, 200);
+    await until("both wait", async () => (await waiting(server)) === 2);
+    wire.socket.destroy();
+    other.socket.destroy();
+    await until("none waits", async () => (await waiting(server)) === 0);
+  });
+
+  it("[LIM-3] are 32 at most on one WebSocket, which goes on answering, and end with it", async () => {
+    await using server = await startServer();
+    using reader = await server.frames("?channel=");
+    await reader.next();
+    for (let id = 0; id < 40; id++) reader.send({ type: "mcp_call", tool: wait.name, arguments: wait.arguments, id });
+    for (let id = 32; id < 40; id++) {
+      const { type, code, id: of } = await reader.next();
+      assert.deepEqual([type, code, of], ["error", "OVERLOADED", id]);
+    }
+    assert.equal((await reader.ask({ type: "ping" })).type, "pong");
+    assert.equal(await waiting(server), 32);
+    reader.ws.terminate();
+    await until("none waits", async () => (await waiting(server)) === 0);
+  });
+
+  it("[LIM-3] are 32 at most in one session of MCP, in one batch or many requests", async () => {
+    await using server = await startServer();
+    const session = await LegacyClient.open(server, { version: "2025-03-26" });
+    const batch = Array.from({ length: 40 }, (_, id) => ({ id, method: "tools/call", params: wait }));
+    const answered = session.post(batch);
+    await until("as many wait as may", async () => (await waiting(server)) === 32);
+    const one = await session.ask("tools/call", wait);
+    assert.equal(one.error?.data?.["code"], "OVERLOADED");
+    await server.publish("a", 1);
+    const answers = messagesOf(await answered);
+    assert.deepEqual(
+      [answers.filter(({ error }) => error?.data?.["code"] === "OVERLOADED").length, answers.length],
+      [8, 40],
+    );
+    assert.equal(await waiting(server), 0);
   });
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { HubError } from "../../src/core/errors.ts";
 import { ANYONE } from "../../src/core/principal.ts";
-import { Sessions, Streamable, type Answer } from "../../src/mcp/index.ts";
+import { Sessions, Streamable, type Answer, type Places } from "../../src/mcp/index.ts";
 import { HttpTransport } from "../../src/mcp/legacy-transport.ts";
 import type { McpContext } from "../../src/mcp/modern.ts";
 import { ACCEPT } from "../support/legacy-client.ts";
@@ -22,15 +22,7 @@ class Flat implements AsyncDisposable {
   private constructor(context: McpContext & AsyncDisposable) {
     this.#context = context;
     this.sessions = new Sessions(context, { most: 1, idle: 60_000, keepAlive: 60_000, report: () => {} });
-    this.streamable = new Streamable(this.sessions, () => {
-      if (this.room === 0) throw new HubError("TOO_MANY_CONNECTIONS", "no room");
-      this.room--;
-      let left = false;
-      return () => {
-        if (!left) this.room++;
-        left = true;
-      };
-    });
+    this.streamable = new Streamable(this.sessions);
   }
 
   static async open(): Promise<Flat> {
@@ -56,7 +48,23 @@ class Flat implements AsyncDisposable {
   send(method: string, body?: object): Promise<Answer> {
     const headers = { accept: ACCEPT, "content-type": "application/json", ...this.session };
     const request = new Request("http://localhost/mcp", { method, headers });
-    return this.streamable.handle(request, body === undefined ? undefined : { jsonrpc: "2.0", ...body }, ANYONE);
+    const places: Places = { enter: () => this.#enter(), session: () => () => () => {} };
+    return this.streamable.handle(
+      request,
+      body === undefined ? undefined : { jsonrpc: "2.0", ...body },
+      ANYONE,
+      places,
+    );
+  }
+
+  #enter(): () => void {
+    if (this.room === 0) throw new HubError("TOO_MANY_CONNECTIONS", "no room");
+    this.room--;
+    let left = false;
+    return () => {
+      if (!left) this.room++;
+      left = true;
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,10 @@
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { hubOffer, RequestStates, type Extras } from "../../src/mcp/index.ts";
-import type { McpContext } from "../../src/mcp/modern.ts";
+import type { SessionContext } from "../../src/mcp/legacy.ts";
 
 /** What both eras answer with, on a hub of its own. */
-export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {
+export async function mcpContext(extras: Extras = {}): Promise<SessionContext & AsyncDisposable> {
   const hub = await Hub.open(new MemoryLog({ age: 1e9, messages: 1e6, bytes: 1e9, channels: 1e5 }), {
     maxPendingTotal: 1e9,
     maxPending: 1e6,
