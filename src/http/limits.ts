@@ -13,7 +13,7 @@ export interface Holder {
 }
 
 /** Calls that may wait at once of a client that is answered in any order; of a plain connection, a share of all readers. */
-const MAX_WAITS = 32;
+const MAX_WAITS = 64;
 const CONNECTION_SHARE = 0.1;
 /** The share of all readers that calls which wait may be, and the readers of one address unless it is loopback. */
 const SHARE = 0.5;

@@ -15,8 +15,8 @@ import { Untaken } from "./untaken.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
 import { WsSink } from "./ws-sink.ts";
 
-/** Frames of one client that are worked on at once; it is not read from beyond that. */
-const MAX_AT_WORK = 64;
+/** Frames of one client that are worked on at once; it is not read from beyond that. More than calls may wait on it. */
+const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */

@@ -221,34 +221,34 @@ describe("calls that wait", { concurrency: true }, () => {
     await until("none waits", async () => (await waiting(server)) === 0);
   });
 
-  it("[LIM-3] are 32 at most on one WebSocket, which goes on answering, and end with it", async () => {
+  it("[LIM-3] are 64 at most on one WebSocket, which goes on answering, and end with it", async () => {
     await using server = await startServer();
     using reader = await server.frames("?channel=");
     await reader.next();
-    for (let id = 0; id < 40; id++) reader.send({ type: "mcp_call", tool: wait.name, arguments: wait.arguments, id });
-    for (let id = 32; id < 40; id++) {
+    for (let id = 0; id < 72; id++) reader.send({ type: "mcp_call", tool: wait.name, arguments: wait.arguments, id });
+    for (let id = 64; id < 72; id++) {
       const { type, code, id: of } = await reader.next();
       assert.deepEqual([type, code, of], ["error", "OVERLOADED", id]);
     }
     assert.equal((await reader.ask({ type: "ping" })).type, "pong");
-    assert.equal(await waiting(server), 32);
+    assert.equal(await waiting(server), 64);
     reader.ws.terminate();
     await until("none waits", async () => (await waiting(server)) === 0);
   });
 
-  it("[LIM-3] are 32 at most in one session of MCP, in one batch or many requests", async () => {
+  it("[LIM-3] are 64 at most in one session of MCP, in one batch or many requests", async () => {
     await using server = await startServer();
     const session = await LegacyClient.open(server, { version: "2025-03-26" });
-    const batch = Array.from({ length: 40 }, (_, id) => ({ id, method: "tools/call", params: wait }));
+    const batch = Array.from({ length: 72 }, (_, id) => ({ id, method: "tools/call", params: wait }));
     const answered = session.post(batch);
-    await until("as many wait as may", async () => (await waiting(server)) === 32);
+    await until("as many wait as may", async () => (await waiting(server)) === 64);
     const one = await session.ask("tools/call", wait);
     assert.equal(one.error?.data?.["code"], "OVERLOADED");
     await server.publish("a", 1);
     const answers = messagesOf(await answered);
     assert.deepEqual(
       [answers.filter(({ error }) => error?.data?.["code"] === "OVERLOADED").length, answers.length],
-      [8, 40],
+      [8, 72],
     );
     assert.equal(await waiting(server), 0);
   });
