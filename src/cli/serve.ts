@@ -21,7 +21,7 @@ const LAST_WORDS = 500;
 const SETTINGS = settingNames
   .map((name) => {
     const { about, fallback } = describe(name);
-    return `  ${flag(name).padEnd(27)} ${about}${fallback === "" ? "" : ` (${fallback})`}`;
+    return `  ${flag(name).padEnd(30)} ${about}${fallback === "" ? "" : ` (${fallback})`}`;
   })
   .join("\n");
 
@@ -79,7 +79,7 @@ function table({ config, sources }: Configured): string {
       .flat()
       .join(",")
       .replace(/(:\/\/[^:/@]*:)[^@]+@/g, "$1***@");
-    return `${variable(name).padEnd(24)} ${value.padEnd(24)} ${sources[name]}`;
+    return `${variable(name).padEnd(28)} ${value.padEnd(24)} ${sources[name]}`;
   });
   return `${rows.join("\n")}\n`;
 }
