@@ -74,7 +74,11 @@ export async function createServer(
     bytes: retentionBytes,
     channels: maxChannels,
   };
-  const log = await openLog({ data: config.data, durability: config.durability, retention });
+  // Before there is a logger, the log may have something to tell.
+  const early: string[] = [];
+  let report = (sentence: string): void => void early.push(sentence);
+  const { data, durability } = config;
+  const log = await openLog({ data, durability, retention, report: (sentence) => report(sentence) });
   const found = log.size();
   const latency = new LogLatency();
   const hub = await Hub.open(log, {
@@ -154,6 +158,8 @@ export async function createServer(
       { lost },
       `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
     );
+  report = (sentence) => app.log.warn(sentence);
+  early.forEach(report);
   const notices = new Notices(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(

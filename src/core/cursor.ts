@@ -1,6 +1,6 @@
 /** A place in a log: everything up to and including `offset` lies behind it. */
 export interface Cursor {
-  /** Names the run of offsets this place belongs to. */
+  /** Names the run of the log, from one opening to the next, in which the offset was given out. */
   readonly epoch: string;
   readonly offset: number;
 }
@@ -16,6 +16,11 @@ const CURSOR = /^([a-z0-9]{1,16})-(\d{1,16})$/;
 /** The text of a cursor, `epoch-offset`: the id of a message, and what a reader resumes with. */
 export function cursorText(epoch: string, offset: number): string {
   return `${epoch}-${offset}`;
+}
+
+/** The text of the cursor of a place in a log. */
+export function cursorAt(log: { epochAt(offset: number): string }, offset: number): string {
+  return cursorText(log.epochAt(offset), offset);
 }
 
 /** Reads a cursor; undefined where the text is not one. */

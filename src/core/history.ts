@@ -1,5 +1,5 @@
 import { quoted, type ChannelPattern } from "./channel.ts";
-import { cursorText, EARLIEST, parseCursor, startOf } from "./cursor.ts";
+import { cursorAt, EARLIEST, parseCursor, startOf } from "./cursor.ts";
 import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
@@ -78,7 +78,7 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   const start = startOf(after, log);
   const from = start ?? head;
   const page = await log.read({ after: from, channels, limit });
-  const text = (offset: number): string => cursorText(log.epoch, offset);
+  const text = (offset: number): string => cursorAt(log, offset);
   const missing = start === undefined || isMissing(page, from);
   const reason = start === undefined ? "unknown_cursor" : "expired";
   return {
@@ -92,17 +92,14 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
 /** Reads the last page of a log in front of a cursor, up to `head`; a cursor that means nothing to it is refused. */
 export async function readRecent(log: Log, head: number, query: RecentHistoryQuery): Promise<RecentHistory> {
   const { before, channels, limit } = query;
-  const { epoch } = log;
   // No place is in front of offset 0, and no message is there.
   const top = before === undefined ? head + 1 : Math.max(1, Math.min(offsetOf(before, log), head + 1));
   const { messages, more } = await log.recent({ before: top, channels, limit });
-  // Right behind a hole, the place in front is none that was given out; then no message has this offset either.
-  const next = log.knows({ epoch, offset: top - 1 }) ? top - 1 : top;
   const [oldest] = messages;
   return {
     messages,
-    next: cursorText(epoch, next),
-    earlier: more && oldest !== undefined ? cursorText(epoch, oldest.offset) : undefined,
+    next: cursorAt(log, top - 1),
+    earlier: more && oldest !== undefined ? cursorAt(log, oldest.offset) : undefined,
   };
 }
 

@@ -1,7 +1,7 @@
 import { joined } from "./audience.ts";
 import type { Backlog } from "./backlog.ts";
 import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
-import { cursorText, startOf } from "./cursor.ts";
+import { cursorAt, startOf } from "./cursor.ts";
 import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
 import {
@@ -161,12 +161,12 @@ export class Hub {
 
   /** The id of a message; undefined where it was not kept. */
   idOf(message: Message): string | undefined {
-    return message.ephemeral ? undefined : cursorText(this.#log.epoch, message.offset);
+    return message.ephemeral ? undefined : cursorAt(this.#log, message.offset);
   }
 
   /** A place in the log as text; without an offset, that of the last message delivered. */
   cursor(offset: number = this.#delivered): string {
-    return cursorText(this.#log.epoch, offset);
+    return cursorAt(this.#log, offset);
   }
 
   /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */

@@ -4,8 +4,10 @@ import type { Draft, Message } from "./message.ts";
 
 /** Where messages are put into one order and kept. `test/logs/log.suite.ts` says what every log must do. */
 export interface Log {
-  /** Names this run of offsets: lower-case letters and digits; a cursor of another epoch cannot be resumed. */
+  /** The epoch of what is published from now on: lower-case letters and digits, another one each time it is opened. */
   readonly epoch: string;
+  /** The epoch in which this offset was given out: that of its cursor, for as long as the log is kept. */
+  epochAt(offset: number): string;
   /**
    * Resolves once the message is as safe as this log can make it, and after the follower was called with this very
    * object; for a key seen before, with the message that key made, which is not followed again.

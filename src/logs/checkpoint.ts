@@ -1,8 +1,13 @@
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { WAL_KEPT } from "./sqlite-schema.ts";
 
-/** What is worth a checkpoint: so many commits, or so many characters of payload. */
+/** What is worth a checkpoint: so many commits, or so many bytes that the write-ahead log has grown. */
 const COMMITS_BETWEEN = 1000;
-const CHARACTERS_BETWEEN = 16 * 1024 * 1024;
+const BYTES_BETWEEN = WAL_KEPT;
+
+/** `move` what was committed into the database; `empty` the write-ahead log as well, to give its room back to the disk. */
+export type CheckpointOrder = "move" | "empty";
 
 /**
  * Moves committed pages from the write-ahead log into the database, on a thread of its own because it waits for the
@@ -10,22 +15,39 @@ const CHARACTERS_BETWEEN = 16 * 1024 * 1024;
  */
 export class Checkpoints {
   readonly #path: string;
+  readonly #ended: (isMoved: boolean) => void;
   #worker: Worker | undefined;
   #commits = 0;
-  #characters = 0;
+  /** The size of the write-ahead log when a checkpoint was asked for last. */
+  #size = 0;
   #running = false;
 
-  constructor(path: string) {
+  /** `ended` is called when a checkpoint is over, and told whether the write-ahead log can start over. */
+  constructor(path: string, ended: (isMoved: boolean) => void = () => {}) {
     this.#path = path;
+    this.#ended = ended;
   }
 
-  /** Counts a commit of so much payload, and asks for a checkpoint when enough has gathered. */
-  committed(characters: number): void {
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Counts a commit that left a write-ahead log of so many bytes, and asks for a checkpoint when enough has gathered. */
+  committed(size: number): void {
     this.#commits++;
-    this.#characters += characters;
-    if (this.#running || (this.#commits < COMMITS_BETWEEN && this.#characters < CHARACTERS_BETWEEN)) return;
+    // It has started over.
+    if (size < this.#size) this.#size = 0;
+    const isDue = this.#commits >= COMMITS_BETWEEN || (size > WAL_KEPT && size >= this.#size + BYTES_BETWEEN);
+    if (isDue && !this.#running) {
+      this.#size = size > WAL_KEPT ? size : 0;
+      this.order("move");
+    }
+  }
+
+  /** Asks for a checkpoint, unless one is running. */
+  order(order: CheckpointOrder): void {
+    if (this.#running) return;
     this.#commits = 0;
-    this.#characters = 0;
     try {
       this.#worker ??= this.#start();
     } catch {
@@ -33,7 +55,7 @@ export class Checkpoints {
       return;
     }
     this.#running = true;
-    this.#worker.postMessage("checkpoint");
+    this.#worker.postMessage(order);
   }
 
   async close(): Promise<void> {
@@ -50,14 +72,22 @@ export class Checkpoints {
   #start(): Worker {
     const own = import.meta.url;
     const file = new URL(own.endsWith(".ts") ? "./checkpoint-worker.ts" : "./checkpoint-worker.js", own);
-    const worker = new Worker(file, { workerData: this.#path });
+    const database = pathToFileURL(this.#path);
+    // A database that is gone must not be made again here.
+    database.searchParams.set("mode", "rw");
+    const worker = new Worker(file, { workerData: database.href });
     worker.unref();
-    worker.on("message", () => (this.#running = false));
+    worker.on("message", (isMoved: boolean) => this.#end(isMoved));
     // A checkpoint that fails costs nothing but room in the write-ahead log; the next one starts a new thread.
     worker.on("error", () => {
       if (this.#worker === worker) this.#worker = undefined;
-      this.#running = false;
+      this.#end(false);
     });
     return worker;
+  }
+
+  #end(isMoved: boolean): void {
+    this.#running = false;
+    this.#ended(isMoved);
   }
 }

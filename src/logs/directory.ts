@@ -44,6 +44,11 @@ export class ChannelDirectory {
     return this.#floor;
   }
 
+  /** All channels, by name. */
+  entries(): Iterable<ChannelEntry> {
+    return this.#range(EVERYTHING);
+  }
+
   find(channel: ChannelName): ChannelEntry | undefined {
     return this.#byName.get(channel);
   }

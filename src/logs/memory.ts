@@ -29,6 +29,9 @@ export class MemoryLog implements Log {
   readonly epoch: string = newEpoch();
   readonly #retention: Retention;
   readonly #now: () => number;
+  readonly #elapsed: () => number;
+  /** How far the log had come at a time, at most a thousand of them in the age that messages may reach. */
+  readonly #marks: { readonly at: number; offset: number }[] = [];
   readonly #directory: ChannelDirectory;
   readonly #all = new Ring();
   readonly #byChannel = new Map<ChannelName, Ring>();
@@ -40,11 +43,17 @@ export class MemoryLog implements Log {
   #bytes = 0;
   #closed = false;
 
-  constructor(retention: Retention, now: () => number = Date.now) {
+  /** `elapsed` counts milliseconds of a clock that cannot be set: by that messages grow old. */
+  constructor(retention: Retention, now: () => number = Date.now, elapsed: () => number = () => performance.now()) {
     this.#retention = retention;
     this.#directory = new ChannelDirectory(0, retention.channels);
     this.#now = now;
+    this.#elapsed = elapsed;
     this.#expiry = setInterval(() => this.#expire(), 1000).unref();
+  }
+
+  epochAt(): string {
+    return this.epoch;
   }
 
   async append(draft: Draft): Promise<Message> {
@@ -112,6 +121,7 @@ export class MemoryLog implements Log {
       const outcome = this.#keep(draft as Draft, published);
       answers.push(() => (outcome instanceof HubError ? reject(outcome) : resolve(outcome)));
     }
+    this.#mark();
     this.#expire();
     if (published.length > 0) this.#listener(published);
     for (const answer of answers) answer();
@@ -195,10 +205,26 @@ export class MemoryLog implements Log {
     return ring;
   }
 
+  #mark(): void {
+    const at = this.#elapsed();
+    const last = this.#marks.at(-1);
+    if (last !== undefined && at - last.at < this.#retention.age / 1000) last.offset = this.#head;
+    else if (this.#head > (last?.offset ?? 0)) this.#marks.push({ at, offset: this.#head });
+  }
+
+  /** The offset up to which messages are too old. */
+  #oldTo(): number {
+    const since = this.#elapsed() - this.#retention.age;
+    while (this.#marks.length > 1 && (this.#marks[1]?.at ?? 0) < since) this.#marks.shift();
+    const [first] = this.#marks;
+    return first !== undefined && first.at < since ? first.offset : 0;
+  }
+
   #expire(): void {
-    const { age, messages, bytes } = this.#retention;
+    const { messages, bytes } = this.#retention;
+    const old = this.#oldTo();
     for (let first = this.#all.first; first !== undefined; first = this.#all.first) {
-      if (this.#all.size <= messages && this.#bytes <= bytes && first.time >= this.#now() - age) return;
+      if (this.#all.size <= messages && this.#bytes <= bytes && first.offset > old) return;
       this.#all.shift();
       this.#ring(first.channel).shift();
       if (first.key !== undefined) this.#byKey.delete(`${first.channel} ${first.key}`);

@@ -9,12 +9,14 @@ export interface LogOptions {
   readonly data: string;
   readonly retention: Retention;
   readonly durability: "normal" | "full";
+  /** Told in a sentence of what whoever runs the server should know. */
+  readonly report?: (sentence: string) => void;
 }
 
 /** Opens the log that `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence that says what is wrong. */
-export async function openLog({ data, retention, durability }: LogOptions): Promise<Log> {
+export async function openLog({ data, retention, durability, report }: LogOptions): Promise<Log> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))
-    return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability });
+    return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability, report });
   throw new HubError("LOG_UNAVAILABLE", `DATA is ${JSON.stringify(data)}; use file:PATH or memory:`);
 }

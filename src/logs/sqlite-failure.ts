@@ -6,6 +6,7 @@ const READONLY = 8;
 const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
+const CONSTRAINT = 19;
 const NOTADB = 26;
 
 /** Whether another program holds the database for the moment. */
@@ -20,9 +21,24 @@ export function isDamaged(error: unknown): boolean {
   return code === CORRUPT || code === NOTADB;
 }
 
+/** Whether there was no room. */
+export function isFull(error: unknown): boolean {
+  return resultCode(error) === FULL;
+}
+
+/** What a publisher is told when the file holds what this process did not write. */
+export function contradiction(cause?: unknown): HubError {
+  return new HubError(
+    "LOG_UNAVAILABLE",
+    "The log cannot keep messages: another program writes into its database; whoever runs the server must end that and restart it",
+    { cause },
+  );
+}
+
 /** What a publisher is told when SQLite fails; no path, no statement. */
 export function unavailable(cause: unknown): HubError {
   if (cause instanceof HubError) return cause;
+  if (resultCode(cause) === CONSTRAINT) return contradiction(cause);
   return new HubError("LOG_UNAVAILABLE", `The log cannot keep messages: ${sentence(cause)}; publish again later`, {
     cause,
   });

@@ -1,21 +1,31 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../core/errors.ts";
-import { newEpoch } from "./record.ts";
+import { Runs } from "./runs.ts";
 import { isBusy, isDamaged } from "./sqlite-failure.ts";
+import { SqliteLock } from "./sqlite-lock.ts";
+import { recount } from "./sqlite-recount.ts";
 
 /** Marks the file as ours in its header; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 2;
-/** What makes a file of the format before one of this; files of format 1 hold no way by which a message came. */
-const FROM_1 = `ALTER TABLE messages ADD COLUMN via TEXT; PRAGMA user_version = ${VERSION}`;
-
+const VERSION = 3;
+/** Files of format 1 hold no way by which a message came. */
+const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
- * An unclean end may have lost the newest messages to a power cut. The run after it leaves this many offsets out, so
- * that a cursor of a lost message never names a new one; such cursors are answered with a gap.
+ * Files of format 2 have one epoch, in which the offsets of holes were given to no message. Nobody knows the epoch of a
+ * hole here either; what ends the last one keeps its offset from being given out.
  */
-const HOLE = 2 ** 24;
+const FROM_2 = `
+  CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
+  INSERT INTO runs SELECT 0, value FROM hub WHERE name = 'epoch';
+  INSERT INTO runs SELECT first, lower(hex(randomblob(5))) FROM holes;
+  INSERT OR REPLACE INTO runs SELECT last, value FROM holes, hub WHERE name = 'epoch';
+  INSERT INTO runs SELECT max(last) + 1, lower(hex(randomblob(5))) FROM holes
+    HAVING max(last) >= max(ifnull((SELECT max(last) FROM channels), 0), ifnull((SELECT max(offset) FROM messages), 0));
+  DROP TABLE holes;
+  DELETE FROM hub WHERE name IN ('epoch', 'running');
+`;
 
 const SCHEMA = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -30,18 +40,22 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
-  CREATE TABLE holes (first INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+  CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION};
-  PRAGMA user_version = ${VERSION};
 `;
+
+/** A write-ahead log that starts over is cut to this many bytes, so above that its size is what it holds. */
+export const WAL_KEPT: number = 8 * 1024 * 1024;
 
 /** The open file of a SQLite log, and the lock that keeps other hubs out of it. */
 export interface OpenFile {
+  /** Without symbolic links. */
+  readonly path: string;
   readonly database: DatabaseSync;
-  readonly lock: DatabaseSync;
-  readonly epoch: string;
-  /** Offsets never given to a message that is kept. */
-  readonly holes: readonly { readonly first: number; readonly last: number }[];
+  readonly lock: SqliteLock;
+  readonly runs: Runs;
+  /** How many channels had counters that did not agree with their messages. */
+  readonly recounted: number;
 }
 
 /** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the person who starts the server. */
@@ -51,9 +65,10 @@ export function openFile(path: string): OpenFile {
   } catch (cause) {
     throw unusable(`The folder of the log, ${dirname(path)}, cannot be made: ${reason(cause)}`, cause);
   }
-  const lock = locked(path);
+  const real = realPath(path);
+  const lock = new SqliteLock(real);
   try {
-    return { lock, ...opened(path) };
+    return { path: real, lock, ...opened(real, lock) };
   } catch (cause) {
     lock.close();
     throw cannotOpen(path, cause);
@@ -73,22 +88,22 @@ export function cannotOpen(path: string, cause: unknown): HubError {
   return unusable(`The log ${path} cannot be opened for writing: ${reason(cause)}`, cause);
 }
 
-/** A database of its own, held locked while we run: the system frees it however the process ends. */
-function locked(path: string): DatabaseSync {
-  let lock: DatabaseSync | undefined;
+/** The path without symbolic links, so that every name of the log leads to one lock; creates the file it names. */
+function realPath(path: string): string {
   try {
-    lock = new DatabaseSync(`${path}.lock`, { timeout: 0 });
-    lock.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    return lock;
+    return realpathSync.native(path);
+  } catch {
+    // It is to be created, or opening it fails the same way.
+  }
+  try {
+    closeSync(openSync(path, "a"));
+    return realpathSync.native(path);
   } catch (cause) {
-    lock?.close();
-    if (isBusy(cause))
-      throw unusable(`Another sse-mcp-server has the log ${path} open; give this one another DATA`, cause);
-    throw unusable(`The folder of the log, ${dirname(path)}, is not writable: ${reason(cause)}`, cause);
+    throw cannotOpen(path, cause);
   }
 }
 
-function opened(path: string): Omit<OpenFile, "lock"> {
+function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path"> {
   const database = new DatabaseSync(path, { timeout: 0, defensive: true });
   try {
     const { application_id: application } = database.prepare("PRAGMA application_id").get() as {
@@ -104,41 +119,40 @@ function opened(path: string): Omit<OpenFile, "lock"> {
     if (version > VERSION) {
       throw unusable(`The log ${path} was written by a newer sse-mcp-server (format ${version}); use that version`);
     }
+    if (tables.count > 0) {
+      const place = database.prepare("SELECT value FROM hub WHERE name = 'place'").get() as
+        | { value: string }
+        | undefined;
+      if (place !== undefined) lock.holdAlso(place.value);
+    }
     // Checkpoints are made by a thread of their own (see checkpoint.ts): they wait for the disk.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
-    database.exec("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384");
+    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384`);
+    makeRoom(database);
     database.exec("BEGIN IMMEDIATE");
     if (tables.count === 0) database.exec(SCHEMA);
     else if (version === 1) database.exec(FROM_1);
-    const epoch = started(database);
-    const holes = database.prepare("SELECT first, last FROM holes ORDER BY first").all() as {
-      first: number;
-      last: number;
-    }[];
-    database.exec("COMMIT");
-    // That this run began must outlive a power cut, or the next one would not know of its hole.
+    if (tables.count > 0 && version < 3) database.exec(FROM_2);
+    const recounted = recount(database);
+    const runs = Runs.begin(database, headOf(database));
+    database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('place', ?)").run(path);
+    database.exec(`PRAGMA user_version = ${VERSION}; COMMIT`);
+    // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
     database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { database, epoch, holes };
+    return { database, runs, recounted };
   } catch (error) {
     database.close();
     throw error;
   }
 }
 
-/** Notes that a run begins, and a hole where the last one did not end; returns the epoch. */
-function started(database: DatabaseSync): string {
-  const value = database.prepare("SELECT value FROM hub WHERE name = ?");
-  const set = database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES (?, ?)");
-  const known = value.get("epoch") as { value: string } | undefined;
-  const epoch = known?.value ?? newEpoch();
-  if (known === undefined) set.run("epoch", epoch);
-  const running = value.get("running") as { value: string } | undefined;
-  if (running?.value === "yes") {
-    const head = headOf(database);
-    database.prepare("INSERT INTO holes (first, last) VALUES (?, ?)").run(head + 1, head + HOLE);
+/** Gives the disk back what the write-ahead log of an unclean end takes: it may be full of that. */
+function makeRoom(database: DatabaseSync): void {
+  try {
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // The next statement says what is wrong.
   }
-  set.run("running", "yes");
-  return epoch;
 }
 
 /** The last offset ever given out, as far as the file knows. */
@@ -146,10 +160,29 @@ export function headOf(database: DatabaseSync): number {
   const row = database
     .prepare(
       `SELECT max(ifnull((SELECT max(offset) FROM messages), 0), ifnull((SELECT max(last) FROM channels), 0),
-         ifnull((SELECT max(last) FROM holes), 0), ifnull((SELECT value FROM hub WHERE name = 'floor') + 0, 0)) AS head`,
+         ifnull((SELECT max(first) FROM runs) - 1, 0), ifnull((SELECT value FROM hub WHERE name = 'floor') + 0, 0)) AS head`,
     )
     .get() as { head: number };
   return row.head;
+}
+
+/** When the log was used last, by the clock by which messages grow old, as far as the file knows. */
+export function lastUse(database: DatabaseSync): number | undefined {
+  const { last } = database
+    .prepare(
+      `SELECT ifnull((SELECT value + 0 FROM hub WHERE name = 'checked'),
+         (SELECT time FROM messages ORDER BY offset DESC LIMIT 1)) AS last`,
+    )
+    .get() as { last: number | null };
+  return last ?? undefined;
+}
+
+/** The bytes of the database, as SQLite knows it. */
+export function sizeOf(database: DatabaseSync): number {
+  const { size } = database
+    .prepare("SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size")
+    .get() as { size: number };
+  return size;
 }
 
 function unusable(sentence: string, cause?: unknown): HubError {

@@ -1,5 +1,4 @@
-import { close as closeFile, closeSync, fdatasync, fsyncSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { close as closeFile, fdatasync } from "node:fs";
 import { promisify } from "node:util";
 import type { Cursor } from "../core/cursor.ts";
 import { HubError } from "../core/errors.ts";
@@ -15,12 +14,13 @@ import type {
   Retention,
 } from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
-import { Checkpoints } from "./checkpoint.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
-import { isBusy, unavailable } from "./sqlite-failure.ts";
+import { AgeClock } from "./age-clock.ts";
+import { isBusy, isFull, unavailable } from "./sqlite-failure.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
-import { cannotOpen, headOf, openFile, type OpenFile } from "./sqlite-schema.ts";
-import { SqliteWrites, type Written } from "./sqlite-writes.ts";
+import { cannotOpen, headOf, lastUse, openFile, sizeOf, type OpenFile } from "./sqlite-schema.ts";
+import { openWal, SqliteWal } from "./sqlite-wal.ts";
+import { SqliteWrites, type Moment, type Written } from "./sqlite-writes.ts";
 import { Turn, type Waiting } from "./turn.ts";
 
 export interface SqliteOptions {
@@ -29,6 +29,12 @@ export interface SqliteOptions {
   /** normal: safe when the process dies · full: safe when the machine dies, an fsync for each commit. */
   readonly durability: "normal" | "full";
   readonly now?: () => number;
+  /** Milliseconds of a clock that cannot be set, by which one that is set is noticed; `performance.now`. */
+  readonly elapsed?: () => number;
+  /** The bytes that the write-ahead log may reach while another program keeps it from starting over. */
+  readonly mostWal?: number;
+  /** Told in a sentence of what whoever runs the server should know. */
+  readonly report?: ((sentence: string) => void) | undefined;
   /** Has the disk take what was written to a file; `fdatasync`, unless a test wants to know of it. */
   readonly sync?: (file: number) => Promise<void>;
 }
@@ -42,30 +48,35 @@ const closed = promisify(closeFile);
 
 /** Keeps messages in one SQLite file: one commit for what a turn of the event loop appends. */
 export class SqliteLog implements Log {
-  readonly epoch: string;
   readonly #file: OpenFile;
   readonly #directory: ChannelDirectory;
   readonly #reads: SqliteReads;
   readonly #writes: SqliteWrites;
-  readonly #checkpoints: Checkpoints;
+  readonly #wal: SqliteWal;
   readonly #turn = new Turn(() => this.#write());
   readonly #now: () => number;
+  readonly #clock: AgeClock;
+  readonly #report: (sentence: string) => void;
   readonly #sync: (file: number) => Promise<void>;
   readonly #expiry: NodeJS.Timeout;
   /** The write-ahead log, open to be synced; only with full durability. */
-  readonly #wal: number | undefined;
+  readonly #syncs: number | undefined;
   #listener: (messages: readonly Message[]) => void = () => {};
   #syncing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Whether the last write failed. */
+  #isBroken = false;
   #lockedSince: number | undefined;
   #closing = false;
   #closed: Promise<void> | undefined;
 
   private constructor(options: SqliteOptions, file: OpenFile) {
     this.#file = file;
-    const { database, epoch } = file;
-    this.epoch = epoch;
+    const { database, runs, recounted } = file;
+    const { retention, elapsed = () => performance.now(), report = () => {} } = options;
     this.#now = options.now ?? Date.now;
+    this.#report = report;
+    this.#clock = new AgeClock({ elapsed, age: retention.age, last: lastUse(database), report });
     this.#sync = options.sync ?? fdatasynced;
     const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get() as { value: string } | undefined;
     this.#directory = new ChannelDirectory(Number(floor?.value ?? 0), options.retention.channels);
@@ -73,10 +84,20 @@ export class SqliteLog implements Log {
       this.#directory.put(entry as unknown as ChannelEntry);
     }
     this.#reads = new SqliteReads(database, this.#directory);
-    this.#writes = new SqliteWrites(database, this.#directory, this.#reads, options.retention, headOf(database));
-    this.#checkpoints = new Checkpoints(options.path);
-    this.#wal = options.durability === "full" ? openWal(options.path) : undefined;
-    this.#expiry = setInterval(() => this.#expire(), 1000).unref();
+    const head = headOf(database);
+    this.#writes = new SqliteWrites(database, this.#directory, this.#reads, retention, { head, epoch: runs.epoch });
+    this.#wal = new SqliteWal(file.path, {
+      most: options.mostWal,
+      databaseSize: () => sizeOf(database),
+      onCheckpoint: (isMoved) => {
+        if (isMoved) this.#expire();
+        this.#write();
+      },
+    });
+    this.#syncs = options.durability === "full" ? openWal(file.path) : undefined;
+    this.#expiry = setInterval(() => this.#lookAfter(), 1000).unref();
+    if (recounted > 0)
+      report(`${recounted} channels had counters that did not agree with their messages: counted again`);
   }
 
   /** Opens or creates the file; rejects with `LOG_UNAVAILABLE` and a sentence for the person who starts the server. */
@@ -89,6 +110,14 @@ export class SqliteLog implements Log {
       file.lock.close();
       throw cannotOpen(options.path, cause);
     }
+  }
+
+  get epoch(): string {
+    return this.#file.runs.epoch;
+  }
+
+  epochAt(offset: number): string {
+    return this.#file.runs.at(offset);
   }
 
   async append(draft: Draft): Promise<Message> {
@@ -109,8 +138,7 @@ export class SqliteLog implements Log {
   }
 
   knows({ epoch, offset }: Cursor): boolean {
-    if (epoch !== this.epoch || offset > this.#writes.head) return false;
-    return !this.#file.holes.some(({ first, last }) => offset >= first && offset < last);
+    return offset <= this.#writes.head && epoch === this.epochAt(offset);
   }
 
   channels(query: ChannelQuery): readonly ChannelState[] {
@@ -124,6 +152,7 @@ export class SqliteLog implements Log {
 
   async check(): Promise<void> {
     await this.#add(undefined);
+    this.#file.lock.renew();
   }
 
   close(): Promise<void> {
@@ -138,13 +167,15 @@ export class SqliteLog implements Log {
     this.#write();
     while (this.#syncing !== undefined) await this.#syncing;
     this.#turn.fail(stopped());
-    await this.#checkpoints.close();
-    if (this.#wal !== undefined) await closed(this.#wal);
+    await this.#wal.close();
+    if (this.#syncs !== undefined) await closed(this.#syncs);
     const { database, lock } = this.#file;
     try {
-      database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('running', 'no')").run();
+      database
+        .prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)")
+        .run(String(this.#moment().aged));
     } catch {
-      // Not noted: the next run takes this end for an unclean one, which costs nothing but a hole.
+      // The next run takes an earlier time for that of the end.
     }
     database.close();
     lock.close();
@@ -168,24 +199,34 @@ export class SqliteLog implements Log {
   #write(): void {
     // What waits is written together when the disk has taken the commit before, or when a lock is tried again.
     if (this.#syncing !== undefined || this.#retry !== undefined || this.#turn.size === 0) return;
+    if (this.#wal.isBusy && !this.#closing) return;
     const waiting = this.#turn.peek();
+    const moment = this.#moment();
     let written: Written;
     try {
+      this.#wal.look();
       written = this.#writes.write(
         waiting.map(({ draft }) => draft),
-        this.#now(),
+        moment,
       );
     } catch (error) {
       this.#failed(error);
       return;
     }
     this.#lockedSince = undefined;
-    const { characters } = this.#turn;
+    this.#isBroken = false;
     this.#turn.take();
-    this.#checkpoints.committed(characters);
-    if (this.#wal === undefined) this.#announce(waiting, written);
-    else this.#syncing = this.#synced(this.#wal, waiting, written);
-    if (written.behind) void this.#turn.add(undefined).catch(() => {});
+    this.#wal.committed();
+    if (this.#syncs === undefined) this.#announce(waiting, written);
+    else this.#syncing = this.#synced(this.#syncs, waiting, written);
+    if (!written.behind) return;
+    if (moment.hold) this.#wal.move();
+    else this.#expire();
+  }
+
+  #moment(): Moment {
+    const now = this.#now();
+    return { now, aged: this.#clock.time(now), hold: this.#wal.isLong };
   }
 
   async #synced(wal: number, waiting: readonly Waiting[], written: Written): Promise<void> {
@@ -225,20 +266,29 @@ export class SqliteLog implements Log {
       return;
     }
     this.#lockedSince = undefined;
-    this.#turn.fail(unavailable(error));
+    // What the write-ahead log takes is room to drop messages in.
+    if (isFull(error)) this.#wal.empty();
+    const failure = unavailable(error);
+    if (!this.#isBroken) this.#report(`${failure.message} (${this.#file.path})`);
+    this.#isBroken = true;
+    this.#turn.fail(failure);
+  }
+
+  /** What is to be done now and then, whether or not anyone publishes. */
+  #lookAfter(): void {
+    try {
+      this.#wal.tend();
+      this.#file.lock.renew();
+    } catch {
+      // The next write, or the next `check`, says so.
+    }
+    this.#expire();
   }
 
   #expire(): void {
-    if (this.#turn.size === 0 && this.#writes.isBehind(this.#now())) void this.#turn.add(undefined).catch(() => {});
+    if (this.#turn.size > 0 || !this.#writes.isBehind(this.#moment().aged)) return;
+    void this.#turn.add(undefined).catch(() => {});
   }
-}
-
-function openWal(path: string): number {
-  // The name of a new file is in its folder, which has its own fsync.
-  const folder = openSync(dirname(path), "r");
-  fsyncSync(folder);
-  closeSync(folder);
-  return openSync(`${path}-wal`, "r+");
 }
 
 function stopped(): HubError {

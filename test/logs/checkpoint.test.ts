@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { describe, it } from "node:test";
+import { HubError } from "../../src/core/errors.ts";
 import { Checkpoints } from "../../src/logs/checkpoint.ts";
-import { draftOf } from "../support/sample.ts";
-import { openDatabase, openSqlite } from "../support/sqlite-file.ts";
+import { draftOf, FOREVER } from "../support/sample.ts";
+import { dataOf, openDatabase, openSqlite } from "../support/sqlite-file.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -53,7 +54,81 @@ describe("checkpoints", { concurrency: true }, () => {
       console.log("closed");`;
     const child = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });
     assert.deepEqual([child.status, child.stdout], [0, "closed\n"], child.stderr);
+    assert.equal(existsSync(`${folder.file()}-wal`), false);
+  });
+});
+
+/** The bytes of a write-ahead log, the most that it had while something went on. */
+async function mostWal(path: string, going: () => Promise<unknown>): Promise<number> {
+  let most = 0;
+  const looks = setInterval(() => (most = Math.max(most, statSync(`${path}-wal`).size)), 1);
+  await going().finally(() => clearInterval(looks));
+  return most;
+}
+
+const MIB = 1024 * 1024;
+
+describe("the write-ahead log of a log", { concurrency: true }, () => {
+  it("[LOG-25] stays small while retention drops a backlog, and is cut afterwards", async () => {
+    using folder = new TemporaryFolder();
+    {
+      await using log = await openSqlite(folder.file());
+      for (let part = 0; part < 6; part++) {
+        const drafts = Array.from({ length: 10_000 }, (_, data) => draftOf(`c.${data % 500}`, "x".repeat(300)));
+        await Promise.all(drafts.map((draft) => log.append(draft)));
+      }
+    }
+    await using log = await openSqlite(folder.file(), { retention: { ...FOREVER, messages: 100 } });
+    const size = await mostWal(folder.file(), () => until("the backlog is gone", () => log.size().messages <= 100));
+    assert.ok(size < 32 * MIB, `it had ${size} bytes`);
+    assert.ok((await dataOf(log)).length <= 100);
+  });
+
+  it("[LOG-25] stays small under a flood", async () => {
+    using folder = new TemporaryFolder();
+    await using log = await openSqlite(folder.file(), { retention: { ...FOREVER, messages: 20_000 } });
+    const size = await mostWal(folder.file(), async () => {
+      for (let part = 0; part < 40; part++) {
+        const drafts = Array.from({ length: 2000 }, (_, data) => draftOf(`c.${data % 1500}`, "x".repeat(300)));
+        await Promise.all(drafts.map((draft) => log.append(draft)));
+      }
+    });
+    assert.ok(size < 80 * MIB, `it had ${size} bytes`);
+  });
+
+  it("[LOG-25] has a bound while another program reads an old state, which is said, and goes on by itself after that", async () => {
+    using folder = new TemporaryFolder();
+    const lines: string[] = [];
+    const options = { mostWal: MIB, report: (line: string) => void lines.push(line) };
+    await using log = await openSqlite(folder.file(), options);
     using database = openDatabase(folder.file());
-    assert.equal(database.prepare("SELECT value FROM hub WHERE name = 'running'").get()?.value, "no");
+    database.exec("BEGIN; SELECT count(*) FROM messages");
+    const large = "x".repeat(60_000);
+    let published = 0;
+    const refused = async (): Promise<unknown> => {
+      for (;;) {
+        try {
+          await log.append(draftOf("a", large));
+          published++;
+        } catch (error) {
+          return error;
+        }
+      }
+    };
+    const error = await refused();
+    assert.ok(error instanceof HubError && error.code === "LOG_UNAVAILABLE");
+    assert.equal(
+      error.message,
+      "The log cannot keep messages: another program has been reading its database for too long; publish again when that has ended",
+    );
+    assert.ok(statSync(`${folder.file()}-wal`).size < 2 * MIB);
+    assert.equal(lines.length, 1);
+    await assert.rejects(log.check());
+    assert.equal(log.size().messages, published);
+    assert.ok((await dataOf(log)).length > 0, "reading goes on");
+    database.exec("COMMIT");
+    await until("its room is given back", () => statSync(`${folder.file()}-wal`).size === 0);
+    await log.append(draftOf("a", 1));
+    await log.check();
   });
 });

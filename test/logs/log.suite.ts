@@ -12,6 +12,7 @@ import { until } from "../support/until.ts";
 export interface LogSuiteOptions {
   readonly retention: Retention;
   readonly now: () => number;
+  readonly elapsed: () => number;
 }
 
 /** Opens an empty log that cleans up after itself. */
@@ -22,8 +23,8 @@ const ALL = patternsOf("*");
 
 /** What every log must do. */
 export function describeLog(name: string, openLog: OpenLog): void {
-  const open = (retention: Partial<Retention> = {}, now = Date.now): ReturnType<OpenLog> =>
-    openLog({ retention: { ...FOREVER, ...retention }, now });
+  const open = (retention: Partial<Retention> = {}, now = Date.now, elapsed = now): ReturnType<OpenLog> =>
+    openLog({ retention: { ...FOREVER, ...retention }, now, elapsed });
 
   describe(name, { concurrency: true }, () => {
     it("puts messages of all channels in one order, and gives each back as it came", async () => {
@@ -345,6 +346,60 @@ export function describeLog(name: string, openLog: OpenLog): void {
       await until("all are dropped", () => log.size().messages === 0);
       assert.deepEqual([await everything(log), log.size().bytes], [[], 0]);
       assert.equal((await log.append(draftOf("a", 5))).offset, 5);
+    });
+
+    it("[LOG-24] drops messages for their age whatever time the clock gave to one before them", async () => {
+      const YEAR = 365 * 86_400_000;
+      for (const wrong of [YEAR, -YEAR]) {
+        let [now, elapsed] = [YEAR * 50 + wrong, 1000];
+        await using log = await open(
+          { age: 3000 },
+          () => now,
+          () => elapsed,
+        );
+        await log.append(draftOf("a", "while the clock was wrong"));
+        now -= wrong;
+        elapsed += 10;
+        for (let data = 0; data < 5; data++) await log.append(draftOf("b", data));
+        assert.ok((await everything(log)).length >= 5);
+        now += 2500;
+        elapsed += 2500;
+        await log.append(draftOf("b", 5));
+        now += 600;
+        elapsed += 600;
+        await until("the first are dropped", () => log.size().messages === 1);
+        assert.deepEqual(await everything(log), ["5"]);
+        now += 3000;
+        elapsed += 3000;
+        await until("all are dropped", () => log.size().messages === 0);
+      }
+    });
+
+    it("[LOG-24] drops nothing for its age while the clock is ahead for a moment", async () => {
+      const DAY = 86_400_000;
+      let [now, elapsed] = [50 * 365 * DAY, 1000];
+      await using log = await open(
+        { age: 7 * DAY },
+        () => now,
+        () => elapsed,
+      );
+      await log.append(draftOf("a", "of today"));
+      now += 30 * DAY;
+      elapsed += 2500;
+      await log.append(draftOf("a", "ahead"));
+      await log.check();
+      await log.append(draftOf("a", "ahead, too"));
+      now -= 30 * DAY;
+      await log.append(draftOf("a", "later"));
+      await log.check();
+      assert.deepEqual(await everything(log), ['"of today"', '"ahead"', '"ahead, too"', '"later"']);
+      now += 6 * DAY;
+      elapsed += 6 * DAY;
+      await log.check();
+      assert.equal(log.size().messages, 4);
+      now += 1.1 * DAY;
+      elapsed += 1.1 * DAY;
+      await until("all are dropped", () => log.size().messages === 0);
     });
 
     it("may keep nothing at all, and still delivers", async () => {

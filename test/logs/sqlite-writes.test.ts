@@ -10,6 +10,8 @@ import { SqliteWrites } from "../../src/logs/sqlite-writes.ts";
 import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
+const NOW = { now: 0, aged: 0 };
+
 /** The inside of a SQLite log that takes few channels. */
 class Small implements Disposable {
   readonly directory: ChannelDirectory;
@@ -19,25 +21,23 @@ class Small implements Disposable {
 
   constructor(path: string, channels: number, retention = FOREVER) {
     this.#file = openFile(path);
-    const { database } = this.#file;
+    const { database, runs } = this.#file;
     const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get();
     this.directory = new ChannelDirectory(Number(floor?.value ?? 0), channels);
     for (const entry of database.prepare("SELECT * FROM channels").all())
       this.directory.put(entry as unknown as ChannelEntry);
     this.reads = new SqliteReads(database, this.directory);
-    this.writes = new SqliteWrites(database, this.directory, this.reads, retention, headOf(database));
+    this.writes = new SqliteWrites(database, this.directory, this.reads, retention, {
+      head: headOf(database),
+      epoch: runs.epoch,
+    });
   }
 
   /** What becomes of drafts for these channels in one turn. */
   write(...channels: string[]): (number | string | undefined)[] {
     const drafts: Draft[] = channels.map((channel) => draftOf(channel, 1));
-    const { outcomes } = this.writes.write(drafts, 0);
+    const { outcomes } = this.writes.write(drafts, NOW);
     return outcomes.map((outcome) => (outcome instanceof HubError ? outcome.code : outcome?.offset));
-  }
-
-  /** Notes a clean end. */
-  end(): void {
-    this.#file.database.exec("UPDATE hub SET value = 'no' WHERE name = 'running'");
   }
 
   [Symbol.dispose](): void {
@@ -62,7 +62,7 @@ describe("a turn that is written into SQLite", () => {
     }
     using again = new Small(folder.file(), 3);
     assert.deepEqual([again.directory.size, again.writes.messages], [3, 6]);
-    assert.deepEqual(again.write("d", "a"), ["OVERLOADED", 6 + 2 ** 24 + 1]);
+    assert.deepEqual(again.write("d", "a"), ["OVERLOADED", 7]);
   });
 
   it("forgets channels that hold nothing when room runs out, and remembers what was dropped", async () => {
@@ -94,10 +94,9 @@ describe("a turn that is written into SQLite", () => {
       using small = new Small(folder.file(), 1, retention);
       for (const channel of ["a", "b", "c", "d"]) {
         small.write(channel);
-        small.writes.write([undefined], 0);
+        small.writes.write([undefined], NOW);
       }
       assert.deepEqual([names(small), small.writes.messages, small.writes.head], [["d"], 0, 4]);
-      small.end();
     }
     using again = new Small(folder.file(), 1, retention);
     assert.deepEqual([again.write("a"), names(again)], [[5], ["a"]]);
@@ -108,7 +107,7 @@ describe("a turn that is written into SQLite", () => {
     using small = new Small(folder.file(), 3);
     small.write("a");
     const broken = { ...draftOf("b", 1), sender: {} as string };
-    assert.throws(() => small.writes.write([draftOf("a", 1), draftOf("b", 1), broken], 0));
+    assert.throws(() => small.writes.write([draftOf("a", 1), draftOf("b", 1), broken], NOW));
     assert.deepEqual([small.directory.size, small.writes.messages, small.writes.head], [1, 1, 1]);
     assert.deepEqual(small.write("b", "a"), [2, 3]);
     const page = await small.reads.page({ after: 0, channels: patternsOf("*"), limit: 9 }, small.writes.head);
@@ -122,7 +121,7 @@ describe("a turn that is written into SQLite", () => {
     using folder = new TemporaryFolder();
     using small = new Small(folder.file(), 3);
     const drafts = Array.from({ length: 20_000 }, (_, data) => draftOf("a", data, { key: `k${data % 15_000}` }));
-    const { outcomes, published } = small.writes.write(drafts, 0);
+    const { outcomes, published } = small.writes.write(drafts, NOW);
     assert.equal(published.length, 15_000);
     assert.equal(outcomes[19_999], outcomes[4999]);
   });

@@ -5,10 +5,11 @@ import { describe, it, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { BEGINNING } from "../../src/core/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
-import { draftOf, openHub, patternsOf } from "../support/sample.ts";
+import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../support/sqlite-file.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { TestSink } from "../support/test-sink.ts";
+import { until } from "../support/until.ts";
 
 const ALL = patternsOf("*");
 
@@ -58,11 +59,11 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
     await filled(folder.file(), 3);
     {
       using database = openDatabase(folder.file());
-      database.exec("PRAGMA user_version = 3");
+      database.exec("PRAGMA user_version = 4");
     }
     await cannotOpen(
       folder.file(),
-      /^The log \S+ was written by a newer sse-mcp-server \(format 3\); use that version$/,
+      /^The log \S+ was written by a newer sse-mcp-server \(format 4\); use that version$/,
     );
   });
 
@@ -261,6 +262,31 @@ describe("a disk that is full", () => {
     const { rows } = database.prepare("SELECT count(*) AS rows FROM messages").get() as { rows: number };
     assert.deepEqual([rows, hub.log.size().messages], [published + 1, published + 1]);
     assert.equal(database.prepare("SELECT sum(kept) AS kept FROM channels").get()?.kept, rows);
+  });
+
+  it("[LOG-25] is freed by itself of a write-ahead log that filled it, and takes messages again", async (context) => {
+    using folder = new TemporaryFolder();
+    using disk = smallDisk(context, folder.path, "64m");
+    if (disk === undefined) return;
+    await using log = await openSqlite(folder.file(), { retention: { ...FOREVER, messages: 100 } });
+    for (let data = 0; data < 300; data++) await log.append(draftOf("a", "x".repeat(60_000)));
+    using database = openDatabase(folder.file());
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE); BEGIN; SELECT count(*) FROM messages");
+    // As long as another program reads an old state, the write-ahead log cannot start over.
+    await assert.rejects(async () => {
+      for (;;) await log.append(draftOf("a", "x".repeat(60_000)));
+    }, /the disk is full/);
+    writeFileSync(folder.file("filler"), "");
+    fill(folder.file("filler"));
+    database.exec("COMMIT");
+    await until("it takes messages", () =>
+      log.append(draftOf("a", "x".repeat(60_000))).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until("it keeps 100", () => log.size().messages === 100);
+    await log.check();
   });
 
   it("when the log is opened is said, and opens when there is room", async (context) => {

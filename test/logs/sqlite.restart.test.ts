@@ -13,54 +13,22 @@ import { until } from "../support/until.ts";
 
 const ALL = patternsOf("*");
 
-/** Makes the last end of a log look like that of a process that was killed. */
-function killed(path: string): void {
-  using database = openDatabase(path);
-  database.exec("UPDATE hub SET value = 'yes' WHERE name = 'running'");
-}
-
 describe("a SQLite log that is opened again", { concurrency: true }, () => {
   it("has everything it had, and goes on from there", async () => {
     using folder = new TemporaryFolder();
     const before = await openSqlite(folder.file(), { now: () => 77 });
     for (const [data, channel] of ["a", "b.x", "a"].entries())
       await before.append(draftOf(channel, data, { sender: "me", event: "e" }));
-    const { epoch } = before;
     const [everything] = ALL;
     const query = { pattern: everything as NonNullable<typeof everything>, limit: 9 };
     const [size, channels] = [before.size(), before.channels(query)];
     const page = await before.read({ after: 0, channels: ALL, limit: 9 });
     await before.close();
     await using after = await openSqlite(folder.file());
-    assert.equal(after.epoch, epoch);
     assert.deepEqual(await after.follow(() => {}), 3);
     assert.deepEqual([after.size(), after.channels(query)], [size, channels]);
     assert.deepEqual(await after.read({ after: 0, channels: ALL, limit: 9 }), page);
     assert.equal((await after.append(draftOf("a", 3))).offset, 4);
-  });
-
-  it("goes on with a file of format 1, which knew no way by which a message came", async () => {
-    using folder = new TemporaryFolder();
-    const first = await openSqlite(folder.file());
-    await first.append(draftOf("a", 1));
-    await first.close();
-    {
-      using database = openDatabase(folder.file());
-      database.exec("ALTER TABLE messages DROP COLUMN via; PRAGMA user_version = 1");
-    }
-    for (const data of [2, 3]) {
-      await using again = await openSqlite(folder.file());
-      await again.append(draftOf("a", data, { via: "tool" }));
-      const { messages } = await again.read({ after: 0, channels: ALL, limit: 9 });
-      assert.deepEqual(
-        messages.map((message) => [message.data, message.via]),
-        [
-          ["1", undefined],
-          ["2", "tool"],
-          ["3", "tool"],
-        ].slice(0, data),
-      );
-    }
   });
 
   it("resumes readers where they were, without a gap", async () => {
@@ -151,78 +119,6 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
       assert.equal((await log.append(draftOf("a", run))).offset, run);
       await until("nothing is kept", () => log.size().messages === 0);
     }
-  });
-
-  it("leaves a hole after an unclean end: cursors inside it are unknown, those before and behind are known", async () => {
-    using folder = new TemporaryFolder();
-    const before = await openSqlite(folder.file());
-    const { epoch } = before;
-    for (let data = 1; data <= 3; data++) await before.append(draftOf("a", data));
-    await before.close();
-    killed(folder.file());
-    await using after = await openSqlite(folder.file());
-    assert.equal(after.epoch, epoch);
-    const start = await after.follow(() => {});
-    assert.ok(start > 1000, "there is room for what may be lost");
-    const known = (offset: number): boolean => after.knows({ epoch, offset });
-    assert.deepEqual([0, 2, 3, 4, 5, start - 1, start, start + 1].map(known), [
-      true,
-      true,
-      true,
-      false,
-      false,
-      false,
-      true,
-      false,
-    ]);
-    assert.equal((await after.append(draftOf("a", 4))).offset, start + 1);
-    assert.ok(known(start + 1));
-    const page = await after.read({ after: 3, channels: ALL, limit: 9 });
-    assert.deepEqual([page.messages.map(({ data }) => data), page.end, page.dropped], [["4"], start + 1, 0]);
-  });
-
-  it("tells a reader whose last message may be lost, and only that one, of a gap", async () => {
-    using folder = new TemporaryFolder();
-    const before = await openSqlite(folder.file());
-    for (let data = 1; data <= 3; data++) await before.append(draftOf("a", data));
-    await before.close();
-    killed(folder.file());
-    await using hub = await openHub(await openSqlite(folder.file()));
-    await hub.publish(draftOf("a", 4));
-    const stories = await Promise.all(
-      [2, 3, 5].map(async (offset) => {
-        const sink = new TestSink();
-        hub.subscribe({ channels: ALL, after: hub.cursor(offset) }, sink);
-        await until("it is live", () => sink.of("live").length === 1);
-        return sink.story;
-      }),
-    );
-    assert.deepEqual(stories, [
-      [3, 4, "live"],
-      [4, "live"],
-      ["gap", "live"],
-    ]);
-  });
-
-  it("leaves a hole for each unclean end, also when nothing was published between, and none for a clean one", async () => {
-    using folder = new TemporaryFolder();
-    const starts: number[] = [];
-    for (let run = 0; run < 3; run++) {
-      const log = await openSqlite(folder.file());
-      starts.push(await log.follow(() => {}));
-      await log.close();
-      if (run < 2) killed(folder.file());
-    }
-    const [first = -1, second = -1, third = -1] = starts;
-    assert.ok(first === 0 && second > 0 && third > second);
-    const log = await openSqlite(folder.file());
-    assert.equal(await log.follow(() => {}), third);
-    const { epoch } = log;
-    assert.deepEqual(
-      [0, 1, second, second + 1, third].map((offset) => log.knows({ epoch, offset })),
-      [true, false, true, false, true],
-    );
-    await log.close();
   });
 
   it("leaves nothing but one file when it was closed", async () => {

@@ -36,6 +36,10 @@ export class LateLog implements Log {
     return this.#log.epoch;
   }
 
+  epochAt(offset: number): string {
+    return this.#log.epochAt(offset);
+  }
+
   /** What really happened, for a log that was empty. */
   get truth(): Truth {
     const { kept, epoch } = this;
