@@ -2,8 +2,8 @@ import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { CheckpointOrder } from "./checkpoint.ts";
 
-/** A write-ahead log of more pages than this (16 MiB) is worth holding the writer up for, so that it starts over. */
-const LONG = 4096;
+/** A write-ahead log of more pages than this (about 14 MiB) is worth holding the writer up for, so that it starts over. */
+const LONG = 3500;
 
 /** Milliseconds that a reader of another program may hold up such a start, and the writer with it. */
 const PATIENCE = 50;

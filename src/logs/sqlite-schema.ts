@@ -45,7 +45,7 @@ const SCHEMA = `
 `;
 
 /** A write-ahead log that starts over is cut to this many bytes, so above that its size is what it holds. */
-export const WAL_KEPT: number = 8 * 1024 * 1024;
+export const WAL_KEPT: number = 16 * 1024 * 1024;
 
 /** The open file of a SQLite log, and the lock that keeps other hubs out of it. */
 export interface OpenFile {

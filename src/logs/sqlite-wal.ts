@@ -5,7 +5,7 @@ import { Checkpoints } from "./checkpoint.ts";
 import { SqliteFiles } from "./sqlite-files.ts";
 
 /** Bytes above which no more messages are dropped than are kept until a checkpoint has moved them. */
-const LONG = 20 * 1024 * 1024;
+const LONG = 32 * 1024 * 1024;
 /** Bytes above which writing waits for a checkpoint that is running. */
 const TOO_LONG = 64 * 1024 * 1024;
 const MOST = 1024 * 1024 * 1024;

@@ -20,6 +20,8 @@ export interface Moment {
   readonly aged: number;
   /** Set while the write-ahead log is long: then no more is dropped than is kept. */
   readonly hold?: boolean;
+  /** Set if it is to be seen that no one else writes into the file; what contradicts is refused in any case. */
+  readonly check?: boolean;
 }
 
 /** What a transaction did; true in the file when `commit` has returned. */
@@ -103,13 +105,13 @@ export class SqliteWrites {
   }
 
   /** One transaction; throws what SQLite throws, and then nothing has happened. */
-  write(drafts: readonly (Draft | undefined)[], { now, aged, hold = false }: Moment): Written {
+  write(drafts: readonly (Draft | undefined)[], { now, aged, hold = false, check = true }: Moment): Written {
     const work = new Work(this.#directory, this.#head);
     const outcomes: (Message | HubError | undefined)[] = [];
     let front: number | undefined;
     this.#statements.begin.run();
     try {
-      this.#checkFile();
+      if (check) this.#checkFile();
       for (const draft of drafts) {
         if (draft === undefined) this.#statements.checked.run(String(aged));
         outcomes.push(draft === undefined ? undefined : this.#keep(draft, now, work));

@@ -40,6 +40,8 @@ export interface SqliteOptions {
 }
 
 const RETRY = 5;
+/** Milliseconds for which the files are not looked at again while messages are written. */
+const LOOK = 10;
 /** Milliseconds that publishers wait for a lock of another program. */
 const PATIENCE = 2000;
 
@@ -64,6 +66,8 @@ export class SqliteLog implements Log {
   #listener: (messages: readonly Message[]) => void = () => {};
   #syncing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** When the files were looked at, and found in order. */
+  #looked = -Infinity;
   /** Whether the last write failed. */
   #isBroken = false;
   #lockedSince: number | undefined;
@@ -201,15 +205,20 @@ export class SqliteLog implements Log {
     if (this.#syncing !== undefined || this.#retry !== undefined || this.#turn.size === 0) return;
     if (this.#wal.isBusy && !this.#closing) return;
     const waiting = this.#turn.peek();
-    const moment = this.#moment();
+    const start = performance.now();
+    const check = start - this.#looked >= LOOK || waiting.some(({ draft }) => draft === undefined);
+    let moment: Moment;
     let written: Written;
     try {
-      this.#wal.look();
+      if (check) this.#wal.look();
+      moment = { ...this.#moment(), check };
       written = this.#writes.write(
         waiting.map(({ draft }) => draft),
         moment,
       );
+      if (check) this.#looked = start;
     } catch (error) {
+      this.#looked = -Infinity;
       this.#failed(error);
       return;
     }
