@@ -2,7 +2,7 @@
 const EARLIEST = "earliest";
 
 /**
- * Compares two cursors as `sort` does: negative where `a` comes first; NaN where they are of different logs. Other
+ * Compares two cursors as `sort` does: negative where `a` comes first; NaN where they are of different logs, or of different runs of one. Other
  * clients should take cursors as they are; this one is released with the server whose cursors they are.
  */
 export function compareCursors(a: string, b: string): number {
@@ -12,6 +12,17 @@ export function compareCursors(a: string, b: string): number {
   const [epochOfA, offsetOfA] = placeOf(a);
   const [epochOfB, offsetOfB] = placeOf(b);
   return epochOfA === epochOfB ? offsetOfA - offsetOfB : NaN;
+}
+
+/**
+ * Whether a place on a feed shows that another is lost: of two runs of one log the later has the higher offsets, so a
+ * feed never leads from the run of a place to a lower offset of another.
+ */
+export function isLost(place: string, by: string): boolean {
+  if (place === EARLIEST || by === EARLIEST) return false;
+  const [epochOfPlace, offset] = placeOf(place);
+  const [epochOfOther, other] = placeOf(by);
+  return epochOfPlace !== epochOfOther && other <= offset;
 }
 
 /** The first of some cursors; of those of different logs, the one that was given first. */

@@ -77,3 +77,8 @@ export type Transport = (
   after: string | undefined,
   listener: ConnectionListener,
 ) => Connection;
+
+/** A leading tab tells its state again to those who join; only another wait is news. */
+export function isSame(one: HubState, other: HubState): boolean {
+  return one.kind === other.kind && !(one.kind === "waiting" && other.kind === "waiting" && one.until !== other.until);
+}

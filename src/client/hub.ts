@@ -3,7 +3,7 @@ import { firstOf, compareCursors } from "./cursor.ts";
 import { Door } from "./door.ts";
 import { HubClientError } from "./error.ts";
 import { eventsOf } from "./events.ts";
-import type { Feed, FeedEvent, HubState, StreamEvent } from "./feed.ts";
+import { isSame, type Feed, type FeedEvent, type HubState, type StreamEvent } from "./feed.ts";
 import { Line, type LineOptions } from "./line.ts";
 import type { Receipt, Tool, ToolResult } from "./message.ts";
 import type { ConnectOptions } from "./options.ts";
@@ -175,7 +175,11 @@ export class Hub {
       else if (this.#joined.length === 0) this.#setState(event.state);
     } else if (event.kind !== "restart") reader.hear(line, event);
     if (event.kind !== "live" || place.joins) return;
-    // It has caught up. Its line goes on until the feed takes over.
+    this.#joinAgain(place);
+  }
+
+  /** A reader has caught up. Its line goes on until the feed takes over. */
+  #joinAgain(place: Place): void {
     place.joins = true;
     this.#wantSoon();
   }
@@ -194,6 +198,8 @@ export class Hub {
     const had = reader.source === this.#feed;
     reader.hear(this.#feed, event);
     place.joined ||= reader.source === this.#feed;
+    // Both are at the end of the log now, so from there is a way back.
+    if (event.kind === "live" && place.own?.live && !place.joins) this.#joinAgain(place);
     if (event.kind !== "cover") return;
     if (reader.source === this.#feed) {
       place.joins = true;
@@ -268,9 +274,4 @@ export class Hub {
     this.#state = state;
     for (const listener of this.#stateListeners) call(() => listener(state));
   }
-}
-
-/** A leading tab tells its state again to those who join; only another wait is news. */
-function isSame(one: HubState, other: HubState): boolean {
-  return one.kind === other.kind && !(one.kind === "waiting" && other.kind === "waiting" && one.until !== other.until);
 }

@@ -83,6 +83,10 @@ export class Line implements Feed {
     if (!this.#running) this.#listener({ kind: "state", state: { kind: "idle" } });
   }
 
+  get live(): boolean {
+    return this.#live;
+  }
+
   /** Milliseconds in which nothing came. The clock on the wall may be set meanwhile. */
   get #quiet(): number {
     return performance.now() - this.#heard;

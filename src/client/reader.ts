@@ -1,5 +1,5 @@
 import { checkLeast } from "./backoff.ts";
-import { compareCursors } from "./cursor.ts";
+import { compareCursors, isLost } from "./cursor.ts";
 import { HubClientError } from "./error.ts";
 import type { Feed, FeedEvent, StreamEvent } from "./feed.ts";
 import type { Gap, Message } from "./message.ts";
@@ -35,6 +35,8 @@ export class Reader implements Subscription {
   #starting: Feed | undefined;
   /** The feed that led it to its position; undefined where that is only what it was given. */
   #leader: Feed | undefined;
+  /** The last place of the feed that it had passed already. */
+  #passed: string | undefined;
   /** Whether the source has passed the position, so that a message without an id is new. */
   #settled = false;
   readonly #options: SubscribeOptions;
@@ -164,6 +166,7 @@ export class Reader implements Subscription {
       this.#settled = this.source === feed ? this.#settled : begins;
       this.source = feed;
       this.#starting = undefined;
+      this.#passed = from;
       return;
     }
     this.leave(feed);
@@ -176,8 +179,16 @@ export class Reader implements Subscription {
       if (this.#settled && this.patterns.some((pattern) => covers(pattern, channel))) this.#give(message);
       return;
     }
-    // Of another log than the position: the feed would have told a gap, so it is behind it.
-    if (this.position !== undefined && compareCursors(id, this.position) <= 0) return;
+    const { position } = this;
+    if (position !== undefined && compareCursors(id, position) <= 0) {
+      this.#passed = id;
+      return;
+    }
+    // Of another log than the position, the feed would have told a gap, so it is behind it; except if the log was
+    // restored from a copy that has the place from which the feed was asked, and not this one.
+    if (position !== undefined && isLost(position, id)) {
+      this.#resume("unknown_cursor", position, this.#passed ?? position);
+    }
     const before = this.position;
     this.#reach(id);
     this.#settled = true;
@@ -188,16 +199,17 @@ export class Reader implements Subscription {
     const { position } = this;
     if (position === undefined) return;
     // The log ends in front of what was asked for, so whoever is as far as that was led there by a log that is lost.
-    const isLost = compareCursors(resumed, after) < 0 && compareCursors(after, position) <= 0;
+    const isBack = compareCursors(resumed, after) < 0 && compareCursors(after, position) <= 0;
     // One that joined behind what is missing misses nothing.
-    if (isLost || !(compareCursors(resumed, position) <= 0)) this.#resume(reason, position, resumed);
+    if (isBack || !(compareCursors(resumed, position) <= 0)) this.#resume(reason, position, resumed);
   }
 
   /** A feed that is live has come to the end of the log, and nobody is led beyond that but by a log that is lost. */
   #checkEnd(end: string): void {
     const { position } = this;
-    if (position === undefined || this.#leader !== this.source) return;
-    if (compareCursors(end, position) < 0) this.#resume("unknown_cursor", position, end);
+    if (position === undefined) return;
+    const isBeyond = this.#leader === this.source && compareCursors(end, position) < 0;
+    if (isBeyond || isLost(position, end)) this.#resume("unknown_cursor", position, end);
   }
 
   /** Goes on from another place, which may be an earlier one, and tells that. */

@@ -44,6 +44,11 @@ export function unavailable(cause: unknown): HubError {
   });
 }
 
+/** What everyone is told once the log is closed. */
+export function stopped(): HubError {
+  return new HubError("SHUTTING_DOWN", "The log is closed; publish again in a few seconds");
+}
+
 function sentence(error: unknown): string {
   switch (resultCode(error)) {
     case BUSY:

@@ -16,7 +16,7 @@ import type {
 import type { Draft, Message } from "../core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
 import { AgeClock } from "./age-clock.ts";
-import { isBusy, isFull, unavailable } from "./sqlite-failure.ts";
+import { isBusy, isFull, stopped, unavailable } from "./sqlite-failure.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
 import { cannotOpen, headOf, lastUse, openFile, sizeOf, type OpenFile } from "./sqlite-schema.ts";
 import { openWal, SqliteWal } from "./sqlite-wal.ts";
@@ -207,11 +207,10 @@ export class SqliteLog implements Log {
     const waiting = this.#turn.peek();
     const start = performance.now();
     const check = start - this.#looked >= LOOK || waiting.some(({ draft }) => draft === undefined);
-    let moment: Moment;
+    const moment = { ...this.#moment(), check };
     let written: Written;
     try {
       if (check) this.#wal.look();
-      moment = { ...this.#moment(), check };
       written = this.#writes.write(
         waiting.map(({ draft }) => draft),
         moment,
@@ -298,8 +297,4 @@ export class SqliteLog implements Log {
     if (this.#turn.size > 0 || !this.#writes.isBehind(this.#moment().aged)) return;
     void this.#turn.add(undefined).catch(() => {});
   }
-}
-
-function stopped(): HubError {
-  return new HubError("SHUTTING_DOWN", "The log is closed; publish again in a few seconds");
 }

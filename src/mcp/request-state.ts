@@ -23,10 +23,13 @@ export class RequestStates {
   readonly #key: Promise<Awaited<ReturnType<typeof crypto.subtle.importKey>>>;
   readonly #now: () => number;
 
-  /** `secret` has at least 32 bytes; servers that share it open each other's states. */
+  /**
+   * `secret` has at least 32 bytes; servers that share it, and then a clock as well, open each other's states. The
+   * clock in milliseconds is one that cannot be set, unless another is given.
+   */
   constructor(
     secret: Uint8Array<ArrayBuffer> = crypto.getRandomValues(new Uint8Array(32)),
-    now: () => number = Date.now,
+    now: () => number = () => performance.now(),
   ) {
     this.#key = crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
     this.#now = now;

@@ -59,6 +59,31 @@ describe("a reader", () => {
     assert.deepEqual(got, ["unknown_cursor e-20 e-5", "e-6"]);
   });
 
+  it("goes on in a restored log that has grown past its place, and loses nothing of that", () => {
+    const { got, hear } = reader("e-20");
+    const source = feed();
+    // The log was copied at 16: the feed was asked from a place before that.
+    for (const event of [cover("e-15"), message("e-16"), message("f-17"), message("f-22"), live("f-22")]) {
+      hear(source, event);
+    }
+    assert.deepEqual(got, ["unknown_cursor e-20 e-16", "f-17", "f-22"]);
+  });
+
+  it("is told that its place is lost at the end of a feed that has nothing for it", () => {
+    const { got, hear } = reader("e-20");
+    const source = feed();
+    for (const event of [cover("e-15"), live("f-18"), message("f-19")]) hear(source, event);
+    assert.deepEqual(got, ["unknown_cursor e-20 f-18", "f-19"]);
+  });
+
+  it("goes from one run of a log to the next without a gap", () => {
+    const { got, hear } = reader("e-20");
+    const source = feed();
+    for (const event of [cover("e-15"), message("e-16"), message("f-21"), live("f-21")]) hear(source, event);
+    hear(source, message("g-22"));
+    assert.deepEqual(got, ["f-21", "g-22"]);
+  });
+
   it("is told of it once, however often its feed asks", () => {
     const { got, hear } = reader("e-15");
     const source = feed();
