@@ -99,7 +99,7 @@ function realPath(path: string): string {
     closeSync(openSync(path, "a"));
     return realpathSync.native(path);
   } catch (cause) {
-    throw cannotOpen(path, cause);
+    throw unusable(`The folder of the log, ${dirname(path)}, is not writable: ${reason(cause)}`, cause);
   }
 }
 
