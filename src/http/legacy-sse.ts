@@ -30,7 +30,7 @@ export function legacySse(scope: FastifyInstance, context: HttpContext, sessions
   );
   scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, async (request, reply) => {
     const id = queryOf(request.url).get("sessionId");
-    const answer = await sse.receive(id, lenient(jsonBody(request.body), request.body), context.principal());
+    const answer = await sse.receive(id, lenient(jsonBody(request.body)), context.principal());
     if (answer.status === 503) reply.header("retry-after", RETRY_AFTER);
     reply.status(answer.status).headers(Object.fromEntries(answer.headers));
     return reply.send(answer.body === null ? undefined : await answer.text());

@@ -4,7 +4,7 @@ import { asMcpError, eraOf, lenient, Streamable, type McpContext, type Places, t
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
-import { jsonBody, sendJson, takeAnyBody } from "./json-body.ts";
+import { bodyText, parsedBody, sendJson, takeAnyBody } from "./json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
 import { sendAnswer, webRequest } from "./mcp-legacy.ts";
 import { headerOf, modern } from "./mcp-modern.ts";
@@ -32,7 +32,8 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       return fail(request, reply, known);
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
-      const body = lenient(jsonBody(request.body), request.body);
+      const text = bodyText(request.body, "INVALID_JSON");
+      const body = lenient(parsedBody(text, "INVALID_REQUEST", "The body"), text);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, streamable);

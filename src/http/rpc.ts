@@ -4,12 +4,19 @@ import { HubError } from "../core/errors.ts";
 import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
 import { ID_RULE, rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
-import { callOn } from "./connection-calls.ts";
+import { ConnectionCall } from "./connection-calls.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "./json-body.ts";
 
-const id = z.union([z.string(), z.number(), z.null()], { error: ID_RULE }).optional();
+const id = z
+  .union(
+    [z.string(), z.number().min(Number.MIN_SAFE_INTEGER, ID_RULE).max(Number.MAX_SAFE_INTEGER, ID_RULE), z.null()],
+    {
+      error: ID_RULE,
+    },
+  )
+  .optional();
 const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
 const listRequest = request.extend({ params: z.looseObject({}).optional() });
 const callRequest = request.extend({
@@ -32,6 +39,11 @@ const failure = answer.extend({
 });
 
 type RpcBody = Readonly<Record<string, unknown>>;
+
+interface CallParams {
+  readonly name: string;
+  readonly arguments?: unknown;
+}
 
 const LONGEST_SHOWN = 100;
 
@@ -63,14 +75,11 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
 
 async function call(incoming: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
   const body = read(incoming.body);
-  using gone = callOn(incoming.raw.socket);
+  const { socket } = incoming.raw;
+  using connection = new ConnectionCall(socket);
   try {
-    const { params } = checked(body, callRequest, "tools/call");
-    const result = await callTool(
-      toolNamed(tools, params.name),
-      params.arguments,
-      toolContext(context, gone.signal, incoming.raw.socket),
-    );
+    const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
+    const result = await callTool(toolNamed(tools, name), input, toolContext(context, connection, socket));
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));
@@ -81,11 +90,11 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
 function read(body: unknown): RpcBody {
   const text = bodyText(body, "INVALID_JSON");
   const json = parsedBody(text.trim() === "" ? "{}" : text, "INVALID_REQUEST", "The body");
-  if (typeof json !== "object" || json === null || Array.isArray(json) || JSON.isRawJSON(json)) {
+  if (!isPlain(json)) {
     const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
     throw new HubError("INVALID_REQUEST", sentence);
   }
-  return json as RpcBody;
+  return json;
 }
 
 /** A request for one method, which may leave out its name. Throws `INVALID_REQUEST`, `INVALID_INPUT` or `UNKNOWN_METHOD`. */
@@ -108,9 +117,26 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
   return result.data as z.output<Schema>;
 }
 
+/** The params of a call that `checked` would take as it is, as nearly all are; undefined if it has to look closer. */
+function calledIn({
+  jsonrpc = "2.0",
+  id: given = null,
+  method = "tools/call",
+  params,
+}: RpcBody): CallParams | undefined {
+  const isKnown = given === null || typeof given === "string" || Number.isSafeInteger(given);
+  if (jsonrpc !== "2.0" || method !== "tools/call" || !isKnown || !isPlain(params)) return undefined;
+  const { name, arguments: input } = params;
+  return typeof name === "string" && (input === undefined || isPlain(input)) ? { name, arguments: input } : undefined;
+}
+
+function isPlain(value: unknown): value is RpcBody {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
+}
+
 /** The id of a request, where it has one that JSON-RPC allows. */
 function idOf({ id: given }: RpcBody): RpcId {
-  return typeof given === "string" || typeof given === "number" ? given : null;
+  return typeof given === "string" || Number.isSafeInteger(given) ? (given as RpcId) : null;
 }
 
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {

@@ -7,7 +7,18 @@ import { ID_RULE } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
 import { resemblesCursor } from "./requested.ts";
 
-const id = z.union([z.string().max(256), z.number(), z.null()], { error: ID_RULE }).optional();
+const id = z
+  .union(
+    [
+      z.string().max(256),
+      z.number().min(Number.MIN_SAFE_INTEGER, ID_RULE).max(Number.MAX_SAFE_INTEGER, ID_RULE),
+      z.null(),
+    ],
+    {
+      error: ID_RULE,
+    },
+  )
+  .optional();
 const channels = z.array(z.string()).min(1);
 
 const LONGEST_SHOWN = 64;

@@ -20,11 +20,11 @@ const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
 
 /**
  * A body as its sender meant it: no field of MCP has the value `null`, so a field with that is one left out, and so is
- * an optional one that is an empty text. Changes what it is given; `text` is the JSON of it.
+ * an optional one that is an empty text. Changes what it is given; `text` is the JSON of it, if that is at hand.
  */
-export function lenient(body: unknown, text: unknown): unknown {
+export function lenient(body: unknown, text?: string): unknown {
   // Nearly all that comes.
-  if (typeof text === "string" && !text.includes("null") && !text.includes('""')) return body;
+  if (text !== undefined && !text.includes("null") && !text.includes('""')) return body;
   if (!Array.isArray(body)) mend(body);
   // More is refused without a look at it.
   else if (body.length <= MAX_BATCH) for (const message of body) mend(message);

@@ -44,7 +44,7 @@ export async function callTool(tool: Tool, input: unknown, context: ToolContext)
 
 function meantBy(tool: Tool, input: unknown): unknown {
   if (input === undefined || input === null || input === "") return {};
-  if (typeof input !== "object" || Array.isArray(input)) return input;
+  if (typeof input !== "object" || Array.isArray(input) || JSON.isRawJSON(input)) return input;
   return lenient(tool.input, input as Record<string, unknown>);
 }
 

@@ -83,5 +83,5 @@ function fieldOf(name: string, of: z.ZodType): Field {
 }
 
 function isObject(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }

@@ -2,7 +2,8 @@
 export type RpcId = string | number | null;
 
 /** What is right where an id is not: greater numbers lose digits on their way through most programs. */
-export const ID_RULE = "it must be a text of at most 256 characters, or a whole number up to 9007199254740991";
+export const ID_RULE =
+  "it must be a text of at most 256 characters, or a whole number up to 9007199254740991; send a greater one as a text";
 
 /** A JSON-RPC 2.0 response with a result, as text. */
 export function rpcResult(id: RpcId, result: unknown): string {

@@ -159,7 +159,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
     bridge.write('{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}\n');
     const { id, error } = await bridge.next();
     assert.deepEqual([id, error?.code], [null, -32600]);
-    assert.match(error?.message ?? "", /^id must be .* up to 9007199254740991/);
+    assert.match(error?.message ?? "", /^id: it must be .* up to 9007199254740991/);
     bridge.send({ id: 7, method: "tools/call", params: { name: "get_server_info", arguments: null, _meta: null } });
     assert.ok((await bridge.answer(7)).result !== undefined);
   });

@@ -251,6 +251,7 @@ describe("sessions at their limits", { concurrency: true }, () => {
     assert.match(error?.message ?? "", /^params\.capabilities has more than 8192 characters/);
     const unreadable = await server.request("/mcp", {
       method: "POST",
+      headers: { accept: "text/html" },
       body: rpc({ id: 1, method: "initialize", params: { ...PARAMS, clientInfo } }),
     });
     assert.equal(unreadable.status, 406);

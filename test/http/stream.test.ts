@@ -142,7 +142,10 @@ describe("a refusal that will pass", { concurrency: true }, () => {
       for (const accept of ["text/event-stream", " Text/Event-Stream;charset=utf-8"]) {
         const told = await server.request(path, { headers: { accept } });
         assert.deepEqual([told.status, told.headers["content-type"]], [200, "text/event-stream; charset=utf-8"]);
-        assert.match(told.text, /^retry: (?:[23]\d{3}|4000)\n: 1 readers are connected, the limit; come back later\n$/);
+        assert.match(
+          told.text,
+          /^retry: (?:[23]\d{3}|4000)\n: 1 readers are connected, the limit that MAX_CONNECTIONS sets; come back later\n$/,
+        );
       }
       for (const accept of [undefined, "*/*", "application/json", "text/event-stream, application/problem+json"]) {
         const refused = await server.request(path, { headers: accept === undefined ? {} : { accept } });

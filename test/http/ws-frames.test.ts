@@ -138,7 +138,7 @@ describe("a frame", () => {
       [{ type: "publish", channel: "a", data: 1, event: "a\nb" }, "INVALID_MESSAGE", /event must be one line/],
       [{ type: "publish", channel: "a", data: "\ud800" }, "INVALID_MESSAGE", /half a surrogate pair/],
       [{ type: "ping", id: {} }, "INVALID_REQUEST", /id/],
-      [{ type: "ping", id: 2 ** 53 }, "INVALID_REQUEST", /id must be .* up to 9007199254740991/],
+      [{ type: "ping", id: 2 ** 53 }, "INVALID_REQUEST", /id: it must be .* up to 9007199254740991/],
     ];
     for (const [frame, code, sentence] of bad) {
       const error = await reader.ask({ id: 5, ...frame });

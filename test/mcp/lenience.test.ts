@@ -76,7 +76,7 @@ describe("a request that says null or nothing for what it leaves out", { concurr
     }
     const unnamed = await client.post({ id: null, method: "tools/list" });
     assert.equal(unnamed.status, 400);
-    assert.match(messagesOf(unnamed)[0]?.error?.message ?? "", /^id must be a text/);
+    assert.match(messagesOf(unnamed)[0]?.error?.message ?? "", /^id: it must be a text/);
   });
 });
 
@@ -90,7 +90,7 @@ describe("the id of a request", { concurrency: true }, () => {
       assert.equal(messagesOf(await client.post({ id, method: "ping" }))[0]?.id, id);
       assert.equal((await mcp(server, "server/discover", {}, { id })).id, id);
     }
-    const sentence = /^id must be a text .* up to 9007199254740991; send a greater one as a text$/;
+    const sentence = /^(?:ping: )?id: it must be a text .* up to 9007199254740991; send a greater one as a text$/;
     for (const id of ROUNDED) {
       const answer = await client.post({ id, method: "ping" });
       assert.equal(answer.status, 400);
