@@ -86,6 +86,8 @@ export async function createServer(
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
     endOfTurn: setImmediate,
+    // Microtasks all run before the next tick of Node, which comes before the event loop goes on.
+    afterReceipts: (write) => queueMicrotask(() => process.nextTick(write)),
     writesPerMessage: WRITES_PER_MESSAGE,
     onAppended: (milliseconds) => latency.observe(milliseconds),
     onDelivered: (milliseconds) => vitals.delivered(milliseconds),

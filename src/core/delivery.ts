@@ -13,6 +13,11 @@ export interface DeliveryOptions {
   /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
   readonly endOfTurn: (write: () => void) => void;
   /**
+   * Runs a function after the publishers of a turn have had their receipts, before anything else is taken in;
+   * `endOfTurn` unless given. A message is written to its readers in the turn that kept it, not in the next.
+   */
+  readonly afterReceipts?: (write: () => void) => void;
+  /**
    * Readers written to in one turn, for each message published in it: other work comes between, and what that
    * publishes goes out with the rest. In proportion, so that publishers cannot outrun the readers.
    */
@@ -43,12 +48,14 @@ export class Delivery {
   readonly #lags: Lags;
   /** Audiences that lack messages. */
   readonly #behind = new Set<Audience>();
+  readonly #afterReceipts: (write: () => void) => void;
   /** Messages offered since the last write. */
   #offered = 0;
 
   /** A reader that leaves more untaken than it may is cut, which is to drop it. */
   constructor(options: DeliveryOptions, stats: Stats) {
     this.#options = options;
+    this.#afterReceipts = options.afterReceipts ?? options.endOfTurn;
     this.#stats = stats;
     this.backlog = new Backlog(options.maxPendingTotal, options.endOfTurn);
     this.#lags = lagsOf(options.maxPending, this.backlog);
@@ -81,7 +88,7 @@ export class Delivery {
     this.routes.each(envelope.message.channel, (audience) => {
       if (!audience.offer(envelope)) return;
       receivers += audience.receivers;
-      if (this.#behind.size === 0) this.#options.endOfTurn(this.#write);
+      if (this.#behind.size === 0) this.#afterReceipts(this.#write);
       this.#behind.add(audience);
     });
     return receivers;

@@ -1,25 +1,41 @@
 import type { Socket } from "node:net";
 
+/** The calls at work on each connection that asked to be told of its end. */
+const listening = new WeakMap<Socket, Set<AbortController>>();
+
 /** A call at work on a connection, until it is disposed of. */
-export interface ConnectionCall extends Disposable {
-  /** Aborted when the connection closes. */
-  readonly signal: AbortSignal;
+export class ConnectionCall implements Disposable {
+  readonly #socket: Socket;
+  #end: AbortController | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Aborted when the connection closes. Made when it is asked for: most calls are answered without. */
+  get signal(): AbortSignal {
+    if (this.#end === undefined) {
+      this.#end = new AbortController();
+      if (this.#socket.closed) this.#end.abort();
+      else listenersOf(this.#socket).add(this.#end);
+    }
+    return this.#end.signal;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#end !== undefined) listening.get(this.#socket)?.delete(this.#end);
+  }
 }
 
-const atWork = new WeakMap<Socket, Set<AbortController>>();
-
-/** Begins a call on a connection, which is listened to once, however many calls come down it. */
-export function callOn(socket: Socket): ConnectionCall {
-  let calls = atWork.get(socket);
+/** A connection is listened to once, however many calls come down it. */
+function listenersOf(socket: Socket): Set<AbortController> {
+  let calls = listening.get(socket);
   if (calls === undefined) {
     const all = (calls = new Set<AbortController>());
-    atWork.set(socket, all);
+    listening.set(socket, all);
     socket.once("close", () => {
       for (const call of all) call.abort();
     });
   }
-  const call = new AbortController();
-  calls.add(call);
-  if (socket.closed) call.abort();
-  return { signal: call.signal, [Symbol.dispose]: () => calls.delete(call) };
+  return calls;
 }

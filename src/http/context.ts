@@ -37,8 +37,20 @@ interface HttpLimits {
 }
 
 /** What tools work with when they are called through a door; `by` holds the places of calls that wait. */
-export function toolContext(context: HttpContext, signal: AbortSignal, by: Socket | Holder): ToolContext {
-  const { hub, limits, connections } = context;
-  const stay = (): (() => void) => connections.enter("waiting", by);
-  return { hub, principal: context.principal(), signal, limits, stay, info: () => context.info() };
+export function toolContext(
+  context: HttpContext,
+  call: { readonly signal: AbortSignal },
+  by: Socket | Holder,
+): ToolContext {
+  const { hub, limits, connections, info } = context;
+  return {
+    hub,
+    principal: context.principal(),
+    limits,
+    info,
+    stay: () => connections.enter("waiting", by),
+    get signal() {
+      return call.signal;
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerModern, type McpContext } from "../mcp/index.ts";
-import { callOn } from "./connection-calls.ts";
+import { ConnectionCall } from "./connection-calls.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { sendJson } from "./json-body.ts";
@@ -15,14 +15,16 @@ export async function modern(
   { hub, connections, limits, heartbeat, principal }: HttpContext,
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
-  using gone = callOn(request.raw.socket);
+  using connection = new ConnectionCall(request.raw.socket);
   let outlet: EndedOutlet | undefined;
   const answer = await answerModern(
     {
       headers: (name) => headerOf(request, name),
       body,
       principal: principal(),
-      signal: gone.signal,
+      get signal() {
+        return connection.signal;
+      },
       stay: () => connections.enter("waiting", request.raw.socket),
       stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending, hub.backlog)),
       takeOver: () => {

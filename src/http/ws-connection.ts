@@ -119,7 +119,7 @@ export class WsConnection implements Holder {
         const result = await callTool(
           toolNamed(tools, tool),
           input,
-          toolContext(this.#context, this.#gone.signal, this.#holder),
+          toolContext(this.#context, this.#gone, this.#holder),
         );
         return answer({ type: "mcp_result", tool, result });
       }

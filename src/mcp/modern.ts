@@ -71,7 +71,7 @@ async function run(
   request: ModernRequest,
   { hub, limits, info, offer, states, serverInfo }: McpContext,
 ): Promise<Result> {
-  const { headers, principal, signal, stay } = request;
+  const { headers, principal, stay } = request;
   const method = body["method"] as string;
   const { capabilities, sender, progressToken, logLevel } = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
@@ -94,7 +94,9 @@ async function run(
     limits,
     info,
     stay,
-    signal,
+    get signal() {
+      return request.signal;
+    },
     capabilities,
     inputs: INPUT_METHODS.has(method) ? await inputsOf(params, (sealed) => states.open(sealed, scope)) : NO_INPUTS,
     seal: (state) => states.seal(state, scope),

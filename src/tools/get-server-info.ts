@@ -25,9 +25,13 @@ export const getServerInfo: Tool = tool({
   readOnly: true,
   async run(_, { info }) {
     const structured = info();
-    return { text: sentence(structured), structured };
+    // One reading answers every caller for a second.
+    if (told?.structured !== structured) told = { text: sentence(structured), structured };
+    return told;
   },
 });
+
+let told: { readonly text: string; readonly structured: ServerInfo } | undefined;
 
 function sentence({ name, version, uptimeSeconds, connections, messages, cpu, memory }: ServerInfo): string {
   const { total, sse, websocket, mcp } = connections;
