@@ -64,6 +64,8 @@ export async function createApp({
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
     logger: logger(loggerOptions),
+    // A logger for each request costs more than most requests are worth; no line here names one.
+    childLoggerFactory: (parent) => parent,
     routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
     // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
     onProtoPoisoning: "ignore",

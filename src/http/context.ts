@@ -42,15 +42,32 @@ export function toolContext(
   call: { readonly signal: AbortSignal },
   by: Socket | Holder,
 ): ToolContext {
-  const { hub, limits, connections, info } = context;
-  return {
-    hub,
-    principal: context.principal(),
-    limits,
-    info,
-    stay: () => connections.enter("waiting", by),
-    get signal() {
-      return call.signal;
-    },
-  };
+  return new DoorContext(context, call, by);
+}
+
+/** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
+class DoorContext implements ToolContext {
+  readonly hub: ToolContext["hub"];
+  readonly principal: Principal;
+  readonly limits: ToolContext["limits"];
+  readonly info: ToolContext["info"];
+  readonly stay: ToolContext["stay"];
+  readonly #call: { readonly signal: AbortSignal };
+
+  constructor(
+    { hub, principal, limits, info, connections }: HttpContext,
+    call: { readonly signal: AbortSignal },
+    by: Socket | Holder,
+  ) {
+    this.hub = hub;
+    this.principal = principal();
+    this.limits = limits;
+    this.info = info;
+    this.stay = () => connections.enter("waiting", by);
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
 }

@@ -16,7 +16,8 @@ const LONGEST_SHOWN = 100;
 export function takeAnyBody(scope: FastifyInstance): void {
   scope.decorateRequest("sentAs", "");
   scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser("*", { parseAs: "buffer" }, ({ sentAs }, bytes, done) => {
+  // The hook below has every body be called so; the framework finds a parser by its name faster than one for all.
+  scope.addContentTypeParser(["application/json", "*"], { parseAs: "buffer" }, ({ sentAs }, bytes, done) => {
     done(null, { bytes, type: sentAs });
   });
   scope.addHook("onRequest", (request, reply, done) => {

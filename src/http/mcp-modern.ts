@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { answerModern, type McpContext } from "../mcp/index.ts";
+import type { Principal } from "../core/principal.ts";
+import { answerModern, type McpContext, type ModernRequest, type Outlet } from "../mcp/index.ts";
 import { ConnectionCall } from "./connection-calls.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
@@ -12,29 +13,13 @@ export async function modern(
   request: FastifyRequest,
   reply: FastifyReply,
   body: unknown,
-  { hub, connections, limits, heartbeat, principal }: HttpContext,
+  context: HttpContext,
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
   using connection = new ConnectionCall(request.raw.socket);
-  let outlet: EndedOutlet | undefined;
-  const answer = await answerModern(
-    {
-      headers: (name) => headerOf(request, name),
-      body,
-      principal: principal(),
-      get signal() {
-        return connection.signal;
-      },
-      stay: () => connections.enter("waiting", request.raw.socket),
-      stream: () => (outlet ??= new AnswerOutlet(reply, heartbeat * 1000, limits.pending, hub.backlog)),
-      takeOver: () => {
-        const free = freeSocket(request, reply);
-        free.once("close", connections.enter("mcp", free));
-        return (outlet = new StayingOutlet(free, request, reply));
-      },
-    },
-    mcpContext,
-  );
+  const asked = new HttpRequest(request, reply, body, connection, context);
+  const answer = await answerModern(asked, mcpContext);
+  const { outlet } = asked;
   if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
   if (outlet !== undefined) {
     outlet.end(answer.text);
@@ -43,6 +28,52 @@ export async function modern(
   if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
   if (answer.text === "") return reply.status(answer.status).send();
   return sendJson(reply.status(answer.status), answer.text);
+}
+
+/** A POST as it came over HTTP. */
+class HttpRequest implements ModernRequest {
+  readonly body: unknown;
+  readonly principal: Principal;
+  /** What the answer goes through if it is a stream. */
+  outlet: EndedOutlet | undefined;
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+  readonly #connection: ConnectionCall;
+  readonly #context: HttpContext;
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    body: unknown,
+    connection: ConnectionCall,
+    context: HttpContext,
+  ) {
+    this.#request = request;
+    this.#reply = reply;
+    this.#connection = connection;
+    this.#context = context;
+    this.body = body;
+    this.principal = context.principal();
+  }
+
+  get signal(): AbortSignal {
+    return this.#connection.signal;
+  }
+
+  readonly headers = (name: string): string | undefined => headerOf(this.#request, name);
+
+  readonly stay = (): (() => void) => this.#context.connections.enter("waiting", this.#request.raw.socket);
+
+  stream(): Outlet {
+    const { heartbeat, limits, hub } = this.#context;
+    return (this.outlet ??= new AnswerOutlet(this.#reply, heartbeat * 1000, limits.pending, hub.backlog));
+  }
+
+  takeOver(): Outlet {
+    const free = freeSocket(this.#request, this.#reply);
+    free.once("close", this.#context.connections.enter("mcp", free));
+    return (this.outlet = new StayingOutlet(free, this.#request, this.#reply));
+  }
 }
 
 /** One header of a request, by lower-case name; where it came more than once, all its values. */

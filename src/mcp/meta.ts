@@ -51,10 +51,14 @@ export function metaOf(params: unknown, headers: Headers): Meta {
   return { capabilities, sender: senderOf(client), progressToken, logLevel: logLevel as LogLevel | undefined };
 }
 
+/** What nearly all clients are called. */
+const PLAIN_NAME = /^[\w.-]{1,64}$/;
+
 /** The name of a client as the sender of its messages, shortened to what that may be; undefined where it has none. */
 export function senderOf(client: unknown): string | undefined {
   const { name } = isObject(client) ? client : {};
   if (typeof name !== "string") return undefined;
+  if (PLAIN_NAME.test(name)) return name;
   const line = name.slice(0, 4 * LONGEST_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
   return line.trim().slice(0, LONGEST_SENDER).toWellFormed().trim() || undefined;
 }

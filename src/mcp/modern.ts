@@ -9,7 +9,7 @@ import { logOf, malformed, metaOf, progressOf } from "./meta.ts";
 import { CACHING, isInputRequired, METHODS, type Result } from "./methods.ts";
 import type { Offer } from "./offer.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "./protocol.ts";
-import { scopeOf, type RequestStates } from "./request-state.ts";
+import { scopeOf, type RequestStates, type StateScope } from "./request-state.ts";
 
 /** What both eras answer with: made by `server.ts`. */
 export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info"> {
@@ -71,7 +71,7 @@ async function run(
   request: ModernRequest,
   { hub, limits, info, offer, states, serverInfo }: McpContext,
 ): Promise<Result> {
-  const { headers, principal, stay } = request;
+  const { headers, principal } = request;
   const method = body["method"] as string;
   const { capabilities, sender, progressToken, logLevel } = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
@@ -80,30 +80,24 @@ async function run(
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, offer, params);
-  const scope = scopeOf(method, params, { principal });
+  const scope = (): StateScope => scopeOf(method, params, { principal });
   let outlet: Outlet | undefined;
   const notify = (name: string, what: JsonObject): void => {
     outlet ??= request.stream();
     outlet.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
   };
-  const call: Call = {
+  const call = new ModernCall(request, {
     id,
     hub,
-    principal,
     sender,
     limits,
     info,
-    stay,
-    get signal() {
-      return request.signal;
-    },
     capabilities,
-    inputs: INPUT_METHODS.has(method) ? await inputsOf(params, (sealed) => states.open(sealed, scope)) : NO_INPUTS,
-    seal: (state) => states.seal(state, scope),
+    inputs: INPUT_METHODS.has(method) ? await inputsOf(params, (sealed) => states.open(sealed, scope())) : NO_INPUTS,
+    seal: (state) => states.seal(state, scope()),
     progress: progressOf(progressToken, (what) => notify("progress", what)),
     log: logOf(logLevel, (what) => notify("message", what)),
-    takeOver: () => request.takeOver(),
-  };
+  });
   const result = await perform(params, call, offer);
   const own = isObject(result) && isObject(result["_meta"]) ? result["_meta"] : {};
   const _meta = { ...own, [META.serverInfo]: serverInfo };
@@ -112,6 +106,45 @@ async function run(
     return { ...result, _meta };
   }
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
+}
+
+/** A class for the sake of `signal`, which costs nothing unless someone asks for it. */
+class ModernCall implements Call {
+  readonly id: Call["id"];
+  readonly hub: Call["hub"];
+  readonly principal: Principal;
+  readonly sender: Call["sender"];
+  readonly limits: Call["limits"];
+  readonly info: Call["info"];
+  readonly stay: Call["stay"];
+  readonly capabilities: JsonObject;
+  readonly inputs: Inputs;
+  readonly seal: Call["seal"];
+  readonly progress: Call["progress"];
+  readonly log: Call["log"];
+  readonly #request: ModernRequest;
+
+  constructor(request: ModernRequest, call: Omit<Call, "principal" | "signal" | "stay" | "takeOver">) {
+    this.id = call.id;
+    this.hub = call.hub;
+    this.principal = request.principal;
+    this.sender = call.sender;
+    this.limits = call.limits;
+    this.info = call.info;
+    this.stay = request.stay;
+    this.capabilities = call.capabilities;
+    this.inputs = call.inputs;
+    this.seal = call.seal;
+    this.progress = call.progress;
+    this.log = call.log;
+    this.#request = request;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+
+  readonly takeOver = (): Outlet => this.#request.takeOver();
 }
 
 /** The input that came back, and the state it belongs to. Throws where that was not sealed here for this request. */

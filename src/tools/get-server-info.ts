@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { each, list, NUMBER, object, TEXT, WHOLE } from "./output.ts";
+import { keepJson } from "../wire/jsonrpc.ts";
 import type { ServerInfo } from "../wire/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
@@ -26,7 +27,10 @@ export const getServerInfo: Tool = tool({
   async run(_, { info }) {
     const structured = info();
     // One reading answers every caller for a second.
-    if (told?.structured !== structured) told = { text: sentence(structured), structured };
+    if (told?.structured !== structured) {
+      told = { text: sentence(structured), structured };
+      keepJson(structured);
+    }
     return told;
   },
 });

@@ -15,6 +15,8 @@ const HOST = /^(\[[\da-f:.]+\]|(?:\*\.)?[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*)\.
 const BARE_IPV6 = /^[\da-f]*:[\da-f]*:[\da-f:.]*$/i;
 const PLAIN_NAME = /^(?:[a-z\d_-]+\.)*[a-z_-][a-z\d_-]*$/;
 const USUAL_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
+const MOST_HOSTS = 100;
+const hosts = new Map<string, Address>();
 /** Longer than any origin a browser sends. */
 const LONGEST = 300;
 
@@ -46,7 +48,14 @@ export function originAddress(text: string): Address | undefined {
 
 /** The host that a request names. Undefined if it is not one. */
 export function hostAddress(text: string): Address | undefined {
-  return withoutWildcard(hostRule(text));
+  const known = hosts.get(text);
+  if (known !== undefined) return known;
+  const address = withoutWildcard(hostRule(text));
+  if (address === undefined) return undefined;
+  // Nearly all requests name the same few.
+  if (hosts.size >= MOST_HOSTS) hosts.clear();
+  hosts.set(text, address);
+  return address;
 }
 
 /** Whether a rule allows an origin. */

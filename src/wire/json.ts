@@ -69,6 +69,8 @@ const LONGEST_SHOWN = 100;
 const LONGEST_NUMBER = 32;
 /** Decimal digits that every double brings back (`DBL_DIG`). */
 const SAFE_DIGITS = 15;
+/** What a text holds if a number in it may have more digits, an exponent, or be -0. */
+const SUSPECT = /[\d.]{15}|\d[eE]|-0/;
 const QUOTE = 0x22;
 const MINUS = 0x2d;
 const ZERO = 0x30;
@@ -94,6 +96,19 @@ class Tokens {
   areNumbersExact = true;
 
   constructor(json: string) {
+    if (SUSPECT.test(json)) this.#scan(json);
+    else this.#countNames(json);
+  }
+
+  /** Looks at strings only: no number in this text can be inexact. */
+  #countNames(json: string): void {
+    for (let at = json.indexOf('"'); at !== -1; at = json.indexOf('"', at + 1)) {
+      at = endOfString(json, at);
+      if (isName(json, at)) this.names++;
+    }
+  }
+
+  #scan(json: string): void {
     for (let at = 0; at < json.length; at++) {
       const code = json.charCodeAt(at);
       if (code === QUOTE) {

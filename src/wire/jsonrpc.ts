@@ -5,9 +5,25 @@ export type RpcId = string | number | null;
 export const ID_RULE =
   "it must be a text of at most 256 characters, or a whole number up to 9007199254740991; send a greater one as a text";
 
+/** The JSON of data that answers many calls. */
+const kept = new WeakMap<object, string>();
+
+/** Keeps the JSON of data that answers many calls and does not change, so that it is made once. */
+export function keepJson(data: object): void {
+  kept.set(data, JSON.stringify(data));
+}
+
 /** A JSON-RPC 2.0 response with a result, as text. */
-export function rpcResult(id: RpcId, result: unknown): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result)}}`;
+export function rpcResult(id: RpcId, result: object): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${resultJson(result)}}`;
+}
+
+function resultJson(result: { readonly structuredContent?: unknown }): string {
+  const { structuredContent: data, ...rest } = result;
+  const json = typeof data === "object" && data !== null ? kept.get(data) : undefined;
+  if (json === undefined) return JSON.stringify(result);
+  // A result that has data has content, too.
+  return `${JSON.stringify(rest).slice(0, -1)},"structuredContent":${json}}`;
 }
 
 /** A JSON-RPC 2.0 response with an error, as text. MCP knows no `null` for an id that cannot be said: it is left out. */
