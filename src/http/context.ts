@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo, ToolContext } from "../tools/index.ts";
-import type { Connections, Holder } from "./limits.ts";
+import type { Client, Connections } from "./limits.ts";
 import type { CallerRules } from "./origin.ts";
 
 /** What the doors work with: made by `server.ts`. */
@@ -36,11 +36,11 @@ interface HttpLimits {
   readonly request: number;
 }
 
-/** What tools work with when they are called through a door; `by` holds the places of calls that wait. */
+/** What tools work with when they are called through a door; calls that wait take the places of `by`. */
 export function toolContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
-  by: Socket | Holder,
+  by: Socket | Client,
 ): ToolContext {
   return new DoorContext(context, call, by);
 }

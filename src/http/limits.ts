@@ -1,18 +1,19 @@
 import { Socket } from "node:net";
 import { HubError } from "../core/errors.ts";
+import { isLoopback } from "../wire/address.ts";
 import { ignoreRest } from "./pipelines.ts";
 
 /** What is held open: readers by their door, and tool calls that wait. */
 export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
 
-/** Who holds places: a connection, or a client whose calls do not come one after the other on one. */
-export interface Holder {
+/** Who takes places: a plain connection, or a client whose calls are answered in any order. */
+export interface Client {
   readonly address: string;
   /** Calls that wait. */
   waits: number;
 }
 
-/** Calls that may wait at once of a client that is answered in any order; of a plain connection, a share of all readers. */
+/** Calls of one client that may wait at once if they are answered in any order; of a plain connection, a share of all readers. */
 const MAX_WAITS = 64;
 const CONNECTION_SHARE = 0.1;
 /** The share of all readers that calls which wait may be, and the readers of one address unless it is loopback. */
@@ -27,7 +28,7 @@ export class Connections {
   readonly #perAddress: number;
   readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
   readonly #byAddress = new Map<string, number>();
-  readonly #bySocket = new WeakMap<Socket, Holder>();
+  readonly #bySocket = new WeakMap<Socket, Client>();
   /** Readers let in so far. */
   came = 0;
   /** Readers refused so far because there were as many as may be. */
@@ -54,8 +55,8 @@ export class Connections {
     this.#draining = true;
   }
 
-  /** A holder of its own, at the address of a connection: for a client whose calls are answered in any order. */
-  client(socket: Socket): Holder {
+  /** A new client at the address of a connection. */
+  client(socket: Socket): Client {
     return { address: addressOf(socket), waits: 0 };
   }
 
@@ -66,16 +67,16 @@ export class Connections {
 
   /**
    * Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS`, `OVERLOADED` when too many
-   * calls of one holder wait, or `SHUTTING_DOWN`.
+   * calls of one client wait, or `SHUTTING_DOWN`.
    */
-  enter(door: StreamDoor, by: Socket | Holder): () => void {
+  enter(door: StreamDoor, by: Socket | Client): () => void {
     if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
     if (by instanceof Socket && by.destroyed) throw new HubError("INVALID_REQUEST", "The connection has ended");
-    const holder = by instanceof Socket ? this.#holder(by) : by;
-    const { address } = holder;
+    const client = by instanceof Socket ? this.#clientOf(by) : by;
+    const { address } = client;
     const waits = door === "waiting" ? 1 : 0;
     const mostWaits = by instanceof Socket ? this.mostWaits : Math.min(this.mostWaits, MAX_WAITS);
-    if (holder.waits + waits > mostWaits) {
+    if (client.waits + waits > mostWaits) {
       if (by instanceof Socket) ignoreRest(by);
       throw new HubError("OVERLOADED", `${mostWaits} calls of this client wait already; wait for one of them`);
     }
@@ -84,18 +85,18 @@ export class Connections {
       this.refused++;
       throw new HubError("TOO_MANY_CONNECTIONS", `${full}; come back later`);
     }
-    // Nothing behind it on the connection is answered before it is, and a connection that is not read has no end.
+    // What follows on the connection is answered after this call, and the end of a paused connection goes unnoticed.
     if (waits > 0 && by instanceof Socket && by.isPaused()) ignoreRest(by);
     this.#open[door]++;
     this.came++;
     this.#byAddress.set(address, this.#at(address) + 1);
-    holder.waits += waits;
+    client.waits += waits;
     let left = false;
     return () => {
       if (left) return;
       left = true;
       this.#open[door]--;
-      holder.waits -= waits;
+      client.waits -= waits;
       if (this.#at(address) > 1) this.#byAddress.set(address, this.#at(address) - 1);
       else this.#byAddress.delete(address);
     };
@@ -106,9 +107,9 @@ export class Connections {
     const share = Math.ceil(this.limit * SHARE);
     if (this.total >= this.limit) return `${this.limit} readers are connected, the limit that MAX_CONNECTIONS sets`;
     if (waits && this.#open.waiting >= share) {
-      return `${share} calls wait, as many as may: MAX_CONNECTIONS sets how many readers there are, and calls may be half`;
+      return `${share} calls wait, the limit: half of what MAX_CONNECTIONS sets`;
     }
-    const most = this.#perAddress > 0 ? this.#perAddress : isLoopback(address) ? this.limit : share;
+    const most = this.#perAddress > 0 ? this.#perAddress : isLocal(address) ? this.limit : share;
     if (this.#at(address) < most) return undefined;
     return `${most} readers of this address are connected, the limit that MAX_CONNECTIONS_PER_ADDRESS sets`;
   }
@@ -117,24 +118,24 @@ export class Connections {
     return this.#byAddress.get(address) ?? 0;
   }
 
-  #holder(socket: Socket): Holder {
-    let holder = this.#bySocket.get(socket);
-    if (holder === undefined) this.#bySocket.set(socket, (holder = this.client(socket)));
-    return holder;
+  #clientOf(socket: Socket): Client {
+    let client = this.#bySocket.get(socket);
+    if (client === undefined) this.#bySocket.set(socket, (client = this.client(socket)));
+    return client;
   }
 }
 
-/** The address of a peer, as it is counted: of IPv6 the network of 64 bits, which one host can have for itself. */
+/** The address by which a peer is counted: for IPv6 its /64 network, since one host often has all of it. */
 export function addressOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): string {
   const [address = ""] = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, "").split("%");
-  if (!address.includes(":") || isLoopback(address)) return address;
+  if (!address.includes(":") || isLocal(address)) return address;
   const [head = "", tail] = address.split("::");
   const [left, right] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
   return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
 }
 
-/** A peer without an address is on this machine, too. */
-function isLoopback(address: string): boolean {
-  return address === "" || address === "::1" || address.startsWith("127.");
+/** A peer without an address came over a local socket. */
+function isLocal(address: string): boolean {
+  return address === "" || isLoopback(address);
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
+import { isObject } from "../wire/json.ts";
 import { ID_RULE, rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
 import { ConnectionCall } from "./connection-calls.ts";
@@ -9,14 +10,7 @@ import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "./json-body.ts";
 
-const id = z
-  .union(
-    [z.string(), z.number().min(Number.MIN_SAFE_INTEGER, ID_RULE).max(Number.MAX_SAFE_INTEGER, ID_RULE), z.null()],
-    {
-      error: ID_RULE,
-    },
-  )
-  .optional();
+const id = z.union([z.string(), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
 const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
 const listRequest = request.extend({ params: z.looseObject({}).optional() });
 const callRequest = request.extend({
@@ -90,7 +84,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
 function read(body: unknown): RpcBody {
   const text = bodyText(body, "INVALID_JSON");
   const json = parsedBody(text.trim() === "" ? "{}" : text, "INVALID_REQUEST", "The body");
-  if (!isPlain(json)) {
+  if (!isObject(json)) {
     const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
     throw new HubError("INVALID_REQUEST", sentence);
   }
@@ -125,13 +119,9 @@ function calledIn({
   params,
 }: RpcBody): CallParams | undefined {
   const isKnown = given === null || typeof given === "string" || Number.isSafeInteger(given);
-  if (jsonrpc !== "2.0" || method !== "tools/call" || !isKnown || !isPlain(params)) return undefined;
+  if (jsonrpc !== "2.0" || method !== "tools/call" || !isKnown || !isObject(params)) return undefined;
   const { name, arguments: input } = params;
-  return typeof name === "string" && (input === undefined || isPlain(input)) ? { name, arguments: input } : undefined;
-}
-
-function isPlain(value: unknown): value is RpcBody {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
+  return typeof name === "string" && (input === undefined || isObject(input)) ? { name, arguments: input } : undefined;
 }
 
 /** The id of a request, where it has one that JSON-RPC allows. */

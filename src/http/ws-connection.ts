@@ -9,7 +9,7 @@ import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
-import type { Holder as PlaceHolder } from "./limits.ts";
+import type { Client } from "./limits.ts";
 import { checkedChannels } from "./requested.ts";
 import { Untaken } from "./untaken.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
@@ -29,7 +29,7 @@ export class WsConnection implements Holder {
   readonly #subscription: Subscription;
   readonly #gone = new AbortController();
   readonly #untaken: Untaken;
-  readonly #holder: PlaceHolder;
+  readonly #client: Client;
   #atWork = 0;
   #notJson = 0;
 
@@ -46,7 +46,7 @@ export class WsConnection implements Holder {
     this.#context = context;
     this.#untaken = new Untaken(context.limits.pending);
     const { hub, version, heartbeat, connections } = context;
-    this.#holder = connections.client(socket);
+    this.#client = connections.client(socket);
     this.#send({
       type: "welcome",
       name: "sse-mcp-server",
@@ -119,7 +119,7 @@ export class WsConnection implements Holder {
         const result = await callTool(
           toolNamed(tools, tool),
           input,
-          toolContext(this.#context, this.#gone, this.#holder),
+          toolContext(this.#context, this.#gone, this.#client),
         );
         return answer({ type: "mcp_result", tool, result });
       }

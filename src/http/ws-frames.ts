@@ -2,23 +2,12 @@ import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { ClientFrame } from "../wire/frames.ts";
-import { JsonFault, parseJson } from "../wire/json.ts";
+import { isObject, JsonFault, parseJson } from "../wire/json.ts";
 import { ID_RULE } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
 import { resemblesCursor } from "./requested.ts";
 
-const id = z
-  .union(
-    [
-      z.string().max(256),
-      z.number().min(Number.MIN_SAFE_INTEGER, ID_RULE).max(Number.MAX_SAFE_INTEGER, ID_RULE),
-      z.null(),
-    ],
-    {
-      error: ID_RULE,
-    },
-  )
-  .optional();
+const id = z.union([z.string().max(256, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
 const channels = z.array(z.string()).min(1);
 
 const LONGEST_SHOWN = 64;
@@ -61,8 +50,7 @@ export function frameObject(
     json = error.value;
     fault = new HubError("INVALID_REQUEST", error.message, { cause: error });
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json) || JSON.isRawJSON(json)) return undefined;
-  return { json: json as Record<string, unknown>, ...(fault !== undefined && { fault }) };
+  return isObject(json) ? { json, ...(fault !== undefined && { fault }) } : undefined;
 }
 
 /** Checks a frame. Throws `INVALID_REQUEST`, naming the field. */

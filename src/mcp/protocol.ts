@@ -1,6 +1,8 @@
 import { HubError } from "../core/errors.ts";
 import { quoted } from "../wire/one-line.ts";
 
+export { isObject } from "../wire/json.ts";
+
 /** Revisions without a handshake: every request says what it speaks. */
 export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
 
@@ -75,11 +77,7 @@ export function asMcpError(error: unknown): McpError {
   return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
 }
 
-/** What somebody sent, to be named in a sentence: not all of it, and nothing that moves the cursor of a terminal. */
+/** The beginning of a text that a client sent, safe to name in a sentence. */
 export function shown(text: string): string {
   return quoted(text.slice(0, LONGEST_SHOWN).toWellFormed());
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }

@@ -1,4 +1,5 @@
 import { HubError } from "../core/errors.ts";
+import { isObject } from "../wire/json.ts";
 import { quoted } from "../wire/one-line.ts";
 import { lenient } from "./lenient.ts";
 import { problems } from "./problem.ts";
@@ -44,8 +45,7 @@ export async function callTool(tool: Tool, input: unknown, context: ToolContext)
 
 function meantBy(tool: Tool, input: unknown): unknown {
   if (input === undefined || input === null || input === "") return {};
-  if (typeof input !== "object" || Array.isArray(input) || JSON.isRawJSON(input)) return input;
-  return lenient(tool.input, input as Record<string, unknown>);
+  return isObject(input) ? lenient(tool.input, input) : input;
 }
 
 function failed(text: string): ToolResult {

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { HubError } from "../core/errors.ts";
+import { isObject } from "../wire/json.ts";
 
 /** What a field of a schema takes, as far as it decides how a value is meant. */
 interface Field {
@@ -80,8 +81,4 @@ function fieldOf(name: string, of: z.ZodType): Field {
     return { ...fieldOf(name, innerType), isOptional: true };
   }
   return { name, isOptional: false, type, inner: type === "object" ? (of as z.ZodObject) : undefined };
-}
-
-function isObject(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }

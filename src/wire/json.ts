@@ -60,6 +60,11 @@ export function keptJson(text: string): unknown {
   return new Tokens(text).areNumbersExact ? (JSON.parse(text) as unknown) : readExactly(text, () => {});
 }
 
+/** Whether a JSON value is an object: neither an array nor a number kept as `JSON.rawJSON`. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
+}
+
 /** Whether a JSON value has more levels of arrays and objects. */
 export function isDeeper(value: unknown, levels: number): boolean {
   return Number.isNaN(namesIn(value, levels));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
-import { addressOf, Connections, type Holder } from "../../src/http/limits.ts";
+import { addressOf, Connections, type Client } from "../../src/http/limits.ts";
 import { LegacyClient, messagesOf } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
@@ -84,7 +84,7 @@ describe("MAX_CONNECTIONS", () => {
   });
 });
 
-function clientAt(address: string): Holder {
+function clientAt(address: string): Client {
   return { address, waits: 0 };
 }
 

@@ -1,4 +1,7 @@
+import { isObject } from "../../wire/json.ts";
 import type { RpcId } from "../../wire/jsonrpc.ts";
+
+export { isObject };
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 export type Id = Exclude<RpcId, null>;
@@ -69,8 +72,4 @@ export function metaOf(params: JsonObject): JsonObject {
 
 export function isId(value: unknown): value is Id {
   return typeof value === "string" || typeof value === "number";
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
