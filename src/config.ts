@@ -86,7 +86,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
   maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes a reader may leave untaken before it is cut"),
   maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may leave untaken; the slowest are cut"),
-  maxSessions: whole(1, 1e6, 1000, "sessions of older MCP clients at once"),
+  maxSessions: whole(1, 1e6, 1000, "sessions of older MCP clients at once; one that is idle makes room"),
   sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request after which such a session ends"),
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
@@ -95,12 +95,12 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   allowedOrigins: names(
     (item) => originRule(item) !== undefined,
     "origins such as https://app.example, http://localhost:*, tauri://localhost or null, or * for any",
-    "other origins that may call",
+    "other origins that may call, separated by commas; *: any",
   ),
   allowedHosts: names(
     (item) => hostRule(item) !== undefined,
     "host names such as hub.example, hub.example:8000 or *.hub.example, or * for any",
-    "names this server answers to; none: any, off loopback",
+    "names it answers to besides loopback; *, or none off loopback: any",
   ),
   logLevel: {
     ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),

@@ -74,7 +74,7 @@ export async function createServer(
     bytes: retentionBytes,
     channels: maxChannels,
   };
-  // Before there is a logger, the log may have something to tell.
+  // The log may report something before there is a logger.
   const early: string[] = [];
   let report = (sentence: string): void => void early.push(sentence);
   const { data, durability } = config;

@@ -13,10 +13,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const OLDEST_NODE = [24, 11];
 
 // Whoever reads the beginning only, as `head` does, closes the pipe: the rest goes nowhere, and nothing else ends.
-let isPrinted = true;
+let canPrint = true;
 process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-  if (code === "EPIPE" || !isPrinted) return;
-  isPrinted = false;
+  if (code === "EPIPE" || !canPrint) return;
+  canPrint = false;
   process.stderr.write(`sse-mcp-server: standard output cannot be written: ${message}\n`);
   process.exitCode = 1;
 });

@@ -2,7 +2,7 @@ import { oneLineName } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_URL, failed, hubUrl, parsed, refusal, routeUrl, unreachable, UsageError } from "./usage.ts";
 
-/** Bytes: more than a hub takes unless it is told to, so that it can say what its limit is. */
+/** Bytes of standard input that are read: more than a hub takes by default, so that its refusal names its limit. */
 const LONGEST = 64 * 1024 * 1024;
 
 const WORDS = "publish takes CHANNEL and TEXT, or TEXT on standard input; put a TEXT of several words in quotes";
@@ -67,13 +67,14 @@ async function piped(isAsked: boolean): Promise<string> {
   for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > LONGEST) throw new UsageError(`standard input is longer than ${LONGEST} bytes`);
+    if (bytes > LONGEST)
+      throw new UsageError(`standard input is longer than ${LONGEST} bytes; publish a link to what is large`);
   }
   if (bytes === 0 && !isAsked) throw new UsageError(WORDS);
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     return decoder.decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
   } catch (cause) {
-    throw new UsageError("standard input is not UTF-8 text", { cause });
+    throw new UsageError("standard input is not UTF-8 text; convert it, or publish it as base64", { cause });
   }
 }

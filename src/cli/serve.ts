@@ -15,8 +15,8 @@ import { oneLine } from "../wire/one-line.ts";
 import type { Command } from "./command.ts";
 import { reachable } from "./usage.ts";
 
-/** Milliseconds for what was printed last to be taken. */
-const LAST_WORDS = 500;
+/** Milliseconds for the last output to be taken. */
+const LAST_OUTPUT = 500;
 
 const SETTINGS = settingNames
   .map((name) => {
@@ -66,8 +66,8 @@ async function run(words: readonly string[]): Promise<number> {
   const stopped = stopOnSignal(server);
   process.stdout.write(greeting(server, configured.config));
   const code = await stopped;
-  // A reader of standard output that has stopped would keep the process, and a full disk is no failure to serve.
-  setTimeout(() => process.exit(code), LAST_WORDS).unref();
+  // Output that no one takes would keep the process alive; and a full disk under it is not a failure to serve.
+  setTimeout(() => process.exit(code), LAST_OUTPUT).unref();
   process.exitCode = code;
   return code;
 }

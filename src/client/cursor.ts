@@ -2,8 +2,8 @@
 const EARLIEST = "earliest";
 
 /**
- * Compares two cursors as `sort` does: negative where `a` comes first; NaN where they are of different logs, or of different runs of one. Other
- * clients should take cursors as they are; this one is released with the server whose cursors they are.
+ * Compares two cursors as `sort` does: negative if `a` comes first; NaN if they are of different logs, or of different
+ * runs of one. Other clients should take cursors as they are; this one is released with the server.
  */
 export function compareCursors(a: string, b: string): number {
   if (a === b) return 0;

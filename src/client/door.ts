@@ -25,7 +25,7 @@ export interface Asking {
 /** Where a hub is, and how it is asked. */
 export class Door {
   readonly base: string;
-  /** What a reader's address says of it: that it only looks on. */
+  /** The parameters that every reader's address has: whether it only looks on. */
   readonly reading: { readonly watch?: "true" };
   readonly webSocket: NonNullable<DoorOptions["webSocket"]>;
   readonly parse: NonNullable<DoorOptions["parse"]>;

@@ -103,7 +103,7 @@ function parsed(door: Door, { event, data, id }: SseEvent): Parameters<Connectio
   }
 }
 
-/** Throws where it is no message. */
+/** Throws if it is not a message. */
 export function messageIn(fields: Fields): Message {
   const { id, channel, event, data, sender, time, via } = fields as Partial<Message>;
   const isPlaced = id === null || typeof id === "string";
@@ -111,14 +111,14 @@ export function messageIn(fields: Fields): Message {
   return { id, channel, event, data, sender, time, ...(via !== undefined && { via }) } as Message;
 }
 
-/** Throws where it is no gap. */
+/** Throws if it is not a gap. */
 export function gapIn(fields: Fields): Gap {
   const { reason, after, resumed } = fields as Partial<Gap>;
   if (![reason, after, resumed].every((text) => typeof text === "string")) throw new TypeError("no gap");
   return { reason, after, resumed } as Gap;
 }
 
-/** Final only as long as no hub has answered there, and if there is no place after it from which to go on. */
+/** Final without an id, as there is then no place after it to go on from, and until a hub has answered there. */
 export function tooLarge(door: Door, id: string | undefined): HubClientError {
   const what = id === undefined ? "something" : `the message ${id}, which is passed over:`;
   return new HubClientError("TOO_LARGE", `${door.base} sends ${what} larger than messageMost allows`, {

@@ -40,7 +40,7 @@ export class Hub {
   #state: HubState = { kind: "idle" };
   #wanting = false;
 
-  /** Throws `INVALID_URL`, a `RangeError` for a number that is none, or a `TypeError` without the WebSocket it needs. */
+  /** Throws `INVALID_URL`, a `RangeError` for a number that is too small or `NaN`, or a `TypeError` without the WebSocket it needs. */
   constructor(url: string | URL, options: ConnectOptions = {}) {
     const { transport = "sse", retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
     const door = new Door(url, options);

@@ -87,7 +87,7 @@ export class Line implements Feed {
     return this.#live;
   }
 
-  /** Milliseconds in which nothing came. The clock on the wall may be set meanwhile. */
+  /** Milliseconds in which nothing came, by a clock that cannot be set. */
   get #quiet(): number {
     return performance.now() - this.#heard;
   }

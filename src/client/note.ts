@@ -15,7 +15,7 @@ export type Note =
 
 const EVENTS = ["cover", "message", "gap", "at", "live", "restart", "refused", "state"];
 
-/** What came over the channel of the tabs, where anything in a page can speak; undefined if it is no note. */
+/** What came over the channel of the tabs, where anything in a page can speak; undefined if it is not a note. */
 export function noteIn(data: unknown): Note | undefined {
   const note = (data ?? {}) as Note;
   if (note.kind === "want") return typeof note.tab === "string" && areTexts(note.patterns) ? note : undefined;

@@ -70,7 +70,7 @@ export class Requests {
     checkChannel(channel);
     // What cannot be said in JSON would be left out of the frame.
     const known = data ?? null;
-    checkNumbers(known);
+    checkNumbers("data", known);
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
       const asked = key === undefined ? feed.ask(frame, bounds) : undefined;
@@ -101,7 +101,7 @@ export class Requests {
   }
 
   async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<Fields> {
-    checkNumbers(params);
+    checkNumbers("arguments", params);
     return this.#bounded(signal, async (bounds) => {
       const headers = { "content-type": "application/json" };
       const post = { method: "POST", headers, body: JSON.stringify({ params }), signal: bounds } as const;
@@ -196,14 +196,18 @@ export class Requests {
   }
 }
 
-/** Throws for a number that JSON would make null of. */
-function checkNumbers(value: unknown): void {
+/** Throws `INVALID_MESSAGE` for a number that JSON would turn into null. */
+function checkNumbers(field: string, value: unknown): void {
   if (!(JSON.stringify(value) ?? "").includes("null")) return;
   JSON.stringify(value, (_, inner: unknown) => {
     if (typeof inner !== "number" || Number.isFinite(inner)) return inner;
-    throw new HubClientError("INVALID_MESSAGE", `JSON has no number for ${inner}; send it as a string`, {
-      final: true,
-    });
+    throw new HubClientError(
+      "INVALID_MESSAGE",
+      `${field} holds ${inner}, which JSON has no number for; send it as a string`,
+      {
+        final: true,
+      },
+    );
   });
 }
 

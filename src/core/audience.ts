@@ -15,7 +15,7 @@ export interface Member extends Holder {
 
 /** Who looks after members whose sockets lag. */
 export interface Lags {
-  /** Whether one that lags may be given more; otherwise it has left. */
+  /** Whether a lagging member may be given more; if not, it has been cut. */
   mayHave(member: Member): boolean;
   /** Its socket has not taken all of what it was just given. */
   add(member: Member, bytes: Uint8Array, audience: Audience): void;
@@ -28,7 +28,7 @@ interface Piece {
   readonly from: number;
   readonly to: number;
   readonly bytes: Uint8Array;
-  /** How many of its messages were published by someone: what the server itself says does not count. */
+  /** How many of its messages are not on the server's own channels. */
   readonly counted: number;
 }
 
@@ -38,7 +38,7 @@ interface Piece {
  */
 export class Audience {
   readonly patterns: readonly ChannelPattern[];
-  /** Whether its members only look on: they count as no readers. */
+  /** Whether its members only look on and do not count as readers. */
   readonly watches: boolean;
   readonly #format: Format;
   readonly #members = new Set<Member>();
@@ -68,7 +68,7 @@ export class Audience {
     return this.#format.silent === true;
   }
 
-  /** Members that count as readers: they are given the messages themselves, and for themselves. */
+  /** Members that count as readers: neither silent nor only looking on. */
   get receivers(): number {
     return this.isSilent || this.watches ? 0 : this.#members.size;
   }
@@ -117,7 +117,7 @@ export class Audience {
     return written;
   }
 
-  /** Writes to one member what it lacks; false where it lacks nothing, or has left because it lags too far. */
+  /** Writes to one member what it lacks; false if it lacks nothing, or was cut because it lags too far. */
   give(member: Member, stats: Stats, lags: Lags): boolean {
     if (member.lag !== undefined && !lags.mayHave(member)) return false;
     const { given } = member;

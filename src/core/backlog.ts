@@ -19,7 +19,7 @@ export interface Lag {
   excused: number;
 }
 
-/** About what a write costs that waits, beside its bytes. */
+/** About the memory that a waiting write takes beside its bytes. */
 const WRITE_COST = 64;
 /** About the bytes of one page of replay. */
 const PAGE = 256 * 1024;
@@ -29,8 +29,8 @@ const PATIENCE = 2000;
 const LOOK = 20;
 
 /**
- * What all holders together have not taken, within `most` bytes. It is counted as it grows, and measured anew only when
- * that passes the limit: what is written costs no walk over all holders.
+ * What all holders together have not taken, within `most` bytes. Writes are added up, and holders are measured only when
+ * the sum passes the limit, so that a write does not walk over all of them.
  */
 export class Backlog {
   readonly #most: number;
@@ -84,7 +84,7 @@ export class Backlog {
 
   /**
    * Resolves once there is room for a page of replay, which counts as held until the function it gives is called. Half
-   * of all may be such pages; a holder that lags for long makes room for who waits.
+   * of all may be such pages; holders that have lagged for long are cut to make room.
    */
   async room(): Promise<() => void> {
     while (this.#held + this.#pages + PAGE > this.#most / 2) {
@@ -104,7 +104,10 @@ export class Backlog {
     this.isFull();
   };
 
-  /** Measures what is held; where it is more than `most`, cuts the slowest first of those that may be cut. True where it is not any more. */
+  /**
+   * Measures what is held and, if that is more than `most`, cuts holders that may be cut, those with most pending first.
+   * True once it is within `most`.
+   */
   #relieve(most: number, mayCut: (lag: Lag) => boolean): boolean {
     const holding = [...this.#lags].map(([holder, lag]) => ({ holder, lag, pending: holder.pending, frees: 0 }));
     holding.sort((a, b) => b.pending - a.pending);

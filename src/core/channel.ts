@@ -17,7 +17,7 @@ export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 
 const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
-/** Before the name of a channel: where its readers tell each other that they are there. */
+/** With the name of a channel after it: where its readers tell each other that they are there. */
 const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 /** Characters of a name, or of a pattern. */
@@ -26,21 +26,18 @@ export const MAX_NAME = 128;
 /** Checks a channel name that came from outside; throws `INVALID_CHANNEL`, naming the rule it breaks. */
 export function channelName(text: string): ChannelName {
   const broken = brokenRule(text);
-  if (broken !== undefined) throw new HubError("INVALID_CHANNEL", `Not a channel: ${quoted(text)}: ${broken}`);
+  if (broken !== undefined) throw new HubError("INVALID_CHANNEL", `Not a channel: ${shown(text)}: ${broken}`);
   return text as ChannelName;
 }
 
 /**
- * Checks the name of a channel to publish on. Of the server's own, `hub.presence.{channel}` takes what is not kept;
- * throws `INVALID_MESSAGE` for what is, and `INVALID_CHANNEL` as `channelName` does.
+ * Checks the name of a channel to publish on. Of the server's own, `hub.presence.{channel}` takes ephemeral
+ * messages; throws `INVALID_MESSAGE` for any other, and `INVALID_CHANNEL` as `channelName` does.
  */
 export function channelToPublish(text: string, ephemeral: boolean | undefined): ChannelName {
   if (!isPresenceChannel(text)) return channelName(text);
   if (ephemeral === true) return text as ChannelName;
-  throw new HubError(
-    "INVALID_MESSAGE",
-    `${PRESENCE}* takes only what is not kept; publish it with ephemeral set to true`,
-  );
+  throw new HubError("INVALID_MESSAGE", `${PRESENCE}* takes only ephemeral messages; set ephemeral to true`);
 }
 
 /** Checks a pattern that came from outside; throws `INVALID_PATTERN`, naming the rule it breaks. */
@@ -53,9 +50,10 @@ export function channelPattern(text: string): ChannelPattern {
   if (broken !== undefined) {
     const misplaced = name.includes("*") || text === ".*";
     const wider = isServerChannel(name) ? `${broken}; to read there are ${[...READABLE].join(" and ")}` : broken;
-    const present = text.startsWith(PRESENCE) && `after ${PRESENCE} comes the name of one channel, such as orders.eu`;
-    const rule = present || (misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : wider);
-    throw new HubError("INVALID_PATTERN", `Not a channel or pattern: ${quoted(text)}: ${rule}`);
+    const presenceRule =
+      text.startsWith(PRESENCE) && `after ${PRESENCE} comes the name of one channel, such as orders.eu`;
+    const rule = presenceRule || (misplaced ? "* stands alone or ends a pattern after a dot, such as orders.*" : wider);
+    throw new HubError("INVALID_PATTERN", `Not a channel or pattern: ${shown(text)}: ${rule}`);
   }
   return text as ChannelPattern;
 }
@@ -125,8 +123,8 @@ function brokenRule(name: string, length = name.length): string | undefined {
   return undefined;
 }
 
-/** What a caller sent, or its beginning, for a sentence that stays on its line. */
-export function quoted(text: string): string {
+/** A text that a caller sent, or its beginning, safe to name in a sentence. */
+export function shown(text: string): string {
   const some = text.length > MAX_NAME ? `${text.slice(0, 32)}…` : text;
   return JSON.stringify(some.replaceAll(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u007f-\u009f]/gu, "\ufffd"));
 }

@@ -32,7 +32,7 @@ export interface DeliveryOptions {
 /** A reader that can be live. */
 export interface LiveReader extends Member {
   readonly channels: readonly ChannelPattern[];
-  /** It only looks on, and counts as no reader. */
+  /** It only looks on, and does not count as a reader. */
   readonly watches?: boolean;
   /** Set exactly while it is live. */
   audience: Audience | undefined;
@@ -52,7 +52,7 @@ export class Delivery {
   /** Messages offered since the last write. */
   #offered = 0;
 
-  /** A reader that leaves more untaken than it may is cut, which is to drop it. */
+  /** A reader that leaves too much untaken is cut; its `cut` must drop it. */
   constructor(options: DeliveryOptions, stats: Stats) {
     this.#options = options;
     this.#afterReceipts = options.afterReceipts ?? options.endOfTurn;
@@ -116,7 +116,7 @@ export class Delivery {
   };
 }
 
-/** Judges what a reader left of earlier turns, before it is given more: in this one its socket had no time. */
+/** Judges a reader by what it left untaken of earlier turns: within a turn its socket cannot take anything. */
 function lagsOf(maxPending: number, backlog: Backlog): Lags {
   return {
     isFull: () => backlog.isFull(),

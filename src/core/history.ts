@@ -1,4 +1,4 @@
-import { quoted, type ChannelPattern } from "./channel.ts";
+import { shown, type ChannelPattern } from "./channel.ts";
 import { cursorAt, EARLIEST, parseCursor, startOf } from "./cursor.ts";
 import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";
@@ -53,17 +53,17 @@ export interface RecentHistory {
 
 const MAX_ECHO = 64;
 
-/** Pages being read, by what was asked. */
-const underWay = new WeakMap<Log, Map<string, Promise<History>>>();
+/** Reads in progress, by what was asked. */
+const inProgress = new WeakMap<Log, Map<string, Promise<History>>>();
 
 /**
- * Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. Whoever asks
- * for a page that is being read gets that one.
+ * Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. Callers
+ * that ask for the same page at the same time share one read.
  */
 export function readHistory(log: Log, head: number, query: HistoryQuery): Promise<History> {
-  let reads = underWay.get(log);
-  if (reads === undefined) underWay.set(log, (reads = new Map<string, Promise<History>>()));
-  // With `head`, since one that asks after a message was delivered must be given it.
+  let reads = inProgress.get(log);
+  if (reads === undefined) inProgress.set(log, (reads = new Map<string, Promise<History>>()));
+  // With `head`: whoever asks after a message was delivered must not share a read that began before.
   const key = JSON.stringify([head, query.after, query.limit, query.channels]);
   let read = reads.get(key);
   if (read === undefined) {
@@ -113,6 +113,6 @@ function offsetOf(before: string, log: Log): number {
   if (cursor !== undefined && log.knows(cursor)) return cursor.offset;
   throw new HubError(
     "INVALID_INPUT",
-    `before is no cursor of this log, so nothing is in front of it: ${quoted(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
+    `before is not a cursor of this log: ${shown(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
   );
 }

@@ -92,7 +92,7 @@ export interface LogSize {
   /** Bytes of payload, event, sender and channel names, without what the store adds. */
   readonly bytes: number;
   readonly channels: number;
-  /** A number that has grown when a channel has come, even if it took the place of another. */
+  /** Grows with each new channel, even one that takes the place of another. */
   readonly came: number;
 }
 

@@ -94,7 +94,8 @@ const RESERVED: ReadonlyMap<string, string> = new Map([
 /** Levels of arrays and objects in data: reading and writing JSON takes stack for each. */
 export const MAX_DATA_DEPTH = 100;
 const MAX_EVENT = 64;
-const MAX_SENDER = 128;
+/** Characters of a sender. */
+export const MAX_SENDER = 128;
 const MAX_KEY = 255;
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;

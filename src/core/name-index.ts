@@ -14,11 +14,12 @@ interface Stretch<Value> {
   dropped: number;
 }
 
+/** Names in one stretch. */
 const LONGEST = 512;
 
 /**
  * Values by name, in byte order, so that a prefix is a range. Names are kept in stretches: adding one moves few, and a
- * stretch in which nothing is of interest is passed over as a whole.
+ * stretch whose highest numbers are too low is skipped as a whole.
  */
 export class NameIndex<Value> {
   readonly #byName = new Map<string, Place<Value>>();
@@ -49,7 +50,7 @@ export class NameIndex<Value> {
     else this.#stretches.splice(this.#stretches.indexOf(stretch), 1);
   }
 
-  /** The values whose names begin with a prefix, and come after `after`, in order; with `above`, those whose `last` is. */
+  /** The values whose names begin with a prefix, and come after `after`, in order; with `above`, only those whose `last` is greater. */
   *range(prefix: string, after?: string, above?: number): Iterable<Value> {
     for (const [, value] of this.entries(prefix, after, above)) yield value;
   }

@@ -9,7 +9,7 @@ export class Routes {
   /** The audiences of each pattern; true under those that no other of theirs covers, so a channel leads to each once. */
   readonly #byPattern = new NameIndex<Map<Audience, boolean>>();
 
-  /** The audience of these channels in this format, made where there is none; `watches`: of those that only look on. */
+  /** The audience of these channels in this format, made if it is missing; `watches`: of those that only look on. */
   audience(patterns: Iterable<ChannelPattern>, format: Format, watches = false): Audience {
     const sorted = [...patterns].sort();
     const key = keyOf(sorted, watches);

@@ -9,7 +9,7 @@ export interface SubscribeRequest {
   readonly channels: readonly ChannelPattern[];
   /** A cursor as text, or `earliest`; what is not a cursor of this log is answered with a gap. Absent: from now on. */
   readonly after?: string | undefined;
-  /** It only looks on: it gets everything and counts as no reader. Said once, when it subscribes. */
+  /** It only looks on: it gets everything and does not count as a reader. Fixed when it subscribes. */
   readonly watch?: boolean | undefined;
 }
 

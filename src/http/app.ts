@@ -38,15 +38,15 @@ const KEEP_ALIVE_PROBE = 30_000;
 /** More than the head of a request can hold: how long a name may be is for the routes to say. */
 const LONGEST_PARAM = 65_536;
 
-/** Requests that one connection may have unanswered beyond as many calls as may wait on it. */
-const MORE_AT_WORK = 100;
+/** Unanswered requests that one connection may have beside the calls that may wait on it. */
+const OTHER_REQUESTS = 100;
 
 const LONGEST_SHOWN = 100;
 /** Load balancers and probes ask for these by address, or by no name at all. */
 const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 
-/** Routes whose answers are read while they are written, or whose bodies are small. */
-const STREAMS: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
+/** Routes that are not compressed: streams, and answers too small to gain from it. */
+const UNCOMPRESSED: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({
@@ -91,13 +91,13 @@ export async function createApp({
     clientErrorHandler(error, socket) {
       const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
       const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
-      // Where an answer has begun, another would end up inside it.
+      // A stream has begun on this connection, so a problem would end up inside it.
       if (endStream(socket, sentence)) return;
       lastWords(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
     },
   });
   const { connections } = context;
-  boundPipelines(app.server, connections.mostWaits + MORE_AT_WORK, (socket) => connections.waitsOn(socket));
+  boundPipelines(app.server, connections.mostWaits + OTHER_REQUESTS, (socket) => connections.waitsOn(socket));
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
@@ -148,7 +148,7 @@ export async function createApp({
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
     // The plugin would add a hook to every other route.
-    route.compress = isRead && !STREAMS.has(route.url) ? {} : false;
+    route.compress = isRead && !UNCOMPRESSED.has(route.url) ? {} : false;
   });
   await app.register(compress, { encodings: ["gzip", "br"], globalDecompression: false });
   await docs(app, context.version);

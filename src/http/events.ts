@@ -68,7 +68,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const socket = freeSocket(request, reply);
     socket.once("close", context.connections.enter("sse", socket));
     reply.hijack();
-    // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
+    // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.
     setImmediate(() => {
       if (!socket.writable) return;
       const { hub } = context;

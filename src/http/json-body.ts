@@ -71,14 +71,14 @@ export function parsedBody(
 
 /**
  * The text of a body, by the charset of its Content-Type or else as UTF-8; empty if there is none. Throws `code` for
- * bytes that are not text of that charset, and `UNSUPPORTED_MEDIA_TYPE` for a charset that no one knows.
+ * bytes that are not text of that charset, and `UNSUPPORTED_MEDIA_TYPE` for an unknown charset.
  */
 export function bodyText(body: unknown, code: "INVALID_JSON" | "INVALID_MESSAGE"): string {
   if (body === undefined || body === null) return "";
   const { bytes, type } = body as SentBody;
   const label = CHARSET.exec(type)?.[1] ?? "utf-8";
   if (/^utf-?8$/i.test(label) && isUtf8(bytes)) return bytes.toString().replace(/^\uFEFF/, "");
-  const decoder = decoderOf(label, bytes) ?? unknown(label, bytes, code);
+  const decoder = decoderOf(label, bytes) ?? asciiDecoder(label, bytes, code);
   try {
     return decoder.decode(bytes);
   } catch (cause) {
@@ -89,7 +89,7 @@ export function bodyText(body: unknown, code: "INVALID_JSON" | "INVALID_MESSAGE"
 
 type Decoder = InstanceType<typeof TextDecoder>;
 
-/** What decodes a charset; undefined if no one knows it. */
+/** The decoder of a charset; undefined if it is unknown. */
 function decoderOf(label: string, bytes: Buffer): Decoder | undefined {
   try {
     const decoder = new TextDecoder(label, { fatal: true });
@@ -101,8 +101,8 @@ function decoderOf(label: string, bytes: Buffer): Decoder | undefined {
   }
 }
 
-/** JSON of ASCII is read whatever is said of it. */
-function unknown(label: string, bytes: Buffer, code: "INVALID_JSON" | "INVALID_MESSAGE"): Decoder {
+/** Decodes JSON in ASCII, whatever unknown charset it claims; throws `UNSUPPORTED_MEDIA_TYPE` for anything else. */
+function asciiDecoder(label: string, bytes: Buffer, code: "INVALID_JSON" | "INVALID_MESSAGE"): Decoder {
   if (code === "INVALID_JSON" && isAscii(bytes)) return new TextDecoder("utf-8", { fatal: true });
   const shown = JSON.stringify(label.slice(0, LONGEST_SHOWN));
   throw new HubError("UNSUPPORTED_MEDIA_TYPE", `The charset ${shown} is not known; send UTF-8`);

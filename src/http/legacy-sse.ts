@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../core/backlog.ts";
 import { lenient, SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
-import { sseEvent, sseMessage } from "../wire/sse.ts";
+import { HEARTBEAT, sseEvent, sseMessage } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
 import { jsonBody } from "./json-body.ts";
@@ -14,7 +14,6 @@ import { Untaken } from "./untaken.ts";
 
 const STREAM = "/sse";
 const MESSAGES = "/messages";
-const COMMENT = ": heartbeat\n";
 
 /** `GET /sse` and `POST /messages`: MCP over HTTP+SSE, the transport of revision 2024-11-05 that others replaced. */
 export function legacySse(scope: FastifyInstance, context: HttpContext, sessions: Sessions): void {
@@ -103,7 +102,7 @@ class SessionStream implements MessageStream, Holder {
   }
 
   comment(): void {
-    this.#send(COMMENT);
+    this.#send(HEARTBEAT);
   }
 
   end(): void {
@@ -113,7 +112,7 @@ class SessionStream implements MessageStream, Holder {
 
   #send(text: string): void {
     if (!this.#socket.writable || this.#stream === undefined) return;
-    // Nobody can come back for the rest of what this transport says.
+    // This transport cannot be resumed, so the rest of what it says would be lost.
     if (this.#untaken.judge(this.pending) !== "little") return this.cut();
     const bytes = this.#stream.framed(text);
     if (!this.#socket.write(bytes)) this.#backlog.add(this, bytes);

@@ -69,7 +69,7 @@ export class LogOutput {
 
   write(line: string): void {
     const bytes = Buffer.byteLength(line);
-    if (this.#waitingBytes + bytes > MOST_WAITING) return this.#drop(1, "what takes them has stopped");
+    if (this.#waitingBytes + bytes > MOST_WAITING) return this.#drop(1, "their reader has stopped");
     this.#waiting.push(line);
     this.#waitingBytes += bytes;
     this.#writing ??= this.#drain();

@@ -3,12 +3,10 @@ import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../core/backlog.ts";
 import type { Outlet } from "../mcp/index.ts";
-import { sseMessage } from "../wire/sse.ts";
+import { HEARTBEAT, sseMessage } from "../wire/sse.ts";
 import { socketDrained } from "./sse-sink.ts";
 import { EventStream, STREAM_HEADERS } from "./stream.ts";
 import { Untaken } from "./untaken.ts";
-
-const COMMENT = ": heartbeat\n";
 
 /** An outlet whose stream can be ended with the result of the request. */
 export interface EndedOutlet extends Outlet {
@@ -53,7 +51,7 @@ export class AnswerOutlet implements EndedOutlet, Holder {
   }
 
   keepAlive(): void {
-    if (!this.isLagging && !this.#response.destroyed) this.#response.write(COMMENT);
+    if (!this.isLagging && !this.#response.destroyed) this.#response.write(HEARTBEAT);
   }
 
   drained(): Promise<void> {
@@ -103,7 +101,7 @@ export class StayingOutlet implements EndedOutlet {
   }
 
   keepAlive(): void {
-    if (this.#socket.writable) this.#stream.write(COMMENT);
+    if (this.#socket.writable) this.#stream.write(HEARTBEAT);
   }
 
   drained(): Promise<void> {

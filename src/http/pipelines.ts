@@ -2,14 +2,14 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { lastWords } from "./last-words.ts";
 
-/** Milliseconds in which a connection that is no longer read has its last answers. */
+/** Milliseconds that a connection stays open after its last answer, so that the peer can take it. */
 const LINGER = 2000;
 
 const ignored = new WeakSet<Socket>();
 
 /**
- * Does not read from a connection on which so many requests are unanswered. Calls that wait keep those after them from
- * being answered: `waitsOn` says how many do.
+ * Stops reading from a connection on which `most` requests are unanswered. Requests that follow a waiting call are not
+ * answered before it: `waitsOn` says how many calls wait on a connection.
  */
 export function boundPipelines(server: Server, most: number, waitsOn: (socket: Socket) => number): void {
   const unanswered = new WeakMap<Socket, number>();
@@ -32,18 +32,18 @@ export function boundPipelines(server: Server, most: number, waitsOn: (socket: S
 }
 
 /**
- * Takes no more requests from a connection: what still comes is read, so that its end is noticed, and thrown away. It is
- * closed when what it asked before is answered.
+ * Takes no more requests from a connection: what still comes is read and thrown away, so that its end is noticed. It is
+ * closed once the requests before are answered.
  */
 export function ignoreRest(socket: Socket): void {
   if (ignored.has(socket)) return;
   ignored.add(socket);
-  // Not inside the parser, which may go on to requests behind this one.
+  // Not inside the parser, which may go on to requests after this one.
   setImmediate(() => {
     // With this set, Node's HTTP server would pause it again, as long as many answers wait to be sent.
     Object.assign(socket, { _paused: false });
     socket.resume();
-    // Once it is read again: the HTTP server no longer sees to that when it has let go.
+    // After it is read again: the HTTP server stops seeing to that once its listener is gone.
     process.nextTick(() => socket.removeAllListeners("data").on("data", () => {}));
   });
 }

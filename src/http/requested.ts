@@ -22,7 +22,7 @@ export function checkedChannels(words: readonly string[], most: number): readonl
   return [...new Set(words.map(channelPattern))];
 }
 
-/** Whether `?watch=` asks to look on without counting as a reader. Throws `INVALID_INPUT` for what is neither. */
+/** Whether `?watch=` asks to look on without counting as a reader. Throws `INVALID_INPUT` for anything but true and false. */
 export function requestedWatch(query: URLSearchParams): boolean {
   const given = query.get("watch") ?? "";
   if (!["", "true", "false"].includes(given)) {
@@ -65,7 +65,7 @@ function isEncoded(pair: string): boolean {
 /**
  * The cursor that a stream is asked to resume from: the Last-Event-ID header, which a client that comes back sends
  * beside the address it began with, or else the last of the parameters that mean the same. Empty ones do not count.
- * Throws `INVALID_INPUT` for a parameter that resembles these and is none.
+ * Throws `INVALID_INPUT` for a parameter that resembles these but is not one of them.
  */
 export function requestedCursor(header: string | undefined, query: URLSearchParams): string | undefined {
   let cursor: string | undefined;
@@ -84,7 +84,7 @@ export function requestedCursor(header: string | undefined, query: URLSearchPara
   return header || cursor;
 }
 
-/** Whether a name is one that somewhere else says where to resume, or a misspelt one. */
+/** Whether a parameter looks as if it said where to resume: as other servers call it, or misspelt. */
 export function resemblesCursor(name: string): boolean {
   return RESEMBLING.test(plain(name));
 }

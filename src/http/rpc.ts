@@ -111,7 +111,7 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
   return result.data as z.output<Schema>;
 }
 
-/** The params of a call that `checked` would take as it is, as nearly all are; undefined if it has to look closer. */
+/** The params of a call in its usual form, which needs no schema; undefined for `checked` to judge. */
 function calledIn({
   jsonrpc = "2.0",
   id: given = null,

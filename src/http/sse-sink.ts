@@ -11,7 +11,7 @@ export class SseSink implements Sink {
   readonly #idEvents: boolean;
   readonly #socket: Socket;
 
-  /** Without `idEvents` nothing that has an id and no data is sent. */
+  /** Without `idEvents`, no event that has an id and no data is sent. */
   constructor(stream: EventStream, format: Format, idEvents: boolean) {
     this.#stream = stream;
     this.#idEvents = idEvents;

@@ -26,7 +26,7 @@ export function retryDelay(): number {
 }
 
 /**
- * Whether this caller can be told nothing but by a stream: it accepts nothing else, as an `EventSource`, which gives up
+ * Whether this caller accepts nothing but a stream, as an `EventSource` does, which gives up
  * for good on every status but 200. Clients that take a refusal as such name another media type as well.
  */
 export function takesOnlyEvents({ method, headers }: FastifyRequest): boolean {
@@ -93,7 +93,7 @@ export class EventStream {
     return this.socket.write(this.#framed(text));
   }
 
-  /** Text as it goes to the socket, for who writes the same often. */
+  /** Text as it goes to the socket, for callers that write the same text often. */
   framed(text: string): Uint8Array {
     return Buffer.from(this.#framed(text));
   }

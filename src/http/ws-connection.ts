@@ -15,7 +15,7 @@ import { Untaken } from "./untaken.ts";
 import { checkedFrame, frameObject } from "./ws-frames.ts";
 import { WsSink } from "./ws-sink.ts";
 
-/** Frames of one client that are worked on at once; it is not read from beyond that. More than calls may wait on it. */
+/** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls that may wait, which would stop all else. */
 const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
 

@@ -37,7 +37,7 @@ export const clientFrame: z.ZodType = z.discriminatedUnion("type", [
   FRAMES.ping,
 ]);
 
-/** A frame as a JSON object, and why it is not taken as it is; undefined if it is no object. */
+/** A frame as a JSON object, and why it is not taken as it is; undefined if it is not an object. */
 export function frameObject(
   text: string,
 ): { readonly json: Readonly<Record<string, unknown>>; readonly fault?: HubError } | undefined {
@@ -72,7 +72,7 @@ export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFra
   return result.data;
 }
 
-/** A property of a subscription that resembles its cursor and is none. */
+/** A property of a subscription that resembles `last_event_id` but is unknown. */
 function strayCursor(json: Readonly<Record<string, unknown>>): string | undefined {
   return Object.keys(json).find((name) => !Object.hasOwn(FRAMES.subscribe.shape, name) && resemblesCursor(name));
 }

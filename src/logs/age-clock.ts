@@ -10,7 +10,7 @@ export interface AgeClockOptions {
   readonly age: number;
   /** What this clock said when the log was used last, if it was. */
   readonly last: number | undefined;
-  /** Told in a sentence of a clock that is ahead by more than the age. */
+  /** Called with a sentence if the clock is ahead by more than the age. */
   readonly report: (sentence: string) => void;
 }
 
@@ -51,7 +51,7 @@ export class AgeClock {
       if (ahead > age) {
         const wait = Math.round(this.#patience / 1000);
         report(
-          `the clock is ${Math.round(ahead / 1000)} s further than the log expects: messages do not grow old by that for ${wait} s`,
+          `the clock is ${Math.round(ahead / 1000)} s ahead of what the log expects; messages do not grow old by that unless it stays so for ${wait} s`,
         );
       }
     }

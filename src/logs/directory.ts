@@ -57,7 +57,7 @@ export class ChannelDirectory {
     return this.#byId.get(id);
   }
 
-  /** Why there can be no further channel, when so many are about to come and none is to go. */
+  /** Why there is no room for another channel beside the `added` ones that are about to come; undefined if there is. */
   full(added = 0): HubError | undefined {
     if (this.size + added < this.#limit) return undefined;
     return new HubError(

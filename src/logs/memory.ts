@@ -22,6 +22,7 @@ import { Turn } from "./turn.ts";
 
 /** Beyond this many channels, going through all messages in slices costs less than merging theirs. */
 const MANY_CHANNELS = 64;
+/** Messages that are looked through before others have their turn. */
 const SLICE = 2000;
 
 /** Keeps messages in this process and nowhere else: for tests and throw-away servers. */
@@ -30,7 +31,7 @@ export class MemoryLog implements Log {
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #elapsed: () => number;
-  /** How far the log had come at a time, at most a thousand of them in the age that messages may reach. */
+  /** The head of the log at some times, at most a thousand of them within the maximum age. */
   readonly #marks: { readonly at: number; offset: number }[] = [];
   readonly #directory: ChannelDirectory;
   readonly #all = new Ring();
@@ -43,7 +44,7 @@ export class MemoryLog implements Log {
   #bytes = 0;
   #closed = false;
 
-  /** `elapsed` counts milliseconds of a clock that cannot be set: by that messages grow old. */
+  /** `elapsed` counts milliseconds of a clock that cannot be set; messages grow old by it. */
   constructor(retention: Retention, now: () => number = Date.now, elapsed: () => number = () => performance.now()) {
     this.#retention = retention;
     this.#directory = new ChannelDirectory(0, retention.channels);
@@ -178,7 +179,7 @@ export class MemoryLog implements Log {
     };
   }
 
-  /** The last messages on these channels in front of an offset, at most `count`, the newest first. */
+  /** The last messages on these channels before an offset, at most `count`, the newest first. */
   async #lookBack(channels: readonly ChannelPattern[], before: number, count: number): Promise<readonly Message[]> {
     const patterns = uncovered(channels);
     const found: Message[] = [];
@@ -192,7 +193,7 @@ export class MemoryLog implements Log {
     return found.slice(0, count);
   }
 
-  /** Rings that together hold what these patterns cover behind an offset; undefined when they are too many to merge. */
+  /** Rings that together hold what these patterns cover after an offset; undefined when they are too many to merge. */
   #rings(channels: readonly ChannelPattern[], after: number): readonly Ring[] | undefined {
     if (channels.includes(EVERYTHING)) return [this.#all];
     const entries = this.#directory.behind(channels, after, MANY_CHANNELS + 1);

@@ -9,7 +9,7 @@ export interface LogOptions {
   readonly data: string;
   readonly retention: Retention;
   readonly durability: "normal" | "full";
-  /** Told in a sentence of what whoever runs the server should know. */
+  /** Called with a sentence that whoever runs the server should read. */
   readonly report?: (sentence: string) => void;
 }
 

@@ -26,7 +26,7 @@ export class Runs {
   /** Notes that a run begins after `head`, in the open transaction. */
   static begin(database: DatabaseSync, head: number, most: number = MAX_RUNS): Runs {
     const { count } = database.prepare("SELECT count(*) AS count FROM runs").get() as { count: number };
-    // A run in which nothing was kept gives its place, and no cursor of it is lost: it gave none out.
+    // A run that kept no message gave out no cursor, so the next one can take its row.
     database
       .prepare("INSERT OR REPLACE INTO runs (first, epoch) VALUES (?, ?)")
       .run(count === 0 ? 0 : head + 1, newEpoch());
@@ -49,7 +49,7 @@ export class Runs {
   }
 }
 
-/** Gives the offsets of the oldest runs that are too many to the one after them: their cursors are unknown from then on. */
+/** Merges the oldest runs beyond `most` into the next one; their cursors are unknown from then on. */
 function merge(database: DatabaseSync, most: number): void {
   const kept = database.prepare("SELECT first FROM runs ORDER BY first DESC LIMIT 1 OFFSET ?").get(most - 1) as
     | { first: number }

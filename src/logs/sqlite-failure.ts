@@ -21,7 +21,7 @@ export function isDamaged(error: unknown): boolean {
   return code === CORRUPT || code === NOTADB;
 }
 
-/** Whether there was no room. */
+/** Whether the disk was full. */
 export function isFull(error: unknown): boolean {
   return resultCode(error) === FULL;
 }
@@ -30,7 +30,7 @@ export function isFull(error: unknown): boolean {
 export function contradiction(cause?: unknown): HubError {
   return new HubError(
     "LOG_UNAVAILABLE",
-    "The log cannot keep messages: another program writes into its database; whoever runs the server must end that and restart it",
+    "The log cannot keep messages: another program writes into its database; whoever runs the server must stop that program and restart the server",
     { cause },
   );
 }

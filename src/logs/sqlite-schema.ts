@@ -13,8 +13,8 @@ const VERSION = 3;
 /** Files of format 1 hold no way by which a message came. */
 const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
- * Files of format 2 have one epoch, in which the offsets of holes were given to no message. Nobody knows the epoch of a
- * hole here either; what ends the last one keeps its offset from being given out.
+ * Files of format 2 have one epoch, and holes: offsets that no message was given. A hole becomes a run whose epoch no
+ * cursor has; if the last hole is at the head, a run after it keeps its offsets from being given out.
  */
 const FROM_2 = `
   CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
@@ -178,7 +178,7 @@ export function lastUse(database: DatabaseSync): number | undefined {
 }
 
 /** The bytes of the database, as SQLite knows it. */
-export function sizeOf(database: DatabaseSync): number {
+export function databaseSize(database: DatabaseSync): number {
   const { size } = database
     .prepare("SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size")
     .get() as { size: number };

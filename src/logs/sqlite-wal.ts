@@ -8,6 +8,7 @@ import { SqliteFiles } from "./sqlite-files.ts";
 const LONG = 32 * 1024 * 1024;
 /** Bytes above which writing waits for a checkpoint that is running. */
 const TOO_LONG = 64 * 1024 * 1024;
+/** Bytes above which publishers are refused. */
 const MOST = 1024 * 1024 * 1024;
 
 export interface WalOptions {
@@ -76,7 +77,7 @@ export class SqliteWal {
     this.#checkpoints.order("empty");
   }
 
-  /** What is to be done now and then: throws if the files are not those that were opened. */
+  /** Called once a second; throws `LOG_UNAVAILABLE` if the files are not those that were opened. */
   tend(): void {
     if (this.#size > this.#most) this.empty();
     this.#files.look();

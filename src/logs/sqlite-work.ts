@@ -84,7 +84,7 @@ export class Work {
     this.changed.set(entry.channel, { ...entry, ...by, kept: entry.kept + by.kept, bytes: entry.bytes + by.bytes });
   }
 
-  /** Has the channels keep what was found of them, and nothing else. */
+  /** Makes the counters of all channels agree with what was found. */
   recount(found: ReadonlyMap<number, { kept: number; bytes: number; oldest: number }>): void {
     const entries = new Map([...this.#directory.entries()].map((is) => [is.channel, is]));
     for (const entry of [...entries, ...this.changed].map(([, counted]) => counted)) {

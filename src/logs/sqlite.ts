@@ -18,7 +18,7 @@ import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
 import { AgeClock } from "./age-clock.ts";
 import { isBusy, isFull, stopped, unavailable } from "./sqlite-failure.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
-import { cannotOpen, headOf, lastUse, openFile, sizeOf, type OpenFile } from "./sqlite-schema.ts";
+import { cannotOpen, databaseSize, headOf, lastUse, openFile, type OpenFile } from "./sqlite-schema.ts";
 import { openWal, SqliteWal } from "./sqlite-wal.ts";
 import { SqliteWrites, type Moment, type Written } from "./sqlite-writes.ts";
 import { Turn, type Waiting } from "./turn.ts";
@@ -33,7 +33,7 @@ export interface SqliteOptions {
   readonly elapsed?: () => number;
   /** The bytes that the write-ahead log may reach while another program keeps it from starting over. */
   readonly mostWal?: number;
-  /** Told in a sentence of what whoever runs the server should know. */
+  /** Called with a sentence that whoever runs the server should read. */
   readonly report?: ((sentence: string) => void) | undefined;
   /** Has the disk take what was written to a file; `fdatasync`, unless a test wants to know of it. */
   readonly sync?: (file: number) => Promise<void>;
@@ -62,7 +62,7 @@ export class SqliteLog implements Log {
   readonly #sync: (file: number) => Promise<void>;
   readonly #expiry: NodeJS.Timeout;
   /** The write-ahead log, open to be synced; only with full durability. */
-  readonly #syncs: number | undefined;
+  readonly #walFile: number | undefined;
   #listener: (messages: readonly Message[]) => void = () => {};
   #syncing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -92,13 +92,13 @@ export class SqliteLog implements Log {
     this.#writes = new SqliteWrites(database, this.#directory, this.#reads, retention, { head, epoch: runs.epoch });
     this.#wal = new SqliteWal(file.path, {
       most: options.mostWal,
-      databaseSize: () => sizeOf(database),
+      databaseSize: () => databaseSize(database),
       onCheckpoint: (isMoved) => {
         if (isMoved) this.#expire();
         this.#write();
       },
     });
-    this.#syncs = options.durability === "full" ? openWal(file.path) : undefined;
+    this.#walFile = options.durability === "full" ? openWal(file.path) : undefined;
     this.#expiry = setInterval(() => this.#lookAfter(), 1000).unref();
     if (recounted > 0)
       report(`${recounted} channels had counters that did not agree with their messages: counted again`);
@@ -172,7 +172,7 @@ export class SqliteLog implements Log {
     while (this.#syncing !== undefined) await this.#syncing;
     this.#turn.fail(stopped());
     await this.#wal.close();
-    if (this.#syncs !== undefined) await closed(this.#syncs);
+    if (this.#walFile !== undefined) await closed(this.#walFile);
     const { database, lock } = this.#file;
     try {
       database
@@ -225,8 +225,8 @@ export class SqliteLog implements Log {
     this.#isBroken = false;
     this.#turn.take();
     this.#wal.committed();
-    if (this.#syncs === undefined) this.#announce(waiting, written);
-    else this.#syncing = this.#synced(this.#syncs, waiting, written);
+    if (this.#walFile === undefined) this.#announce(waiting, written);
+    else this.#syncing = this.#synced(this.#walFile, waiting, written);
     if (!written.behind) return;
     if (moment.hold) this.#wal.move();
     else this.#expire();
@@ -282,7 +282,7 @@ export class SqliteLog implements Log {
     this.#turn.fail(failure);
   }
 
-  /** What is to be done now and then, whether or not anyone publishes. */
+  /** Done once a second, whether or not anyone publishes. */
   #lookAfter(): void {
     try {
       this.#wal.tend();

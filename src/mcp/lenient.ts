@@ -34,7 +34,7 @@ export function lenient(body: unknown, text?: string): unknown {
 function mend(message: unknown): void {
   if (!isObject(message)) return;
   const { id, method } = message;
-  // Without an id a request would be a notification that no one answers; a notification that has one is none.
+  // Without its null a request would become a notification, which is never answered; one with an id is refused.
   const isRequest = typeof method === "string" && !method.startsWith("notifications/");
   mendObject(message);
   if (id === null && isRequest) (message as Record<string, unknown>)["id"] = null;

@@ -1,3 +1,4 @@
+import { MAX_SENDER } from "../core/message.ts";
 import type { Call } from "./call.ts";
 import { isId } from "./era.ts";
 import { mismatch, type Headers } from "./headers.ts";
@@ -14,8 +15,6 @@ import {
 } from "./protocol.ts";
 
 const LONGEST_VERSION = 100;
-/** Characters of a sender. */
-const LONGEST_SENDER = 128;
 
 /** What every request of the modern era says about itself (2026-07-28, "_meta"). */
 export interface Meta {
@@ -59,8 +58,8 @@ export function senderOf(client: unknown): string | undefined {
   const { name } = isObject(client) ? client : {};
   if (typeof name !== "string") return undefined;
   if (PLAIN_NAME.test(name)) return name;
-  const line = name.slice(0, 4 * LONGEST_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
-  return line.trim().slice(0, LONGEST_SENDER).toWellFormed().trim() || undefined;
+  const line = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
+  return line.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
 }
 
 /** `params` cannot be understood at all: the request is answered with HTTP status 400. */

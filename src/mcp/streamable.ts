@@ -40,7 +40,7 @@ export interface Answer {
   readonly release: () => void;
 }
 
-/** Counts what a client holds open; what is returned counts it out again. Throws where there is no room. */
+/** Counts what a client holds open; the function returned counts it out again. Throws if there is no room. */
 export interface Places {
   /** For a stream asked for by GET. */
   enter(): () => void;

@@ -13,15 +13,15 @@ interface Field {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Items of a list that a schema looks at, each of which may be wrong; no reader may name more channels. */
+/** Items of a list that a schema looks at; `MAX_CHANNELS_PER_READER` cannot be higher. */
 const LONGEST_LIST = 10_000;
 const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
 
 /**
  * Values as whoever sent them meant them, for a schema to check: `null` and `""` of an optional field are as if left
  * out, a text that is JSON of the asked type is that, and any other text is a list of one where a list is asked for.
- * All else is left to the schema. Throws `TOO_MANY_CHANNELS` for a list of more items than a schema should look at: the
- * lists that are taken name channels.
+ * All else is left to the schema. Throws `TOO_MANY_CHANNELS` for a longer list than that: all lists that are
+ * taken name channels.
  */
 export function lenient(schema: z.ZodObject, values: Values): Values {
   let meant: Record<string, unknown> | undefined;
@@ -34,7 +34,7 @@ export function lenient(schema: z.ZodObject, values: Values): Values {
     if (field.type === "array" && Array.isArray(value) && value.length > LONGEST_LIST) {
       throw new HubError(
         "TOO_MANY_CHANNELS",
-        `${name} names ${value.length}, more than any reader may; use a pattern such as orders.*`,
+        `${name} names ${value.length} channels; no reader may name more than ${LONGEST_LIST}; use a pattern such as orders.*`,
       );
     }
     if (value === given) continue;

@@ -18,7 +18,7 @@ export const sendSseMessage: Tool = tool({
   title: "Send a message",
   description: "Send a message via Server-Sent Events",
   input: z.strictObject({
-    // As a text is how most ask for it, and how it is listed; any JSON is taken.
+    // Listed as a string, which is what agents send; any JSON is taken.
     message: z.unknown().meta({ type: "string", description: "The message to send" }),
     channel: z.string().optional().describe("Where to send it, such as orders.eu; `default` unless given"),
     event: z.string().optional().describe("SSE event name; `message` unless given"),

@@ -7,7 +7,7 @@ import type { ServerInfo } from "../wire/server-info.ts";
 export interface ToolContext {
   readonly hub: Hub;
   readonly principal: Principal;
-  /** What the caller goes by, for what it sends without saying so; one line, as a sender must be. */
+  /** The name of the caller, as a sender: of the messages for which it gives none. */
   readonly sender?: string | undefined;
   /** Aborted when the caller has cancelled or is gone, or the server stops. */
   readonly signal: AbortSignal;

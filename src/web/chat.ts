@@ -140,7 +140,7 @@ function sayUntil(error: HubClientError): never {
   throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
 }
 
-/** Opens a channel; throws with a sentence where it is none. */
+/** Opens a channel; throws with a sentence if there can be none of that name. */
 function join(name: string): void {
   const why = whyNoChannel(name);
   if (why !== undefined) throw new Error(why);

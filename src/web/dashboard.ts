@@ -1,4 +1,4 @@
-// The dashboard: what the server does, live. It reads hub.stats, hub.logs and all channels, and counts as no reader.
+// The dashboard: what the server does, live. It reads hub.stats, hub.logs and all channels, and does not count as a reader.
 import { connect, type Hub, type HubState, type Message } from "../client/index.ts";
 import { Channels, type ListedChannel } from "./dashboard/channels.ts";
 import { onOffline } from "./offline.ts";
@@ -76,7 +76,7 @@ function tell(state: HubState): void {
   else if (state.kind === "waiting") {
     say("off", `${state.error.message}; trying again. What is shown is as it was last.`);
   } else if (state.kind === "live") {
-    say("on", "Live: this page is one of the connections, and no channel's reader.");
+    say("on", "Live: this page is one of the connections, and not a reader of any channel.");
     if (away !== undefined) tail.remark(`Nobody looked from ${clock(away)} to ${clock(Date.now())}`);
     away = undefined;
     channels.rates.clear();

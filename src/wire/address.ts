@@ -3,7 +3,7 @@ export interface Address {
   /** Without its colon, such as `https`; `null` for the origin of that name, empty for a bare host. */
   readonly scheme: string;
   readonly name: string;
-  /** Empty: the usual one. */
+  /** Empty for the usual port of the scheme. */
   readonly port: string;
 }
 

@@ -94,7 +94,7 @@ function namesIn(value: unknown, levels: number): number {
   return names;
 }
 
-/** What a JSON text says that a value made of it does not tell. */
+/** What a JSON text says that the value parsed from it does not. */
 class Tokens {
   /** Names of all objects, repeated ones included. */
   names = 0;

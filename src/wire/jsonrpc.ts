@@ -1,7 +1,7 @@
 /** The id of a JSON-RPC request; null where the request had none that could be read. */
 export type RpcId = string | number | null;
 
-/** What is right where an id is not: greater numbers lose digits on their way through most programs. */
+/** What an id must be, for the sentence that refuses one: greater numbers lose digits in most programs. */
 export const ID_RULE =
   "it must be a text of at most 256 characters, or a whole number up to 9007199254740991; send a greater one as a text";
 

@@ -16,8 +16,8 @@ export interface SseEvent {
   readonly id: string;
 }
 
-/** Without the empty line that ends an event: some parsers take that for one even where there is nothing in it. */
-const HEARTBEAT = ": heartbeat\n";
+/** A comment without the empty line that ends an event: some parsers dispatch an empty event for that. */
+export const HEARTBEAT = ": heartbeat\n";
 const LINE_BREAK = /\r\n|\r|\n/;
 
 /**

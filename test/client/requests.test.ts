@@ -36,7 +36,10 @@ describe("publishing and calling tools", { concurrency: true }, () => {
         for (const ask of [() => hub.publish("a", { n: [number, null] }), () => hub.call("x", { n: number })]) {
           const { code, final, message } = await failure(ask());
           assert.deepEqual([code, final], ["INVALID_MESSAGE", true]);
-          assert.equal(message, `JSON has no number for ${number}; send it as a string`);
+          assert.match(
+            message,
+            new RegExp(`^(?:data|arguments) holds ${number}, which JSON has no number for; send it as a string$`),
+          );
         }
       }
       assert.equal((await hub.publish("a", { n: null })).channel, "a");

@@ -222,7 +222,7 @@ describe("recent history", () => {
         const named = JSON.stringify(before.slice(0, 64));
         assert.equal(
           error.message,
-          `before is no cursor of this log, so nothing is in front of it: ${named}; give the id of a message, or leave before out to begin with the newest`,
+          `before is not a cursor of this log: ${named}; give the id of a message, or leave before out to begin with the newest`,
         );
         return true;
       });

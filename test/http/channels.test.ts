@@ -273,9 +273,9 @@ describe("GET /channels/{channel}/messages", () => {
     const { id } = await server.publish("a", 1);
     for (const [query, sentence] of [
       [`before=${id}&after=${id}`, /^before and after/],
-      ["before=garbage", /^before is no cursor of this log.*"garbage"/],
-      ["before=earliest", /^before is no cursor of this log/],
-      [`before=other-1`, /^before is no cursor of this log/],
+      ["before=garbage", /^before is not a cursor of this log.*"garbage"/],
+      ["before=earliest", /^before is not a cursor of this log/],
+      [`before=other-1`, /^before is not a cursor of this log/],
     ] as const) {
       const answer = await server.request(`/channels/a/messages?${query}`);
       assert.deepEqual([answer.status, problemOf(answer).code], [400, "INVALID_INPUT"], query);

@@ -120,7 +120,7 @@ describe("hub.presence", () => {
     for (const query of ["", "ephemeral=false"]) {
       const kept = await say(server, "hub.presence.default", query);
       assert.equal(kept.status, 400);
-      assert.match(kept.text, /takes only what is not kept/);
+      assert.match(kept.text, /takes only ephemeral messages/);
     }
     for (const channel of ["hub.presence", "hub.presence.hub.stats", "hub.presence.a..b", "hub.presents.a"]) {
       const refused = await say(server, channel);

@@ -42,7 +42,7 @@ describe("the clock by which messages grow old", () => {
       [1000, 1000 + HOUR - 1, 30 * DAY + 1000 + HOUR, 30 * DAY + 1005 + HOUR],
     );
     assert.deepEqual(rig.lines, [
-      "the clock is 2592000 s further than the log expects: messages do not grow old by that for 3600 s",
+      "the clock is 2592000 s ahead of what the log expects; messages do not grow old by that unless it stays so for 3600 s",
     ]);
   });
 

@@ -16,7 +16,7 @@ const TAKEN = /^Another sse-mcp-server has the log \S+ open( as \S+)?; give this
 const CONTRADICTED = {
   code: "LOG_UNAVAILABLE",
   message:
-    "The log cannot keep messages: another program writes into its database; whoever runs the server must end that and restart it",
+    "The log cannot keep messages: another program writes into its database; whoever runs the server must stop that program and restart the server",
 };
 
 /** The ways by which one folder names the file of another. */

@@ -17,7 +17,7 @@ const BY_NAME = new Intl.Collator(undefined, { numeric: true });
 const LOOK_EVERY = 30_000;
 
 export interface ChannelListEvents {
-  /** Someone wants to read a channel of this name; throws with the reason why it is none. */
+  /** Someone wants to read a channel of this name; throws with the reason if there can be none. */
   readonly open: (channel: string) => void;
   /** The channels of the person are others now. */
   readonly changed: (channels: readonly string[]) => void;

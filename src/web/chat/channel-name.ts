@@ -4,7 +4,7 @@ const NAME = /^[\w-]+(?:\.[\w-]+)*$/;
 const MOST = 128;
 const SHOWN = 32;
 
-/** Why a text is no name of a channel, with one that would do; undefined where it is one. */
+/** Why a text cannot be the name of a channel, with one that can; undefined if it can. */
 export function whyNoChannel(text: string): string | undefined {
   const given = `Not a channel: ${JSON.stringify(text.length > MOST ? `${text.slice(0, SHOWN)}…` : text)}`;
   if (!NAME.test(text)) {

@@ -137,7 +137,7 @@ export class Presence {
     this.#spoke = performance.now();
     if (word.state === "here") this.#told = sender;
     if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
-    // Nobody misses a word that is lost: there will be another.
+    // A word that is lost does no harm: there will be another.
     this.#hub
       .publish(this.#beside, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
       .catch(() => {});
