@@ -45,7 +45,7 @@ export interface Feed {
   want(patterns: readonly string[], from: string | undefined): void;
   /** Tries again, and looks whether the connection lives; `suspect` where it probably does not. */
   wake(suspect: boolean): void;
-  /** Sends a frame where there is a live WebSocket; undefined where there is none. Once it aborts, no one waits. */
+  /** Sends a frame if there is a live WebSocket, and returns undefined otherwise. The answer is forgotten once `signal` aborts. */
   ask(
     frame: Readonly<Record<string, unknown>>,
     signal: AbortSignal,

@@ -40,7 +40,7 @@ export class Line implements Feed {
   #renewed = false;
   #silence: number;
   #heard = 0;
-  /** Ends a wait; undefined where there is none. */
+  /** Ends the wait for the next attempt; undefined while it does not wait. */
   #endWait: (() => void) | undefined;
   #frozen = false;
   #thaw: () => void = () => {};

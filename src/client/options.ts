@@ -9,7 +9,7 @@ export interface ConnectOptions {
    */
   readonly headers?: Headers;
   /**
-   * Whether tabs of one origin share one connection: those with the same address and, where it is text, the same
+   * Whether tabs of one origin share one connection: those with the same address and, if it is a text, the same
    * text. Default: true in pages that have Web Locks and BroadcastChannel, unless `headers` are given, since another
    * tab may be another person's.
    */

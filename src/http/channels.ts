@@ -4,6 +4,7 @@ import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts
 import { HubError } from "../core/errors.ts";
 import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
+import { quoted } from "../wire/one-line.ts";
 import type { HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
 import { queryOf } from "./requested.ts";
@@ -182,7 +183,7 @@ function dataIn(body: SentBody | null): unknown {
     return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_MESSAGE", "data", MAX_DATA_DEPTH);
   }
   if (TEXT_TYPE.test(media)) return bodyText(body, "INVALID_MESSAGE");
-  const sentence = `Send the body as application/json, or as text/plain for a string; not as ${JSON.stringify(media.slice(0, LONGEST_SHOWN))}`;
+  const sentence = `Send the body as application/json, or as text/plain for a string; not as ${quoted(media.slice(0, LONGEST_SHOWN))}`;
   throw new HubError("UNSUPPORTED_MEDIA_TYPE", sentence);
 }
 

@@ -57,7 +57,7 @@ class DoorContext implements ToolContext {
   constructor(
     { hub, principal, limits, info, connections }: HttpContext,
     call: { readonly signal: AbortSignal },
-    by: Socket | Holder,
+    by: Socket | Client,
   ) {
     this.hub = hub;
     this.principal = principal();

@@ -2,6 +2,7 @@ import { isAscii, isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { HubError } from "../core/errors.ts";
 import { JsonFault, parseJson } from "../wire/json.ts";
+import { quoted } from "../wire/one-line.ts";
 
 /** The body of a request as it came; `type` is its Content-Type, empty if it has none. */
 export interface SentBody {
@@ -28,7 +29,7 @@ export function takeAnyBody(scope: FastifyInstance): void {
     const coding = headers["content-encoding"] ?? "";
     if (/^(?:\s*identity\s*)?$/i.test(coding)) return done();
     reply.header("accept-encoding", "identity");
-    const shown = JSON.stringify(coding.slice(0, LONGEST_SHOWN));
+    const shown = quoted(coding.slice(0, LONGEST_SHOWN));
     done(new HubError("UNSUPPORTED_MEDIA_TYPE", `Content-Encoding ${shown} is not read; send the body as it is`));
   });
 }
@@ -104,6 +105,6 @@ function decoderOf(label: string, bytes: Buffer): Decoder | undefined {
 /** Decodes JSON in ASCII, whatever unknown charset it claims; throws `UNSUPPORTED_MEDIA_TYPE` for anything else. */
 function asciiDecoder(label: string, bytes: Buffer, code: "INVALID_JSON" | "INVALID_MESSAGE"): Decoder {
   if (code === "INVALID_JSON" && isAscii(bytes)) return new TextDecoder("utf-8", { fatal: true });
-  const shown = JSON.stringify(label.slice(0, LONGEST_SHOWN));
+  const shown = quoted(label.slice(0, LONGEST_SHOWN));
   throw new HubError("UNSUPPORTED_MEDIA_TYPE", `The charset ${shown} is not known; send UTF-8`);
 }

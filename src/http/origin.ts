@@ -10,6 +10,7 @@ import {
   originRule,
   type AddressRule,
 } from "../wire/address.ts";
+import { quoted } from "../wire/one-line.ts";
 
 /** Who may call; see `checkCaller`. */
 export interface CallerRules {
@@ -97,5 +98,5 @@ function allowed(texts: readonly string[], parse: (text: string) => AddressRule 
 }
 
 function shown(text: string | undefined): string {
-  return JSON.stringify((text ?? "").slice(0, LONGEST_SHOWN));
+  return quoted((text ?? "").slice(0, LONGEST_SHOWN));
 }

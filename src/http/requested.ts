@@ -1,5 +1,6 @@
 import { channelPattern, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { quoted } from "../wire/one-line.ts";
 
 const DEFAULT = channelPattern("default");
 
@@ -26,7 +27,7 @@ export function checkedChannels(words: readonly string[], most: number): readonl
 export function requestedWatch(query: URLSearchParams): boolean {
   const given = query.get("watch") ?? "";
   if (!["", "true", "false"].includes(given)) {
-    throw new HubError("INVALID_INPUT", `watch is ${JSON.stringify(given.slice(0, 32))}; use true or false`);
+    throw new HubError("INVALID_INPUT", `watch is ${quoted(given.slice(0, LONGEST_SHOWN))}; use true or false`);
   }
   return given === "true";
 }
@@ -42,7 +43,7 @@ export function queryOf(url: string, isRead: (name: string) => boolean = () => t
     if (isEncoded(pair)) continue;
     const [name = ""] = new URLSearchParams(pair).keys();
     if (!isRead(name)) continue;
-    const shown = JSON.stringify(name.slice(0, LONGEST_SHOWN));
+    const shown = quoted(name.slice(0, LONGEST_SHOWN));
     throw new HubError("INVALID_INPUT", `The parameter ${shown} is not percent-encoded UTF-8`);
   }
   return new URLSearchParams(text);
@@ -71,7 +72,7 @@ export function requestedCursor(header: string | undefined, query: URLSearchPara
   let cursor: string | undefined;
   for (const [name, value] of query) {
     if (!resemblesCursor(name)) continue;
-    const shown = JSON.stringify(name.slice(0, LONGEST_SHOWN));
+    const shown = quoted(name.slice(0, LONGEST_SHOWN));
     if (query.getAll(name).length > 1) throw new HubError("INVALID_INPUT", `The parameter ${shown} is given twice`);
     if (CURSORS.has(plain(name))) cursor = value || cursor;
     else {

@@ -62,7 +62,7 @@ export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFra
   }
   const stray = type === "subscribe" ? strayCursor(json) : undefined;
   if (stray !== undefined) {
-    const shown = JSON.stringify(stray.slice(0, LONGEST_SHOWN));
+    const shown = quoted(stray.slice(0, LONGEST_SHOWN));
     throw new HubError("INVALID_REQUEST", `subscribe: unknown property ${shown}; a cursor is given as last_event_id`);
   }
   const schema = FRAMES[type as keyof typeof FRAMES];

@@ -53,7 +53,7 @@ export function metaOf(params: unknown, headers: Headers): Meta {
 /** What nearly all clients are called. */
 const PLAIN_NAME = /^[\w.-]{1,64}$/;
 
-/** The name of a client as the sender of its messages, shortened to what that may be; undefined where it has none. */
+/** The name of a client as the sender of its messages, shortened to what that may be; undefined if it has none. */
 export function senderOf(client: unknown): string | undefined {
   const { name } = isObject(client) ? client : {};
   if (typeof name !== "string") return undefined;

@@ -97,7 +97,7 @@ async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Pr
   return { ...(await prompt.get(input as Readonly<Record<string, string>>, call)) };
 }
 
-/** Without the arguments that are as if left out: `null`, and an empty text where none is required. */
+/** Without the arguments that count as left out: `null`, and an empty text for an optional one. */
 function withoutEmpty(input: JsonObject, { listing }: OfferedPrompt): JsonObject {
   const required = new Set(
     (listing.arguments ?? []).flatMap(({ name, required: isRequired }) => (isRequired ? [name] : [])),

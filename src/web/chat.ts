@@ -21,7 +21,7 @@ const heading = element("channel", HTMLElement);
 const newest = element("newest", HTMLButtonElement);
 const lastOpen = new Stored("open", (value) => (typeof value === "string" ? value : "default"));
 
-/** Where a keyboard is at hand, and the focus brings up none on the screen. */
+/** Whether there is a keyboard, so that focusing a field does not open one on the screen. */
 const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)");
 /** Milliseconds within which a count is shown. */
 const COUNT_WITHIN = 50;
@@ -94,14 +94,14 @@ panel.addEventListener("keydown", ({ key }) => {
 const skip = element("skip", HTMLAnchorElement);
 skip.hidden = false;
 skip.addEventListener("click", (event) => {
-  // Its address is that of a channel here.
+  // On this page a fragment names a channel.
   event.preventDefault();
   composer.focus();
 });
 onKeys({
   write: () => composer.focus(),
   find: () => {
-    // Elsewhere it is there at all times.
+    // On wide screens the panel is always shown, without a button.
     if (toggle.checkVisibility()) showPanel(true);
     list.find();
   },

@@ -5,7 +5,7 @@ const TENTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maxi
 const HUNDREDTHS = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-/** From here on a number is told in thousands or millions where there is little room. */
+/** From here on a number is shown in thousands or millions if there is little room. */
 export const COMPACT_FROM = 10_000;
 
 /** What stands where there is no value. */
@@ -16,7 +16,7 @@ export function count(value: number): string {
   return Number.isFinite(value) ? WHOLE.format(Math.round(value)) : NOTHING;
 }
 
-/** A number of things where there is little room. */
+/** A number of things, short if it is large. */
 export function compact(value: number): string {
   return Number.isFinite(value) && value >= COMPACT_FROM ? SHORT.format(value) : count(value);
 }

@@ -1,3 +1,5 @@
+import { quoted } from "./one-line.ts";
+
 /** Levels of arrays and objects in the JSON that is taken: what reads it later may need stack for each. */
 export const MAX_DEPTH = 128;
 
@@ -43,7 +45,7 @@ export function parseJson(text: string, subject: string, levels: number = MAX_DE
   if (Number.isNaN(names)) throw new JsonFault(`${subject} is nested deeper than ${levels} levels; flatten it`, value);
   const tokens = new Tokens(json);
   if (tokens.names !== names) {
-    const name = JSON.stringify(repeatedName(json).slice(0, LONGEST_SHOWN));
+    const name = quoted(repeatedName(json).slice(0, LONGEST_SHOWN));
     throw new JsonFault(`${subject} has an object with the name ${name} twice; give each name once`, value);
   }
   if (tokens.areNumbersExact) return value;

@@ -30,8 +30,8 @@ const PAGE = Math.random().toString(36).slice(2, 8);
 /** Who reads a channel: how many by the server's word, and the names that people gave. */
 export class Presence {
   readonly #channel: string;
-  /** Where its readers say so. */
-  readonly #beside: string;
+  /** The channel on which its readers say that they are there. */
+  readonly #presenceChannel: string;
   readonly #hub: Hub;
   readonly #name: () => string | undefined;
   readonly #roster = new Roster();
@@ -46,7 +46,7 @@ export class Presence {
 
   constructor(channel: string, hub: Hub, name: () => string | undefined) {
     this.#channel = channel;
-    this.#beside = `hub.presence.${channel}`;
+    this.#presenceChannel = `hub.presence.${channel}`;
     this.#hub = hub;
     this.#name = name;
     this.#timers = [setInterval(() => this.#stay(), PRESENCE_EVERY), setInterval(() => void this.look(), LOOK_EVERY)];
@@ -55,7 +55,7 @@ export class Presence {
     addEventListener("pagehide", () => this.#leave(), { signal });
     this.#show();
     if (hub.state.kind === "closed") return;
-    this.#subscription = hub.subscribe(this.#beside, { onMessage: (message) => this.#hear(message) });
+    this.#subscription = hub.subscribe(this.#presenceChannel, { onMessage: (message) => this.#hear(message) });
     this.#subscription.ready.then(() => this.enter()).catch(() => {});
   }
 
@@ -124,7 +124,7 @@ export class Presence {
   #leave(): void {
     if (this.#told === undefined) return;
     // The page may be gone before a request of its own is sent.
-    const url = `channels/${this.#beside}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
+    const url = `channels/${this.#presenceChannel}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
     navigator.sendBeacon(
       url,
       new Blob([JSON.stringify({ state: "gone", page: PAGE } satisfies Word)], { type: "application/json" }),
@@ -139,7 +139,7 @@ export class Presence {
     if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
     // A word that is lost does no harm: there will be another.
     this.#hub
-      .publish(this.#beside, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
+      .publish(this.#presenceChannel, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
       .catch(() => {});
   }
 
