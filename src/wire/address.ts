@@ -17,18 +17,27 @@ const PLAIN_NAME = /^(?:[a-z\d_-]+\.)*[a-z_-][a-z\d_-]*$/;
 const USUAL_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
 const MOST_HOSTS = 100;
 const hosts = new Map<string, Address>();
+/** A page that opens a WebSocket has the origin of the page. */
+const NEVER_ORIGINS: ReadonlySet<string> = new Set(["ws", "wss"]);
+/** What stands after a scheme that is not a website's: any name, or every name below one. */
+const ONE_WILDCARD = /^(?:\*|(?:\*\.)?[^*]*)$/;
 /** Longer than any origin a browser sends. */
 const LONGEST = 300;
 
-/** An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`. Undefined if it cannot be one. */
+/**
+ * An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`, `scheme://*` where names are made up by the
+ * program. Undefined if no page can have it.
+ */
 export function originRule(text: string): AddressRule | undefined {
   if (text.length > LONGEST) return undefined;
   if (text.toLowerCase() === "null") return { scheme: "null", name: "", port: "" };
   const [, written, authority = ""] = ORIGIN.exec(text) ?? [];
   if (written === undefined) return undefined;
   const scheme = written.toLowerCase();
+  if (NEVER_ORIGINS.has(scheme)) return undefined;
   const usual = USUAL_PORTS[scheme];
-  if (usual === undefined) return { scheme, name: authority.toLowerCase(), port: "" };
+  if (usual === undefined)
+    return ONE_WILDCARD.test(authority) ? { scheme, name: authority.toLowerCase(), port: "" } : undefined;
   const host = hostRule(authority);
   return host && { scheme, name: host.name, port: host.port === usual ? "" : host.port };
 }
@@ -38,7 +47,10 @@ export function hostRule(text: string): AddressRule | undefined {
   if (text.length > LONGEST) return undefined;
   const [, written, port = ""] = HOST.exec(BARE_IPV6.test(text) ? `[${text}]` : text) ?? [];
   const name = written === undefined ? undefined : usualForm(written.toLowerCase());
-  return name === undefined ? undefined : { scheme: "", name, port };
+  const number = /\d/.test(port) ? Number(port) : 0;
+  return name === undefined || number > 65_535
+    ? undefined
+    : { scheme: "", name, port: number === 0 ? port : String(number) };
 }
 
 /** The origin that a request names. Undefined if it is not an origin. */
@@ -85,7 +97,7 @@ export function isLoopback(name: string): boolean {
 }
 
 function allowsName(rule: AddressRule, name: string): boolean {
-  return rule.name === name || (rule.name.startsWith("*.") && name.endsWith(rule.name.slice(1)));
+  return rule.name === name || rule.name === "*" || (rule.name.startsWith("*.") && name.endsWith(rule.name.slice(1)));
 }
 
 function withoutWildcard(rule: AddressRule | undefined): Address | undefined {

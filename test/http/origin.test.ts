@@ -333,6 +333,7 @@ describe("who may call", () => {
     ["fd00::1", ["[fd00::1]:8000", "[FD00:0::1]"], ["[fd00::2]"]],
     ["[fd00::1]:8000", ["[fd00::1]:8000"], ["[fd00::1]:1"]],
     ["bücher.example", ["xn--bcher-kva.example"], []],
+    ["hub.example:08000", ["hub.example:8000"], ["hub.example:80"]],
   ];
   for (const [written, yes, no] of HOSTS) {
     it(`is told by ALLOWED_HOSTS=${written} as it is written`, () => {
@@ -351,12 +352,36 @@ describe("who may call", () => {
     ["NULL", ["null"], ["", "file://"]],
     ["file:///", ["file://"], ["null"]],
     ["https://bücher.example", ["https://xn--bcher-kva.example"], []],
+    ["http://localhost:0080", ["http://localhost"], ["http://localhost:8080"]],
+    ["vscode-webview://*", ["vscode-webview://1a2b"], ["vscode-file://vscode-app", "https://a.example"]],
+    ["moz-extension://*/", ["moz-extension://2f1a-11"], ["chrome-extension://2f1a-11"]],
+    ["tauri://*.localhost", ["tauri://a.localhost"], ["tauri://localhost"]],
   ];
   for (const [written, yes, no] of ORIGINS) {
     it(`is told by ALLOWED_ORIGINS=${written} as it is written`, () => {
       const some = allowing({ allowedOrigins: [...configure([], { ALLOWED_ORIGINS: written }).config.allowedOrigins] });
       for (const origin of yes) assert.ok(isOriginAllowed(origin, "h", some), origin);
       for (const origin of no) assert.ok(!isOriginAllowed(origin, "h", some), origin);
+    });
+  }
+});
+
+describe("a setting that could never match", () => {
+  for (const origin of [
+    "ws://localhost:3000",
+    "wss://app.example",
+    "app://name:*",
+    "app://a*b",
+    "http://*",
+    "https://*",
+  ]) {
+    it(`is refused at the start: ALLOWED_ORIGINS=${origin}`, () => {
+      assert.throws(() => configure([], { ALLOWED_ORIGINS: origin }), /ALLOWED_ORIGINS is .*; use origins such as/);
+    });
+  }
+  for (const host of ["hub.example:99999", "hub.example:http"]) {
+    it(`is refused at the start: ALLOWED_HOSTS=${host}`, () => {
+      assert.throws(() => configure([], { ALLOWED_HOSTS: host }), /ALLOWED_HOSTS is .*; use host names such as/);
     });
   }
 });
