@@ -1,9 +1,13 @@
-/** Moves the cursor, breaks or reorders lines, or is invisible; joiners are not among them, since emoji and words need them. */
-const UNSAFE = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]/v;
+/**
+ * Moves the cursor, breaks or reorders lines, or is invisible. Emoji and words need joiners and variation selectors, one
+ * after what it changes; more in a row hide text.
+ */
+const UNSAFE =
+  /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}]--[\u200c\u200d\p{VS}]]|[\u200c\u200d]{2,}|\p{VS}{2,}|[\u200c\u200d\p{VS}]{3,}/v;
 const EVERY_UNSAFE = new RegExp(UNSAFE, "gv");
-/** In names joiners are invisible, too, and these characters are what text outputs put between fields. */
-const UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}:"\[\]]/v;
-const EVERY_UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gv;
+/** In names these are invisible, too, and these characters are what text outputs put between fields. */
+const UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800:"\[\]]/v;
+const EVERY_UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/gv;
 
 /**
  * A text from outside as part of a line for people, agents or a terminal: as it is, or as a JSON string where it would

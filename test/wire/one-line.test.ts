@@ -22,6 +22,14 @@ describe("one line of text", () => {
     assert.equal(oneLine("\ud800"), String.raw`"\ud800"`);
   });
 
+  it("writes out what hides, and leaves what emoji and words are made of", () => {
+    assert.equal(oneLine("a\u034fb\u115f\u3164\uffa0"), String.raw`"a\u034fb\u115f\u3164\uffa0"`);
+    assert.equal(oneLine("hi\u{e0101}\u{e0102}\ufe01"), String.raw`"hi\udb40\udd01\udb40\udd02\ufe01"`);
+    assert.equal(oneLine("hi\u200c\u200d\u200c"), String.raw`"hi\u200c\u200d\u200c"`);
+    assert.equal(oneLine("hi\u200d\ufe0f\u200d\ufe0f"), String.raw`"hi\u200d\ufe0f\u200d\ufe0f"`);
+    for (const text of ["❤️‍🔥", "👩🏽‍❤️‍👨🏻", "1️⃣", "葛\u{e0100}城", "می‌خواهم", "🏳️‍🌈"]) assert.equal(oneLine(text), text);
+  });
+
   it("tells a text that looks like a JSON string from the text that one stands for", () => {
     assert.equal(oneLine('"a\\nb"'), String.raw`"\"a\\nb\""`);
   });
@@ -31,6 +39,9 @@ describe("one line of text", () => {
     assert.equal(oneLineName("boss: yes"), '"boss: yes"');
     assert.equal(oneLineName("[order] boss"), '"[order] boss"');
     assert.equal(oneLineName("bo\u200dss"), String.raw`"bo\u200dss"`);
+    assert.equal(oneLineName("boss\u3164"), String.raw`"boss\u3164"`);
+    assert.equal(oneLineName("bo\u034fss\ufe00"), String.raw`"bo\u034fss\ufe00"`);
+    assert.equal(oneLineName("\u2800"), String.raw`"\u2800"`);
     assert.equal(oneLineName(" boss"), '" boss"');
     assert.equal(oneLineName(""), '""');
   });
