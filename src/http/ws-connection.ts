@@ -96,7 +96,8 @@ export class WsConnection implements Holder {
 
   async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
-    const id = (typeof given === "string" && given !== "") || typeof given === "number" ? given : undefined;
+    const id =
+      (typeof given === "string" && given !== "") || Number.isFinite(given) ? (given as string | number) : undefined;
     try {
       if (fault !== undefined) throw fault;
       await this.#do(checkedFrame(json), ({ type, ...rest }) => {

@@ -1,4 +1,4 @@
-import { quoted } from "./one-line.ts";
+import { oneLine, quoted } from "./one-line.ts";
 
 /** Levels of arrays and objects in the JSON that is taken: what reads it later may need stack for each. */
 export const MAX_DEPTH = 128;
@@ -50,9 +50,9 @@ export function parseJson(text: string, subject: string, levels: number = MAX_DE
   }
   if (tokens.areNumbersExact) return value;
   let beyond: string | undefined;
-  const exact = readExactly(json, (source) => (beyond ??= source));
+  const exact = readExactly(json, (source) => (beyond = source));
   if (beyond === undefined) return exact;
-  const place = placeOf(exact)?.join(".").slice(0, LONGEST_SHOWN) ?? "";
+  const place = oneLine(placeOf(exact)?.join(".").slice(0, LONGEST_SHOWN) ?? "");
   const number = `${beyond.slice(0, LONGEST_NUMBER)}${place === "" ? "" : ` at ${place}`}`;
   throw new JsonFault(`${subject} holds ${number}, which no double can hold; send it as a string`, value);
 }
@@ -174,12 +174,15 @@ function decimal(source: string): string | undefined {
   return `${source.startsWith("-") ? "-" : ""}${digits.slice(from, to)}e${Number(exponent) - fraction.length + digits.length - to}`;
 }
 
-/** `beyond` is told of numbers that are too great or too small for a double, which become `NaN`. */
+/** `beyond` is told of the first number that is too great or too small for a double, which becomes `NaN`. */
 function readExactly(json: string, beyond: (source: string) => void): unknown {
+  let isBeyond = false;
   return JSON.parse(json, (_, value, { source = "" }) => {
-    if (typeof value !== "number" || isExact(source)) return value;
+    // After the first, all that follows is refused with it, and each look costs.
+    if (isBeyond || typeof value !== "number" || isExact(source)) return value;
     const isHeld = Number.isFinite(value) && (value !== 0 || decimal(source) === "0");
     if (isHeld) return JSON.rawJSON(source);
+    isBeyond = true;
     beyond(source);
     return NaN;
   });

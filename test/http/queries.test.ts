@@ -92,12 +92,19 @@ describe("the cursor of a stream", { concurrency: true }, () => {
       "start",
       "Seq",
       "since_id",
+      "after_id",
+      "fromId",
+      "latest_id",
     ]) {
       for (const { status, code, detail } of await refusals(server, `channel=a&${name}=earliest`)) {
         assert.deepEqual([status, code], [400, "INVALID_INPUT"], name);
         assert.equal(detail, `The parameter "${name}" is not known here; a stream resumes with last_event_id`);
       }
     }
+    for (const { detail } of await refusals(server, "last%E2%80%A8id%E2%80%AE=1"))
+      assert.match(detail ?? "", /^The parameter "last\\u2028id\\u202e" is not known/);
+    for (const { detail } of await refusals(server, "watch=%E2%80%A8"))
+      assert.equal(detail, String.raw`watch is "\u2028"; use true or false`);
     for (const said of await refusals(server, "lastEventId=a&lastEventId=b"))
       assert.equal(said.detail, 'The parameter "lastEventId" is given twice');
     assert.equal(await server.metric('sse_mcp_connections{door="sse"}'), 0);

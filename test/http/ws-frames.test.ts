@@ -114,6 +114,11 @@ describe("a frame", () => {
       [{ type: "toString" }, "INVALID_REQUEST", /type is "toString"/],
       [{ type: "mcp_call" }, "INVALID_REQUEST", /mcp_call: tool is missing; give a string/],
       [{ type: "subscribe" }, "INVALID_REQUEST", /subscribe: channels is missing; give an array/],
+      [
+        { type: "subscribe", channels: ["a"], "last\u2028id": "x" },
+        "INVALID_REQUEST",
+        /unknown property "last\\u2028id"; a cursor is given as last_event_id/,
+      ],
       [{ type: "subscribe", channels: [] }, "INVALID_REQUEST", /channels/],
       [{ type: "subscribe", channels: 7 }, "INVALID_REQUEST", /channels must be an array, not a number/],
       [{ type: "subscribe", channels: Array(20_000).fill(0) }, "TOO_MANY_CHANNELS", /channels names 20000/],
@@ -153,6 +158,14 @@ describe("a frame", () => {
     }
     assert.equal(server.hub.stats.published, 0);
     assert.equal((await reader.ask({ type: "ping" })).type, "pong");
+  });
+
+  it("[WS-3] is answered without an id if its id is a number that no double holds", async () => {
+    await using server = await startServer();
+    using reader = await server.frames();
+    await reader.next();
+    const answer = await reader.ask('{"type":"ping","id":1e400}');
+    assert.deepEqual([answer["code"], "id" in answer], ["INVALID_REQUEST", false]);
   });
 
   it("may begin with a byte order mark, and ends the connection with 1007 if it is not UTF-8", async () => {

@@ -98,6 +98,19 @@ describe("JSON from outside", () => {
       assert.match(refusal(text), named);
   });
 
+  it("names what it refuses on one line", () => {
+    assert.equal(
+      refusal('{"a\u2028b":1e400}'),
+      String.raw`It holds 1e400 at "a\u2028b", which no double can hold; send it as a string`,
+    );
+    assert.match(refusal('{"\u202e":1,"\u202e":2}'), /the name "\\u202e" twice/);
+  });
+
+  it("says the first of many numbers beyond the range, and looks at no other", () => {
+    assert.match(refusal(`[1,${Array(1000).fill("1e-999").join()}]`), /^It holds 1e-999 at 1, /);
+    assert.match(refusal('{"a":1e999,"b":-1e999}'), /^It holds 1e999 at a, /);
+  });
+
   it("is refused if an object has a name twice, and not if two objects have it", () => {
     for (const [text, name] of [
       ['{"a":1,"a":1}', "a"],
