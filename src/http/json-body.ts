@@ -11,6 +11,7 @@ export interface SentBody {
 }
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
+const ASCII = /^(?:us-)?ascii$/i;
 const LONGEST_SHOWN = 100;
 
 /** Takes the bodies of all routes of a scope as bytes, whatever their Content-Type says: see `jsonBody`. */
@@ -79,13 +80,19 @@ export function bodyText(body: unknown, code: "INVALID_JSON" | "INVALID_MESSAGE"
   const { bytes, type } = body as SentBody;
   const label = CHARSET.exec(type)?.[1] ?? "utf-8";
   if (/^utf-?8$/i.test(label) && isUtf8(bytes)) return bytes.toString().replace(/^\uFEFF/, "");
+  // The decoder takes it for Windows-1252, and bytes that are none of its own for letters.
+  if (ASCII.test(label) && !isAscii(bytes)) throw notOf("US-ASCII", code);
   const decoder = decoderOf(label, bytes) ?? asciiDecoder(label, bytes, code);
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    const sentence = `The body is not ${decoder.encoding.toUpperCase()}; send UTF-8, or name its charset in Content-Type`;
-    throw new HubError(code, sentence, { cause });
+    throw notOf(decoder.encoding.toUpperCase(), code, cause);
   }
+}
+
+function notOf(charset: string, code: "INVALID_JSON" | "INVALID_MESSAGE", cause?: unknown): HubError {
+  const sentence = `The body is not ${charset}; send UTF-8, or name its charset in Content-Type`;
+  return new HubError(code, sentence, cause === undefined ? {} : { cause });
 }
 
 type Decoder = InstanceType<typeof TextDecoder>;

@@ -82,6 +82,8 @@ describe("the text of a body", { concurrency: true }, () => {
     const doors: readonly (readonly [string, Uint8Array, Record<string, string>, string])[] = [
       [MESSAGES, latin("Gr\xfc\xdfe"), { "content-type": "text/plain" }, "INVALID_MESSAGE"],
       [MESSAGES, latin("Gr\xfc\xdfe"), { "content-type": "text/plain; charset=utf-8" }, "INVALID_MESSAGE"],
+      [MESSAGES, latin("Gr\xfc\xdfe"), { "content-type": "text/plain; charset=us-ascii" }, "INVALID_MESSAGE"],
+      [CALL, broken, { "content-type": "application/json; charset=US-ASCII" }, "INVALID_JSON"],
       [MESSAGES, cut, {}, "INVALID_MESSAGE"],
       [MESSAGES, Uint8Array.of(0), { "content-type": "text/plain; charset=utf-16le" }, "INVALID_MESSAGE"],
       [MESSAGES, latin('{"t":"Gr\xfc\xdfe"}'), JSON_TYPE, "INVALID_JSON"],
@@ -96,7 +98,7 @@ describe("the text of a body", { concurrency: true }, () => {
       const answer = await post(server, body, headers, path);
       assert.equal(answer.status, 400, path);
       assert.ok(answer.text.includes(code) || answer.text.includes("-32700"), answer.text);
-      assert.match(detailOf(answer), /^The body is not UTF-(?:8|16LE); send UTF-8, or name its charset/);
+      assert.match(detailOf(answer), /^The body is not (?:UTF-8|UTF-16LE|US-ASCII); send UTF-8, or name its charset/);
     }
     assert.equal(server.hub.stats.published, 0);
   });
