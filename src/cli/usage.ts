@@ -15,7 +15,7 @@ export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new UsageError(`${(cause as Error).message.split(". ")[0]}; see --help`, { cause });
+    throw new UsageError(`${(cause as Error).message.split(/\.\s/)[0]}; see --help`, { cause });
   }
 }
 

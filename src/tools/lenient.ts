@@ -50,7 +50,8 @@ function asMeant({ type, inner }: Field, given: unknown): unknown {
   if (typeof given !== "string") return given;
   if (type === "number" || type === "boolean") {
     const value = parsed(given);
-    return typeof value === type ? value : given;
+    // 1e400 is a number in JSON that no number is left of.
+    return typeof value === type && value !== Infinity && value !== -Infinity ? value : given;
   }
   if (type !== "array") return given;
   const value = parsed(given);
