@@ -1,6 +1,7 @@
 import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
 import { rpcError, rpcResult } from "../wire/jsonrpc.ts";
+import { accepts } from "./accept.ts";
 import type { Call, Inputs, Outlet } from "./call.ts";
 import { idProblem, isId, kindOf } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
@@ -83,6 +84,7 @@ async function run(
   const scope = (): StateScope => scopeOf(method, params, { principal });
   let outlet: Outlet | undefined;
   const notify = (name: string, what: JsonObject): void => {
+    if (!accepts(headers("accept") ?? null, "text/event-stream")) return;
     outlet ??= request.stream();
     outlet.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
   };

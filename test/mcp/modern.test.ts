@@ -385,6 +385,17 @@ describe("progress", { concurrency: true }, () => {
     agent.destroy();
   });
 
+  it("[MCP-4] is left out if the client takes no events, and the answer is JSON", async () => {
+    await using server = await startServer();
+    const headers = { accept: "application/json" };
+    const asked = mcp(server, "tools/call", wait, { meta: { progressToken: 1 }, headers });
+    await until("it waits", () => server.hub.size === 1);
+    await server.publish("a", "x");
+    const answer = await asked;
+    assert.deepEqual([answer.status, answer.headers["content-type"]], [200, "application/json; charset=utf-8"]);
+    assert.equal(answer.id, 1);
+  });
+
   it("is not told without a token, nor of a method that takes no time", async () => {
     await using server = await startServer();
     const asked = mcp(server, "tools/call", wait);
