@@ -177,7 +177,7 @@ export class Hub {
       this.#delivery.give(subscription);
       if (subscription.closed) continue;
       if (subscription.standsStill()) subscription.cut();
-      else subscription.beat(this.#delivered, this.#log.epoch);
+      else subscription.beat(this.#delivered, this.#cursorOf);
     }
   }
 
@@ -279,6 +279,8 @@ export class Hub {
     }
     for (const resume of this.#awaiting.splice(0)) resume();
   }
+
+  readonly #cursorOf = (offset: number): string => cursorAt(this.#log, offset);
 
   readonly #cut = (subscription: Subscription): void => {
     this.stats.slow++;

@@ -1,6 +1,6 @@
 import type { Audience, Member } from "./audience.ts";
 import type { Backlog, Lag } from "./backlog.ts";
-import { BEGINNING, cursorText } from "./cursor.ts";
+import { BEGINNING } from "./cursor.ts";
 import { covers, uncovered, type ChannelPattern } from "./channel.ts";
 import type { Message } from "./message.ts";
 import type { Sink } from "./sink.ts";
@@ -100,13 +100,13 @@ export class Subscription implements Member {
   }
 
   /** Tells its reader how far it has got, which is to all that was `delivered` if it is live. */
-  beat(delivered: number, epoch: string): void {
+  beat(delivered: number, cursor: (offset: number) => string): void {
     const offset = this.audience === undefined ? this.position : delivered;
     // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
     if (offset <= BEGINNING && this.audience === undefined) return;
     const moves = offset - this.#place >= FAR;
     if (moves) this.#told = offset;
-    this.sink.signal({ kind: "beat", id: cursorText(epoch, offset), moves });
+    this.sink.signal({ kind: "beat", id: cursor(offset), moves });
   }
 
   get channels(): readonly ChannelPattern[] {

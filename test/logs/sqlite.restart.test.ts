@@ -45,6 +45,22 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
     assert.deepEqual(sink.story, [2, 3, "live"]);
   });
 
+  it("tells readers by beats of places that it knows, before anything is published", async () => {
+    using folder = new TemporaryFolder();
+    const first = await openHub(await openSqlite(folder.file()), { page: 1 });
+    const { id } = await first.publish(draftOf("a", 1));
+    const last = await first.publish(draftOf("a", 2));
+    await first.close();
+    await using second = await openHub(await openSqlite(folder.file()), { page: 1 });
+    const [live, late] = [new TestSink(), new TestSink()];
+    second.subscribe({ channels: ALL }, live);
+    late.stall();
+    second.subscribe({ channels: ALL, after: "earliest" }, late);
+    await until("it waits for its socket", () => late.waiting === 1);
+    second.beat(0, 1);
+    assert.deepEqual([live.of("beat")[0]?.id, late.of("beat")[0]?.id], [last.id, id]);
+  });
+
   it("knows the keys it knew: the same message, repeated, and nobody gets it again", async () => {
     using folder = new TemporaryFolder();
     const first = await openHub(await openSqlite(folder.file()));
