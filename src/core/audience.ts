@@ -155,9 +155,21 @@ export class Audience {
   }
 }
 
-/** The bytes of several messages in one format. */
+/** What was made last of several messages in each format, by the first of them. */
+const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelope[]; readonly bytes: Uint8Array }>>();
+
+/** The bytes of several messages in one format; the same bytes for audiences of other channels that lack the same. */
 export function joined(envelopes: readonly Envelope[], format: Format): Uint8Array {
   const [first] = envelopes;
-  if (first !== undefined && envelopes.length === 1) return first.encodedBy(format);
-  return format.join(envelopes.map((envelope) => envelope.encodedBy(format)));
+  if (first === undefined) return format.join([]);
+  if (envelopes.length === 1) return first.encodedBy(format);
+  let made = pieces.get(first);
+  if (made === undefined) pieces.set(first, (made = new Map()));
+  const known = made.get(format);
+  if (known?.of.length === envelopes.length && known.of.every((envelope, at) => envelope === envelopes[at])) {
+    return known.bytes;
+  }
+  const bytes = format.join(envelopes.map((envelope) => envelope.encodedBy(format)));
+  made.set(format, { of: envelopes, bytes });
+  return bytes;
 }

@@ -154,11 +154,11 @@ describe("delivery", () => {
     assert.deepEqual([reader.sink.data, reader.sink.writes, other.sink.data], [[1, 2], 1, [1, 2]]);
   });
 
-  it("shares the same bytes among those who lack the same", () => {
+  it("shares the same bytes among those who lack the same, whatever else they read", () => {
     const trial = new Trial(10);
     const pieces = new Set<Uint8Array>();
-    for (let count = 0; count < 5; count++) {
-      const { sink } = trial.join("a", "b");
+    for (let count = 0; count < 10; count++) {
+      const { sink } = trial.join("a", "b", `c.${count >> 1}`);
       const write = sink.write.bind(sink);
       sink.write = (bytes) => {
         pieces.add(bytes);
@@ -225,7 +225,7 @@ describe("delivery", () => {
     const readers = Array.from({ length: 10 }, (_, index) => trial.join("all", `own${index}`));
     for (const { sink } of readers) sink.stall();
     trial.offer("all", "x".repeat(1000));
-    trial.offer("all", "y");
+    for (const index of readers.keys()) trial.offer(`own${index}`, "y");
     trial.end();
     const written = readers.filter(({ sink }) => sink.writes > 0);
     assert.ok(written.length < 10, `${written.length} were written to`);
