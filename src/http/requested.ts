@@ -94,7 +94,7 @@ const LONGEST_SHOWN = 64;
 /** `last_event_id`, `lastEventId`, `Last-Event-ID` and the like; with `evs` from a polyfill. */
 const CURSORS: ReadonlySet<string> = new Set(["lasteventid", "evslasteventid"]);
 const RESEMBLING =
-  /^last|lastid|event(?:id|no|number)|(?:msg|message)id|cursor|resum|replay|since|offset|^(?:(?:after|before|begin|earliest|from|history|latest|prev|previous|seq|until)(?:id)?|id|pos|position|sequence|start.*)$/;
+  /^last.*(?:id|event|cursor|seq|offset)|lastid|event(?:id|no|number)|(?:msg|message)id|cursor|resum|replay|since|offset|^(?:after|before|earliest|from|latest|position|prev|previous|seq|sequence|start|until)(?:id|at|from)?$/;
 
 function plain(name: string): string {
   return name.toLowerCase().replace(/[-_.]/g, "");

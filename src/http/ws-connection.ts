@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import { channelToPublish, type ChannelPattern } from "../core/channel.ts";
-import type { Holder } from "../core/backlog.ts";
 import { HubError } from "../core/errors.ts";
 import { draft } from "../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
@@ -20,7 +19,7 @@ const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
-export class WsConnection implements Holder {
+export class WsConnection {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #context: HttpContext;
@@ -47,31 +46,23 @@ export class WsConnection implements Holder {
     this.#untaken = new Untaken(context.limits.pending);
     const { hub, version, heartbeat, connections } = context;
     this.#client = connections.client(socket);
-    this.#send({
+    const welcome = {
       type: "welcome",
       name: "sse-mcp-server",
       version,
       id: hub.cursor(),
       channels: asked.channels,
       heartbeatSeconds: heartbeat,
-    });
+    };
+    ws.send(JSON.stringify(welcome));
     this.#subscription = hub.subscribe(asked, new WsSink(ws, socket));
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
     ws.on("close", () => {
       this.#gone.abort();
-      hub.backlog.forget(this);
       hub.unsubscribe(this.#subscription);
     });
     // What is wrong with its frames `ws` tells the client by the close code; nobody else needs to know.
     ws.on("error", () => {});
-  }
-
-  get pending(): number {
-    return this.#socket.writableLength;
-  }
-
-  cut(): void {
-    this.#ws.terminate();
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -165,9 +156,11 @@ export class WsConnection implements Holder {
   /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */
   #send(frame: object): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    if (this.#untaken.judge(this.#socket.writableLength) !== "little") return this.#ws.terminate();
     const bytes = Buffer.from(JSON.stringify(frame));
     this.#ws.send(bytes, { binary: false });
-    if (this.#socket.writableNeedDrain) this.#context.hub.backlog.add(this, bytes);
+    if (!this.#socket.writableNeedDrain) return;
+    // Its messages wait in the same socket, so they count together.
+    this.#subscription.lag = this.#context.hub.backlog.add(this.#subscription, bytes);
   }
 }

@@ -78,7 +78,6 @@ describe("the cursor of a stream", { concurrency: true }, () => {
       "cursor",
       "from",
       "offset",
-      "id",
       "last_id",
       "lastId",
       "last-message-id",
@@ -120,6 +119,9 @@ describe("the cursor of a stream", { concurrency: true }, () => {
       "token=x",
       "evs_preamble=1",
       "authorization=x",
+      "id=7",
+      "last_seen=1",
+      "startup=1",
     ]) {
       using events = await server.events(`?channel=a&${query}`);
       const { receivers } = await server.publish("a", 1);
