@@ -11,17 +11,17 @@ export function hueOf(name: string): number {
   return ((Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) >>> 16) % HUES) * (360 / HUES);
 }
 
-/** What turns letters around, and everything behind it. */
-const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+/** What turns letters around or is invisible, but for what words and emoji are joined and drawn with. */
+const HIDDEN = /(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
 
-/** A name as it reads, with a sign where something would turn it around: else one name could look like another. */
+/** A name as it reads, with a sign for each character that no one would see: else one name could look like another. */
 export function readable(name: string): string {
-  return name.replace(TURNS, "\ufffd");
+  return name.replace(HIDDEN, "\ufffd");
 }
 
-/** A name without what would turn it around. */
+/** A name without characters that no one would see. */
 export function plainName(name: string): string {
-  return name.replace(TURNS, "").trim();
+  return name.replace(HIDDEN, "").trim();
 }
 
 /** The letter that stands for a name. */

@@ -1,5 +1,6 @@
 import type { Message } from "../../client/index.ts";
 import { checkedPatterns, covers } from "../../client/pattern.ts";
+import { readable } from "../chat/names.ts";
 import { made } from "../made.ts";
 import { element, labelled, onPause } from "../page.ts";
 import { clock, count } from "../format.ts";
@@ -103,14 +104,14 @@ function whyNoPattern(text: string): string | undefined {
 function fill(row: HTMLElement, { message, time, text }: Line): void {
   if (message === undefined) row.classList.add("remark");
   const { channel = "", event = "message", sender = "" } = message ?? {};
-  const named = event === "message" ? [] : [made("code", "event", event)];
-  row.append(made("time", "", clock(time)), made("b", "", channel), made("i", "", sender));
+  const named = event === "message" ? [] : [made("code", "event", readable(event))];
+  row.append(made("time", "", clock(time)), made("b", "", channel), made("i", "", readable(sender)));
   row.append(...named, made("span", "", text.slice(0, SHOWN)));
 }
 
 function describe({ message, text }: Line): string {
   if (message === undefined) return text;
   const { id, channel, event, sender, time, data } = message;
-  const head = `${time}  ${channel}  ${event}  from ${sender}  ${id ?? "not kept"}`;
+  const head = `${time}  ${channel}  ${readable(event)}  from ${readable(sender)}  ${id ?? "not kept"}`;
   return `${head}\n${typeof data === "string" ? data : JSON.stringify(data, null, 2)}`;
 }
