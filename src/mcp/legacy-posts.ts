@@ -13,6 +13,8 @@ import type { SessionTransport } from "./sessions.ts";
 const MAX_AT_WORK = 256;
 /** Characters of what a client says it can do. */
 const MAX_CAPABILITIES = 8192;
+/** Names of an object that the SDK walks, each several times; what tools are given is not among them. */
+const MAX_NAMES = 1000;
 /** Codes of the official SDK for what HTTP refuses in a session. */
 export const REFUSED = -32000;
 export const NO_SESSION = -32001;
@@ -81,10 +83,26 @@ function checkMessage(message: unknown): Response | undefined {
     const sentence = idProblem(message) ?? `The body is no JSON-RPC 2.0 message such as ${example}`;
     return error(400, CODES.invalidRequest, sentence, idOf(message));
   }
-  const found = problemsOf(SCHEMAS[kind], message, message);
+  const found = crowded(message as JsonObject) ?? problemsOf(SCHEMAS[kind], message, message);
   if (found === undefined) return undefined;
   const code = found.startsWith("params") ? CODES.invalidParams : CODES.invalidRequest;
   return error(400, code, found, kind === "response" ? null : idOf(message));
+}
+
+/** Says which object of a message has more names than any should. */
+function crowded(message: JsonObject): string | undefined {
+  for (const field of ["params", "result"]) {
+    const value = message[field];
+    if (!isObject(value)) continue;
+    for (const [path, object] of [
+      [field, value],
+      [`${field}._meta`, value["_meta"]],
+    ] as const) {
+      const names = isObject(object) ? Object.keys(object).length : 0;
+      if (names > MAX_NAMES) return `${path} has ${names} properties; at most ${MAX_NAMES} are allowed`;
+    }
+  }
+  return undefined;
 }
 
 const SCHEMAS = {

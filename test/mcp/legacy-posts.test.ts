@@ -51,6 +51,18 @@ describe("a POST in a session", { concurrency: true }, () => {
     }
   });
 
+  it("is refused where an object that is looked through has more properties than any should", async () => {
+    const many = Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, 0]));
+    for (const [body, sentence] of [
+      [{ jsonrpc: "2.0", id: 1, method: "a", params: many }, /^params has 1001 properties; at most 1000 are allowed$/],
+      [{ jsonrpc: "2.0", method: "a", params: { _meta: many } }, /^params\._meta has 1001 properties/],
+      [{ jsonrpc: "2.0", id: 1, result: many }, /^result has 1001 properties/],
+    ] as const)
+      assert.match(String((await refused(checkPost(body, "2025-11-25", idle)))?.[3]), sentence);
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "x", arguments: many } };
+    assert.equal(await refused(checkPost(call, "2025-11-25", idle)), undefined);
+  });
+
   it("is refused with -32602 where its params are wrong for any method, and the sentence names the field", async () => {
     const wrong: readonly [unknown, RegExp][] = [
       [[1], /^params must be an object, not an array$/],
