@@ -16,6 +16,7 @@ import type {
 import type { Draft, Message } from "../core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
 import { endOfPage, merged, recentPage } from "./page.ts";
+import { ReadTurns } from "./read-turns.ts";
 import { costOf, newEpoch } from "./record.ts";
 import { Ring } from "./ring.ts";
 import { Turn } from "./turn.ts";
@@ -38,6 +39,7 @@ export class MemoryLog implements Log {
   readonly #byChannel = new Map<ChannelName, Ring>();
   readonly #byKey = new Map<string, Message>();
   readonly #turn = new Turn(() => this.#write());
+  readonly #readTurns = new ReadTurns();
   readonly #expiry: NodeJS.Timeout;
   #listener: (messages: readonly Message[]) => void = () => {};
   #head = 0;
@@ -63,8 +65,7 @@ export class MemoryLog implements Log {
   }
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
-    // Readers that replay take turns with everything else.
-    await turn();
+    await this.#readTurns.next();
     const dropped = this.#directory.dropped(channels);
     const { found, end } = this.#look(channels, after, limit);
     const { messages, more } = endOfPage(found, limit);
@@ -73,7 +74,7 @@ export class MemoryLog implements Log {
   }
 
   async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
-    await turn();
+    await this.#readTurns.next();
     const rings = this.#rings(channels, BEGINNING);
     if (rings === undefined) return recentPage(await this.#lookBack(channels, before, limit + 1), limit);
     const found = rings.flatMap((ring) => ring.before(before, limit + 1));

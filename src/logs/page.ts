@@ -2,7 +2,7 @@ import type { RecentPage } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
 
 /** What a page may hold in all, in characters of payload; a page of one message may hold more. */
-const MAX_CHARACTERS = 256 * 1024;
+export const MAX_CHARACTERS: number = 256 * 1024;
 
 /** The first `limit` of several ordered lists, in one order; a message stands in one list only. */
 export function merged(lists: readonly (readonly Message[])[], limit: number): readonly Message[] {

@@ -5,7 +5,7 @@ import { BEGINNING } from "../core/cursor.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
 import type { ChannelDirectory, ChannelEntry } from "./directory.ts";
-import { endOfPage, recentPage } from "./page.ts";
+import { endOfPage, MAX_CHARACTERS, recentPage } from "./page.ts";
 import { SqliteNewest } from "./sqlite-newest.ts";
 
 /** Channels that are looked into before others have their turn. */
@@ -13,7 +13,8 @@ const STEP = 256;
 /** Beyond this many channels, reading the whole log in slices costs less than looking into each. */
 const MANY_CHANNELS = 2000;
 const SLICE = 2000;
-/** Rows fetched at once: messages may be large, and a page ends where they fill it. */
+/** Rows fetched at once, at first and at most: messages may be large, and a page ends where they fill it. */
+const FETCH_FIRST = 4;
 const FETCH = 64;
 
 interface Row {
@@ -135,11 +136,19 @@ export class SqliteReads {
   }
 
   *#run(statement: StatementSync, key: readonly number[], after: number, limit: number): Iterable<Message> {
-    for (let from = after, left = limit; left > 0; left -= FETCH) {
-      const rows = statement.all(...key, from, Math.min(left, FETCH)) as unknown as Row[];
-      for (const row of rows) yield this.#message(row);
-      if (rows.length < FETCH) return;
+    let [from, fetch, count, characters] = [after, FETCH_FIRST, 0, 0];
+    while (count < limit) {
+      const rows = statement.all(...key, from, Math.min(limit - count, fetch)) as unknown as Row[];
+      for (const row of rows) {
+        characters += row.data.length;
+        yield this.#message(row);
+      }
+      count += rows.length;
+      if (rows.length < fetch) return;
       from = rows.at(-1)?.offset ?? from;
+      // About as many as the page still holds, if they are like those before.
+      const most = Math.ceil((MAX_CHARACTERS - characters) / (characters / count + 1)) + 1;
+      fetch = Math.max(1, Math.min(most, count, FETCH));
     }
   }
 

@@ -16,6 +16,7 @@ import type {
 import type { Draft, Message } from "../core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
 import { AgeClock } from "./age-clock.ts";
+import { ReadTurns } from "./read-turns.ts";
 import { isBusy, isFull, stopped, unavailable } from "./sqlite-failure.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
 import { cannotOpen, databaseSize, headOf, lastUse, openFile, type OpenFile } from "./sqlite-schema.ts";
@@ -56,6 +57,7 @@ export class SqliteLog implements Log {
   readonly #writes: SqliteWrites;
   readonly #wal: SqliteWal;
   readonly #turn = new Turn(() => this.#write());
+  readonly #readTurns = new ReadTurns();
   readonly #now: () => number;
   readonly #clock: AgeClock;
   readonly #report: (sentence: string) => void;
@@ -186,8 +188,7 @@ export class SqliteLog implements Log {
   }
 
   async #read<T>(look: () => T | Promise<T>): Promise<T> {
-    // Readers that replay take turns with everything else.
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await this.#readTurns.next();
     if (this.#closing) throw stopped();
     try {
       return await look();
@@ -201,7 +202,6 @@ export class SqliteLog implements Log {
   }
 
   #write(): void {
-    // What waits is written together when the disk has taken the commit before, or when a lock is tried again.
     if (this.#syncing !== undefined || this.#retry !== undefined || this.#turn.size === 0) return;
     if (this.#wal.isBusy && !this.#closing) return;
     const waiting = this.#turn.peek();
