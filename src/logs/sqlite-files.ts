@@ -1,5 +1,6 @@
-import { statSync } from "node:fs";
+import { statSync, type Stats } from "node:fs";
 import { HubError } from "../core/errors.ts";
+import type { SqliteMark } from "./sqlite-mark.ts";
 
 /** What tells a file from all others of the machine. */
 export interface FileId {
@@ -26,9 +27,14 @@ export class SqliteFiles {
   /** The size that the database had when it was looked at last. */
   #size: number;
 
+  readonly #mark: SqliteMark;
+  /** When the database was written to before it was looked into last. */
+  #written = 0;
+
   /** `expected` is the size of the database in bytes as SQLite knows it. */
-  constructor(path: string, expected: () => number) {
+  constructor(path: string, expected: () => number, mark: SqliteMark) {
     this.#path = path;
+    this.#mark = mark;
     this.#expected = expected;
     const database = statSync(path);
     this.#database = database;
@@ -37,20 +43,27 @@ export class SqliteFiles {
     this.#index = statSync(`${path}-shm`);
   }
 
-  /** The size of the write-ahead log in bytes; throws `LOG_UNAVAILABLE` if these are not the files that were opened. */
-  look(): number {
-    const size = sizeOf(this.#path, this.#database, "its database");
+  /**
+   * The size of the write-ahead log in bytes; throws `LOG_UNAVAILABLE` if these are not the files that were opened.
+   * `isMoving`: a checkpoint is writing to the database.
+   */
+  look(isMoving: boolean): number {
+    const { size, mtimeMs } = statsOf(this.#path, this.#database, "its database");
     // Only a database that someone has SQLite rewrite becomes smaller.
     if (size < this.#size && size < this.#expected()) throw changed("its database was cut short");
     this.#size = size;
-    sizeOf(`${this.#path}-shm`, this.#index, "the index of its database's write-ahead log");
-    return sizeOf(`${this.#path}-wal`, this.#wal, "the write-ahead log of its database");
+    if (mtimeMs !== this.#written && !isMoving) {
+      if (this.#mark.isGone()) throw changed("another file was copied into its database");
+      this.#written = mtimeMs;
+    }
+    statsOf(`${this.#path}-shm`, this.#index, "the index of its database's write-ahead log");
+    return statsOf(`${this.#path}-wal`, this.#wal, "the write-ahead log of its database").size;
   }
 }
 
-function sizeOf(path: string, { dev, ino }: FileId, what: string): number {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.ino === ino && found.dev === dev) return found.size;
+function statsOf(path: string, { dev, ino }: FileId, what: string): Stats {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.ino === ino && stats.dev === dev) return stats;
   throw changed(`${what} was removed, moved or replaced`);
 }
 

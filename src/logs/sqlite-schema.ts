@@ -5,6 +5,7 @@ import { HubError } from "../core/errors.ts";
 import { Runs } from "./runs.ts";
 import { isBusy, isDamaged } from "./sqlite-failure.ts";
 import { SqliteLock } from "./sqlite-lock.ts";
+import { SqliteMark } from "./sqlite-mark.ts";
 import { recount } from "./sqlite-recount.ts";
 
 /** Marks the file as ours in its header; "sseh". */
@@ -54,8 +55,16 @@ export interface OpenFile {
   readonly database: DatabaseSync;
   readonly lock: SqliteLock;
   readonly runs: Runs;
+  readonly mark: SqliteMark;
   /** How many channels had counters that did not agree with their messages. */
   readonly recounted: number;
+}
+
+/** Lets go of an open file. */
+export function closeFile({ database, mark, lock }: OpenFile): void {
+  database.close();
+  mark.close();
+  lock.close();
 }
 
 /** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the person who starts the server. */
@@ -139,7 +148,7 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
     database.exec(`PRAGMA user_version = ${VERSION}; COMMIT`);
     // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
     database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { database, runs, recounted };
+    return { database, runs, mark: new SqliteMark(path, database, runs.epoch), recounted };
   } catch (error) {
     database.close();
     throw error;

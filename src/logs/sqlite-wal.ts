@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { HubError } from "../core/errors.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { SqliteFiles } from "./sqlite-files.ts";
+import type { SqliteMark } from "./sqlite-mark.ts";
 
 /** Bytes above which no more messages are dropped than are kept until a checkpoint has moved them. */
 const LONG = 32 * 1024 * 1024;
@@ -16,6 +17,7 @@ export interface WalOptions {
   readonly most?: number | undefined;
   /** The size of the database in bytes, as SQLite knows it. */
   readonly databaseSize: () => number;
+  readonly mark: SqliteMark;
   /** Called when a checkpoint is over, and told whether the write-ahead log can start over. */
   readonly onCheckpoint: (isMoved: boolean) => void;
 }
@@ -29,9 +31,9 @@ export class SqliteWal {
   /** Set when a checkpoint has moved all that is in it. */
   #isMoved = false;
 
-  constructor(path: string, { most = MOST, databaseSize, onCheckpoint }: WalOptions) {
+  constructor(path: string, { most = MOST, databaseSize, mark, onCheckpoint }: WalOptions) {
     this.#most = most;
-    this.#files = new SqliteFiles(path, databaseSize);
+    this.#files = new SqliteFiles(path, databaseSize, mark);
     this.#checkpoints = new Checkpoints(path, (isMoved) => {
       this.#isMoved = isMoved;
       if (isMoved) this.#size = 0;
@@ -50,7 +52,7 @@ export class SqliteWal {
 
   /** Throws `LOG_UNAVAILABLE` if nothing may be written now. */
   look(): void {
-    const size = this.#files.look();
+    const size = this.#files.look(this.#checkpoints.running);
     // It starts over with the next commit, and is cut then.
     this.#size = this.#isMoved && size <= this.#most ? 0 : size;
     this.#isMoved = false;
@@ -80,7 +82,7 @@ export class SqliteWal {
   /** Called once a second; throws `LOG_UNAVAILABLE` if the files are not those that were opened. */
   tend(): void {
     if (this.#size > this.#most) this.empty();
-    this.#files.look();
+    this.#files.look(this.#checkpoints.running);
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { close as closeFile, fdatasync } from "node:fs";
+import { close, fdatasync } from "node:fs";
 import { promisify } from "node:util";
 import type { Cursor } from "../core/cursor.ts";
 import { HubError } from "../core/errors.ts";
@@ -19,7 +19,7 @@ import { AgeClock } from "./age-clock.ts";
 import { ReadTurns } from "./read-turns.ts";
 import { isBusy, isFull, stopped, unavailable } from "./sqlite-failure.ts";
 import { SqliteReads } from "./sqlite-reads.ts";
-import { cannotOpen, databaseSize, headOf, lastUse, openFile, type OpenFile } from "./sqlite-schema.ts";
+import { cannotOpen, closeFile, databaseSize, headOf, lastUse, openFile, type OpenFile } from "./sqlite-schema.ts";
 import { openWal, SqliteWal } from "./sqlite-wal.ts";
 import { SqliteWrites, type Moment, type Written } from "./sqlite-writes.ts";
 import { Turn, type Waiting } from "./turn.ts";
@@ -47,7 +47,7 @@ const LOOK = 10;
 const PATIENCE = 2000;
 
 const fdatasynced = promisify(fdatasync);
-const closed = promisify(closeFile);
+const closed = promisify(close);
 
 /** Keeps messages in one SQLite file: one commit for what a turn of the event loop appends. */
 export class SqliteLog implements Log {
@@ -95,6 +95,7 @@ export class SqliteLog implements Log {
     this.#wal = new SqliteWal(file.path, {
       most: options.mostWal,
       databaseSize: () => databaseSize(database),
+      mark: file.mark,
       onCheckpoint: (isMoved) => {
         if (isMoved) this.#expire();
         this.#write();
@@ -112,8 +113,7 @@ export class SqliteLog implements Log {
     try {
       return new SqliteLog(options, file);
     } catch (cause) {
-      file.database.close();
-      file.lock.close();
+      closeFile(file);
       throw cannotOpen(options.path, cause);
     }
   }
@@ -175,16 +175,14 @@ export class SqliteLog implements Log {
     this.#turn.fail(stopped());
     await this.#wal.close();
     if (this.#walFile !== undefined) await closed(this.#walFile);
-    const { database, lock } = this.#file;
     try {
-      database
+      this.#file.database
         .prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)")
         .run(String(this.#moment().aged));
     } catch {
       // The next run takes an earlier time for that of the end.
     }
-    database.close();
-    lock.close();
+    closeFile(this.#file);
   }
 
   async #read<T>(look: () => T | Promise<T>): Promise<T> {

@@ -41,6 +41,16 @@ const ENDS: readonly (readonly [what: string, happen: (path: string) => void, sa
     "its database was cut short",
   ],
   [
+    "an earlier copy is copied into its database",
+    (path) => writeFileSync(path, readFileSync(`${path}.earlier`)),
+    "another file was copied into its database",
+  ],
+  [
+    "a larger file is copied into its database",
+    (path) => writeFileSync(path, Buffer.alloc(1_000_000, "another")),
+    "another file was copied into its database",
+  ],
+  [
     "its write-ahead log is removed",
     (path) => rmSync(`${path}-wal`),
     "the write-ahead log of its database was removed, moved or replaced",
@@ -74,6 +84,7 @@ describe("a log", { concurrency: true }, () => {
       const path = folder.file("data/hub.db");
       const lines: string[] = [];
       await (await openSqlite(path)).close();
+      copyFileSync(path, `${path}.earlier`);
       const log = await openSqlite(path, { report: (line) => void lines.push(line) });
       for (let data = 0; data < 50; data++) await log.append(draftOf(`c.${data}`, data));
       await log.check();
