@@ -56,7 +56,13 @@ const watch = new Watch(hub, () => {
   // Once for all that comes in one go.
   counting ??= setTimeout(showUnread, COUNT_WITHIN);
 });
-const list = new ChannelList(watch.unread, { open: join, changed: (channels) => watch.follow(channels) });
+const list = new ChannelList(watch.unread, {
+  open: (name) => {
+    join(name);
+    if (hasKeyboard.matches) composer.focus();
+  },
+  changed: (channels) => watch.follow(channels),
+});
 
 const banner = new Banner(hub, {
   back: (wasAway) => {

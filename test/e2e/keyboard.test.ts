@@ -115,6 +115,7 @@ describe("the pages by keyboard", { concurrency: 2 }, () => {
       await keyboard.type(name);
       await keyboard.press("Enter");
       await isOpen(name);
+      assert.equal(await focused(page), "#text");
     }
     assert.deepEqual(await page.locator("#mine .label").allInnerTexts(), ["default", "project-2", "project-11"]);
     for (const [key, name] of [
