@@ -19,7 +19,9 @@ function overlaps(page: Page): Promise<string[]> {
       if (textContent.trim() === "" || parent.closest(".rows, .scroll, #messages, #log, .skip, .unseen, script, noscript, .tabs")) continue;
       const range = document.createRange();
       range.selectNodeContents(walker.currentNode);
-      for (const { left, right, top, bottom } of range.getClientRects())
+      // A button hides what lies under any part of it.
+      const rectangles = (parent.tagName === "BUTTON" ? parent : range).getClientRects();
+      for (const { left, right, top, bottom } of rectangles)
         if (right > left) texts.push({ text: textContent.trim(), node: walker.currentNode, left, right, top, bottom });
     }
     const found = [];
