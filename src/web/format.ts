@@ -28,6 +28,11 @@ export function decimal(value: number): string {
   return (value < 1 ? HUNDREDTHS : TENTHS).format(value);
 }
 
+/** A number at the side of a plot, where one step is told from the next. */
+export function scale(value: number): string {
+  return Number.isInteger(value) ? compact(value) : decimal(value);
+}
+
 export function milliseconds(value: number): string {
   return Number.isFinite(value) ? `${decimal(value)} ms` : NOTHING;
 }

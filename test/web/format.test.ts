@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { clock, count, decimal, duration, mebibytes, milliseconds, percent } from "../../src/web/format.ts";
+import { clock, count, decimal, duration, mebibytes, milliseconds, percent, scale } from "../../src/web/format.ts";
 
 /** With the point of this machine's language. */
 function pointed(text: string): string {
@@ -14,6 +14,12 @@ describe("numbers for people", () => {
     assert.equal(count(1234.4), (1234).toLocaleString());
     assert.deepEqual([count(NaN), milliseconds(NaN), percent(NaN), mebibytes(NaN)], ["–", "–", "–", "–"]);
     assert.deepEqual([milliseconds(250), percent(0), mebibytes(80.2)], ["250 ms", "0 %", "80 MiB"]);
+  });
+
+  it("tell the steps of a scale apart, between whole numbers, too", () => {
+    assert.deepEqual([0, 0.5, 1].map(scale), ["0", pointed("0.50"), "1"]);
+    assert.deepEqual([0, 2.5, 5].map(scale), ["0", pointed("2.5"), "5"]);
+    assert.equal(scale(1500), (1500).toLocaleString());
   });
 
   it("tell how long in the two largest units, and the time of day in this place", () => {

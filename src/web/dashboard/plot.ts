@@ -1,5 +1,5 @@
 import type UPlot from "uplot";
-import { clock, compact } from "../format.ts";
+import { clock, scale } from "../format.ts";
 import { made } from "../made.ts";
 import { labelled } from "../page.ts";
 
@@ -78,7 +78,7 @@ export class Plot {
             size: 54,
             gap: 4,
             space: 30,
-            values: (_, splits) => splits.map((split) => `${compact(split)}${options.unit}`),
+            values: (_, splits) => splits.map((split) => `${scale(split)}${options.unit}`),
           },
         ],
         series: [{}, ...lines],
