@@ -33,9 +33,9 @@ export const serve: Command = {
 
 Settings, each with its default. --max-connections is MAX_CONNECTIONS in the environment and in the file.
 ${SETTINGS}
-  --config                    a JSON file of settings, such as {"PORT": 8100}
 
-  --print-config              print every setting with its value and where it came from, and end
+  --config                       a JSON file of settings, such as {"PORT": 8100}
+  --print-config                 print every setting with its value and where it came from, and end
 
 A flag comes before the environment, the environment before the file, the file before the default.
 `,

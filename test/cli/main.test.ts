@@ -18,6 +18,8 @@ describe("sse-mcp-server", { concurrency: true }, () => {
     assert.match(all.stdout, /^sse-mcp-server: .+\n\nUsage: sse-mcp-server \[COMMAND\] \[OPTIONS\]/);
     for (const command of ["serve", "publish", "tail"]) assert.match(all.stdout, new RegExp(`^ {2}${command} `, "m"));
     for (const name of settingNames) assert.ok(serve.stdout.includes(`  ${flag(name)} `), name);
+    const columns = [...serve.stdout.matchAll(/^ {2}--[a-z-]+ +/gm)].map(([flagged]) => flagged.length);
+    assert.deepEqual([...new Set(columns)], [33], "what each setting means begins in one column");
     assert.match(publish.stdout, /^Usage: sse-mcp-server publish CHANNEL TEXT/);
     assert.match(tail.stdout, /^Usage: sse-mcp-server tail/);
     for (const { code, stderr } of [all, serve, publish, tail]) assert.deepEqual([code, stderr], [0, ""]);
