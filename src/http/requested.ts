@@ -94,7 +94,7 @@ const LONGEST_SHOWN = 64;
 /** `last_event_id`, `lastEventId`, `Last-Event-ID` and the like; with `evs` from a polyfill. */
 const CURSORS: ReadonlySet<string> = new Set(["lasteventid", "evslasteventid"]);
 const RESEMBLING =
-  /^last.*(?:id|event|cursor|seq|offset)|lastid|event(?:id|no|number)|(?:msg|message)id|cursor|resum|replay|since|offset|^(?:after|before|earliest|from|latest|position|prev|previous|seq|sequence|start|until)(?:id|at|from)?$/;
+  /^last.*(?:id|event|cursor|seq|offset)|lastid|event(?:id|no|number)|(?:msg|message)id|cursor|resum|replay|since|offset|^(?:after|before|earliest|from|latest|position|prev|previous|seq|sequence|start|until)(?:id|at|from)?$/s;
 
 function plain(name: string): string {
   return name.toLowerCase().replace(/[-_.]/g, "");

@@ -3,14 +3,14 @@ import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../tools/index.ts";
 import { isObject } from "../wire/json.ts";
-import { ID_RULE, rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
+import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
 import { ConnectionCall } from "./connection-calls.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "./json-body.ts";
 
-const id = z.union([z.string(), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
+const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
 const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
 const listRequest = request.extend({ params: z.looseObject({}).optional() });
 const callRequest = request.extend({
@@ -118,7 +118,7 @@ function calledIn({
   method = "tools/call",
   params,
 }: RpcBody): CallParams | undefined {
-  const isKnown = given === null || typeof given === "string" || Number.isSafeInteger(given);
+  const isKnown = given === null || isId(given);
   if (jsonrpc !== "2.0" || method !== "tools/call" || !isKnown || !isObject(params)) return undefined;
   const { name, arguments: input } = params;
   return typeof name === "string" && (input === undefined || isObject(input)) ? { name, arguments: input } : undefined;
@@ -126,7 +126,7 @@ function calledIn({
 
 /** The id of a request, where it has one that JSON-RPC allows. */
 function idOf({ id: given }: RpcBody): RpcId {
-  return typeof given === "string" || Number.isSafeInteger(given) ? (given as RpcId) : null;
+  return isId(given) ? given : null;
 }
 
 function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {

@@ -6,6 +6,7 @@ import { draft } from "../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../core/subscription.ts";
 import { callTool, toolNamed, tools } from "../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../wire/frames.ts";
+import { isId } from "../wire/jsonrpc.ts";
 import { toolContext, type HttpContext } from "./context.ts";
 import { asHubError, RETRY_AFTER } from "./failures.ts";
 import type { Client } from "./limits.ts";
@@ -87,8 +88,7 @@ export class WsConnection {
 
   async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
-    const id =
-      (typeof given === "string" && given !== "") || Number.isFinite(given) ? (given as string | number) : undefined;
+    const id = isId(given) && given !== "" ? given : undefined;
     try {
       if (fault !== undefined) throw fault;
       await this.#do(checkedFrame(json), ({ type, ...rest }) => {

@@ -3,11 +3,11 @@ import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { ClientFrame } from "../wire/frames.ts";
 import { isObject, JsonFault, parseJson } from "../wire/json.ts";
-import { ID_RULE } from "../wire/jsonrpc.ts";
+import { ID_RULE, MAX_ID } from "../wire/jsonrpc.ts";
 import { quoted } from "../wire/one-line.ts";
 import { resemblesCursor } from "./requested.ts";
 
-const id = z.union([z.string().max(256, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
+const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
 const channels = z.array(z.string()).min(1);
 
 const LONGEST_SHOWN = 64;

@@ -1,9 +1,6 @@
-import { ID_RULE } from "../wire/jsonrpc.ts";
+import { ID_RULE, isId } from "../wire/jsonrpc.ts";
 import type { Headers } from "./headers.ts";
 import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS } from "./protocol.ts";
-
-/** Characters of an id: everything that a subscription sends repeats it. See `ID_RULE`. */
-const LONGEST_ID = 256;
 
 /**
  * Which generation of the protocol a POST speaks (2026-07-28, "Versioning"): modern where it names a version in
@@ -35,9 +32,4 @@ export function kindOf(body: unknown): "request" | "notification" | "response" |
 export function idProblem(body: unknown): string | undefined {
   if (!isObject(body) || typeof body["method"] !== "string" || body["id"] === undefined) return undefined;
   return isId(body["id"]) ? undefined : `id: ${ID_RULE}`;
-}
-
-/** Whether this can name a request, and comes back as it was given: JSON carries no greater numbers exactly. */
-export function isId(value: unknown): value is string | number {
-  return typeof value === "string" ? value.length <= LONGEST_ID : Number.isSafeInteger(value);
 }

@@ -1,6 +1,6 @@
 import { MAX_SENDER } from "../core/message.ts";
 import type { Call } from "./call.ts";
-import { isId } from "./era.ts";
+import { isId } from "../wire/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
   CODES,

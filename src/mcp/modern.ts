@@ -1,9 +1,9 @@
 import type { Principal } from "../core/principal.ts";
 import type { ToolContext } from "../tools/index.ts";
-import { rpcError, rpcResult } from "../wire/jsonrpc.ts";
+import { isId, rpcError, rpcResult } from "../wire/jsonrpc.ts";
 import { accepts } from "./accept.ts";
 import type { Call, Inputs, Outlet } from "./call.ts";
-import { idProblem, isId, kindOf } from "./era.ts";
+import { idProblem, kindOf } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import { logOf, malformed, metaOf, progressOf } from "./meta.ts";

@@ -1,9 +1,16 @@
 /** The id of a JSON-RPC request; null where the request had none that could be read. */
 export type RpcId = string | number | null;
 
-/** What an id must be, for the sentence that refuses one: greater numbers lose digits in most programs. */
-export const ID_RULE =
-  "it must be a text of at most 256 characters, or a whole number up to 9007199254740991; send a greater one as a text";
+/** Characters of an id that is a text: everything that a subscription sends repeats it. */
+export const MAX_ID = 256;
+
+/** What is right where an id is not: greater numbers lose digits on their way through most programs. */
+export const ID_RULE: string = `it must be a text of at most ${MAX_ID} characters, or a whole number up to 9007199254740991; send a greater one as a text`;
+
+/** Whether JSON-RPC, and every reader of JSON, can give it back as it is. See `ID_RULE`. */
+export function isId(value: unknown): value is string | number {
+  return typeof value === "string" ? value.length <= MAX_ID : Number.isSafeInteger(value);
+}
 
 /** The JSON of data that answers many calls. */
 const kept = new WeakMap<object, string>();

@@ -37,9 +37,10 @@ describe("what all readers together leave untaken", { concurrency: true }, () =>
     // Each socket takes some megabytes that nobody reads before anything is left.
     while (server.hub.stats.slow < count) {
       assert.ok(published < 2000, `only ${server.hub.stats.slow} were cut`);
-      // In one turn, which is put together for each set of channels.
-      await Promise.all(Array.from({ length: 10 }, () => server.hub.publish(draftOf("all", BIG))));
-      published += 10;
+      // What readers of other channels lack alike they share, so each is sent messages of its own.
+      await Promise.all(Array.from({ length: count }, (_, n) => server.hub.publish(draftOf(`own${n}`, BIG))));
+      await server.hub.publish(draftOf("all", "small"));
+      published++;
       most = Math.max(most, untaken(server, count));
     }
     // Beside it, what one of them was given last.

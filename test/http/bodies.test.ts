@@ -260,7 +260,7 @@ describe("JSON that JavaScript cannot hold", { concurrency: true }, () => {
     using frames = await server.frames();
     await frames.next();
     const rule = /^(?:ping: )?id: it must be a text .*9007199254740991/;
-    for (const id of ["9007199254740993", "12345678901234567890", "1.5"]) {
+    for (const id of ["9007199254740993", "12345678901234567890", "1.5", `"${"x".repeat(257)}"`]) {
       const list = mcpRequest("tools/list");
       for (const answer of [
         await post(server, `{"id":${id}}`, {}, "/mcp/tools/list"),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
-import { eraOf, isId, kindOf } from "../../src/mcp/era.ts";
+import { eraOf, kindOf } from "../../src/mcp/era.ts";
+import { isId } from "../../src/wire/jsonrpc.ts";
 import { mcp, mcpText, PROTOCOL_VERSION, VERSION } from "../support/mcp.ts";
 import { startServer } from "../support/server.ts";
 
