@@ -41,7 +41,7 @@ export class Backlog {
   #pages = 0;
   #turn = 0;
   #isTurning = false;
-  #counted: Uint8Array | undefined;
+  #counted: { readonly bytes: Uint8Array; readonly group: object } | undefined;
   #room: Promise<void> | undefined;
 
   constructor(most: number, endOfTurn: (call: () => void) => void) {
@@ -68,8 +68,9 @@ export class Backlog {
     lag.turn = this.#turn;
     lag.writes++;
     // One after the other, many are given the same bytes.
-    this.#held += bytes === this.#counted ? WRITE_COST : bytes.length + WRITE_COST;
-    this.#counted = bytes;
+    const isCounted = bytes === this.#counted?.bytes && lag.group === this.#counted.group;
+    this.#held += isCounted ? WRITE_COST : bytes.length + WRITE_COST;
+    if (!isCounted) this.#counted = { bytes, group: lag.group };
     if (!this.#isTurning) {
       this.#isTurning = true;
       this.#endOfTurn(this.#nextTurn);

@@ -14,7 +14,7 @@ const STEP = 256;
 const MANY_CHANNELS = 2000;
 const SLICE = 2000;
 /** Rows fetched at once, at first and at most: messages may be large, and a page ends where they fill it. */
-const FETCH_FIRST = 4;
+const FETCH_FIRST = 16;
 const FETCH = 64;
 
 interface Row {
@@ -148,7 +148,7 @@ export class SqliteReads {
       from = rows.at(-1)?.offset ?? from;
       // About as many as the page still holds, if they are like those before.
       const most = Math.ceil((MAX_CHARACTERS - characters) / (characters / count + 1)) + 1;
-      fetch = Math.max(1, Math.min(most, count, FETCH));
+      fetch = Math.max(1, Math.min(most, FETCH));
     }
   }
 
