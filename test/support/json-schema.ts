@@ -9,6 +9,7 @@ export interface Schema {
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly pattern?: string;
+  readonly maxLength?: number;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly default?: unknown;
@@ -16,7 +17,7 @@ export interface Schema {
 
 /** Keywords that `faults` understands, or that assert nothing. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
-  "type properties required additionalProperties items anyOf enum const pattern minimum maximum default description format".split(
+  "type properties required additionalProperties items anyOf enum const pattern maxLength minimum maximum default description format".split(
     " ",
   ),
 );
@@ -31,6 +32,7 @@ export function faults(value: unknown, schema: Schema, path = "$"): string[] {
     items,
     anyOf,
     pattern,
+    maxLength = Infinity,
     minimum,
     maximum,
   } = schema;
@@ -43,6 +45,7 @@ export function faults(value: unknown, schema: Schema, path = "$"): string[] {
   if ("const" in schema && schema.const !== value) return [`${path} is not its value`];
   if (typeof value === "string" && pattern !== undefined && !new RegExp(pattern).test(value))
     return [`${path} has another form`];
+  if (typeof value === "string" && value.length > maxLength) return [`${path} is too long`];
   if (typeof value === "number" && (value < (minimum ?? -Infinity) || value > (maximum ?? Infinity)))
     return [`${path} is out of range`];
   if (Array.isArray(value))
