@@ -7,7 +7,7 @@ import type { ServerProcess } from "./server-process.ts";
 
 const LISTENERS = 1000;
 /** More than the time in which changes are told once, so that every message is told. */
-const INTERVAL = 150;
+const INTERVAL = 250;
 const SETTLE = 1000;
 const CHANNEL = "watched";
 
