@@ -198,7 +198,7 @@ export class Line implements Feed {
       if (ahead - was > every) woke = performance.now();
       const isQuietSince = this.#heard < woke && performance.now() - woke > this.#silence / 2;
       const isSilent = isQuietSince || this.#quiet > (this.#silence * 7) / 8;
-      // Looks twice: where it was itself too busy to read, what came meanwhile is read after the first look.
+      // Looks twice: if this process was itself too busy to read, what came meanwhile is read after the first look.
       if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
       isSuspect = isSilent;
     };

@@ -184,7 +184,7 @@ export class Reader implements Subscription {
       this.#passed = id;
       return;
     }
-    // Of another log than the position, the feed would have told a gap, so it is behind it; except if the log was
+    // Of another log than the position, the feed would have told a gap, so it comes after it; except if the log was
     // restored from a copy that has the place from which the feed was asked, and not this one.
     if (position !== undefined && isLost(position, id)) {
       this.#resume("unknown_cursor", position, this.#passed ?? position);

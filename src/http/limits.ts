@@ -102,7 +102,7 @@ export class Connections {
     };
   }
 
-  /** Why there is no room for one more. */
+  /** Why one more is refused; undefined if it is not. */
   #full(address: string, waits: boolean): string | undefined {
     const share = Math.ceil(this.limit * SHARE);
     if (this.total >= this.limit) return `${this.limit} readers are connected, the limit that MAX_CONNECTIONS sets`;

@@ -7,7 +7,7 @@ export interface PlotOptions {
   readonly show: (value: number) => string;
   /** The top of the scale is at least here. */
   readonly top: number;
-  /** What stands behind a number of the scale. */
+  /** The unit after a number of the scale. */
   readonly unit: string;
 }
 
