@@ -54,6 +54,23 @@ describe("a page without its hub", { concurrency: 2 }, () => {
     });
   }
 
+  it("the start page says that the network is gone where its first question was still answered", async (test) => {
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    const { page } = await watchedPage(browser, server.url);
+    await page.goto(`${server.url}/`);
+    await page.locator("#state[data-state=on]").waitFor();
+    let asked = 0;
+    await page.route(`${server.url}/health`, (route) => (asked++ === 0 ? route.continue() : route.abort()));
+    await page.evaluate(`
+      Object.defineProperty(navigator, "onLine", { configurable: true, value: false });
+      dispatchEvent(new Event("offline"));`);
+    await page
+      .locator("#state")
+      .filter({ hasText: /^You are offline/ })
+      .waitFor();
+  });
+
   it("the start page that was refused for good says why, and stands still when it is looked at again", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using server = await startServer();
