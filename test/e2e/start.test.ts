@@ -93,8 +93,10 @@ describe("the start page", { concurrency: 3 }, () => {
       const panel = page.locator("[role=tabpanel]", { has: page.locator(`#${id}`) });
       await page.click(`#${await panel.getAttribute("aria-labelledby")}`);
       const button = page.locator(`[data-copy="${id}"]`);
+      // It says so for a moment only.
+      const saysSo = button.filter({ hasText: /^Copied$/ }).waitFor();
       await button.click();
-      await until("it says so", async () => (await button.innerText()) === "Copied");
+      await saysSo;
       assert.equal(await page.evaluate("navigator.clipboard.readText()"), text);
     }
     const text = (id: string): string => lines.find((line) => line.id === id)?.text ?? "";

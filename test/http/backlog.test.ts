@@ -25,7 +25,7 @@ function untaken(server: TestServer, count: number): number {
   return Array.from({ length: count }, (_, n) => server.sink(n)?.pending ?? 0).reduce((sum, one) => sum + one, 0);
 }
 
-describe("what all readers together leave untaken", { concurrency: true }, () => {
+describe("what all readers together leave untaken", () => {
   it("[SSE-23] has a bound that cuts those that left most, while others notice nothing", async () => {
     const count = 40;
     const total = 4 * TOTAL;

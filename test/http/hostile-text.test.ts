@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
+import { escapeLineBreaks } from "../../src/wire/line-breaks.ts";
 import { startServer } from "../support/server.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -41,7 +42,9 @@ describe("whatever is published", () => {
           for (const value of values) {
             const { id } = await server.publish("default", value);
             const shown =
-              typeof value === "string" ? value.replaceAll("\r\n", "\n").replaceAll("\r", "\n") : JSON.stringify(value);
+              typeof value === "string"
+                ? value.replaceAll("\r\n", "\n").replaceAll("\r", "\n")
+                : escapeLineBreaks(JSON.stringify(value));
             assert.deepEqual(await asText.next(), { event: "message", data: shown, id });
             const whole = await asJson.next();
             assert.deepEqual([whole.event, whole.id], ["message", id]);
