@@ -1,7 +1,10 @@
+import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
+import type { Hub } from "../core/hub.ts";
 import type { Format, Message } from "../core/message.ts";
+import type { SubscribeRequest } from "../core/subscription.ts";
 import { sseJson, sseOpening, sseText } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "./requested.ts";
@@ -66,23 +69,33 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
-    socket.once("close", context.connections.enter("sse", socket));
+    const leave = context.connections.enter("sse", socket);
     reply.hijack();
+    const format = asked.get("format") === "json" ? "json" : "text";
+    const idEvents = asked.get("id_events") !== "false";
     // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.
     setImmediate(() => {
-      if (!socket.writable) return;
-      const { hub } = context;
+      if (!socket.writable) {
+        leave();
+        return;
+      }
       const fromNow = after === undefined;
-      const idEvents = asked.get("id_events") !== "false";
-      const opening = sseOpening(retryDelay(), fromNow && idEvents ? hub.cursor() : undefined);
+      const opening = sseOpening(retryDelay(), fromNow && idEvents ? context.hub.cursor() : undefined);
       const stream = new EventStream(socket, request, reply, opening);
-      const formats = FORMATS[asked.get("format") === "json" ? "json" : "text"];
-      const sink = new SseSink(stream, stream.isChunked ? formats.chunked : formats.plain, idEvents);
-      const subscription = hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
-      socket.once("close", () => hub.unsubscribe(subscription));
+      const sink = new SseSink(stream, FORMATS[format][stream.isChunked ? "chunked" : "plain"], idEvents);
+      subscribe(context.hub, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
     });
   });
   app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
+}
+
+/** Until the connection closes. Remembers nothing of the request, which would make up a third of a reader. */
+function subscribe(hub: Hub, request: SubscribeRequest, sink: SseSink, socket: Socket, leave: () => void): void {
+  const subscription = hub.subscribe(request, sink);
+  socket.once("close", () => {
+    hub.unsubscribe(subscription);
+    leave();
+  });
 }
 
 type Write = (message: Message & { id: string | undefined }) => string;

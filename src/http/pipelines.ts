@@ -13,11 +13,11 @@ const ignored = new WeakSet<Socket>();
  */
 export function boundPipelines(server: Server, most: number, waitsOn: (socket: Socket) => number): void {
   const unanswered = new WeakMap<Socket, number>();
-  server.on("connection", (socket: Socket) => {
-    socket.on("pause", () => {
-      if (waitsOn(socket) > 0) ignoreRest(socket);
-    });
-  });
+  // One function for all connections.
+  const onPause = function onPause(this: Socket): void {
+    if (waitsOn(this) > 0) ignoreRest(this);
+  };
+  server.on("connection", (socket: Socket) => socket.on("pause", onPause));
   server.on("request", ({ socket }, response) => {
     const count = (unanswered.get(socket) ?? 0) + 1;
     unanswered.set(socket, count);

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../core/errors.ts";
@@ -51,10 +51,12 @@ export function freeSocket(request: FastifyRequest, reply: FastifyReply): Socket
 /** Reads the body of a request for a stream to its end and drops it; `refuse` is called if it is longer than it may be. */
 export function dropBody(request: IncomingMessage, refuse: (sentence: string) => void): void {
   let length = 0;
-  request.on("data", (bytes: Buffer) => {
+  const drop = (bytes: Buffer): void => {
     length += bytes.length;
     if (length > LONGEST_BODY) refuse(`the body of this request is longer than ${LONGEST_BODY} bytes; closing`);
-  });
+  };
+  request.on("data", drop);
+  request.once("end", () => request.off("data", drop));
 }
 
 /** Ends the stream that a connection carries with a comment; false if it carries none. */
@@ -83,10 +85,9 @@ export class EventStream {
     streams.set(socket, this);
     socket.write(this.#head(reply) + this.#framed(opening));
     dropBody(request.raw, (sentence) => this.end(`: ${sentence}\n\n`));
-    const take = (): void => this.#take(reply);
     // Until its end the body is the parser's, which alone knows how it is framed.
-    if (request.raw.complete) take();
-    else request.raw.once("end", () => setImmediate(take));
+    if (request.raw.complete) this.#take(reply.raw);
+    else this.#takeAfter(request.raw, reply.raw);
   }
 
   write(text: string): boolean {
@@ -121,11 +122,17 @@ export class EventStream {
     return `HTTP/1.1 200 OK\r\n${lines.join("")}\r\n`;
   }
 
-  #take(reply: FastifyReply): void {
+  /** Not in the constructor: its other function lives as long as the request, and would keep the response. */
+  #takeAfter(request: IncomingMessage, response: ServerResponse): void {
+    request.once("end", () => setImmediate(() => this.#take(response)));
+  }
+
+  #take(response: ServerResponse): void {
     const { socket } = this;
     if (!socket.writable) return;
-    reply.raw.detachSocket(socket);
-    socket.removeAllListeners("data");
+    response.detachSocket(socket);
+    // One by one: `removeAllListeners` would leave the socket with a table that takes a kilobyte.
+    for (const parse of socket.listeners("data")) socket.off("data", parse as () => void);
     socket.on("data", (bytes: Buffer) => {
       // Some clients send an empty line after what they send.
       if (bytes.some((byte) => byte !== CR && byte !== LF)) this.end(": nothing is read from a stream; closing\n\n");
