@@ -20,7 +20,6 @@ const RULES: Readonly<
     packages: [
       "fastify",
       "@fastify/compress",
-      "@fastify/cors",
       "@fastify/static",
       "@fastify/swagger",
       "@fastify/swagger-ui",

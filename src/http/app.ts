@@ -1,5 +1,4 @@
 import compress from "@fastify/compress";
-import cors from "@fastify/cors";
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
@@ -7,6 +6,7 @@ import { lenient, problems } from "../tools/index.ts";
 import { oneLine } from "../wire/one-line.ts";
 import { channels } from "./channels.ts";
 import type { HttpContext } from "./context.ts";
+import { cors } from "./cors.ts";
 import { docs } from "./docs.ts";
 import { events } from "./events.ts";
 import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
@@ -16,7 +16,7 @@ import { logger, type LoggerOptions } from "./logger.ts";
 import { mcp, type McpDoor } from "./mcp.ts";
 import { Methods } from "./methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, checkOrigin, isOriginAllowed } from "./origin.ts";
+import { checkCaller, checkOrigin } from "./origin.ts";
 import { notFoundPage, pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { rpc } from "./rpc.ts";
@@ -136,15 +136,7 @@ export async function createApp({
     }
     next(refused);
   });
-  await app.register(cors, {
-    delegator: (request, answer) => {
-      const { origin = "", host, "access-control-request-headers": asked = "" } = request.headers;
-      const isPage = origin !== "" && isOriginAllowed(origin, host, callers);
-      const allowed = { ...CORS, origin: isPage ? origin : false };
-      if (asked !== "") allowed.allowedHeaders = [...CORS.allowedHeaders, ...headerNames(asked)];
-      answer(null, allowed);
-    },
-  });
+  cors(app);
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
     // The plugin would add a hook to every other route.
@@ -173,24 +165,3 @@ const validator: FastifySchemaCompiler<z.ZodType> =
     const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
     return { error: new HubError("INVALID_INPUT", problems(error, data, known)) };
   };
-
-/** What an allowed page may send beside what it always may: its own headers, and those of tools (MCP, `x-mcp-header`). */
-function headerNames(asked: string): readonly string[] {
-  return asked.split(",").flatMap((name) => /^\s*([!#$%&'+.^`|~\w-]+)\s*$/.exec(name)?.[1] ?? []);
-}
-
-const CORS = {
-  methods: ["GET", "POST", "DELETE", "OPTIONS"],
-  allowedHeaders: [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "Last-Event-ID",
-    "MCP-Protocol-Version",
-    "Mcp-Method",
-    "Mcp-Name",
-    "Mcp-Session-Id",
-  ],
-  exposedHeaders: ["Mcp-Session-Id", "Retry-After"],
-  maxAge: 600,
-};

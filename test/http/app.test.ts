@@ -117,27 +117,29 @@ describe("every response", () => {
   });
 });
 
+const NEEDED = [
+  "authorization",
+  "content-type",
+  "last-event-id",
+  "mcp-protocol-version",
+  "mcp-session-id",
+  "idempotency-key",
+];
+
 describe("CORS", () => {
   it("is granted to allowed origins only, with what the protocols need", async () => {
     await using server = await startServer({ allowedOrigins: ["https://app.example"] });
     const headers = {
       origin: "https://app.example",
       "access-control-request-method": "POST",
-      "access-control-request-headers": "content-type,mcp-protocol-version",
+      "access-control-request-headers": NEEDED.join(),
     };
     for (const path of ["/mcp/tools/call", "/channels/a/messages", "/events", "/nowhere"]) {
       const { status, headers: answered } = await server.request(path, { method: "OPTIONS", headers });
       assert.deepEqual([status, answered["access-control-allow-origin"]], [204, "https://app.example"]);
       assert.match(String(answered["access-control-allow-methods"]), /GET.*POST.*DELETE/);
       const allowed = String(answered["access-control-allow-headers"]).toLowerCase();
-      for (const name of [
-        "authorization",
-        "content-type",
-        "last-event-id",
-        "mcp-protocol-version",
-        "mcp-session-id",
-        "idempotency-key",
-      ]) {
+      for (const name of NEEDED) {
         assert.ok(allowed.includes(name), name);
       }
     }
@@ -148,6 +150,7 @@ describe("CORS", () => {
     assert.equal(stream.headers["access-control-allow-origin"], "https://app.example");
     assert.match(String(stream.headers["vary"]), /Origin/);
     const none = await server.request("/channels");
+    assert.match(String(none.headers["vary"]), /Origin/);
     assert.equal(none.headers["access-control-allow-origin"], undefined);
     assert.equal(none.headers["access-control-allow-credentials"], undefined);
   });
