@@ -142,7 +142,7 @@ export class LegacySession {
       for (let round = 0; round <= MAX_ROUNDS; round++) {
         const call = this.#call(request.method, params, sdk, inputs, over.signal);
         const result: Result = await method(params, call, this.#context.offer);
-        if (!isInputRequired(result)) return result;
+        if (!isInputRequired(result)) return result as JsonObject;
         inputs = await this.#ask(request.method, params, result, call);
       }
       throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);

@@ -39,10 +39,9 @@ export async function listen(params: JsonObject, call: Call, offer: Offer): Prom
     resources: asked.resources,
     uris: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
   };
-  const { takeOver } = call;
-  if (takeOver === undefined)
+  const outlet = call.takeOver?.();
+  if (outlet === undefined)
     throw new McpError(CODES.methodNotFound, "subscriptions/listen needs a stream", { status: 404 });
-  const outlet = takeOver();
   const id = JSON.stringify(call.id);
   outlet.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
   const ended = await follow(watches, granted, call, offer, outlet, id);

@@ -7,7 +7,7 @@ import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from
 import { findResource } from "./resources.ts";
 
 /** What a method answers, without what an era adds to it. */
-export type Result = JsonObject | InputRequired;
+export type Result = object;
 
 /** Whether the client is asked for something first. */
 export function isInputRequired(result: Result): result is InputRequired {
@@ -77,7 +77,7 @@ async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promi
       tools.map(({ listing }) => listing.name),
     );
   }
-  return { ...(await tool.call(input, call)) };
+  return tool.call(input, call);
 }
 
 async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Promise<Result> {
@@ -94,7 +94,7 @@ async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Pr
   }
   const missing = prompt.listing.arguments?.find(({ name: key, required }) => required && !Object.hasOwn(input, key));
   if (missing !== undefined) throw invalidParams(`arguments.${missing.name} is missing; give a text`);
-  return { ...(await prompt.get(input as Readonly<Record<string, string>>, call)) };
+  return prompt.get(input as Readonly<Record<string, string>>, call);
 }
 
 /** Without the arguments that count as left out: `null`, and an empty text for an optional one. */
@@ -108,7 +108,7 @@ function withoutEmpty(input: JsonObject, { listing }: OfferedPrompt): JsonObject
 
 async function readResource(params: JsonObject, call: Call, offer: Offer): Promise<Result> {
   const uri = textOf(params, "uri");
-  return { ...(await findResource(offer, uri).read(call)) };
+  return findResource(offer, uri).read(call);
 }
 
 /** Fixed resources first, then those of the templates, page by page. */

@@ -6,7 +6,7 @@ import type { Call, Inputs, Outlet } from "./call.ts";
 import { idProblem, kindOf } from "./era.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "./input-requests.ts";
-import { logOf, malformed, metaOf, progressOf } from "./meta.ts";
+import { logOf, malformed, metaOf, progressOf, type Meta } from "./meta.ts";
 import { CACHING, isInputRequired, METHODS, type Result } from "./methods.ts";
 import type { Offer } from "./offer.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "./protocol.ts";
@@ -66,43 +66,22 @@ export async function answerModern(request: ModernRequest, context: McpContext):
   }
 }
 
-async function run(
-  id: string | number,
-  body: JsonObject,
-  request: ModernRequest,
-  { hub, limits, info, offer, states, serverInfo }: McpContext,
-): Promise<Result> {
-  const { headers, principal } = request;
+async function run(id: Call["id"], body: JsonObject, request: ModernRequest, context: McpContext): Promise<Result> {
+  const { headers } = request;
+  const { offer, serverInfo } = context;
   const method = body["method"] as string;
-  const { capabilities, sender, progressToken, logLevel } = metaOf(body["params"], headers);
+  const meta = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
   const params = body["params"] as JsonObject;
   checkHeaders(headers, method, params);
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, offer, params);
-  const scope = (): StateScope => scopeOf(method, params, { principal });
-  let outlet: Outlet | undefined;
-  const notify = (name: string, what: JsonObject): void => {
-    if (!accepts(headers("accept") ?? null, "text/event-stream")) return;
-    outlet ??= request.stream();
-    outlet.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
-  };
-  const call = new ModernCall(request, {
-    id,
-    hub,
-    sender,
-    limits,
-    info,
-    capabilities,
-    inputs: INPUT_METHODS.has(method) ? await inputsOf(params, (sealed) => states.open(sealed, scope())) : NO_INPUTS,
-    seal: (state) => states.seal(state, scope()),
-    progress: progressOf(progressToken, (what) => notify("progress", what)),
-    log: logOf(logLevel, (what) => notify("message", what)),
-  });
-  const result = await perform(params, call, offer);
-  const own = isObject(result) && isObject(result["_meta"]) ? result["_meta"] : {};
-  const _meta = { ...own, [META.serverInfo]: serverInfo };
+  const call = new ModernCall({ id, method, params, meta }, request, context);
+  if (INPUT_METHODS.has(method)) await call.takeInputs();
+  const result: Result & { readonly _meta?: unknown } = await perform(params, call, offer);
+  const own = result._meta;
+  const _meta = { ...(isObject(own) ? own : {}), [META.serverInfo]: serverInfo };
   if (isInputRequired(result)) {
     checkInputRequests(result, call);
     return { ...result, _meta };
@@ -110,56 +89,104 @@ async function run(
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
 }
 
-/** A class for the sake of `signal`, which costs nothing unless someone asks for it. */
-class ModernCall implements Call {
+/** What a request asks for, checked as far as all methods have it in common. */
+interface Asked {
   readonly id: Call["id"];
-  readonly hub: Call["hub"];
-  readonly principal: Principal;
-  readonly sender: Call["sender"];
-  readonly limits: Call["limits"];
-  readonly info: Call["info"];
-  readonly stay: Call["stay"];
-  readonly capabilities: JsonObject;
-  readonly inputs: Inputs;
-  readonly seal: Call["seal"];
-  readonly progress: Call["progress"];
-  readonly log: Call["log"];
-  readonly #request: ModernRequest;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly meta: Meta;
+}
 
-  constructor(request: ModernRequest, call: Omit<Call, "principal" | "signal" | "stay" | "takeOver">) {
-    this.id = call.id;
-    this.hub = call.hub;
-    this.principal = request.principal;
-    this.sender = call.sender;
-    this.limits = call.limits;
-    this.info = call.info;
-    this.stay = request.stay;
-    this.capabilities = call.capabilities;
-    this.inputs = call.inputs;
-    this.seal = call.seal;
-    this.progress = call.progress;
-    this.log = call.log;
+/** What a method gets to know of a request; made for each, so that what few ask for is made when they do. */
+class ModernCall implements Call {
+  inputs: Inputs = NO_INPUTS;
+  readonly #asked: Asked;
+  readonly #request: ModernRequest;
+  readonly #context: McpContext;
+  #outlet: Outlet | undefined;
+  #progress: Call["progress"];
+
+  constructor(asked: Asked, request: ModernRequest, context: McpContext) {
+    this.#asked = asked;
     this.#request = request;
+    this.#context = context;
+  }
+
+  get id(): Call["id"] {
+    return this.#asked.id;
+  }
+
+  get hub(): Call["hub"] {
+    return this.#context.hub;
+  }
+
+  get limits(): Call["limits"] {
+    return this.#context.limits;
+  }
+
+  get info(): Call["info"] {
+    return this.#context.info;
+  }
+
+  get principal(): Principal {
+    return this.#request.principal;
+  }
+
+  get sender(): Call["sender"] {
+    return this.#asked.meta.sender;
+  }
+
+  get capabilities(): JsonObject {
+    return this.#asked.meta.capabilities;
   }
 
   get signal(): AbortSignal {
     return this.#request.signal;
   }
 
-  readonly takeOver = (): Outlet => this.#request.takeOver();
-}
+  get stay(): Call["stay"] {
+    return this.#request.stay;
+  }
 
-/** The input that came back, and the state it belongs to. Throws where that was not sealed here for this request. */
-async function inputsOf(
-  { inputResponses, requestState }: JsonObject,
-  open: (sealed: unknown) => Promise<unknown>,
-): Promise<Inputs> {
-  if (inputResponses === undefined && requestState === undefined) return NO_INPUTS;
-  if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
-  return {
-    responses: inputResponses ?? {},
-    state: requestState === undefined ? undefined : await open(requestState),
-  };
+  get progress(): Call["progress"] {
+    const { progressToken } = this.#asked.meta;
+    return (this.#progress ??= progressOf(progressToken, (what) => this.#notify("progress", what)));
+  }
+
+  log(...what: Parameters<Call["log"]>): void {
+    logOf(this.#asked.meta.logLevel, (params) => this.#notify("message", params))(...what);
+  }
+
+  seal(state: unknown): Promise<string> {
+    return this.#context.states.seal(state, this.#scope());
+  }
+
+  takeOver(): Outlet {
+    return this.#request.takeOver();
+  }
+
+  /** Opens what came back of the round before. Throws where it was not sealed here for this request. */
+  async takeInputs(): Promise<void> {
+    const { inputResponses, requestState } = this.#asked.params;
+    if (inputResponses === undefined && requestState === undefined) return;
+    if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
+    const { states } = this.#context;
+    this.inputs = {
+      responses: inputResponses ?? {},
+      state: requestState === undefined ? undefined : await states.open(requestState, this.#scope()),
+    };
+  }
+
+  #scope(): StateScope {
+    const { method, params } = this.#asked;
+    return scopeOf(method, params, { principal: this.principal });
+  }
+
+  #notify(name: string, params: JsonObject): void {
+    if (!accepts(this.#request.headers("accept") ?? null, "text/event-stream")) return;
+    this.#outlet ??= this.#request.stream();
+    this.#outlet.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
+  }
 }
 
 function acceptNotification({ method }: JsonObject, headers: Headers): ModernAnswer {

@@ -26,11 +26,11 @@ export function rpcResult(id: RpcId, result: object): string {
 }
 
 function resultJson(result: { readonly structuredContent?: unknown }): string {
-  const { structuredContent: data, ...rest } = result;
+  const { structuredContent: data } = result;
   const json = typeof data === "object" && data !== null ? kept.get(data) : undefined;
   if (json === undefined) return JSON.stringify(result);
   // A result that has data has content, too.
-  return `${JSON.stringify(rest).slice(0, -1)},"structuredContent":${json}}`;
+  return `${JSON.stringify({ ...result, structuredContent: undefined }).slice(0, -1)},"structuredContent":${json}}`;
 }
 
 /** A JSON-RPC 2.0 response with an error, as text. MCP knows no `null` for an id that cannot be said: it is left out. */
