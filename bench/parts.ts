@@ -1,4 +1,4 @@
-import { callsPerSecond } from "./calls.ts";
+import { callsPerSecond, type ToolCall } from "./calls.ts";
 import { listenCost, type ListenCost } from "./listeners.ts";
 import { measureCell, measureMemory, measureQuietly, WARM_UP } from "./cell.ts";
 import type { Cell, ConnectionMemory } from "./cell.ts";
@@ -10,6 +10,7 @@ import type { Contender } from "./targets.ts";
 const QUIET = 0.1;
 const PATIENCE = 5000;
 const LISTEN_SECONDS = 6;
+const CALL_WARM_UP = 4;
 const INFO = { tool: "get_server_info", input: {} };
 const SEND = { tool: "send_sse_message", input: { message: "hello" } };
 const SEED_LOAD = { readers: 100, publishers: 1, rate: 50 };
@@ -27,6 +28,8 @@ export async function measureCalls(rounds: number, seconds: number): Promise<Cal
   const rates: CallRates = { bare: [], info: [], send: [] };
   await using bare = await ServerProcess.start(BARE);
   await using ours = await ServerProcess.start(OURS);
+  await warmUp(bare.port, [INFO]);
+  await warmUp(ours.port, [INFO, SEND]);
   for (let round = 0; round < rounds; round += 1) {
     await quiet(QUIET, PATIENCE);
     rates.bare.push(await callsPerSecond(bare.port, INFO, seconds));
@@ -48,15 +51,27 @@ export async function measureMcp(rounds: number, seconds: number): Promise<McpRa
   await using bare = await ServerProcess.start(BARE);
   await using ours = await ServerProcess.start(OURS);
   await using sdk = await ServerProcess.start(SDK);
+  const [info, send] = [
+    { ...INFO, mcp: true },
+    { ...SEND, mcp: true },
+  ];
+  await warmUp(bare.port, [info]);
+  await warmUp(ours.port, [info, send]);
+  await warmUp(sdk.port, [info]);
   for (let round = 0; round < rounds; round += 1) {
     await quiet(QUIET, PATIENCE);
-    rates.bare.push(await callsPerSecond(bare.port, { ...INFO, mcp: true }, seconds));
-    rates.info.push(await callsPerSecond(ours.port, { ...INFO, mcp: true }, seconds));
-    rates.send.push(await callsPerSecond(ours.port, { ...SEND, mcp: true }, seconds));
-    rates.sdk.push(await callsPerSecond(sdk.port, { ...INFO, mcp: true }, seconds));
+    rates.bare.push(await callsPerSecond(bare.port, info, seconds));
+    rates.info.push(await callsPerSecond(ours.port, info, seconds));
+    rates.send.push(await callsPerSecond(ours.port, send, seconds));
+    rates.sdk.push(await callsPerSecond(sdk.port, info, seconds));
     rates.listening.push(await listenCost(ours, LISTEN_SECONDS));
   }
   return rates;
+}
+
+/** Calls until a server has compiled what it needs for them, which takes some seconds on a slow machine. */
+async function warmUp(port: number, calls: readonly ToolCall[]): Promise<void> {
+  for (const call of calls) await callsPerSecond(port, call, CALL_WARM_UP);
 }
 
 /** 100 readers and 50 publishes per second, by contender and round. */
