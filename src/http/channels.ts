@@ -78,7 +78,15 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
   const { hub } = context;
   takeAnyBody(app);
   // The framework makes U+FFFD of what is not UTF-8.
-  app.addHook("preValidation", async ({ url }) => void queryOf(url));
+  app.addHook("preValidation", ({ url }, _, next) => {
+    let wrong: Error | undefined;
+    try {
+      if (url.includes("%")) queryOf(url);
+    } catch (error) {
+      wrong = error as Error;
+    }
+    next(wrong);
+  });
 
   app.post(
     "/channels/:channel/messages",
@@ -178,7 +186,7 @@ function dataIn(body: SentBody | null): unknown {
       "data is missing; send it as application/json, or as text/plain for a string",
     );
   }
-  const media = type.replace(/;.*/s, "").trim().toLowerCase();
+  const media = type === "application/json" ? type : type.replace(/;.*/s, "").trim().toLowerCase();
   if (JSON_TYPE.test(media)) {
     return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_MESSAGE", "data", MAX_DATA_DEPTH);
   }

@@ -52,7 +52,7 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       keepOpen(reply);
       return fail(reply, null, asHubError(error, context.limits.body));
     });
-    scope.post("/mcp/tools/list", { schema: listSchema, validatorCompiler: unchecked }, (incoming, reply) => {
+    scope.post("/mcp/tools/list", { schema: listSchema }, (incoming, reply) => {
       const body = read(incoming.body);
       try {
         checked(body, listRequest, "tools/list");
@@ -61,9 +61,7 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       }
       return sendJson(reply, rpcResult(idOf(body), { tools: toolListings }));
     });
-    scope.post("/mcp/tools/call", { schema: callSchema, validatorCompiler: unchecked }, (incoming, reply) =>
-      call(incoming, reply, context),
-    );
+    scope.post("/mcp/tools/call", { schema: callSchema }, (incoming, reply) => call(incoming, reply, context));
   });
 }
 
@@ -134,11 +132,6 @@ function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply
   if (error.retry) reply.header("retry-after", RETRY_AFTER);
   const { rpcCode, message, code, retry } = error;
   return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code, retry } }));
-}
-
-/** The handler checks the body itself: it may be sent as anything, and its faults are JSON-RPC errors. */
-function unchecked(): () => boolean {
-  return () => true;
 }
 
 const listSchema = {
