@@ -45,5 +45,5 @@ async function compare(options: Options): Promise<void> {
 }
 
 function inSeed({ name }: { readonly name: string }): boolean {
-  return ["nchan", "centrifugo", "mercure", "ours", "ours-ws"].includes(name);
+  return ["naive", "nchan", "centrifugo", "mercure", "ours", "ours-ws"].includes(name);
 }

@@ -14,6 +14,8 @@ const CALL_WARM_UP = 4;
 const INFO = { tool: "get_server_info", input: {} };
 const SEND = { tool: "send_sse_message", input: { message: "hello" } };
 const SEED_LOAD = { readers: 100, publishers: 1, rate: 50 };
+/** At 50 publishes a second a server would compile for minutes. */
+const SEED_WARM_UP = { ...SEED_LOAD, rate: 0, seconds: 8 };
 const MEMORY_LOAD = { readers: 5000, publishers: 16, seconds: 1, rate: 0 };
 
 /** Calls answered per second, by round. */
@@ -85,6 +87,7 @@ export async function measureSeed(
     for (const contender of contenders) {
       await using server = await ServerProcess.start(contender.server);
       await measureCell(contender, server, WARM_UP);
+      await measureCell(contender, server, SEED_WARM_UP);
       const cell = await measureQuietly(contender, server, { ...SEED_LOAD, seconds });
       cells.set(contender.name, [...(cells.get(contender.name) ?? []), cell]);
     }
