@@ -93,7 +93,7 @@ export interface LogSize {
   readonly bytes: number;
   readonly channels: number;
   /** Grows with each new channel, even one that takes the place of another. */
-  readonly came: number;
+  readonly channelsCreated: number;
 }
 
 /** How long messages are kept: whichever is reached first drops the oldest. */

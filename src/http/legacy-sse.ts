@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../core/backlog.ts";
-import { lenient, SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
+import { dropEmptyFields, SseSessions, type MessageStream, type Sessions } from "../mcp/index.ts";
 import { HEARTBEAT, sseEvent, sseMessage } from "../wire/sse.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./failures.ts";
@@ -29,7 +29,7 @@ export function legacySse(scope: FastifyInstance, context: HttpContext, sessions
   );
   scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, async (request, reply) => {
     const id = queryOf(request.url).get("sessionId");
-    const answer = await sse.receive(id, lenient(jsonBody(request.body)), context.principal());
+    const answer = await sse.receive(id, dropEmptyFields(jsonBody(request.body)), context.principal());
     if (answer.status === 503) reply.header("retry-after", RETRY_AFTER);
     reply.status(answer.status).headers(Object.fromEntries(answer.headers));
     return reply.send(answer.body === null ? undefined : await answer.text());

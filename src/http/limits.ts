@@ -30,7 +30,7 @@ export class Connections {
   readonly #byAddress = new Map<string, number>();
   readonly #bySocket = new WeakMap<Socket, Client>();
   /** Readers let in so far. */
-  came = 0;
+  accepted = 0;
   /** Readers refused so far because there were as many as may be. */
   refused = 0;
   #draining = false;
@@ -88,7 +88,7 @@ export class Connections {
     // What follows on the connection is answered after this call, and the end of a paused connection goes unnoticed.
     if (waits > 0 && by instanceof Socket && by.isPaused()) ignoreRest(by);
     this.#open[door]++;
-    this.came++;
+    this.accepted++;
     this.#byAddress.set(address, this.#at(address) + 1);
     client.waits += waits;
     let left = false;
@@ -135,7 +135,7 @@ export function addressOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">)
   return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
 }
 
-/** A peer without an address came over a local socket. */
+/** A peer without an address accepted over a local socket. */
 function isLocal(address: string): boolean {
   return address === "" || isLoopback(address);
 }

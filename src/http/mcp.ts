@@ -1,6 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../core/errors.ts";
-import { asMcpError, eraOf, lenient, Streamable, type McpContext, type Places, type Sessions } from "../mcp/index.ts";
+import {
+  asMcpError,
+  eraOf,
+  dropEmptyFields,
+  Streamable,
+  type McpContext,
+  type Places,
+  type Sessions,
+} from "../mcp/index.ts";
 import { rpcError } from "../wire/jsonrpc.ts";
 import type { HttpContext } from "./context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "./failures.ts";
@@ -33,7 +41,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
       const text = bodyText(request.body, "INVALID_JSON");
-      const body = lenient(parsedBody(text, "INVALID_REQUEST", "The body"), text);
+      const body = dropEmptyFields(parsedBody(text, "INVALID_REQUEST", "The body"), text);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
         : legacy(request, reply, body, context, streamable);

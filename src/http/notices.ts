@@ -44,7 +44,7 @@ export class Notices {
       },
       {
         level: "debug",
-        count: () => connections.came,
+        count: () => connections.accepted,
         sentence: (times) =>
           `${times === 1 ? "1 reader" : `${times} readers`} came; ${connections.total} are connected`,
         told: 0,

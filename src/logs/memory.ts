@@ -102,7 +102,7 @@ export class MemoryLog implements Log {
       messages: this.#all.size,
       bytes: this.#bytes,
       channels: this.#directory.size,
-      came: this.#directory.lastId,
+      channelsCreated: this.#directory.lastId,
     };
   }
 

@@ -152,8 +152,8 @@ export class SqliteLog implements Log {
   }
 
   size(): LogSize {
-    const { size: channels, lastId: came } = this.#directory;
-    return { messages: this.#writes.messages, bytes: this.#writes.bytes, channels, came };
+    const { size: channels, lastId: channelsCreated } = this.#directory;
+    return { messages: this.#writes.messages, bytes: this.#writes.bytes, channels, channelsCreated };
   }
 
   async check(): Promise<void> {

@@ -1,7 +1,7 @@
 export type { Outlet } from "./call.ts";
 export { eraOf } from "./era.ts";
 export { hubOffer } from "./hub-offer.ts";
-export { lenient } from "./lenient.ts";
+export { dropEmptyFields } from "./empty-fields.ts";
 export { answerModern, type McpContext, type ModernRequest } from "./modern.ts";
 export { Changes, type Extras } from "./offer.ts";
 export { asMcpError, LEGACY_VERSIONS, MODERN_VERSIONS } from "./protocol.ts";

@@ -5,7 +5,7 @@ import { problems } from "../tools/index.ts";
 import { isId, rpcError, type RpcId } from "../wire/jsonrpc.ts";
 import { idProblem, kindOf } from "./era.ts";
 import { asMcpError, BATCH_VERSION, CODES, isObject, type JsonObject } from "./protocol.ts";
-import { MAX_BATCH } from "./lenient.ts";
+import { MAX_BATCH } from "./empty-fields.ts";
 import { senderOf } from "./meta.ts";
 import type { SessionTransport } from "./sessions.ts";
 

@@ -59,11 +59,11 @@ async function follow(
   outlet: Outlet,
   id: string,
 ): Promise<string> {
-  let channelsCame = hub.log.size().came;
+  let channelsKnown = hub.log.size().channelsCreated;
   const isListNew = (): boolean => {
-    const before = channelsCame;
-    channelsCame = hub.log.size().came;
-    return channelsCame !== before;
+    const before = channelsKnown;
+    channelsKnown = hub.log.size().channelsCreated;
+    return channelsKnown !== before;
   };
   const news = new Map(
     granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),

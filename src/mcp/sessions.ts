@@ -49,7 +49,7 @@ export class Sessions {
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
   #channels: Subscription | undefined;
-  #channelsCame = 0;
+  #channelsKnown = 0;
   #isDraining = false;
 
   constructor(context: McpContext, options: SessionsOptions) {
@@ -157,14 +157,14 @@ export class Sessions {
   #followChannels(): void {
     if (this.#channels !== undefined) return;
     const { hub } = this.#context;
-    this.#channelsCame = hub.log.size().came;
+    this.#channelsKnown = hub.log.size().channelsCreated;
     const updates = new Updates({
       pending: 0,
       isLagging: false,
       changed: () => {
-        const { came } = hub.log.size();
-        if (came !== this.#channelsCame) this.#tellAll("resources");
-        this.#channelsCame = came;
+        const { channelsCreated } = hub.log.size();
+        if (channelsCreated !== this.#channelsKnown) this.#tellAll("resources");
+        this.#channelsKnown = channelsCreated;
       },
       keepAlive: () => {},
       drained: () => Promise.resolve(),

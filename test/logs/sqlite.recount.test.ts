@@ -46,7 +46,7 @@ describe("a log whose rows someone changed by hand", { concurrency: true }, () =
     const lines: string[] = [];
     const retention = { ...FOREVER, messages: 20 };
     await using log = await openSqlite(folder.file(), { retention, report: (line) => void lines.push(line) });
-    assert.deepEqual(log.size(), { messages: 0, bytes: 0, channels: 2, came: 2 });
+    assert.deepEqual(log.size(), { messages: 0, bytes: 0, channels: 2, channelsCreated: 2 });
     assert.deepEqual(lines, ["2 channels had counters that did not agree with their messages: counted again"]);
     assert.equal((await log.append(draftOf("a", "precious"))).offset, 21);
     await log.check();
@@ -97,7 +97,7 @@ describe("a log whose rows someone changed by hand", { concurrency: true }, () =
     await edited(folder.file(), "UPDATE channels SET kept = 1, bytes = 7, last = 2 WHERE channel = 'b'");
     await using log = await openSqlite(folder.file());
     const cost = "0".length + "message".length + "anyone".length + "a".length;
-    assert.deepEqual(log.size(), { messages: 20, bytes: 20 * cost, channels: 2, came: 2 });
+    assert.deepEqual(log.size(), { messages: 20, bytes: 20 * cost, channels: 2, channelsCreated: 2 });
     assert.equal((await dataOf(log)).length, 20);
     assert.equal((await log.append(draftOf("b", 1))).offset, 21);
   });

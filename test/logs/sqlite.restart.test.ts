@@ -214,7 +214,7 @@ describe("a SQLite log", { concurrency: true }, () => {
             messages: totals("rows"),
             bytes: totals("cost"),
             channels: rows.length,
-            came: rows.length,
+            channelsCreated: rows.length,
           });
           assert.equal(database.prepare("PRAGMA integrity_check").get()?.integrity_check, "ok");
           await log.close();
