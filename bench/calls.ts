@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Caller } from "../src/cli/bench/caller.ts";
+import { Caller } from "./load/caller.ts";
 import { mcpRequest } from "./mcp-request.ts";
-import { requestHead } from "../src/cli/bench/connect.ts";
-import type { Address } from "../src/cli/bench/plan.ts";
+import { requestHead } from "./load/connect.ts";
+import type { Address } from "./load/plan.ts";
 
 const CONNECTIONS = 32;
 const WARM_UP = 1000;

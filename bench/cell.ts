@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Load } from "../src/cli/bench/load.ts";
-import type { Plan } from "../src/cli/bench/plan.ts";
-import { addUp } from "../src/cli/bench/result.ts";
-import type { Result } from "../src/cli/bench/result.ts";
+import { Load } from "./load/load.ts";
+import type { Plan } from "./load/plan.ts";
+import { addUp } from "./load/result.ts";
+import type { Result } from "./load/result.ts";
 import { pinned } from "./cores.ts";
 import { coreSeconds, processSeconds, quiet } from "./kernel.ts";
 import type { ServerProcess } from "./server-process.ts";

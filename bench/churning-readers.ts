@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { requestHead } from "../src/cli/bench/connect.ts";
-import type { Address } from "../src/cli/bench/plan.ts";
+import { requestHead } from "./load/connect.ts";
+import type { Address } from "./load/plan.ts";
 
 /** Connections that end after a while, some of them before the server has answered. */
 export class ChurningReaders {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Caller } from "../src/cli/bench/caller.ts";
-import { connect, requestHead } from "../src/cli/bench/connect.ts";
-import type { Address } from "../src/cli/bench/plan.ts";
+import { Caller } from "./load/caller.ts";
+import { connect, requestHead } from "./load/connect.ts";
+import type { Address } from "./load/plan.ts";
 import { mcpRequest } from "./mcp-request.ts";
 import type { ServerProcess } from "./server-process.ts";
 

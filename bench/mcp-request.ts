@@ -1,5 +1,5 @@
-import { requestHead } from "../src/cli/bench/connect.ts";
-import type { Address } from "../src/cli/bench/plan.ts";
+import { requestHead } from "./load/connect.ts";
+import type { Address } from "./load/plan.ts";
 
 const VERSION = "2026-07-28";
 const META = {

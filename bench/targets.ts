@@ -1,5 +1,5 @@
-import type { FormatName } from "../src/cli/bench/formats.ts";
-import type { Target } from "../src/cli/bench/plan.ts";
+import type { FormatName } from "./load/formats.ts";
+import type { Target } from "./load/plan.ts";
 import { nchanMissing, nginxCommand } from "./nginx.ts";
 import { CENTRIFUGO, MERCURE, mercureAuthorization } from "./peers.ts";
 

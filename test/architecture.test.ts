@@ -31,7 +31,7 @@ const RULES: Readonly<
     node: true,
   },
   web: { own: ["web", "client", "wire"], packages: ["uplot"], node: false },
-  cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: [], node: true },
+  cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
   "config.ts": { own: ["wire"], packages: ["zod"], node: true },
   "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "wire", "config.ts"], packages: [], node: true },
   "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },

@@ -1,140 +1,238 @@
-import { fork } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { availableParallelism } from "node:os";
-import { extname } from "node:path";
-import type { ConnectReport, DrainReport, Order, ProgressReport, PublishReport, Report } from "./orders.ts";
-import type { Published } from "./faults.ts";
-import { Histogram } from "./histogram.ts";
-import type { Plan } from "./plan.ts";
+import { Agent } from "node:http";
+import { Agent as SecureAgent } from "node:https";
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { setTimeout as pause } from "node:timers/promises";
+import { routeUrl } from "../usage.ts";
+import { ReaderCheck, stampReader, type Faults } from "./check.ts";
+import type { Options } from "./options.ts";
+import { Publisher, type Schedule } from "./publisher.ts";
+import { Reader } from "./reader.ts";
 
-const MOST_PROCESSES = 8;
-const NAMED = 20;
-const WORKER = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url);
+/** Readers that connect at a time. */
+const AT_ONCE = 50;
+/** Milliseconds after which a message that is due is no longer sent. */
+const GRACE = 250;
+/** Milliseconds without a delivery after which nothing more is expected. */
+const PATIENCE = 3000;
+const LOOK = 20;
+/** Troubles, and readers with faults, that are told. */
+const MOST_TOLD = 5;
 
-type Kind = Exclude<Report, ProgressReport>["kind"];
-
-/** How far a run has come. */
-export interface Progress {
-  readonly published: number;
-  readonly delivered: number;
+/** Milliseconds. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
 }
 
-/** A run of the load in processes of its own: one with the publishers, the others with the readers. */
-export class Load {
-  readonly #plan: Plan;
-  readonly #readers: readonly Worker[];
-  readonly #publishers: Worker;
+/** A reader that did not get every message once and in order. */
+export interface FaultyReader extends Faults {
+  readonly reader: number;
+  readonly trouble: string | undefined;
+}
 
-  constructor(plan: Plan) {
-    const processes = Math.max(1, Math.min(MOST_PROCESSES, availableParallelism() - 1, Math.ceil(plan.readers / 100)));
-    this.#plan = plan;
-    this.#publishers = new Worker();
-    this.#readers = plan.awake === true ? [this.#publishers] : Array.from({ length: processes }, () => new Worker());
+/** What a run has shown; what `--json` prints. */
+export interface Result {
+  readonly connects: {
+    readonly wanted: number;
+    readonly connected: number;
+    readonly seconds: number;
+    readonly perSecond: number;
+    readonly troubles: readonly string[];
+  };
+  readonly publishes: {
+    readonly answered: number;
+    readonly failed: number;
+    readonly trouble: string | undefined;
+    /** Messages that the rate asked for and that were never sent. */
+    readonly behind: number;
+    readonly perSecond: number;
+    readonly latency: Percentiles;
+  };
+  readonly deliveries: {
+    readonly expected: number;
+    readonly delivered: number;
+    readonly lost: number;
+    readonly duplicated: number;
+    readonly disordered: number;
+    readonly perSecond: number;
+    readonly latency: Percentiles;
+    readonly faultyReaders: number;
+    /** The first of them. */
+    readonly readers: readonly FaultyReader[];
+  };
+  readonly load: {
+    /** The part of its time for which the process of the load worked while it published, 0 to 1. */
+    readonly busy: number;
+  };
+}
+
+/** Readers and publishers of one channel, all in this process. */
+export class Load implements Disposable {
+  readonly #options: Options;
+  readonly #checks: ReaderCheck[] = [];
+  readonly #readers: Reader[] = [];
+  readonly #publishers: Publisher[];
+  readonly #agent: Agent;
+  readonly #publishing = createHistogram();
+  readonly #delivery = createHistogram();
+  readonly #stampOf: ReturnType<typeof stampReader>;
+  readonly #subscribe: URL;
+  /** When the last message was received. */
+  #last = 0;
+  #connecting = 0;
+
+  /** `run` is six letters and digits that tell this run from others. */
+  constructor(options: Options, channel: string, run: string) {
+    this.#options = options;
+    const { url, door, publishers, size } = options;
+    this.#stampOf = stampReader(run, size);
+    this.#subscribe = routeUrl(url, `${door === "sse" ? "events" : "ws"}?channel=${channel}`);
+    if (door === "ws") this.#subscribe.protocol = url.protocol.replace("http", "ws");
+    const sockets = { keepAlive: true, maxSockets: publishers };
+    this.#agent = url.protocol === "https:" ? new SecureAgent(sockets) : new Agent(sockets);
+    const answered = (micros: number): void => record(this.#publishing, micros);
+    const post = { url: routeUrl(url, `channels/${channel}/messages`), agent: this.#agent, run, size, answered };
+    this.#publishers = Array.from({ length: publishers }, (_, number) => new Publisher(number, post));
   }
 
-  get progress(): Progress {
-    const delivered = this.#readers.reduce((sum, worker) => sum + worker.progress.delivered, 0);
-    return { published: this.#publishers.progress.published, delivered };
+  /** Messages so far. */
+  get progress(): { readonly published: number; readonly delivered: number } {
+    return { published: sum(this.#publishers, answeredOf), delivered: sum(this.#checks, ({ received }) => received) };
   }
 
-  /** The processes of the load. */
-  get pids(): readonly number[] {
-    return [...new Set([this.#publishers, ...this.#readers])].map(({ pid }) => pid);
-  }
-
-  /** Connects the readers. */
-  async connect(): Promise<ConnectReport> {
-    const { readers } = this.#plan;
-    const share = Math.ceil(readers / this.#readers.length);
-    const reports = await Promise.all(
-      this.#readers.map((worker, index) => {
-        const first = index * share;
-        const count = Math.min(share, readers - first);
-        return worker.ask({ kind: "readers", plan: this.#plan, first, count }, "connected");
-      }),
-    );
-    return {
-      kind: "connected",
-      connected: reports.reduce((sum, { connected }) => sum + connected, 0),
-      seconds: Math.max(...reports.map(({ seconds }) => seconds)),
-      troubles: [...new Set(reports.flatMap(({ troubles }) => troubles))],
-    };
-  }
-
-  /** Connects the publishers. */
-  prepare(): Promise<ConnectReport> {
-    return this.#publishers.ask({ kind: "publishers", plan: this.#plan }, "connected");
-  }
-
-  /** Publishes for as long as planned. */
-  publish(): Promise<PublishReport> {
-    return this.#publishers.ask({ kind: "publish", awake: this.#plan.awake ?? false }, "published");
-  }
-
-  /** Waits for what is still on its way, and adds up what the readers got. */
-  async drain({ counts, unanswered }: Published): Promise<DrainReport> {
-    const order: Order = { kind: "drain", published: { counts, unanswered } };
-    const reports = await Promise.all(this.#readers.map((worker) => worker.ask(order, "drained")));
-    const latencies = new Histogram();
-    const sum = { delivered: 0, lost: 0, duplicated: 0, disordered: 0, faulty: 0, end: 0 };
-    for (const report of reports) {
-      latencies.add(report.latencies);
-      sum.delivered += report.delivered;
-      sum.lost += report.lost;
-      sum.duplicated += report.duplicated;
-      sum.disordered += report.disordered;
-      sum.faulty += report.faulty;
-      sum.end = Math.max(sum.end, report.end);
+  /** Opens the readers. Throws if none can be. */
+  async connect(): Promise<void> {
+    const start = performance.now();
+    while (this.#readers.length < this.#options.readers) {
+      const some = Array.from({ length: Math.min(AT_ONCE, this.#options.readers - this.#readers.length) }, () => {
+        const check = new ReaderCheck();
+        this.#checks.push(check);
+        return new Reader(this.#subscribe, (text) => this.#received(check, text));
+      });
+      this.#readers.push(...some);
+      await Promise.all(some.map(({ ready }) => ready));
     }
-    const readers = reports.flatMap((report) => report.readers).slice(0, NAMED);
-    return { kind: "drained", ...sum, readers, latencies: latencies.counts() };
+    this.#connecting = (performance.now() - start) / 1000;
+    if (this.#connected.length === 0) throw new Error(`No reader could connect: ${this.#troubles.join("; ")}`);
+  }
+
+  /** Publishes, waits for the deliveries, and says how it went. */
+  async run(): Promise<Result> {
+    const { rate, seconds } = this.#options;
+    const start = performance.now();
+    const before = performance.eventLoopUtilization();
+    const end = start + seconds * 1000;
+    await Promise.all(
+      this.#publishers.map((publisher, number) =>
+        rate === 0 ? publisher.asAnswered(end) : publisher.atTimes(this.#schedule(number, start), end + GRACE),
+      ),
+    );
+    const { utilization } = performance.eventLoopUtilization(before);
+    const publishing = (performance.now() - start) / 1000;
+    await this.#drain();
+    return this.#result(publishing, (this.#last - start) / 1000, utilization);
   }
 
   [Symbol.dispose](): void {
-    for (const worker of [this.#publishers, ...this.#readers]) worker.end();
+    for (const reader of this.#readers) reader.close();
+    this.#agent.destroy();
+  }
+
+  #received(check: ReaderCheck, text: string): void {
+    const stamp = this.#stampOf(text);
+    if (stamp === undefined || stamp.sequence >= (this.#publishers[stamp.publisher]?.count ?? 0)) return;
+    check.take(stamp);
+    this.#last = performance.now();
+    record(this.#delivery, this.#last * 1000 - stamp.sent);
+  }
+
+  /** When a publisher sends: the messages of the whole rate are dealt out to all in turn. */
+  #schedule(publisher: number, start: number): Schedule {
+    const { rate, seconds, publishers } = this.#options;
+    const apart = 1000 / rate;
+    return {
+      first: start + publisher * apart,
+      interval: publishers * apart,
+      total: Math.ceil((rate * seconds - publisher) / publishers),
+    };
+  }
+
+  async #drain(): Promise<void> {
+    const due = sum(this.#publishers, answeredOf);
+    const since = performance.now();
+    const isMissing = (reader: Reader, index: number): boolean =>
+      reader.isConnected && reader.trouble === undefined && (this.#checks[index]?.received ?? 0) < due;
+    while (this.#readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < PATIENCE)
+      await pause(LOOK);
+  }
+
+  get #connected(): readonly Reader[] {
+    return this.#readers.filter(({ isConnected }) => isConnected);
+  }
+
+  get #troubles(): readonly string[] {
+    const troubles = this.#readers.flatMap(({ isConnected, trouble }) => (isConnected ? [] : (trouble ?? [])));
+    return [...new Set(troubles)].slice(0, MOST_TOLD);
+  }
+
+  #result(publishing: number, delivering: number, busy: number): Result {
+    const answered = sum(this.#publishers, answeredOf);
+    const connected = this.#connected.length;
+    const found = this.#readers.flatMap((reader, index): FaultyReader[] =>
+      reader.isConnected
+        ? [{ reader: index, trouble: reader.trouble, ...(this.#checks[index] as ReaderCheck).faults(this.#publishers) }]
+        : [],
+    );
+    const faulty = found.filter((one) => one.lost + one.duplicated + one.disordered > 0 || one.trouble !== undefined);
+    const lost = sum(faulty, (one) => one.lost);
+    const delivered = answered * connected - lost;
+    return {
+      connects: {
+        wanted: this.#options.readers,
+        connected,
+        seconds: this.#connecting,
+        perSecond: connected / this.#connecting,
+        troubles: this.#troubles,
+      },
+      publishes: {
+        answered,
+        failed: sum(this.#publishers, ({ failed }) => failed.size),
+        trouble: this.#publishers.find(({ trouble }) => trouble !== undefined)?.trouble,
+        behind: sum(this.#publishers, ({ behind }) => behind),
+        perSecond: answered / publishing,
+        latency: percentiles(this.#publishing),
+      },
+      deliveries: {
+        expected: answered * connected,
+        delivered,
+        lost,
+        duplicated: sum(faulty, (one) => one.duplicated),
+        disordered: sum(faulty, (one) => one.disordered),
+        perSecond: delivered === 0 ? 0 : delivered / delivering,
+        latency: percentiles(this.#delivery),
+        faultyReaders: faulty.length,
+        readers: faulty.slice(0, MOST_TOLD),
+      },
+      load: { busy },
+    };
   }
 }
 
-/** One process of the load. */
-class Worker {
-  progress: Progress = { published: 0, delivered: 0 };
-  readonly #child: ChildProcess;
-  #waiting: { kind: Kind; resolve(report: Report): void; reject(error: Error): void } | undefined;
+function answeredOf({ count, failed }: Publisher): number {
+  return count - failed.size;
+}
 
-  constructor() {
-    this.#child = fork(WORKER, {
-      serialization: "advanced",
-      execArgv: [],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
-    this.#child.on("message", (report: Report) => this.#take(report));
-    this.#child.on("exit", (code, signal) => {
-      this.#waiting?.reject(new Error(`A process of the bench ended with ${signal ?? code}`));
-    });
-  }
+function record(histogram: RecordableHistogram, micros: number): void {
+  histogram.record(Math.max(1, Math.round(micros)));
+}
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
-  }
+function percentiles(histogram: RecordableHistogram): Percentiles {
+  const at = (percent: number): number => (histogram.count === 0 ? 0 : histogram.percentile(percent) / 1000);
+  return { p50: at(50), p90: at(90), p99: at(99), max: histogram.count === 0 ? 0 : histogram.max / 1000 };
+}
 
-  ask<K extends Kind>(order: Order, kind: K): Promise<Extract<Report, { kind: K }>> {
-    const { promise, resolve, reject } = Promise.withResolvers<Extract<Report, { kind: K }>>();
-    this.#waiting = { kind, resolve: (report) => resolve(report as Extract<Report, { kind: K }>), reject };
-    this.#child.send(order);
-    return promise;
-  }
-
-  end(): void {
-    this.#waiting = undefined;
-    this.#child.kill("SIGKILL");
-  }
-
-  #take(report: Report): void {
-    if (report.kind === "progress") {
-      this.progress = report;
-    } else if (this.#waiting?.kind === report.kind) {
-      this.#waiting.resolve(report);
-      this.#waiting = undefined;
-    }
-  }
+function sum<Item>(items: readonly Item[], value: (item: Item) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { SMALLEST_PAYLOAD } from "./stamp.ts";
+import { UsageError } from "../usage.ts";
+import { SMALLEST_PAYLOAD } from "./check.ts";
 
 /** What the user asked `bench` for. */
 export interface Options {
@@ -15,9 +16,6 @@ export interface Options {
   readonly json: boolean;
   readonly help: boolean;
 }
-
-/** A word of the command line that `bench` does not understand; the message says what it would. */
-export class UsageError extends Error {}
 
 interface Flag {
   readonly value: string;

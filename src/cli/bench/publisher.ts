@@ -1,101 +1,91 @@
-import { Caller } from "./caller.ts";
-import { micros } from "./clock.ts";
-import { requestHead } from "./connect.ts";
-import type { Gap } from "./faults.ts";
-import type { Histogram } from "./histogram.ts";
-import type { Plan } from "./plan.ts";
-import { restamp, stampedPayload } from "./stamp.ts";
+import { request as plain, type Agent, type IncomingMessage } from "node:http";
+import { request as secure } from "node:https";
+import { setTimeout as pause } from "node:timers/promises";
+import { stamped, type Sent } from "./check.ts";
+import { refusal } from "./reader.ts";
 
-const PAUSE_AFTER_TROUBLE = 100;
+/** Milliseconds to wait after a publish that failed: the next would fail as well. */
+const AFTER_FAILURE = 20;
+/** Milliseconds for an answer. */
+const PATIENCE = 30_000;
 
-/** One publisher: a connection, a request that is stamped anew for each message, and a count. */
-export class Publisher {
-  /** Messages sent, which is also the next sequence number. */
-  sent = 0;
-  answered = 0;
-  /** Messages the server did not take, or may not have taken. */
-  readonly unanswered: Gap[] = [];
+export interface PublisherOptions {
+  /** Where messages are posted. */
+  readonly url: URL;
+  readonly agent: Agent;
+  readonly run: string;
+  /** Characters of a payload. */
+  readonly size: number;
+  /** Called with the microseconds from request to answer. */
+  readonly answered: (micros: number) => void;
+}
+
+/** When to publish, in milliseconds of `performance.now()`. */
+export interface Schedule {
+  readonly first: number;
+  readonly interval: number;
+  readonly total: number;
+}
+
+/** Publishes one message after the other, each when the one before is answered. */
+export class Publisher implements Sent {
+  count = 0;
+  readonly failed: Set<number> = new Set();
+  /** Messages that were due and have not been sent. */
+  behind = 0;
+  /** Why the first publish that failed did. */
   trouble: string | undefined;
-  readonly #index: number;
-  readonly #request: Buffer;
-  readonly #payloadAt: number;
-  readonly #latencies: Histogram;
-  readonly #caller: Caller;
-  readonly #idle: () => void;
-  #sentAt = 0;
-  #busy = false;
+  readonly #number: number;
+  readonly #options: PublisherOptions;
 
-  /** Calls `idle` each time it could send the next message. */
-  constructor(plan: Plan, index: number, latencies: Histogram, idle: () => void) {
-    const { target, run, size } = plan;
-    const { path, headers, before, after } = target.publish;
-    const fields = [...headers, `Content-Length: ${before.length + size + after.length}`];
-    const head = requestHead("POST", path, target.address, fields) + before;
-    this.#index = index;
-    this.#request = Buffer.from(head + stampedPayload(run, index, size) + after, "latin1");
-    this.#payloadAt = head.length;
-    this.#latencies = latencies;
-    this.#idle = idle;
-    this.#caller = new Caller(target.address, {
-      answered: (status, text) => this.#answered(status, text),
-      broken: (reason) => this.#broken(reason),
-    });
+  constructor(number: number, options: PublisherOptions) {
+    this.#number = number;
+    this.#options = options;
   }
 
-  get busy(): boolean {
-    return this.#busy;
+  /** Publishes until `end`, as fast as it is answered. Times are of `performance.now()`. */
+  async asAnswered(end: number): Promise<void> {
+    while (performance.now() < end) await this.#publish();
   }
 
-  open(): Promise<string | undefined> {
-    return this.#caller.open();
-  }
-
-  publish(): void {
-    this.#busy = true;
-    this.#sentAt = micros();
-    restamp(this.#request, this.#payloadAt, this.sent, this.#sentAt);
-    this.sent += 1;
-    this.#caller.send(this.#request);
-  }
-
-  /** Gives up on what is in flight. */
-  close(): void {
-    if (this.#busy) this.#miss();
-    this.#busy = false;
-    this.#caller.close();
-  }
-
-  #answered(status: number, text: string): void {
-    if (!this.#busy) return;
-    if (status < 200 || status > 299) {
-      this.#failed(`a publish was answered ${status}: ${text}`);
-      return;
+  /** Publishes at the times of a schedule, or as soon after each as the one before is answered, until `end`. */
+  async atTimes({ first, interval, total }: Schedule, end: number): Promise<void> {
+    for (let index = 0; index < total; index++) {
+      const wait = first + index * interval - performance.now();
+      if (wait > 0) await pause(wait);
+      if (performance.now() > end) {
+        this.behind = total - index;
+        return;
+      }
+      await this.#publish();
     }
-    this.#latencies.record(micros() - this.#sentAt);
-    this.answered += 1;
-    this.#busy = false;
-    this.#idle();
   }
 
-  #broken(reason: string): void {
-    if (this.#busy) this.#failed(`a publish had no answer: ${reason}`);
+  async #publish(): Promise<void> {
+    const { run, size, answered } = this.#options;
+    const sequence = this.count++;
+    const start = performance.now();
+    const stamp = { publisher: this.#number, sequence, sent: Math.round(start * 1000) };
+    try {
+      await this.#post(JSON.stringify(stamped(run, stamp, size)));
+      answered((performance.now() - start) * 1000);
+    } catch (error) {
+      this.failed.add(sequence);
+      this.trouble ??= (error as Error).message;
+      await pause(AFTER_FAILURE);
+    }
   }
 
-  #failed(trouble: string): void {
-    this.trouble = trouble;
-    this.#miss();
-    // It stays busy for a while, so that a server that refuses everything is not flooded.
-    setTimeout(() => {
-      if (!this.#busy) return;
-      this.#busy = false;
-      this.#idle();
-    }, PAUSE_AFTER_TROUBLE);
-  }
-
-  #miss(): void {
-    const last = this.unanswered.at(-1);
-    const from = last?.to === this.sent - 1 ? last.from : this.sent - 1;
-    if (last?.to === this.sent - 1) this.unanswered.pop();
-    this.unanswered.push({ publisher: this.#index, from, to: this.sent });
+  async #post(body: string): Promise<void> {
+    const { url, agent } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const request = (url.protocol === "https:" ? secure : plain)(url, { method: "POST", agent, headers }, resolve);
+    request.setTimeout(PATIENCE, () => request.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
+    request.on("error", reject);
+    request.end(body);
+    const response = await promise;
+    if (response.statusCode !== 200 && response.statusCode !== 201) throw new Error(await refusal(response));
+    response.resume();
   }
 }

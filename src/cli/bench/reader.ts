@@ -1,112 +1,96 @@
-import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
-import { AnswerParser } from "./answer-parser.ts";
-import { micros } from "./clock.ts";
-import { connect, failure, requestHead } from "./connect.ts";
-import { Dechunker } from "./dechunker.ts";
-import type { Plan } from "./plan.ts";
-import type { Track, Verifier } from "./verifier.ts";
+import { get as getPlain, type IncomingMessage } from "node:http";
+import { get as getSecure } from "node:https";
+import { WebSocket } from "ws";
+import { SseParser } from "../../wire/sse.ts";
 
-const CONNECT_WAIT = 15_000;
-const LARGEST_HEAD = 65_536;
+const LONGEST_ANSWER = 300;
 
-/** One reader: a connection whose stream goes to the verifier. */
+/** A connection that reads a channel. */
 export class Reader {
-  readonly track: Track;
-  connected = false;
-  /** Why it did not connect, or why its connection ended. */
+  /** Resolves when it reads, or has failed to. */
+  readonly ready: Promise<void>;
+  isConnected = false;
+  /** Why it does not read, or no longer; undefined as long as it does. */
   trouble: string | undefined;
-  /** When the last bytes came. */
-  arrived = 0;
-  readonly #plan: Plan;
-  readonly #verifier: Verifier;
-  readonly #settled = Promise.withResolvers<void>();
-  #socket: Socket | undefined;
-  #head: Buffer | undefined = Buffer.alloc(0);
-  #dechunker: Dechunker | undefined;
+  readonly #end: () => void;
 
-  constructor(plan: Plan, verifier: Verifier) {
-    this.#plan = plan;
-    this.#verifier = verifier;
-    this.track = verifier.open((bytes) => this.#socket?.write(bytes));
-  }
-
-  /** Resolves when the reader is subscribed, or has failed. */
-  open(): Promise<void> {
-    const { target } = this.#plan;
-    const socket = connect(target.address, (bytes, length) => this.#guard(() => this.#read(bytes, length)));
-    const timer = setTimeout(() => this.#end(`not connected after ${CONNECT_WAIT / 1e3} s`), CONNECT_WAIT);
-    void this.#settled.promise.then(() => clearTimeout(timer));
-    socket.on("error", (error) => this.#end(failure(error)));
-    socket.on("close", () => this.#end("the server closed the connection"));
-    socket.write(requestHead("GET", target.subscribe, target.address, this.#fields()));
-    this.#socket = socket;
-    return this.#settled.promise;
+  /** `url` is the address of a stream, or of a WebSocket; `data` is called with the data of each message. */
+  constructor(url: URL, data: (text: string) => void) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ready = promise;
+    const begun = (): void => {
+      this.isConnected = true;
+      resolve();
+    };
+    const ended = (trouble: string): void => {
+      this.trouble ??= trouble;
+      resolve();
+    };
+    this.#end = url.protocol.startsWith("ws")
+      ? openSocket(url, begun, data, ended)
+      : openStream(url, begun, data, ended);
   }
 
   close(): void {
-    this.#end("closed");
+    this.trouble ??= "closed";
+    this.#end();
   }
+}
 
-  #fields(): readonly string[] {
-    if (this.#plan.target.format === "sse") return ["Accept: text/event-stream, application/problem+json"];
-    const key = randomBytes(16).toString("base64");
-    return ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${key}`];
+type Open = (url: URL, begun: () => void, data: (text: string) => void, ended: (trouble: string) => void) => () => void;
+
+const openStream: Open = (url, begun, data, ended) => {
+  const get = url.protocol === "https:" ? getSecure : getPlain;
+  const parser = new SseParser((event) => data(event.data));
+  const request = get(url, { agent: false, headers: { accept: "text/event-stream" } }, (response) => {
+    response.setEncoding("utf8").on("error", () => {});
+    if (response.statusCode === 200) {
+      begun();
+      response.on("data", (text: string) => {
+        try {
+          parser.feed(text);
+        } catch (error) {
+          ended((error as Error).message);
+          request.destroy();
+        }
+      });
+      response.on("close", () => ended("the server closed the connection"));
+    } else void refusal(response).then(ended);
+  });
+  request.on("error", (error: NodeJS.ErrnoException) => ended(error.message || String(error.code)));
+  return () => request.destroy();
+};
+
+const openSocket: Open = (url, begun, data, ended) => {
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  socket.on("message", (bytes: Buffer) => {
+    const { type, data: text } = frameIn(bytes.toString());
+    if (type === "welcome") begun();
+    else if (type === "message" && typeof text === "string") data(text);
+  });
+  socket.on("unexpected-response", (_, response) => void refusal(response).then(ended));
+  socket.on("error", (error) => ended(error.message));
+  socket.on("close", () => ended("the server closed the connection"));
+  return () => socket.terminate();
+};
+
+/** What a frame says; `{}` if it is no JSON object. */
+function frameIn(text: string): { readonly type?: unknown; readonly data?: unknown } {
+  try {
+    return Object(JSON.parse(text)) as object;
+  } catch {
+    return {};
   }
+}
 
-  #guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.#end(error instanceof Error ? error.message : String(error));
-    }
+/** What a server said when it refused. */
+export async function refusal(response: IncomingMessage): Promise<string> {
+  let text = "";
+  response.setEncoding("utf8");
+  try {
+    for await (const part of response) text = `${text}${String(part)}`.slice(0, LONGEST_ANSWER);
+  } catch {
+    // What came of it has to do.
   }
-
-  #read(bytes: Buffer, length: number): void {
-    this.arrived = micros();
-    if (this.#head === undefined) this.#stream(bytes, 0, length);
-    else this.#readHead(Buffer.concat([this.#head, bytes.subarray(0, length)]));
-    if (this.#head === undefined && !this.connected && this.track.ready) {
-      this.connected = true;
-      this.#settled.resolve();
-    }
-  }
-
-  #stream(bytes: Buffer, from: number, to: number): void {
-    if (this.#dechunker === undefined) this.#verifier.feed(this.track, bytes, from, to, this.arrived);
-    else this.#dechunker.feed(bytes, from, to, this.#feed);
-  }
-
-  readonly #feed = (bytes: Buffer, from: number, to: number): void => {
-    this.#verifier.feed(this.track, bytes, from, to, this.arrived);
-  };
-
-  #readHead(bytes: Buffer): void {
-    const end = bytes.indexOf("\r\n\r\n");
-    if (end < 0) {
-      if (bytes.length > LARGEST_HEAD) throw new Error("the answer's head is longer than 64 KiB");
-      this.#head = bytes;
-      return;
-    }
-    const head = bytes.toString("latin1", 0, end);
-    const sse = this.#plan.target.format === "sse";
-    if (head.slice(9, 12) !== (sse ? "200" : "101")) {
-      const refusal = new AnswerParser();
-      refusal.feed(bytes, bytes.length);
-      throw new Error(`answered ${refusal.status}: ${refusal.text}`);
-    }
-    if (sse && !/\r\ncontent-type:[ \t]*text\/event-stream/i.test(head)) throw new Error("not an event stream");
-    if (/\r\ntransfer-encoding:[ \t]*chunked/i.test(head)) this.#dechunker = new Dechunker();
-    this.#head = undefined;
-    this.track.ready = sse;
-    this.#stream(bytes, end + 4, bytes.length);
-  }
-
-  #end(reason: string): void {
-    if (this.trouble !== undefined) return;
-    this.trouble = reason;
-    this.#verifier.close(this.track);
-    this.#socket?.destroy();
-    this.#settled.resolve();
-  }
+  return `answered ${response.statusCode}${text === "" ? "" : `: ${text.trim()}`}`;
 }

@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+
 const WAIT = 5000;
 
 /** What a server tells about itself; absent is what it does not tell. */
@@ -12,16 +14,6 @@ export interface ServerInfo {
   readonly asked: number;
 }
 
-/** The answer of a server that was not asked. */
-export const NOTHING_TOLD: ServerInfo = {
-  cpuSeconds: undefined,
-  cpuPercent: undefined,
-  rssBytes: undefined,
-  heapUsedBytes: undefined,
-  eventLoopDelayP99Ms: undefined,
-  asked: 0,
-};
-
 /** What a server told in the course of a run. */
 export interface InfoOverRun {
   /** Before the first connection. */
@@ -30,6 +22,23 @@ export interface InfoOverRun {
   readonly start: ServerInfo;
   /** After the last delivery. */
   readonly end: ServerInfo;
+}
+
+/** Throws where nothing listens at an address. */
+export function findServer(url: URL): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ""), port, timeout: WAIT });
+  socket.once("connect", () => {
+    resolve();
+    socket.destroy();
+  });
+  socket.once("timeout", () => socket.destroy(new Error(`no answer within ${WAIT / 1000} s`)));
+  // A name with several addresses fails with an error whose own message is empty.
+  socket.once("error", (cause: NodeJS.ErrnoException) => {
+    reject(new Error(`Nothing listens at ${url.origin}: ${cause.message || cause.code}`, { cause }));
+  });
+  return promise;
 }
 
 /** Calls the tool `get_server_info`. */

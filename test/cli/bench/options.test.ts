@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { help, parseOptions, UsageError } from "../../../src/cli/bench/options.ts";
+import { help, parseOptions } from "../../../src/cli/bench/options.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
 
 describe("the flags of bench", () => {
   it("have defaults", () => {

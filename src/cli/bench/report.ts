@@ -1,11 +1,10 @@
 import { oneLine } from "../../wire/one-line.ts";
-import { count } from "./count.ts";
-import type { FaultyReader } from "./orders.ts";
-import type { Percentiles } from "./histogram.ts";
+import type { FaultyReader, Percentiles, Result } from "./load.ts";
 import type { Options } from "./options.ts";
-import { complaints } from "./result.ts";
-import type { Result } from "./result.ts";
 import type { InfoOverRun } from "./server-info.ts";
+
+/** The part of its time above which the load itself held a run back, 0 to 1. */
+const BUSY = 0.95;
 
 /** The report for people. */
 export function resultText(options: Options, channel: string, result: Result, info: InfoOverRun): string {
@@ -52,6 +51,7 @@ export function resultText(options: Options, channel: string, result: Result, in
         ? "not told"
         : `p99 ${info.end.eventLoopDelayP99Ms.toFixed(1)} ms late`,
     ),
+    row("load itself", loadText(result)),
     "",
     verdict(result),
   ].join("\n");
@@ -70,11 +70,57 @@ export function resultJson(options: Options, channel: string, result: Result, in
   return JSON.stringify({ verdict: verdict(result), options, channel, ...result, server });
 }
 
+/** What is wrong with a run, in words; empty when nothing is. */
+export function complaints({ connects, publishes, deliveries }: Result): readonly string[] {
+  const { lost, duplicated, disordered, faultyReaders } = deliveries;
+  return [
+    ...complaint(connects.wanted - connects.connected, "reader", "not connected"),
+    ...(publishes.answered === 0 ? ["nothing was published"] : complaint(publishes.failed, "publish", "failed")),
+    ...complaint(lost, "delivery", "lost"),
+    ...complaint(duplicated, "delivery", "duplicated"),
+    ...complaint(disordered, "delivery", "out of order"),
+    ...(lost + duplicated + disordered === 0 ? complaint(faultyReaders, "reader", "cut off") : []),
+  ];
+}
+
+function complaint(number: number, noun: string, what: string): readonly string[] {
+  return number > 0 ? [`${count(number, noun)} ${what}`] : [];
+}
+
 function verdict(result: Result): string {
+  const { connects, publishes, deliveries, load } = result;
   const wrong = complaints(result);
+  // A reader that is cut because this process did not read says nothing about the server.
+  if (wrong.length > 0 && load.busy >= BUSY) {
+    return (
+      `Not judged: the load was busy for ${asPercent(load.busy)} of the time and checked ` +
+      `${count(deliveries.perSecond)} deliveries a second, the most it can here (${wrong.join(", ")}). ` +
+      "Use fewer readers, a lower --rate, or another machine."
+    );
+  }
   if (wrong.length > 0) return `Failed: ${wrong.join(", ")}.`;
-  const { connects, publishes } = result;
   return `Passed: ${count(connects.connected, "reader")} got all of ${count(publishes.answered, "message")}, each once and in order.`;
+}
+
+function loadText({ load: { busy } }: Result): string {
+  const own = busy >= BUSY ? "; the latencies are its own, so use fewer readers or a lower --rate" : "";
+  return `busy for ${asPercent(busy)} of the time${own}`;
+}
+
+function asPercent(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}
+
+/** A number for people, with its noun in the right form. */
+function count(value: number, noun = ""): string {
+  const number = Math.round(value).toLocaleString("en");
+  if (noun === "") return number;
+  return `${number} ${number === "1" ? noun : plural(noun)}`;
+}
+
+function plural(noun: string): string {
+  if (noun.endsWith("y")) return `${noun.slice(0, -1)}ies`;
+  return noun.endsWith("sh") ? `${noun}es` : `${noun}s`;
 }
 
 function readerText({ reader, lost, duplicated, disordered, gaps, trouble }: FaultyReader): string {

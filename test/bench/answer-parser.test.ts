@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AnswerParser } from "../../../src/cli/bench/answer-parser.ts";
+import { AnswerParser } from "../../bench/load/answer-parser.ts";
 
 const SIZED = 'HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{"id":1}';
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";

@@ -1,4 +1,4 @@
-import { restamp, stampedPayload } from "../../../src/cli/bench/stamp.ts";
+import { restamp, stampedPayload } from "../../bench/load/stamp.ts";
 
 export const RUN = "forged";
 export const SIZE = 64;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formats } from "../../../src/cli/bench/formats.ts";
+import { formats } from "../../bench/load/formats.ts";
 import { frame, textFrame } from "./forged-streams.ts";
 
 describe("an event stream", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Dechunker } from "../../../src/cli/bench/dechunker.ts";
+import { Dechunker } from "../../bench/load/dechunker.ts";
 
 const BODY = "5\r\nhello\r\n1;name=value\r\n \r\nB\r\nworld again\r\n0\r\nTrailer: x\r\n\r\n";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Histogram } from "../../../src/cli/bench/histogram.ts";
+import { Histogram } from "../../bench/load/histogram.ts";
 
 describe("the latency histogram", () => {
   it("tells percentiles within 1.6 % of the exact ones, in milliseconds", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Histogram } from "../../../src/cli/bench/histogram.ts";
-import { Verifier } from "../../../src/cli/bench/verifier.ts";
-import type { Track } from "../../../src/cli/bench/verifier.ts";
+import { Histogram } from "../../bench/load/histogram.ts";
+import { Verifier } from "../../bench/load/verifier.ts";
+import type { Track } from "../../bench/load/verifier.ts";
 import {
   counts,
   frame,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { restamp, SMALLEST_PAYLOAD, StampFinder, stampedPayload } from "../../../src/cli/bench/stamp.ts";
+import { restamp, SMALLEST_PAYLOAD, StampFinder, stampedPayload } from "../../bench/load/stamp.ts";
 
 describe("a stamped payload", () => {
   it("has exactly the length that was asked for, and needs no escape in JSON", () => {

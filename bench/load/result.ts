@@ -1,4 +1,3 @@
-import { count } from "./count.ts";
 import type { ConnectReport, DrainReport, FaultyReader, PublishReport } from "./orders.ts";
 import { Histogram } from "./histogram.ts";
 import type { Counts, Percentiles } from "./histogram.ts";
@@ -6,7 +5,7 @@ import type { Plan } from "./plan.ts";
 
 const SECOND = 1e6;
 
-/** What a run has shown; what `--json` prints. */
+/** What a run has shown. */
 export interface Result {
   readonly connects: {
     readonly wanted: number;
@@ -78,23 +77,6 @@ export function addUp({ plan, connects, publishes, drain }: Reports): Result {
       readers,
     },
   };
-}
-
-/** What is wrong with a run, in words; empty when nothing is. */
-export function complaints({ connects, publishes, deliveries }: Result): readonly string[] {
-  const { lost, duplicated, disordered, faultyReaders } = deliveries;
-  return [
-    ...complaint(connects.wanted - connects.connected, "reader", "not connected"),
-    ...(publishes.answered === 0 ? ["nothing was published"] : complaint(publishes.failed, "publish", "failed")),
-    ...complaint(lost, "delivery", "lost"),
-    ...complaint(duplicated, "delivery", "duplicated"),
-    ...complaint(disordered, "delivery", "out of order"),
-    ...(lost + duplicated + disordered === 0 ? complaint(faultyReaders, "reader", "cut off") : []),
-  ];
-}
-
-function complaint(number: number, noun: string, what: string): readonly string[] {
-  return number > 0 ? [`${count(number, noun)} ${what}`] : [];
 }
 
 function percentiles(counts: Counts): Percentiles {
