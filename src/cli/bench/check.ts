@@ -20,6 +20,8 @@ export interface Faults {
   readonly lost: number;
   readonly duplicated: number;
   readonly disordered: number;
+  /** Messages that are of this run and not as they were sent. */
+  readonly damaged: number;
   /** The first places at which messages are missing. */
   readonly gaps: readonly Gap[];
 }
@@ -51,16 +53,17 @@ export function stampReader(run: string, size: number): (text: string) => Stamp 
 
 /** Whether one reader gets each message of each publisher once and in order. */
 export class ReaderCheck {
-  /** Messages received, repeated ones included. */
+  /** Messages received, each once. */
   received = 0;
+  damaged = 0;
   #duplicated = 0;
   #disordered = 0;
   /** By publisher: the number that comes next, and those before it that have not come. */
   readonly #next: number[] = [];
   readonly #skipped: (Set<number> | undefined)[] = [];
 
-  take({ publisher, sequence }: Stamp): void {
-    this.received++;
+  /** Takes a message; whether it is the first time. */
+  take({ publisher, sequence }: Stamp): boolean {
     const next = this.#next[publisher] ?? 0;
     if (sequence > next) {
       const skipped = (this.#skipped[publisher] ??= new Set());
@@ -68,7 +71,12 @@ export class ReaderCheck {
     }
     if (sequence >= next) this.#next[publisher] = sequence + 1;
     else if (this.#skipped[publisher]?.delete(sequence)) this.#disordered++;
-    else this.#duplicated++;
+    else {
+      this.#duplicated++;
+      return false;
+    }
+    this.received++;
+    return true;
   }
 
   /** Compares it with what was sent in all. */
@@ -81,10 +89,11 @@ export class ReaderCheck {
         lost++;
         const last = gaps.at(-1);
         if (last?.publisher === publisher && last.to === number) last.to++;
-        else gaps.push({ publisher, from: number, to: number + 1 });
+        else if (gaps.length <= MOST_GAPS) gaps.push({ publisher, from: number, to: number + 1 });
       }
     }
-    return { lost, duplicated: this.#duplicated, disordered: this.#disordered, gaps: gaps.slice(0, MOST_GAPS) };
+    const found = { lost, duplicated: this.#duplicated, disordered: this.#disordered, damaged: this.damaged };
+    return { ...found, gaps: gaps.slice(0, MOST_GAPS) };
   }
 
   *#missing(publisher: number, count: number): Iterable<number> {

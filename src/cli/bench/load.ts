@@ -15,6 +15,8 @@ const GRACE = 250;
 /** Milliseconds without a delivery after which nothing more is expected. */
 const PATIENCE = 3000;
 const LOOK = 20;
+/** Milliseconds for which repetitions are waited for when all has been received. */
+const QUIET = 500;
 /** Troubles, and readers with faults, that are told. */
 const MOST_TOLD = 5;
 
@@ -56,6 +58,7 @@ export interface Result {
     readonly lost: number;
     readonly duplicated: number;
     readonly disordered: number;
+    readonly damaged: number;
     readonly perSecond: number;
     readonly latency: Percentiles;
     readonly faultyReaders: number;
@@ -78,6 +81,7 @@ export class Load implements Disposable {
   readonly #publishing = createHistogram();
   readonly #delivery = createHistogram();
   readonly #stampOf: ReturnType<typeof stampReader>;
+  readonly #mark: string;
   readonly #subscribe: URL;
   /** When the last message was received. */
   #last = 0;
@@ -88,6 +92,7 @@ export class Load implements Disposable {
     this.#options = options;
     const { url, door, publishers, size } = options;
     this.#stampOf = stampReader(run, size);
+    this.#mark = `~b${run}.`;
     this.#subscribe = routeUrl(url, `${door === "sse" ? "events" : "ws"}?channel=${channel}`);
     if (door === "ws") this.#subscribe.protocol = url.protocol.replace("http", "ws");
     const sockets = { keepAlive: true, maxSockets: publishers };
@@ -142,8 +147,12 @@ export class Load implements Disposable {
 
   #received(check: ReaderCheck, text: string): void {
     const stamp = this.#stampOf(text);
-    if (stamp === undefined || stamp.sequence >= (this.#publishers[stamp.publisher]?.count ?? 0)) return;
-    check.take(stamp);
+    if (stamp === undefined || stamp.sequence >= (this.#publishers[stamp.publisher]?.count ?? 0)) {
+      // Others may publish on this channel, too.
+      if (text.includes(this.#mark)) check.damaged++;
+      return;
+    }
+    if (!check.take(stamp)) return;
     this.#last = performance.now();
     record(this.#delivery, this.#last * 1000 - stamp.sent);
   }
@@ -162,10 +171,14 @@ export class Load implements Disposable {
   async #drain(): Promise<void> {
     const due = sum(this.#publishers, answeredOf);
     const since = performance.now();
-    const isMissing = (reader: Reader, index: number): boolean =>
-      reader.isConnected && reader.trouble === undefined && (this.#checks[index]?.received ?? 0) < due;
+    const isMissing = ({ isConnected, trouble }: Reader, index: number): boolean => {
+      const check = this.#checks[index];
+      if (!isConnected || trouble !== undefined || check === undefined) return false;
+      return check.received < due || check.faults(this.#publishers).lost > 0;
+    };
     while (this.#readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < PATIENCE)
       await pause(LOOK);
+    await pause(QUIET);
   }
 
   get #connected(): readonly Reader[] {
@@ -185,7 +198,9 @@ export class Load implements Disposable {
         ? [{ reader: index, trouble: reader.trouble, ...(this.#checks[index] as ReaderCheck).faults(this.#publishers) }]
         : [],
     );
-    const faulty = found.filter((one) => one.lost + one.duplicated + one.disordered > 0 || one.trouble !== undefined);
+    const faulty = found.filter(
+      (one) => one.lost + one.duplicated + one.disordered + one.damaged > 0 || one.trouble !== undefined,
+    );
     const lost = sum(faulty, (one) => one.lost);
     const delivered = answered * connected - lost;
     return {
@@ -210,6 +225,7 @@ export class Load implements Disposable {
         lost,
         duplicated: sum(faulty, (one) => one.duplicated),
         disordered: sum(faulty, (one) => one.disordered),
+        damaged: sum(faulty, (one) => one.damaged),
         perSecond: delivered === 0 ? 0 : delivered / delivering,
         latency: percentiles(this.#delivery),
         faultyReaders: faulty.length,
@@ -220,8 +236,8 @@ export class Load implements Disposable {
   }
 }
 
-function answeredOf({ count, failed }: Publisher): number {
-  return count - failed.size;
+function answeredOf({ answered }: Publisher): number {
+  return answered;
 }
 
 function record(histogram: RecordableHistogram, micros: number): void {

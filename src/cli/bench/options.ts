@@ -65,8 +65,8 @@ export const help: string = [
   ...Object.entries(NUMBERS).map(([name, flag]) => line(name, flag.value, `${flag.about} (${flag.preset})`)),
   ...Object.entries(SWITCHES).map(([name, about]) => line(name, "", about)),
   "",
-  "Exit code: 0 when all readers connected and nothing was lost, duplicated or out of order; 1 otherwise; 2 for a",
-  "wrong flag.",
+  "Exit code: 0 when all readers connected and stayed, all publishes were answered, and nothing was lost, duplicated,",
+  "out of order or damaged; 1 otherwise; 2 for a wrong flag.",
   "",
 ].join("\n");
 

@@ -30,6 +30,7 @@ export interface Schedule {
 /** Publishes one message after the other, each when the one before is answered. */
 export class Publisher implements Sent {
   count = 0;
+  answered = 0;
   readonly failed: Set<number> = new Set();
   /** Messages that were due and have not been sent. */
   behind = 0;
@@ -68,6 +69,7 @@ export class Publisher implements Sent {
     const stamp = { publisher: this.#number, sequence, sent: Math.round(start * 1000) };
     try {
       await this.#post(JSON.stringify(stamped(run, stamp, size)));
+      this.answered++;
       answered((performance.now() - start) * 1000);
     } catch (error) {
       this.failed.add(sequence);
@@ -80,12 +82,16 @@ export class Publisher implements Sent {
     const { url, agent } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-    const request = (url.protocol === "https:" ? secure : plain)(url, { method: "POST", agent, headers }, resolve);
-    request.setTimeout(PATIENCE, () => request.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
-    request.on("error", reject);
+    const signal = AbortSignal.timeout(PATIENCE);
+    const options = { method: "POST", agent, headers, signal };
+    const request = (url.protocol === "https:" ? secure : plain)(url, options, resolve);
+    request.on("error", (error) => {
+      reject(signal.aborted ? new Error(`no answer within ${PATIENCE / 1000} s`, { cause: error }) : error);
+    });
     request.end(body);
     const response = await promise;
     if (response.statusCode !== 200 && response.statusCode !== 201) throw new Error(await refusal(response));
-    response.resume();
+    // Whole: an answer that is cut off is none.
+    for await (const _ of response);
   }
 }

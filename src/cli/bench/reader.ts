@@ -4,6 +4,8 @@ import { WebSocket } from "ws";
 import { SseParser } from "../../wire/sse.ts";
 
 const LONGEST_ANSWER = 300;
+/** Milliseconds to connect in. */
+const PATIENCE = 30_000;
 
 /** A connection that reads a channel. */
 export class Reader {
@@ -26,6 +28,11 @@ export class Reader {
       this.trouble ??= trouble;
       resolve();
     };
+    const late = setTimeout(() => {
+      ended(`no answer within ${PATIENCE / 1000} s`);
+      this.#end();
+    }, PATIENCE);
+    void promise.then(() => clearTimeout(late));
     this.#end = url.protocol.startsWith("ws")
       ? openSocket(url, begun, data, ended)
       : openStream(url, begun, data, ended);
@@ -70,7 +77,7 @@ const openSocket: Open = (url, begun, data, ended) => {
   });
   socket.on("unexpected-response", (_, response) => void refusal(response).then(ended));
   socket.on("error", (error) => ended(error.message));
-  socket.on("close", () => ended("the server closed the connection"));
+  socket.on("close", (code, reason) => ended(`the server closed the connection: ${code} ${reason.toString()}`.trim()));
   return () => socket.terminate();
 };
 
@@ -88,7 +95,10 @@ export async function refusal(response: IncomingMessage): Promise<string> {
   let text = "";
   response.setEncoding("utf8");
   try {
-    for await (const part of response) text = `${text}${String(part)}`.slice(0, LONGEST_ANSWER);
+    for await (const part of response) {
+      text = `${text}${String(part)}`.slice(0, LONGEST_ANSWER);
+      if (text.length === LONGEST_ANSWER) break;
+    }
   } catch {
     // What came of it has to do.
   }

@@ -72,14 +72,15 @@ export function resultJson(options: Options, channel: string, result: Result, in
 
 /** What is wrong with a run, in words; empty when nothing is. */
 export function complaints({ connects, publishes, deliveries }: Result): readonly string[] {
-  const { lost, duplicated, disordered, faultyReaders } = deliveries;
+  const { lost, duplicated, disordered, damaged, faultyReaders } = deliveries;
   return [
     ...complaint(connects.wanted - connects.connected, "reader", "not connected"),
     ...(publishes.answered === 0 ? ["nothing was published"] : complaint(publishes.failed, "publish", "failed")),
     ...complaint(lost, "delivery", "lost"),
     ...complaint(duplicated, "delivery", "duplicated"),
     ...complaint(disordered, "delivery", "out of order"),
-    ...(lost + duplicated + disordered === 0 ? complaint(faultyReaders, "reader", "cut off") : []),
+    ...complaint(damaged, "delivery", "damaged"),
+    ...(lost + duplicated + disordered + damaged === 0 ? complaint(faultyReaders, "reader", "cut off") : []),
   ];
 }
 
@@ -90,8 +91,9 @@ function complaint(number: number, noun: string, what: string): readonly string[
 function verdict(result: Result): string {
   const { connects, publishes, deliveries, load } = result;
   const wrong = complaints(result);
-  // A reader that is cut because this process did not read says nothing about the server.
-  if (wrong.length > 0 && load.busy >= BUSY) {
+  // A reader that is cut, or a message that is late, because this process did not read says nothing about the server.
+  const isOnlyLate = deliveries.duplicated + deliveries.disordered + deliveries.damaged + publishes.failed === 0;
+  if (wrong.length > 0 && load.busy >= BUSY && isOnlyLate && connects.connected === connects.wanted) {
     return (
       `Not judged: the load was busy for ${asPercent(load.busy)} of the time and checked ` +
       `${count(deliveries.perSecond)} deliveries a second, the most it can here (${wrong.join(", ")}). ` +

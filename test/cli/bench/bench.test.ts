@@ -55,6 +55,23 @@ describe("bench", { concurrency: 4 }, () => {
     assert.equal(code, 1);
   });
 
+  it("loses nothing of a server that sends everything twice, and fails it for that", async () => {
+    await using server = await ForgedServer.start({ copies: () => 2 });
+    const { code, stdout } = await run(server.url, "--readers 4 --rate 50 --json");
+    const { publishes, deliveries } = JSON.parse(stdout);
+    assert.deepEqual([deliveries.lost, deliveries.duplicated], [0, 4 * publishes.answered]);
+    assert.equal(code, 1);
+  });
+
+  it("fails a server that sends a copy of a message that is not the message", async () => {
+    await using server = await ForgedServer.start({
+      damage: (reader, message) => reader === 1 && message === 7,
+    });
+    const { code, stdout } = await run(server.url, "--readers 4 --rate 50");
+    assert.match(stdout, /^Failed: 1 delivery damaged\.$/m);
+    assert.equal(code, 1);
+  });
+
   it("fails a server that cuts a reader off, and says so", async () => {
     await using server = await ForgedServer.start({ cut: (reader, message) => reader === 1 && message === 20 });
     const { code, stdout } = await run(server.url, "--readers 4 --rate 50");

@@ -9,6 +9,8 @@ export interface Faults {
   take?(message: number): boolean;
   pass?(reader: number, message: number): boolean;
   copies?(reader: number, message: number): number;
+  /** Whether a damaged copy follows the message. */
+  damage?(reader: number, message: number): boolean;
   cut?(reader: number, message: number): boolean;
 }
 
@@ -36,6 +38,7 @@ export class ForgedServer implements AsyncDisposable {
       for (const [index, reader] of readers.entries()) {
         const copies = faults.pass?.(index, message) === false ? 0 : (faults.copies?.(index, message) ?? 1);
         for (let copy = 0; copy < copies; copy += 1) reader.write(`id: e-${message}\ndata: ${String(data)}\n\n`);
+        if (faults.damage?.(index, message) === true) reader.write(`data: ${String(data).slice(0, -1)}\n\n`);
         if (faults.cut?.(index, message) === true) reader.destroy();
       }
       response.writeHead(201, { "content-type": "application/json" }).end("{}");

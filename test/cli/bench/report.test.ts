@@ -24,6 +24,7 @@ function resultOf(lost: number, busy: number): Result {
       lost,
       duplicated: 0,
       disordered: 0,
+      damaged: 0,
       perSecond: 100 - lost,
       latency: LATENCY,
       faultyReaders: lost > 0 ? 1 : 0,
@@ -51,6 +52,12 @@ describe("the verdict of a load", () => {
         "(1 delivery lost). Use fewer readers, a lower --rate, or another machine.",
     );
     assert.notEqual(complaints(result).length, 0);
+  });
+
+  it("fails a server for what no load can cause, however busy it was", () => {
+    const result = resultOf(1, 0.97);
+    const twice = { ...result, deliveries: { ...result.deliveries, duplicated: 3 } };
+    assert.equal(verdictOf(twice), "Failed: 1 delivery lost, 3 deliveries duplicated.");
   });
 
   it("passes a server that gave all to a busy load, and says whose the latencies are", () => {
