@@ -129,7 +129,7 @@ export async function createApp({
     reply.headers(SECURITY_HEADERS);
     let refused: Error | undefined;
     try {
-      // The framework makes the options of the route anew whenever it is asked for them.
+      // The framework builds the options of the route each time it is asked for them.
       const isProbe = request.url.includes("/health") && PROBED.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
       else checkCaller(request.headers, callers);

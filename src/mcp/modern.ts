@@ -165,7 +165,7 @@ class ModernCall implements Call {
     return this.#request.takeOver();
   }
 
-  /** Opens what came back of the round before. Throws where it was not sealed here for this request. */
+  /** Opens what came back of the round before. Throws if it was not sealed here for this request. */
   async takeInputs(): Promise<void> {
     const { inputResponses, requestState } = this.#asked.params;
     if (inputResponses === undefined && requestState === undefined) return;

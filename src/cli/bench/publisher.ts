@@ -91,7 +91,7 @@ export class Publisher implements Sent {
     request.end(body);
     const response = await promise;
     if (response.statusCode !== 200 && response.statusCode !== 201) throw new Error(await refusal(response));
-    // Whole: an answer that is cut off is none.
+    // To its end: an answer that is cut off does not count.
     for await (const _ of response);
   }
 }

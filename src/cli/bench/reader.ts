@@ -12,7 +12,7 @@ export class Reader {
   /** Resolves when it reads, or has failed to. */
   readonly ready: Promise<void>;
   isConnected = false;
-  /** Why it does not read, or no longer; undefined as long as it does. */
+  /** Why it does not read, or has stopped; undefined while it reads. */
   trouble: string | undefined;
   readonly #end: () => void;
 
@@ -81,7 +81,7 @@ const openSocket: Open = (url, begun, data, ended) => {
   return () => socket.terminate();
 };
 
-/** What a frame says; `{}` if it is no JSON object. */
+/** What a frame says; `{}` if it is not a JSON object. */
 function frameIn(text: string): { readonly type?: unknown; readonly data?: unknown } {
   try {
     return Object(JSON.parse(text)) as object;

@@ -44,7 +44,7 @@ describe("the verdict of a load", () => {
     assert.equal(verdictOf(resultOf(1, 0.5)), "Failed: 1 delivery lost.");
   });
 
-  it("is none on the server if the load itself was the bottleneck, and says what to do", () => {
+  it("does not judge the server if the load itself was the bottleneck, and says what to do", () => {
     const result = resultOf(1, 0.97);
     assert.equal(
       verdictOf(result),
