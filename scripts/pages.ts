@@ -4,7 +4,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
-const FOLDERS = ["web", "client", "wire"];
+const FOLDERS = ["web", "client", "protocol"];
 const TARGET = join(ROOT, "public/scripts");
 const IMPORT = /((?:from|import) ?\(?")(\.[^"]+)\.ts(")/g;
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { hostRule, originRule } from "./wire/address.ts";
+import { hostRule, originRule } from "./protocol/address.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and

@@ -7,13 +7,14 @@ import type { LogSize } from "./core/log.ts";
 import { ANYONE } from "./core/principal.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
-import { Connections } from "./http/limits.ts";
-import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./http/log-output.ts";
+import { Connections } from "./ops/connections.ts";
+import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
-import { callerRules } from "./http/origin.ts";
-import { Notices } from "./http/notices.ts";
-import { OwnChannels, type LogLine } from "./http/own-channels.ts";
-import { Vitals } from "./http/vitals.ts";
+import { callerRules } from "./http/host-and-origin.ts";
+import { Notices } from "./ops/log-summaries.ts";
+import { OwnChannels, type LogLine } from "./ops/hub-channels.ts";
+import { Vitals } from "./ops/server-info.ts";
+import { ignoreRest } from "./http/pipelines.ts";
 import { openLog } from "./logs/open.ts";
 import {
   hubOffer,
@@ -24,7 +25,7 @@ import {
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
-import { isLoopback } from "./wire/address.ts";
+import { isLoopback } from "./protocol/address.ts";
 
 /** A hub that listens. */
 export interface Server {
@@ -93,7 +94,7 @@ export async function createServer(
     onDelivered: (milliseconds) => vitals.delivered(milliseconds),
     onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
   });
-  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress);
+  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   let draining = false;
   const limits = {
     message: config.maxMessageBytes,

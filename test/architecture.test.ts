@@ -9,14 +9,15 @@ const SRC = join(import.meta.dirname, "../src");
 const RULES: Readonly<
   Record<string, { readonly own: readonly string[]; readonly packages: readonly string[]; readonly node: boolean }>
 > = {
-  core: { own: ["core"], packages: [], node: false },
-  wire: { own: ["wire"], packages: [], node: false },
-  client: { own: ["client", "wire"], packages: [], node: false },
-  logs: { own: ["logs", "core"], packages: [], node: true },
-  tools: { own: ["tools", "core", "wire"], packages: ["zod"], node: false },
-  mcp: { own: ["mcp", "core", "tools", "wire"], packages: ["zod", "@modelcontextprotocol/server"], node: false },
+  core: { own: ["core", "protocol"], packages: [], node: false },
+  protocol: { own: ["protocol"], packages: [], node: false },
+  client: { own: ["client", "protocol"], packages: [], node: false },
+  logs: { own: ["logs", "core", "protocol"], packages: [], node: true },
+  tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
+  mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod", "@modelcontextprotocol/server"], node: false },
+  ops: { own: ["ops", "core", "protocol"], packages: ["fastify"], node: true },
   http: {
-    own: ["http", "core", "wire", "tools", "mcp"],
+    own: ["http", "core", "protocol", "tools", "mcp", "ops"],
     packages: [
       "fastify",
       "@fastify/compress",
@@ -30,10 +31,14 @@ const RULES: Readonly<
     ],
     node: true,
   },
-  web: { own: ["web", "client", "wire"], packages: ["uplot"], node: false },
-  cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
-  "config.ts": { own: ["wire"], packages: ["zod"], node: true },
-  "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "wire", "config.ts"], packages: [], node: true },
+  web: { own: ["web", "client", "protocol"], packages: ["uplot"], node: false },
+  cli: { own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
+  "config.ts": { own: ["protocol"], packages: ["zod"], node: true },
+  "server.ts": {
+    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "config.ts"],
+    packages: [],
+    node: true,
+  },
   "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
 };
 const LONGEST = 300;

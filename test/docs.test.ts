@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { describe as settingText, settingNames, variable } from "../src/config.ts";
 import { HubError, hubErrorCodes } from "../src/core/errors.ts";
-import { CLOSE_CODES } from "../src/wire/frames.ts";
+import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const MAIN = join(ROOT, "src/cli/main.ts");

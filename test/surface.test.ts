@@ -5,7 +5,7 @@ import { settingNames, variable } from "../src/config.ts";
 import { hubErrorCodes } from "../src/core/errors.ts";
 import * as surface from "../src/index.ts";
 import { toolListings } from "../src/tools/index.ts";
-import { CLOSE_CODES } from "../src/wire/frames.ts";
+import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
 
 // What others build on, as literals: a change here is a change for them.
 describe("the public surface", () => {

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { oneLine } from "../wire/one-line.ts";
+import { oneLine } from "../protocol/text.ts";
 import { Load } from "./bench/load.ts";
 import { help, parseOptions, type Options } from "./bench/options.ts";
 import { complaints, resultJson, resultText } from "./bench/report.ts";

@@ -1,4 +1,4 @@
-import { oneLineName } from "../wire/one-line.ts";
+import { oneLineName } from "../protocol/text.ts";
 import type { Command } from "./command.ts";
 import { DEFAULT_URL, failed, hubUrl, parsed, refusal, routeUrl, unreachable, UsageError } from "./usage.ts";
 

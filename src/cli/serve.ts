@@ -11,7 +11,7 @@ import {
 } from "../config.ts";
 import { HubError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
-import { oneLine } from "../wire/one-line.ts";
+import { oneLine } from "../protocol/text.ts";
 import type { Command } from "./command.ts";
 import { reachable } from "./usage.ts";
 

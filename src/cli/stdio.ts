@@ -1,4 +1,4 @@
-import { oneLine } from "../wire/one-line.ts";
+import { oneLine } from "../protocol/text.ts";
 import type { Command } from "./command.ts";
 import { Bridge } from "./stdio/bridge.ts";
 import { Output } from "./stdio/output.ts";

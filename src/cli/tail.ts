@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
-import { oneLine, oneLineData, oneLineName } from "../wire/one-line.ts";
-import { keptJson } from "../wire/json.ts";
+import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
+import { keptJson } from "../protocol/json.ts";
 import type { Command } from "./command.ts";
 import { beginning } from "./since.ts";
 import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed } from "./usage.ts";

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { oneLine } from "../wire/one-line.ts";
+import { oneLine } from "../protocol/text.ts";
 
 /** Words of the command line that are wrong; the sentence says how. */
 export class UsageError extends Error {}

@@ -1,10 +1,10 @@
 import { checkLeast } from "./backoff.ts";
 import { firstOf, compareCursors } from "./cursor.ts";
-import { Door } from "./door.ts";
-import { HubClientError } from "./error.ts";
-import { eventsOf } from "./events.ts";
-import { isSame, type Feed, type FeedEvent, type HubState, type StreamEvent } from "./feed.ts";
-import { Line, type LineOptions } from "./line.ts";
+import { Door } from "./http-client.ts";
+import { HubClientError } from "./errors.ts";
+import { eventsOf } from "./sse-transport.ts";
+import { isSame, type Feed, type FeedEvent, type HubState, type StreamEvent } from "./transport.ts";
+import { Line, type LineOptions } from "./connection.ts";
 import type { Receipt, Tool, ToolResult } from "./message.ts";
 import type { ConnectOptions } from "./options.ts";
 import { checkedPatterns, coverAll, unionOf } from "./pattern.ts";
@@ -12,8 +12,8 @@ import { call, Reader } from "./reader.ts";
 import { Requests, type CallOptions, type PublishOptions } from "./requests.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import { canShare, mayShare, Tabs } from "./tabs.ts";
-import { onWake } from "./wake.ts";
-import { webSocketOf } from "./web-socket.ts";
+import { onWake } from "./page-lifecycle.ts";
+import { webSocketOf } from "./websocket-transport.ts";
 
 /** Where a reader reads. */
 interface Place {

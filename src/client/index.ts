@@ -1,9 +1,9 @@
 import { Hub } from "./hub.ts";
 import type { ConnectOptions } from "./options.ts";
 
-export type { Headers } from "./door.ts";
-export { HubClientError, type HubClientErrorCode } from "./error.ts";
-export type { HubState } from "./feed.ts";
+export type { Headers } from "./http-client.ts";
+export { HubClientError, type HubClientErrorCode } from "./errors.ts";
+export type { HubState } from "./transport.ts";
 export type { Hub } from "./hub.ts";
 export type { Gap, Message, Receipt, Tool, ToolResult } from "./message.ts";
 export type { ConnectOptions } from "./options.ts";

@@ -1,4 +1,4 @@
-import type { Headers } from "./door.ts";
+import type { Headers } from "./http-client.ts";
 
 export interface ConnectOptions {
   /** How messages come. Default: `sse`. */

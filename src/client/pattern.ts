@@ -1,4 +1,4 @@
-import { HubClientError } from "./error.ts";
+import { HubClientError } from "./errors.ts";
 
 const CHANNEL = /^[\w-]+(?:\.[\w-]+)*$/;
 const PATTERN = /^(?:\*|[\w-]+(?:\.[\w-]+)*(?:\.\*)?)$/;

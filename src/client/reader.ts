@@ -1,7 +1,7 @@
 import { checkLeast } from "./backoff.ts";
 import { compareCursors, isLost } from "./cursor.ts";
-import { HubClientError } from "./error.ts";
-import type { Feed, FeedEvent, StreamEvent } from "./feed.ts";
+import { HubClientError } from "./errors.ts";
+import type { Feed, FeedEvent, StreamEvent } from "./transport.ts";
 import type { Gap, Message } from "./message.ts";
 import { covers, coverAll } from "./pattern.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";

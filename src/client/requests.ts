@@ -1,11 +1,11 @@
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { textOf } from "./body.ts";
-import { orAborted, type Asking, type Door } from "./door.ts";
-import { HubClientError } from "./error.ts";
-import type { Feed } from "./feed.ts";
+import { orAborted, type Asking, type Door } from "./http-client.ts";
+import { HubClientError } from "./errors.ts";
+import type { Feed } from "./transport.ts";
 import type { Receipt, Tool, ToolResult } from "./message.ts";
 import { checkChannel } from "./pattern.ts";
-import { LONGEST_TIMER } from "./wake.ts";
+import { LONGEST_TIMER } from "./page-lifecycle.ts";
 
 export interface PublishOptions {
   /** Its SSE event name. Default: `message`. */

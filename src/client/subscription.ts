@@ -1,4 +1,4 @@
-import type { HubClientError } from "./error.ts";
+import type { HubClientError } from "./errors.ts";
 import type { Gap, Message } from "./message.ts";
 
 export interface SubscribeOptions<Data = unknown> {

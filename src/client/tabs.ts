@@ -1,9 +1,9 @@
 import { firstOf } from "./cursor.ts";
-import type { Feed, FeedEvent, FeedListener, HubState } from "./feed.ts";
-import { Line, type LineOptions } from "./line.ts";
-import { lively, noteIn, plain, VERSION, type Note } from "./note.ts";
+import type { Feed, FeedEvent, FeedListener, HubState } from "./transport.ts";
+import { Line, type LineOptions } from "./connection.ts";
+import { lively, noteIn, plain, VERSION, type Note } from "./tab-message.ts";
 import { unionOf } from "./pattern.ts";
-import { LONGEST_TIMER, onFreeze } from "./wake.ts";
+import { LONGEST_TIMER, onFreeze } from "./page-lifecycle.ts";
 
 type Wish = Pick<Note & { kind: "want" }, "patterns" | "from">;
 

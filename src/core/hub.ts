@@ -1,8 +1,8 @@
-import { joined } from "./audience.ts";
+import { joined } from "./reader-group.ts";
 import type { Backlog } from "./backlog.ts";
 import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
 import { cursorAt, startOf } from "./cursor.ts";
-import { Delivery, type DeliveryOptions } from "./delivery.ts";
+import { Delivery, type DeliveryOptions } from "./fan-out.ts";
 import { HubError } from "./errors.ts";
 import {
   gap,
@@ -16,7 +16,7 @@ import {
 import { listChannels, type ChannelListing } from "./listing.ts";
 import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
-import { Probes } from "./probes.ts";
+import { Probes } from "./probe.ts";
 import type { CloseReason, GapReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";

@@ -1,6 +1,6 @@
 import type { ChannelName } from "./channel.ts";
 import type { ChannelQuery, ChannelState, Log } from "./log.ts";
-import type { Routes } from "./routes.ts";
+import type { Routes } from "./subscription-index.ts";
 
 /** A channel as callers see it. */
 export interface ChannelListing extends ChannelState {

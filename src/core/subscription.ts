@@ -1,4 +1,4 @@
-import type { Audience, Member } from "./audience.ts";
+import type { Audience, Member } from "./reader-group.ts";
 import type { Backlog, Lag } from "./backlog.ts";
 import { BEGINNING } from "./cursor.ts";
 import { covers, uncovered, type ChannelPattern } from "./channel.ts";

@@ -3,26 +3,26 @@ import Fastify, { LogController, type FastifyInstance, type FastifyReply, type F
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
-import { oneLine } from "../wire/one-line.ts";
+import { oneLine } from "../protocol/text.ts";
 import { channels } from "./channels.ts";
 import type { HttpContext } from "./context.ts";
 import { cors } from "./cors.ts";
 import { docs } from "./docs.ts";
-import { events } from "./events.ts";
-import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
+import { events } from "./sse/route.ts";
+import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./problem-details.ts";
 import { healthRoutes } from "./health.ts";
-import { lastWords } from "./last-words.ts";
-import { logger, type LoggerOptions } from "./logger.ts";
-import { mcp, type McpDoor } from "./mcp.ts";
-import { Methods } from "./methods.ts";
+import { lastWords } from "./sse/last-words.ts";
+import { logger, type LoggerOptions } from "../ops/logger.ts";
+import { mcp, type McpDoor } from "./mcp/route.ts";
+import { Methods } from "./allowed-methods.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, checkOrigin } from "./origin.ts";
+import { checkCaller, checkOrigin } from "./host-and-origin.ts";
 import { notFoundPage, pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
-import { rpc } from "./rpc.ts";
-import { SECURITY_HEADERS } from "./security.ts";
-import { endStream, sendRetry, takesOnlyEvents } from "./stream.ts";
-import { ws } from "./ws.ts";
+import { rpc } from "./mcp/tools-rpc.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
+import { endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
+import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
   readonly context: HttpContext;

@@ -4,10 +4,10 @@ import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts
 import { HubError } from "../core/errors.ts";
 import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
-import { quoted } from "../wire/one-line.ts";
+import { quoted } from "../protocol/text.ts";
 import type { HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
-import { queryOf } from "./requested.ts";
+import { queryOf } from "./channel-query.ts";
 
 const PAGE = 100;
 const MOST = 1000;

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo, ToolContext } from "../tools/index.ts";
-import type { Client, Connections } from "./limits.ts";
-import type { CallerRules } from "./origin.ts";
+import type { Client, Connections } from "../ops/connections.ts";
+import type { CallerRules } from "./host-and-origin.ts";
 
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {

@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
-import type { Connections } from "./limits.ts";
-import type { LogOutput } from "./log-output.ts";
+import type { Connections } from "../ops/connections.ts";
+import type { LogOutput } from "../ops/log-output.ts";
 
 const PREFIX = "sse_mcp_";
 

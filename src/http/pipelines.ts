@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { lastWords } from "./last-words.ts";
+import { lastWords } from "./sse/last-words.ts";
 
 /** Milliseconds that a connection stays open after its last answer, so that the peer can take it. */
 const LINGER = 2000;

@@ -14,12 +14,12 @@ import type {
   Retention,
 } from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
-import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
+import { ChannelDirectory, type ChannelEntry } from "./channel-index.ts";
 import { endOfPage, merged, recentPage } from "./page.ts";
 import { ReadTurns } from "./read-turns.ts";
 import { costOf, newEpoch } from "./record.ts";
 import { Ring } from "./ring.ts";
-import { Turn } from "./turn.ts";
+import { Turn } from "./write-batch.ts";
 
 /** Beyond this many channels, going through all messages in slices costs less than merging theirs. */
 const MANY_CHANNELS = 64;

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { HubError } from "../core/errors.ts";
 import type { Log, Retention } from "../core/log.ts";
 import { MemoryLog } from "./memory.ts";
-import { SqliteLog } from "./sqlite.ts";
+import { SqliteLog } from "./sqlite/log.ts";
 
 export interface LogOptions {
   /** `memory:`, or `file:` and a path. */

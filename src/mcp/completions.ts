@@ -1,8 +1,8 @@
 import { EVERYTHING } from "../core/channel.ts";
-import type { Call } from "./call.ts";
-import type { Offer } from "./offer.ts";
+import type { Call } from "./request-context.ts";
+import type { Offer } from "./definitions.ts";
 import { canonicalUri } from "./resources.ts";
-import { invalidParams, isObject, shown, type JsonObject } from "./protocol.ts";
+import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
 
 /** As many as one answer may hold (2026-07-28, "Completion"). */
 const MOST = 100;

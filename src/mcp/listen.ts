@@ -2,11 +2,11 @@ import { z } from "zod";
 import { EVERYTHING, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
-import type { Call, Outlet } from "./call.ts";
-import type { Offer } from "./offer.ts";
-import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./protocol.ts";
+import type { Call, Outlet } from "./request-context.ts";
+import type { Offer } from "./definitions.ts";
+import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./errors.ts";
 import { watched } from "./resources.ts";
-import { Updates } from "./updates.ts";
+import { Updates } from "./change-notifier.ts";
 
 /** Stands among the URIs for the list of resources, as such names do for the other lists. */
 const RESOURCE_LIST = "resources/list_changed";

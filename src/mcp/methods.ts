@@ -1,9 +1,9 @@
 import { unknownTool } from "../tools/index.ts";
-import type { Call } from "./call.ts";
+import type { Call } from "./request-context.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
-import type { InputRequired, Offer, OfferedPrompt, ResourceListing } from "./offer.ts";
-import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./protocol.ts";
+import type { InputRequired, Offer, OfferedPrompt, ResourceListing } from "./definitions.ts";
+import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
 import { findResource } from "./resources.ts";
 
 /** What a method answers, without what an era adds to it. */

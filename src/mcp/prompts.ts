@@ -1,8 +1,8 @@
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { quoted } from "../wire/one-line.ts";
-import type { OfferedPrompt, PromptResult } from "./offer.ts";
-import { invalidParams } from "./protocol.ts";
+import { quoted } from "../protocol/text.ts";
+import type { OfferedPrompt, PromptResult } from "./definitions.ts";
+import { invalidParams } from "./errors.ts";
 
 const CHANNEL = { name: "channel", description: "A channel such as orders.eu", required: true } as const;
 

@@ -1,5 +1,5 @@
-import type { Call } from "./call.ts";
-import { invalidParams, type JsonObject } from "./protocol.ts";
+import type { Call } from "./request-context.ts";
+import { invalidParams, type JsonObject } from "./errors.ts";
 
 /** Milliseconds in which a client has to come back. */
 const LIFETIME = 600_000;

@@ -1,8 +1,8 @@
 import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
-import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./offer.ts";
-import { invalidParams, McpError, shown } from "./protocol.ts";
+import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./definitions.ts";
+import { invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;

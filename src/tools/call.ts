@@ -1,8 +1,8 @@
 import { HubError } from "../core/errors.ts";
-import { isObject } from "../wire/json.ts";
-import { quoted } from "../wire/one-line.ts";
+import { isObject } from "../protocol/json.ts";
+import { quoted } from "../protocol/text.ts";
 import { lenient } from "./lenient.ts";
-import { problems } from "./problem.ts";
+import { problems } from "./validation-message.ts";
 import type { Tool, ToolContext, ToolResult } from "./tool.ts";
 
 /** The tool of this name. Throws `UNKNOWN_TOOL`. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { each, list, NUMBER, object, TEXT, WHOLE } from "./output.ts";
-import { keepJson } from "../wire/jsonrpc.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import { each, list, NUMBER, object, TEXT, WHOLE } from "./json-schema.ts";
+import { keepJson } from "../protocol/jsonrpc.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
 export const getServerInfo: Tool = tool({

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { isObject } from "../wire/json.ts";
+import { isObject } from "../protocol/json.ts";
 
 /** What a field of a schema takes, as far as it decides how a value is meant. */
 interface Field {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, type Draft, type DraftInput } from "../core/message.ts";
-import { object, TEXT, WHOLE } from "./output.ts";
+import { object, TEXT, WHOLE } from "./json-schema.ts";
 import { tool, type Tool } from "./tool.ts";
 
 /** What `send_sse_message` answers. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** What a tool works with. */
 export interface ToolContext {

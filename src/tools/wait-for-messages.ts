@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
-import { messagePage, messagePageSchema, pageText } from "./page.ts";
+import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type ToolContext } from "./tool.ts";
 
 /** Below the 60 seconds after which many clients give up. */

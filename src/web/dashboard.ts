@@ -8,7 +8,7 @@ import { Plots } from "./dashboard/plots.ts";
 import { sendForm } from "./dashboard/send.ts";
 import { Tail } from "./dashboard/tail.ts";
 import { element, labelled, whileVisible } from "./page.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 
 const CHANNELS = ["hub.stats", "hub.logs", "*"];
 /** Milliseconds between looks at the list of channels. */

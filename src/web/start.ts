@@ -5,7 +5,7 @@ import { onOffline } from "./offline.ts";
 import { count } from "./format.ts";
 import { made } from "./made.ts";
 import { copyButtons, element, labelled, whileVisible } from "./page.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 import { tabs } from "./tabs.ts";
 
 const CHANNEL = "default";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { Door } from "../../src/client/door.ts";
-import type { ConnectionListener, HubState, Transport } from "../../src/client/feed.ts";
-import { Line } from "../../src/client/line.ts";
+import { Door } from "../../src/client/http-client.ts";
+import type { ConnectionListener, HubState, Transport } from "../../src/client/transport.ts";
+import { Line } from "../../src/client/connection.ts";
 
 const HOUR = 3_600_000;
 const BEAT = 15_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Feed, StreamEvent } from "../../src/client/feed.ts";
+import type { Feed, StreamEvent } from "../../src/client/transport.ts";
 import { Reader } from "../../src/client/reader.ts";
 
 /** A feed that brings what a test has a reader hear. */

@@ -1,6 +1,6 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { OfferedTool } from "../../src/mcp/offer.ts";
-import { isObject, type JsonObject } from "../../src/mcp/protocol.ts";
+import type { Call } from "../../src/mcp/request-context.ts";
+import type { OfferedTool } from "../../src/mcp/definitions.ts";
+import { isObject, type JsonObject } from "../../src/mcp/errors.ts";
 import { content, text } from "./content.ts";
 
 /** Tools that ask the client something while their request is open, as sessions allow. */

@@ -1,6 +1,12 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { ContentResult, InputRequest, InputRequired, OfferedPrompt, OfferedTool } from "../../src/mcp/offer.ts";
-import { isObject } from "../../src/mcp/protocol.ts";
+import type { Call } from "../../src/mcp/request-context.ts";
+import type {
+  ContentResult,
+  InputRequest,
+  InputRequired,
+  OfferedPrompt,
+  OfferedTool,
+} from "../../src/mcp/definitions.ts";
+import { isObject } from "../../src/mcp/errors.ts";
 import { content, text } from "./content.ts";
 
 const ROOTS: InputRequest = { method: "roots/list", params: {} };

@@ -1,5 +1,5 @@
-import type { OfferedPrompt } from "../../src/mcp/offer.ts";
-import type { JsonObject } from "../../src/mcp/protocol.ts";
+import type { OfferedPrompt } from "../../src/mcp/definitions.ts";
+import type { JsonObject } from "../../src/mcp/errors.ts";
 import { IMAGE, resource, text } from "./content.ts";
 
 export const prompts: readonly OfferedPrompt[] = [

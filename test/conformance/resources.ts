@@ -1,5 +1,5 @@
 import type { ChannelPattern } from "../../src/core/channel.ts";
-import type { OfferedResource, OfferedTemplate } from "../../src/mcp/offer.ts";
+import type { OfferedResource, OfferedTemplate } from "../../src/mcp/definitions.ts";
 import { IMAGE } from "./content.ts";
 
 export const resources: readonly OfferedResource[] = [

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Call } from "../../src/mcp/call.ts";
-import type { Changes, ContentResult, OfferedTool } from "../../src/mcp/offer.ts";
-import type { JsonObject } from "../../src/mcp/protocol.ts";
+import type { Call } from "../../src/mcp/request-context.ts";
+import type { Changes, ContentResult, OfferedTool } from "../../src/mcp/definitions.ts";
+import type { JsonObject } from "../../src/mcp/errors.ts";
 import { AUDIO, content, IMAGE, resource, text } from "./content.ts";
 
 /** Milliseconds between the steps of a tool that takes time, as the suite asks for. */

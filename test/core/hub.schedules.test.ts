@@ -8,7 +8,7 @@ import type { Log } from "../../src/core/log.ts";
 import type { Published } from "../../src/core/message.ts";
 import type { Subscription } from "../../src/core/subscription.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { LateLog } from "../support/late-log.ts";
 import { ReaderModel } from "../support/reader-model.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Call, Outlet } from "../../src/mcp/call.ts";
-import { hubOffer } from "../../src/mcp/hub-offer.ts";
+import type { Call, Outlet } from "../../src/mcp/request-context.ts";
+import { hubOffer } from "../../src/mcp/catalog.ts";
 import { listen as listenMethod } from "../../src/mcp/listen.ts";
-import { Changes, type OfferedResource } from "../../src/mcp/offer.ts";
+import { Changes, type OfferedResource } from "../../src/mcp/definitions.ts";
 import { listen, mcp, mcpRequest, McpStream, resultOf, SERVER_INFO, SUBSCRIPTION_ID } from "../support/mcp.ts";
 import type { McpMessage } from "../support/mcp-schema.ts";
 import { startServer, type TestServer } from "../support/server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { OfferedResource, OfferedTemplate, OfferedTool, ResourceListing } from "../../src/mcp/offer.ts";
+import type { OfferedResource, OfferedTemplate, OfferedTool, ResourceListing } from "../../src/mcp/definitions.ts";
 import { mcp, resultOf, SERVER_INFO, SUBSCRIPTION_ID, VERSION, type McpAnswer } from "../support/mcp.ts";
 import { assertMatches } from "../support/mcp-schema.ts";
 import { startServer, type TestServer } from "../support/server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { InputRequired, OfferedTool } from "../../src/mcp/offer.ts";
+import type { InputRequired, OfferedTool } from "../../src/mcp/definitions.ts";
 import { RequestStates, type StateScope } from "../../src/mcp/request-state.ts";
 import { CLIENT_CAPABILITIES, mcp, resultOf, type McpAnswer } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";

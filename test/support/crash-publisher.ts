@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { draftOf, FOREVER } from "./sample.ts";
 
 // Publishes into the log named by its first argument with 16 publishers, and writes a line for each acknowledgement,

@@ -1,5 +1,5 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { ContentResult, InputRequired, OfferedTool } from "../../src/mcp/offer.ts";
+import type { Call } from "../../src/mcp/request-context.ts";
+import type { ContentResult, InputRequired, OfferedTool } from "../../src/mcp/definitions.ts";
 
 /** A tool that does what a test says; its input is not checked. */
 export function tool(

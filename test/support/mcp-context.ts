@@ -1,7 +1,7 @@
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { hubOffer, RequestStates, type Extras } from "../../src/mcp/index.ts";
-import type { SessionContext } from "../../src/mcp/legacy.ts";
+import type { SessionContext } from "../../src/mcp/legacy/session.ts";
 
 /** What both eras answer with, on a hub of its own. */
 export async function mcpContext(extras: Extras = {}): Promise<SessionContext & AsyncDisposable> {

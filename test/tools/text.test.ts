@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { pageText, type MessageObject } from "../../src/tools/page.ts";
+import { pageText, type MessageObject } from "../../src/tools/results.ts";
 import { startServer } from "../support/server.ts";
 
 /** Breaks a line in some program, moves a cursor, or reorders what is read. */

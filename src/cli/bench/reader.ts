@@ -1,7 +1,7 @@
 import { get as getPlain, type IncomingMessage } from "node:http";
 import { get as getSecure } from "node:https";
 import { WebSocket } from "ws";
-import { SseParser } from "../../wire/sse.ts";
+import { SseParser } from "../../protocol/sse.ts";
 
 const LONGEST_ANSWER = 300;
 /** Milliseconds to connect in. */

@@ -1,4 +1,4 @@
-import { oneLine } from "../../wire/one-line.ts";
+import { oneLine } from "../../protocol/text.ts";
 import type { FaultyReader, Percentiles, Result } from "./load.ts";
 import type { Options } from "./options.ts";
 import type { InfoOverRun } from "./server-info.ts";

@@ -1,6 +1,6 @@
-import { oneLineName } from "../../wire/one-line.ts";
-import { isDeeper, MAX_DEPTH, parseJson, type JsonFault } from "../../wire/json.ts";
-import { ID_RULE, rpcError, type RpcId } from "../../wire/jsonrpc.ts";
+import { oneLineName } from "../../protocol/text.ts";
+import { isDeeper, MAX_DEPTH, parseJson, type JsonFault } from "../../protocol/json.ts";
+import { ID_RULE, rpcError, type RpcId } from "../../protocol/jsonrpc.ts";
 import { Failure } from "./failure.ts";
 import { Job, type Era } from "./job.ts";
 import { Legacy } from "./legacy.ts";

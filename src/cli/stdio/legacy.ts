@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import { rpcResult } from "../../wire/jsonrpc.ts";
+import { rpcResult } from "../../protocol/jsonrpc.ts";
 import { Backoff } from "./backoff.ts";
 import { Broken, Failure, isPassing } from "./failure.ts";
 import type { Era, Job } from "./job.ts";

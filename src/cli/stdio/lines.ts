@@ -1,4 +1,4 @@
-import type { RpcId } from "../../wire/jsonrpc.ts";
+import type { RpcId } from "../../protocol/jsonrpc.ts";
 import { messageOf } from "./message.ts";
 import { Outline } from "./outline.ts";
 

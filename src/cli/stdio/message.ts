@@ -1,5 +1,5 @@
-import { isObject } from "../../wire/json.ts";
-import type { RpcId } from "../../wire/jsonrpc.ts";
+import { isObject } from "../../protocol/json.ts";
+import type { RpcId } from "../../protocol/jsonrpc.ts";
 
 export { isObject };
 

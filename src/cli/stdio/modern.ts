@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { quoted } from "../../wire/one-line.ts";
+import { quoted } from "../../protocol/text.ts";
 import type { Era, Job } from "./job.ts";
 import { listen } from "./listen.ts";
 import {

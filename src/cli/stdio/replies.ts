@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import { rpcError } from "../../wire/jsonrpc.ts";
-import { oneLine } from "../../wire/one-line.ts";
-import { SseParser, SseTooLong } from "../../wire/sse.ts";
+import { rpcError } from "../../protocol/jsonrpc.ts";
+import { oneLine } from "../../protocol/text.ts";
+import { SseParser, SseTooLong } from "../../protocol/sse.ts";
 import { broken, Failure } from "./failure.ts";
 import { isObject, messageOf, type Id, type Message } from "./message.ts";
 

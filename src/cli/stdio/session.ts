@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { oneLine } from "../../wire/one-line.ts";
+import { oneLine } from "../../protocol/text.ts";
 import { Failure } from "./failure.ts";
 import {
   isObject,

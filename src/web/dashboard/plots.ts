@@ -1,5 +1,5 @@
 import type UPlot from "uplot";
-import type { ServerInfo } from "../../wire/server-info.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
 import { count, decimal, mebibytes, milliseconds, percent } from "../format.ts";
 import { Plot } from "./plot.ts";
 import { StatsRing } from "./stats-ring.ts";

@@ -1,0 +1,170 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { HubError } from "../../core/errors.ts";
+import type { Retention } from "../../core/log.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import type { ChannelDirectory } from "../channel-index.ts";
+import { costOf } from "../record.ts";
+import { contradiction } from "./errors.ts";
+import { SqliteExpiry } from "./expiry.ts";
+import type { SqliteReads } from "./reader.ts";
+import { Work } from "./transaction.ts";
+
+/** Messages that one transaction drops at most, beyond as many as it keeps, so that none is long. */
+const DROP_AT_MOST = 512;
+
+/** When a turn is written. */
+export interface Moment {
+  /** Milliseconds since 1970: the time of its messages. */
+  readonly now: number;
+  /** The same by the clock by which messages grow old. */
+  readonly aged: number;
+  /** Set while the write-ahead log is long: then no more is dropped than is kept. */
+  readonly hold?: boolean;
+  /** Set if it is to be seen that no one else writes into the file; what contradicts is refused in any case. */
+  readonly check?: boolean;
+}
+
+/** What a transaction did; true in the file when `commit` has returned. */
+export interface Written {
+  /** For each draft, its message: a new one, the one its key had made before, or why it alone was refused. */
+  readonly outcomes: readonly (Message | HubError | undefined)[];
+  /** The new ones, and the ephemeral ones between them. */
+  readonly published: readonly Message[];
+  /** Whether more is to be dropped. */
+  readonly behind: boolean;
+}
+
+/** Writes turns into a SQLite log: one transaction each, in which the channels' counters agree with the messages. */
+export class SqliteWrites {
+  readonly #directory: ChannelDirectory;
+  readonly #reads: SqliteReads;
+  readonly #expiry: SqliteExpiry;
+  readonly #epoch: string;
+  readonly #statements: Record<
+    "begin" | "commit" | "rollback" | "file" | "insert" | "channel" | "checked" | "forget" | "floor",
+    StatementSync
+  >;
+  #head: number;
+  #messages: number;
+  #bytes: number;
+
+  constructor(
+    database: DatabaseSync,
+    directory: ChannelDirectory,
+    reads: SqliteReads,
+    retention: Retention,
+    { head, epoch }: { readonly head: number; readonly epoch: string },
+  ) {
+    this.#directory = directory;
+    this.#reads = reads;
+    this.#epoch = epoch;
+    this.#head = head;
+    const totals = database
+      .prepare("SELECT ifnull(sum(kept), 0) AS messages, ifnull(sum(bytes), 0) AS bytes FROM channels")
+      .get() as { messages: number; bytes: number };
+    this.#messages = totals.messages;
+    this.#bytes = totals.bytes;
+    this.#expiry = new SqliteExpiry(database, retention, totals.messages === 0);
+    this.#statements = {
+      begin: database.prepare("BEGIN IMMEDIATE"),
+      commit: database.prepare("COMMIT"),
+      rollback: database.prepare("ROLLBACK"),
+      file: database.prepare(
+        "SELECT (SELECT epoch FROM runs ORDER BY first DESC LIMIT 1) AS epoch, (SELECT max(offset) FROM messages) AS head",
+      ),
+      insert: database.prepare(
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ),
+      channel: database.prepare(
+        `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET kept = excluded.kept, bytes = excluded.bytes, last = excluded.last,
+           time = excluded.time, dropped = excluded.dropped WHERE channel = excluded.channel`,
+      ),
+      checked: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)"),
+      forget: database.prepare("DELETE FROM channels WHERE id = ?"),
+      floor: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('floor', ?)"),
+    };
+  }
+
+  /** The offset of the last message. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether retention has something to drop, by the clock by which messages grow old. */
+  isBehind(aged: number): boolean {
+    return this.#expiry.isBehind(this, aged);
+  }
+
+  /** One transaction; throws what SQLite throws, and then nothing has happened. */
+  write(drafts: readonly (Draft | undefined)[], { now, aged, hold = false, check = true }: Moment): Written {
+    const work = new Work(this.#directory, this.#head);
+    const outcomes: (Message | HubError | undefined)[] = [];
+    let front: number | undefined;
+    this.#statements.begin.run();
+    try {
+      if (check) this.#checkFile();
+      for (const draft of drafts) {
+        if (draft === undefined) this.#statements.checked.run(String(aged));
+        outcomes.push(draft === undefined ? undefined : this.#keep(draft, now, work));
+      }
+      if (this.isBehind(aged)) {
+        front = this.#expiry.drop(this, aged, (hold ? 0 : DROP_AT_MOST) + work.published.length, work);
+      }
+      for (const { id } of work.forgotten.values()) this.#statements.forget.run(id);
+      if (work.floor > this.#directory.floor) this.#statements.floor.run(String(work.floor));
+      for (const entry of work.changed.values()) {
+        const { id, channel, kept, bytes, last, time, dropped } = entry;
+        const { changes } = this.#statements.channel.run(id, channel, kept, bytes, last, time, dropped);
+        if (changes !== 1) throw contradiction();
+      }
+      this.#statements.commit.run();
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    this.#expiry.committed(front, work.published.length > 0 ? now : undefined);
+    this.#head = work.head;
+    this.#messages += work.messages;
+    this.#bytes += work.bytes;
+    for (const entry of work.forgotten.values()) this.#directory.forget(entry);
+    for (const entry of work.changed.values()) this.#directory.put(entry);
+    return { outcomes, published: work.published, behind: this.isBehind(aged) };
+  }
+
+  /** Throws if the file says that someone else writes into it. */
+  #checkFile(): void {
+    const { epoch, head } = this.#statements.file.get() as { epoch: string | null; head: number | null };
+    if (epoch !== this.#epoch || (head ?? 0) > this.#head) throw contradiction();
+  }
+
+  #keep(draft: Draft, time: number, work: Work): Message | HubError {
+    if (draft.ephemeral) return work.publish({ ...draft, offset: work.head, time });
+    const entry = work.entry(draft.channel);
+    if (entry instanceof HubError) return entry;
+    const known = draft.key === undefined ? undefined : (work.keyed(draft) ?? this.#reads.keyed(entry, draft.key));
+    if (known !== undefined) return known;
+    const message = work.publish({ ...draft, offset: work.head + 1, time });
+    const cost = costOf(draft);
+    work.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
+    const { offset, event, data, sender, key = null, via = null } = message;
+    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via);
+    return message;
+  }
+
+  #rollback(): void {
+    try {
+      this.#statements.rollback.run();
+    } catch {
+      // SQLite has rolled back by itself, or never began.
+    }
+  }
+}
