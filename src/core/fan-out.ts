@@ -1,6 +1,6 @@
 import type { Audience, Lags, Member } from "./reader-group.ts";
 import { Backlog } from "./backlog.ts";
-import type { ChannelPattern } from "./channel.ts";
+import type { ChannelPattern } from "../protocol/channel.ts";
 import type { Envelope } from "./message.ts";
 import { Routes } from "./subscription-index.ts";
 import type { Stats } from "./stats.ts";

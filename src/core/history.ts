@@ -1,24 +1,16 @@
-import { shown, type ChannelPattern } from "./channel.ts";
-import { cursorAt, EARLIEST, parseCursor, startOf } from "./cursor.ts";
+import { shown } from "./channel.ts";
+import { type ChannelPattern } from "../protocol/channel.ts";
+import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import type { GapReason } from "./sink.ts";
+import type { Gap, GapReason } from "../protocol/signal.ts";
 
 export interface HistoryQuery {
   readonly channels: readonly ChannelPattern[];
   /** A cursor as text, or `earliest`, which is also meant where it is absent. */
   readonly after?: string | undefined;
   readonly limit: number;
-}
-
-/** What could not be given, and from where on everything is. */
-export interface Gap {
-  readonly reason: GapReason;
-  /** What was asked for, cut to 64 characters. */
-  readonly after: string;
-  /** A cursor. */
-  readonly resumed: string;
 }
 
 /** One page of history, for callers that come and ask. */

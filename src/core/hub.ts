@@ -1,7 +1,7 @@
 import { joined } from "./reader-group.ts";
 import type { Backlog } from "./backlog.ts";
-import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
-import { cursorAt, startOf } from "./cursor.ts";
+import { isServerChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { cursorAt, startOf } from "../protocol/cursor.ts";
 import { Delivery, type DeliveryOptions } from "./fan-out.ts";
 import { HubError } from "./errors.ts";
 import {
@@ -17,7 +17,8 @@ import { listChannels, type ChannelListing } from "./listing.ts";
 import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import { Probes } from "./probe.ts";
-import type { CloseReason, GapReason, Sink } from "./sink.ts";
+import type { GapReason } from "../protocol/signal.ts";
+import type { CloseReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
@@ -75,13 +76,12 @@ export class Hub {
 
   /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
-    if (this.#closed !== undefined)
-      throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
+    if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
     const start = performance.now();
     const message = await this.#log.append(draft);
     this.#options.onAppended?.(performance.now() - start);
     const envelope = this.#offered.get(message);
-    // A message can be asked for again by its key; then it is not offered anew.
+    // A message that is asked for again by its key is not offered again.
     this.#offered.delete(message);
     if (envelope !== undefined && !isServerChannel(message.channel)) envelope.since = start;
     return { id: this.idOf(message), message, receivers: envelope?.receivers ?? 0, repeated: envelope === undefined };

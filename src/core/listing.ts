@@ -1,4 +1,4 @@
-import type { ChannelName } from "./channel.ts";
+import type { ChannelName } from "../protocol/channel.ts";
 import type { ChannelQuery, ChannelState, Log } from "./log.ts";
 import type { Routes } from "./subscription-index.ts";
 

@@ -1,5 +1,5 @@
-import type { ChannelName, ChannelPattern } from "./channel.ts";
-import type { Cursor } from "./cursor.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import type { Cursor } from "../protocol/cursor.ts";
 import type { Draft, Message } from "./message.ts";
 
 /** Where messages are put into one order and kept. `test/logs/log.suite.ts` says what every log must do. */

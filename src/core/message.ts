@@ -1,4 +1,4 @@
-import type { ChannelName } from "./channel.ts";
+import type { ChannelName } from "../protocol/channel.ts";
 import { HubError } from "./errors.ts";
 
 /** What someone wants published, before the log took it. Made by `draft`. */

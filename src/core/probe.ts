@@ -1,4 +1,4 @@
-import { serverChannel } from "./channel.ts";
+import { serverChannel } from "../protocol/channel.ts";
 import type { Log } from "./log.ts";
 import type { Message } from "./message.ts";
 

@@ -1,5 +1,5 @@
 import type { Holder, Lag } from "./backlog.ts";
-import { isServerChannel, type ChannelPattern } from "./channel.ts";
+import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import type { Envelope, Format } from "./message.ts";
 import type { Sink } from "./sink.ts";
 import type { Stats } from "./stats.ts";

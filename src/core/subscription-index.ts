@@ -1,5 +1,5 @@
 import { Audience, type Member } from "./reader-group.ts";
-import { covers, patternsOver, uncovered, type ChannelName, type ChannelPattern } from "./channel.ts";
+import { covers, patternsOver, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { Format } from "./message.ts";
 import { NameIndex } from "./name-index.ts";
 

@@ -1,7 +1,7 @@
 import type { Audience, Member } from "./reader-group.ts";
 import type { Backlog, Lag } from "./backlog.ts";
-import { BEGINNING } from "./cursor.ts";
-import { covers, uncovered, type ChannelPattern } from "./channel.ts";
+import { BEGINNING } from "../protocol/cursor.ts";
+import { covers, uncovered, type ChannelPattern } from "../protocol/channel.ts";
 import type { Message } from "./message.ts";
 import type { Sink } from "./sink.ts";
 

@@ -1,4 +1,5 @@
-import { channelPattern, type ChannelPattern } from "../core/channel.ts";
+import { channelPattern } from "../core/channel.ts";
+import { type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { quoted } from "../protocol/text.ts";
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts";
+import { channelPattern, channelToPublish } from "../core/channel.ts";
+import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";

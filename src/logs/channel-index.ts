@@ -1,4 +1,4 @@
-import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../core/channel.ts";
+import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { ChannelQuery, ChannelState } from "../core/log.ts";
 import { NameIndex } from "../core/name-index.ts";

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../core/channel.ts";
-import { BEGINNING, type Cursor } from "../core/cursor.ts";
+import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { BEGINNING, type Cursor } from "../protocol/cursor.ts";
 import { HubError } from "../core/errors.ts";
 import type {
   ChannelQuery,

@@ -1,5 +1,5 @@
-import type { ChannelName, ChannelPattern } from "../core/channel.ts";
-import { covers } from "../core/channel.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import { covers } from "../protocol/channel.ts";
 import type { Format } from "../core/message.ts";
 import type { CloseReason, Sink } from "../core/sink.ts";
 

@@ -1,4 +1,4 @@
-import { EVERYTHING } from "../core/channel.ts";
+import { EVERYTHING } from "../protocol/channel.ts";
 import type { Call } from "./request-context.ts";
 import type { Offer } from "./definitions.ts";
 import { canonicalUri } from "./resources.ts";

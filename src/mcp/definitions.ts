@@ -1,4 +1,4 @@
-import type { ChannelPattern } from "../core/channel.ts";
+import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
 import type { Call } from "./request-context.ts";
 import type { JsonObject } from "./errors.ts";

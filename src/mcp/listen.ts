@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { Call, Outlet } from "./request-context.ts";

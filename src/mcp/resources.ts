@@ -1,4 +1,5 @@
-import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { channelName } from "../core/channel.ts";
+import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
 import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./definitions.ts";

@@ -1,4 +1,4 @@
-import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../core/channel.ts";
+import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 

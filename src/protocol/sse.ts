@@ -1,11 +1,6 @@
-import { escapeLineBreaks } from "./line-breaks.ts";
-import { messageJson, type WireMessage } from "./message.ts";
-
-/** What a signal tells a reader; the `Signal` of the core. */
-export type WireSignal =
-  | { readonly kind: "live"; readonly id: string }
-  | { readonly kind: "beat"; readonly id: string; readonly moves: boolean }
-  | { readonly kind: "gap"; readonly reason: string; readonly after: string; readonly resumed: string };
+import { messageJson, type MessageFields } from "./message.ts";
+import type { Signal } from "./signal.ts";
+import { escapeLineBreaks } from "./text.ts";
 
 /** An event as a parser of `text/event-stream` dispatches it. */
 export interface SseEvent {
@@ -37,8 +32,8 @@ export function sseMessage(json: string): string {
 }
 
 /** A message as an event whose data is the text published, or the JSON of another value. */
-export function sseText(message: WireMessage): string {
-  const { id, data } = message;
+export function sseText(message: MessageFields, id: string | undefined): string {
+  const { data } = message;
   return sseEvent({
     id,
     event: eventName(message),
@@ -47,12 +42,12 @@ export function sseText(message: WireMessage): string {
 }
 
 /** A message as an event whose data is the whole message as JSON. */
-export function sseJson(message: WireMessage): string {
-  return sseEvent({ id: message.id, event: eventName(message), data: escapeLineBreaks(messageJson(message)) });
+export function sseJson(message: MessageFields, id: string | undefined): string {
+  return sseEvent({ id, event: eventName(message), data: escapeLineBreaks(messageJson(message, id)) });
 }
 
 /** An older log may hold messages with the names of EventSource's own events, whose handlers they would call. */
-function eventName({ event }: WireMessage): string {
+function eventName({ event }: MessageFields): string {
   return event === "error" || event === "open" ? "message" : event;
 }
 
@@ -60,7 +55,7 @@ function eventName({ event }: WireMessage): string {
  * A signal as an event. A beat is a comment; one that is to move the reader's last id is an event that has an id and
  * nothing else, which the standard has dispatch nothing.
  */
-export function sseSignal(signal: WireSignal): string {
+export function sseSignal(signal: Signal): string {
   if (signal.kind === "beat") return signal.moves ? `id: ${signal.id}\n\n` : HEARTBEAT;
   if (signal.kind === "live")
     return sseEvent({ id: signal.id, event: "live", data: JSON.stringify({ id: signal.id }) });

@@ -9,6 +9,10 @@ const EVERY_UNSAFE = new RegExp(UNSAFE, "gv");
 const UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800:"\[\]]/v;
 const EVERY_UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/gv;
 
+/** What JSON allows in a string and others take for the end of a line. */
+const LINE_BREAK = /[\u0085\u2028\u2029]/;
+const EVERY_LINE_BREAK = /[\u0085\u2028\u2029]/g;
+
 /**
  * A text from outside as part of a line for people, agents or a terminal: as it is, or as a JSON string where it would
  * break the line, move the cursor, hide or reorder characters, or look like such a JSON string. No two texts come out
@@ -32,6 +36,14 @@ export function oneLineData(data: unknown): string {
 /** A text as a JSON string on one line, whatever it holds. */
 export function quoted(text: string): string {
   return escaped(JSON.stringify(text), EVERY_UNSAFE_IN_NAME);
+}
+
+/**
+ * JSON that no reader of lines takes for several: what JSON leaves as it is, and Python among others calls the end of a
+ * line, is escaped.
+ */
+export function escapeLineBreaks(json: string): string {
+  return LINE_BREAK.test(json) ? escaped(json, EVERY_LINE_BREAK) : json;
 }
 
 /** JSON text, which holds such characters in its strings only. */

@@ -1,5 +1,5 @@
-import { messageFields, type WireMessage } from "./message.ts";
-import type { WireSignal } from "./sse.ts";
+import { messageMembers, type MessageFields } from "./message.ts";
+import type { Signal } from "./signal.ts";
 
 /** What a client may send over `/ws`, once it has been read as JSON. */
 export type ClientFrame =
@@ -25,12 +25,12 @@ export type ClientFrame =
 type FrameId = string | number | null;
 
 /** A message as the text of a WebSocket frame. */
-export function messageFrame(message: WireMessage): string {
-  return `{"type":"message",${messageFields(message)}}`;
+export function messageFrame(message: MessageFields, id: string | undefined): string {
+  return `{"type":"message",${messageMembers(message, id)}}`;
 }
 
 /** A signal as the text of a WebSocket frame. */
-export function signalFrame(signal: WireSignal): string {
+export function signalFrame(signal: Signal): string {
   const { kind, ...rest } = signal.kind === "beat" ? { kind: signal.kind, id: signal.id } : signal;
   return JSON.stringify({ type: kind, ...rest });
 }

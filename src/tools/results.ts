@@ -1,24 +1,15 @@
-import type { Gap, History } from "../core/history.ts";
-import type { Message } from "../core/message.ts";
+import type { History } from "../core/history.ts";
+import type { Message as KeptMessage } from "../core/message.ts";
+import type { Message } from "../protocol/message.ts";
+import type { Gap } from "../protocol/signal.ts";
 import { oneLineData, oneLineName } from "../protocol/text.ts";
 import { list, object, orNull, TEXT, TRUTH } from "./json-schema.ts";
 import { keptJson } from "../protocol/json.ts";
 import type { JsonSchema } from "./tool.ts";
 
-/** A message as JSON data. */
-export interface MessageObject {
-  readonly id: string | null;
-  readonly channel: string;
-  readonly event: string;
-  readonly data: unknown;
-  readonly sender: string;
-  readonly time: string;
-  readonly via?: "tool";
-}
-
 /** A page of messages as JSON data. */
 export interface MessagePage {
-  readonly messages: readonly MessageObject[];
+  readonly messages: readonly Message[];
   /** The cursor to go on with. */
   readonly next: string;
   /** Whether there may be more right now. */
@@ -40,7 +31,7 @@ export const messagePageSchema: JsonSchema = object({
 /** A page of history as JSON data. */
 export function messagePage(
   { messages, next, more, gap }: History,
-  idOf: (message: Message) => string | undefined,
+  idOf: (message: KeptMessage) => string | undefined,
 ): MessagePage {
   return {
     messages: messages.map((message) => messageObject(message, idOf(message))),
@@ -52,9 +43,9 @@ export function messagePage(
 
 /** A message as JSON data; `id` is undefined for one that was not kept. */
 export function messageObject(
-  { channel, event, data, sender, time, via }: Message,
+  { channel, event, data, sender, time, via }: KeptMessage,
   id: string | undefined,
-): MessageObject {
+): Message {
   return {
     id: id ?? null,
     channel,

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { channelPattern, isServerChannel, type ChannelPattern } from "../core/channel.ts";
+import { channelPattern } from "../core/channel.ts";
+import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";

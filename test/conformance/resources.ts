@@ -1,4 +1,4 @@
-import type { ChannelPattern } from "../../src/core/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { OfferedResource, OfferedTemplate } from "../../src/mcp/definitions.ts";
 import { IMAGE } from "./content.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
-import type { ChannelPattern } from "../../src/core/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Log } from "../../src/core/log.ts";
 import type { Published } from "../../src/core/message.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Member } from "../../src/core/reader-group.ts";
-import { channelName, EVERYTHING } from "../../src/core/channel.ts";
+import { channelName } from "../../src/core/channel.ts";
+import { EVERYTHING } from "../../src/protocol/channel.ts";
 import { Routes } from "../../src/core/subscription-index.ts";
 import { patternsOf } from "../support/sample.ts";
 import { testFormat, TestSink } from "../support/test-sink.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
-import { EVERYTHING, STATS_CHANNEL } from "../../src/core/channel.ts";
+import { EVERYTHING, STATS_CHANNEL } from "../../src/protocol/channel.ts";
 import type { ServerInfo } from "../../src/tools/index.ts";
 import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { channelName, covers, type ChannelPattern } from "../../src/core/channel.ts";
-import { BEGINNING } from "../../src/core/cursor.ts";
+import { channelName } from "../../src/core/channel.ts";
+import { covers, type ChannelPattern } from "../../src/protocol/channel.ts";
+import { BEGINNING } from "../../src/protocol/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
 import { isMissing, type Log, type LogPage, type RecentPage, type Retention } from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createParser } from "eventsource-parser";
 import * as fc from "fast-check";
-import type { WireMessage } from "../../src/protocol/message.ts";
+import type { MessageFields } from "../../src/protocol/message.ts";
 import {
   sseEvent,
   sseJson,
@@ -16,7 +16,7 @@ import {
   type SseEvent,
 } from "../../src/protocol/sse.ts";
 
-const message: WireMessage = { id: "e-1", channel: "a", event: "message", data: '"x"', sender: "s", time: 0 };
+const message: MessageFields = { channel: "a", event: "message", data: '"x"', sender: "s", time: 0 };
 
 /** Text made of what could be taken for something else in a stream. */
 const hostile = fc
@@ -78,7 +78,7 @@ describe("an event of a stream", () => {
     fc.assert(
       fc.property(fc.array(hostile, { minLength: 1, maxLength: 5 }), (texts) => {
         const stream = texts
-          .map((data, index) => sseText({ ...message, id: `e-${index}`, data: JSON.stringify(data) }))
+          .map((data, index) => sseText({ ...message, data: JSON.stringify(data) }, `e-${index}`))
           .join("");
         const { events, retry } = readByOthers([stream]);
         assert.deepEqual(
@@ -96,7 +96,7 @@ describe("an event of a stream", () => {
       fc.property(hostile, fc.jsonValue({ stringUnit: "binary" }), (text, value) => {
         for (const data of [text, value, { [text]: value }]) {
           const json = JSON.stringify(data);
-          const { events } = readByOthers([sseJson({ ...message, data: json })]);
+          const { events } = readByOthers([sseJson({ ...message, data: json }, "e-1")]);
           assert.equal(events.length, 1);
           assert.deepEqual((JSON.parse((events[0] as SseEvent).data) as { data: unknown }).data, JSON.parse(json));
         }
@@ -106,19 +106,19 @@ describe("an event of a stream", () => {
   });
 
   it("has no event line where it is a message, and no id where it is not kept", () => {
-    assert.equal(sseText(message), "id: e-1\ndata: x\n\n");
-    assert.equal(sseText({ ...message, id: undefined }), "data: x\n\n");
+    assert.equal(sseText(message, "e-1"), "id: e-1\ndata: x\n\n");
+    assert.equal(sseText(message, undefined), "data: x\n\n");
     assert.equal(
-      sseText({ ...message, event: "order", data: '{"a":"\\n"}' }),
+      sseText({ ...message, event: "order", data: '{"a":"\\n"}' }, "e-1"),
       'event: order\nid: e-1\ndata: {"a":"\\n"}\n\n',
     );
-    assert.equal(sseText({ ...message, data: '""' }), "id: e-1\ndata: \n\n");
+    assert.equal(sseText({ ...message, data: '""' }, "e-1"), "id: e-1\ndata: \n\n");
     assert.equal(sseEvent({ event: "message", data: "a\r\n\rb\n" }), "data: a\ndata: \ndata: b\ndata: \n\n");
   });
 
   it("of 64 KiB of line breaks comes back as it was", () => {
     const data = "\n".repeat(64 * 1024);
-    assert.deepEqual(readByOthers([sseText({ ...message, data: JSON.stringify(data) })]).events, [
+    assert.deepEqual(readByOthers([sseText({ ...message, data: JSON.stringify(data) }, "e-1")]).events, [
       { event: "message", data, id: "e-1" },
     ]);
   });
@@ -145,7 +145,7 @@ describe("an event of a stream", () => {
     const breaks = "\u0085\u2028\u2029\u000b\u001e";
     const whole = { ...message, data: JSON.stringify({ text: breaks }) };
     const signal = { kind: "gap", reason: "unknown_cursor", after: breaks, resumed: "e-1" } as const;
-    for (const text of [sseText(whole), sseJson(whole), sseMessage(whole.data), sseSignal(signal)]) {
+    for (const text of [sseText(whole, "e-1"), sseJson(whole, "e-1"), sseMessage(whole.data), sseSignal(signal)]) {
       for (const character of breaks) assert.ok(!text.includes(character));
       assert.ok(JSON.stringify(JSON.parse(readByOthers([text]).events[0]?.data ?? "")).includes("\u2028"));
     }

@@ -1,4 +1,4 @@
-import type { Cursor } from "../../src/core/cursor.ts";
+import type { Cursor } from "../../src/protocol/cursor.ts";
 import type {
   ChannelQuery,
   ChannelState,

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import { escapeLineBreaks } from "../../protocol/line-breaks.ts";
+import { escapeLineBreaks } from "../../protocol/text.ts";
 
 /** What is written to the client: one message in each line, no more than it takes. */
 export class Output {

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../../core/backlog.ts";
 import type { Answer } from "../../mcp/index.ts";
-import { escapeLineBreaks } from "../../protocol/line-breaks.ts";
+import { escapeLineBreaks } from "../../protocol/text.ts";
 import type { HttpContext } from "../context.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { dropBody } from "../sse/raw-socket.ts";

@@ -98,14 +98,14 @@ function subscribe(hub: Hub, request: SubscribeRequest, sink: SseSink, socket: S
   });
 }
 
-type Write = (message: Message & { id: string | undefined }) => string;
+type Write = (message: Message, id: string | undefined) => string;
 
 function chunked(write: Write): Format {
-  return { encode: (message, id) => Buffer.from(chunk(write({ ...message, id }))), join: joinChunks };
+  return { encode: (message, id) => Buffer.from(chunk(write(message, id))), join: joinChunks };
 }
 
 function plain(write: Write): Format {
-  return { encode: (message, id) => Buffer.from(write({ ...message, id })), join: (parts) => Buffer.concat(parts) };
+  return { encode: (message, id) => Buffer.from(write(message, id)), join: (parts) => Buffer.concat(parts) };
 }
 
 function firstOf(header: string | readonly string[] | undefined): string | undefined {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Format } from "../../core/message.ts";
-import type { CloseReason, Signal, Sink } from "../../core/sink.ts";
+import type { Signal } from "../../protocol/signal.ts";
+import type { CloseReason, Sink } from "../../core/sink.ts";
 import { sseSignal } from "../../protocol/sse.ts";
 import type { EventStream } from "./raw-socket.ts";
 

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import { channelToPublish, type ChannelPattern } from "../../core/channel.ts";
+import { channelToPublish } from "../../core/channel.ts";
+import { type ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
 import { draft } from "../../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";

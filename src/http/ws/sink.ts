@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Format } from "../../core/message.ts";
-import type { CloseReason, Signal, Sink } from "../../core/sink.ts";
+import type { Signal } from "../../protocol/signal.ts";
+import type { CloseReason, Sink } from "../../core/sink.ts";
 import { CLOSE_CODES, messageFrame, signalFrame } from "../../protocol/ws-frames.ts";
 import { socketDrained } from "../sse/sink.ts";
 
@@ -9,7 +10,7 @@ const MAX_UNANSWERED = 2;
 
 /** Messages as whole text frames, the same bytes for every reader: servers send frames unmasked (RFC 6455 section 5.1). */
 const FRAMES: Format = {
-  encode: (message, id) => textFrame(messageFrame({ ...message, id })),
+  encode: (message, id) => textFrame(messageFrame(message, id)),
   join: (parts) => Buffer.concat(parts),
 };
 

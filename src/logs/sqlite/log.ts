@@ -1,6 +1,6 @@
 import { close, fdatasync } from "node:fs";
 import { promisify } from "node:util";
-import type { Cursor } from "../../core/cursor.ts";
+import type { Cursor } from "../../protocol/cursor.ts";
 import { HubError } from "../../core/errors.ts";
 import type {
   ChannelQuery,

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as turn } from "node:timers/promises";
-import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../core/channel.ts";
-import { BEGINNING } from "../../core/cursor.ts";
+import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../protocol/channel.ts";
+import { BEGINNING } from "../../protocol/cursor.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
 import type { ChannelDirectory, ChannelEntry } from "../channel-index.ts";

@@ -1,4 +1,4 @@
-import type { ChannelName } from "../../core/channel.ts";
+import type { ChannelName } from "../../protocol/channel.ts";
 import type { HubError } from "../../core/errors.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import type { ChannelDirectory, ChannelEntry } from "../channel-index.ts";

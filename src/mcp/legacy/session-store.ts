@@ -1,5 +1,5 @@
 import type { Transport } from "@modelcontextprotocol/server";
-import { EVERYTHING } from "../../core/channel.ts";
+import { EVERYTHING } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Subscription } from "../../core/subscription.ts";

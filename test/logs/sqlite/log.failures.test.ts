@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, it, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { BEGINNING } from "../../../src/core/cursor.ts";
+import { BEGINNING } from "../../../src/protocol/cursor.ts";
 import { HubError } from "../../../src/core/errors.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { channelName } from "../../../src/core/channel.ts";
-import { BEGINNING } from "../../../src/core/cursor.ts";
+import { BEGINNING } from "../../../src/protocol/cursor.ts";
 import type { Message } from "../../../src/core/message.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";
 import { commitsIn, dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";

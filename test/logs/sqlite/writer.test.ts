@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ChannelPattern } from "../../../src/core/channel.ts";
+import type { ChannelPattern } from "../../../src/protocol/channel.ts";
 import { HubError } from "../../../src/core/errors.ts";
 import type { Draft } from "../../../src/core/message.ts";
 import { ChannelDirectory, type ChannelEntry } from "../../../src/logs/channel-index.ts";

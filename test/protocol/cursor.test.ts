@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { BEGINNING, cursorText, parseCursor, startOf, type Cursor } from "../../src/core/cursor.ts";
+import { BEGINNING, cursorText, parseCursor, startOf, type Cursor } from "../../src/protocol/cursor.ts";
 
 describe("a cursor", () => {
   it("is epoch and offset as text, and back", () => {
