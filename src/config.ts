@@ -100,7 +100,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   allowedHosts: names(
     (item) => hostRule(item) !== undefined,
     "host names such as hub.example, hub.example:8000 or *.hub.example, or * for any",
-    "hosts it answers to besides loopback; *, or none off loopback: any",
+    "other hosts it answers to; * for any; off loopback, empty means any",
   ),
   logLevel: {
     ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),
