@@ -1,5 +1,5 @@
 import { shown } from "./channel.ts";
-import { type ChannelPattern } from "../protocol/channel.ts";
+import type { ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
 import { isMissing, type Log } from "./log.ts";

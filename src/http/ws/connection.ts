@@ -1,11 +1,9 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import { channelToPublish } from "../../core/channel.ts";
-import { type ChannelPattern } from "../../protocol/channel.ts";
+import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
-import { draft } from "../../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
-import { callTool, toolNamed, tools } from "../../tools/index.ts";
+import { callTool, publish, toolNamed, tools } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { toolContext, type HttpContext } from "../context.ts";
@@ -117,12 +115,10 @@ export class WsConnection {
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
-        const { data, event, sender = this.#context.principal().subject, ephemeral } = frame;
-        const channel = channelToPublish(frame.channel, ephemeral);
-        const item = draft({ channel, data, event, sender, ephemeral }, limits.message);
-        const { id = null, message, receivers } = await hub.publish(item);
-        const time = new Date(message.time).toISOString();
-        return answer({ type: "published", message: { id, channel, time, receivers } });
+        const { channel, data, event, sender, ephemeral } = frame;
+        const principal = this.#context.principal();
+        const { receipt } = await publish({ channel, data, event, sender, ephemeral }, { hub, limits, principal });
+        return answer({ type: "published", message: receipt });
       }
       case "subscribe": {
         const channels = this.#added(frame.channels);
