@@ -11,9 +11,9 @@ import { Connections } from "./ops/connections.ts";
 import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
-import { Notices } from "./ops/log-summaries.ts";
-import { OwnChannels, type LogLine } from "./ops/hub-channels.ts";
-import { Vitals } from "./ops/server-info.ts";
+import { LogSummaries } from "./ops/log-summaries.ts";
+import { HubChannels, type LogLine } from "./ops/hub-channels.ts";
+import { ServerInfoSource } from "./ops/server-info.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog } from "./logs/open.ts";
 import {
@@ -103,7 +103,7 @@ export async function createServer(
     pending: maxPendingBytes,
     request: config.requestTimeout * 1000,
   };
-  const vitals = new Vitals(
+  const vitals = new ServerInfoSource(
     {
       name: NAME,
       version,
@@ -113,7 +113,7 @@ export async function createServer(
     hub,
     connections,
   );
-  const own = new OwnChannels(hub, () => vitals.info());
+  const own = new HubChannels(hub, () => vitals.info());
   const callers = callerRules(config);
   const context: HttpContext = {
     hub,
@@ -163,7 +163,7 @@ export async function createServer(
     );
   report = (sentence) => app.log.warn(sentence);
   early.forEach(report);
-  const notices = new Notices(app.log, hub, connections, sessions);
+  const notices = new LogSummaries(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(
     () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),

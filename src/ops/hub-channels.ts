@@ -14,7 +14,7 @@ export interface LogLine {
 }
 
 /** Publishes what the server does on its own channels, for as long as somebody reads them; nothing of it is kept. */
-export class OwnChannels {
+export class HubChannels {
   readonly #hub: Hub;
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Promise<unknown> = Promise.resolve();

@@ -12,7 +12,7 @@ const NANOSECONDS = 1e6;
 const MICROSECONDS = 1e3;
 
 /** Reads how the process does, at most once a second; rates are those since the reading before. */
-export class Vitals {
+export class ServerInfoSource {
   readonly #fixed: FixedInfo;
   readonly #hub: Hub;
   readonly #connections: Connections;
