@@ -1,5 +1,11 @@
 import compress from "@fastify/compress";
-import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifySchemaCompiler,
+} from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
@@ -10,7 +16,7 @@ import { events } from "./sse/route.ts";
 import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./problem-details.ts";
 import { healthRoutes } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
-import { logger, type LoggerOptions } from "../ops/logger.ts";
+import type { LogOutput } from "../ops/log-output.ts";
 import { mcp, type McpDoor } from "./mcp/route.ts";
 import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
@@ -25,7 +31,8 @@ export interface AppOptions {
   readonly context: HttpContext;
   readonly mcp: McpDoor;
   readonly latency: LogLatency;
-  readonly logger: LoggerOptions;
+  readonly log: FastifyBaseLogger;
+  readonly output: LogOutput;
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
@@ -45,12 +52,7 @@ const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 const UNCOMPRESSED: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
-export async function createApp({
-  context,
-  mcp: mcpDoor,
-  latency,
-  logger: loggerOptions,
-}: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
   const { limits, callers } = context;
   const app = Fastify({
     bodyLimit: limits.body,
@@ -59,7 +61,7 @@ export async function createApp({
     // The doors refuse what comes while the server stops, each in its own way.
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
-    logger: logger(loggerOptions),
+    loggerInstance: log,
     // A logger for each request costs more than most requests are worth; no line here names one.
     childLoggerFactory: (parent) => parent,
     routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
@@ -134,7 +136,7 @@ export async function createApp({
   await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
-  metrics(app, context.hub, context.connections, latency, loggerOptions.output);
+  metrics(app, context.hub, context.connections, latency, output);
   await pages(app, context);
   return app;
 }
