@@ -17,7 +17,7 @@ import { Vitals } from "./ops/server-info.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog } from "./logs/open.ts";
 import {
-  hubOffer,
+  hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
@@ -132,7 +132,7 @@ export async function createServer(
     hub,
     limits,
     info: context.info,
-    offer: hubOffer(extras),
+    catalog: hubCatalog(extras),
     states: new RequestStates(),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };
