@@ -22,7 +22,7 @@ import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog } from "./logs/open.ts";
 import {
-  hubOffer,
+  hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
@@ -221,7 +221,7 @@ function openMcp(
     hub,
     limits,
     info,
-    offer: hubOffer(extras),
+    catalog: hubCatalog(extras),
     states: new RequestStates(),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };

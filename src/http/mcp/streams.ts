@@ -2,14 +2,14 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../../core/backlog.ts";
-import type { Outlet } from "../../mcp/index.ts";
+import type { NotificationStream } from "../../mcp/index.ts";
 import { HEARTBEAT, sseMessage } from "../../protocol/sse.ts";
 import { socketDrained } from "../sse/sink.ts";
 import { EventStream, STREAM_HEADERS } from "../sse/raw-socket.ts";
 import { WriteGuard } from "../write-guard.ts";
 
 /** An outlet whose stream can be ended with the result of the request. */
-export interface EndedOutlet extends Outlet {
+export interface EndedOutlet extends NotificationStream {
   end(result: string): void;
 }
 
