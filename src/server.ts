@@ -166,7 +166,7 @@ export async function createServer(
   const notices = new Notices(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(
-    () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),
+    () => hub.heartbeat(part++ % BEAT_PARTS, BEAT_PARTS),
     (config.heartbeat * 1000) / BEAT_PARTS,
   ).unref();
   const end = async (spread: number): Promise<void> => {
