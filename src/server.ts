@@ -200,7 +200,7 @@ async function openHub(
   });
   let part = 0;
   const heart = setInterval(
-    () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),
+    () => hub.heartbeat(part++ % BEAT_PARTS, BEAT_PARTS),
     (config.heartbeat * 1000) / BEAT_PARTS,
   ).unref();
   const close = async (spread: number): Promise<void> => {

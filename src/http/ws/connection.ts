@@ -123,7 +123,7 @@ export class WsConnection {
       case "subscribe": {
         const channels = this.#added(frame.channels);
         // The answer parts what was read before from what is read from here on.
-        hub.give(this.#subscription);
+        hub.flush(this.#subscription);
         answer({ type: "subscribed", channels });
         return hub.add(this.#subscription, { channels, after: frame.last_event_id || undefined });
       }
