@@ -10,7 +10,7 @@ const RULES: Readonly<
   Record<string, { readonly own: readonly string[]; readonly packages: readonly string[]; readonly node: boolean }>
 > = {
   core: { own: ["core", "protocol"], packages: [], node: false },
-  protocol: { own: ["protocol"], packages: [], node: false },
+  protocol: { own: ["protocol"], packages: ["eventsource-parser"], node: false },
   client: { own: ["client", "protocol"], packages: [], node: false },
   logs: { own: ["logs", "core", "protocol"], packages: [], node: true },
   tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
