@@ -14,6 +14,7 @@ export const toolListings: readonly ToolListing[] = tools.map(listing);
 export { callTool, toolNamed, unknownTool } from "./call.ts";
 export { channelSummary } from "./channel-summary.ts";
 export { lenient } from "./lenient.ts";
+export { publish } from "./publish.ts";
 export { problems } from "./validation-message.ts";
 export { messageObject, messagePage, type MessagePage } from "./results.ts";
 export type { ServerInfo } from "../protocol/server-info.ts";
