@@ -39,7 +39,7 @@ const RULES: Readonly<
     packages: ["fastify", "pino"],
     node: true,
   },
-  "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
+  "index.ts": { own: ["core", "tools", "config.ts", "server.ts"], packages: ["zod"], node: true },
 };
 const LONGEST = 300;
 

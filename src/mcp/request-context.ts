@@ -3,7 +3,9 @@ import type { RpcId } from "../protocol/jsonrpc.ts";
 import type { JsonObject, LogLevel } from "./errors.ts";
 
 /** One request on its way to its result: what a method knows besides its params, whatever carries it. */
-export interface RequestContext extends Omit<ToolContext, "progress"> {
+export interface RequestContext extends Omit<ToolContext, "askPerson"> {
+  /** Set for tools that may ask; see `runWithQuestions`. */
+  askPerson?: ToolContext["askPerson"];
   readonly id: Exclude<RpcId, null>;
   /** What the client said it can do. */
   readonly capabilities: JsonObject;
