@@ -50,7 +50,7 @@ export interface ToolAnswer {
  * heartbeat while a test lasts. `extras` are offered on `/mcp`.
  */
 export async function startServer(overrides: ServerOptions = {}, extras: Extras = {}): Promise<TestServer> {
-  const asked: ServerOptions = {
+  const settings: ServerOptions = {
     port: 0,
     data: "memory:",
     logLevel: "silent",
@@ -59,7 +59,7 @@ export async function startServer(overrides: ServerOptions = {}, extras: Extras 
     heartbeat: 300,
     ...overrides,
   };
-  const server = await createServer(asked, extras);
+  const server = await createServer(settings, extras);
   const { hub, url } = server;
   // The memory of the server is to be what the server holds.
   const sinks: WeakRef<Sink>[] = [];
