@@ -30,7 +30,11 @@ const RULES: Readonly<
     ],
     node: true,
   },
-  web: { own: ["web", "client", "wire"], packages: ["uplot"], node: false },
+  web: {
+    own: ["web", "client", "wire"],
+    packages: ["preact", "preact/hooks", "preact-render-to-string", "uplot"],
+    node: false,
+  },
   cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
   "config.ts": { own: ["wire"], packages: ["zod"], node: true },
   "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "wire", "config.ts"], packages: [], node: true },
@@ -38,7 +42,7 @@ const RULES: Readonly<
 };
 const LONGEST = 300;
 
-const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
 
 describe("the architecture", () => {
   it("has a rule for every folder and file at the root", () => {

@@ -2,7 +2,7 @@
 import { connect, type Hub, type HubState, type Message } from "../client/index.ts";
 import { Channels, type ListedChannel } from "./dashboard/channels.ts";
 import { onOffline } from "./offline.ts";
-import { clock, count, duration } from "./format.ts";
+import { clock, count, duration } from "./shared/format.ts";
 import { Logs, type LogLine } from "./dashboard/logs.ts";
 import { Plots } from "./dashboard/plots.ts";
 import { sendForm } from "./dashboard/send.ts";

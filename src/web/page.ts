@@ -28,23 +28,3 @@ export function whileVisible(come: () => void, leave: () => void): void {
   if (!document.hidden) come();
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : come()));
 }
-
-/** Has each button copy the text of the element its `data-copy` names. */
-export function copyButtons(): void {
-  for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
-    button.addEventListener("click", () => void copy(button));
-  }
-}
-
-async function copy(button: HTMLButtonElement): Promise<void> {
-  const line = element(button.dataset["copy"] ?? "", HTMLElement);
-  try {
-    await navigator.clipboard.writeText(line.textContent);
-    button.textContent = "Copied";
-  } catch {
-    // Without the right to write, the line is selected to be copied by hand.
-    getSelection()?.selectAllChildren(line);
-    button.textContent = "Selected";
-  }
-  setTimeout(() => (button.textContent = "Copy"), 1500);
-}

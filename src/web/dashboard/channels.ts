@@ -1,5 +1,5 @@
 import { element, labelled } from "../page.ts";
-import { compact, COMPACT_FROM, count, decimal } from "../format.ts";
+import { compact, COMPACT_FROM, count, decimal } from "../shared/format.ts";
 import { rove, stopAt } from "../roving.ts";
 import { Rates } from "./rates.ts";
 

@@ -1,6 +1,6 @@
 import { made } from "../made.ts";
 import { element, labelled, onPause } from "../page.ts";
-import { clock, count } from "../format.ts";
+import { clock, count } from "../shared/format.ts";
 import { Rows } from "./rows.ts";
 
 /** What `hub.logs` brings. */

@@ -1,5 +1,5 @@
-import type UPlot from "uplot";
-import { clock, scale } from "../format.ts";
+import UPlot from "uplot";
+import { clock, scale } from "../shared/format.ts";
 import { made } from "../made.ts";
 import { labelled } from "../page.ts";
 
@@ -10,9 +10,6 @@ export interface PlotOptions {
   /** The unit after a number of the scale. */
   readonly unit: string;
 }
-
-// Loaded beside the modules, as it is in its package.
-const Drawn = (globalThis as unknown as { readonly uPlot: typeof UPlot }).uPlot;
 
 /** Pixels of half a time. */
 const HALF = 28;
@@ -55,7 +52,7 @@ export class Plot {
       ticks: { show: false },
       font: "11px system-ui, sans-serif",
     };
-    this.#plot = new Drawn(
+    this.#plot = new UPlot(
       {
         ...this.#size,
         legend: { show: false },

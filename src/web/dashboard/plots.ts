@@ -1,6 +1,6 @@
 import type UPlot from "uplot";
 import type { ServerInfo } from "../../wire/server-info.ts";
-import { count, decimal, mebibytes, milliseconds, percent } from "../format.ts";
+import { count, decimal, mebibytes, milliseconds, percent } from "../shared/format.ts";
 import { Plot } from "./plot.ts";
 import { StatsRing } from "./stats-ring.ts";
 

@@ -1,9 +1,9 @@
 import type { Message } from "../../client/index.ts";
 import { checkedPatterns, covers } from "../../client/pattern.ts";
-import { readable } from "../chat/names.ts";
+import { readable } from "../shared/names.ts";
 import { made } from "../made.ts";
 import { element, labelled, onPause } from "../page.ts";
-import { clock, count } from "../format.ts";
+import { clock, count } from "../shared/format.ts";
 import { Rows } from "./rows.ts";
 
 /** A message, or a remark of ours, in the tail. */
