@@ -30,7 +30,7 @@ function scripts() {
     entryPoints: {
       start: join(ROOT, "src/web/start/page.tsx"),
       chat: join(ROOT, "src/web/chat.ts"),
-      dashboard: join(ROOT, "src/web/dashboard.ts"),
+      dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
       uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
     },
     splitting: true,

@@ -1,4 +1,5 @@
 import { renderToString } from "preact-render-to-string";
+import { DashboardPage } from "./dashboard/page.tsx";
 import { Bar, Document } from "./shared/page.tsx";
 import { StartPage } from "./start/page.tsx";
 
@@ -8,6 +9,11 @@ export function prerendered(): Readonly<Record<string, string>> {
     "start.html": (
       <Document title="sse-mcp-server" name="start" facts="{{facts}}">
         <StartPage />
+      </Document>
+    ),
+    "dashboard.html": (
+      <Document title="Dashboard · sse-mcp-server" name="dashboard" styles={["scripts/uplot"]} facts="{{facts}}">
+        <DashboardPage />
       </Document>
     ),
     "not-found.html": (

@@ -1,7 +1,7 @@
 import { count } from "../shared/format.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
-import { rove } from "../roving.ts";
+import { rove } from "./roving.ts";
 import { channelsOf, type Listed } from "./history.ts";
 import { Stored } from "../shared/stored.ts";
 import { countText, type Unread } from "./unread.ts";
