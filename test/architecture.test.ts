@@ -31,7 +31,11 @@ const RULES: Readonly<
     ],
     node: true,
   },
-  web: { own: ["web", "client", "protocol"], packages: ["uplot"], node: false },
+  web: {
+    own: ["web", "client", "protocol"],
+    packages: ["preact", "preact/hooks", "preact-render-to-string", "uplot"],
+    node: false,
+  },
   cli: { own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
   "config.ts": { own: ["protocol"], packages: ["zod"], node: true },
   "server.ts": {
@@ -43,7 +47,7 @@ const RULES: Readonly<
 };
 const LONGEST = 300;
 
-const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((file) => /\.tsx?$/.test(file));
 
 describe("the architecture", () => {
   it("has a rule for every folder and file at the root", () => {

@@ -19,7 +19,7 @@ export function rove(box: HTMLElement, selector: string): void {
 }
 
 /** Makes one of them the stop of the Tab key; without it, the first. */
-export function stopAt(all: readonly HTMLElement[], one: HTMLElement | undefined): void {
+function stopAt(all: readonly HTMLElement[], one: HTMLElement | undefined): void {
   for (const [place, element] of all.entries())
     element.tabIndex = element === one || (one === undefined && place === 0) ? 0 : -1;
 }

@@ -1,14 +1,12 @@
-// What this browser remembers of the person: nothing of it is needed.
-
-/** A value in a storage of the browser, which may be full, forbidden or anybody's. */
+/** What this browser remembers: nothing of it is needed, since its storage may be full, forbidden or hold anything. */
 export class Stored<Value> {
   readonly #name: string;
   readonly #read: (value: unknown) => Value;
   readonly #storage: () => Storage;
 
-  /** `read` makes a value of whatever was found; of null, where nothing was. */
+  /** `read` makes a value of whatever was found, and of null if nothing was. */
   constructor(name: string, read: (value: unknown) => Value, storage: () => Storage = () => localStorage) {
-    this.#name = `chat.${name}`;
+    this.#name = name;
     this.#read = read;
     this.#storage = storage;
   }
