@@ -21,7 +21,7 @@ import {
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
-  Sessions,
+  SessionStore,
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
@@ -136,10 +136,9 @@ export async function createServer(
     states: new RequestStates(),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };
-  const sessions = new Sessions(mcpContext, {
+  const sessions = new SessionStore(mcpContext, {
     most: config.maxSessions,
     idle: config.sessionTimeout * 1000,
-    keepAlive: config.heartbeat * 1000,
     report: (error) => app.log.error(error, "an MCP method failed"),
   });
   const { logLevel, logFile } = config;
@@ -149,7 +148,7 @@ export async function createServer(
   const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
     await own.close();
     vitals.close();
-    await sessions.close();
+    sessions.close();
     await hub.close();
     throw error;
   });
@@ -180,7 +179,7 @@ export async function createServer(
     sessions.drain();
     await own.close();
     await hub.close(spread);
-    await sessions.close();
+    sessions.close();
     // Whoever waited for a message is answered in this turn; the connections are closed behind that.
     await new Promise<void>((resolve) => setImmediate(resolve));
     clearInterval(heart);

@@ -1,4 +1,3 @@
-import type { RequestContext } from "./request-context.ts";
 import { invalidParams, type JsonObject } from "./errors.ts";
 
 /** Milliseconds in which a client has to come back. */
@@ -57,12 +56,6 @@ export class RequestStates {
     if (this.#now() > until) throw refused;
     return payload;
   }
-}
-
-/** What a request and its retries have in common. */
-export function scopeOf(method: string, params: JsonObject, call: Pick<RequestContext, "principal">): StateScope {
-  const { _meta: _, inputResponses: __, requestState: ___, ...rest } = params;
-  return { subject: call.principal.subject, method, params: rest };
 }
 
 function signed(body: string, { subject, method, params }: StateScope): Uint8Array<ArrayBuffer> {

@@ -115,7 +115,7 @@ describe("a session of the initialize era", { concurrency: true }, () => {
       const client = await LegacyClient.open(server, { version });
       await client.ask("resources/subscribe", { uri: "hub://channels/a" });
       using first = await client.listen();
-      assert.deepEqual([first.status, first.headers["content-type"]], [200, "text/event-stream"]);
+      assert.deepEqual([first.status, first.headers["content-type"]], [200, "text/event-stream; charset=utf-8"]);
       const unreadable = await server.request("/mcp", {
         headers: { ...client.headers, accept: "application/json, */*;q=0" },
       });

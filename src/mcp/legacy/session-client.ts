@@ -1,0 +1,43 @@
+import { isObject, LEGACY_VERSIONS, type JsonObject } from "../errors.ts";
+import { senderOf } from "../modern/envelope.ts";
+
+/** What a session keeps of what its client said with `initialize`. */
+export interface SessionClient {
+  /** The revision agreed on. */
+  readonly version: string;
+  /** What the client calls itself, as a sender. */
+  readonly sender: string | undefined;
+  /** What the client can be asked. */
+  readonly capabilities: JsonObject;
+}
+
+/** The parts of these capabilities that tell what a client can be asked; the others mean nothing here. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  elicitation: ["form", "url"],
+  roots: ["listChanged"],
+  sampling: ["context", "tools"],
+};
+
+/** The client that sent these params of `initialize`, which were checked. */
+export function clientOf({ protocolVersion, capabilities, clientInfo }: JsonObject): SessionClient {
+  const asked = LEGACY_VERSIONS.find((version) => version === protocolVersion);
+  return {
+    version: asked ?? (LEGACY_VERSIONS[0] as string),
+    sender: senderOf(clientInfo),
+    capabilities: essential(isObject(capabilities) ? capabilities : {}),
+  };
+}
+
+function essential(capabilities: JsonObject): JsonObject {
+  const kept = Object.entries(PARTS).flatMap(([name, parts]) => {
+    const value = capabilities[name];
+    if (!isObject(value)) return [];
+    return [[name, Object.fromEntries(parts.flatMap((part) => keptPart(part, value[part])))] as const];
+  });
+  return Object.fromEntries(kept);
+}
+
+function keptPart(name: string, value: unknown): readonly (readonly [string, unknown])[] {
+  if (value === true) return [[name, true]];
+  return isObject(value) ? [[name, {}]] : [];
+}
