@@ -1,10 +1,11 @@
 import { shown } from "./channel.ts";
-import type { ChannelPattern } from "../protocol/channel.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
-import { isMissing, type Log } from "./log.ts";
+import { isMissing, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Gap, GapReason } from "../protocol/signal.ts";
+import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
   readonly channels: readonly ChannelPattern[];
@@ -41,6 +42,12 @@ export interface RecentHistory {
   readonly next: string;
   /** The cursor to ask `before` of for the page in front of this one; undefined where nothing older is kept. */
   readonly earlier: string | undefined;
+}
+
+/** A channel as callers see it. */
+export interface ChannelListing extends ChannelState {
+  /** Live readers, by its name or by a pattern. */
+  readonly readers: number;
 }
 
 const MAX_ECHO = 64;
@@ -93,6 +100,21 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
     next: cursorAt(log, top - 1),
     earlier: more && oldest !== undefined ? cursorAt(log, oldest.offset) : undefined,
   };
+}
+
+/** Channels that hold or held messages, and those that live readers name, in byte order. */
+export function listChannels(log: Log, index: SubscriptionIndex, query: ChannelQuery): readonly ChannelListing[] {
+  const states = new Map<ChannelName, ChannelState>();
+  for (const state of log.channels(query)) states.set(state.channel, state);
+  let added = 0;
+  for (const channel of index.channels(query.pattern, query.after)) {
+    if (added === query.limit) break;
+    added++;
+    if (!states.has(channel)) states.set(channel, { channel, kept: 0, last: 0, time: 0 });
+  }
+  const sorted = [...states.values()].sort((a, b) => (a.channel < b.channel ? -1 : 1));
+  const readers = index.counted();
+  return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: readers(state.channel) }));
 }
 
 /** Says what is missing. */

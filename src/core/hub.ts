@@ -2,18 +2,19 @@ import { joined } from "./reader-group.ts";
 import type { Backlog } from "./backlog.ts";
 import { isServerChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, startOf } from "../protocol/cursor.ts";
-import { Delivery, type DeliveryOptions } from "./fan-out.ts";
+import { FanOut, type FanOutOptions } from "./fan-out.ts";
 import { HubError } from "./errors.ts";
 import {
   gap,
+  listChannels,
   readHistory,
   readRecent,
+  type ChannelListing,
   type History,
   type HistoryQuery,
   type RecentHistory,
   type RecentHistoryQuery,
 } from "./history.ts";
-import { listChannels, type ChannelListing } from "./listing.ts";
 import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import { Probes } from "./probe.ts";
@@ -22,7 +23,7 @@ import type { CloseReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
-export interface HubOptions extends DeliveryOptions {
+export interface HubOptions extends FanOutOptions {
   /** Messages in one page of replay. */
   readonly page: number;
   /** Called with the milliseconds the log took for each message. */
@@ -36,7 +37,7 @@ export class Hub {
   readonly stats: Stats = new Stats();
   readonly #log: Log;
   readonly #options: HubOptions;
-  readonly #delivery: Delivery;
+  readonly #delivery: FanOut;
   readonly #subscriptions = new Set<Subscription>();
   readonly #offered = new WeakMap<Message, Envelope>();
   readonly #probes = new Probes();
@@ -49,7 +50,7 @@ export class Hub {
   private constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
-    this.#delivery = new Delivery(options, this.stats);
+    this.#delivery = new FanOut(options, this.stats);
   }
 
   /** Follows the log; the hub has it to itself from here on, and closes it. */
@@ -81,7 +82,6 @@ export class Hub {
     const message = await this.#log.append(draft);
     this.#options.onAppended?.(performance.now() - start);
     const envelope = this.#offered.get(message);
-    // A message that is asked for again by its key is not offered again.
     this.#offered.delete(message);
     if (envelope !== undefined && !isServerChannel(message.channel)) envelope.since = start;
     return { id: this.idOf(message), message, receivers: envelope?.receivers ?? 0, repeated: envelope === undefined };
@@ -105,18 +105,18 @@ export class Hub {
     const fresh = subscription.revision === 0;
     const live = this.#leave(subscription);
     if (subscription.closed) return;
-    if (live) subscription.settle(this.#delivered);
+    if (live) subscription.advanceTo(this.#delivered);
     const start = after === undefined ? this.#delivered : startOf(after, this.#log);
     if (start === undefined) this.#tellGap(subscription, "unknown_cursor", after ?? "", this.#delivered);
     const more = after === undefined ? channels.filter((channel) => !subscription.wants.has(channel)) : channels;
-    subscription.want(more, start ?? this.#delivered);
+    subscription.add(more, start ?? this.#delivered);
     if (after === undefined && (live || fresh)) this.#attach(subscription);
     else void this.#catchUp(subscription);
   }
 
   /** Hands over what a subscription was offered in this turn, so that what its socket is given next comes behind it. */
-  give(subscription: Subscription): void {
-    this.#delivery.give(subscription);
+  flush(subscription: Subscription): void {
+    this.#delivery.flush(subscription);
   }
 
   /** Makes a subscription read fewer channels; a pattern it does not have changes nothing. */
@@ -135,7 +135,7 @@ export class Hub {
     subscription.closed = true;
     subscription.revision++;
     this.#subscriptions.delete(subscription);
-    this.#delivery.drop(subscription);
+    this.#delivery.detach(subscription);
     this.backlog.forget(subscription);
   }
 
@@ -151,12 +151,12 @@ export class Hub {
 
   /** Channels that hold or held messages, or have live readers, by name. */
   channels(query: ChannelQuery): readonly ChannelListing[] {
-    return listChannels(this.#log, this.#delivery.routes, query);
+    return listChannels(this.#log, this.#delivery.index, query);
   }
 
   /** Live readers of a channel, by its name or by a pattern; `all`: with those that only look on. */
   readers(channel: ChannelName, all = false): number {
-    return this.#delivery.routes.readers(channel, all);
+    return this.#delivery.index.readers(channel, all);
   }
 
   /** The id of a message; undefined where it was not kept. */
@@ -170,14 +170,14 @@ export class Hub {
   }
 
   /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */
-  beat(part: number, parts: number): void {
+  heartbeat(part: number, parts: number): void {
     for (const subscription of this.#subscriptions) {
       if (subscription.number % parts !== part) continue;
       // The id tells it that it has everything up to there.
-      this.#delivery.give(subscription);
+      this.#delivery.flush(subscription);
       if (subscription.closed) continue;
-      if (subscription.standsStill()) subscription.cut();
-      else subscription.beat(this.#delivered, this.#cursorOf);
+      if (subscription.isStalled()) subscription.cut();
+      else subscription.heartbeat(this.#delivered, this.#cursorOf);
     }
   }
 
@@ -206,14 +206,14 @@ export class Hub {
 
   #attach(subscription: Subscription): void {
     subscription.joins(this.#delivered);
-    this.#delivery.join(subscription);
+    this.#delivery.attach(subscription);
   }
 
   /** Gives a live subscription all it was offered and takes it out; false where it was not live, or is closed by this. */
   #leave(subscription: Subscription): boolean {
-    this.#delivery.give(subscription);
+    this.#delivery.flush(subscription);
     subscription.leaves();
-    return this.#delivery.drop(subscription);
+    return this.#delivery.detach(subscription);
   }
 
   /** Reads page after page until a subscription has passed what was delivered, however its channels change meanwhile. */
@@ -227,13 +227,13 @@ export class Hub {
         // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
         await sink.drained();
         if (subscription.revision !== revision) continue;
-        subscription.beatsWaited = 0;
+        subscription.heartbeatsWaited = 0;
         const { after, channels, until } = subscription.next;
         const read = await this.backlog.room();
         const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(read);
         if (subscription.revision !== revision) continue;
         if (isMissing(page, after)) {
-          subscription.skip(page.dropped);
+          subscription.skipTo(page.dropped);
           this.#tellGap(subscription, "expired", this.cursor(after), page.dropped);
         }
         this.#replay(subscription, page, until);
@@ -257,7 +257,7 @@ export class Hub {
 
   #replay(subscription: Subscription, page: LogPage, until: number): void {
     // What a log has beyond the last delivery will come live.
-    const messages = subscription.pass(page.messages, Math.min(page.end, until, this.#delivered));
+    const messages = subscription.take(page.messages, Math.min(page.end, until, this.#delivered));
     if (messages.length === 0) return;
     const due = messages.map((message) => new Envelope(message, this.idOf(message)));
     const bytes = joined(due, subscription.sink.format);

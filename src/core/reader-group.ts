@@ -4,10 +4,10 @@ import type { Envelope, Format } from "./message.ts";
 import type { Sink } from "./sink.ts";
 import type { Stats } from "./stats.ts";
 
-/** A live reader, as its audience sees it. */
-export interface Member extends Holder {
+/** A live reader, as its group sees it. */
+export interface GroupMember extends Holder {
   readonly sink: Sink;
-  /** How many of the messages ever offered to its audience it has been given, or came too late for. */
+  /** How many of the messages ever offered to its group it has been given, or came too late for. */
   given: number;
   /** Set while its socket has not taken what it was given. */
   lag: Lag | undefined;
@@ -16,9 +16,9 @@ export interface Member extends Holder {
 /** Who looks after members whose sockets lag. */
 export interface Lags {
   /** Whether a lagging member may be given more; if not, it has been cut. */
-  mayHave(member: Member): boolean;
+  mayHave(member: GroupMember): boolean;
   /** Its socket has not taken all of what it was just given. */
-  add(member: Member, bytes: Uint8Array, audience: Audience): void;
+  add(member: GroupMember, bytes: Uint8Array, group: ReaderGroup): void;
   /** Whether no one should be given more in this turn. */
   isFull(): boolean;
 }
@@ -36,17 +36,17 @@ interface Piece {
  * The live readers with the same channels and the same format. What is published is queued here once, and written to
  * the members in rounds: each gets all it has not been given yet in one piece, the same bytes for all who lack the same.
  */
-export class Audience {
+export class ReaderGroup {
   readonly patterns: readonly ChannelPattern[];
   /** Whether its members only look on and do not count as readers. */
   readonly watches: boolean;
   readonly #format: Format;
-  readonly #members = new Set<Member>();
+  readonly #members = new Set<GroupMember>();
   #queue: Envelope[] = [];
   /** How many messages were offered before the first in the queue. */
   #before = 0;
   /** The members that this round has still to visit. */
-  #round: Iterator<Member> | undefined;
+  #round: Iterator<GroupMember> | undefined;
   /** Everyone will have been given this much when the round is over. */
   #roundGives = 0;
   /** The offset of the last message offered that has an id. */
@@ -79,12 +79,12 @@ export class Audience {
   }
 
   /** A new member is given what is offered from now on. */
-  join(member: Member): void {
+  add(member: GroupMember): void {
     member.given = this.#end;
     this.#members.add(member);
   }
 
-  leave(member: Member): void {
+  remove(member: GroupMember): void {
     this.#members.delete(member);
   }
 
@@ -111,14 +111,14 @@ export class Audience {
       if (done) {
         if (!this.isSilent) onGiven(this.#queue.slice(0, this.#roundGives - this.#before));
         this.#endRound();
-      } else if (this.give(member, stats, lags)) written++;
+      } else if (this.flush(member, stats, lags)) written++;
     }
     if (this.#members.size === 0) this.#endRound();
     return written;
   }
 
   /** Writes to one member what it lacks; false if it lacks nothing, or was cut because it lags too far. */
-  give(member: Member, stats: Stats, lags: Lags): boolean {
+  flush(member: GroupMember, stats: Stats, lags: Lags): boolean {
     if (member.lag !== undefined && !lags.mayHave(member)) return false;
     const { given } = member;
     const end = this.#end;
@@ -158,7 +158,7 @@ export class Audience {
 /** What was made last of several messages in each format, by the first of them. */
 const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelope[]; readonly bytes: Uint8Array }>>();
 
-/** The bytes of several messages in one format; the same bytes for audiences of other channels that lack the same. */
+/** The bytes of several messages in one format; the same bytes for groups of other channels that lack the same. */
 export function joined(envelopes: readonly Envelope[], format: Format): Uint8Array {
   const [first] = envelopes;
   if (first === undefined) return format.join([]);

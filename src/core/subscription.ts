@@ -1,4 +1,4 @@
-import type { Audience, Member } from "./reader-group.ts";
+import type { ReaderGroup, GroupMember } from "./reader-group.ts";
 import type { Backlog, Lag } from "./backlog.ts";
 import { BEGINNING } from "../protocol/cursor.ts";
 import { covers, uncovered, type ChannelPattern } from "../protocol/channel.ts";
@@ -18,10 +18,10 @@ const FAR = 1000;
 const MAX_BEATS_WAITED = 3;
 
 /**
- * One reader's place in the log, and where to send what follows. Either it is live, in an audience that gets what is
+ * One reader's place in the log, and where to send what follows. Either it is live, in an group that gets what is
  * published; or it is catching up, reading pages from `position` until it has passed what the hub delivered.
  */
-export class Subscription implements Member {
+export class Subscription implements GroupMember {
   readonly sink: Sink;
   /** Counts up from 0 over the hub's life; spreads the heartbeats. */
   readonly number: number;
@@ -33,17 +33,17 @@ export class Subscription implements Member {
   given = 0;
   lag: Lag | undefined;
   /** Set exactly while it is live. */
-  audience: Audience | undefined;
+  group: ReaderGroup | undefined;
   closed = false;
   /** Changes when what it reads changes, so that a page asked for before is thrown away. */
   revision = 0;
   /** Set while the hub reads pages for it: once at a time, however often its channels change. */
   catchingUp = false;
   /** While catching up: heartbeats that passed since its socket last took a whole page. */
-  beatsWaited = 0;
-  /** The offset of the last id its reader was given before it joined its audience. */
+  heartbeatsWaited = 0;
+  /** The offset of the last id its reader was given before it joined its group. */
   #told: number;
-  /** What had been delivered when it joined its audience. */
+  /** What had been delivered when it joined its group. */
   #joined = 0;
   readonly #cut: (subscription: Subscription) => void;
 
@@ -82,28 +82,28 @@ export class Subscription implements Member {
     this.#told = offset;
   }
 
-  /** It joins an audience, and has all that was `delivered`. */
+  /** It joins an group, and has all that was `delivered`. */
   joins(delivered: number): void {
     this.#joined = delivered;
     this.catchingUp = false;
-    this.beatsWaited = 0;
+    this.heartbeatsWaited = 0;
   }
 
-  /** It is about to leave its audience. */
+  /** It is about to leave its group. */
   leaves(): void {
     this.#told = this.#place;
   }
 
   /** Whether its socket has taken no page of its replay for too many beats; to be asked once a beat. */
-  standsStill(): boolean {
-    return this.audience === undefined && ++this.beatsWaited > MAX_BEATS_WAITED;
+  isStalled(): boolean {
+    return this.group === undefined && ++this.heartbeatsWaited > MAX_BEATS_WAITED;
   }
 
   /** Tells its reader how far it has got, which is to all that was `delivered` if it is live. */
-  beat(delivered: number, cursor: (offset: number) => string): void {
-    const offset = this.audience === undefined ? this.position : delivered;
+  heartbeat(delivered: number, cursor: (offset: number) => string): void {
+    const offset = this.group === undefined ? this.position : delivered;
     // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
-    if (offset <= BEGINNING && this.audience === undefined) return;
+    if (offset <= BEGINNING && this.group === undefined) return;
     const moves = offset - this.#place >= FAR;
     if (moves) this.#told = offset;
     this.sink.signal({ kind: "beat", id: cursor(offset), moves });
@@ -125,7 +125,7 @@ export class Subscription implements Member {
   }
 
   /** Moves on over a page, up to `end`; returns what of it was asked for: each channel counts from where it was asked from. */
-  pass(messages: readonly Message[], end: number): readonly Message[] {
+  take(messages: readonly Message[], end: number): readonly Message[] {
     const wants = [...this.wants];
     this.position = Math.max(this.position, end);
     return messages.filter(
@@ -135,7 +135,7 @@ export class Subscription implements Member {
   }
 
   /** Reads these channels from behind `since` on, and what it read before from where it is. */
-  want(channels: readonly ChannelPattern[], since: number): void {
+  add(channels: readonly ChannelPattern[], since: number): void {
     this.revision++;
     for (const [pattern, wanted] of this.wants) this.wants.set(pattern, Math.max(wanted, this.position));
     // Asking again for what is being read must not leave out what is still to come of it.
@@ -146,20 +146,20 @@ export class Subscription implements Member {
   }
 
   /** Wants nothing up to `offset` any more. */
-  skip(offset: number): void {
+  skipTo(offset: number): void {
     for (const [pattern, since] of this.wants) if (since < offset) this.wants.set(pattern, offset);
     this.#advance();
   }
 
   /** Everything up to `offset` has been given to the sink. */
-  settle(offset: number): void {
+  advanceTo(offset: number): void {
     this.position = offset;
-    this.skip(offset);
+    this.skipTo(offset);
   }
 
   /** The offset of the last id its reader was given. */
   get #place(): number {
-    const last = this.audience?.last ?? -1;
+    const last = this.group?.last ?? -1;
     return last > this.#joined ? Math.max(last, this.#told) : this.#told;
   }
 

@@ -14,7 +14,7 @@ export interface ChannelEntry extends ChannelState {
 }
 
 /** The channels of a log, found by name, by number and by pattern. */
-export class ChannelDirectory {
+export class ChannelIndex {
   readonly #byName = new NameIndex<ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
   /** Those that hold no message any more, the one last published to longest ago first. */

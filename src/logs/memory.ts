@@ -14,12 +14,12 @@ import type {
   Retention,
 } from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
-import { ChannelDirectory, type ChannelEntry } from "./channel-index.ts";
+import { ChannelIndex, type ChannelEntry } from "./channel-index.ts";
 import { endOfPage, merged, recentPage } from "./page.ts";
 import { ReadTurns } from "./read-turns.ts";
 import { costOf, newEpoch } from "./record.ts";
 import { Ring } from "./ring.ts";
-import { Turn } from "./write-batch.ts";
+import { WriteBatch } from "./write-batch.ts";
 
 /** Beyond this many channels, going through all messages in slices costs less than merging theirs. */
 const MANY_CHANNELS = 64;
@@ -34,11 +34,11 @@ export class MemoryLog implements Log {
   readonly #elapsed: () => number;
   /** The head of the log at some times, at most a thousand of them within the maximum age. */
   readonly #marks: { readonly at: number; offset: number }[] = [];
-  readonly #directory: ChannelDirectory;
+  readonly #directory: ChannelIndex;
   readonly #all = new Ring();
   readonly #byChannel = new Map<ChannelName, Ring>();
   readonly #byKey = new Map<string, Message>();
-  readonly #turn = new Turn(() => this.#write());
+  readonly #turn = new WriteBatch(() => this.#write());
   readonly #readTurns = new ReadTurns();
   readonly #expiry: NodeJS.Timeout;
   #listener: (messages: readonly Message[]) => void = () => {};
@@ -49,7 +49,7 @@ export class MemoryLog implements Log {
   /** `elapsed` counts milliseconds of a clock that cannot be set; messages grow old by it. */
   constructor(retention: Retention, now: () => number = Date.now, elapsed: () => number = () => performance.now()) {
     this.#retention = retention;
-    this.#directory = new ChannelDirectory(0, retention.channels);
+    this.#directory = new ChannelIndex(0, retention.channels);
     this.#now = now;
     this.#elapsed = elapsed;
     this.#expiry = setInterval(() => this.#expire(), 1000).unref();

@@ -12,7 +12,7 @@ const MAX_WAITING = 20_000;
 const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024;
 
 /** Collects what one turn of the event loop appends, so that it is written together when the turn ends. */
-export class Turn {
+export class WriteBatch {
   readonly #write: () => void;
   #waiting: Waiting[] = [];
   #characters = 0;

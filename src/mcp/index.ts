@@ -13,7 +13,7 @@ export {
   type JsonObject,
 } from "./errors.ts";
 export { OWN_STREAM } from "./legacy/event-ring.ts";
-export { clientOf } from "./legacy/session-client.ts";
+export { clientOf } from "./legacy/session-state.ts";
 export { SessionStore, type SessionOwner } from "./legacy/session-store.ts";
 export type { SessionConnection } from "./legacy/session-stream.ts";
 export type { LegacySession } from "./legacy/session.ts";

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../src/core/channel.ts";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
-import type { Audience } from "../../src/core/reader-group.ts";
+import type { ReaderGroup } from "../../src/core/reader-group.ts";
 import type { Lag } from "../../src/core/backlog.ts";
-import { Delivery, type LiveReader } from "../../src/core/fan-out.ts";
+import { FanOut, type LiveReader } from "../../src/core/fan-out.ts";
 import { Envelope } from "../../src/core/message.ts";
 import { Stats } from "../../src/core/stats.ts";
 import { draftOf, patternsOf } from "../support/sample.ts";
@@ -13,7 +13,7 @@ import { TestSink } from "../support/test-sink.ts";
 class Reader implements LiveReader {
   readonly sink = new TestSink();
   readonly channels: readonly ChannelPattern[];
-  audience: Audience | undefined;
+  group: ReaderGroup | undefined;
   given = 0;
   lag: Lag | undefined;
   /** Called when it is cut. */
@@ -36,22 +36,22 @@ class Reader implements LiveReader {
 class Trial {
   readonly stats = new Stats();
   readonly slow: Reader[] = [];
-  readonly delivery: Delivery;
+  readonly delivery: FanOut;
   #ends: (() => void)[] = [];
   #offset = 0;
 
   constructor(writesPerMessage: number, maxPending = 1000, maxPendingTotal = 1e9) {
     const endOfTurn = (write: () => void): void => void this.#ends.push(write);
-    this.delivery = new Delivery({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
+    this.delivery = new FanOut({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
   }
 
   join(...channels: string[]): Reader {
     const reader = new Reader(...channels);
     reader.onCut = () => {
       this.slow.push(reader);
-      this.delivery.drop(reader);
+      this.delivery.detach(reader);
     };
-    this.delivery.join(reader);
+    this.delivery.attach(reader);
     return reader;
   }
 
@@ -112,7 +112,7 @@ describe("delivery", () => {
     );
   });
 
-  it("goes on with every audience, however much one of them is offered", () => {
+  it("goes on with every group, however much one of them is offered", () => {
     const trial = new Trial(2);
     const busy = Array.from({ length: 10 }, () => trial.join("busy"));
     const quiet = trial.join("quiet");
@@ -132,7 +132,7 @@ describe("delivery", () => {
     const [first, leaver, last] = [trial.join("a"), trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.end();
-    trial.delivery.drop(leaver);
+    trial.delivery.detach(leaver);
     const joined = trial.join("a");
     trial.offer("a", 2);
     trial.endAll();
@@ -140,7 +140,7 @@ describe("delivery", () => {
       [first, leaver, last, joined].map(({ sink }) => sink.data),
       [[1, 2], [], [1, 2], [2]],
     );
-    assert.deepEqual([leaver.audience, trial.delivery.drop(leaver)], [undefined, false]);
+    assert.deepEqual([leaver.group, trial.delivery.detach(leaver)], [undefined, false]);
   });
 
   it("gives one reader what it lacks at once, and nothing twice", () => {
@@ -148,8 +148,8 @@ describe("delivery", () => {
     const [reader, other] = [trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.offer("a", 2);
-    trial.delivery.give(reader);
-    trial.delivery.give(reader);
+    trial.delivery.flush(reader);
+    trial.delivery.flush(reader);
     assert.deepEqual([reader.sink.data, reader.sink.writes, other.sink.data], [[1, 2], 1, []]);
     trial.endAll();
     assert.deepEqual([reader.sink.data, reader.sink.writes, other.sink.data], [[1, 2], 1, [1, 2]]);
@@ -242,7 +242,7 @@ describe("delivery", () => {
     const readers = [trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.end();
-    for (const reader of readers) trial.delivery.drop(reader);
+    for (const reader of readers) trial.delivery.detach(reader);
     assert.ok(trial.endAll() <= 1);
     assert.equal(trial.offer("a", 2), 0);
     const again = trial.join("a");

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { HubError } from "../../src/core/errors.ts";
-import { Turn } from "../../src/logs/write-batch.ts";
+import { WriteBatch } from "../../src/logs/write-batch.ts";
 import { draftOf } from "../support/sample.ts";
 
 describe("a turn", () => {
   it("is written once, when the turn of the event loop ends, with all that came in it", async () => {
     const sizes: number[] = [];
-    const waiting = new Turn(() => {
+    const waiting = new WriteBatch(() => {
       sizes.push(waiting.size);
       for (const { resolve } of waiting.take()) resolve(undefined);
     });
@@ -19,7 +19,7 @@ describe("a turn", () => {
   });
 
   it("takes only so many messages and so much payload, and has room again when they are written", async () => {
-    const waiting = new Turn(() => {});
+    const waiting = new WriteBatch(() => {});
     const refused = (error: unknown): boolean => error instanceof HubError && error.code === "OVERLOADED";
     const large = draftOf("a", "x".repeat(1_000_000));
     let taken = 0;
@@ -44,7 +44,7 @@ describe("a turn", () => {
   });
 
   it("refuses everything that waits when it fails", async () => {
-    const waiting = new Turn(() => waiting.fail(new Error("no")));
+    const waiting = new WriteBatch(() => waiting.fail(new Error("no")));
     const results = await Promise.allSettled([waiting.add(draftOf("a", 1)), waiting.add(undefined)]);
     assert.deepEqual(
       results.map(({ status }) => status),

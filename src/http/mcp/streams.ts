@@ -8,6 +8,7 @@ import { HEARTBEAT, sseMessage } from "../../protocol/sse.ts";
 import { escapeLineBreaks } from "../../protocol/text.ts";
 import { dropBody, EventStream, STREAM_HEADERS } from "../sse/raw-socket.ts";
 import { socketDrained } from "../sse/sink.ts";
+import { WriteGuard } from "../write-guard.ts";
 
 /** What a stream may leave untaken. */
 export interface StreamBounds {
@@ -18,8 +19,6 @@ export interface StreamBounds {
   readonly heartbeat: number;
 }
 
-/** Bytes that may be written in one turn of the event loop, in which the socket has no time to take any. */
-const BURST = 8 * 1024 * 1024;
 /** Milliseconds after which a client whose stream ended comes back. */
 const RETRY = 1000;
 
@@ -29,14 +28,13 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
   /** Set if the stream has its connection to itself. */
   readonly #dedicated: EventStream | undefined;
   readonly #bounds: StreamBounds | undefined;
+  readonly #guard: WriteGuard | undefined;
   /** Whether answers do not count as left untaken: a client asked for them, at whatever length. */
   readonly #excusesAnswers: boolean;
   readonly #heart: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
   /** Bytes of the answers that are excused. */
   #excused = 0;
-  /** The turn in which the socket last did not take a write. */
-  #turn = -1;
   /** What waited at the last heartbeat, if that was more than may be. */
   #stalled = 0;
   /** What was written last: a subscription says the same again and again. */
@@ -53,7 +51,10 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
     this.#dedicated = dedicated;
     this.#bounds = bounds;
     this.#excusesAnswers = excusesAnswers;
-    if (bounds !== undefined) this.#heart = setInterval(() => this.keepAlive(), bounds.heartbeat).unref();
+    if (bounds !== undefined) {
+      this.#guard = new WriteGuard(bounds.pending);
+      this.#heart = setInterval(() => this.keepAlive(), bounds.heartbeat).unref();
+    }
     out.once("close", () => {
       this.#isOver = true;
       clearInterval(this.#heart);
@@ -107,10 +108,7 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
     if (this.#isFull()) return this.cut();
     const bytes = id === undefined ? this.#framed(message) : this.#frame(sessionEvent(message, id));
     if (isAnswer && this.#excusesAnswers) this.#excused += bytes.length;
-    if (this.#out.write(bytes) || this.#bounds === undefined) return;
-    const { backlog } = this.#bounds;
-    backlog.add(this, bytes);
-    this.#turn = backlog.turn;
+    if (!this.#out.write(bytes)) this.#bounds?.backlog.add(this, bytes);
   }
 
   prime(id: string): void {
@@ -148,10 +146,8 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
 
   /** Whether too much waits for more to be written. */
   #isFull(): boolean {
-    if (this.#bounds === undefined) return false;
-    const { backlog, pending } = this.#bounds;
-    if (this.#turn === backlog.turn) return !this.#excusesAnswers && this.pending > BURST;
-    return this.pending - this.#excused > pending;
+    const found = this.#guard?.check(this.pending - this.#excused);
+    return found === "slow" || (found === "flood" && !this.#excusesAnswers);
   }
 
   #framed(message: string): Uint8Array {

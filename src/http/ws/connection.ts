@@ -10,7 +10,7 @@ import { toolContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Client } from "../../ops/connections.ts";
 import { checkedChannels } from "../channel-query.ts";
-import { Untaken } from "../sse/untaken.ts";
+import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, frameObject } from "./frames.ts";
 import { WsSink } from "./sink.ts";
 
@@ -27,7 +27,7 @@ export class WsConnection {
   readonly #report: (error: unknown) => void;
   readonly #subscription: Subscription;
   readonly #gone = new AbortController();
-  readonly #untaken: Untaken;
+  readonly #guard: WriteGuard;
   readonly #client: Client;
   #atWork = 0;
   #notJson = 0;
@@ -43,7 +43,7 @@ export class WsConnection {
     this.#report = report;
     this.#socket = socket;
     this.#context = context;
-    this.#untaken = new Untaken(context.limits.pending);
+    this.#guard = new WriteGuard(context.limits.pending);
     const { hub, version, heartbeat, connections } = context;
     this.#client = connections.client(socket);
     const welcome = {
@@ -123,7 +123,7 @@ export class WsConnection {
       case "subscribe": {
         const channels = this.#added(frame.channels);
         // The answer parts what was read before from what is read from here on.
-        hub.give(this.#subscription);
+        hub.flush(this.#subscription);
         answer({ type: "subscribed", channels });
         return hub.add(this.#subscription, { channels, after: frame.last_event_id || undefined });
       }
@@ -153,7 +153,7 @@ export class WsConnection {
   /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */
   #send(frame: object): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (this.#untaken.judge(this.#socket.writableLength) !== "little") return this.#ws.terminate();
+    if (this.#guard.check(this.#socket.writableLength) !== "ok") return this.#ws.terminate();
     const bytes = Buffer.from(JSON.stringify(frame));
     this.#ws.send(bytes, { binary: false });
     if (!this.#socket.writableNeedDrain) return;

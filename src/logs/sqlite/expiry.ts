@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Retention } from "../../core/log.ts";
-import type { Work } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Messages that are looked through in one transaction for one whose time is not in the future. */
 const SEEK = 2000;
@@ -54,7 +54,7 @@ export class SqliteExpiry {
   }
 
   /** Drops at most so many in a transaction, of what the log keeps with what it added; returns the front after that. */
-  drop(kept: Kept, time: number, most: number, work: Work): number {
+  drop(kept: Kept, time: number, most: number, work: Transaction): number {
     const { messages, bytes } = this.#retention;
     const rows = this.#oldest.all(most + 1) as unknown as Row[];
     const isAll = rows.length <= most;

@@ -1,6 +1,6 @@
 import { statSync, type Stats } from "node:fs";
 import { HubError } from "../../core/errors.ts";
-import type { SqliteMark } from "./replacement-check.ts";
+import type { ReplacementCheck } from "./replacement-check.ts";
 
 /** What tells a file from all others of the machine. */
 export interface FileId {
@@ -27,12 +27,12 @@ export class SqliteFiles {
   /** The size that the database had when it was looked at last. */
   #size: number;
 
-  readonly #mark: SqliteMark;
+  readonly #mark: ReplacementCheck;
   /** When the database was written to before it was looked into last. */
   #written = 0;
 
   /** `expected` is the size of the database in bytes as SQLite knows it. */
-  constructor(path: string, expected: () => number, mark: SqliteMark) {
+  constructor(path: string, expected: () => number, mark: ReplacementCheck) {
     this.#path = path;
     this.#mark = mark;
     this.#expected = expected;

@@ -14,15 +14,15 @@ import type {
   Retention,
 } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
-import { ChannelDirectory, type ChannelEntry } from "../channel-index.ts";
+import { ChannelIndex, type ChannelEntry } from "../channel-index.ts";
 import { AgeClock } from "../age-clock.ts";
 import { ReadTurns } from "../read-turns.ts";
 import { isBusy, isFull, stopped, unavailable } from "./errors.ts";
-import { SqliteReads } from "./reader.ts";
+import { SqliteReader } from "./reader.ts";
 import { cannotOpen, closeFile, databaseSize, headOf, lastUse, openFile, type OpenFile } from "./schema.ts";
 import { openWal, SqliteWal } from "./wal.ts";
-import { SqliteWrites, type Moment, type Written } from "./writer.ts";
-import { Turn, type Waiting } from "../write-batch.ts";
+import { SqliteWriter, type Moment, type Written } from "./writer.ts";
+import { WriteBatch, type Waiting } from "../write-batch.ts";
 
 export interface SqliteOptions {
   readonly path: string;
@@ -52,11 +52,11 @@ const closed = promisify(close);
 /** Keeps messages in one SQLite file: one commit for what a turn of the event loop appends. */
 export class SqliteLog implements Log {
   readonly #file: OpenFile;
-  readonly #directory: ChannelDirectory;
-  readonly #reads: SqliteReads;
-  readonly #writes: SqliteWrites;
+  readonly #directory: ChannelIndex;
+  readonly #reads: SqliteReader;
+  readonly #writes: SqliteWriter;
   readonly #wal: SqliteWal;
-  readonly #turn = new Turn(() => this.#write());
+  readonly #turn = new WriteBatch(() => this.#write());
   readonly #readTurns = new ReadTurns();
   readonly #now: () => number;
   readonly #clock: AgeClock;
@@ -78,24 +78,24 @@ export class SqliteLog implements Log {
 
   private constructor(options: SqliteOptions, file: OpenFile) {
     this.#file = file;
-    const { database, runs, recounted } = file;
+    const { database, epochs, recounted } = file;
     const { retention, elapsed = () => performance.now(), report = () => {} } = options;
     this.#now = options.now ?? Date.now;
     this.#report = report;
     this.#clock = new AgeClock({ elapsed, age: retention.age, last: lastUse(database), report });
     this.#sync = options.sync ?? fdatasynced;
     const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get() as { value: string } | undefined;
-    this.#directory = new ChannelDirectory(Number(floor?.value ?? 0), options.retention.channels);
+    this.#directory = new ChannelIndex(Number(floor?.value ?? 0), options.retention.channels);
     for (const entry of database.prepare("SELECT * FROM channels ORDER BY last").iterate()) {
       this.#directory.put(entry as unknown as ChannelEntry);
     }
-    this.#reads = new SqliteReads(database, this.#directory);
+    this.#reads = new SqliteReader(database, this.#directory);
     const head = headOf(database);
-    this.#writes = new SqliteWrites(database, this.#directory, this.#reads, retention, { head, epoch: runs.epoch });
+    this.#writes = new SqliteWriter(database, this.#directory, this.#reads, retention, { head, epoch: epochs.epoch });
     this.#wal = new SqliteWal(file.path, {
       most: options.mostWal,
       databaseSize: () => databaseSize(database),
-      mark: file.mark,
+      mark: file.replacement,
       onCheckpoint: (isMoved) => {
         if (isMoved) this.#expire();
         this.#write();
@@ -119,11 +119,11 @@ export class SqliteLog implements Log {
   }
 
   get epoch(): string {
-    return this.#file.runs.epoch;
+    return this.#file.epochs.epoch;
   }
 
   epochAt(offset: number): string {
-    return this.#file.runs.at(offset);
+    return this.#file.epochs.at(offset);
   }
 
   async append(draft: Draft): Promise<Message> {

@@ -4,7 +4,7 @@ import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../pro
 import { BEGINNING } from "../../protocol/cursor.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
-import type { ChannelDirectory, ChannelEntry } from "../channel-index.ts";
+import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
 import { endOfPage, MAX_CHARACTERS, recentPage } from "../page.ts";
 import { SqliteNewest } from "./newest.ts";
 
@@ -30,8 +30,8 @@ interface Row {
 const COLUMNS = "offset, channel, event, data, sender, time, via";
 
 /** Reads pages out of a SQLite log; each channel has its own run of an index. */
-export class SqliteReads {
-  readonly #directory: ChannelDirectory;
+export class SqliteReader {
+  readonly #directory: ChannelIndex;
   readonly #all: StatementSync;
   readonly #channel: StatementSync;
   readonly #offsets: StatementSync;
@@ -42,7 +42,7 @@ export class SqliteReads {
   readonly #keyed: StatementSync;
   readonly #newest: SqliteNewest;
 
-  constructor(database: DatabaseSync, directory: ChannelDirectory) {
+  constructor(database: DatabaseSync, directory: ChannelIndex) {
     this.#directory = directory;
     this.#all = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset > ? ORDER BY offset LIMIT ?`);
     this.#channel = database.prepare(

@@ -11,7 +11,7 @@ const DEEPEST = 8;
  * The run that goes on, as the database file itself has it. SQLite does not notice that another file was copied into
  * it: it goes on with the pages that it knows, and mixes both when it writes.
  */
-export class SqliteMark {
+export class ReplacementCheck {
   readonly #epoch: string;
   readonly #place: StatementSync;
   readonly #page: Buffer;

@@ -2,10 +2,10 @@ import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
-import { Runs } from "./epochs.ts";
+import { Epochs } from "./epochs.ts";
 import { isBusy, isDamaged } from "./errors.ts";
 import { SqliteLock } from "./lock.ts";
-import { SqliteMark } from "./replacement-check.ts";
+import { ReplacementCheck } from "./replacement-check.ts";
 import { recount } from "./recount.ts";
 
 /** Marks the file as ours in its header; "sseh". */
@@ -54,16 +54,16 @@ export interface OpenFile {
   readonly path: string;
   readonly database: DatabaseSync;
   readonly lock: SqliteLock;
-  readonly runs: Runs;
-  readonly mark: SqliteMark;
+  readonly epochs: Epochs;
+  readonly replacement: ReplacementCheck;
   /** How many channels had counters that did not agree with their messages. */
   readonly recounted: number;
 }
 
 /** Lets go of an open file. */
-export function closeFile({ database, mark, lock }: OpenFile): void {
+export function closeFile({ database, replacement, lock }: OpenFile): void {
   database.close();
-  mark.close();
+  replacement.close();
   lock.close();
 }
 
@@ -143,12 +143,12 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
     else if (version === 1) database.exec(FROM_1);
     if (tables.count > 0 && version < 3) database.exec(FROM_2);
     const recounted = recount(database);
-    const runs = Runs.begin(database, headOf(database));
+    const epochs = Epochs.begin(database, headOf(database));
     database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('place', ?)").run(path);
     database.exec(`PRAGMA user_version = ${VERSION}; COMMIT`);
     // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
     database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { database, runs, mark: new SqliteMark(path, database, runs.epoch), recounted };
+    return { database, epochs, replacement: new ReplacementCheck(path, database, epochs.epoch), recounted };
   } catch (error) {
     database.close();
     throw error;

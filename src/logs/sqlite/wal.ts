@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { HubError } from "../../core/errors.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { SqliteFiles } from "./files.ts";
-import type { SqliteMark } from "./replacement-check.ts";
+import type { ReplacementCheck } from "./replacement-check.ts";
 
 /** Bytes above which no more messages are dropped than are kept until a checkpoint has moved them. */
 const LONG = 32 * 1024 * 1024;
@@ -17,7 +17,7 @@ export interface WalOptions {
   readonly most?: number | undefined;
   /** The size of the database in bytes, as SQLite knows it. */
   readonly databaseSize: () => number;
-  readonly mark: SqliteMark;
+  readonly mark: ReplacementCheck;
   /** Called when a checkpoint is over, and told whether the write-ahead log can start over. */
   readonly onCheckpoint: (isMoved: boolean) => void;
 }

@@ -2,12 +2,12 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 import type { Retention } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
-import type { ChannelDirectory } from "../channel-index.ts";
+import type { ChannelIndex } from "../channel-index.ts";
 import { costOf } from "../record.ts";
 import { contradiction } from "./errors.ts";
 import { SqliteExpiry } from "./expiry.ts";
-import type { SqliteReads } from "./reader.ts";
-import { Work } from "./transaction.ts";
+import type { SqliteReader } from "./reader.ts";
+import { Transaction } from "./transaction.ts";
 
 /** Messages that one transaction drops at most, beyond as many as it keeps, so that none is long. */
 const DROP_AT_MOST = 512;
@@ -35,9 +35,9 @@ export interface Written {
 }
 
 /** Writes turns into a SQLite log: one transaction each, in which the channels' counters agree with the messages. */
-export class SqliteWrites {
-  readonly #directory: ChannelDirectory;
-  readonly #reads: SqliteReads;
+export class SqliteWriter {
+  readonly #directory: ChannelIndex;
+  readonly #reads: SqliteReader;
   readonly #expiry: SqliteExpiry;
   readonly #epoch: string;
   readonly #statements: Record<
@@ -50,8 +50,8 @@ export class SqliteWrites {
 
   constructor(
     database: DatabaseSync,
-    directory: ChannelDirectory,
-    reads: SqliteReads,
+    directory: ChannelIndex,
+    reads: SqliteReader,
     retention: Retention,
     { head, epoch }: { readonly head: number; readonly epoch: string },
   ) {
@@ -106,7 +106,7 @@ export class SqliteWrites {
 
   /** One transaction; throws what SQLite throws, and then nothing has happened. */
   write(drafts: readonly (Draft | undefined)[], { now, aged, hold = false, check = true }: Moment): Written {
-    const work = new Work(this.#directory, this.#head);
+    const work = new Transaction(this.#directory, this.#head);
     const outcomes: (Message | HubError | undefined)[] = [];
     let front: number | undefined;
     this.#statements.begin.run();
@@ -146,7 +146,7 @@ export class SqliteWrites {
     if (epoch !== this.#epoch || (head ?? 0) > this.#head) throw contradiction();
   }
 
-  #keep(draft: Draft, time: number, work: Work): Message | HubError {
+  #keep(draft: Draft, time: number, work: Transaction): Message | HubError {
     if (draft.ephemeral) return work.publish({ ...draft, offset: work.head, time });
     const entry = work.entry(draft.channel);
     if (entry instanceof HubError) return entry;

@@ -1,21 +1,8 @@
-import type { ToolContext } from "../../tools/index.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { isObject, type JsonObject, type LogLevel } from "../errors.ts";
 import type { McpRequest, RequestId } from "../request-context.ts";
-import type { ClientRequests } from "./client-requests.ts";
-import type { SessionClient } from "./session-client.ts";
+import type { SessionState } from "./session-state.ts";
 import type { SessionStream } from "./session-stream.ts";
-
-/** What a request has from its session. */
-export interface FromSession extends Pick<ToolContext, "principal" | "stay"> {
-  readonly asked: ClientRequests;
-  current(): {
-    readonly client: SessionClient | undefined;
-    readonly logLevel: LogLevel;
-    /** Whether the client comes back for the answer when its connection ends. */
-    readonly mayPause: boolean;
-  };
-}
 
 /** A request of a session, until it is answered, cancelled, or its session ends. */
 export class SessionRequest implements McpRequest {
@@ -24,7 +11,7 @@ export class SessionRequest implements McpRequest {
   readonly params: JsonObject;
   isOver = false;
   readonly #stream: SessionStream;
-  readonly #from: FromSession;
+  readonly #state: SessionState;
   /** Aborted when the request is over, however it ends: what the client was asked for it is asked no longer. */
   #over: AbortController | undefined;
   /** Aborted when it ends before it is answered. */
@@ -32,32 +19,32 @@ export class SessionRequest implements McpRequest {
   #isAnswered = false;
 
   /** It is answered on the stream. */
-  constructor(message: JsonObject, stream: SessionStream, from: FromSession) {
+  constructor(message: JsonObject, stream: SessionStream, state: SessionState) {
     this.id = message["id"] as RequestId;
     this.method = message["method"] as string;
     this.params = isObject(message["params"]) ? message["params"] : {};
     this.#stream = stream;
-    this.#from = from;
+    this.#state = state;
   }
 
   get principal(): McpRequest["principal"] {
-    return this.#from.principal;
+    return this.#state.principal;
   }
 
   get stay(): McpRequest["stay"] {
-    return this.#from.stay;
+    return this.#state.stay;
   }
 
   get sender(): McpRequest["sender"] {
-    return this.#from.current().client?.sender;
+    return this.#state.client?.sender;
   }
 
   get capabilities(): JsonObject {
-    return this.#from.current().client?.capabilities ?? {};
+    return this.#state.client?.capabilities ?? {};
   }
 
   get logLevel(): LogLevel {
-    return this.#from.current().logLevel;
+    return this.#state.logLevel;
   }
 
   get progressToken(): McpRequest["progressToken"] {
@@ -75,13 +62,13 @@ export class SessionRequest implements McpRequest {
     return (method, params) => {
       this.#over ??= new AbortController();
       if (this.isOver) this.#over.abort();
-      return this.#from.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
+      return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
     };
   }
 
   get pause(): McpRequest["pause"] {
     return () => {
-      if (this.#from.current().mayPause) this.#stream.pause();
+      if (this.#state.isResumable && this.#state.isPrimed) this.#stream.pause();
     };
   }
 

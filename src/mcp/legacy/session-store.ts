@@ -5,7 +5,7 @@ import type { ToolContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
 import { EventRings } from "./event-ring.ts";
-import type { SessionClient } from "./session-client.ts";
+import type { SessionClient } from "./session-state.ts";
 import type { ChangedList } from "./session-subscriptions.ts";
 import { LegacySession } from "./session.ts";
 

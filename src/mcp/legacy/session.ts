@@ -1,34 +1,15 @@
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
-import { oneLine } from "../../protocol/text.ts";
 import type { ToolContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { kindOf } from "../classify.ts";
-import type { InputRequired } from "../definitions.ts";
-import {
-  asMcpError,
-  CODES,
-  invalidParams,
-  isObject,
-  LOG_LEVELS,
-  McpError,
-  type JsonObject,
-  type LogLevel,
-} from "../errors.ts";
-import { checkInputRequests } from "../input-requests.ts";
-import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
-import { RequestContext, type RequestId } from "../request-context.ts";
-import { ClientRequests } from "./client-requests.ts";
+import { asMcpError, isObject, type JsonObject } from "../errors.ts";
+import type { RequestId } from "../request-context.ts";
 import { OWN_STREAM, type EventRing, type SentEvent } from "./event-ring.ts";
-import { clientOf, type SessionClient } from "./session-client.ts";
-import { SessionRequest, type FromSession } from "./session-request.ts";
+import { performInSession } from "./session-methods.ts";
+import { SessionRequest } from "./session-request.ts";
+import { SessionState, type SessionClient } from "./session-state.ts";
 import { SessionStream, type SessionConnection } from "./session-stream.ts";
 import { SessionSubscriptions } from "./session-subscriptions.ts";
-
-/** Times in a row that one request may ask for input. */
-const MAX_ROUNDS = 8;
-const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
-/** From this revision on clients understand an event without data, which gives them a place to come back to. */
-const FIRST_PRIMED = "2025-11-25";
 
 export interface SessionOptions {
   readonly id: string;
@@ -56,51 +37,41 @@ export class LegacySession {
   /** When it was used last: milliseconds of `performance.now()`. */
   used: number = performance.now();
   readonly #context: McpContext;
-  /** What its requests have from it. */
-  readonly #requests: FromSession;
+  readonly #state: SessionState;
   readonly #ring: EventRing | undefined;
   readonly #report: (error: unknown) => void;
-  readonly #asked = new ClientRequests();
   /** The streams of POSTs that are not answered yet. */
   readonly #streams = new Map<string, SessionStream>();
   /** By each id of a POST, until the last of its requests is answered. */
   readonly #posts = new Map<RequestId, Post>();
-  #client: SessionClient | undefined;
   #streamCount = 0;
   #atWork = 0;
   #isOver = false;
-  #logLevel: LogLevel = "debug";
 
   constructor(context: McpContext, { id, principal, client, stay, ring, report }: SessionOptions) {
     this.#context = context;
     this.id = id;
     this.principal = principal;
-    this.#client = client;
     this.#ring = ring;
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
-    const current = (): ReturnType<FromSession["current"]> => ({
-      client: this.#client,
-      logLevel: this.#logLevel,
-      mayPause: this.isResumable && this.isPrimed,
-    });
-    this.#requests = { principal, stay, asked: this.#asked, current };
+    this.#state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
   get version(): string | undefined {
-    return this.#client?.version;
+    return this.#state.client?.version;
   }
 
   /** Whether its streams can be taken up again on another connection. */
   get isResumable(): boolean {
-    return this.#ring !== undefined;
+    return this.#state.isResumable;
   }
 
   /** Whether the client understands an event without data. */
   get isPrimed(): boolean {
-    return (this.version ?? "") >= FIRST_PRIMED;
+    return this.#state.isPrimed;
   }
 
   /** Requests that are not answered yet. */
@@ -131,13 +102,13 @@ export class LegacySession {
     if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
     // Before any of them is at work, so that the first answer does not end the stream.
     for (const message of requests) {
-      const request = new SessionRequest(message, stream, this.#requests);
+      const request = new SessionRequest(message, stream, this.#state);
       post.waiting.set(request.id, request);
     }
     for (const message of messages) {
       const kind = kindOf(message);
       if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
-      else if (kind === "response") this.#asked.settle(message);
+      else if (kind === "response") this.#state.asked.settle(message);
       else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
       // With HTTP+SSE there is no other sign that the client is ready.
       else if (message["method"] === "notifications/initialized" && !this.isResumable)
@@ -188,7 +159,7 @@ export class LegacySession {
   close(): void {
     this.#isOver = true;
     this.subscriptions.close();
-    this.#asked.close();
+    this.#state.asked.close();
     for (const { waiting } of this.#posts.values()) for (const request of waiting.values()) request.end();
     for (const stream of [...this.#streams.values(), this.own]) stream.pause();
     this.#posts.clear();
@@ -216,7 +187,7 @@ export class LegacySession {
     const { id } = request;
     let answer: string;
     try {
-      answer = rpcResult(id, await this.#perform(request));
+      answer = rpcResult(id, await performInSession(request, this.#state, this.#context));
     } catch (error) {
       const { code, message, data, cause } = asMcpError(error);
       if (cause !== undefined && !request.isOver) this.#report(cause);
@@ -246,43 +217,6 @@ export class LegacySession {
     post?.waiting.get(requestId)?.end();
     if (post !== undefined) this.#settle(requestId, post);
   }
-
-  async #perform(request: SessionRequest): Promise<Result> {
-    const { method, params } = request;
-    if (method === "ping") return {};
-    if (method === "initialize") return this.#initialize(params);
-    if (method === "resources/subscribe") return this.subscriptions.add(params);
-    if (method === "resources/unsubscribe") return this.subscriptions.remove(params);
-    if (method === "logging/setLevel") return this.#setLogLevel(params);
-    const perform = MODERN_ONLY.has(method) ? undefined : METHODS.get(method);
-    if (perform === undefined)
-      throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(method.slice(0, 100))}`);
-    const context = new RequestContext(this.#context, request);
-    for (let round = 0; round <= MAX_ROUNDS; round++) {
-      const result = await perform(params, context, this.#context.catalog);
-      if (!isInputRequired(result)) return result;
-      await askFor(result, context);
-    }
-    throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);
-  }
-
-  #initialize(params: JsonObject): Result {
-    this.#client ??= clientOf(params);
-    const { catalog, serverInfo } = this.#context;
-    return {
-      protocolVersion: this.#client.version,
-      capabilities: { ...capabilities(catalog), logging: {} },
-      serverInfo,
-      instructions: catalog.instructions,
-    };
-  }
-
-  #setLogLevel({ level }: JsonObject): JsonObject {
-    const known = LOG_LEVELS.find((name) => name === level);
-    if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
-    this.#logLevel = known;
-    return {};
-  }
 }
 
 /** The requests of one POST: they share a stream, which ends when the last of them is answered or cancelled. */
@@ -290,16 +224,4 @@ interface Post {
   readonly ids: readonly RequestId[];
   readonly waiting: Map<RequestId, SessionRequest>;
   readonly stream: SessionStream;
-}
-
-/** Asks the client, while its request is open, what a modern client would be sent away to find out. */
-async function askFor(result: InputRequired, context: RequestContext): Promise<void> {
-  checkInputRequests(result, context);
-  const answers = await Promise.all(
-    Object.entries(result.inputRequests ?? {}).map(async ([name, { method, params = {} }]) => [
-      name,
-      await context.ask?.(method, params),
-    ]),
-  );
-  await context.resume(Object.fromEntries(answers) as JsonObject, result.requestState);
 }

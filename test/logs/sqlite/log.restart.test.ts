@@ -57,7 +57,7 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
     late.stall();
     second.subscribe({ channels: ALL, after: "earliest" }, late);
     await until("it waits for its socket", () => late.waiting === 1);
-    second.beat(0, 1);
+    second.heartbeat(0, 1);
     assert.deepEqual([live.of("beat")[0]?.id, late.of("beat")[0]?.id], [last.id, id]);
   });
 

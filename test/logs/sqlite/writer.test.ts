@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import type { ChannelPattern } from "../../../src/protocol/channel.ts";
 import { HubError } from "../../../src/core/errors.ts";
 import type { Draft } from "../../../src/core/message.ts";
-import { ChannelDirectory, type ChannelEntry } from "../../../src/logs/channel-index.ts";
-import { SqliteReads } from "../../../src/logs/sqlite/reader.ts";
+import { ChannelIndex, type ChannelEntry } from "../../../src/logs/channel-index.ts";
+import { SqliteReader } from "../../../src/logs/sqlite/reader.ts";
 import { headOf, openFile } from "../../../src/logs/sqlite/schema.ts";
-import { SqliteWrites } from "../../../src/logs/sqlite/writer.ts";
+import { SqliteWriter } from "../../../src/logs/sqlite/writer.ts";
 import { draftOf, FOREVER, patternsOf } from "../../support/sample.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -14,22 +14,22 @@ const NOW = { now: 0, aged: 0 };
 
 /** The inside of a SQLite log that takes few channels. */
 class Small implements Disposable {
-  readonly directory: ChannelDirectory;
-  readonly reads: SqliteReads;
-  readonly writes: SqliteWrites;
+  readonly directory: ChannelIndex;
+  readonly reads: SqliteReader;
+  readonly writes: SqliteWriter;
   readonly #file: ReturnType<typeof openFile>;
 
   constructor(path: string, channels: number, retention = FOREVER) {
     this.#file = openFile(path);
-    const { database, runs } = this.#file;
+    const { database, epochs } = this.#file;
     const floor = database.prepare("SELECT value FROM hub WHERE name = 'floor'").get();
-    this.directory = new ChannelDirectory(Number(floor?.value ?? 0), channels);
+    this.directory = new ChannelIndex(Number(floor?.value ?? 0), channels);
     for (const entry of database.prepare("SELECT * FROM channels").all())
       this.directory.put(entry as unknown as ChannelEntry);
-    this.reads = new SqliteReads(database, this.directory);
-    this.writes = new SqliteWrites(database, this.directory, this.reads, retention, {
+    this.reads = new SqliteReader(database, this.directory);
+    this.writes = new SqliteWriter(database, this.directory, this.reads, retention, {
       head: headOf(database),
-      epoch: runs.epoch,
+      epoch: epochs.epoch,
     });
   }
 

@@ -1,5 +1,43 @@
-import { isObject, LEGACY_VERSIONS, type JsonObject } from "../errors.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
+import { ClientRequests } from "./client-requests.ts";
+import type { SessionSubscriptions } from "./session-subscriptions.ts";
+
+/** From this revision on clients understand an event without data, which gives them a place to come back to. */
+const FIRST_PRIMED = "2025-11-25";
+
+/** What the requests of a session have in common. */
+export class SessionState {
+  readonly principal: ToolContext["principal"];
+  /** Counts the calls of this session that wait. */
+  readonly stay: ToolContext["stay"];
+  /** Whether its streams can be taken up again on another connection. */
+  readonly isResumable: boolean;
+  readonly subscriptions: SessionSubscriptions;
+  readonly asked: ClientRequests = new ClientRequests();
+  /** What the client said of itself; undefined before `initialize`. */
+  client: SessionClient | undefined;
+  logLevel: LogLevel = "debug";
+
+  constructor(
+    { principal, stay }: Pick<ToolContext, "principal" | "stay">,
+    client: SessionClient | undefined,
+    subscriptions: SessionSubscriptions,
+    isResumable: boolean,
+  ) {
+    this.principal = principal;
+    this.stay = stay;
+    this.client = client;
+    this.subscriptions = subscriptions;
+    this.isResumable = isResumable;
+  }
+
+  /** Whether the client understands an event without data. */
+  get isPrimed(): boolean {
+    return (this.client?.version ?? "") >= FIRST_PRIMED;
+  }
+}
 
 /** What a session keeps of what its client said with `initialize`. */
 export interface SessionClient {
