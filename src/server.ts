@@ -20,12 +20,13 @@ import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
-import { openLog } from "./logs/open.ts";
+import { openLog, openSessionFile } from "./logs/open.ts";
 import {
   hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
+  Sealer,
   SessionStore,
   type Extras,
   type McpContext,
@@ -109,7 +110,7 @@ export async function createServer(
     mcp.sessions.drain();
     await hubChannels.close();
     await hubParts.close(spread);
-    mcp.sessions.close();
+    mcp.close();
     // Calls that waited for a message are answered in this turn, before their connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
     source.close();
@@ -216,21 +217,29 @@ function openMcp(
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
   extras: Extras,
   log: Logger,
-): McpDoor {
+): McpDoor & { close: () => void } {
+  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
+  const sealer = new Sealer(records?.key);
   const context: McpContext = {
     hub,
     limits,
     info,
     catalog: hubCatalog(extras),
-    states: new RequestStates(),
+    states: new RequestStates(sealer),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };
   const sessions = new SessionStore(context, {
     most: config.maxSessions,
     idle: config.sessionTimeout * 1000,
+    sealer,
+    records,
     report: (error) => log.error(error, "an MCP method failed"),
   });
-  return { context, sessions, legacySse: config.legacySse };
+  const close = (): void => {
+    sessions.close();
+    records?.close();
+  };
+  return { context, sessions, legacySse: config.legacySse, close };
 }
 
 /** Opens the file once, since an error of the logger could not be caught. */

@@ -21,3 +21,4 @@ export { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } fro
 export { answerModern, type ModernPost } from "./modern/handler.ts";
 export type { NotificationStream } from "./request-context.ts";
 export { RequestStates } from "./request-state.ts";
+export { Sealer } from "./seal.ts";

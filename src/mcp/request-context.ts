@@ -141,9 +141,12 @@ export class RequestContext implements Omit<ToolContext, "progress"> {
     return this.#request.openDedicated;
   }
 
-  /** Seals any JSON value, to be given back in `inputs.state` with the retry of this very request. */
-  seal(state: unknown): Promise<string> {
-    return this.#services.states.seal(state, this.#scope);
+  /**
+   * Seals any JSON value, to be given back in `inputs.state` with the retry of this very request, for ten minutes
+   * unless `lifetime` says otherwise (in milliseconds, at most 30 days). With the log in a file it survives a restart.
+   */
+  seal(state: unknown, lifetime?: number): Promise<string> {
+    return this.#services.states.seal(state, this.#scope, lifetime);
   }
 
   /** Takes what the client gives back of the round before. Rejects if the state was not sealed for this request. */

@@ -1,6 +1,6 @@
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { hubCatalog, RequestStates, type Extras, type McpContext } from "../../src/mcp/index.ts";
+import { hubCatalog, RequestStates, Sealer, type Extras, type McpContext } from "../../src/mcp/index.ts";
 
 /** What both eras answer with, on a hub of its own. */
 export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {
@@ -18,7 +18,7 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
       throw new Error("nobody asks");
     },
     catalog: hubCatalog(extras),
-    states: new RequestStates(),
+    states: new RequestStates(new Sealer()),
     serverInfo: { name: "test", title: "Test", version: "0" },
     [Symbol.asyncDispose]: () => hub.close(),
   };

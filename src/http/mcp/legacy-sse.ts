@@ -88,7 +88,7 @@ function receive(request: FastifyRequest, context: HttpContext, store: SessionSt
     const sentence = "sessionId is missing; post to the address that the endpoint event of GET /sse names";
     throw new Refusal(400, REFUSED, sentence, body);
   }
-  const session = store.find(id, ownerOf(request, context), false);
+  const session = store.findOnConnection(id, ownerOf(request, context));
   if (session === undefined) {
     const sentence = "Session not found: its stream has ended or never was; open another with GET /sse";
     throw new Refusal(404, NO_SESSION, sentence, body);

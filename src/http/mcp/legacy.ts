@@ -66,8 +66,8 @@ export class StreamableHttp {
     const { method } = request;
     const asked = headerOf(request, ID_HEADER);
     const owner = ownerOf(request, this.#context);
-    const session = asked === undefined ? undefined : this.#store.find(asked, owner, true);
-    if (session === undefined) {
+    const session = asked === undefined ? undefined : await this.#find(asked, owner, body);
+    if (session === undefined || session.isOver) {
       // A client whose session is over begins another, and some go on sending the old id until they have it.
       const isInitialize = isObject(body) && body["method"] === "initialize";
       if (method === "POST" && (asked === undefined || isInitialize)) return this.#open(request, reply, body, owner);
@@ -91,7 +91,13 @@ export class StreamableHttp {
     }
     const messages = checkedPost(body, session);
     checkAccept(request, body);
-    return this.#post(request, reply, session, messages, Array.isArray(body));
+    const leave = this.#store.use(session);
+    const { isPrimed } = session;
+    return this.#post(request, reply, { session, leave, messages, isBatch: Array.isArray(body), isPrimed });
+  }
+
+  #find(id: string, owner: SessionOwner, body: unknown): Promise<LegacySession | undefined> {
+    return this.#store.find(id, owner).catch((error: unknown) => refused(error, body));
   }
 
   async #open(request: FastifyRequest, reply: FastifyReply, body: unknown, owner: SessionOwner): Promise<FastifyReply> {
@@ -102,28 +108,17 @@ export class StreamableHttp {
     checkAccept(request, body);
     const params = body["params"] as JsonObject;
     const client = clientOf(params);
-    let session: LegacySession;
-    try {
-      session = this.#store.begin(owner, client);
-    } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      const { code, message, data } = asMcpError(error);
-      throw new Refusal(error.status, code, message, body, data);
-    }
+    const { session, leave } = await this.#store.begin(owner, client).catch((error: unknown) => refused(error, body));
     // A client that asked for a revision that there is not may not understand what the one it is given allows.
     const isPrimed = session.isPrimed && params["protocolVersion"] === client.version;
-    return this.#post(request, reply, session, [body], false, isPrimed);
+    return this.#post(request, reply, { session, leave, messages: [body], isBatch: false, isPrimed });
   }
 
   async #post(
     request: FastifyRequest,
     reply: FastifyReply,
-    session: LegacySession,
-    messages: readonly JsonObject[],
-    isBatch: boolean,
-    isPrimed: boolean = session.isPrimed,
+    { session, leave, messages, isBatch, isPrimed }: SessionPost,
   ): Promise<FastifyReply> {
-    const leave = this.#store.use(session);
     if (idsOf(messages).length === 0) {
       session.receive(messages);
       leave();
@@ -213,6 +208,16 @@ export class StreamableHttp {
   }
 }
 
+/** A POST in a session, which is in use until `leave` is called. */
+interface SessionPost {
+  readonly session: LegacySession;
+  readonly leave: () => void;
+  readonly messages: readonly JsonObject[];
+  readonly isBatch: boolean;
+  /** Whether the client is told how to come back for the answers. */
+  readonly isPrimed: boolean;
+}
+
 /** The answers of a POST without what comes before them, for a client that takes no stream. */
 class Answers implements SessionConnection {
   readonly #answers: string[] = [];
@@ -244,6 +249,13 @@ export function ownerOf({ raw: { socket } }: FastifyRequest, { connections, prin
     principal: principal(),
     stay: () => connections.enter("waiting", (client ??= connections.client(socket))),
   };
+}
+
+/** Throws: what the hub refuses as a refusal of this request, everything else as it is. */
+function refused(error: unknown, body: unknown): never {
+  if (!(error instanceof HubError)) throw error;
+  const { code, message, data } = asMcpError(error);
+  throw new Refusal(error.status, code, message, body, data);
 }
 
 export function refuse(reply: FastifyReply, { status, code, message, id, data }: Refusal): FastifyReply {

@@ -31,9 +31,9 @@ export class EventRings {
     this.most = most;
   }
 
-  /** The events of one session. */
-  ring(): EventRing {
-    return new EventRing(this);
+  /** The events of one session, which may have sent others before the server was restarted. */
+  ring(isRestored = false): EventRing {
+    return new EventRing(this, isRestored);
   }
 
   add(event: KeptEvent): void {
@@ -56,13 +56,15 @@ export class EventRing {
   /** Tells the ids of this ring from those of others. */
   readonly #tag = crypto.randomUUID().slice(0, 8);
   readonly #all: EventRings;
+  readonly #isRestored: boolean;
   readonly #events = new Map<string, KeptEvent>();
   #bytes = 0;
   #count = 0;
   #isOver = false;
 
-  constructor(all: EventRings) {
+  constructor(all: EventRings, isRestored: boolean) {
     this.#all = all;
+    this.#isRestored = isRestored;
   }
 
   /** Keeps what is sent on a stream; returns the id of the event. Without a message the stream only begins. */
@@ -90,7 +92,8 @@ export class EventRing {
   /** Whether the id is that of an event which is not kept any more, on the stream that no request belongs to. */
   isForgotten(id: string): boolean {
     const [, tag, number] = ID.exec(id) ?? [];
-    return tag === this.#tag && Number(number) <= this.#count && !this.#events.has(id);
+    if (tag !== this.#tag) return tag !== undefined && this.#isRestored;
+    return Number(number) <= this.#count && !this.#events.has(id);
   }
 
   /** What was sent on the stream of this event after it. */

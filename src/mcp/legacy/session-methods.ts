@@ -25,14 +25,19 @@ export async function performInSession(
     case "initialize":
       return initialize(params, state, context);
     case "resources/subscribe":
-      return state.subscriptions.add(params);
+      return changed(state, state.subscriptions.add(params));
     case "resources/unsubscribe":
-      return state.subscriptions.remove(params);
+      return changed(state, state.subscriptions.remove(params));
     case "logging/setLevel":
-      return setLogLevel(params, state);
+      return changed(state, setLogLevel(params, state));
     default:
       return perform(request, context);
   }
+}
+
+function changed(state: SessionState, result: Result): Result {
+  state.onChange();
+  return result;
 }
 
 async function perform(request: SessionRequest, context: McpContext): Promise<Result> {

@@ -1,11 +1,15 @@
+import { HubError } from "../../core/errors.ts";
 import type { ToolContext } from "../../tools/index.ts";
-import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
+import { isObject, McpError, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { SessionSubscriptions } from "./session-subscriptions.ts";
 
 /** From this revision on clients understand an event without data, which gives them a place to come back to. */
 const FIRST_PRIMED = "2025-11-25";
+
+/** Characters of the URIs of one session that are kept for a restart. */
+const MAX_KEPT = 64 * 1024;
 
 /** What the requests of a session have in common. */
 export class SessionState {
@@ -19,6 +23,9 @@ export class SessionState {
   /** What the client said of itself; undefined before `initialize`. */
   client: SessionClient | undefined;
   logLevel: LogLevel = "debug";
+
+  /** Called when something has changed that is to outlive a restart. */
+  onChange: () => void = () => {};
 
   constructor(
     { principal, stay }: Pick<ToolContext, "principal" | "stay">,
@@ -36,6 +43,30 @@ export class SessionState {
   /** Whether the client understands an event without data. */
   get isPrimed(): boolean {
     return (this.client?.version ?? "") >= FIRST_PRIMED;
+  }
+
+  /** What is to outlive a restart, as text; subscriptions that make it too long are left out. */
+  get kept(): string {
+    let room = MAX_KEPT;
+    const uris = this.subscriptions.uris.filter((uri) => (room -= uri.length) >= 0);
+    return JSON.stringify({ logLevel: this.logLevel, uris });
+  }
+
+  /** Takes back what outlived a restart, and tells the client that all it listens to may have changed meanwhile. */
+  restore(kept: string): void {
+    const { logLevel, uris } = JSON.parse(kept) as { logLevel: LogLevel; uris: readonly string[] };
+    this.logLevel = logLevel;
+    for (const uri of uris) this.#subscribe(uri);
+    this.subscriptions.allChanged();
+  }
+
+  #subscribe(uri: string): void {
+    try {
+      this.subscriptions.add({ uri });
+    } catch (error) {
+      // There may be no such resource any more, or room for fewer.
+      if (!(error instanceof McpError || error instanceof HubError)) throw error;
+    }
   }
 }
 

@@ -58,6 +58,11 @@ export class SessionSubscriptions {
     this.#notifier.touch(`${list}/list_changed`);
   }
 
+  /** The URIs that it subscribed to, as it wrote them. */
+  get uris(): readonly string[] {
+    return [...this.#notifier.names];
+  }
+
   /** `resources/subscribe`. */
   add({ uri }: JsonObject): JsonObject {
     const { hub, catalog, limits } = this.#context;

@@ -12,7 +12,8 @@ import { SessionStream, type SessionConnection } from "./session-stream.ts";
 import { SessionSubscriptions } from "./session-subscriptions.ts";
 
 export interface SessionOptions {
-  readonly id: string;
+  /** Tells it from other sessions; not enough to use it. */
+  readonly name: string;
   readonly principal: ToolContext["principal"];
   /** What the client said of itself; absent before `initialize`. */
   readonly client?: SessionClient | undefined;
@@ -26,6 +27,8 @@ export interface SessionOptions {
 
 /** One session of the initialize era: requests come in, streams go out, the shared methods do the work. */
 export class LegacySession {
+  readonly name: string;
+  /** What its client sends with each request. */
   id: string;
   readonly principal: ToolContext["principal"];
   /** What no request belongs to goes here. */
@@ -37,7 +40,7 @@ export class LegacySession {
   /** When it was used last: milliseconds of `performance.now()`. */
   used: number = performance.now();
   readonly #context: McpContext;
-  readonly #state: SessionState;
+  readonly state: SessionState;
   readonly #ring: EventRing | undefined;
   readonly #report: (error: unknown) => void;
   /** The streams of POSTs that are not answered yet. */
@@ -48,35 +51,41 @@ export class LegacySession {
   #atWork = 0;
   #isOver = false;
 
-  constructor(context: McpContext, { id, principal, client, stay, ring, report }: SessionOptions) {
+  constructor(context: McpContext, { name, principal, client, stay, ring, report }: SessionOptions) {
     this.#context = context;
-    this.id = id;
+    this.name = name;
+    this.id = name;
     this.principal = principal;
     this.#ring = ring;
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
-    this.#state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
+    this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
   get version(): string | undefined {
-    return this.#state.client?.version;
+    return this.state.client?.version;
   }
 
   /** Whether its streams can be taken up again on another connection. */
   get isResumable(): boolean {
-    return this.#state.isResumable;
+    return this.state.isResumable;
   }
 
   /** Whether the client understands an event without data. */
   get isPrimed(): boolean {
-    return this.#state.isPrimed;
+    return this.state.isPrimed;
   }
 
   /** Requests that are not answered yet. */
   get atWork(): number {
     return this.#atWork;
+  }
+
+  /** Whether it has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Whether a request has this id, so that another one must not. */
@@ -102,13 +111,13 @@ export class LegacySession {
     if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
     // Before any of them is at work, so that the first answer does not end the stream.
     for (const message of requests) {
-      const request = new SessionRequest(message, stream, this.#state);
+      const request = new SessionRequest(message, stream, this.state);
       post.waiting.set(request.id, request);
     }
     for (const message of messages) {
       const kind = kindOf(message);
       if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
-      else if (kind === "response") this.#state.asked.settle(message);
+      else if (kind === "response") this.state.asked.settle(message);
       else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
       // With HTTP+SSE there is no other sign that the client is ready.
       else if (message["method"] === "notifications/initialized" && !this.isResumable)
@@ -159,7 +168,7 @@ export class LegacySession {
   close(): void {
     this.#isOver = true;
     this.subscriptions.close();
-    this.#state.asked.close();
+    this.state.asked.close();
     for (const { waiting } of this.#posts.values()) for (const request of waiting.values()) request.end();
     for (const stream of [...this.#streams.values(), this.own]) stream.pause();
     this.#posts.clear();
@@ -187,7 +196,7 @@ export class LegacySession {
     const { id } = request;
     let answer: string;
     try {
-      answer = rpcResult(id, await performInSession(request, this.#state, this.#context));
+      answer = rpcResult(id, await performInSession(request, this.state, this.#context));
     } catch (error) {
       const { code, message, data, cause } = asMcpError(error);
       if (cause !== undefined && !request.isOver) this.#report(cause);

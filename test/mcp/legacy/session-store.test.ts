@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE, type Principal } from "../../../src/core/principal.ts";
-import { Changes, clientOf, SessionStore, type Extras, type LegacySession } from "../../../src/mcp/index.ts";
+import { Changes, clientOf, Sealer, SessionStore, type Extras, type LegacySession } from "../../../src/mcp/index.ts";
 import type { McpContext } from "../../../src/mcp/index.ts";
 import type { SessionStoreOptions } from "../../../src/mcp/legacy/session-store.ts";
 import { calling, Held } from "../../support/legacy-tools.ts";
@@ -25,19 +25,27 @@ class House implements AsyncDisposable {
 
   private constructor(context: McpContext & AsyncDisposable, options: Partial<SessionStoreOptions>) {
     this.context = context;
-    this.store = new SessionStore(context, { most: 10, idle: 60_000, report: () => {}, ...options });
+    this.store = new SessionStore(context, {
+      most: 10,
+      idle: 60_000,
+      sealer: new Sealer(),
+      report: () => {},
+      ...options,
+    });
   }
 
   static async open(options: Partial<SessionStoreOptions> = {}, extras: Extras = {}): Promise<House> {
     return new House(await mcpContext(extras), options);
   }
 
-  begin(principal: Principal = ANYONE): LegacySession {
-    return this.store.begin({ ...OWNER, principal }, CLIENT);
+  async begin(principal: Principal = ANYONE): Promise<LegacySession> {
+    const { session, leave } = await this.store.begin({ ...OWNER, principal }, CLIENT);
+    leave();
+    return session;
   }
 
-  finds({ id }: LegacySession, principal: Principal = ANYONE): boolean {
-    return this.store.find(id, { ...OWNER, principal }, true) !== undefined;
+  async finds({ id }: LegacySession, principal: Principal = ANYONE): Promise<boolean> {
+    return (await this.store.find(id, { ...OWNER, principal })) !== undefined;
   }
 
   /** Notes that a session is used, and no more. */
@@ -59,42 +67,40 @@ function hold(session: LegacySession, id: string | number): void {
 describe("sessions", { concurrency: true }, () => {
   it("[MCP-10] make room, at the limit, by ending the one that was used longest ago", async () => {
     await using house = await House.open({ most: 3 });
-    const [a, b, c] = [house.begin(), house.begin(), house.begin()];
+    const [a, b, c] = [await house.begin(), await house.begin(), await house.begin()];
     house.touch(a);
-    const d = house.begin();
-    assert.deepEqual(
-      [b, a, c, d].map((session) => house.finds(session)),
-      [false, true, true, true],
-    );
+    const d = await house.begin();
+    const found = await Promise.all([b, a, c, d].map((session) => house.finds(session)));
+    assert.deepEqual(found, [false, true, true, true]);
     assert.equal(house.store.evicted, 1);
   });
 
   it("in use are not ended for others: there is no room then", async () => {
     const held = new Held();
     await using house = await House.open({ most: 2 }, { tools: [held.tool] });
-    const [a, b] = [house.begin(), house.begin()];
+    const [a, b] = [await house.begin(), await house.begin()];
     const leaveA = house.store.use(a);
     const leaveB = house.store.use(b);
     hold(b, 1);
     await until("it is held", () => held.calls.length === 1);
-    assert.throws(() => house.begin(), { ...FULL, message: /^2 sessions are open and in use/ });
+    await assert.rejects(house.begin(), { ...FULL, message: /^2 sessions are open and in use/ });
     leaveB();
-    house.begin();
-    assert.deepEqual([house.finds(a), house.finds(b), held.cancelled], [true, false, 1]);
+    await house.begin();
+    assert.deepEqual([await house.finds(a), await house.finds(b), held.cancelled], [true, false, 1]);
     leaveA();
     leaveA();
-    house.begin();
-    house.begin();
-    assert.equal(house.finds(a), false);
+    await house.begin();
+    await house.begin();
+    assert.equal(await house.finds(a), false);
   });
 
   it("[MCP-10] end when they were not used for long enough, and not before", async () => {
     const held = new Held();
     await using house = await House.open({ idle: 200 }, { tools: [held.tool] });
-    const [idle, listening, working] = [house.begin(), house.begin(), house.begin()];
+    const [idle, listening, working] = [await house.begin(), await house.begin(), await house.begin()];
     const leave = house.store.use(listening);
     hold(working, 1);
-    await until("the idle one is over", () => !house.finds(idle));
+    await until("the idle one is over", async () => !(await house.finds(idle)));
     const since = performance.now();
     await until("as long again has passed", () => performance.now() > since + 500);
     assert.equal(house.store.size, 2);
@@ -107,26 +113,26 @@ describe("sessions", { concurrency: true }, () => {
   it("belong to who opened them: no one else finds them", async () => {
     await using house = await House.open();
     const other: Principal = { ...ANYONE, subject: "somebody else" };
-    const [mine, theirs] = [house.begin(), house.begin(other)];
-    assert.deepEqual([house.finds(mine), house.finds(theirs, other)], [true, true]);
-    assert.deepEqual([house.finds(mine, other), house.finds(theirs)], [false, false]);
+    const [mine, theirs] = [await house.begin(), await house.begin(other)];
+    assert.deepEqual([await house.finds(mine), await house.finds(theirs, other)], [true, true]);
+    assert.deepEqual([await house.finds(mine, other), await house.finds(theirs)], [false, false]);
   });
 
   it("are opened no more while the server drains; those there are go on, and end with it", async () => {
     await using house = await House.open();
-    const session = house.begin();
+    const session = await house.begin();
     const line = new Line(session);
     house.store.drain();
-    assert.throws(() => house.begin(), { code: "SHUTTING_DOWN" });
+    await assert.rejects(house.begin(), { code: "SHUTTING_DOWN" });
     assert.deepEqual((await line.ask("ping")).result, {});
     house.store.close();
-    assert.deepEqual([house.store.size, house.context.hub.size, house.finds(session)], [0, 0, false]);
+    assert.deepEqual([house.store.size, house.context.hub.size, await house.finds(session)], [0, 0, false]);
   });
 
   it("are told of new channels, and of changed tools and prompts, if they listen", async () => {
     const changes = new Changes();
     await using house = await House.open({}, { changes });
-    const lines = [house.begin(), house.begin()].map((session) => {
+    const lines = [await house.begin(), await house.begin()].map((session) => {
       const line = new Line(session);
       session.subscriptions.listening(true);
       return line;
@@ -154,7 +160,7 @@ describe("sessions", { concurrency: true }, () => {
   it("keep nothing for requests that are answered or cancelled", async () => {
     const held = new Held();
     await using house = await House.open({}, { tools: [held.tool] });
-    const session = house.begin();
+    const session = await house.begin();
     for (let n = 0; n < 20; n++) {
       hold(session, `c${n}`);
       hold(session, `a${n}`);

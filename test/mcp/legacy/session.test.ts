@@ -28,7 +28,7 @@ async function open(extras: Extras = {}, capabilities: object = CAPABLE): Promis
   const context = await mcpContext(extras);
   const reported: unknown[] = [];
   const session = new LegacySession(context, {
-    id: "test",
+    name: "test",
     principal: ANYONE,
     stay: () => () => {},
     ring: new EventRings(1e6).ring(),
