@@ -12,10 +12,9 @@ import {
 import { HubError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
 import { oneLine } from "../protocol/text.ts";
-import type { Command } from "./command.ts";
-import { reachable } from "./usage.ts";
+import { reachable, type Command } from "./usage.ts";
 
-/** Milliseconds for the last output to be taken. */
+/** Milliseconds for the last output to be read. */
 const LAST_OUTPUT = 500;
 
 const SETTINGS = settingNames
@@ -66,7 +65,7 @@ async function run(words: readonly string[]): Promise<number> {
   const stopped = stopOnSignal(server);
   process.stdout.write(greeting(server, configured.config));
   const code = await stopped;
-  // Output that no one takes would keep the process alive; and a full disk under it is not a failure to serve.
+  // Output that is not read would keep the process alive; and output that cannot be written is not a failure to serve.
   setTimeout(() => process.exit(code), LAST_OUTPUT).unref();
   process.exitCode = code;
   return code;
@@ -137,7 +136,7 @@ export function startSentence(error: unknown, { host, port }: Config): string {
       return `Port ${port} may not be opened by this user; use one from 1024 up`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `HOST is ${JSON.stringify(host)}, which is no address of this machine; use 127.0.0.1, or 0.0.0.0 for all`;
+      return `HOST is ${JSON.stringify(host)}, which is not an address of this machine; use 127.0.0.1, or 0.0.0.0 for all`;
     default:
       throw error;
   }
