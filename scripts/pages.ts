@@ -13,8 +13,19 @@ for (const folder of FOLDERS) {
   for (const file of readdirSync(source, { recursive: true, encoding: "utf8" })) {
     if (!file.endsWith(".ts")) continue;
     const script = stripTypeScriptTypes(readFileSync(join(source, file), "utf8"), { mode: "transform" });
-    put(join(TARGET, folder, file.replace(/\.ts$/, ".js")), script.replace(IMPORT, "$1$2.js$3"));
+    put(join(TARGET, folder, file.replace(/\.ts$/, ".js")), named(script.replace(IMPORT, "$1$2.js$3")));
   }
+}
+
+// Browsers know no packages.
+function named(script: string): string {
+  return script.replace('from "eventsource-parser"', 'from "./eventsource-parser/index.js"');
+}
+
+const PARSER = join(TARGET, "protocol/eventsource-parser");
+for (const file of ["index", "parse", "errors"]) {
+  const path = join(ROOT, `node_modules/eventsource-parser/dist/${file}.js`);
+  put(join(PARSER, `${file}.js`), readFileSync(path, "utf8"));
 }
 
 /** Writes a file if it differs, in one step: servers that run read it, and the folder may be read-only. */

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { describe, it } from "node:test";
 import { HubError } from "../../../src/core/errors.ts";
-import { Checkpoints } from "../../../src/logs/sqlite/checkpoint.ts";
+import { Checkpoints } from "../../../src/logs/sqlite/wal.ts";
 import { draftOf, FOREVER } from "../../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { AgeClock } from "../../src/logs/age-clock.ts";
+import { AgeClock } from "../../../src/logs/sqlite/expiry.ts";
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
