@@ -37,7 +37,7 @@ ${SETTINGS}
   --config                       a JSON file of settings, such as {"PORT": 8100}
   --print-config                 print every setting with its value and where it came from, and end
 
-A flag comes before the environment, the environment before the file, the file before the default.
+A flag overrides the environment, the environment overrides the file, and the file overrides the default.
 `,
   run,
 };
@@ -87,13 +87,14 @@ function table({ config, sources }: Configured): string {
 
 function greeting({ url: listens, found, loopback }: Server, config: Config): string {
   const { data, durability } = config;
-  const kept = `${found.messages} ${found.messages === 1 ? "message" : "messages"} in ${found.channels} channels`;
+  const messages = found.messages === 1 ? "1 message" : `${found.messages} messages`;
+  const channels = found.channels === 1 ? "1 channel" : `${found.channels} channels`;
   const url = reachable(listens);
   const open = loopback
     ? ""
     : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
-log: ${oneLine(data)} (${kept}, durability ${durability})
+log: ${oneLine(data)} (${messages} in ${channels}, durability ${durability})
 ${open}
 Try:
   curl -N ${url}/events

@@ -80,7 +80,7 @@ export async function post(url: URL, request: RequestInit): Promise<Readonly<Rec
 }
 
 /** What a failed connection means. */
-export function unreachable(url: URL, cause: unknown): HubUnreachable {
+function unreachable(url: URL, cause: unknown): HubUnreachable {
   // What fetch throws says only that it failed.
   const { code, message } =
     (cause as Error & { cause?: NodeJS.ErrnoException }).cause ?? (cause as NodeJS.ErrnoException);

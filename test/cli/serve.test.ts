@@ -57,7 +57,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     }
     await using cli = new Cli(["serve", "--port", "0", "--data", data, "--host", "0.0.0.0"]);
     await cli.url();
-    assert.match(cli.stdout, /\(1 message in 1 channels?, durability normal\)/);
+    assert.match(cli.stdout, /\(1 message in 1 channel, durability normal\)/);
     assert.match(cli.stdout, /Warning: listening on 0\.0\.0\.0 without authentication/);
     await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
     // An address that can be opened.

@@ -54,8 +54,9 @@ export function judge(outcome: Outcome): { readonly passed: boolean; readonly ve
 /** The report of a run that has ended, for people and as JSON. */
 export function report(load: Load, server: ServerUsage): { passed: boolean; text: string; json: string } {
   const result = resultOf(load);
-  const { passed, verdict } = judge({ ...result.connects, ...result.publishes, ...result.deliveries, ...result.load });
-  const { options } = load;
+  const { options, busy } = load;
+  // Last the deliveries: each part has a rate of its own.
+  const { passed, verdict } = judge({ ...result.connects, ...result.publishes, ...result.deliveries, busy });
   return {
     passed,
     text: `${text(options, result, server)}\n\n${verdict}`,
