@@ -1,6 +1,6 @@
 import { earliestOf } from "../protocol/cursor.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { HubClientError } from "./errors.ts";
+import { passingError, type HubClientError } from "./errors.ts";
 import type { HttpClient } from "./http-client.ts";
 import { LONGEST_TIMER } from "./page-lifecycle.ts";
 import type { Source, SourceEvent, Stream, StreamEvent, StreamListener, Transport } from "./transport.ts";
@@ -156,7 +156,7 @@ export class Connection implements Source {
       const isQuietSince = this.#lastActive < woke && performance.now() - woke > this.#silence / 2;
       const isSilent = isQuietSince || this.#quiet > (this.#silence * 7) / 8;
       // Looks twice: if this process was itself too busy to read, what came meanwhile is read after the first look.
-      if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+      if (isSilent && isSuspect) fallSilent(passingError("SILENT", sentence));
       isSuspect = isSilent;
     };
     const timer = setInterval(look, every);

@@ -69,13 +69,17 @@ export function errorFrom({ code, message, ...rest }: HubClientErrorData): HubCl
   return new HubClientError(code, message, rest);
 }
 
-/** Final only until a hub has answered there: later it is a proxy's page, or a network that wants a login. */
-export function notAHub(base: string, what: string, cause?: unknown): HubClientError {
-  const sentence = `${base} ${what}; it is not a hub, or something stands between`;
-  return new HubClientError("NOT_A_HUB", sentence, { final: true, cause });
+/** A failure that trying again may mend. */
+export function passingError(code: HubClientErrorCode, sentence: string, cause?: unknown): HubClientError {
+  return new HubClientError(code, sentence, { final: false, cause });
 }
 
-/** A failure that trying again may mend. */
-export function lost(code: HubClientErrorCode, sentence: string, cause?: unknown): HubClientError {
-  return new HubClientError(code, sentence, { final: false, cause });
+/** A failure that trying again does not mend. */
+export function finalError(code: HubClientErrorCode, sentence: string, cause?: unknown): HubClientError {
+  return new HubClientError(code, sentence, { final: true, cause });
+}
+
+/** Final only until a hub has answered there: later it is a proxy's page, or a network that wants a login. */
+export function notAHub(base: string, what: string, cause?: unknown): HubClientError {
+  return finalError("NOT_A_HUB", `${base} ${what}; it is not a hub, or something stands between`, cause);
 }

@@ -1,4 +1,4 @@
-import { HubClientError, lost, notAHub, type HubClientErrorCode } from "./errors.ts";
+import { finalError, HubClientError, notAHub, passingError, type HubClientErrorCode } from "./errors.ts";
 
 /** Headers as an object; a function is asked before every request, so that a token can be renewed. */
 export type Headers =
@@ -71,7 +71,7 @@ export class HttpClient {
     let response = await this.#send(url, request);
     // The headers may be better when they are asked for again.
     if (response.status === 401 && typeof this.#headers === "function") {
-      void response.body?.cancel().catch(() => {});
+      discard(response.body);
       response = await this.#send(url, request);
     }
     if (request.method === "POST" && isRedirect(response)) throw redirection(response, this.base, url);
@@ -90,7 +90,7 @@ export class HttpClient {
     const response = await this.request(this.url("events", query), { signal, headers: { accept: ACCEPT } });
     const type = response.headers.get("content-type") ?? "nothing";
     if (response.body !== null && type.startsWith("text/event-stream")) return response.body;
-    void response.body?.cancel().catch(() => {});
+    discard(response.body);
     throw notAHub(this.base, `answers /events with ${type}`);
   }
 
@@ -114,7 +114,7 @@ export class HttpClient {
       // What caused it, if the runtime says so.
       const { code } = ((cause as Error).cause ?? {}) as { code?: unknown };
       const because = typeof code === "string" ? ` (${code})` : "";
-      throw lost("UNREACHABLE", `No hub answers at ${url.origin}${because}`, cause);
+      throw passingError("UNREACHABLE", `No hub answers at ${url.origin}${because}`, cause);
     });
   }
 }
@@ -143,11 +143,16 @@ export async function textOf(response: Response, most: number): Promise<string |
     if (done) return text + decoder.decode();
     length += value.length;
     if (length > most) {
-      void reader.cancel().catch(() => {});
+      discard(reader);
       return undefined;
     }
     text += decoder.decode(value, { stream: true });
   }
+}
+
+/** Lets go of a body that is not read. */
+export function discard(body: Pick<ReadableStream, "cancel"> | null): void {
+  body?.cancel().catch(() => {});
 }
 
 function baseOf(given: string | URL): string {
@@ -156,7 +161,7 @@ function baseOf(given: string | URL): string {
   const url = resolved(String(given), page);
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     const sentence = `${JSON.stringify(String(given))} is not the address of a hub; use one such as http://localhost:8000`;
-    throw new HubClientError("INVALID_URL", sentence, { final: true });
+    throw finalError("INVALID_URL", sentence);
   }
   url.search = "";
   url.hash = "";
@@ -179,7 +184,7 @@ function isRedirect({ type, status }: Response): boolean {
 
 /** What it means that what was to be done at `url`, below `base`, is to be done elsewhere. Takes its body. */
 function redirection(response: Response, base: string, url: URL): HubClientError {
-  void response.body?.cancel().catch(() => {});
+  discard(response.body);
   const location = response.headers.get("location");
   const there = location === null ? undefined : resolved(location, url.href)?.href;
   const path = url.href.slice(base.length);

@@ -3,7 +3,7 @@ import { earliestOf } from "../protocol/cursor.ts";
 import type { Receipt } from "../protocol/message.ts";
 import { checkLeast } from "./backoff.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { HubClientError } from "./errors.ts";
+import { finalError, type HubClientError } from "./errors.ts";
 import { HttpClient, type HttpClientOptions } from "./http-client.ts";
 import { PageLifecycle } from "./page-lifecycle.ts";
 import { checkedPatterns } from "./pattern.ts";
@@ -98,7 +98,7 @@ export class Hub {
     channels: string | readonly string[],
     options: SubscribeOptions<Data> = {},
   ): Subscription<Data> {
-    if (this.#closing.signal.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true });
+    if (this.#closing.signal.aborted) throw finalError("CLOSED", "The hub was closed");
     const subscription = new ChannelSubscription(checkedPatterns(channels), options as SubscribeOptions, {
       changed: () => this.#readSoon(),
       ended: () => {

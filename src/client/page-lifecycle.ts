@@ -5,11 +5,11 @@ interface Page {
 
 export interface PageLifecycleListener {
   /** A connection may have died unnoticed; `suspect` if it most probably has. */
-  wake(suspect: boolean): void;
+  readonly wake: (suspect: boolean) => void;
   /** The page is about to be frozen, or put into the back/forward cache. */
-  freeze(): void;
+  readonly freeze: () => void;
   /** It goes on. */
-  resume(): void;
+  readonly resume: () => void;
 }
 
 /** Milliseconds that timers run at most; those asked to run for longer are over at once. */

@@ -1,6 +1,6 @@
 import type { Receipt } from "../protocol/message.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { HubClientError, lost } from "./errors.ts";
+import { finalError, HubClientError, passingError } from "./errors.ts";
 import { orAborted, textOf, type HttpClient, type Request } from "./http-client.ts";
 import { LONGEST_TIMER } from "./page-lifecycle.ts";
 import { checkChannel } from "./pattern.ts";
@@ -149,10 +149,10 @@ export class Requests {
     } catch (cause) {
       signal.throwIfAborted();
       const isJson = response.headers.get("content-type")?.startsWith("application/json");
-      if (isJson) throw lost("CONNECTION_LOST", `${base} broke off its answer`, cause);
+      if (isJson) throw passingError("CONNECTION_LOST", `${base} broke off its answer`, cause);
       throw this.#notAHub("answers with what is not JSON", cause);
     }
-    throw new HubClientError("TOO_LARGE", `${base} answers with more than ${MAX_ANSWER} bytes`, { final: true });
+    throw finalError("TOO_LARGE", `${base} answers with more than ${MAX_ANSWER} bytes`);
   }
 
   async #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -170,8 +170,7 @@ export class Requests {
   }
 
   #notAHub(what: string, cause?: unknown): HubClientError {
-    const sentence = `${this.#options.http.base} ${what}; it is not a hub`;
-    return new HubClientError("NOT_A_HUB", sentence, { final: true, cause });
+    return finalError("NOT_A_HUB", `${this.#options.http.base} ${what}; it is not a hub`, cause);
   }
 
   /** Runs something that ends with the hub, with the time it may take, and with the caller's signal. */
@@ -181,29 +180,22 @@ export class Requests {
   ): Promise<Result> {
     const { timeout } = this.#options;
     const bounds = new AbortController();
-    let isLate = false;
-    const end = (): void => bounds.abort();
-    const late = (): void => {
-      isLate = true;
-      end();
-    };
+    const abort = (): void => bounds.abort(signal?.reason);
+    const end = (): void => bounds.abort(finalError("CLOSED", "The hub was closed"));
+    const late = (): void => bounds.abort(passingError("TIMEOUT", `No answer within ${timeout} ms`));
     const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
     this.#running.add(end);
-    signal?.addEventListener("abort", end);
+    signal?.addEventListener("abort", abort);
     try {
-      if (this.#closed || signal?.aborted) end();
+      if (signal?.aborted) abort();
+      if (this.#closed) end();
       bounds.signal.throwIfAborted();
       return await run(bounds.signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (this.#closed) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
-      if (isLate) throw lost("TIMEOUT", `No answer within ${timeout} ms`, error);
-      throw error;
     } finally {
       // Whatever is kept for longer keeps the request, and in some runtimes the process.
       clearTimeout(timer);
       this.#running.delete(end);
-      signal?.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", abort);
     }
   }
 }
@@ -214,7 +206,7 @@ function checkNumbers(field: string, value: unknown): void {
   JSON.stringify(value, (_, inner: unknown) => {
     if (typeof inner !== "number" || Number.isFinite(inner)) return inner;
     const sentence = `${field} holds ${inner}, which JSON has no number for; send it as a string`;
-    throw new HubClientError("INVALID_MESSAGE", sentence, { final: true });
+    throw finalError("INVALID_MESSAGE", sentence);
   });
 }
 

@@ -1,5 +1,5 @@
 import { SseParser, SseTooLong, type SseEvent } from "../protocol/sse.ts";
-import { HubClientError, lost, notAHub } from "./errors.ts";
+import { HubClientError, notAHub, passingError } from "./errors.ts";
 import type { HttpClient } from "./http-client.ts";
 import {
   gapIn,
@@ -27,7 +27,7 @@ export function sseTransport(http: HttpClient, most: number = MAX_MESSAGE): Tran
     return {
       ended: ended.catch((error: unknown) => {
         if (signal.aborted) return undefined;
-        return error instanceof HubClientError ? error : lost("CONNECTION_LOST", "The connection broke", error);
+        return error instanceof HubClientError ? error : passingError("CONNECTION_LOST", "The connection broke", error);
       }),
       close: () => closing.abort(),
     };
@@ -60,7 +60,7 @@ async function read(
   for (;;) {
     const { done, value } = await reader.read();
     signal.throwIfAborted();
-    if (done) throw lost("CONNECTION_LOST", "The server ended the connection");
+    if (done) throw passingError("CONNECTION_LOST", "The server ended the connection");
     listener.active();
     try {
       parser.feed(decoder.decode(value, { stream: true }));

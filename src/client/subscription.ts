@@ -1,7 +1,7 @@
 import type { Message } from "../protocol/message.ts";
 import type { Gap } from "../protocol/signal.ts";
 import { checkLeast } from "./backoff.ts";
-import { HubClientError } from "./errors.ts";
+import { finalError, type HubClientError } from "./errors.ts";
 import { Position } from "./position.ts";
 import type { StreamEvent } from "./transport.ts";
 
@@ -109,7 +109,7 @@ export class ChannelSubscription implements Subscription {
     this.#error = error;
     this.#options.signal?.removeEventListener("abort", this.#abort);
     if (error === undefined) this.#waiting.length = 0;
-    this.#failReady(error ?? new HubClientError("CLOSED", "The subscription was closed", { final: true }));
+    this.#failReady(error ?? finalError("CLOSED", "The subscription was closed"));
     this.#listener.ended();
     this.#wake();
     call(() => this.#options.onEnd?.(error));

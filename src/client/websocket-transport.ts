@@ -1,6 +1,6 @@
 import { CLOSE_CODES } from "../protocol/ws-frames.ts";
-import { HubClientError, lost, notAHub } from "./errors.ts";
-import type { HttpClient } from "./http-client.ts";
+import { HubClientError, notAHub, passingError } from "./errors.ts";
+import { discard, type HttpClient } from "./http-client.ts";
 import {
   gapIn,
   MAX_MESSAGE,
@@ -26,7 +26,7 @@ export function webSocketTransport(http: HttpClient, most: number = MAX_MESSAGE)
       return new WebSocketStream(http, most, patterns, after, listener);
     } catch (cause) {
       // A page may be forbidden to open it at all.
-      return { ended: Promise.resolve(lost("UNREACHABLE", String(cause), cause)), close: () => {} };
+      return { ended: Promise.resolve(passingError("UNREACHABLE", String(cause), cause)), close: () => {} };
     }
   };
 }
@@ -160,26 +160,32 @@ class WebSocketStream implements Stream {
   async #closed(code: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     if (!this.#opened) this.#end(await this.#whyRefused());
-    else if (code === CLOSE_CODES.shutdown) this.#end(lost("SHUTTING_DOWN", "The server stops"));
-    else if (code === CLOSE_CODES.unavailable) this.#end(lost("LOG_UNAVAILABLE", "The server cannot read its log"));
-    else this.#end(lost("CONNECTION_LOST", `The connection ended (${code})`));
+    else if (code === CLOSE_CODES.shutdown) this.#end(passingError("SHUTTING_DOWN", "The server stops"));
+    else if (code === CLOSE_CODES.unavailable)
+      this.#end(passingError("LOG_UNAVAILABLE", "The server cannot read its log"));
+    else this.#end(passingError("CONNECTION_LOST", `The connection ended (${code})`));
   }
 
   /** A handshake that failed does not say why. A stream is refused for the same reasons, and says them. */
   async #whyRefused(): Promise<HubClientError> {
     try {
-      const body = await this.#http.events(this.#patterns, undefined, this.#closing.signal);
-      void body.cancel().catch(() => {});
-      return lost("UNAVAILABLE", "The hub answers, but no WebSocket to it opens; does a proxy in between allow them?");
+      discard(await this.#http.events(this.#patterns, undefined, this.#closing.signal));
+      return passingError(
+        "UNAVAILABLE",
+        "The hub answers, but no WebSocket to it opens; does a proxy in between allow them?",
+      );
     } catch (error) {
-      return error instanceof HubClientError ? error : lost("UNREACHABLE", "No hub answers", error);
+      return error instanceof HubClientError ? error : passingError("UNREACHABLE", "No hub answers", error);
     }
   }
 
   #leave(): void {
     this.#closing.abort();
     this.#socket.close();
-    const error = lost("CONNECTION_LOST", "The connection ended before the answer; it may or may not have been done");
+    const error = passingError(
+      "CONNECTION_LOST",
+      "The connection ended before the answer; it may or may not have been done",
+    );
     for (const { failed } of this.#pending.values()) failed(error);
     this.#pending.clear();
   }
