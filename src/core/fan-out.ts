@@ -1,17 +1,10 @@
-import type { Audience, Lags, Member } from "./reader-group.ts";
-import { Backlog } from "./backlog.ts";
-import type { ChannelPattern } from "../protocol/channel.ts";
+import { Backlog, type BacklogOptions } from "./backlog.ts";
 import type { Envelope } from "./message.ts";
-import { Routes } from "./subscription-index.ts";
+import type { LiveReader, ReaderGroup } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
+import { SubscriptionIndex } from "./subscription-index.ts";
 
-export interface DeliveryOptions {
-  /** Bytes of earlier turns that a live reader may leave untaken before it is cut. */
-  readonly maxPending: number;
-  /** Bytes that all readers together may leave untaken; the slowest are cut. */
-  readonly maxPendingTotal: number;
-  /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
-  readonly endOfTurn: (write: () => void) => void;
+export interface FanOutOptions extends BacklogOptions {
   /**
    * Runs a function after the publishers of a turn have had their receipts, before anything else is taken in;
    * `endOfTurn` unless given. A message is written to its readers in the turn that kept it, not in the next.
@@ -29,55 +22,46 @@ export interface DeliveryOptions {
   readonly onDelivered?: (milliseconds: number) => void;
 }
 
-/** A reader that can be live. */
-export interface LiveReader extends Member {
-  readonly channels: readonly ChannelPattern[];
-  /** It only looks on, and does not count as a reader. */
-  readonly watches?: boolean;
-  /** Set exactly while it is live. */
-  audience: Audience | undefined;
-}
-
 /** Brings what is published to the readers that are live. */
-export class Delivery {
-  readonly routes: Routes = new Routes();
+export class FanOut {
+  readonly index: SubscriptionIndex = new SubscriptionIndex();
   /** What readers have not taken; doors add what else they hold. */
   readonly backlog: Backlog;
-  readonly #options: DeliveryOptions;
+  /** The offset of the last message delivered: every live reader has been offered all up to here. */
+  delivered = 0;
+  readonly #options: FanOutOptions;
   readonly #stats: Stats;
-  readonly #lags: Lags;
-  /** Audiences that lack messages. */
-  readonly #behind = new Set<Audience>();
+  /** Groups that lack messages. */
+  readonly #behind = new Set<ReaderGroup>();
   readonly #afterReceipts: (write: () => void) => void;
   /** Messages offered since the last write. */
   #offered = 0;
 
-  /** A reader that leaves too much untaken is cut; its `cut` must drop it. */
-  constructor(options: DeliveryOptions, stats: Stats) {
+  /** A reader that leaves too much untaken is cut; its `cut` must detach it. */
+  constructor(options: FanOutOptions, stats: Stats) {
     this.#options = options;
     this.#afterReceipts = options.afterReceipts ?? options.endOfTurn;
     this.#stats = stats;
-    this.backlog = new Backlog(options.maxPendingTotal, options.endOfTurn);
-    this.#lags = lagsOf(options.maxPending, this.backlog);
+    this.backlog = new Backlog(options);
   }
 
   /** Makes a reader live: it is given what is offered from now on. */
-  join(reader: LiveReader): void {
-    reader.audience = this.routes.audience(reader.channels, reader.sink.format, reader.watches);
-    reader.audience.join(reader);
+  attach(reader: LiveReader): void {
+    reader.group = this.index.group(reader.channels, reader.sink.format, reader.watches);
+    reader.group.add(reader);
   }
 
   /** Gives a live reader all it was offered so far. */
-  give(reader: LiveReader): void {
-    reader.audience?.give(reader, this.#stats, this.#lags);
+  flush(reader: LiveReader): void {
+    reader.group?.flush(reader, this.backlog, this.#stats);
   }
 
-  /** Takes a reader out, whatever it was offered; false where it was not live. */
-  drop(reader: LiveReader): boolean {
-    const { audience } = reader;
-    if (audience === undefined) return false;
-    this.routes.leave(audience, reader);
-    reader.audience = undefined;
+  /** Takes a reader out, whatever it was offered; false if it was not live. */
+  detach(reader: LiveReader): boolean {
+    const { group } = reader;
+    if (group === undefined) return false;
+    this.index.remove(group, reader);
+    reader.group = undefined;
     return true;
   }
 
@@ -85,25 +69,25 @@ export class Delivery {
   offer(envelope: Envelope): number {
     let receivers = 0;
     this.#offered++;
-    this.routes.each(envelope.message.channel, (audience) => {
-      if (!audience.offer(envelope)) return;
-      receivers += audience.receivers;
+    this.index.each(envelope.message.channel, (group) => {
+      if (!group.offer(envelope)) return;
+      receivers += group.receivers;
       if (this.#behind.size === 0) this.#afterReceipts(this.#write);
-      this.#behind.add(audience);
+      this.#behind.add(group);
     });
     return receivers;
   }
 
-  /** Writes to as many readers as this turn may, audience after audience, and goes on in the next turn. */
+  /** Writes to as many readers as this turn may, group after group, and goes on in the next turn. */
   readonly #write = (): void => {
     let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
     this.#offered = 0;
-    for (const audience of this.#behind) {
-      left -= audience.write(left, this.#stats, this.#lags, this.#onGiven);
-      this.#behind.delete(audience);
+    for (const group of this.#behind) {
+      left -= group.write(left, this.backlog, this.#stats, this.#onGiven);
+      this.#behind.delete(group);
       // At the end, so that one that is never done keeps no other waiting.
-      if (audience.isBehind) this.#behind.add(audience);
-      if (left <= 0 || this.#lags.isFull()) break;
+      if (group.isBehind) this.#behind.add(group);
+      if (left <= 0 || this.backlog.isFull()) break;
     }
     if (this.#behind.size > 0) this.#options.endOfTurn(this.#write);
   };
@@ -113,30 +97,5 @@ export class Delivery {
     if (onDelivered === undefined) return;
     const now = performance.now();
     for (const { since } of envelopes) if (since !== undefined) onDelivered(now - since);
-  };
-}
-
-/** Judges a reader by what it left untaken of earlier turns: within a turn its socket cannot take anything. */
-function lagsOf(maxPending: number, backlog: Backlog): Lags {
-  return {
-    isFull: () => backlog.isFull(),
-    mayHave(member) {
-      const { lag, pending } = member;
-      if (lag === undefined || lag.turn === backlog.turn) return true;
-      lag.excused = Math.min(lag.excused, pending);
-      if (pending === 0) {
-        member.lag = undefined;
-        backlog.forget(member);
-      } else if (pending - lag.excused > maxPending) {
-        member.cut();
-        return false;
-      }
-      return true;
-    },
-    add(member, bytes, audience) {
-      const lag = backlog.add(member, bytes, audience);
-      if (bytes.length > maxPending && lag.excused === 0) lag.excused = bytes.length;
-      member.lag = lag;
-    },
   };
 }

@@ -1,6 +1,6 @@
-export type { Outlet } from "./request-context.ts";
+export type { NotificationStream } from "./request-context.ts";
 export { eraOf } from "./classify.ts";
-export { hubOffer } from "./catalog.ts";
+export { hubCatalog } from "./catalog.ts";
 export { dropEmptyFields } from "./empty-fields.ts";
 export { answerModern, type McpContext, type ModernRequest } from "./modern/handler.ts";
 export { Changes, type Extras } from "./definitions.ts";

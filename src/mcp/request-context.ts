@@ -3,7 +3,9 @@ import type { RpcId } from "../protocol/jsonrpc.ts";
 import type { JsonObject, LogLevel } from "./errors.ts";
 
 /** One request on its way to its result: what a method knows besides its params, whatever carries it. */
-export interface Call extends Omit<ToolContext, "progress"> {
+export interface RequestContext extends Omit<ToolContext, "askPerson"> {
+  /** Set for tools that may ask; see `runWithQuestions`. */
+  askPerson?: ToolContext["askPerson"];
   readonly id: Exclude<RpcId, null>;
   /** What the client said it can do. */
   readonly capabilities: JsonObject;
@@ -20,7 +22,7 @@ export interface Call extends Omit<ToolContext, "progress"> {
   /** Ends the stream of this request, so that the client comes back for the result: only in legacy sessions. */
   readonly pause?: (() => void) | undefined;
   /** Takes over what the answer goes through, for a subscription: only where the carrier can. */
-  readonly takeOver?: (() => Outlet) | undefined;
+  readonly openDedicated?: (() => NotificationStream) | undefined;
 }
 
 export interface Inputs {
@@ -31,7 +33,7 @@ export interface Inputs {
 }
 
 /** Where the notifications of one open request go. */
-export interface Outlet {
+export interface NotificationStream {
   /** Bytes handed over that were not taken yet. */
   readonly pending: number;
   /** Whether it holds as much as it should; `drained` says when it does not. */

@@ -1,4 +1,4 @@
-import type { Call } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import { invalidParams, type JsonObject } from "./errors.ts";
 
 /** Milliseconds in which a client has to come back. */
@@ -60,7 +60,7 @@ export class RequestStates {
 }
 
 /** What a request and its retries have in common. */
-export function scopeOf(method: string, params: JsonObject, call: Pick<Call, "principal">): StateScope {
+export function scopeOf(method: string, params: JsonObject, call: Pick<RequestContext, "principal">): StateScope {
   const { _meta: _, inputResponses: __, requestState: ___, ...rest } = params;
   return { subject: call.principal.subject, method, params: rest };
 }

@@ -1,5 +1,5 @@
 import type { Hub } from "../core/hub.ts";
-import type { ChannelListing } from "../core/listing.ts";
+import type { ChannelListing } from "../core/history.ts";
 
 /** A channel as callers are told of it. */
 export interface ChannelSummary {

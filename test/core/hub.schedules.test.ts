@@ -64,7 +64,7 @@ class Trial {
     else if (kind === "letGo") this.#schedule.letAny(x);
     else if (kind === "turn") await turn();
     else if (kind === "tick") for (let ticks = x % 9; ticks >= 0; ticks--) await Promise.resolve();
-    else if (kind === "beat") this.hub.beat(x % 2, 2);
+    else if (kind === "beat") this.hub.heartbeat(x % 2, 2);
     else if (reader === undefined) return;
     else if (kind === "leave") {
       this.hub.unsubscribe(reader.subscription);
@@ -104,7 +104,7 @@ class Trial {
     for (const { model, subscription } of this.#readers) {
       model.finish();
       assert.equal(subscription.closed, model.gone);
-      if (!model.gone) assert.notEqual(subscription.audience, undefined, "a reader never went live");
+      if (!model.gone) assert.notEqual(subscription.group, undefined, "a reader never went live");
     }
     const given = this.#readers.map(({ model }) => model.sink.data.length);
     assert.equal(

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../src/core/channel.ts";
-import { type ChannelPattern } from "../../src/protocol/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
-import { ChannelDirectory, type ChannelEntry } from "../../src/logs/channel-index.ts";
+import { ChannelIndex, type ChannelEntry } from "../../src/logs/channel-index.ts";
 import { patternsOf } from "../support/sample.ts";
 
 const ALL = patternsOf("*");
 
-function put(directory: ChannelDirectory, name: string, more: Partial<ChannelEntry> = {}): ChannelEntry {
+function put(directory: ChannelIndex, name: string, more: Partial<ChannelEntry> = {}): ChannelEntry {
   const channel = channelName(name);
   const entry = directory.find(channel) ?? directory.fresh(channel);
   directory.put({ ...entry, ...more });
@@ -17,7 +17,7 @@ function put(directory: ChannelDirectory, name: string, more: Partial<ChannelEnt
 
 describe("a channel directory", () => {
   it("numbers channels, finds them by name and number, and keeps the newest of each", () => {
-    const directory = new ChannelDirectory();
+    const directory = new ChannelIndex();
     const ids = ["b", "a", "c"].map((name) => put(directory, name).id);
     assert.deepEqual(ids, [1, 2, 3]);
     put(directory, "a", { kept: 5 });
@@ -28,7 +28,7 @@ describe("a channel directory", () => {
   });
 
   it("is full with as many channels as its limit, and says which setting raises it", () => {
-    const directory = new ChannelDirectory(0, 2);
+    const directory = new ChannelIndex(0, 2);
     put(directory, "a", { kept: 1 });
     assert.equal(directory.full(), undefined);
     assert.ok(directory.full(1) instanceof HubError);
@@ -44,7 +44,7 @@ describe("a channel directory", () => {
   });
 
   it("forgets channels, and what they dropped then counts for those that are not there, not for those that are", () => {
-    const directory = new ChannelDirectory();
+    const directory = new ChannelIndex();
     for (let number = 0; number < 7; number++)
       put(directory, `c.${number}`, { kept: number % 2, last: number + 1, dropped: number });
     const empty = [...directory.empty()];
@@ -68,7 +68,7 @@ describe("a channel directory", () => {
   });
 
   it("makes room in the order in which channels ran empty, whether or not they were filled again since", () => {
-    const directory = new ChannelDirectory();
+    const directory = new ChannelIndex();
     for (const name of ["a", "b", "c"]) put(directory, name, { kept: 1 });
     for (const name of ["b", "a", "c"]) put(directory, name, { kept: 0 });
     put(directory, "b", { kept: 1 });
@@ -84,7 +84,7 @@ describe("a channel directory", () => {
   });
 
   it("begins with what was dropped from channels that a run before forgot", () => {
-    const directory = new ChannelDirectory(7);
+    const directory = new ChannelIndex(7);
     put(directory, "a", { dropped: 3 });
     assert.deepEqual(
       ["a", "b", "b.*", "*"].map((text) => directory.dropped(patternsOf(text))),
@@ -98,7 +98,7 @@ describe("a channel directory", () => {
   });
 
   it("names the channels that have something behind an offset, each once", () => {
-    const directory = new ChannelDirectory();
+    const directory = new ChannelIndex();
     for (const [name, kept, last] of [
       ["a.x", 1, 5],
       ["a.y", 0, 9],

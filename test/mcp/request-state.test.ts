@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { InputRequired, OfferedTool } from "../../src/mcp/definitions.ts";
+import type { InputRequired, ToolDefinition } from "../../src/mcp/definitions.ts";
 import { RequestStates, type StateScope } from "../../src/mcp/request-state.ts";
 import { CLIENT_CAPABILITIES, mcp, resultOf, type McpAnswer } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -133,7 +133,7 @@ describe("a sealed state", { concurrency: true }, () => {
 
 describe("a request that is asked for input", { concurrency: true }, () => {
   /** Asks for a name, and remembers how often it did. */
-  const asking: OfferedTool = {
+  const asking: ToolDefinition = {
     listing: { name: "ask", description: "", inputSchema: { type: "object" } },
     async call(input, call): Promise<InputRequired | { content: [{ type: "text"; text: string }] }> {
       const { state, responses } = call.inputs;

@@ -1,6 +1,7 @@
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { hubOffer, RequestStates, type Extras } from "../../src/mcp/index.ts";
+import { ToolSet } from "../../src/tools/index.ts";
+import { hubCatalog, RequestStates, type Extras } from "../../src/mcp/index.ts";
 import type { SessionContext } from "../../src/mcp/legacy/session.ts";
 
 /** What both eras answer with, on a hub of its own. */
@@ -19,7 +20,7 @@ export async function mcpContext(extras: Extras = {}): Promise<SessionContext & 
       throw new Error("nobody asks");
     },
     stay: () => () => {},
-    offer: hubOffer(extras),
+    catalog: hubCatalog(new ToolSet(), extras),
     states: new RequestStates(),
     serverInfo: { name: "test", title: "Test", version: "0" },
     [Symbol.asyncDispose]: () => hub.close(),

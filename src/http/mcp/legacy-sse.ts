@@ -7,10 +7,9 @@ import { HEARTBEAT, sseEvent, sseMessage } from "../../protocol/sse.ts";
 import type { HttpContext } from "../context.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { jsonBody } from "../json-body.ts";
-import { lastWords } from "../sse/last-words.ts";
+import { endGracefully, EventStream, freeSocket } from "../sse/raw-socket.ts";
 import { queryOf } from "../channel-query.ts";
-import { EventStream, freeSocket } from "../sse/raw-socket.ts";
-import { Untaken } from "../sse/untaken.ts";
+import { WriteGuard } from "../write-guard.ts";
 
 const STREAM = "/sse";
 const MESSAGES = "/messages";
@@ -75,14 +74,14 @@ async function open(
 /** What a session says, as events on a connection that it has to itself. */
 class SessionStream implements MessageStream, Holder {
   readonly #socket: Socket;
-  readonly #untaken: Untaken;
+  readonly #guard: WriteGuard;
   readonly #backlog: Backlog;
   #stream: EventStream | undefined;
 
   constructor(socket: Socket, most: number, backlog: Backlog) {
     this.#socket = socket;
     this.#backlog = backlog;
-    this.#untaken = new Untaken(most);
+    this.#guard = new WriteGuard(most);
   }
 
   get pending(): number {
@@ -106,14 +105,14 @@ class SessionStream implements MessageStream, Holder {
   }
 
   end(): void {
-    if (this.#stream === undefined) lastWords(this.#socket);
+    if (this.#stream === undefined) endGracefully(this.#socket);
     else this.#stream.end();
   }
 
   #send(text: string): void {
     if (!this.#socket.writable || this.#stream === undefined) return;
     // This transport cannot be resumed, so the rest of what it says would be lost.
-    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    if (this.#guard.check(this.pending) !== "ok") return this.cut();
     const bytes = this.#stream.framed(text);
     if (!this.#socket.write(bytes)) this.#backlog.add(this, bytes);
   }

@@ -6,7 +6,7 @@ import { escapeLineBreaks } from "../../protocol/text.ts";
 import type { HttpContext } from "../context.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { dropBody } from "../sse/raw-socket.ts";
-import { Untaken } from "../sse/untaken.ts";
+import { WriteGuard } from "../write-guard.ts";
 
 /** A request as the official SDK takes it; its body was read already. */
 export function webRequest({ method, headers }: FastifyRequest): Request {
@@ -84,11 +84,11 @@ async function pump(
     cut: () => raw.destroy(),
   };
   raw.once("close", () => backlog.forget(holder));
-  const untaken = new Untaken(most);
+  const guard = new WriteGuard(most);
   const asked = new Largest(requests);
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      const judgement = untaken.judge(raw.writableLength - asked.bytes);
+      const judgement = guard.check(raw.writableLength - asked.bytes);
       if (judgement === "slow") raw.destroy();
       if (raw.destroyed) return;
       // The client takes what there is, and comes back for the rest; a large answer would not be kept for it.

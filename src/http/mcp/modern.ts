@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Principal } from "../../core/principal.ts";
-import { answerModern, type McpContext, type ModernRequest, type Outlet } from "../../mcp/index.ts";
+import { answerModern, type McpContext, type ModernRequest, type NotificationStream } from "../../mcp/index.ts";
 import { ConnectionCall } from "../connection-calls.ts";
 import type { HttpContext } from "../context.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
@@ -64,12 +64,12 @@ class HttpRequest implements ModernRequest {
 
   readonly stay = (): (() => void) => this.#context.connections.enter("waiting", this.#request.raw.socket);
 
-  stream(): Outlet {
+  stream(): NotificationStream {
     const { heartbeat, limits, hub } = this.#context;
     return (this.outlet ??= new AnswerOutlet(this.#reply, heartbeat * 1000, limits.pending, hub.backlog));
   }
 
-  takeOver(): Outlet {
+  openDedicated(): NotificationStream {
     const free = freeSocket(this.#request, this.#reply);
     free.once("close", this.#context.connections.enter("mcp", free));
     return (this.outlet = new StayingOutlet(free, this.#request, this.#reply));

@@ -2,14 +2,14 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Backlog, Holder } from "../../core/backlog.ts";
-import type { Outlet } from "../../mcp/index.ts";
+import type { NotificationStream } from "../../mcp/index.ts";
 import { HEARTBEAT, sseMessage } from "../../protocol/sse.ts";
 import { socketDrained } from "../sse/sink.ts";
 import { EventStream, STREAM_HEADERS } from "../sse/raw-socket.ts";
-import { Untaken } from "../sse/untaken.ts";
+import { WriteGuard } from "../write-guard.ts";
 
 /** An outlet whose stream can be ended with the result of the request. */
-export interface EndedOutlet extends Outlet {
+export interface EndedOutlet extends NotificationStream {
   end(result: string): void;
 }
 
@@ -17,14 +17,14 @@ export interface EndedOutlet extends Outlet {
 export class AnswerOutlet implements EndedOutlet, Holder {
   readonly #response: ServerResponse;
   readonly #heart: ReturnType<typeof setInterval>;
-  readonly #untaken: Untaken;
+  readonly #guard: WriteGuard;
   readonly #backlog: Backlog;
 
   /** `heartbeat` in milliseconds; `most` bytes may wait for a client that does not read what it asked for. */
   constructor(reply: FastifyReply, heartbeat: number, most: number, backlog: Backlog) {
     this.#backlog = backlog;
     this.#response = reply.raw;
-    this.#untaken = new Untaken(most);
+    this.#guard = new WriteGuard(most);
     reply.hijack();
     const headers = { ...reply.getHeaders(), ...STREAM_HEADERS } as Record<string, string>;
     this.#response.writeHead(200, headers);
@@ -45,7 +45,7 @@ export class AnswerOutlet implements EndedOutlet, Holder {
 
   write(message: string): void {
     if (this.#response.destroyed) return;
-    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
+    if (this.#guard.check(this.pending) !== "ok") return this.cut();
     const bytes = Buffer.from(sseMessage(message));
     if (!this.#response.write(bytes)) this.#backlog.add(this, bytes);
   }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { newEpoch } from "../record.ts";
+import { randomBytes } from "node:crypto";
 
 /** Runs that are told apart: with a start every ten seconds, those of a week. */
 const MAX_RUNS = 65_536;
@@ -9,7 +9,7 @@ const MAX_RUNS = 65_536;
  * epochs that the original never has, so a cursor of a future that the copy does not share is never taken for one of
  * its own; cursors from before the copy stay good in both.
  */
-export class Runs {
+export class Epochs {
   readonly #firsts: readonly number[];
   readonly #epochs: readonly string[];
   readonly #first: number;
@@ -24,14 +24,14 @@ export class Runs {
   }
 
   /** Notes that a run begins after `head`, in the open transaction. */
-  static begin(database: DatabaseSync, head: number, most: number = MAX_RUNS): Runs {
+  static begin(database: DatabaseSync, head: number, most: number = MAX_RUNS): Epochs {
     const { count } = database.prepare("SELECT count(*) AS count FROM runs").get() as { count: number };
     // A run that kept no message gave out no cursor, so the next one can take its row.
     database
       .prepare("INSERT OR REPLACE INTO runs (first, epoch) VALUES (?, ?)")
-      .run(count === 0 ? 0 : head + 1, newEpoch());
+      .run(count === 0 ? 0 : head + 1, randomBytes(5).toString("hex"));
     merge(database, most);
-    return new Runs(
+    return new Epochs(
       database.prepare("SELECT first, epoch FROM runs ORDER BY first").all() as { first: number; epoch: string }[],
     );
   }

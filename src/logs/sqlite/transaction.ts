@@ -1,10 +1,10 @@
 import type { ChannelName } from "../../protocol/channel.ts";
 import type { HubError } from "../../core/errors.ts";
 import type { Draft, Message } from "../../core/message.ts";
-import type { ChannelDirectory, ChannelEntry } from "../channel-index.ts";
+import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
 
 /** What a transaction is about to change; thrown away when it fails. */
-export class Work {
+export class Transaction {
   readonly changed: Map<ChannelName, ChannelEntry> = new Map();
   /** Channels that hold nothing and make room. */
   readonly forgotten: Map<ChannelName, ChannelEntry> = new Map();
@@ -12,13 +12,13 @@ export class Work {
   readonly published: Message[] = [];
   messages = 0;
   bytes = 0;
-  readonly #directory: ChannelDirectory;
+  readonly #directory: ChannelIndex;
   readonly #empty: Iterator<ChannelEntry>;
   readonly #byKey = new Map<string, Message>();
   #head: number;
   #added = 0;
 
-  constructor(directory: ChannelDirectory, head: number) {
+  constructor(directory: ChannelIndex, head: number) {
     this.#directory = directory;
     this.#empty = directory.empty();
     this.floor = directory.floor;

@@ -6,7 +6,7 @@ import type { Subscription } from "../../core/subscription.ts";
 import type { RpcId } from "../../protocol/jsonrpc.ts";
 import { LegacySession, type ChangedList, type SessionContext } from "./session.ts";
 import type { McpContext } from "../modern/handler.ts";
-import { Updates } from "../change-notifier.ts";
+import { ChangeNotifier } from "../change-notifier.ts";
 
 export interface SessionsOptions {
   /** Sessions at once. */
@@ -56,7 +56,7 @@ export class Sessions {
     this.#context = context;
     this.options = options;
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(options.idle / 2, 30_000));
-    this.#unfollow = context.offer.changes?.follow((list) => this.#tellAll(list));
+    this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
   }
 
   get size(): number {
@@ -158,7 +158,7 @@ export class Sessions {
     if (this.#channels !== undefined) return;
     const { hub } = this.#context;
     this.#channelsKnown = hub.log.size().channelsCreated;
-    const updates = new Updates({
+    const updates = new ChangeNotifier({
       pending: 0,
       isLagging: false,
       changed: () => {

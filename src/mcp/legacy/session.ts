@@ -3,7 +3,7 @@ import { HubError } from "../../core/errors.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import { oneLine } from "../../protocol/text.ts";
-import type { Call, Inputs } from "../request-context.ts";
+import type { RequestContext, Inputs } from "../request-context.ts";
 import { unanswered } from "./failures.ts";
 import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
 import { checkInputRequests } from "../input-requests.ts";
@@ -23,7 +23,7 @@ import {
 } from "../errors.ts";
 import { scopeOf } from "../request-state.ts";
 import { canonicalUri, resourceNotFound, watched } from "../resources.ts";
-import { Updates } from "../change-notifier.ts";
+import { ChangeNotifier } from "../change-notifier.ts";
 
 /** Milliseconds a client has to answer what it was asked: people may have to. */
 const ASK_TIMEOUT = 300_000;
@@ -39,7 +39,7 @@ const LIST_NEWS: ReadonlySet<string> = new Set(LISTS.map((list) => `${list}/list
 export type ChangedList = (typeof LISTS)[number];
 
 /** What a session answers with: its calls that wait are its own. */
-export type SessionContext = McpContext & Pick<Call, "stay">;
+export type SessionContext = McpContext & Pick<RequestContext, "stay">;
 
 /** One session of the initialize era: the official SDK speaks the protocol, the shared methods do the work. */
 export class LegacySession {
@@ -47,7 +47,7 @@ export class LegacySession {
   readonly #server: Server;
   readonly #context: SessionContext;
   readonly #report: (error: unknown) => void;
-  readonly #updates: Updates;
+  readonly #updates: ChangeNotifier;
   #isListening = false;
   #heard: (() => void)[] = [];
   #logLevel: LogLevel = "debug";
@@ -58,17 +58,17 @@ export class LegacySession {
     this.#context = context;
     this.principal = principal;
     this.#report = report;
-    const { offer, serverInfo } = context;
+    const { catalog, serverInfo } = context;
     this.#server = new Server(serverInfo, {
-      capabilities: { ...capabilities(offer), logging: {} },
-      instructions: offer.instructions,
+      capabilities: { ...capabilities(catalog), logging: {} },
+      instructions: catalog.instructions,
       supportedProtocolVersions: [...LEGACY_VERSIONS],
     });
     // The SDK calls a level that there is not an internal error.
     this.#server.removeRequestHandler("logging/setLevel");
     this.#server.fallbackRequestHandler = (request, sdk) => this.#answer(request, sdk);
     const isDeaf = (): boolean => !this.#isListening;
-    this.#updates = new Updates({
+    this.#updates = new ChangeNotifier({
       // What stands still before a socket is counted, and cut, by whoever holds the socket.
       pending: 0,
       get isLagging() {
@@ -105,7 +105,7 @@ export class LegacySession {
 
   /** Tells the client, when it listens, that anything may have changed: nobody knows what it missed. */
   allChanged(): void {
-    const { changes } = this.#context.offer;
+    const { changes } = this.#context.catalog;
     for (const list of changes === undefined ? (["resources"] as const) : LISTS) this.changed(list);
     for (const uri of this.#updates.names) this.#updates.touch(uri);
   }
@@ -141,7 +141,7 @@ export class LegacySession {
       let inputs: Inputs = { responses: {}, state: undefined };
       for (let round = 0; round <= MAX_ROUNDS; round++) {
         const call = this.#call(request.method, params, sdk, inputs, over.signal);
-        const result: Result = await method(params, call, this.#context.offer);
+        const result: Result = await method(params, call, this.#context.catalog);
         if (!isInputRequired(result)) return result as JsonObject;
         inputs = await this.#ask(request.method, params, result, call);
       }
@@ -160,7 +160,7 @@ export class LegacySession {
   }
 
   /** `over` is aborted when the request is answered: what the client was asked for it is asked no longer. */
-  #call(method: string, params: JsonObject, sdk: ServerContext, inputs: Inputs, over: AbortSignal): Call {
+  #call(method: string, params: JsonObject, sdk: ServerContext, inputs: Inputs, over: AbortSignal): RequestContext {
     const { hub, limits, info, stay, states } = this.#context;
     const { mcpReq, http } = sdk;
     const { principal } = this;
@@ -198,7 +198,7 @@ export class LegacySession {
   }
 
   /** Asks the client, while its request is open, what a modern client would be sent away to find out. */
-  async #ask(method: string, params: JsonObject, result: InputRequired, call: Call): Promise<Inputs> {
+  async #ask(method: string, params: JsonObject, result: InputRequired, call: RequestContext): Promise<Inputs> {
     checkInputRequests(result, call);
     const answers = await Promise.all(
       Object.entries(result.inputRequests ?? {}).map(async ([name, { method: asked, params: what = {} }]) => [
@@ -213,13 +213,13 @@ export class LegacySession {
   }
 
   #subscribe({ uri }: JsonObject): JsonObject {
-    const { hub, offer, limits } = this.#context;
+    const { hub, catalog, limits } = this.#context;
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const channels = watched(offer, uri);
+    const channels = watched(catalog, uri);
     if (channels === undefined)
       throw resourceNotFound(
         uri,
-        offer.resources.map(({ listing }) => listing.uri),
+        catalog.resources.map(({ listing }) => listing.uri),
       );
     const updates = this.#updates;
     // A change that it was not told of so far must not be forgotten.

@@ -1,5 +1,5 @@
 import { MAX_SENDER } from "../../core/message.ts";
-import type { Call } from "../request-context.ts";
+import type { RequestContext } from "../request-context.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
@@ -71,7 +71,7 @@ export function malformed(sentence: string): McpError {
 export function progressOf(
   progressToken: string | number | undefined,
   notify: (params: JsonObject) => void,
-): Call["progress"] {
+): RequestContext["progress"] {
   if (progressToken === undefined) return undefined;
   let told = -Infinity;
   return (progress, total, message) => {
@@ -87,7 +87,7 @@ export function progressOf(
 }
 
 /** Without a level nobody asked for log messages (2026-07-28, "Logging"). */
-export function logOf(least: LogLevel | undefined, notify: (params: JsonObject) => void): Call["log"] {
+export function logOf(least: LogLevel | undefined, notify: (params: JsonObject) => void): RequestContext["log"] {
   if (least === undefined) return () => {};
   const from = LOG_LEVELS.indexOf(least);
   return (level, data, logger) => {

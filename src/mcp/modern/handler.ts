@@ -2,19 +2,19 @@ import type { Principal } from "../../core/principal.ts";
 import type { ToolContext } from "../../tools/index.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import { accepts } from "../accept.ts";
-import type { Call, Inputs, Outlet } from "../request-context.ts";
+import type { RequestContext, Inputs, NotificationStream } from "../request-context.ts";
 import { idProblem, kindOf } from "../classify.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 import { checkInputRequests } from "../input-requests.ts";
 import { logOf, malformed, metaOf, progressOf, type Meta } from "./envelope.ts";
 import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
-import type { Offer } from "../definitions.ts";
+import type { Catalog } from "../definitions.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "../errors.ts";
 import { scopeOf, type RequestStates, type StateScope } from "../request-state.ts";
 
 /** What both eras answer with: made by `server.ts`. */
 export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info"> {
-  readonly offer: Offer;
+  readonly catalog: Catalog;
   readonly states: RequestStates;
   /** The name and version this server goes by. */
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
@@ -30,9 +30,9 @@ export interface ModernRequest {
   readonly signal: AbortSignal;
   readonly stay: ToolContext["stay"];
   /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
-  stream(): Outlet;
+  stream(): NotificationStream;
   /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
-  takeOver(): Outlet;
+  openDedicated(): NotificationStream;
 }
 
 /** The answer to a POST: an HTTP status and a JSON text, empty for a notification. */
@@ -66,9 +66,14 @@ export async function answerModern(request: ModernRequest, context: McpContext):
   }
 }
 
-async function run(id: Call["id"], body: JsonObject, request: ModernRequest, context: McpContext): Promise<Result> {
+async function run(
+  id: RequestContext["id"],
+  body: JsonObject,
+  request: ModernRequest,
+  context: McpContext,
+): Promise<Result> {
   const { headers } = request;
-  const { offer, serverInfo } = context;
+  const { catalog, serverInfo } = context;
   const method = body["method"] as string;
   const meta = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
@@ -76,10 +81,10 @@ async function run(id: Call["id"], body: JsonObject, request: ModernRequest, con
   checkHeaders(headers, method, params);
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
-  if (method === "tools/call") checkParamHeaders(headers, offer, params);
+  if (method === "tools/call") checkParamHeaders(headers, catalog, params);
   const call = new ModernCall({ id, method, params, meta }, request, context);
   if (INPUT_METHODS.has(method)) await call.takeInputs();
-  const result: Result & { readonly _meta?: unknown } = await perform(params, call, offer);
+  const result: Result & { readonly _meta?: unknown } = await perform(params, call, catalog);
   const own = result._meta;
   const _meta = { ...(isObject(own) ? own : {}), [META.serverInfo]: serverInfo };
   if (isInputRequired(result)) {
@@ -91,20 +96,20 @@ async function run(id: Call["id"], body: JsonObject, request: ModernRequest, con
 
 /** What a request asks for, checked as far as all methods have it in common. */
 interface Asked {
-  readonly id: Call["id"];
+  readonly id: RequestContext["id"];
   readonly method: string;
   readonly params: JsonObject;
   readonly meta: Meta;
 }
 
 /** What a method gets to know of a request; made for each, so that what few ask for is made when they do. */
-class ModernCall implements Call {
+class ModernCall implements RequestContext {
   inputs: Inputs = NO_INPUTS;
   readonly #asked: Asked;
   readonly #request: ModernRequest;
   readonly #context: McpContext;
-  #outlet: Outlet | undefined;
-  #progress: Call["progress"];
+  #outlet: NotificationStream | undefined;
+  #progress: RequestContext["progress"];
 
   constructor(asked: Asked, request: ModernRequest, context: McpContext) {
     this.#asked = asked;
@@ -112,19 +117,19 @@ class ModernCall implements Call {
     this.#context = context;
   }
 
-  get id(): Call["id"] {
+  get id(): RequestContext["id"] {
     return this.#asked.id;
   }
 
-  get hub(): Call["hub"] {
+  get hub(): RequestContext["hub"] {
     return this.#context.hub;
   }
 
-  get limits(): Call["limits"] {
+  get limits(): RequestContext["limits"] {
     return this.#context.limits;
   }
 
-  get info(): Call["info"] {
+  get info(): RequestContext["info"] {
     return this.#context.info;
   }
 
@@ -132,7 +137,7 @@ class ModernCall implements Call {
     return this.#request.principal;
   }
 
-  get sender(): Call["sender"] {
+  get sender(): RequestContext["sender"] {
     return this.#asked.meta.sender;
   }
 
@@ -144,16 +149,16 @@ class ModernCall implements Call {
     return this.#request.signal;
   }
 
-  get stay(): Call["stay"] {
+  get stay(): RequestContext["stay"] {
     return this.#request.stay;
   }
 
-  get progress(): Call["progress"] {
+  get progress(): RequestContext["progress"] {
     const { progressToken } = this.#asked.meta;
     return (this.#progress ??= progressOf(progressToken, (what) => this.#notify("progress", what)));
   }
 
-  log(...what: Parameters<Call["log"]>): void {
+  log(...what: Parameters<RequestContext["log"]>): void {
     logOf(this.#asked.meta.logLevel, (params) => this.#notify("message", params))(...what);
   }
 
@@ -161,8 +166,8 @@ class ModernCall implements Call {
     return this.#context.states.seal(state, this.#scope());
   }
 
-  takeOver(): Outlet {
-    return this.#request.takeOver();
+  openDedicated(): NotificationStream {
+    return this.#request.openDedicated();
   }
 
   /** Opens what came back of the round before. Throws if it was not sealed here for this request. */

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { backup } from "node:sqlite";
-import { openFile } from "../../../src/logs/sqlite/schema.ts";
-import { Runs } from "../../../src/logs/sqlite/epochs.ts";
+import { openFile } from "../../../src/logs/sqlite/open-file.ts";
+import { Epochs } from "../../../src/logs/sqlite/epochs.ts";
 import { writeOldLog } from "../../support/old-formats.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";
@@ -144,10 +144,10 @@ describe("the cursors of a log file", { concurrency: true }, () => {
     using folder = new TemporaryFolder();
     const { database, lock } = openFile(folder.file());
     database.exec("DELETE FROM runs");
-    let runs = Runs.begin(database, 0, 3);
+    let runs = Epochs.begin(database, 0, 3);
     const epochs = [runs.epoch];
     for (let head = 10; head <= 40; head += 10) {
-      runs = Runs.begin(database, head, 3);
+      runs = Epochs.begin(database, head, 3);
       epochs.push(runs.epoch);
     }
     assert.equal(new Set(epochs).size, 5);
@@ -199,7 +199,7 @@ describe("a log file of before", { concurrency: true }, () => {
         [0, 3, 4, 19, 20, 30, 31, 59, 60, 61, 62].map((offset) => log.knows({ epoch: OLD, offset })),
         [true, true, false, false, true, true, false, false, true, last === 61, false],
       );
-      assert.equal((await log.append(draftOf("a", "new"))).offset, end + 1);
+      assert.equal((await log.append(draftOf("a", "new"))).message.offset, end + 1);
       assert.equal(log.knows({ epoch: OLD, offset: end + 1 }), false);
     }
   });
