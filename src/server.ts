@@ -20,13 +20,14 @@ import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
-import { openLog } from "./logs/open.ts";
+import { openLog, openSessionFile } from "./logs/open.ts";
 import {
   hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
-  Sessions,
+  Sealer,
+  SessionStore,
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
@@ -118,7 +119,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     mcp.sessions.drain();
     await hubChannels.close();
     await hubParts.close(spread);
-    await mcp.sessions.close();
+    mcp.close();
     // Calls that waited for a message are answered in this turn, before their connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
     source.close();
@@ -225,22 +226,29 @@ function openMcp(
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
   catalog: McpContext["catalog"],
   log: Logger,
-): McpDoor {
+): McpDoor & { close: () => void } {
+  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
+  const sealer = new Sealer(records?.key);
   const context: McpContext = {
     hub,
     limits,
     info,
     catalog,
-    states: new RequestStates(),
+    states: new RequestStates(sealer),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };
-  const sessions = new Sessions(context, {
+  const sessions = new SessionStore(context, {
     most: config.maxSessions,
     idle: config.sessionTimeout * 1000,
-    keepAlive: config.heartbeat * 1000,
+    sealer,
+    records,
     report: (error) => log.error(error, "an MCP method failed"),
   });
-  return { context, sessions, legacySse: config.legacySse };
+  const close = (): void => {
+    sessions.close();
+    records?.close();
+  };
+  return { context, sessions, legacySse: config.legacySse, close };
 }
 
 /** Opens the file once, since an error of the logger could not be caught. */

@@ -18,6 +18,8 @@ interface Rounds {
 
 /** The name of the one question of a round. */
 const QUESTION = "question";
+/** Milliseconds that a person has to answer, a restart of the server included: a week. */
+const LIFETIME = 7 * 86_400_000;
 const NO_ROUNDS: Rounds = { answered: [], open: "" };
 
 /** Thrown out of a tool at a question that has no answer yet. */
@@ -66,7 +68,7 @@ async function question(
   return {
     resultType: "input_required",
     inputRequests: { [QUESTION]: { method: "elicitation/create", params: { message, requestedSchema } } },
-    requestState: await context.seal(rounds),
+    requestState: await context.seal(rounds, LIFETIME),
   };
 }
 
