@@ -5,7 +5,6 @@ import { oneLineName } from "../../protocol/text.ts";
 import { ConcurrencyLimit } from "./concurrency-limit.ts";
 import { exchange } from "./exchange.ts";
 import { Failure } from "./failure.ts";
-import { HeaderParams } from "./header-params.ts";
 import type { HubEndpoint } from "./hub-endpoint.ts";
 import { lines } from "./lines.ts";
 import { listen } from "./listen.ts";
@@ -39,7 +38,6 @@ export interface BridgeOptions {
 export class Bridge {
   readonly #options: BridgeOptions;
   readonly #session: Session;
-  readonly #headerParams = new HeaderParams();
   readonly #requests = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES);
   readonly #others = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES, MAX_WAITING);
   readonly #pending = new Map<Id, PendingRequest>();
@@ -137,7 +135,7 @@ export class Bridge {
     try {
       if (versionOf(message) === undefined) await this.#session.answer(pending);
       else if (message.method === LISTEN) await listen(this.#options.hub, pending, this.#options.note);
-      else await this.#headerParams.call(this.#options.hub, pending);
+      else await exchange(this.#options.hub, message, pending.write, { signal: pending.signal });
     } catch (error) {
       if (!pending.signal.aborted) pending.write({ jsonrpc: "2.0", id, error: this.#errorOf(error) });
     } finally {

@@ -7,8 +7,6 @@ import { Backoff, openTransport, type SessionState } from "./transport.ts";
 export interface ExchangeOptions {
   readonly signal: AbortSignal;
   readonly session?: SessionState | undefined;
-  /** Headers that repeat parts of the message, beyond those that the transport derives itself. */
-  readonly headers?: Readonly<Record<string, string>>;
   /** Told when the hub has begun to answer. */
   readonly begun?: () => void;
 }
@@ -25,7 +23,7 @@ export async function exchange(
   hub: HubEndpoint,
   message: Message,
   receive: (message: Message) => void,
-  { signal, session, headers = {}, begun }: ExchangeOptions,
+  { signal, session, begun }: ExchangeOptions,
 ): Promise<string | undefined> {
   const answered = Promise.withResolvers<void>();
   answered.promise.catch(() => {});
@@ -55,7 +53,7 @@ export async function exchange(
   });
   try {
     const onRequestStreamEnd = (): void => answered.reject(broken());
-    await transport.send(message as JSONRPCMessage, { headers, onRequestStreamEnd }).finally(begun);
+    await transport.send(message as JSONRPCMessage, { onRequestStreamEnd }).finally(begun);
     const isStream = answer?.headers.get("content-type")?.startsWith("text/event-stream") === true;
     if (answer !== undefined && !isStream) answered.reject(noMessage(answer));
     if (isRequest(message)) await answered.promise;
