@@ -1,5 +1,5 @@
 import { SdkError, SdkHttpError, type JSONRPCMessage } from "@modelcontextprotocol/client";
-import { broken, Failure, failureOf, isMalformed, isPassing, noMessage } from "./failure.ts";
+import { broken, failureOf, isMalformed, isPassing, noMessage } from "./failure.ts";
 import type { HubEndpoint } from "./hub-endpoint.ts";
 import { isRequest, messageOf, versionOf, type Message } from "./message.ts";
 import { Backoff, openTransport, type SessionState } from "./transport.ts";
@@ -11,13 +11,10 @@ export interface ExchangeOptions {
   readonly begun?: () => void;
 }
 
-/** The hub no longer knows the session. */
-export class SessionLost extends Failure {}
-
 /**
  * Sends one message, and gives `receive` what the hub sends for it, the answer last. Each message has a transport of its
  * own, so that what comes back is known to belong to it. Returns the id of the session that the hub has opened with it.
- * Throws `Failure`.
+ * Throws `Failure`, with the code 404 if the hub no longer knows the session.
  */
 export async function exchange(
   hub: HubEndpoint,
@@ -59,11 +56,9 @@ export async function exchange(
     if (isRequest(message)) await answered.promise;
   } catch (error) {
     if (error instanceof SdkError && !(error instanceof SdkHttpError) && answer !== undefined) throw noMessage(answer);
-    if (error instanceof SdkHttpError && error.status === 404 && session?.id !== undefined) {
-      throw new SessionLost(404, failureOf(error).message);
-    }
     const refused = error instanceof SdkHttpError ? errorIn(String(error.data["text"])) : undefined;
-    if (refused === undefined || !isRequest(message)) throw failureOf(error);
+    const isLost = error instanceof SdkHttpError && error.status === 404 && session?.id !== undefined;
+    if (isLost || refused === undefined || !isRequest(message)) throw failureOf(error);
     receive({ jsonrpc: "2.0", id: message.id, error: refused });
   }
   return transport.sessionId;

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isObject } from "../../protocol/json.ts";
 import { oneLine } from "../../protocol/text.ts";
-import { exchange, SessionLost } from "./exchange.ts";
+import { exchange } from "./exchange.ts";
 import { Failure } from "./failure.ts";
 import type { HubEndpoint } from "./hub-endpoint.ts";
 import { notification, type JsonObject, type Message, type Request } from "./message.ts";
@@ -140,7 +140,7 @@ export class Session {
     try {
       await send(session);
     } catch (error) {
-      if (!(error instanceof SessionLost) || session === undefined) throw error;
+      if (!(error instanceof Failure) || error.code !== 404 || session?.id === undefined) throw error;
       const renewed = await this.#renewed(session);
       if (!mayRepeat) throw new Failure(404, "The hub has lost the session in which it asked for this");
       await send(renewed);
@@ -197,7 +197,9 @@ export class Session {
       lost: () => this.#renewed(session),
       note: this.#note,
     };
-    void followSession(this.#hub, session, listener, { isLate, over });
+    followSession(this.#hub, session, listener, { isLate, over }).catch((error: unknown) => {
+      this.#note(`the stream of the session failed: ${error instanceof Error ? error.stack : String(error)}`);
+    });
     return promise;
   }
 
