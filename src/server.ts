@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { ConfigError, type Config } from "./config.ts";
+import { ConfigError, defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { ANYONE } from "./core/principal.ts";
@@ -20,16 +20,18 @@ import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
-import { openLog } from "./logs/open.ts";
+import { openLog, openSessionFile } from "./logs/open.ts";
 import {
   hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
-  Sessions,
+  Sealer,
+  SessionStore,
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
+import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
 /** A hub that listens. */
@@ -62,17 +64,24 @@ export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
+/** What a server is made of; what is not given has its default, as for `serve`. */
+export interface ServerOptions extends Partial<Omit<Config, "tools">> {
+  /** Tools of your own, offered on every door beside the hub's; see `defineTool`. */
+  readonly tools?: readonly Tool[];
+  /** Logged to unless there is a `logFile`; standard output unless given. */
+  readonly logStream?: LogStream;
+}
+
 /**
- * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own, and
- * `stream` is logged to instead of standard output. Rejects with a `HubError` whose sentence says what is wrong with
- * the log, or a `ConfigError` about its log file, or with the error of the system if the address cannot be had.
+ * Opens the log, puts the pieces together and listens. Rejects with a `HubError` whose sentence says what is wrong with
+ * the log, a `ConfigError` about its log file, a `ToolError` about a tool, or with the error of the system if the
+ * address cannot be had. `extras` are MCP definitions beside the tools, for tests of the protocol.
  */
-export async function createServer(
-  config: Config,
-  extras: Extras = {},
-  stream: LogStream = process.stdout,
-): Promise<Server> {
-  const { log, output, ...logging } = openLogging(config, stream);
+export async function createServer(options: ServerOptions = {}, extras: Extras = {}): Promise<Server> {
+  const { tools: ownTools, logStream = process.stdout, ...given } = options;
+  const config: Config = { ...defaults(), ...given, tools: [] };
+  const tools = new ToolSet(ownTools);
+  const { log, output, ...logging } = openLogging(config, logStream);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -80,12 +89,13 @@ export async function createServer(
   const hubChannels = new HubChannels(hub, info);
   logging.onLine((line) => hubChannels.log(line));
   const limits = limitsOf(config);
-  const mcp = openMcp(config, { hub, limits, info }, extras, log);
+  const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;
   const context: HttpContext = {
     hub,
+    tools,
     connections,
     limits,
     callers,
@@ -109,7 +119,7 @@ export async function createServer(
     mcp.sessions.drain();
     await hubChannels.close();
     await hubParts.close(spread);
-    await mcp.sessions.close();
+    mcp.close();
     // Calls that waited for a message are answered in this turn, before their connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
     source.close();
@@ -214,24 +224,31 @@ async function openHub(
 function openMcp(
   config: Config,
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
-  extras: Extras,
+  catalog: McpContext["catalog"],
   log: Logger,
-): McpDoor {
+): McpDoor & { close: () => void } {
+  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
+  const sealer = new Sealer(records?.key);
   const context: McpContext = {
     hub,
     limits,
     info,
-    catalog: hubCatalog(extras),
-    states: new RequestStates(),
+    catalog,
+    states: new RequestStates(sealer),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };
-  const sessions = new Sessions(context, {
+  const sessions = new SessionStore(context, {
     most: config.maxSessions,
     idle: config.sessionTimeout * 1000,
-    keepAlive: config.heartbeat * 1000,
+    sealer,
+    records,
     report: (error) => log.error(error, "an MCP method failed"),
   });
-  return { context, sessions, legacySse: config.legacySse };
+  const close = (): void => {
+    sessions.close();
+    records?.close();
+  };
+  return { context, sessions, legacySse: config.legacySse, close };
 }
 
 /** Opens the file once, since an error of the logger could not be caught. */
