@@ -108,10 +108,9 @@ function rowsOf(entries: readonly Entry[]) {
       );
     }
     const { key, message, receipt } = entry;
-    const isDirectlyBelow = entries[index - 1]?.kind === "message";
-    const row = { key, message, receipt, above, isDirectlyBelow };
+    const row = { message, receipt, above, isDirectlyBelow: entries[index - 1]?.kind === "message" };
     above = message;
-    return <MessageRow {...row} />;
+    return <MessageRow key={key} {...row} />;
   });
 }
 
@@ -126,7 +125,7 @@ function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | undefined
     if (current === null || timeline === undefined) return;
     rendered.current = timeline.entries;
     if (timeline.isScrolledDown && !timeline.holds) current.scrollTop = current.scrollHeight;
-    else if (anchor?.row.isConnected === true) current.scrollTop += bottomOf(anchor.row) - anchor.bottom;
+    else if (anchor?.row.isConnected === true) current.scrollTop = bottomOf(anchor.row) - anchor.fromTop;
     timeline.holds = false;
     timeline.scrolled(isDown(current));
     chat?.look();
@@ -159,12 +158,11 @@ function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | undefined
   });
 }
 
-/** The first row in sight, by its end: its head may go when another message comes before it. */
-function anchorOf(log: HTMLElement | null): { readonly row: HTMLElement; readonly bottom: number } | undefined {
+/** The first row in sight, and how far its end is from the top: its head may go when another message comes before it. */
+function anchorOf(log: HTMLElement | null): { readonly row: HTMLElement; readonly fromTop: number } | undefined {
+  const { scrollTop = 0 } = log ?? {};
   const rows = log?.querySelectorAll<HTMLElement>("#rows > li") ?? [];
-  for (const row of rows) {
-    if (bottomOf(row) > (log?.scrollTop ?? 0)) return { row, bottom: bottomOf(row) };
-  }
+  for (const row of rows) if (bottomOf(row) > scrollTop) return { row, fromTop: bottomOf(row) - scrollTop };
   return undefined;
 }
 
