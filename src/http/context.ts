@@ -25,6 +25,9 @@ export interface HttpContext {
   readonly isDraining: () => boolean;
 }
 
+/** The calls in progress on each connection that have asked for a signal. */
+const listening = new WeakMap<Socket, Set<AbortController>>();
+
 interface HttpLimits {
   /** Bytes of one message. */
   readonly message: number;
@@ -72,4 +75,41 @@ class DoorContext implements ToolContext {
   get signal(): AbortSignal {
     return this.#call.signal;
   }
+}
+
+/** A call in progress on a connection, until it is disposed of. */
+export class ConnectionCall implements Disposable {
+  readonly #socket: Socket;
+  #end: AbortController | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Aborted when the connection closes. Made when it is asked for: most calls are answered without. */
+  get signal(): AbortSignal {
+    if (this.#end === undefined) {
+      this.#end = new AbortController();
+      if (this.#socket.closed) this.#end.abort();
+      else listenersOf(this.#socket).add(this.#end);
+    }
+    return this.#end.signal;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#end !== undefined) listening.get(this.#socket)?.delete(this.#end);
+  }
+}
+
+/** A connection is listened to once, however many calls come down it. */
+function listenersOf(socket: Socket): Set<AbortController> {
+  let calls = listening.get(socket);
+  if (calls === undefined) {
+    const all = (calls = new Set<AbortController>());
+    listening.set(socket, all);
+    socket.once("close", () => {
+      for (const call of all) call.abort();
+    });
+  }
+  return calls;
 }

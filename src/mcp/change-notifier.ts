@@ -1,5 +1,4 @@
-import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
-import { covers } from "../protocol/channel.ts";
+import { type ChannelName, type ChannelPattern, covers } from "../protocol/channel.ts";
 import type { Format } from "../core/message.ts";
 import type { CloseReason, Sink } from "../core/sink.ts";
 

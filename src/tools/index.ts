@@ -1,5 +1,4 @@
 export { callTool } from "./call.ts";
-export { channelSummary } from "./channel-summary.ts";
 export {
   cannotAsk,
   defineTool,
@@ -12,6 +11,6 @@ export {
 export { lenient } from "./lenient.ts";
 export { publish } from "./publish.ts";
 export { problems } from "./validation-message.ts";
-export { messageObject, messagePage, type MessagePage } from "./results.ts";
+export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
 export { ToolError, type AskAnswer, type Tool, type ToolContext, type ToolListing } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

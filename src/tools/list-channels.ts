@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { channelName, channelPattern } from "../core/channel.ts";
 import { EVERYTHING, MAX_NAME, type ChannelPattern } from "../protocol/channel.ts";
-import { channelSummary, type ChannelSummary } from "./channel-summary.ts";
+import { channelSummary, type ChannelSummary } from "./results.ts";
 import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./json-schema.ts";
 import { tool, type Tool } from "./tool.ts";
 

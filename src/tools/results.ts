@@ -1,4 +1,5 @@
-import type { History } from "../core/history.ts";
+import type { ChannelListing, History } from "../core/history.ts";
+import type { Hub } from "../core/hub.ts";
 import type { Message as KeptMessage } from "../core/message.ts";
 import type { Message } from "../protocol/message.ts";
 import type { Gap } from "../protocol/signal.ts";
@@ -67,4 +68,27 @@ export function pageText({ messages, next, more, gap }: MessagePage): string {
     lines.unshift(`Messages are missing (${gap.reason}) between ${oneLineName(gap.after)} and ${gap.resumed}`);
   if (messages.length === 0) lines.push("No messages");
   return `${lines.join("\n")}\n${more ? "More with" : "Go on with"} after: ${next}`;
+}
+
+/** A channel as callers see it. */
+export interface ChannelSummary {
+  readonly channel: string;
+  /** Readers now. */
+  readonly readers: number;
+  /** Messages kept. */
+  readonly messages: number;
+  /** Of its last message; null if there was none. */
+  readonly lastId: string | null;
+  readonly lastTime: string | null;
+}
+
+/** A channel as JSON data. */
+export function channelSummary({ channel, readers, kept, last, time }: ChannelListing, hub: Hub): ChannelSummary {
+  return {
+    channel,
+    readers,
+    messages: kept,
+    lastId: last === 0 ? null : hub.cursor(last),
+    lastTime: last === 0 ? null : new Date(time).toISOString(),
+  };
 }

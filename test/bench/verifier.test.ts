@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Histogram } from "../../bench/load/histogram.ts";
-import { Verifier } from "../../bench/load/verifier.ts";
-import type { Track } from "../../bench/load/verifier.ts";
+import { Verifier, type Track } from "../../bench/load/verifier.ts";
 import {
   counts,
   frame,
@@ -14,8 +13,8 @@ import {
   sseEvent,
   tally,
   textFrame,
+  type Item,
 } from "./forged-streams.ts";
-import type { Item } from "./forged-streams.ts";
 
 const ABC: readonly Item[] = [0, 1, 2].map((sequence) => ({ publisher: 0, sequence }));
 

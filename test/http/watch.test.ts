@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { TestServer } from "../support/server.ts";
-import { startServer } from "../support/server.ts";
+import { type TestServer, startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 async function readersOf(server: TestServer, channel: string): Promise<number[]> {

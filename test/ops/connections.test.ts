@@ -221,6 +221,21 @@ describe("calls that wait", { concurrency: true }, () => {
     await until("none waits", async () => (await waiting(server)) === 0);
   });
 
+  it("end with their connection, even if more answers wait after them than Node keeps without a pause", async () => {
+    await using server = await startServer({ maxConnections: 100 });
+    using wire = await server.wire();
+    wire.socket.write(post(wait));
+    await until("it waits", async () => (await waiting(server)) === 1);
+    const list = "POST /mcp/tools/list HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}";
+    for (let count = 0; count < 80; count++) {
+      wire.socket.write(list);
+      // One after the other, so that each answer is there before the next request.
+      await server.request("/health/live");
+    }
+    wire.socket.destroy();
+    await until("none waits", async () => (await waiting(server)) === 0);
+  });
+
   it("[LIM-3] are 64 at most on one WebSocket, which goes on answering, and end with it", async () => {
     await using server = await startServer();
     using reader = await server.frames("?channel=");

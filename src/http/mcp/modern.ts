@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { answerModern, type McpContext, type ModernPost } from "../../mcp/index.ts";
-import { ConnectionCall } from "../connection-calls.ts";
-import type { HttpContext } from "../context.ts";
+import { ConnectionCall, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { freeSocket } from "../sse/raw-socket.ts";

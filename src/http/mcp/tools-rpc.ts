@@ -5,8 +5,7 @@ import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
-import { ConnectionCall } from "../connection-calls.ts";
-import { toolContext, type HttpContext } from "../context.ts";
+import { ConnectionCall, toolContext, type HttpContext } from "../context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 

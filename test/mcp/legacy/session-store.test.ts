@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE, type Principal } from "../../../src/core/principal.ts";
-import { Changes, clientOf, Sealer, SessionStore, type Extras, type LegacySession } from "../../../src/mcp/index.ts";
-import type { McpContext } from "../../../src/mcp/index.ts";
+import {
+  Changes,
+  clientOf,
+  Sealer,
+  SessionStore,
+  type Extras,
+  type LegacySession,
+  type McpContext,
+} from "../../../src/mcp/index.ts";
 import type { SessionStoreOptions } from "../../../src/mcp/legacy/session-store.ts";
 import { calling, Held } from "../../support/legacy-tools.ts";
 import { Line } from "../../support/line.ts";
