@@ -49,6 +49,22 @@ describe("the documentation", () => {
     }
   });
 
+  it("has a map of the code that names what is in src, and files that exist", () => {
+    const inSource = readdirSync(join(ROOT, "src"), { withFileTypes: true })
+      .map((entry) => `${entry.name}${entry.isDirectory() ? "/" : ""}`)
+      .toSorted();
+    const drawn = [...section("README.md").matchAll(/^ {2}(\S+)/gm)].map(([, name = ""]) => name);
+    assert.deepEqual(drawn.toSorted(), inSource);
+    const listed = tableRows(section("CONTRIBUTING.md"), /^\| in `src\/`/).map(([name = ""]) => name.slice(1, -1));
+    assert.deepEqual(listed.toSorted(), inSource);
+    for (const [, path = ""] of section("CONTRIBUTING.md").matchAll(/`([a-z]+\/[\w./-]*)`/g)) {
+      assert.ok(
+        [path, `src/${path}`].some((file) => existsSync(join(ROOT, file))),
+        `there is no ${path}`,
+      );
+    }
+  });
+
   it("lists every setting with its default", () => {
     const rows = tableRows(read("docs/operating.md"), /^\| variable/);
     const told = rows.map(([name, fallback]) => [name, fallback]);
@@ -231,6 +247,15 @@ class Walk {
     this.#running.push(child);
     return child;
   }
+}
+
+/** The map of the code on a page. */
+function section(page: string): string {
+  return (
+    read(page)
+      .split("\n## ")
+      .find((part) => part.startsWith("The map of the code")) ?? ""
+  );
 }
 
 function blocks(text: string): readonly Block[] {

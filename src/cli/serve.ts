@@ -9,8 +9,9 @@ import {
   type Config,
   type Configured,
 } from "../config.ts";
-import { HubError } from "../index.ts";
+import { HubError, ToolError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
+import { loadTools } from "./load-tools.ts";
 import { oneLine } from "../protocol/text.ts";
 import type { Command } from "./command.ts";
 import { reachable } from "./usage.ts";
@@ -59,7 +60,8 @@ async function run(words: readonly string[]): Promise<number> {
   setFlagsFromString("--semi-space-growth-factor=1");
   let server: Server;
   try {
-    server = await createServer(configured.config);
+    const { config } = configured;
+    server = await createServer({ ...config, tools: await loadTools(config.tools) });
   } catch (error) {
     return fail(startSentence(error, configured.config));
   }
@@ -128,7 +130,7 @@ function stopOnSignal(server: Server): Promise<number> {
 
 /** What an error at the start means. */
 export function startSentence(error: unknown, { host, port }: Config): string {
-  if (error instanceof HubError || error instanceof ConfigError) return error.message;
+  if (error instanceof HubError || error instanceof ConfigError || error instanceof ToolError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":

@@ -1,5 +1,5 @@
 import { channelPattern } from "../core/channel.ts";
-import { type ChannelPattern } from "../protocol/channel.ts";
+import type { ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { quoted } from "../protocol/text.ts";
 

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { channelPattern, channelToPublish } from "../core/channel.ts";
+import { channelPattern } from "../core/channel.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
-import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
+import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
+import { channelSummary, messagePage, publish, type MessagePage } from "../tools/index.ts";
 import { quoted } from "../protocol/text.ts";
 import type { HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
@@ -106,7 +106,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         response: { 200: receipt, 201: receipt },
       },
     },
-    (request, reply) => publish(request, reply, context),
+    (request, reply) => post(request, reply, context),
   );
 
   app.get(
@@ -138,44 +138,25 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
   );
 }
 
-async function publish(
+async function post(
   request: FastifyRequest,
   reply: FastifyReply,
   { hub, limits, principal }: HttpContext,
 ): Promise<FastifyReply> {
   const { channel: name } = request.params as z.output<typeof channel>;
-  const { event, sender = principal().subject, ephemeral } = request.query as z.output<typeof publishQuery>;
+  const { event, sender, ephemeral } = request.query as z.output<typeof publishQuery>;
   const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
   // Bytes of UTF-8 and of Latin-1 would be two keys for one text.
   if (key !== undefined && /[^\t\x20-\x7e]/.test(key)) {
     throw new HubError("INVALID_MESSAGE", "the idempotency key must be ASCII, such as a UUID");
   }
-  const isEphemeral = ephemeral === "true";
-  if (isEphemeral && key !== undefined) {
-    throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
-  }
-  const item = draft(
-    {
-      channel: channelToPublish(name, isEphemeral),
-      data: dataIn(request.body as SentBody | null),
-      event,
-      sender,
-      ephemeral: isEphemeral,
-      key,
-    },
-    limits.message,
+  const data = dataIn(request.body as SentBody | null);
+  const { receipt: answer, repeated } = await publish(
+    { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
+    { hub, limits, principal: principal() },
   );
-  const { id = null, message: kept, receivers, repeated } = await hub.publish(item);
-  if (repeated && (kept.data !== item.data || kept.event !== item.event)) {
-    throw new HubError(
-      "IDEMPOTENCY_KEY_REUSED",
-      `This Idempotency-Key made the message ${id} with other content; use a new key`,
-    );
-  }
   if (repeated) reply.header("idempotent-replayed", "true");
-  return reply
-    .status(repeated ? 200 : 201)
-    .send({ id, channel: kept.channel, time: new Date(kept.time).toISOString(), receivers });
+  return reply.status(repeated ? 200 : 201).send(answer);
 }
 
 /** What a body says, by its media type. Throws `INVALID_JSON`, `INVALID_MESSAGE` or `UNSUPPORTED_MEDIA_TYPE`. */

@@ -7,12 +7,12 @@ import type { CloseReason, Sink } from "../core/sink.ts";
 const QUIET = 100;
 
 /** Who is told which resources have changed. */
-export interface UpdatesListener {
+export interface ChangeListener {
   /** Bytes told that were not taken yet. */
   readonly pending: number;
   /** Whether it has been told as much as its socket holds; it is told more when that is `drained`. */
   readonly isLagging: boolean;
-  /** Some of the names given to `Updates` have changed. */
+  /** Some of the names given to `ChangeNotifier` have changed. */
   changed(names: readonly string[]): void;
   keepAlive(): void;
   drained(): Promise<void>;
@@ -23,9 +23,9 @@ export interface UpdatesListener {
  * Makes of a stream of messages the news that something has changed: at once, and from then on at most every `QUIET`
  * milliseconds, and not before what was told is taken. So a listener that stands still costs a set of names.
  */
-export class Updates implements Sink {
+export class ChangeNotifier implements Sink {
   readonly format: Format = NAMES;
-  readonly #listener: UpdatesListener;
+  readonly #listener: ChangeListener;
   readonly #watched = new Map<string, readonly ChannelPattern[]>();
   readonly #exact = new Map<string, Set<string>>();
   readonly #patterns = new Map<ChannelPattern, Set<string>>();
@@ -33,7 +33,7 @@ export class Updates implements Sink {
   #resting = false;
   #over = false;
 
-  constructor(listener: UpdatesListener) {
+  constructor(listener: ChangeListener) {
     this.#listener = listener;
   }
 

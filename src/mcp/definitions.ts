@@ -1,15 +1,15 @@
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
-import type { Call } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import type { JsonObject } from "./errors.ts";
 
 /** What a server offers over MCP. */
-export interface Offer {
+export interface Catalog {
   /** In the order they are listed. */
-  readonly tools: readonly OfferedTool[];
-  readonly prompts: readonly OfferedPrompt[];
-  readonly resources: readonly OfferedResource[];
-  readonly templates: readonly OfferedTemplate[];
+  readonly tools: readonly ToolDefinition[];
+  readonly prompts: readonly PromptDefinition[];
+  readonly resources: readonly ResourceDefinition[];
+  readonly templates: readonly TemplateDefinition[];
   /** How to use the server, for a model. */
   readonly instructions: string;
   /** Where it is told that the tools or prompts have changed; absent where they never do. */
@@ -19,15 +19,15 @@ export interface Offer {
 }
 
 /** What one server offers beside the hub's own. */
-export type Extras = Partial<Pick<Offer, "tools" | "prompts" | "resources" | "templates" | "changes">>;
+export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "changes">>;
 
-export interface OfferedTool {
+export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
   /** `input` is what the caller gave, an object or undefined; the tool checks it. */
-  call(input: JsonObject | undefined, call: Call): Promise<ContentResult | InputRequired>;
+  call(input: JsonObject | undefined, call: RequestContext): Promise<ContentResult | InputRequired>;
 }
 
-export interface OfferedPrompt {
+export interface PromptDefinition {
   readonly listing: {
     readonly name: string;
     readonly title?: string;
@@ -35,7 +35,7 @@ export interface OfferedPrompt {
     readonly arguments?: readonly PromptArgument[];
   };
   /** `input` holds a text for each required argument. */
-  get(input: Readonly<Record<string, string>>, call: Call): Promise<PromptResult | InputRequired>;
+  get(input: Readonly<Record<string, string>>, call: RequestContext): Promise<PromptResult | InputRequired>;
 }
 
 interface PromptArgument {
@@ -44,20 +44,20 @@ interface PromptArgument {
   readonly required?: boolean;
 }
 
-export interface OfferedResource {
+export interface ResourceDefinition {
   readonly listing: ResourceListing;
   /** The channels whose messages change it; absent where nobody can be told of changes. */
   readonly watches?: readonly ChannelPattern[];
-  read(call: Call): Promise<ResourceResult | InputRequired>;
+  read(call: RequestContext): Promise<ResourceResult | InputRequired>;
 }
 
 /** Resources that are read, but not all listed. */
-export interface OfferedTemplate {
+export interface TemplateDefinition {
   readonly listing: Omit<ResourceListing, "uri"> & { readonly uriTemplate: string };
   /** The resource of this URI; undefined where it is none of these. Throws where it is one, and wrong. */
-  resource(uri: string): Omit<OfferedResource, "listing"> | undefined;
+  resource(uri: string): Omit<ResourceDefinition, "listing"> | undefined;
   /** Some of them, for lists: those behind `after`, in a fixed order. */
-  list?(after: string | undefined, limit: number, call: Call): readonly ResourceListing[];
+  list?(after: string | undefined, limit: number, call: RequestContext): readonly ResourceListing[];
 }
 
 /** A resource as `resources/list` tells of it. */

@@ -1,20 +1,15 @@
 import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
+import type { LogLine } from "./logger.ts";
 
 /** Milliseconds: a little more than what is computed at most once a second is fresh for. */
 const INTERVAL = 1020;
-/** Characters of a line that are told. */
+/** Characters of a line that are published. */
 const LONGEST = 2000;
 
-/** A line that the server logs. */
-export interface LogLine {
-  readonly level: string;
-  readonly msg: string;
-}
-
-/** Publishes what the server does on its own channels, for as long as somebody reads them; nothing of it is kept. */
-export class OwnChannels {
+/** Publishes what the server does on its own channels, while someone reads them; nothing of it is kept. */
+export class HubChannels {
   readonly #hub: Hub;
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Promise<unknown> = Promise.resolve();
@@ -24,12 +19,12 @@ export class OwnChannels {
     this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
   }
 
-  /** Tells of a line that is being logged. */
+  /** Publishes a line that is being logged. */
   log({ level, msg }: LogLine): void {
     this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
   }
 
-  /** Resolves once readers have been offered what was told. */
+  /** Resolves once readers have been offered what was published. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#last;

@@ -16,7 +16,7 @@ type Log = Record<Happening["level"], (fields: object, sentence: string) => void
 const INTERVAL = 1000;
 
 /** Logs what happened to readers and sessions: at most a line a second of each kind, with how often. */
-export class Notices {
+export class LogSummaries {
   readonly #log: Log;
   readonly #happenings: readonly Happening[];
   readonly #timer: ReturnType<typeof setInterval>;

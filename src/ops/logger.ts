@@ -1,37 +1,24 @@
-import type { FastifyServerOptions } from "fastify";
+import { levels, pino, type Logger } from "pino";
 import type { LogOutput } from "./log-output.ts";
-import type { LogLine } from "./hub-channels.ts";
 
-export interface LoggerOptions {
-  readonly logLevel: string;
-  readonly output: LogOutput;
-  /** Told of each line that is logged. */
-  readonly onLog: (line: LogLine) => void;
+/** A line that the server logs. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
 }
 
-/** Pino's names of its levels. */
-const LEVELS: Readonly<Record<number, string>> = {
-  10: "trace",
-  20: "debug",
-  30: "info",
-  40: "warn",
-  50: "error",
-  60: "fatal",
-};
-
-/** What the server logs with. */
-export function logger({ logLevel, output, onLog }: LoggerOptions): FastifyServerOptions["logger"] {
-  if (logLevel === "silent") return false;
-  return {
-    level: logLevel,
-    stream: output,
+/** What the server logs with: JSON lines to `output`. `onLine` is called with each line that is logged. */
+export function openLogger(level: string, output: LogOutput, onLine: (line: LogLine) => void): Logger {
+  const options = {
+    level,
     hooks: {
-      logMethod(words, method, level) {
-        onLog({ level: LEVELS[level] ?? String(level), msg: sentence(words) });
-        method.apply(this, words);
+      logMethod(words: readonly unknown[], method: (...words: unknown[]) => void, number: number): void {
+        onLine({ level: levels.labels[number] ?? String(number), msg: sentence(words) });
+        method.apply(this, [...words]);
       },
     },
   };
+  return pino(options, output);
 }
 
 /** The sentence of a line: a text of its own, or what the error says that it is about. */

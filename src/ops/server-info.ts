@@ -11,24 +11,42 @@ const FRESH = 1000;
 const NANOSECONDS = 1e6;
 const MICROSECONDS = 1e3;
 
+/** How long messages took to reach their readers, since they were last reset. */
+export class DeliveryTimes {
+  readonly #microseconds: ReturnType<typeof createHistogram> = createHistogram();
+
+  record(milliseconds: number): void {
+    this.#microseconds.record(Math.max(Math.round(milliseconds * MICROSECONDS), 1));
+  }
+
+  /** In milliseconds; null if nothing was delivered. */
+  percentile(percentile: number): number | null {
+    return this.#microseconds.count === 0 ? null : this.#microseconds.percentile(percentile) / MICROSECONDS;
+  }
+
+  reset(): void {
+    this.#microseconds.reset();
+  }
+}
+
 /** Reads how the process does, at most once a second; rates are those since the reading before. */
-export class Vitals {
+export class ServerInfoSource {
   readonly #fixed: FixedInfo;
   readonly #hub: Hub;
   readonly #connections: Connections;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: 20 });
-  /** Microseconds since the reading before. */
-  readonly #deliveries: ReturnType<typeof createHistogram> = createHistogram();
+  readonly #deliveries: DeliveryTimes;
   #info: ServerInfo | undefined;
   #at = performance.now();
   #cpu = process.cpuUsage();
   #published = 0;
   #delivered = 0;
 
-  constructor(fixed: FixedInfo, hub: Hub, connections: Connections) {
+  constructor(fixed: FixedInfo, hub: Hub, connections: Connections, deliveries: DeliveryTimes) {
     this.#fixed = fixed;
     this.#hub = hub;
     this.#connections = connections;
+    this.#deliveries = deliveries;
     this.#delay.enable();
   }
 
@@ -36,11 +54,6 @@ export class Vitals {
     const now = performance.now();
     if (this.#info === undefined || now - this.#at >= FRESH) this.#info = this.#read(now);
     return this.#info;
-  }
-
-  /** Takes note of how long a message took to reach its readers. */
-  delivered(milliseconds: number): void {
-    this.#deliveries.record(Math.max(Math.round(milliseconds * MICROSECONDS), 1));
   }
 
   close(): void {
@@ -73,7 +86,7 @@ export class Vitals {
         total,
       },
       messages: { published, delivered, publishedPerSecond, deliveredPerSecond, kept },
-      delivery: { p50Ms: this.#deliveryMs(50), p99Ms: this.#deliveryMs(99) },
+      delivery: { p50Ms: this.#deliveries.percentile(50), p99Ms: this.#deliveries.percentile(99) },
       channels,
       cpu: { percent: rounded((used / seconds) * 100), userSeconds: cpu.user / 1e6, systemSeconds: cpu.system / 1e6 },
       memory: { rssBytes: rss, heapUsedBytes: heapUsed },
@@ -82,10 +95,6 @@ export class Vitals {
     delay.reset();
     this.#deliveries.reset();
     return info;
-  }
-
-  #deliveryMs(percentile: number): number | null {
-    return this.#deliveries.count === 0 ? null : this.#deliveries.percentile(percentile) / MICROSECONDS;
   }
 }
 

@@ -1,3 +1,4 @@
+import { createParser, type EventSourceParser } from "eventsource-parser";
 import { messageJson, type MessageFields } from "./message.ts";
 import type { Signal } from "./signal.ts";
 import { escapeLineBreaks } from "./text.ts";
@@ -73,12 +74,14 @@ export function sseRetry(retry: number, why: string): string {
   return `retry: ${retry}\n: ${why.split(LINE_BREAK).join(" ")}\n`;
 }
 
-/** Characters of one event, and of one line, that a parser keeps unless it is told otherwise. */
-const MOST = 32 * 1024 * 1024;
-/** Characters of an unfinished line that are kept in pieces, before these are put together. */
-const PIECES = 65_536;
+/** Characters of one event's data that a parser accepts unless it is given another limit. */
+const MAX_EVENT = 32 * 1024 * 1024;
+/** Characters that an unfinished event may have beside its data: its id, its name, and the names of these fields. */
+const MAX_FIELDS = 1024;
+/** Characters that the parser takes at once, so that what it holds is counted often enough. */
+const SLICE = 65_536;
 
-/** An event or a line is longer than a parser keeps; the stream cannot be read on. */
+/** An event or a line is longer than a parser accepts; the stream cannot be read on. */
 export class SseTooLong extends Error {
   /** The id that the event has given itself so far. */
   readonly id: string | undefined;
@@ -89,110 +92,65 @@ export class SseTooLong extends Error {
   }
 }
 
-/** Reads `text/event-stream` as it comes in, by the rules of the HTML standard. */
+/** Reads `text/event-stream` as it comes in: eventsource-parser, with a limit that says which event exceeds it. */
 export class SseParser {
   /** The id of the last event that came whole; what to resume with. */
   lastId = "";
-  /** Milliseconds to wait before coming back, where the stream said so. */
+  /** Milliseconds to wait before coming back, if the stream said so. */
   retry: number | undefined;
-  readonly #dispatch: (event: SseEvent) => void;
+  readonly #parser: EventSourceParser;
   readonly #most: number;
-  /** The unfinished line: long parts of it, then short ones. */
-  #parts: string[] = [];
-  #pieces: string[] = [];
-  #piecesLength = 0;
-  #length = 0;
-  #id: string | undefined;
-  #begun = false;
-  /** The last line ended with a CR, which may be half of a CRLF. */
-  #afterCr = false;
-  #event = "";
-  #data: string[] = [];
-  #dataLength = 0;
+  /** Characters since the parser last let go of something: at least what it holds of an unfinished event. */
+  #held = 0;
+  /** Set while an event that is too long is ended early, to learn its id. */
+  #isCut = false;
+  #cutId: string | undefined;
 
-  /** `most`: characters of one event, and of one line. */
-  constructor(dispatch: (event: SseEvent) => void, most: number = MOST) {
-    this.#dispatch = dispatch;
+  /** `most`: characters of the data of one event, and of one line. */
+  constructor(dispatch: (event: SseEvent) => void, most: number = MAX_EVENT) {
     this.#most = most;
-  }
-
-  /** Begins a new connection: what the last one left unfinished is thrown away, its last id stays. */
-  reset(): void {
-    this.#whole("");
-    this.#id = undefined;
-    this.#begun = false;
-    this.#afterCr = false;
-    this.#event = "";
-    this.#data = [];
-    this.#dataLength = 0;
+    const begin = (): void => {
+      this.#held = 0;
+    };
+    this.#parser = createParser({
+      onComment: begin,
+      onRetry: (milliseconds) => {
+        begin();
+        this.retry = milliseconds;
+      },
+      onId: (id) => {
+        begin();
+        if (this.#isCut) this.#cutId = id;
+        else this.lastId = id;
+      },
+      onEvent: ({ id, event = "message", data }) => {
+        begin();
+        if (this.#isCut) return;
+        if (data.length > most) throw new SseTooLong(most, id);
+        dispatch({ event, data, id: this.lastId });
+      },
+      // Reached only by an event between whose lines there are comments, after each of which `#held` begins again.
+      maxBufferSize: 2 * (most + MAX_FIELDS + SLICE),
+      onError: ({ type }) => {
+        if (type === "max-buffer-size-exceeded") throw new SseTooLong(most, undefined);
+      },
+    });
   }
 
   /** Throws `SseTooLong`. */
   feed(text: string): void {
-    if (text === "") return;
-    const isHalf = this.#afterCr && text.startsWith("\n");
-    const hasMark = !this.#begun && text.startsWith("\uFEFF");
-    this.#begun = true;
-    this.#afterCr = text.endsWith("\r");
-    const lines = (isHalf || hasMark ? text.slice(1) : text).split(LINE_BREAK);
-    const rest = lines.pop() ?? "";
-    for (const line of lines) this.#line(this.#whole(line));
-    this.#keep(rest);
+    for (let from = 0; from < text.length; from += SLICE) {
+      const slice = text.slice(from, from + SLICE);
+      this.#held += slice.length;
+      this.#parser.feed(slice);
+      if (this.#held > this.#most + MAX_FIELDS) throw new SseTooLong(this.#most, this.#idSoFar());
+    }
   }
 
-  /** Keeps a part of a line; only what is new is ever searched, so that a long line costs no more than its length. */
-  #keep(part: string): void {
-    if (part === "") return;
-    this.#length += part.length;
-    this.#check(this.#length);
-    this.#pieces.push(part);
-    this.#piecesLength += part.length;
-    if (this.#piecesLength < PIECES) return;
-    this.#parts.push(this.#pieces.join(""));
-    this.#pieces = [];
-    this.#piecesLength = 0;
-  }
-
-  /** A line with all that came before of it. */
-  #whole(end: string): string {
-    if (this.#length === 0) return end;
-    const line = [...this.#parts, ...this.#pieces, end].join("");
-    this.#parts = [];
-    this.#pieces = [];
-    this.#piecesLength = 0;
-    this.#length = 0;
-    return line;
-  }
-
-  #check(length: number): void {
-    if (length > this.#most) throw new SseTooLong(this.#most, this.#id);
-  }
-
-  #line(line: string): void {
-    this.#check(line.length);
-    if (line === "") this.#end();
-    const colon = line.indexOf(":");
-    if (colon === 0) return;
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (field === "data") {
-      this.#dataLength += line.length + 1;
-      this.#check(this.#dataLength);
-      this.#data.push(value);
-    } else if (field === "event") this.#event = value;
-    else if (field === "id" && !value.includes("\0")) this.#id = value;
-    else if (field === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
-  }
-
-  #end(): void {
-    // Not before the event is whole: a connection that breaks inside it must bring it again.
-    this.lastId = this.#id ?? this.lastId;
-    this.#id = undefined;
-    const event = this.#event === "" ? "message" : this.#event;
-    const data = this.#data;
-    this.#event = "";
-    this.#data = [];
-    this.#dataLength = 0;
-    if (data.length > 0) this.#dispatch({ event, data: data.join("\n"), id: this.lastId });
+  /** Ends the event early. An id that is not whole yet is none: by the standard one that holds NUL is ignored. */
+  #idSoFar(): string | undefined {
+    this.#isCut = true;
+    this.#parser.feed("\0\n\n");
+    return this.#cutId;
   }
 }

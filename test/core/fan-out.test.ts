@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../src/core/channel.ts";
-import { type ChannelPattern } from "../../src/protocol/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { LiveReader, ReaderGroup } from "../../src/core/reader-group.ts";
 import type { Lag } from "../../src/core/backlog.ts";
 import { FanOut } from "../../src/core/fan-out.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../src/core/channel.ts";
-import { type ChannelPattern } from "../../src/protocol/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 import { ChannelIndex, type ChannelEntry } from "../../src/logs/channel-index.ts";
 import { patternsOf } from "../support/sample.ts";

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { joined } from "../../src/core/reader-group.ts";
 import { Envelope } from "../../src/core/message.ts";
-import { Updates, type UpdatesListener } from "../../src/mcp/change-notifier.ts";
+import { ChangeNotifier, type ChangeListener } from "../../src/mcp/change-notifier.ts";
 import { draftOf, patternsOf } from "../support/sample.ts";
 
 /** A listener without a socket, which notes what it is told. */
-class Ear implements UpdatesListener {
+class Ear implements ChangeListener {
   readonly told: (readonly string[])[] = [];
   pending = 0;
   isLagging = false;
@@ -38,15 +38,15 @@ class Ear implements UpdatesListener {
   }
 }
 
-function listening(watches: Record<string, string[]>): { ear: Ear; updates: Updates } {
+function listening(watches: Record<string, string[]>): { ear: Ear; updates: ChangeNotifier } {
   const ear = new Ear();
-  const updates = new Updates(ear);
+  const updates = new ChangeNotifier(ear);
   for (const [name, channels] of Object.entries(watches)) updates.watch(name, patternsOf(...channels));
   return { ear, updates };
 }
 
 /** Writes messages of these channels as the hub does. */
-function write(updates: Updates, ...channels: string[]): boolean {
+function write(updates: ChangeNotifier, ...channels: string[]): boolean {
   return updates.write(
     joined(
       channels.map((channel) => envelope(channel, 1)),

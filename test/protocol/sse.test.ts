@@ -199,23 +199,12 @@ describe("the parser of streams", () => {
     );
   });
 
-  it("does not take the id of an event that is cut off, so that it comes again", () => {
-    const parser = new SseParser(() => {});
+  it("keeps the last id until the event that gives the next one is whole", () => {
+    const { parser } = reading();
     parser.feed("id: e-1\ndata: whole\n\nid: e-2\ndata: cut");
     assert.equal(parser.lastId, "e-1");
-    parser.reset();
-    assert.equal(parser.lastId, "e-1");
-    parser.feed("id: e-2\ndata: cut off\n\n");
+    parser.feed(" off\n\n");
     assert.equal(parser.lastId, "e-2");
-  });
-
-  it("forgets what a broken connection left unfinished", () => {
-    const events: SseEvent[] = [];
-    const parser = new SseParser((event) => events.push(event));
-    parser.feed("event: half\ndata: one");
-    parser.reset();
-    parser.feed("\ufeffdata: two\n\n");
-    assert.deepEqual(events, [{ event: "message", data: "two", id: "" }]);
   });
 
   it("dispatches an event that ends with CR at once, and takes the LF that follows in the next piece for the same break", () => {
@@ -225,19 +214,6 @@ describe("the parser of streams", () => {
     for (const piece of ["\n", "data: two\r", "\ndata: three", "\r", "\n\r", "\n", "data: four\n\n"])
       parser.feed(piece);
     assert.deepEqual(events, ["one", "two\nthree", "four"]);
-  });
-
-  it("searches what is new of a long line and nothing again, however small the pieces are", (test) => {
-    const { mock } = test.mock.method(String.prototype, "split");
-    const { events, parser } = reading();
-    const text = `id: a-1\ndata: ${"x".repeat(1024 * 1024)}\n\n`;
-    for (let from = 0; from < text.length; from += 1000) parser.feed(text.slice(from, from + 1000));
-    assert.deepEqual(
-      events.map((data) => data.length),
-      [1024 * 1024],
-    );
-    const searched = mock.calls.reduce((sum, call) => sum + String(call.this).length, 0);
-    assert.ok(searched <= text.length, `${searched} characters searched of ${text.length}`);
   });
 
   const ENDLESS: readonly (readonly [what: string, head: string, piece: string])[] = [
@@ -264,18 +240,36 @@ describe("the parser of streams", () => {
     });
   }
 
-  it("names the id of an event that is too long where that came first, and takes one that is just as long", () => {
+  for (const [how, rest] of [
+    ["comes whole", "\n\n"],
+    ["has several lines", "\ndata: y\n\n"],
+    ["does not end", "x".repeat(2000)],
+  ] as const) {
+    it(`names the id of an event that is too long and ${how}`, () => {
+      const { events, parser } = reading(100);
+      parser.feed(
+        `id: e-1\ndata: ${"x".repeat(100)}\n\nid: e-2\ndata: ${"x".repeat(how === "comes whole" ? 101 : 99)}`,
+      );
+      assert.throws(
+        () => parser.feed(rest),
+        (error) => error instanceof SseTooLong && error.id === "e-2",
+      );
+      assert.deepEqual(events, ["x".repeat(100)]);
+    });
+  }
+
+  it("does not count comments and retry times, however many come before an event", () => {
     const { events, parser } = reading(100);
-    parser.feed(`id: e-1\ndata: ${"x".repeat(93)}\n`);
-    assert.throws(
-      () => parser.feed("data: y\n\n"),
-      (error) => error instanceof SseTooLong && error.id === "e-1",
-    );
-    parser.reset();
-    parser.feed(`id: e-2\ndata: ${"x".repeat(93)}\n\n`);
-    parser.feed("id: e-3\ndata: z\n\n");
-    assert.deepEqual([events, parser.lastId], [["x".repeat(93), "z"], "e-3"]);
-    assert.throws(() => parser.feed(`data: ${"x".repeat(200)}\n\n`), SseTooLong);
+    for (let n = 0; n < 1000; n++) parser.feed(n % 2 === 0 ? ": heartbeat\n" : "retry: 2000\n");
+    parser.feed("data: one\n\n");
+    assert.deepEqual(events, ["one"]);
+  });
+
+  it("refuses data without an end that comes between comments", () => {
+    const { parser } = reading(10_000);
+    assert.throws(() => {
+      for (let sent = 0; sent < 1_000_000; sent += 1000) parser.feed(`data: ${"x".repeat(1000)}\n: comment\n`);
+    }, SseTooLong);
   });
 });
 

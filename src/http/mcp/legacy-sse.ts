@@ -1,23 +1,31 @@
-import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Backlog, Holder } from "../../core/backlog.ts";
-import { dropEmptyFields, SseSessions, type MessageStream, type Sessions } from "../../mcp/index.ts";
-import { HEARTBEAT, sseEvent, sseMessage } from "../../protocol/sse.ts";
-import type { HttpContext } from "../context.ts";
-import { RETRY_AFTER } from "../problem-details.ts";
-import { jsonBody } from "../json-body.ts";
-import { lastWords } from "../sse/last-words.ts";
+import {
+  checkedPost,
+  checkInitialize,
+  CODES,
+  dropEmptyFields,
+  kindOf,
+  NO_SESSION,
+  Refusal,
+  REFUSED,
+  type SessionStore,
+} from "../../mcp/index.ts";
+import { sseEvent } from "../../protocol/sse.ts";
 import { queryOf } from "../channel-query.ts";
-import { EventStream, freeSocket } from "../sse/raw-socket.ts";
-import { Untaken } from "../sse/untaken.ts";
+import type { HttpContext } from "../context.ts";
+import { jsonBody } from "../json-body.ts";
+import { freeSocket } from "../sse/raw-socket.ts";
+import { ownerOf, refuse } from "./legacy.ts";
+import { McpStream, streamBounds } from "./streams.ts";
 
 const STREAM = "/sse";
 const MESSAGES = "/messages";
+/** Methods that may come before `initialize` (2024-11-05, "Lifecycle"). */
+const EARLY: ReadonlySet<unknown> = new Set(["initialize", "ping"]);
 
 /** `GET /sse` and `POST /messages`: MCP over HTTP+SSE, the transport of revision 2024-11-05 that others replaced. */
-export function legacySse(scope: FastifyInstance, context: HttpContext, sessions: Sessions): void {
-  const sse = new SseSessions(sessions);
+export function legacySse(scope: FastifyInstance, context: HttpContext, store: SessionStore): void {
   const schema = {
     tags: ["mcp"],
     description: "HTTP+SSE of the Model Context Protocol, as revision 2024-11-05 has it.",
@@ -25,96 +33,71 @@ export function legacySse(scope: FastifyInstance, context: HttpContext, sessions
   scope.get(
     STREAM,
     { schema: { ...schema, summary: "Open an MCP session" }, exposeHeadRoute: false },
-    (request, reply) => open(request, reply, context, sse),
+    (request, reply) => open(request, reply, context, store),
   );
-  scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, async (request, reply) => {
-    const id = queryOf(request.url).get("sessionId");
-    const answer = await sse.receive(id, dropEmptyFields(jsonBody(request.body)), context.principal());
-    if (answer.status === 503) reply.header("retry-after", RETRY_AFTER);
-    reply.status(answer.status).headers(Object.fromEntries(answer.headers));
-    return reply.send(answer.body === null ? undefined : await answer.text());
+  scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, (request, reply) => {
+    try {
+      receive(request, context, store);
+    } catch (error) {
+      if (error instanceof Refusal) return refuse(reply, error);
+      throw error;
+    }
+    return reply.status(202).send();
   });
 }
 
+/** Begins a session that lasts as long as its stream. */
 async function open(
   request: FastifyRequest,
   reply: FastifyReply,
-  { hub, connections, limits, heartbeat, principal }: HttpContext,
-  sse: SseSessions,
+  context: HttpContext,
+  store: SessionStore,
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
-  const leave = connections.enter("mcp", socket);
-  const client = connections.client(socket);
-  const stream = new SessionStream(socket, limits.pending, hub.backlog);
-  let session: Awaited<ReturnType<SseSessions["begin"]>>;
+  const countOut = context.connections.enter("mcp", socket);
+  let session: ReturnType<SessionStore["beginOnConnection"]>;
   try {
-    session = await sse.begin(principal(), stream, () => connections.enter("waiting", client));
+    session = store.beginOnConnection(ownerOf(request, context));
   } catch (error) {
-    leave();
+    countOut();
     throw error;
   }
-  const heart = setInterval(() => stream.comment(), heartbeat * 1000).unref();
+  // Never ended to make room for others: it could not be resumed.
+  store.use(session);
   const over = (): void => {
-    clearInterval(heart);
-    hub.backlog.forget(stream);
-    leave();
-    session.end();
+    countOut();
+    store.end(session);
   };
   reply.hijack();
-  // Not inside the parser, which may go on to requests behind this one: their answers would end up in the stream.
+  // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.
   await turn();
   if (!socket.writable) over();
   else {
     socket.once("close", over);
     const opening = sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` });
-    stream.begin(new EventStream(socket, request, reply, opening));
+    session.own.connection = McpStream.dedicated(socket, request, reply, streamBounds(context), opening);
   }
   return reply;
 }
 
-/** What a session says, as events on a connection that it has to itself. */
-class SessionStream implements MessageStream, Holder {
-  readonly #socket: Socket;
-  readonly #untaken: Untaken;
-  readonly #backlog: Backlog;
-  #stream: EventStream | undefined;
-
-  constructor(socket: Socket, most: number, backlog: Backlog) {
-    this.#socket = socket;
-    this.#backlog = backlog;
-    this.#untaken = new Untaken(most);
+/** Takes what was posted to a session; its answers go down the stream. Throws `Refusal`. */
+function receive(request: FastifyRequest, context: HttpContext, store: SessionStore): void {
+  const id = queryOf(request.url).get("sessionId");
+  const body = dropEmptyFields(jsonBody(request.body));
+  if (id === null || id === "") {
+    const sentence = "sessionId is missing; post to the address that the endpoint event of GET /sse names";
+    throw new Refusal(400, REFUSED, sentence, body);
   }
-
-  get pending(): number {
-    return this.#socket.writableLength;
+  const session = store.findOnConnection(id, ownerOf(request, context));
+  if (session === undefined) {
+    const sentence = "Session not found: its stream has ended or never was; open another with GET /sse";
+    throw new Refusal(404, NO_SESSION, sentence, body);
   }
-
-  cut(): void {
-    this.#socket.destroy();
+  const messages = checkedPost(body, session);
+  const [first] = messages;
+  if (session.version === undefined && first !== undefined && kindOf(first) === "request") {
+    if (!EARLY.has(first["method"])) throw new Refusal(400, CODES.invalidRequest, "Send initialize first", first);
+    if (first["method"] === "initialize") checkInitialize(first);
   }
-
-  begin(stream: EventStream): void {
-    this.#stream = stream;
-  }
-
-  write(message: string): void {
-    this.#send(sseMessage(message));
-  }
-
-  comment(): void {
-    this.#send(HEARTBEAT);
-  }
-
-  end(): void {
-    if (this.#stream === undefined) lastWords(this.#socket);
-    else this.#stream.end();
-  }
-
-  #send(text: string): void {
-    if (!this.#socket.writable || this.#stream === undefined) return;
-    // This transport cannot be resumed, so the rest of what it says would be lost.
-    if (this.#untaken.judge(this.pending) !== "little") return this.cut();
-    const bytes = this.#stream.framed(text);
-    if (!this.#socket.write(bytes)) this.#backlog.add(this, bytes);
-  }
+  session.receive(messages);
 }

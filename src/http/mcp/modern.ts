@@ -1,12 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../../core/principal.ts";
-import { answerModern, type McpContext, type ModernRequest, type Outlet } from "../../mcp/index.ts";
+import { answerModern, type McpContext, type ModernPost } from "../../mcp/index.ts";
 import { ConnectionCall } from "../connection-calls.ts";
 import type { HttpContext } from "../context.ts";
-import { RETRY_AFTER } from "../problem-details.ts";
 import { sendJson } from "../json-body.ts";
-import { AnswerOutlet, StayingOutlet, type EndedOutlet } from "./streams.ts";
+import { RETRY_AFTER } from "../problem-details.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
+import { McpStream, streamBounds } from "./streams.ts";
 
 /** Answers a POST of the era without sessions; `body` is any JSON. */
 export async function modern(
@@ -17,12 +16,11 @@ export async function modern(
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
   using connection = new ConnectionCall(request.raw.socket);
-  const asked = new HttpRequest(request, reply, body, connection, context);
-  const answer = await answerModern(asked, mcpContext);
-  const { outlet } = asked;
+  const post = new HttpPost(request, reply, body, connection, context);
+  const answer = await answerModern(post, mcpContext);
   if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
-  if (outlet !== undefined) {
-    outlet.end(answer.text);
+  if (post.opened !== undefined) {
+    post.opened.end(answer.text);
     return reply;
   }
   if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
@@ -31,11 +29,11 @@ export async function modern(
 }
 
 /** A POST as it came over HTTP. */
-class HttpRequest implements ModernRequest {
+class HttpPost implements ModernPost {
   readonly body: unknown;
-  readonly principal: Principal;
+  readonly principal: ModernPost["principal"];
   /** What the answer goes through if it is a stream. */
-  outlet: EndedOutlet | undefined;
+  opened: McpStream | undefined;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #connection: ConnectionCall;
@@ -64,15 +62,15 @@ class HttpRequest implements ModernRequest {
 
   readonly stay = (): (() => void) => this.#context.connections.enter("waiting", this.#request.raw.socket);
 
-  stream(): Outlet {
-    const { heartbeat, limits, hub } = this.#context;
-    return (this.outlet ??= new AnswerOutlet(this.#reply, heartbeat * 1000, limits.pending, hub.backlog));
+  stream(): McpStream {
+    return (this.opened ??= McpStream.answer(this.#reply, streamBounds(this.#context)));
   }
 
-  takeOver(): Outlet {
-    const free = freeSocket(this.#request, this.#reply);
-    free.once("close", this.#context.connections.enter("mcp", free));
-    return (this.outlet = new StayingOutlet(free, this.#request, this.#reply));
+  openDedicated(): McpStream {
+    const socket = freeSocket(this.#request, this.#reply);
+    socket.once("close", this.#context.connections.enter("mcp", socket));
+    this.#reply.hijack();
+    return (this.opened = McpStream.dedicated(socket, this.#request, this.#reply));
   }
 }
 

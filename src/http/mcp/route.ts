@@ -1,27 +1,19 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../../core/errors.ts";
-import {
-  asMcpError,
-  eraOf,
-  dropEmptyFields,
-  Streamable,
-  type McpContext,
-  type Places,
-  type Sessions,
-} from "../../mcp/index.ts";
+import { asMcpError, dropEmptyFields, eraOf, type McpContext, type SessionStore } from "../../mcp/index.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
 import type { HttpContext } from "../context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
-import { sendAnswer, webRequest } from "./legacy.ts";
+import { StreamableHttp } from "./legacy.ts";
 import { headerOf, modern } from "./modern.ts";
 import { sendRetry, takesOnlyEvents } from "../sse/raw-socket.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
 export interface McpDoor {
   readonly context: McpContext;
-  readonly sessions: Sessions;
+  readonly sessions: SessionStore;
   /** Whether MCP over HTTP+SSE is served, too. */
   readonly legacySse: boolean;
 }
@@ -30,7 +22,7 @@ const PATH = "/mcp";
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
-  const streamable = new Streamable(door.sessions);
+  const sessions = new StreamableHttp(context, door.sessions);
   void app.register(async (scope) => {
     takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
@@ -44,43 +36,18 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       const body = dropEmptyFields(parsedBody(text, "INVALID_REQUEST", "The body"), text);
       return eraOf(body, (name) => headerOf(request, name)) === "modern"
         ? modern(request, reply, body, context, door.context)
-        : legacy(request, reply, body, context, streamable);
+        : sessions.answer(request, reply, body);
     });
     scope.get(
       PATH,
       { schema: { ...SCHEMA, summary: "Messages of an MCP session" }, exposeHeadRoute: false },
-      (request, reply) => legacy(request, reply, undefined, context, streamable),
+      (request, reply) => sessions.answer(request, reply),
     );
     scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
-      legacy(request, reply, undefined, context, streamable),
+      sessions.answer(request, reply),
     );
     if (door.legacySse) legacySse(scope, context, door.sessions);
   });
-}
-
-async function legacy(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  body: unknown,
-  context: HttpContext,
-  streamable: Streamable,
-): Promise<FastifyReply> {
-  const { connections } = context;
-  const { socket } = request.raw;
-  const places: Places = {
-    enter: () => connections.enter("mcp", socket),
-    session: () => {
-      const client = connections.client(socket);
-      return () => connections.enter("waiting", client);
-    },
-  };
-  const answer = await streamable.handle(webRequest(request), body, context.principal(), places);
-  try {
-    return await sendAnswer(reply, answer, context);
-  } catch (error) {
-    answer.release();
-    throw error;
-  }
 }
 
 function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {

@@ -3,9 +3,7 @@ import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../../core/errors.ts";
 import { sseRetry } from "../../protocol/sse.ts";
-import { chunk, LAST_CHUNK } from "./chunks.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
-import { lastWords } from "./last-words.ts";
 
 /** What every answer that is a stream of events says (HTML, "Server-sent events"). */
 export const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -16,6 +14,14 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = {
 
 /** Bytes of a request's own body that are read and dropped: gateways add an empty one, and some clients a small one. */
 const LONGEST_BODY = 64 * 1024;
+
+/** Milliseconds a peer has to read the end of a stream and close. */
+const LINGER = 2000;
+const CR = 13;
+const LF = 10;
+const CRLF = Buffer.from("\r\n");
+/** What a chunked body ends with. */
+const LAST_CHUNK = "0\r\n\r\n";
 
 /** The streams that have their connection to themselves. */
 const streams = new WeakMap<object, EventStream>();
@@ -101,7 +107,7 @@ export class EventStream {
 
   /** Ends it with a last event or comment. */
   end(text = ""): void {
-    lastWords(this.socket, this.#framed(text) + (this.isChunked ? LAST_CHUNK : ""));
+    endGracefully(this.socket, this.#framed(text) + (this.isChunked ? LAST_CHUNK : ""));
   }
 
   #framed(text: string): string {
@@ -140,5 +146,24 @@ export class EventStream {
   }
 }
 
-const CR = 13;
-const LF = 10;
+/** Ends a socket after a last text; destroys it if the peer has not closed within `LINGER` milliseconds. */
+export function endGracefully(socket: Socket, text = ""): void {
+  if (socket.destroyed) return;
+  const late = setTimeout(() => socket.destroy(), LINGER).unref();
+  socket.once("close", () => clearTimeout(late));
+  if (socket.writable) socket.end(text);
+  // A socket that is not read does not notice that the peer has closed.
+  socket.resume();
+}
+
+/** Text, which must not be empty, as one chunk (RFC 9112 section 7.1). */
+export function chunk(text: string): string {
+  return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+}
+
+/** Several chunks as one that holds the same. */
+export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
+  const bodies = chunks.map((bytes) => bytes.subarray(bytes.indexOf(LF) + 1, bytes.length - CRLF.length));
+  const length = bodies.reduce((sum, body) => sum + body.length, 0);
+  return Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...bodies, CRLF]);
+}

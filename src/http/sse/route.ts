@@ -8,9 +8,8 @@ import type { SubscribeRequest } from "../../core/subscription.ts";
 import { sseJson, sseOpening, sseText } from "../../protocol/sse.ts";
 import type { HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
-import { chunk, joinChunks } from "./chunks.ts";
+import { chunk, EventStream, freeSocket, joinChunks, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
 import { SseSink } from "./sink.ts";
-import { EventStream, freeSocket, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
 
 /** Each form of a message, for streams in chunks and for others. */
 const FORMATS = {

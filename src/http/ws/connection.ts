@@ -1,18 +1,16 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import { channelToPublish } from "../../core/channel.ts";
-import { type ChannelPattern } from "../../protocol/channel.ts";
+import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
-import { draft } from "../../core/message.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
-import { callTool, toolNamed, tools } from "../../tools/index.ts";
+import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { toolContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Client } from "../../ops/connections.ts";
 import { checkedChannels } from "../channel-query.ts";
-import { Untaken } from "../sse/untaken.ts";
+import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, frameObject } from "./frames.ts";
 import { WsSink } from "./sink.ts";
 
@@ -29,7 +27,7 @@ export class WsConnection {
   readonly #report: (error: unknown) => void;
   readonly #subscription: Subscription;
   readonly #gone = new AbortController();
-  readonly #untaken: Untaken;
+  readonly #guard: WriteGuard;
   readonly #client: Client;
   #atWork = 0;
   #notJson = 0;
@@ -45,7 +43,7 @@ export class WsConnection {
     this.#report = report;
     this.#socket = socket;
     this.#context = context;
-    this.#untaken = new Untaken(context.limits.pending);
+    this.#guard = new WriteGuard(context.limits.pending);
     const { hub, version, heartbeat, connections } = context;
     this.#client = connections.client(socket);
     const welcome = {
@@ -110,19 +108,17 @@ export class WsConnection {
       case "mcp_call": {
         const { tool, arguments: input } = frame;
         const result = await callTool(
-          toolNamed(tools, tool),
+          this.#context.tools.named(tool),
           input,
           toolContext(this.#context, this.#gone, this.#client),
         );
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
-        const { data, event, sender = this.#context.principal().subject, ephemeral } = frame;
-        const channel = channelToPublish(frame.channel, ephemeral);
-        const item = draft({ channel, data, event, sender, ephemeral }, limits.message);
-        const { id = null, message, receivers } = await hub.publish(item);
-        const time = new Date(message.time).toISOString();
-        return answer({ type: "published", message: { id, channel, time, receivers } });
+        const { channel, data, event, sender, ephemeral } = frame;
+        const principal = this.#context.principal();
+        const { receipt } = await publish({ channel, data, event, sender, ephemeral }, { hub, limits, principal });
+        return answer({ type: "published", message: receipt });
       }
       case "subscribe": {
         const channels = this.#added(frame.channels);
@@ -157,7 +153,7 @@ export class WsConnection {
   /** Answers wait for the reader as messages do, and a reader that takes neither is cut. */
   #send(frame: object): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (this.#untaken.judge(this.#socket.writableLength) !== "little") return this.#ws.terminate();
+    if (this.#guard.check(this.#socket.writableLength) !== "ok") return this.#ws.terminate();
     const bytes = Buffer.from(JSON.stringify(frame));
     this.#ws.send(bytes, { binary: false });
     if (!this.#socket.writableNeedDrain) return;

@@ -8,7 +8,7 @@ import type { SubscribeRequest } from "../../core/subscription.ts";
 import type { HttpContext } from "../context.ts";
 import { cursorParameter } from "../sse/route.ts";
 import { asHubError, problem, rawProblem } from "../problem-details.ts";
-import { lastWords } from "../sse/last-words.ts";
+import { endGracefully } from "../sse/raw-socket.ts";
 import { checkCaller } from "../host-and-origin.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { WsConnection } from "./connection.ts";
@@ -55,7 +55,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
   };
   const server = new WebSocketServer(options);
   server.on("wsClientError", ({ message }, socket) => {
-    lastWords(
+    endGracefully(
       socket as Socket,
       rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`)),
     );
@@ -71,7 +71,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
         });
       });
     } catch (error) {
-      lastWords(socket, rawProblem(asHubError(error, context.limits.body)));
+      endGracefully(socket, rawProblem(asHubError(error, context.limits.body)));
     }
   });
 }

@@ -1,122 +1,137 @@
-import type { Transport } from "@modelcontextprotocol/server";
-import { EVERYTHING } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
-import type { Principal } from "../../core/principal.ts";
 import type { Subscription } from "../../core/subscription.ts";
-import type { RpcId } from "../../protocol/jsonrpc.ts";
-import { LegacySession, type ChangedList, type SessionContext } from "./session.ts";
-import type { McpContext } from "../modern/handler.ts";
-import { Updates } from "../change-notifier.ts";
+import { EVERYTHING } from "../../protocol/channel.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import type { McpContext } from "../catalog.ts";
+import { ChangeNotifier } from "../change-notifier.ts";
+import type { Sealer } from "../seal.ts";
+import { EventRings } from "./event-ring.ts";
+import type { SessionClient } from "./session-state.ts";
+import type { ChangedList } from "./session-subscriptions.ts";
+import { LegacySession } from "./session.ts";
 
-export interface SessionsOptions {
+export interface SessionStoreOptions {
   /** Sessions at once. */
   readonly most: number;
   /** Milliseconds without a request or an open stream after which a session is over. */
   readonly idle: number;
-  /** Milliseconds between comments on a silent stream. */
-  readonly keepAlive: number;
+  /** Makes ids that no one else can. */
+  readonly sealer: Sealer;
+  /** Where sessions are kept for a restart; without it they end with the process. */
+  readonly records?: SessionRecords | undefined;
   /** Told of errors that no client can have caused. */
   readonly report: (error: unknown) => void;
 }
 
-/** What a session is spoken over. */
-export interface SessionTransport extends Transport {
-  /** Requests being answered. */
-  readonly atWork: number;
-  /** Whether a request has this id, so that another one must not. */
-  isInUse(id: RpcId): boolean;
+/** Keeps what of a session outlives the process, by its name. Never throws. */
+export interface SessionRecords {
+  get(name: string): SessionRecord | undefined;
+  put(name: string, record: SessionRecord): void;
+  /** Notes when sessions were used last. */
+  touch(used: ReadonlyMap<string, number>): void;
+  delete(name: string): void;
+  /** Forgets what was not used since `before`, and of the others all but the `most` used last. */
+  trim(before: number, most: number): void;
 }
 
-/** A session among the others. */
-export interface Entry<Kind extends SessionTransport = SessionTransport> {
-  readonly id: string;
-  readonly session: LegacySession;
-  readonly transport: Kind;
-  /** Requests and streams that are open. */
-  open: number;
-  /** Milliseconds of `performance.now()`. */
-  used: number;
+interface SessionRecord {
+  /** When it was used last, about: milliseconds since 1970. */
+  readonly used: number;
+  readonly state: string;
 }
 
-/** The sessions of the initialize era: at most so many, each ended when nobody uses it any more. */
-export class Sessions {
-  readonly options: SessionsOptions;
+/** Whose session it is, and what counts its calls that wait. */
+export type SessionOwner = Pick<ToolContext, "principal" | "stay">;
+
+/** Characters of a name, which an id begins with. */
+const NAME = crypto.randomUUID().length;
+/** Characters of an id. */
+const MAX_ID = 1023;
+/** Bytes that all sessions together keep of what they sent, for clients that come back. */
+const SENT_BYTES = 16 * 1024 * 1024;
+
+/** The sessions of the initialize era: at most so many, each ended when it has been idle for too long. */
+export class SessionStore {
   /** Sessions ended so far to make room for others. */
   evicted = 0;
   readonly #context: McpContext;
+  readonly #options: SessionStoreOptions;
+  readonly #rings = new EventRings(SENT_BYTES);
   /** The one used longest ago comes first. */
-  readonly #byId = new Map<string, Entry>();
+  readonly #byName = new Map<string, LegacySession>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
   #channels: Subscription | undefined;
   #channelsKnown = 0;
   #isDraining = false;
 
-  constructor(context: McpContext, options: SessionsOptions) {
+  constructor(context: McpContext, options: SessionStoreOptions) {
     this.#context = context;
-    this.options = options;
+    this.#options = options;
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(options.idle / 2, 30_000));
-    this.#unfollow = context.offer.changes?.follow((list) => this.#tellAll(list));
+    this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byName.size;
   }
 
-  /** Begins a session. Throws `SHUTTING_DOWN`, or `TOO_MANY_CONNECTIONS` where all there may be are in use. */
-  async begin<Kind extends SessionTransport>(
-    principal: Principal,
-    transportOf: (id: string, ended: () => void) => Kind,
-    stay: SessionContext["stay"] = () => () => {},
-  ): Promise<Entry<Kind>> {
-    if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
-    this.#makeRoom();
-    const id = crypto.randomUUID();
-    const session = new LegacySession({ ...this.#context, stay }, principal, this.options.report);
-    const transport = transportOf(id, () => this.end(entry));
-    const entry: Entry<Kind> = { id, session, transport, open: 0, used: performance.now() };
-    // Before anything is awaited, so that it is counted.
-    this.#byId.set(id, entry);
-    this.#followChannels();
-    await session.connect(transport);
-    return entry;
+  /**
+   * Begins a session, whose streams can be resumed; it is in use until `leave` is called. Rejects with `SHUTTING_DOWN`,
+   * or `TOO_MANY_CONNECTIONS` if all there may be are in use.
+   */
+  async begin(
+    owner: SessionOwner,
+    client: SessionClient,
+  ): Promise<{ readonly session: LegacySession; readonly leave: () => void }> {
+    const session = this.#add(owner, crypto.randomUUID(), client);
+    const leave = this.use(session);
+    const { sealer, records } = this.#options;
+    session.id = `${session.name}.${await sealer.seal(client, scopeOf(session.name, owner))}`;
+    if (!session.isOver) records?.put(session.name, { used: Date.now(), state: session.state.kept });
+    return { session, leave };
   }
 
-  /** The session with this id that is spoken over such a transport; nobody learns of sessions that are not theirs. */
-  find<Kind extends SessionTransport>(
-    id: string,
-    principal: Principal,
-    kind: abstract new (...args: never) => Kind,
-  ): Entry<Kind> | undefined {
-    const entry = this.#byId.get(id);
-    if (entry === undefined || entry.session.principal.subject !== principal.subject) return undefined;
-    return entry.transport instanceof kind ? (entry as Entry<Kind>) : undefined;
+  /** Begins a session that lasts as long as its only connection, which is not there yet. Throws as `begin` rejects. */
+  beginOnConnection(owner: SessionOwner): LegacySession {
+    return this.#add(owner, crypto.randomUUID());
+  }
+
+  /**
+   * The session with this id that can be resumed, if it belongs to who asks; one that outlived a restart goes on.
+   * Rejects as `begin` does if there is no room for it.
+   */
+  async find(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
+    return this.#found(id, owner, true) ?? (await this.#restore(id, owner));
+  }
+
+  /** The session with this id that lasts as long as its connection, if it belongs to who asks. */
+  findOnConnection(id: string, owner: SessionOwner): LegacySession | undefined {
+    return this.#found(id, owner, false);
   }
 
   /** Notes that a session is in use, until the function returned is called. */
-  use(entry: Entry): () => void {
+  use(session: LegacySession): () => void {
     const touch = (): void => {
-      entry.used = performance.now();
-      if (this.#byId.delete(entry.id)) this.#byId.set(entry.id, entry);
+      session.used = performance.now();
+      if (this.#byName.delete(session.name)) this.#byName.set(session.name, session);
     };
     touch();
-    entry.open++;
+    session.open++;
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      entry.open--;
+      session.open--;
       touch();
     };
   }
 
-  end(entry: Entry): void {
-    if (!this.#byId.delete(entry.id)) return;
-    void entry.session.close();
-    if (this.#byId.size === 0 && this.#channels !== undefined) {
-      this.#context.hub.unsubscribe(this.#channels);
-      this.#channels = undefined;
-    }
+  end(session: LegacySession): void {
+    if (!this.#byName.delete(session.name)) return;
+    session.close();
+    this.#options.records?.delete(session.name);
+    if (this.#byName.size === 0) this.#unfollowChannels();
   }
 
   /** Begins no more sessions. */
@@ -124,33 +139,83 @@ export class Sessions {
     this.#isDraining = true;
   }
 
-  /** Ends every session. */
-  async close(): Promise<void> {
+  /** Ends every session; those that are kept go on after a restart. */
+  close(): void {
     this.drain();
     clearInterval(this.#sweeper);
     this.#unfollow?.();
-    for (const entry of this.#byId.values()) this.end(entry);
+    this.#touch();
+    for (const session of this.#byName.values()) session.close();
+    this.#byName.clear();
+    this.#unfollowChannels();
   }
 
-  /** Ends the session that was used longest ago, and is not in use, where there are as many as may be. */
+  #found(id: string, { principal }: SessionOwner, isResumable: boolean): LegacySession | undefined {
+    const session = this.#byName.get(id.slice(0, NAME));
+    if (session?.id !== id || session.principal.subject !== principal.subject) return undefined;
+    return session.isResumable === isResumable ? session : undefined;
+  }
+
+  async #restore(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
+    const { sealer, records, idle } = this.#options;
+    const name = id.slice(0, NAME);
+    if (records === undefined || id.length > MAX_ID) return undefined;
+    const sealed = await sealer.open(id.slice(NAME + 1), scopeOf(name, owner));
+    if (sealed === undefined) return undefined;
+    const record = records.get(name);
+    // Several requests may have come at once.
+    if (this.#byName.has(name)) return this.#found(id, owner, true);
+    if (record === undefined || record.used + idle < Date.now()) return undefined;
+    const session = this.#add(owner, name, sealed.payload as SessionClient, true);
+    session.id = id;
+    session.state.restore(record.state);
+    return session;
+  }
+
+  #add(owner: SessionOwner, name: string, client?: SessionClient, isRestored = false): LegacySession {
+    if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
+    this.#makeRoom();
+    const { report, records } = this.#options;
+    const ring = client === undefined ? undefined : this.#rings.ring(isRestored);
+    const session = new LegacySession(this.#context, { name, ...owner, client, ring, report });
+    if (session.isResumable)
+      session.state.onChange = () => records?.put(name, { used: Date.now(), state: session.state.kept });
+    this.#byName.set(name, session);
+    this.#followChannels();
+    return session;
+  }
+
+  /** Ends the session that was used longest ago, and is not in use, if there are as many as may be. */
   #makeRoom(): void {
-    const { most } = this.options;
-    if (this.#byId.size < most) return;
-    for (const entry of this.#byId.values()) {
-      if (entry.open > 0) continue;
+    const { most } = this.#options;
+    if (this.#byName.size < most) return;
+    for (const session of this.#byName.values()) {
+      if (session.open > 0) continue;
       this.evicted++;
-      return this.end(entry);
+      return this.end(session);
     }
     throw new HubError("TOO_MANY_CONNECTIONS", `${most} sessions are open and in use, the limit; come back later`);
   }
 
   #sweep(): void {
-    const before = performance.now() - this.options.idle;
-    for (const entry of this.#byId.values()) {
-      if (entry.used > before) break;
+    const before = performance.now() - this.#options.idle;
+    for (const session of this.#byName.values()) {
+      if (session.used > before) break;
       // A client may come back for the answer to a request whose stream broke.
-      if (entry.open === 0 && entry.transport.atWork === 0) this.end(entry);
+      if (session.open === 0 && session.atWork === 0) this.end(session);
     }
+    this.#touch();
+    this.#options.records?.trim(Date.now() - this.#options.idle, this.#options.most);
+  }
+
+  /** Notes when sessions were used last, for a restart. */
+  #touch(): void {
+    const since = Date.now() - performance.now();
+    const used = [...this.#byName.values()].map(({ name, open, atWork, used: last }): [string, number] => [
+      name,
+      Math.round(open > 0 || atWork > 0 ? Date.now() : since + last),
+    ]);
+    this.#options.records?.touch(new Map(used));
   }
 
   /** Tells the sessions when there is a new channel, for as long as there are sessions. */
@@ -158,7 +223,7 @@ export class Sessions {
     if (this.#channels !== undefined) return;
     const { hub } = this.#context;
     this.#channelsKnown = hub.log.size().channelsCreated;
-    const updates = new Updates({
+    const notifier = new ChangeNotifier({
       pending: 0,
       isLagging: false,
       changed: () => {
@@ -170,11 +235,21 @@ export class Sessions {
       drained: () => Promise.resolve(),
       ended: () => {},
     });
-    updates.watch("", [EVERYTHING]);
-    this.#channels = hub.subscribe({ channels: updates.channels }, updates);
+    notifier.watch("", [EVERYTHING]);
+    this.#channels = hub.subscribe({ channels: notifier.channels }, notifier);
+  }
+
+  #unfollowChannels(): void {
+    if (this.#channels !== undefined) this.#context.hub.unsubscribe(this.#channels);
+    this.#channels = undefined;
   }
 
   #tellAll(list: ChangedList): void {
-    for (const { session } of this.#byId.values()) session.changed(list);
+    for (const { subscriptions } of this.#byName.values()) subscriptions.changed(list);
   }
+}
+
+/** What an id is sealed for. */
+function scopeOf(name: string, { principal }: SessionOwner): unknown {
+  return ["session", name, principal.subject];
 }

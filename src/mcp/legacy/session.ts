@@ -1,253 +1,236 @@
-import { Server, type JSONRPCRequest, type ServerContext, type Transport } from "@modelcontextprotocol/server";
-import { HubError } from "../../core/errors.ts";
-import type { Principal } from "../../core/principal.ts";
-import type { Subscription } from "../../core/subscription.ts";
-import { oneLine } from "../../protocol/text.ts";
-import type { Call, Inputs } from "../request-context.ts";
-import { unanswered } from "./failures.ts";
-import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
-import { checkInputRequests } from "../input-requests.ts";
-import { progressOf, senderOf } from "../modern/envelope.ts";
-import type { McpContext } from "../modern/handler.ts";
-import type { InputRequired } from "../definitions.ts";
-import {
-  asMcpError,
-  CODES,
-  invalidParams,
-  isObject,
-  LEGACY_VERSIONS,
-  LOG_LEVELS,
-  McpError,
-  type JsonObject,
-  type LogLevel,
-} from "../errors.ts";
-import { scopeOf } from "../request-state.ts";
-import { canonicalUri, resourceNotFound, watched } from "../resources.ts";
-import { Updates } from "../change-notifier.ts";
+import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import type { McpContext } from "../catalog.ts";
+import { kindOf } from "../classify.ts";
+import { asMcpError, isObject, type JsonObject } from "../errors.ts";
+import type { RequestId } from "../request-context.ts";
+import { OWN_STREAM, type EventRing, type SentEvent } from "./event-ring.ts";
+import { performInSession } from "./session-methods.ts";
+import { SessionRequest } from "./session-request.ts";
+import { SessionState, type SessionClient } from "./session-state.ts";
+import { SessionStream, type SessionConnection } from "./session-stream.ts";
+import { SessionSubscriptions } from "./session-subscriptions.ts";
 
-/** Milliseconds a client has to answer what it was asked: people may have to. */
-const ASK_TIMEOUT = 300_000;
-/** Times in a row that one request may ask for input. */
-const MAX_ROUNDS = 8;
-const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
+export interface SessionOptions {
+  /** Tells it from other sessions; not enough to use it. */
+  readonly name: string;
+  readonly principal: ToolContext["principal"];
+  /** What the client said of itself; absent before `initialize`. */
+  readonly client?: SessionClient | undefined;
+  /** Counts the calls of this session that wait. */
+  readonly stay: ToolContext["stay"];
+  /** For clients that come back; absent if they cannot. */
+  readonly ring?: EventRing | undefined;
+  /** Told of errors that no client can have caused. */
+  readonly report: (error: unknown) => void;
+}
 
-const LISTS = ["tools", "prompts", "resources"] as const;
-/** They stand among the URIs. */
-const LIST_NEWS: ReadonlySet<string> = new Set(LISTS.map((list) => `${list}/list_changed`));
-
-/** What a session can be told has changed. */
-export type ChangedList = (typeof LISTS)[number];
-
-/** What a session answers with: its calls that wait are its own. */
-export type SessionContext = McpContext & Pick<Call, "stay">;
-
-/** One session of the initialize era: the official SDK speaks the protocol, the shared methods do the work. */
+/** One session of the initialize era: requests come in, streams go out, the shared methods do the work. */
 export class LegacySession {
-  readonly principal: Principal;
-  readonly #server: Server;
-  readonly #context: SessionContext;
+  readonly name: string;
+  /** What its client sends with each request. */
+  id: string;
+  readonly principal: ToolContext["principal"];
+  /** What no request belongs to goes here. */
+  readonly own: SessionStream;
+  /** What it is told of on its own stream. */
+  readonly subscriptions: SessionSubscriptions;
+  /** Requests and streams that are open, as the session store counts them. */
+  open = 0;
+  /** When it was used last: milliseconds of `performance.now()`. */
+  used: number = performance.now();
+  readonly #context: McpContext;
+  readonly state: SessionState;
+  readonly #ring: EventRing | undefined;
   readonly #report: (error: unknown) => void;
-  readonly #updates: Updates;
-  #isListening = false;
-  #heard: (() => void)[] = [];
-  #logLevel: LogLevel = "debug";
-  #subscription: Subscription | undefined;
+  /** The streams of POSTs that are not answered yet. */
+  readonly #streams = new Map<string, SessionStream>();
+  /** By each id of a POST, until the last of its requests is answered. */
+  readonly #posts = new Map<RequestId, Post>();
+  #streamCount = 0;
+  #atWork = 0;
+  #isOver = false;
 
-  /** `report` is told of errors that no client can have caused. */
-  constructor(context: SessionContext, principal: Principal, report: (error: unknown) => void) {
+  constructor(context: McpContext, { name, principal, client, stay, ring, report }: SessionOptions) {
     this.#context = context;
+    this.name = name;
+    this.id = name;
     this.principal = principal;
+    this.#ring = ring;
     this.#report = report;
-    const { offer, serverInfo } = context;
-    this.#server = new Server(serverInfo, {
-      capabilities: { ...capabilities(offer), logging: {} },
-      instructions: offer.instructions,
-      supportedProtocolVersions: [...LEGACY_VERSIONS],
-    });
-    // The SDK calls a level that there is not an internal error.
-    this.#server.removeRequestHandler("logging/setLevel");
-    this.#server.fallbackRequestHandler = (request, sdk) => this.#answer(request, sdk);
-    const isDeaf = (): boolean => !this.#isListening;
-    this.#updates = new Updates({
-      // What stands still before a socket is counted, and cut, by whoever holds the socket.
-      pending: 0,
-      get isLagging() {
-        return isDeaf();
-      },
-      changed: (names) => {
-        for (const name of names) {
-          if (LIST_NEWS.has(name)) this.#notify(name);
-          else this.#notify("resources/updated", { uri: name });
-        }
-      },
-      keepAlive: () => {},
-      drained: () => (isDeaf() ? new Promise((resolve) => this.#heard.push(resolve)) : Promise.resolve()),
-      ended: () => {},
-    });
-  }
-
-  /** Begins to speak over a transport of the SDK. */
-  connect(transport: Transport): Promise<void> {
-    return this.#server.connect(transport);
+    this.own = new SessionStream(OWN_STREAM, ring);
+    this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
+    this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
   get version(): string | undefined {
-    return this.#server.getNegotiatedProtocolVersion();
+    return this.state.client?.version;
   }
 
-  /** Says whether the client hears what it is told unasked. What changes meanwhile is told, once, when it does. */
-  listening(isListening: boolean): void {
-    this.#isListening = isListening;
-    if (!isListening) return;
-    for (const wake of this.#heard.splice(0)) wake();
+  /** Whether its streams can be taken up again on another connection. */
+  get isResumable(): boolean {
+    return this.state.isResumable;
   }
 
-  /** Tells the client, when it listens, that anything may have changed: nobody knows what it missed. */
-  allChanged(): void {
-    const { changes } = this.#context.offer;
-    for (const list of changes === undefined ? (["resources"] as const) : LISTS) this.changed(list);
-    for (const uri of this.#updates.names) this.#updates.touch(uri);
+  /** Whether the client understands an event without data. */
+  get isPrimed(): boolean {
+    return this.state.isPrimed;
   }
 
-  /** Tells the client that a list is no longer what it was. */
-  changed(list: ChangedList): void {
-    this.#updates.touch(`${list}/list_changed`);
+  /** Requests that are not answered yet. */
+  get atWork(): number {
+    return this.#atWork;
   }
 
-  async close(): Promise<void> {
-    if (this.#subscription !== undefined) this.#context.hub.unsubscribe(this.#subscription);
-    await this.#server.close();
+  /** Whether it has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
-  #notify(name: string, params: JsonObject = {}): void {
-    this.#server.notification({ method: `notifications/${name}`, params }).catch(() => {
-      // The session is over; nobody is there to be told.
-    });
+  /** Whether a request has this id, so that another one must not. */
+  isInUse(id: RequestId): boolean {
+    return this.#posts.has(id);
   }
 
-  async #answer(request: JSONRPCRequest, sdk: ServerContext): Promise<JsonObject> {
-    // Nobody waits for what was cancelled, or belongs to a session that is over; it must leave nothing behind.
-    if (sdk.mcpReq.signal.aborted) return {};
-    const over = new AbortController();
+  /** A stream for the answers to one POST, which may be told how to come back for them. */
+  stream(connection: SessionConnection | undefined, isPrimed: boolean = this.isPrimed): SessionStream {
+    const stream = new SessionStream(String(++this.#streamCount), this.#ring);
+    stream.connection = connection;
+    if (isPrimed) stream.prime();
+    return stream;
+  }
+
+  /** Takes the messages of one POST, which were checked; its requests are answered on the stream. */
+  receive(messages: readonly JsonObject[], stream: SessionStream = this.own): void {
+    const requests = messages.filter((message) => kindOf(message) === "request");
+    const ids = requests.map((message) => message["id"] as RequestId);
+    const post: Post = { ids, waiting: new Map(), stream };
+    for (const id of ids) this.#posts.set(id, post);
+    this.#atWork += ids.length;
+    if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
+    // Before any of them is at work, so that the first answer does not end the stream.
+    for (const message of requests) {
+      const request = new SessionRequest(message, stream, this.state);
+      post.waiting.set(request.id, request);
+    }
+    for (const message of messages) {
+      const kind = kindOf(message);
+      if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
+      else if (kind === "response") this.state.asked.settle(message);
+      else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
+      // With HTTP+SSE there is no other sign that the client is ready.
+      else if (message["method"] === "notifications/initialized" && !this.isResumable)
+        this.subscriptions.listening(true);
+    }
+  }
+
+  /** The stream that an event was on; undefined if there is no such event, or none any more. */
+  streamOf(eventId: string): string | undefined {
+    return this.#ring?.streamOf(eventId);
+  }
+
+  /** Whether the event was on the session's own stream, and is not kept any more. */
+  isForgotten(eventId: string): boolean {
+    return this.#ring?.isForgotten(eventId) === true;
+  }
+
+  /** The connection that a stream has now. */
+  connectionOf(stream: string): SessionConnection | undefined {
+    return this.#stream(stream)?.connection;
+  }
+
+  /** Gives a stream another connection, and sends on it what came after an event. A stream that is over ends it. */
+  resume(name: string, connection: SessionConnection, eventId: string): void {
+    const stream = this.#stream(name);
+    const missed: readonly SentEvent[] = this.#ring?.after(eventId) ?? [];
+    for (const { message, id, isAnswer } of missed) connection.write(message, id, isAnswer);
+    if (stream === undefined) return connection.end();
+    if (stream !== this.own) stream.connection = connection;
+    else this.#listen(connection);
+  }
+
+  /** Gives the session's own stream a connection that begins now. */
+  listen(connection: SessionConnection): void {
+    if (this.#isOver) return connection.end();
+    this.#listen(connection);
+    if (this.isPrimed) this.own.prime();
+  }
+
+  /** A connection is gone. */
+  detach(name: string, connection: SessionConnection): void {
+    const stream = this.#stream(name);
+    if (stream?.connection !== connection) return;
+    stream.connection = undefined;
+    if (stream === this.own) this.subscriptions.listening(false);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.subscriptions.close();
+    this.state.asked.close();
+    for (const { waiting } of this.#posts.values()) for (const request of waiting.values()) request.end();
+    for (const stream of [...this.#streams.values(), this.own]) stream.pause();
+    this.#posts.clear();
+    this.#streams.clear();
+    this.#atWork = 0;
+    this.#ring?.forget();
+  }
+
+  /** A stream that may still be written to. */
+  #stream(name: string): SessionStream | undefined {
+    if (this.#isOver) return undefined;
+    return name === OWN_STREAM ? this.own : this.#streams.get(name);
+  }
+
+  #listen(connection: SessionConnection): void {
+    this.own.connection?.cut();
+    this.own.connection = connection;
+    this.subscriptions.listening(true);
+  }
+
+  async #answer(request: SessionRequest | undefined, post: Post): Promise<void> {
+    // What is cancelled at once, or belongs to a session that ends at once, does no work.
+    await Promise.resolve();
+    if (request === undefined || request.isOver) return;
+    const { id } = request;
+    let answer: string;
     try {
-      const params = isObject(request.params) ? request.params : {};
-      if (request.method === "resources/subscribe") return this.#subscribe(params);
-      if (request.method === "resources/unsubscribe") return this.#unsubscribe(params);
-      if (request.method === "logging/setLevel") return this.#setLogLevel(params);
-      const method = MODERN_ONLY.has(request.method) ? undefined : METHODS.get(request.method);
-      if (method === undefined)
-        throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(request.method.slice(0, 100))}`);
-      let inputs: Inputs = { responses: {}, state: undefined };
-      for (let round = 0; round <= MAX_ROUNDS; round++) {
-        const call = this.#call(request.method, params, sdk, inputs, over.signal);
-        const result: Result = await method(params, call, this.#context.offer);
-        if (!isInputRequired(result)) return result as JsonObject;
-        inputs = await this.#ask(request.method, params, result, call);
-      }
-      throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);
+      answer = rpcResult(id, await performInSession(request, this.state, this.#context));
     } catch (error) {
       const { code, message, data, cause } = asMcpError(error);
-      if (cause !== undefined && !sdk.mcpReq.signal.aborted) this.#report(cause);
-      // The SDK puts these three fields into the answer.
-      throw Object.assign(new Error(message), {
-        code,
-        ...(data === undefined ? {} : { data }),
-      });
-    } finally {
-      over.abort();
+      if (cause !== undefined && !request.isOver) this.#report(cause);
+      answer = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
     }
+    if (request.isOver) return;
+    request.end(true);
+    post.stream.send(answer, true);
+    this.#settle(id, post);
   }
 
-  /** `over` is aborted when the request is answered: what the client was asked for it is asked no longer. */
-  #call(method: string, params: JsonObject, sdk: ServerContext, inputs: Inputs, over: AbortSignal): Call {
-    const { hub, limits, info, stay, states } = this.#context;
-    const { mcpReq, http } = sdk;
-    const { principal } = this;
-    const { signal } = mcpReq;
-    const notify = (name: string, what: JsonObject): void => {
-      mcpReq.notify({ method: `notifications/${name}`, params: what }).catch(() => {
-        // The client is gone; the signal says so.
-      });
-    };
-    return {
-      id: mcpReq.id,
-      hub,
-      principal,
-      sender: senderOf(this.#server.getClientVersion()),
-      limits,
-      info,
-      stay,
-      signal,
-      capabilities: this.#server.getClientCapabilities() ?? {},
-      inputs,
-      seal: (state) => states.seal(state, scopeOf(method, params, { principal })),
-      progress: progressOf(mcpReq._meta?.progressToken, (what) => notify("progress", what)),
-      log: (level, data, logger) => {
-        if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.#logLevel)) return;
-        notify("message", { level, data, ...(logger === undefined ? {} : { logger }) });
-      },
-      ask: (name, what) => {
-        const options = { timeout: ASK_TIMEOUT, signal: AbortSignal.any([signal, over]) };
-        return mcpReq.send({ method: name, params: what } as never, options).catch((error: unknown) => {
-          throw unanswered(name, error);
-        });
-      },
-      pause: () => http?.closeSSE?.(),
-    };
+  /** A request is answered, or never will be. */
+  #settle(id: RequestId, post: Post): void {
+    if (!post.waiting.delete(id)) return;
+    this.#atWork--;
+    if (post.waiting.size > 0) return;
+    for (const one of post.ids) this.#posts.delete(one);
+    if (post.stream === this.own) return;
+    this.#streams.delete(post.stream.name);
+    post.stream.pause();
   }
 
-  /** Asks the client, while its request is open, what a modern client would be sent away to find out. */
-  async #ask(method: string, params: JsonObject, result: InputRequired, call: Call): Promise<Inputs> {
-    checkInputRequests(result, call);
-    const answers = await Promise.all(
-      Object.entries(result.inputRequests ?? {}).map(async ([name, { method: asked, params: what = {} }]) => [
-        name,
-        await call.ask?.(asked, what),
-      ]),
-    );
-    const { requestState } = result;
-    const scope = scopeOf(method, params, call);
-    const state = requestState === undefined ? undefined : await this.#context.states.open(requestState, scope);
-    return { responses: Object.fromEntries(answers) as JsonObject, state };
+  #cancel(params: unknown): void {
+    const { requestId, reason } = isObject(params) ? params : {};
+    if (!isId(requestId) || (reason !== undefined && typeof reason !== "string")) return;
+    const post = this.#posts.get(requestId);
+    post?.waiting.get(requestId)?.end();
+    if (post !== undefined) this.#settle(requestId, post);
   }
+}
 
-  #subscribe({ uri }: JsonObject): JsonObject {
-    const { hub, offer, limits } = this.#context;
-    if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const channels = watched(offer, uri);
-    if (channels === undefined)
-      throw resourceNotFound(
-        uri,
-        offer.resources.map(({ listing }) => listing.uri),
-      );
-    const updates = this.#updates;
-    // A change that it was not told of so far must not be forgotten.
-    if (updates.names.has(uri)) return {};
-    if (updates.names.size >= limits.channels) {
-      throw new HubError("TOO_MANY_CHANNELS", `${limits.channels} resources are subscribed to, the limit`);
-    }
-    updates.watch(uri, channels);
-    if (this.#subscription === undefined) this.#subscription = hub.subscribe({ channels }, updates);
-    else hub.add(this.#subscription, { channels });
-    return {};
-  }
-
-  #unsubscribe({ uri }: JsonObject): JsonObject {
-    if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const canonical = canonicalUri(uri);
-    for (const name of this.#updates.names) {
-      if (name !== uri && canonicalUri(name) !== canonical) continue;
-      const unasked = this.#updates.unwatch(name);
-      if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
-    }
-    return {};
-  }
-
-  #setLogLevel({ level }: JsonObject): JsonObject {
-    const known = LOG_LEVELS.find((name) => name === level);
-    if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
-    this.#logLevel = known;
-    return {};
-  }
+/** The requests of one POST: they share a stream, which ends when the last of them is answered or cancelled. */
+interface Post {
+  readonly ids: readonly RequestId[];
+  readonly waiting: Map<RequestId, SessionRequest>;
+  readonly stream: SessionStream;
 }

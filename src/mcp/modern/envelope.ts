@@ -1,5 +1,4 @@
 import { MAX_SENDER } from "../../core/message.ts";
-import type { Call } from "../request-context.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
@@ -65,34 +64,6 @@ export function senderOf(client: unknown): string | undefined {
 /** `params` cannot be understood at all: the request is answered with HTTP status 400. */
 export function malformed(sentence: string): McpError {
   return new McpError(CODES.invalidParams, sentence, { status: 400 });
-}
-
-/** Progress must grow, so what does not is not told. */
-export function progressOf(
-  progressToken: string | number | undefined,
-  notify: (params: JsonObject) => void,
-): Call["progress"] {
-  if (progressToken === undefined) return undefined;
-  let told = -Infinity;
-  return (progress, total, message) => {
-    if (progress <= told) return;
-    told = progress;
-    notify({
-      progressToken,
-      progress,
-      ...(total === undefined ? {} : { total }),
-      ...(message === undefined ? {} : { message }),
-    });
-  };
-}
-
-/** Without a level nobody asked for log messages (2026-07-28, "Logging"). */
-export function logOf(least: LogLevel | undefined, notify: (params: JsonObject) => void): Call["log"] {
-  if (least === undefined) return () => {};
-  const from = LOG_LEVELS.indexOf(least);
-  return (level, data, logger) => {
-    if (LOG_LEVELS.indexOf(level) >= from) notify({ level, data, ...(logger === undefined ? {} : { logger }) });
-  };
 }
 
 /** A version that only the header names is looked at, too: later revisions may say it nowhere else. */

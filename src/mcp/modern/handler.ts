@@ -1,38 +1,27 @@
-import type { Principal } from "../../core/principal.ts";
-import type { ToolContext } from "../../tools/index.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
-import { accepts } from "../accept.ts";
-import type { Call, Inputs, Outlet } from "../request-context.ts";
-import { idProblem, kindOf } from "../classify.ts";
-import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
-import { checkInputRequests } from "../input-requests.ts";
-import { logOf, malformed, metaOf, progressOf, type Meta } from "./envelope.ts";
-import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
-import type { Offer } from "../definitions.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import type { McpContext } from "../catalog.ts";
+import { accepts, idProblem, kindOf } from "../classify.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "../errors.ts";
-import { scopeOf, type RequestStates, type StateScope } from "../request-state.ts";
-
-/** What both eras answer with: made by `server.ts`. */
-export interface McpContext extends Pick<ToolContext, "hub" | "limits" | "info"> {
-  readonly offer: Offer;
-  readonly states: RequestStates;
-  /** The name and version this server goes by. */
-  readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
-}
+import { checkInputRequests } from "../input-requests.ts";
+import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
+import { RequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
+import { malformed, metaOf, type Meta } from "./envelope.ts";
+import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 
 /** One POST of the modern era, as whatever carries it hands it over. */
-export interface ModernRequest {
+export interface ModernPost {
   readonly headers: Headers;
   /** Any JSON. */
   readonly body: unknown;
-  readonly principal: Principal;
+  readonly principal: ToolContext["principal"];
   /** Aborted when the caller closes the connection, which cancels the request. */
   readonly signal: AbortSignal;
   readonly stay: ToolContext["stay"];
   /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
-  stream(): Outlet;
+  stream(): NotificationStream;
   /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
-  takeOver(): Outlet;
+  openDedicated(): NotificationStream;
 }
 
 /** The answer to a POST: an HTTP status and a JSON text, empty for a notification. */
@@ -47,18 +36,17 @@ export interface ModernAnswer {
 
 const ACCEPTED: ModernAnswer = { status: 202, text: "" };
 const INPUT_METHODS: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
-const NO_INPUTS: Inputs = { responses: {}, state: undefined };
 
 /** Answers one request of the modern era: checks what HTTP and `_meta` say, runs the method, says how it went. */
-export async function answerModern(request: ModernRequest, context: McpContext): Promise<ModernAnswer> {
-  const { body, headers } = request;
+export async function answerModern(post: ModernPost, context: McpContext): Promise<ModernAnswer> {
+  const { body, headers } = post;
   const kind = kindOf(body);
   // A response names a request of the server's, not one that could be answered.
   const id = isObject(body) && kind !== "response" && isId(body["id"]) ? body["id"] : undefined;
   try {
     if (kind === "notification") return acceptNotification(body as JsonObject, headers);
     if (kind !== "request" || id === undefined) throw notARequest(kind, idProblem(body));
-    return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, request, context)) };
+    return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, post, context)) };
   } catch (error) {
     const { code, message, data, status, cause } = asMcpError(error);
     const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
@@ -66,9 +54,9 @@ export async function answerModern(request: ModernRequest, context: McpContext):
   }
 }
 
-async function run(id: Call["id"], body: JsonObject, request: ModernRequest, context: McpContext): Promise<Result> {
-  const { headers } = request;
-  const { offer, serverInfo } = context;
+async function run(id: RequestId, body: JsonObject, post: ModernPost, context: McpContext): Promise<Result> {
+  const { headers } = post;
+  const { catalog, serverInfo } = context;
   const method = body["method"] as string;
   const meta = metaOf(body["params"], headers);
   // What has a `_meta` is an object.
@@ -76,14 +64,18 @@ async function run(id: Call["id"], body: JsonObject, request: ModernRequest, con
   checkHeaders(headers, method, params);
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
-  if (method === "tools/call") checkParamHeaders(headers, offer, params);
-  const call = new ModernCall({ id, method, params, meta }, request, context);
-  if (INPUT_METHODS.has(method)) await call.takeInputs();
-  const result: Result & { readonly _meta?: unknown } = await perform(params, call, offer);
+  if (method === "tools/call") checkParamHeaders(headers, catalog, params);
+  const request = new RequestContext(context, new ModernRequest({ id, method, params, meta }, post));
+  const { inputResponses, requestState } = params;
+  if (INPUT_METHODS.has(method) && (inputResponses !== undefined || requestState !== undefined)) {
+    if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
+    await request.resume(inputResponses ?? {}, requestState);
+  }
+  const result: Result & { readonly _meta?: unknown } = await perform(params, request, catalog);
   const own = result._meta;
   const _meta = { ...(isObject(own) ? own : {}), [META.serverInfo]: serverInfo };
   if (isInputRequired(result)) {
-    checkInputRequests(result, call);
+    checkInputRequests(result, request);
     return { ...result, _meta };
   }
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
@@ -91,101 +83,64 @@ async function run(id: Call["id"], body: JsonObject, request: ModernRequest, con
 
 /** What a request asks for, checked as far as all methods have it in common. */
 interface Asked {
-  readonly id: Call["id"];
+  readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
   readonly meta: Meta;
 }
 
-/** What a method gets to know of a request; made for each, so that what few ask for is made when they do. */
-class ModernCall implements Call {
-  inputs: Inputs = NO_INPUTS;
-  readonly #asked: Asked;
-  readonly #request: ModernRequest;
-  readonly #context: McpContext;
-  #outlet: Outlet | undefined;
-  #progress: Call["progress"];
+class ModernRequest implements McpRequest {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly #meta: Meta;
+  readonly #post: ModernPost;
+  #stream: NotificationStream | undefined;
 
-  constructor(asked: Asked, request: ModernRequest, context: McpContext) {
-    this.#asked = asked;
-    this.#request = request;
-    this.#context = context;
+  constructor({ id, method, params, meta }: Asked, post: ModernPost) {
+    this.id = id;
+    this.method = method;
+    this.params = params;
+    this.#meta = meta;
+    this.#post = post;
   }
 
-  get id(): Call["id"] {
-    return this.#asked.id;
+  get principal(): McpRequest["principal"] {
+    return this.#post.principal;
   }
 
-  get hub(): Call["hub"] {
-    return this.#context.hub;
-  }
-
-  get limits(): Call["limits"] {
-    return this.#context.limits;
-  }
-
-  get info(): Call["info"] {
-    return this.#context.info;
-  }
-
-  get principal(): Principal {
-    return this.#request.principal;
-  }
-
-  get sender(): Call["sender"] {
-    return this.#asked.meta.sender;
+  get sender(): McpRequest["sender"] {
+    return this.#meta.sender;
   }
 
   get capabilities(): JsonObject {
-    return this.#asked.meta.capabilities;
+    return this.#meta.capabilities;
+  }
+
+  get progressToken(): McpRequest["progressToken"] {
+    return this.#meta.progressToken;
+  }
+
+  get logLevel(): McpRequest["logLevel"] {
+    return this.#meta.logLevel;
   }
 
   get signal(): AbortSignal {
-    return this.#request.signal;
+    return this.#post.signal;
   }
 
-  get stay(): Call["stay"] {
-    return this.#request.stay;
+  get stay(): McpRequest["stay"] {
+    return this.#post.stay;
   }
 
-  get progress(): Call["progress"] {
-    const { progressToken } = this.#asked.meta;
-    return (this.#progress ??= progressOf(progressToken, (what) => this.#notify("progress", what)));
+  get openDedicated(): McpRequest["openDedicated"] {
+    return () => this.#post.openDedicated();
   }
 
-  log(...what: Parameters<Call["log"]>): void {
-    logOf(this.#asked.meta.logLevel, (params) => this.#notify("message", params))(...what);
-  }
-
-  seal(state: unknown): Promise<string> {
-    return this.#context.states.seal(state, this.#scope());
-  }
-
-  takeOver(): Outlet {
-    return this.#request.takeOver();
-  }
-
-  /** Opens what came back of the round before. Throws if it was not sealed here for this request. */
-  async takeInputs(): Promise<void> {
-    const { inputResponses, requestState } = this.#asked.params;
-    if (inputResponses === undefined && requestState === undefined) return;
-    if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
-    const { states } = this.#context;
-    this.inputs = {
-      responses: inputResponses ?? {},
-      state: requestState === undefined ? undefined : await states.open(requestState, this.#scope()),
-    };
-  }
-
-  #scope(): StateScope {
-    const { method, params } = this.#asked;
-    return scopeOf(method, params, { principal: this.principal });
-  }
-
-  #notify(name: string, params: JsonObject): void {
-    if (!accepts(this.#request.headers("accept") ?? null, "text/event-stream")) return;
-    this.#outlet ??= this.#request.stream();
-    this.#outlet.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
+  notify(name: string, params: JsonObject): void {
+    if (!accepts(this.#post.headers("accept") ?? null, "text/event-stream")) return;
+    this.#stream ??= this.#post.stream();
+    this.#stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Offer } from "../definitions.ts";
+import type { Catalog } from "../definitions.ts";
 import { CODES, isObject, McpError, shown, type JsonObject } from "../errors.ts";
 
 /** The headers of a request, by lower-case name. */
@@ -38,7 +38,7 @@ export function checkHeaders(headers: Headers, method: string, params: JsonObjec
  * Compares the `Mcp-Param-*` headers of a tool call with its arguments, as the tool's schema maps them. Throws
  * `-32020`.
  */
-export function checkParamHeaders(headers: Headers, { tools }: Offer, params: JsonObject): void {
+export function checkParamHeaders(headers: Headers, { tools }: Catalog, params: JsonObject): void {
   const tool = tools.find(({ listing }) => listing.name === params["name"]);
   if (tool === undefined) return;
   for (const { header, path } of mappedParams(tool.listing.inputSchema)) {

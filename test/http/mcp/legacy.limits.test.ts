@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { channelName } from "../../../src/core/channel.ts";
 import { Changes } from "../../../src/mcp/index.ts";
-import type { OfferedResource } from "../../../src/mcp/definitions.ts";
+import type { ResourceDefinition } from "../../../src/mcp/definitions.ts";
 import type { EventReader } from "../../support/event-reader.ts";
 import { ACCEPT, initialize, LegacyClient, messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";
 import { calling, Held, said, tool } from "../../support/legacy-tools.ts";
@@ -83,7 +83,7 @@ describe("resources in a session", () => {
   });
 
   it("are told to a client that stands still until it has left more than it may, and then it is cut", async () => {
-    const long = Array.from({ length: 10 }, (_, n): OfferedResource => {
+    const long = Array.from({ length: 10 }, (_, n): ResourceDefinition => {
       const uri = `test://${n}/${"x".repeat(200_000)}`;
       return { listing: { uri, name: "long" }, watches: [channelName("a")], read: async () => ({ contents: [] }) };
     });

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
 import { channelName } from "../../../src/core/channel.ts";
-import { type ChannelPattern } from "../../../src/protocol/channel.ts";
+import type { ChannelPattern } from "../../../src/protocol/channel.ts";
 import { BEGINNING } from "../../../src/protocol/cursor.ts";
 import { HubError } from "../../../src/core/errors.ts";
 import type { LogQuery } from "../../../src/core/log.ts";

@@ -1,10 +1,9 @@
-import { Server, type Transport } from "@modelcontextprotocol/server";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE } from "../../../src/core/principal.ts";
-import { Changes, type Extras } from "../../../src/mcp/index.ts";
+import { Changes, type Extras, type McpContext } from "../../../src/mcp/index.ts";
+import { EventRings } from "../../../src/mcp/legacy/event-ring.ts";
 import { LegacySession } from "../../../src/mcp/legacy/session.ts";
-import type { McpContext } from "../../../src/mcp/modern/handler.ts";
 import type { InputRequired } from "../../../src/mcp/definitions.ts";
 import { said, tool } from "../../support/legacy-tools.ts";
 import { Line } from "../../support/line.ts";
@@ -28,9 +27,14 @@ interface Opened extends AsyncDisposable {
 async function open(extras: Extras = {}, capabilities: object = CAPABLE): Promise<Opened> {
   const context = await mcpContext(extras);
   const reported: unknown[] = [];
-  const session = new LegacySession(context, ANYONE, (error) => reported.push(error));
-  const line = new Line();
-  await session.connect(line);
+  const session = new LegacySession(context, {
+    name: "test",
+    principal: ANYONE,
+    stay: () => () => {},
+    ring: new EventRings(1e6).ring(),
+    report: (error) => reported.push(error),
+  });
+  const line = new Line(session);
   await line.ask("initialize", {
     protocolVersion: "2025-11-25",
     capabilities,
@@ -44,7 +48,7 @@ async function open(extras: Extras = {}, capabilities: object = CAPABLE): Promis
     reported,
     publish: async (channel) => (await context.hub.publish(draftOf(channel, 1))).receivers,
     async [Symbol.asyncDispose]() {
-      await session.close();
+      session.close();
       await context[Symbol.asyncDispose]();
     },
   };
@@ -58,7 +62,7 @@ describe("subscriptions in a session", { concurrency: true }, () => {
   it("tell of a channel, of all channels, and of nothing any more once they are given up", async () => {
     await using opened = await open();
     const { line, session, publish, context } = opened;
-    session.listening(true);
+    session.subscriptions.listening(true);
     assert.deepEqual((await line.ask("resources/subscribe", { uri: "hub://channels/a" })).result, {});
     assert.deepEqual((await line.ask("resources/subscribe", { uri: "hub://channels" })).result, {});
     await publish("a");
@@ -80,7 +84,7 @@ describe("subscriptions in a session", { concurrency: true }, () => {
   it("[MCP-7] are not counted among the receivers of a message", async () => {
     await using opened = await open();
     const { line, session, publish } = opened;
-    session.listening(true);
+    session.subscriptions.listening(true);
     await line.ask("resources/subscribe", { uri: "hub://channels/a" });
     assert.equal(await publish("a"), 0);
   });
@@ -88,14 +92,12 @@ describe("subscriptions in a session", { concurrency: true }, () => {
   it("tell of a burst once, and always once after its last change", async () => {
     await using opened = await open();
     const { line, session, publish, context } = opened;
-    session.listening(true);
+    session.subscriptions.listening(true);
     await line.ask("resources/subscribe", { uri: "hub://channels/a" });
     let last = 0;
     const seen: number[] = [];
-    const send = line.send.bind(line);
-    line.send = (message) => {
-      if ("method" in message && message.method === UPDATED) seen.push(context.hub.stats.published);
-      return send(message);
+    line.onMessage = ({ method }) => {
+      if (method === UPDATED) seen.push(context.hub.stats.published);
     };
     for (let burst = 1; burst <= 3; burst++) {
       for (let n = 0; n < 200; n++) await publish("a");
@@ -112,12 +114,12 @@ describe("subscriptions in a session", { concurrency: true }, () => {
     for (let n = 0; n < 50; n++) for (const channel of ["a", "b"]) await publish(channel);
     await line.ask("ping");
     assert.deepEqual(uris(line), []);
-    session.listening(true);
+    session.subscriptions.listening(true);
     await until("it is told", () => uris(line).length === 2);
     assert.deepEqual(new Set(uris(line)), new Set(["hub://channels/a", "hub://channels/b"]));
-    session.listening(false);
+    session.subscriptions.listening(false);
     await publish("c");
-    session.listening(true);
+    session.subscriptions.listening(true);
     await until("it is told again", () => uris(line).includes("hub://channels/c"));
     assert.equal(uris(line).length, 3);
   });
@@ -128,7 +130,7 @@ describe("subscriptions in a session", { concurrency: true }, () => {
     await line.ask("resources/subscribe", { uri: "hub://channels/a" });
     await publish("a");
     await line.ask("resources/subscribe", { uri: "hub://channels/a" });
-    session.listening(true);
+    session.subscriptions.listening(true);
     await until("it is told of the change before", () => uris(line).length === 1);
     await line.ask("resources/unsubscribe", { uri: "hub://channels/a" });
     await publish("a");
@@ -163,11 +165,11 @@ describe("subscriptions in a session", { concurrency: true }, () => {
     const { line, session, context } = opened;
     await line.ask("resources/subscribe", { uri: "hub://channels/a" });
     line.say({ id: 1, method: "resources/subscribe", params: { uri: "hub://channels/b" } });
-    await session.close();
+    session.close();
     await until("nobody reads", () => context.hub.size === 0);
     await using other = await open();
     other.line.say({ id: 1, method: "resources/subscribe", params: { uri: "hub://channels/b" } });
-    await other.session.close();
+    other.session.close();
     await new Promise(setImmediate);
     assert.equal(other.context.hub.size, 0);
   });
@@ -176,20 +178,20 @@ describe("subscriptions in a session", { concurrency: true }, () => {
 describe("lists in a session", { concurrency: true }, () => {
   it("that change are told of when it listens, and once when it did not", async () => {
     const { line, session, context } = await open({ changes: new Changes() });
-    session.changed("tools");
-    session.changed("tools");
-    session.changed("prompts");
+    session.subscriptions.changed("tools");
+    session.subscriptions.changed("tools");
+    session.subscriptions.changed("prompts");
     assert.equal(line.sent.filter(({ method }) => method?.endsWith("list_changed")).length, 0);
-    session.listening(true);
-    session.changed("resources");
+    session.subscriptions.listening(true);
+    session.subscriptions.changed("resources");
     await until("all are told of", () => line.of("notifications/resources/list_changed").length === 1);
     assert.equal(line.of("notifications/tools/list_changed").length, 1);
     assert.equal(line.of("notifications/prompts/list_changed").length, 1);
-    session.listening(false);
-    session.listening(true);
+    session.subscriptions.listening(false);
+    session.subscriptions.listening(true);
     await line.ask("ping");
     assert.equal(line.of("notifications/tools/list_changed").length, 1);
-    await session.close();
+    session.close();
     await context.hub.close();
   });
 });
@@ -270,7 +272,7 @@ describe("what a client is asked while its request is open", () => {
     assert.equal(line.of("notifications/cancelled")[0]?.params?.["requestId"], id);
     line.say({ ...request, id: "second" });
     await asked(line, 2);
-    await opened.session.close();
+    opened.session.close();
     await new Promise(setImmediate);
     assert.deepEqual(reported, []);
   });
@@ -311,11 +313,9 @@ describe("what a client is asked while its request is open", () => {
     ] as const) {
       await using opened = await open(rounds(most));
       const { line, reported } = opened;
-      const send = line.send.bind(line);
-      line.send = async (message) => {
-        await send(message);
-        if ("method" in message && message.method === "roots/list" && "id" in message)
-          setImmediate(() => line.say({ id: message.id, result: { roots: [{ uri: "file:///x" }] } }));
+      line.onMessage = ({ id, method }) => {
+        if (method !== "roots/list") return;
+        setImmediate(() => line.say({ id, result: { roots: [{ uri: "file:///x" }] } }));
       };
       const { result, error } = await line.ask("tools/call", { name: "rounds" });
       if (isDone) assert.match(JSON.stringify(result), /rounds, last .*file:\/\/\/x/);
@@ -324,21 +324,12 @@ describe("what a client is asked while its request is open", () => {
     }
   });
 
-  it("leaves nothing behind in the SDK, however it ends", async (t) => {
-    const servers: object[] = [];
-    const connect = Object.getOwnPropertyDescriptor(Server.prototype, "connect")?.value as Server["connect"];
-    t.mock.method(Server.prototype, "connect", function (this: Server, transport: Transport) {
-      servers.push(this);
-      return connect.call(this, transport);
-    });
+  it("leaves nothing of its request behind, however it ends", async () => {
     await using opened = await open({ tools: [asking] });
-    const { line } = opened;
-    const fields = ["_requestHandlerAbortControllers", "_responseHandlers", "_timeoutInfo", "_progressHandlers"];
-    const kept = (): (number | undefined)[] =>
-      fields.map((field) => (servers[0] as Record<string, Map<unknown, unknown>>)[field]?.size);
+    const { line, session } = opened;
     line.say({ ...request, id: "cancelled" });
     await asked(line);
-    assert.deepEqual(kept(), [1, 1, 1, 0]);
+    assert.deepEqual([session.atWork, session.isInUse("cancelled")], [1, true]);
     line.say({ method: "notifications/cancelled", params: { requestId: "cancelled" } });
     line.say({ ...request, id: "answered" });
     line.say({ id: await asked(line, 2), result: { action: "accept" } });
@@ -346,11 +337,11 @@ describe("what a client is asked while its request is open", () => {
     line.say({ ...request, id: "refused" });
     line.say({ id: await asked(line, 3), error: { code: 1, message: "no" } });
     await line.response("refused");
-    await until("it has let go of all", () => kept().join() === "0,0,0,0");
+    assert.deepEqual([session.atWork, session.isInUse("cancelled"), session.isInUse("refused")], [0, false, false]);
     line.say({ ...request, id: "open" });
     await asked(line, 4);
-    await opened.session.close();
-    await until("it has let go of the last", () => kept().join() === "0,0,0,0");
+    session.close();
+    assert.deepEqual([session.atWork, session.isInUse("open")], [0, false]);
   });
 
   it("is not asked of a client that never said it can answer", async () => {
@@ -471,7 +462,7 @@ describe("a session", { concurrency: true }, () => {
     await using opened = await open({ tools: [count] });
     const { line } = opened;
     line.say({ id: 1, method: "tools/call", params: { name: "count" } });
-    await opened.session.close();
+    opened.session.close();
     await new Promise(setImmediate);
     assert.equal(ran, 0);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
-import type { OfferedTool } from "../../../src/mcp/definitions.ts";
+import type { ToolDefinition } from "../../../src/mcp/definitions.ts";
 import {
   answerOf,
   CLIENT_CAPABILITIES,
@@ -447,7 +447,7 @@ describe("a caller that closes its connection", { concurrency: true }, () => {
 
   it("is noticed by its signal, and what the tool does afterwards goes nowhere", async () => {
     const { promise: noticed, resolve } = Promise.withResolvers<void>();
-    const tool: OfferedTool = {
+    const tool: ToolDefinition = {
       listing: { name: "late", description: "", inputSchema: { type: "object" } },
       async call(_, call) {
         call.progress?.(1);
@@ -487,7 +487,7 @@ describe("a server that stops", { concurrency: true }, () => {
 
 describe("log messages", { concurrency: true }, () => {
   const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
-  const tool: OfferedTool = {
+  const tool: ToolDefinition = {
     listing: { name: "chatty", description: "", inputSchema: { type: "object" } },
     async call(_, call) {
       for (const level of LEVELS) call.log(level, { said: level }, "test");
@@ -533,7 +533,7 @@ describe("a client that does not read its stream", { concurrency: true }, () => 
   it("is cut off when more waits for it than may, and what it asked for is cancelled", async () => {
     const text = "x".repeat(64 * 1024);
     const { promise: cancelled, resolve } = Promise.withResolvers<number>();
-    const tool: OfferedTool = {
+    const tool: ToolDefinition = {
       listing: { name: "flood", description: "", inputSchema: { type: "object" } },
       async call(_, call) {
         let sent = 0;
@@ -556,7 +556,7 @@ describe("a client that does not read its stream", { concurrency: true }, () => 
 
   it("is not what one is whose tool says more in one turn than a socket takes in it", async () => {
     const text = "x".repeat(64 * 1024);
-    const tool: OfferedTool = {
+    const tool: ToolDefinition = {
       listing: { name: "burst", description: "", inputSchema: { type: "object" } },
       async call(_, call) {
         for (let sent = 0; sent < 50; sent++) call.log("info", text);
@@ -575,7 +575,7 @@ describe("what fails", { concurrency: true }, () => {
   it("inside is answered with -32603 and no detail, and logged in one line; what a caller gets wrong is not logged", async () => {
     using folder = new TemporaryFolder();
     const logFile = folder.file("hub.log");
-    const broken: OfferedTool = {
+    const broken: ToolDefinition = {
       listing: { name: "broken", description: "", inputSchema: { type: "object" } },
       call: () => Promise.reject(new Error("the secret of /etc/passwd")),
     };
@@ -639,7 +639,7 @@ describe("input asked for", { concurrency: true }, () => {
   const sampling = { method: "sampling/createMessage", params: { messages: [], maxTokens: 1 } } as const;
   const withTools = { method: "sampling/createMessage", params: { messages: [], maxTokens: 1, tools: [] } } as const;
   const roots = { method: "roots/list" } as const;
-  const asking: OfferedTool = {
+  const asking: ToolDefinition = {
     listing: { name: "ask", description: "", inputSchema: { type: "object" } },
     async call(input = {}) {
       const requests = { form, url, sampling, withTools, roots };
@@ -723,7 +723,7 @@ it("requests that come down one connection together are answered in their order"
   }
 });
 
-function counting(steps: readonly number[]): OfferedTool {
+function counting(steps: readonly number[]): ToolDefinition {
   return {
     listing: { name: "count", description: "", inputSchema: { type: "object" } },
     async call(_, call) {

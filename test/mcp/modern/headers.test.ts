@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { OfferedTool } from "../../../src/mcp/definitions.ts";
+import type { ToolDefinition } from "../../../src/mcp/definitions.ts";
 import { answerOf, headerValue, mcp, mcpRequest, VERSION, type McpAnswer } from "../../support/mcp.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 
 /** A tool whose arguments are repeated in headers, at the top and further down. */
-const sql: OfferedTool = {
+const sql: ToolDefinition = {
   listing: {
     name: "execute_sql",
     description: "",
