@@ -15,7 +15,7 @@ export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 
 const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
-/** With the name of a channel after it: where its readers tell each other that they are there. */
+/** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 /** Characters of a name, or of a pattern. */
@@ -74,9 +74,14 @@ export function isServerChannel(channel: string): boolean {
   return channel === "hub" || channel.startsWith("hub.");
 }
 
-/** Whether it is where the readers of one channel tell each other that they are there: `hub.presence.{channel}`. */
+/** Whether it is `hub.presence.{channel}`, where the readers of a channel announce their presence. */
 export function isPresenceChannel(text: string): boolean {
   return text.startsWith(PRESENCE) && nameProblem(text.slice(PRESENCE.length)) === undefined;
+}
+
+/** Whether it has the form of a name, whatever its length and whoever may use it. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
 }
 
 /** The rule that a channel or pattern to read breaks, as the end of a sentence; undefined if it is one. */
@@ -95,7 +100,7 @@ export function patternProblem(text: string): string | undefined {
 export function nameProblem(name: string, length: number = name.length): string | undefined {
   if (name === "") return "it is empty; use words joined by dots, such as orders.eu";
   if (length > MAX_NAME) return `it has ${length} characters; at most ${MAX_NAME} are allowed`;
-  if (!NAME.test(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
+  if (!isName(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
   if (isServerChannel(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
   return undefined;
 }

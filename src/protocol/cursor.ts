@@ -1,4 +1,4 @@
-/** A place in a log: everything up to and including `offset` lies behind it. */
+/** A place in a log: just after `offset`. */
 export interface Cursor {
   /** Names the run of the log, from one opening to the next, in which the offset was given out. */
   readonly epoch: string;
@@ -23,7 +23,7 @@ export function cursorAt(log: { epochAt(offset: number): string }, offset: numbe
   return cursorText(log.epochAt(offset), offset);
 }
 
-/** Reads a cursor; undefined where the text is not one. */
+/** Reads a cursor; undefined if the text is not one. */
 export function parseCursor(text: string): Cursor | undefined {
   const match = CURSOR.exec(text);
   if (match === null) return undefined;
@@ -31,7 +31,21 @@ export function parseCursor(text: string): Cursor | undefined {
   return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
 }
 
-/** Where reading starts: the offset that a cursor or `earliest` names; undefined where it names nothing in this log. */
+/** What orders cursors of one log, given as text: `earliest` comes first, and what is not a cursor last. */
+export function offsetOf(text: string): number {
+  return text === EARLIEST ? BEGINNING : (parseCursor(text)?.offset ?? Infinity);
+}
+
+/** The earliest of some cursors; of two with the same offset, the one given first. */
+export function earliestOf(cursors: readonly (string | undefined)[]): string | undefined {
+  let earliest: string | undefined;
+  for (const cursor of cursors) {
+    if (earliest === undefined || (cursor !== undefined && offsetOf(cursor) < offsetOf(earliest))) earliest = cursor;
+  }
+  return earliest;
+}
+
+/** Where reading starts: the offset that a cursor or `earliest` names; undefined if it names nothing in this log. */
 export function startOf(after: string, log: { knows(cursor: Cursor): boolean }): number | undefined {
   if (after === EARLIEST) return BEGINNING;
   const cursor = parseCursor(after);
