@@ -25,7 +25,7 @@ export interface Lag {
   excused: number;
 }
 
-/** About the memory that a waiting write takes beside its bytes. */
+/** About what a waiting write costs in memory, besides its bytes. */
 const WRITE_COST = 64;
 /** About the bytes of one page of replay. */
 const PAGE = 256 * 1024;
@@ -66,7 +66,7 @@ export class Backlog {
     this.#endOfTurn = endOfTurn;
   }
 
-  /** Cuts the slowest while more is held than may be; true if that does not help, as all was written in this turn. */
+  /** Cuts the slowest while too much is held; true if that does not help, because all of it was written in this turn. */
   isFull(): boolean {
     return this.#held > this.#most && !this.#relieve(this.#most, (lag) => lag.turn !== this.#turn);
   }
@@ -89,7 +89,7 @@ export class Backlog {
     return true;
   }
 
-  /** Notes what was just written to a holder that has not taken all; returns how it lags. */
+  /** Counts what was just written to a holder that has not taken all of it; returns how it lags. */
   add(holder: Holder, bytes: Uint8Array, group: object = holder): Lag {
     let lag = this.#lags.get(holder);
     if (lag === undefined) {

@@ -13,7 +13,7 @@ import {
   type RecentHistory,
   type RecentHistoryQuery,
 } from "./history.ts";
-import type { Appended, ChannelQuery, Log } from "./log.ts";
+import type { ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import type { CloseReason, Sink } from "./sink.ts";
@@ -27,6 +27,8 @@ export interface HubOptions extends FanOutOptions, ReplayOptions {
 
 /** A publication that the log has not answered yet. */
 interface Pending {
+  /** The number that this hub gave it. */
+  readonly publication: number;
   /** When it was handed to the log, in milliseconds of `performance.now()`. */
   readonly since: number;
   /** Live readers it was offered to; undefined until the log has brought it. */
@@ -49,7 +51,7 @@ export class Hub {
   readonly #fanOut: FanOut;
   readonly #replay: Replay;
   readonly #subscriptions = new Set<Subscription>();
-  /** By the number that this hub gave them. */
+  /** By their numbers. */
   readonly #pending = new Map<number, Pending>();
   #publications = 0;
   #subscribed = 0;
@@ -89,17 +91,25 @@ export class Hub {
   /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
     if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
-    const { message, repeated, receivers = 0, since } = await this.#append(draft);
-    this.#options.onAppended?.(performance.now() - since);
-    return { id: this.idOf(message), message, receivers, repeated };
+    const pending = this.#begin();
+    const { publication, since } = pending;
+    try {
+      const { message, repeated } = await this.#log.append({ ...draft, publication });
+      this.#options.onAppended?.(performance.now() - since);
+      return { id: this.idOf(message), message, receivers: pending.receivers ?? 0, repeated };
+    } finally {
+      this.#pending.delete(publication);
+    }
   }
 
   /** Proves delivery: resolves once a write reached the log and a message came back from it; rejects otherwise. */
   async probe(): Promise<void> {
     await this.#log.check();
-    const { receivers } = await this.#append(PROBE);
-    if (receivers === undefined)
-      throw new HubError("LOG_UNAVAILABLE", "The log took a message and did not bring it back");
+    const pending = this.#begin();
+    const { publication } = pending;
+    await this.#log.append({ ...PROBE, publication }).finally(() => this.#pending.delete(publication));
+    if (pending.receivers !== undefined) return;
+    throw new HubError("LOG_UNAVAILABLE", "The log took a message and did not bring it back");
   }
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
@@ -216,16 +226,11 @@ export class Hub {
     await this.#log.close();
   }
 
-  async #append(draft: Draft): Promise<Appended & Pending> {
-    const publication = ++this.#publications;
-    const pending: Pending = { since: performance.now(), receivers: undefined };
-    this.#pending.set(publication, pending);
-    try {
-      const { message, repeated } = await this.#log.append({ ...draft, publication });
-      return { message, repeated, ...pending };
-    } finally {
-      this.#pending.delete(publication);
-    }
+  /** Notes that something is about to be handed to the log; to be deleted from `#pending` when the log has answered. */
+  #begin(): Pending {
+    const pending: Pending = { publication: ++this.#publications, since: performance.now(), receivers: undefined };
+    this.#pending.set(pending.publication, pending);
+    return pending;
   }
 
   #deliver(messages: readonly Message[]): void {

@@ -109,6 +109,6 @@ export interface Retention {
   readonly age: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Channels at most: one that holds no message any more makes room for another, the one used longest ago first. */
+  /** Channels at most: an empty one makes room for another, the one used longest ago first. */
   readonly channels: number;
 }

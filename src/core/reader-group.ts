@@ -68,7 +68,7 @@ export class ReaderGroup {
     return this.isSilent || this.watches ? 0 : this.#members.size;
   }
 
-  /** Whether anyone lacks anything. */
+  /** Whether a member has not been given all that was offered. */
   get isBehind(): boolean {
     return this.#queue.length > 0 && this.#members.size > 0;
   }
@@ -91,7 +91,7 @@ export class ReaderGroup {
   }
 
   /**
-   * Goes on with the round: writes to at most `most` members what each lacks, and returns to how many it did. Calls
+   * Continues the round: writes to at most `most` members what each lacks, and returns to how many it wrote. Calls
    * back with what every member has been given now.
    */
   write(most: number, backlog: Backlog, stats: Stats, onGiven: (envelopes: readonly Envelope[]) => void): number {
@@ -151,7 +151,7 @@ export class ReaderGroup {
   }
 }
 
-/** What was made last of several messages in each format, by the first of them. */
+/** The bytes made last of several messages in each format, by the first of them. */
 const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelope[]; readonly bytes: Uint8Array }>>();
 
 /** The bytes of several messages in one format; the same bytes for groups of other channels that lack the same. */

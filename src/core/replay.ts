@@ -75,7 +75,7 @@ export class Replay {
   /** Reads one page; true once the subscription is live. */
   async #step(subscription: Subscription): Promise<boolean> {
     const { revision, sink } = subscription;
-    // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
+    // First, so that a reader that keeps changing its channels is not sent page after page either.
     await sink.drained();
     if (subscription.revision !== revision) return false;
     subscription.heartbeatsWaited = 0;

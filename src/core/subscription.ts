@@ -97,7 +97,7 @@ export class Subscription implements LiveReader {
     return { after: this.position, channels: uncovered(channels), until };
   }
 
-  /** Moves on over a page, up to `end`; returns what of it was asked for: each channel counts from where it was asked from. */
+  /** Advances past a page, up to `end`; returns the messages of it that are wanted, on each channel those after its offset. */
   take(messages: readonly Message[], end: number): readonly Message[] {
     const wants = [...this.wants];
     this.position = Math.max(this.position, end);

@@ -4,7 +4,7 @@ import type { ChannelQuery, ChannelState } from "../core/log.ts";
 import type { Draft } from "../core/message.ts";
 import { NameIndex } from "../core/name-index.ts";
 
-/** What a log remembers of one channel. */
+/** What a log knows of one channel. */
 export interface ChannelEntry extends ChannelState {
   /** The store's own number for it. */
   readonly id: number;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { isCovered, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import { HubError } from "../core/errors.ts";
 import type {
@@ -64,15 +64,14 @@ export class MemoryLog implements Log {
     return this.epoch;
   }
 
-  async append(draft: Draft): Promise<Appended> {
-    await this.check();
-    return this.#batch.add(draft);
+  append(draft: Draft): Promise<Appended> {
+    return this.#closed ? Promise.reject(closed()) : this.#batch.add(draft);
   }
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
     const found: Message[] = [];
-    const step = channels.includes(EVERYTHING) ? limit : SLICE;
-    for (let from = after; ;) {
+    // Longer slices as nothing is found in those before, up to a bound.
+    for (let [from, step] = [after, limit]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
       const first = Math.max(from - this.#base, this.#start);
       const slice = this.#slice(channels, first, first + step, found);
@@ -87,8 +86,7 @@ export class MemoryLog implements Log {
 
   async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
     const found: Message[] = [];
-    const step = channels.includes(EVERYTHING) ? limit + 1 : SLICE;
-    for (let from = before; ;) {
+    for (let [from, step] = [before, limit + 1]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
       const end = Math.min(Math.max(from - this.#base - 1, this.#start), this.#kept.length);
       const first = Math.max(end - step, this.#start);
@@ -119,7 +117,7 @@ export class MemoryLog implements Log {
   }
 
   async check(): Promise<void> {
-    if (this.#closed) throw new HubError("LOG_UNAVAILABLE", "The log is closed");
+    if (this.#closed) throw closed();
   }
 
   async close(): Promise<void> {
@@ -135,9 +133,12 @@ export class MemoryLog implements Log {
   /** Puts the messages of these channels in a range of places into `found`; returns how many places there were. */
   #slice(channels: readonly ChannelPattern[], first: number, end: number, found: Message[]): number {
     const patterns = uncovered(channels);
-    const slice = this.#kept.slice(first, end);
-    for (const kept of slice) if (kept && isCovered(patterns, kept.message.channel)) found.push(kept.message);
-    return slice.length;
+    const places = Math.min(end, this.#kept.length);
+    for (let place = first; place < places; place++) {
+      const kept = this.#kept[place];
+      if (kept !== undefined && isCovered(patterns, kept.message.channel)) found.push(kept.message);
+    }
+    return Math.max(places - first, 0);
   }
 
   #write(): void {
@@ -198,4 +199,8 @@ export class MemoryLog implements Log {
     this.#base += this.#start;
     this.#start = 0;
   }
+}
+
+function closed(): HubError {
+  return new HubError("LOG_UNAVAILABLE", "The log is closed");
 }

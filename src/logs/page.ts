@@ -5,12 +5,12 @@ import type { Message } from "../core/message.ts";
 /** What a page may hold in all, in characters of payload; a page of one message may hold more. */
 export const MAX_CHARACTERS: number = 256 * 1024;
 
-/** Milliseconds of one turn of the event loop that reads may take, and what is made of them. */
+/** Milliseconds that reads may take of one turn of the event loop. */
 const MOST = 2;
 
 /**
- * Ends a page at its limit or where its payloads pass the size of a page, and asks for no more than the message that is
- * too many; `more` if there was one.
+ * Ends a page at its limit, or before its payloads pass the size of a page; takes from `messages` no more than the one
+ * that is too many. `more`: there was one.
  */
 export function endOfPage(
   messages: Iterable<Message>,
@@ -30,13 +30,13 @@ export function endOfPage(
   return { messages: taken, more: false };
 }
 
-/** The page that ends with the first of these messages, which come newest first: one beyond the limit tells of more. */
+/** The page that ends with the first of these messages, which come newest first; one beyond the limit means more. */
 export function recentPage(messages: Iterable<Message>, limit: number): RecentPage {
   const page = endOfPage(messages, limit);
   return { messages: page.messages.toReversed(), more: page.more };
 }
 
-/** Makes readers that replay take turns with everything else, however many there are. */
+/** Spreads reads over turns of the event loop, so that replay leaves time for everything else. */
 export class ReadTurns {
   /** When the first read of this turn began. */
   #since: number | undefined;

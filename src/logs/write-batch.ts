@@ -49,7 +49,7 @@ export class WriteBatch {
     });
   }
 
-  /** Has the writer called when this turn ends. */
+  /** Calls the writer when this turn ends. */
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

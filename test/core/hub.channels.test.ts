@@ -49,7 +49,7 @@ describe("a live reader", () => {
     assert.deepEqual(sink.story, [1, 3, 5]);
   });
 
-  it("that adds a channel with a cursor catches up with it, then goes on with all of them", async () => {
+  it("that adds a channel with a cursor replays it, then goes on with all of them", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { page: 2 });
     const sink = new TestSink();
     await publish(hub, "b", "old", "b1", "b2");
@@ -113,7 +113,7 @@ describe("a live reader", () => {
   });
 });
 
-describe("a reader that is catching up", () => {
+describe("a reader that replays", () => {
   it("and adds a channel goes on where it was, and gets the new one from now on", async () => {
     const schedule = new Schedule("read");
     await using hub = await openHub(new LateLog(new MemoryLog(FOREVER), schedule), { page: 2 });

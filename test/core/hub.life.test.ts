@@ -9,7 +9,7 @@ import { Schedule } from "../support/schedule.ts";
 import { TestSink } from "../support/test-sink.ts";
 import { until } from "../support/until.ts";
 
-describe("a beat", () => {
+describe("a heartbeat", () => {
   it("tells a live reader the cursor of all it was given, and comes after what was published before it", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const sink = new TestSink();
@@ -60,7 +60,7 @@ describe("a beat", () => {
     assert.ok(sinks.every((sink) => sink.entries.length === 1));
   });
 
-  it("tells a reader that is catching up how far it has got, and nothing before it has got anywhere", async () => {
+  it("tells a reader that replays how far it has got, and nothing before it has got anywhere", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { page: 2 });
     for (let data = 1; data <= 5; data++) await hub.publish(draftOf("a", data));
     const [sink, next] = [new TestSink(), new TestSink()];
@@ -94,6 +94,16 @@ describe("a probe", () => {
     assert.deepEqual([sink.entries, hub.stats.published, log.size().messages], [[], 0, 0]);
   });
 
+  it("fails when the log takes the message and does not bring it back", async () => {
+    const log = new MemoryLog(FOREVER);
+    log.follow = () => Promise.resolve(0);
+    await using hub = await openHub(log);
+    await assert.rejects(hub.probe(), {
+      code: "LOG_UNAVAILABLE",
+      message: "The log took a message and did not bring it back",
+    });
+  });
+
   it("that fails leaves the next one as it would be without it", async () => {
     const log = new MemoryLog(FOREVER);
     let failing = true;
@@ -108,7 +118,7 @@ describe("a probe", () => {
 });
 
 describe("a hub that closes", () => {
-  it("ends every reader, live or catching up, refuses what is published, and closes its log", async () => {
+  it("ends every reader, live or replaying, refuses what is published, and closes its log", async () => {
     const log = new MemoryLog(FOREVER);
     const schedule = new Schedule("read");
     await using hub = await openHub(new LateLog(log, schedule));

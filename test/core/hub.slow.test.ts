@@ -128,7 +128,7 @@ describe("a live reader that takes nothing", () => {
 
   it("stays gone when it is cut by the very change of its channels", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { maxPending: 100 });
-    for (const change of ["add", "catch up", "remove"]) {
+    for (const change of ["add", "replay", "remove"]) {
       const sink = new TestSink();
       const subscription = hub.subscribe({ channels: patternsOf("a", "z") }, sink);
       sink.stall();
@@ -155,7 +155,7 @@ describe("a live reader that takes nothing", () => {
   });
 });
 
-describe("a reader that catches up slowly", () => {
+describe("a reader that replays slowly", () => {
   it("costs a page, however much is published meanwhile", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { page: 2 });
     await publish(hub, "a", 1, 2, 3);

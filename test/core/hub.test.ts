@@ -98,7 +98,7 @@ describe("a published message", () => {
     assert.equal(encoded, 1);
   });
 
-  it("is told to have reached the readers that are live: none that left, is elsewhere, or still catches up", async () => {
+  it("is told to have reached the readers that are live: none that left, is elsewhere, or still replays", async () => {
     const schedule = new Schedule("page");
     await using hub = await openHub(new LateLog(new MemoryLog(FOREVER), schedule));
     const channels = patternsOf("a");
@@ -152,6 +152,23 @@ describe("an ephemeral message", () => {
     assert.deepEqual(
       (await hub.history({ channels: patternsOf("a"), limit: 9 })).messages.map(({ data }) => data),
       ["1", "3"],
+    );
+  });
+
+  it("is told to have reached its own readers, although others of its turn have the same offset", async () => {
+    await using hub = await openHub(new LateLog(new MemoryLog(FOREVER), new Schedule("none")));
+    for (const channels of ["a", "a", "b"]) hub.subscribe({ channels: patternsOf(channels) }, new TestSink());
+    const published = await Promise.all(
+      ["a", "b", "c", "a"].map((channel, data) => hub.publish(draftOf(channel, data, { ephemeral: true }))),
+    );
+    assert.deepEqual(
+      published.map(({ message, receivers }) => [message.data, message.offset, receivers]),
+      [
+        ["0", 0, 2],
+        ["1", 0, 1],
+        ["2", 0, 0],
+        ["3", 0, 2],
+      ],
     );
   });
 

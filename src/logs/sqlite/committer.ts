@@ -18,7 +18,7 @@ export interface CommitterOptions {
   readonly clock: AgeClock;
   /** Called with a sentence that whoever runs the server should read. */
   readonly report: (sentence: string) => void;
-  /** Has the disk take what was written to a file. */
+  /** Flushes a file to the disk; `fdatasync`. */
   readonly sync?: ((file: number) => Promise<void>) | undefined;
 }
 
@@ -36,7 +36,7 @@ const PATIENCE = 2000;
 
 const fdatasynced = promisify(fdatasync);
 
-/** Makes one commit of what a turn of the event loop appends, then calls the follower and answers the publishers. */
+/** Commits together what a turn of the event loop appends, then calls the follower and answers the publishers. */
 export class SqliteCommitter {
   /** Called with what was published, once it is as safe as it is to be. */
   follower: (messages: readonly Message[]) => void = () => {};
@@ -114,7 +114,7 @@ export class SqliteCommitter {
     if (walFile === undefined) announce(commit, this.follower);
     else this.#syncing = this.#synced(walFile, commit);
     if (!written.behind) return;
-    if (moment.hold) wal.move();
+    if (moment.hold) wal.checkpoint("move");
     else this.expire();
   }
 
@@ -173,7 +173,7 @@ export class SqliteCommitter {
     }
     this.#lockedSince = undefined;
     // What the write-ahead log takes is room to drop messages in.
-    if (isFull(error)) wal.empty();
+    if (isFull(error)) wal.checkpoint("empty");
     const failure = unavailable(error);
     if (!this.#isBroken) report(failure.message);
     this.#isBroken = true;

@@ -33,12 +33,12 @@ export class SqliteFiles {
   /** The size that the database had when it was looked at last. */
   #size: number;
 
-  readonly #replacement: ReplacementCheck;
+  readonly #replacement: Pick<ReplacementCheck, "isGone">;
   /** When the database was written to before it was looked into last. */
   #written = 0;
 
   /** `expected` is the size of the database in bytes as SQLite knows it. */
-  constructor(path: string, expected: () => number, replacement: ReplacementCheck) {
+  constructor(path: string, expected: () => number, replacement: Pick<ReplacementCheck, "isGone">) {
     this.#path = path;
     this.#replacement = replacement;
     this.#expected = expected;

@@ -83,7 +83,7 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
         | undefined;
       if (place !== undefined) lock.holdAlso(place.value);
     }
-    // Checkpoints are made by a thread of their own (see checkpoint.ts): they wait for the disk.
+    // Checkpoints are made by a thread of their own (see wal.ts): they wait for the disk.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
     database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384`);
     makeRoom(database);

@@ -25,28 +25,36 @@ export interface WalOptions {
   readonly most?: number | undefined;
   /** The size of the database in bytes, as SQLite knows it. */
   readonly databaseSize: () => number;
-  readonly replacement: ReplacementCheck;
+  readonly replacement: Pick<ReplacementCheck, "isGone">;
   /** Called when a checkpoint is over, and told whether the write-ahead log can start over. */
   readonly onCheckpoint: (isMoved: boolean) => void;
 }
 
-/** Keeps the write-ahead log of a SQLite log short, and sees that its files are still those that were opened. */
+/**
+ * Keeps the write-ahead log of a SQLite log short, and sees that its files are still those that were opened. Checkpoints
+ * move committed pages into the database on a thread of its own, because that waits for the disk; it starts with the
+ * first that is due, so small servers never have one.
+ */
 export class SqliteWal {
+  readonly #path: string;
   readonly #files: SqliteFiles;
-  readonly #checkpoints: Checkpoints;
   readonly #most: number;
+  readonly #onCheckpoint: (isMoved: boolean) => void;
   #size = 0;
+  /** Its size when a checkpoint was asked for last. */
+  #sizeAtCheckpoint = 0;
+  /** Commits since then. */
+  #commits = 0;
   /** Set when a checkpoint has moved all that is in it. */
   #isMoved = false;
+  #worker: Worker | undefined;
+  #isMoving = false;
 
   constructor(path: string, { most = MOST, databaseSize, replacement, onCheckpoint }: WalOptions) {
+    this.#path = path;
     this.#most = most;
+    this.#onCheckpoint = onCheckpoint;
     this.#files = new SqliteFiles(path, databaseSize, replacement);
-    this.#checkpoints = new Checkpoints(path, (isMoved) => {
-      this.#isMoved = isMoved;
-      if (isMoved) this.#size = 0;
-      onCheckpoint(isMoved);
-    });
   }
 
   get isLong(): boolean {
@@ -55,87 +63,44 @@ export class SqliteWal {
 
   /** Whether writing should wait until a checkpoint is over. */
   get isBusy(): boolean {
-    return this.#size > TOO_LONG && this.#checkpoints.running;
+    return this.#size > TOO_LONG && this.#isMoving;
   }
 
   /** Throws `LOG_UNAVAILABLE` if nothing may be written now. */
   look(): void {
-    const size = this.#files.look(this.#checkpoints.running);
+    const size = this.#files.look(this.#isMoving);
     // It starts over with the next commit, and is cut then.
     this.#size = this.#isMoved && size <= this.#most ? 0 : size;
     this.#isMoved = false;
     if (this.#size <= this.#most) return;
-    this.empty();
+    this.checkpoint("empty");
     throw new HubError(
       "LOG_UNAVAILABLE",
       "The log cannot keep messages: another program has been reading its database for too long; publish again when that has ended",
     );
   }
 
-  /** Counts a commit, and has what was committed moved when enough has gathered. */
-  committed(): void {
-    this.#checkpoints.committed(this.#size);
-  }
-
-  /** Has what was committed moved now. */
-  move(): void {
-    this.#checkpoints.order("move");
-  }
-
-  /** Gives its room back to the disk. */
-  empty(): void {
-    this.#checkpoints.order("empty");
-  }
-
   /** Called once a second; throws `LOG_UNAVAILABLE` if the files are not those that were opened. */
   tend(): void {
-    if (this.#size > this.#most) this.empty();
-    this.#files.look(this.#checkpoints.running);
+    if (this.#size > this.#most) this.checkpoint("empty");
+    this.#files.look(this.#isMoving);
   }
 
-  close(): Promise<void> {
-    return this.#checkpoints.close();
-  }
-}
-
-/**
- * Moves committed pages from the write-ahead log into the database, on a thread of its own because it waits for the
- * disk. The thread starts with the first checkpoint that is due, so small servers never have one.
- */
-export class Checkpoints {
-  readonly #path: string;
-  readonly #ended: (isMoved: boolean) => void;
-  #worker: Worker | undefined;
-  #commits = 0;
-  /** The size of the write-ahead log when a checkpoint was asked for last. */
-  #size = 0;
-  #running = false;
-
-  /** `ended` is called when a checkpoint is over, and told whether the write-ahead log can start over. */
-  constructor(path: string, ended: (isMoved: boolean) => void = () => {}) {
-    this.#path = path;
-    this.#ended = ended;
-  }
-
-  get running(): boolean {
-    return this.#running;
-  }
-
-  /** Counts a commit that left a write-ahead log of so many bytes, and asks for a checkpoint when enough has gathered. */
-  committed(size: number): void {
+  /** Counts a commit, and asks for a checkpoint when enough has gathered. */
+  committed(): void {
+    const size = this.#size;
     this.#commits++;
     // It has started over.
-    if (size < this.#size) this.#size = 0;
-    const isDue = this.#commits >= COMMITS_BETWEEN || (size > WAL_KEPT && size >= this.#size + BYTES_BETWEEN);
-    if (isDue && !this.#running) {
-      this.#size = size > WAL_KEPT ? size : 0;
-      this.order("move");
-    }
+    if (size < this.#sizeAtCheckpoint) this.#sizeAtCheckpoint = 0;
+    const isGrown = size > WAL_KEPT && size >= this.#sizeAtCheckpoint + BYTES_BETWEEN;
+    if (this.#isMoving || (this.#commits < COMMITS_BETWEEN && !isGrown)) return;
+    this.#sizeAtCheckpoint = size > WAL_KEPT ? size : 0;
+    this.checkpoint("move");
   }
 
   /** Asks for a checkpoint, unless one is running. */
-  order(order: CheckpointOrder): void {
-    if (this.#running) return;
+  checkpoint(order: CheckpointOrder): void {
+    if (this.#isMoving) return;
     this.#commits = 0;
     try {
       this.#worker ??= this.#start();
@@ -143,7 +108,7 @@ export class Checkpoints {
       // The system has no thread to give now; the write-ahead log grows until it has.
       return;
     }
-    this.#running = true;
+    this.#isMoving = true;
     this.#worker.postMessage(order);
   }
 
@@ -166,18 +131,20 @@ export class Checkpoints {
     database.searchParams.set("mode", "rw");
     const worker = new Worker(file, { workerData: database.href });
     worker.unref();
-    worker.on("message", (isMoved: boolean) => this.#end(isMoved));
+    worker.on("message", (isMoved: boolean) => this.#ended(isMoved));
     // A checkpoint that fails costs nothing but room in the write-ahead log; the next one starts a new thread.
     worker.on("error", () => {
       if (this.#worker === worker) this.#worker = undefined;
-      this.#end(false);
+      this.#ended(false);
     });
     return worker;
   }
 
-  #end(isMoved: boolean): void {
-    this.#running = false;
-    this.#ended(isMoved);
+  #ended(isMoved: boolean): void {
+    this.#isMoving = false;
+    this.#isMoved = isMoved;
+    if (isMoved) this.#size = 0;
+    this.#onCheckpoint(isMoved);
   }
 }
 

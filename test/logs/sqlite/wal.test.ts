@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { describe, it } from "node:test";
 import { HubError } from "../../../src/core/errors.ts";
-import { Checkpoints } from "../../../src/logs/sqlite/wal.ts";
+import { SqliteWal } from "../../../src/logs/sqlite/wal.ts";
 import { draftOf, FOREVER } from "../../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
@@ -19,7 +19,7 @@ describe("checkpoints", { concurrency: true }, () => {
     await log.append(draftOf("a", "more"));
   });
 
-  it("come also where few commits carry much", async () => {
+  it("come also if few commits carry much", async () => {
     using folder = new TemporaryFolder();
     await using log = await openSqlite(folder.file());
     const large = "x".repeat(64 * 1024);
@@ -31,15 +31,25 @@ describe("checkpoints", { concurrency: true }, () => {
 
   it("that fail cost nothing: the next one starts afresh", async () => {
     using folder = new TemporaryFolder();
-    const checkpoints = new Checkpoints(folder.file("none/hub.db"));
-    for (let commits = 0; commits < 2000; commits++) checkpoints.committed(1);
-    await checkpoints.close();
-    const again = new Checkpoints(folder.file());
     using database = openDatabase(folder.file());
     database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); PRAGMA wal_autocheckpoint = 0");
-    for (let commits = 0; commits < 1000; commits++) again.committed(1);
-    await again.close();
-    await again.close();
+    const ended: boolean[] = [];
+    const wal = new SqliteWal(folder.file(), {
+      databaseSize: () => 0,
+      replacement: { isGone: () => false },
+      onCheckpoint: (isMoved) => void ended.push(isMoved),
+    });
+    const enough = async (ends: number): Promise<void> => {
+      for (let commits = 0; commits < 1000; commits++) wal.committed();
+      await until("a checkpoint is over", () => ended.length === ends);
+    };
+    renameSync(folder.file(), folder.file("away"));
+    await enough(1);
+    renameSync(folder.file("away"), folder.file());
+    await enough(2);
+    assert.deepEqual(ended, [false, true]);
+    await wal.close();
+    await wal.close();
   });
 
   it("do not let a process end before its log is closed", () => {
