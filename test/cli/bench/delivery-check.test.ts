@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { ReaderCheck, SMALLEST_PAYLOAD, stamped, stampReader } from "../../../src/cli/bench/check.ts";
+import { DeliveryCheck, SMALLEST_PAYLOAD, stamped, stampReader } from "../../../src/cli/bench/delivery-check.ts";
 
 const RUN = "a1b2c3";
 const stamp = { publisher: 999, sequence: 9_999_999, sent: 99_999_999_999 };
 
-describe("what one reader of a load got", () => {
+describe("what one reader of bench got", () => {
   it("is judged as by counting its messages one by one", () => {
     fc.assert(
       fc.property(
@@ -14,7 +14,7 @@ describe("what one reader of a load got", () => {
         fc.uniqueArray(fc.nat(9), { maxLength: 3 }),
         (got, refused) => {
           const failed = new Set(refused);
-          const check = new ReaderCheck();
+          const check = new DeliveryCheck();
           for (const [publisher, sequence] of got) check.take({ publisher, sequence, sent: 0 });
           const sent = [0, 1, 2].map(() => ({ count: 10, failed }));
           const expected = { lost: 0, duplicated: 0, disordered: 0 };
@@ -37,7 +37,7 @@ describe("what one reader of a load got", () => {
   });
 
   it("is told with the places at which messages are missing, the first five", () => {
-    const check = new ReaderCheck();
+    const check = new DeliveryCheck();
     for (const sequence of [0, 3, 5, 7, 9, 11, 13]) check.take({ publisher: 1, sequence, sent: 0 });
     const none = new Set<number>();
     const { lost, gaps } = check.faults([
@@ -55,7 +55,7 @@ describe("what one reader of a load got", () => {
   });
 });
 
-describe("a payload of a load", () => {
+describe("a payload of bench", () => {
   it("has the size that was asked for, and says what it is", () => {
     for (const size of [SMALLEST_PAYLOAD, 100, 65_000]) {
       const text = stamped(RUN, stamp, size);

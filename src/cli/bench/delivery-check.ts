@@ -1,5 +1,14 @@
-/** The shortest payload that has room for the stamp of any run. */
+/** The shortest payload that has room for the stamp of any message. */
 export const SMALLEST_PAYLOAD = 38;
+/** Gaps of a reader that are reported. */
+const MOST_GAPS = 5;
+
+/** What a payload says of itself; `sent` is in microseconds on the clock of this process. */
+export interface Stamp {
+  readonly publisher: number;
+  readonly sequence: number;
+  readonly sent: number;
+}
 
 /** Messages that one publisher sent, numbered from 0. */
 export interface Sent {
@@ -8,11 +17,11 @@ export interface Sent {
   readonly failed: ReadonlySet<number>;
 }
 
-/** Messages that a reader lacks: of one publisher, from one number up to before another. */
+/** Messages of one publisher that a reader lacks: `from` up to, and without, `to`. */
 interface Gap {
   readonly publisher: number;
   readonly from: number;
-  readonly to: number;
+  to: number;
 }
 
 /** What is wrong with what a reader got. */
@@ -23,18 +32,8 @@ export interface Faults {
   /** Messages that are of this run and not as they were sent. */
   readonly damaged: number;
   /** The first places at which messages are missing. */
-  readonly gaps: readonly Gap[];
+  readonly gaps: readonly Readonly<Gap>[];
 }
-
-/** What a payload says of itself. */
-export interface Stamp {
-  readonly publisher: number;
-  readonly sequence: number;
-  /** Microseconds on the clock of this process. */
-  readonly sent: number;
-}
-
-const MOST_GAPS = 5;
 
 /** A payload of `size` characters. */
 export function stamped(run: string, { publisher, sequence, sent }: Stamp, size: number): string {
@@ -52,25 +51,23 @@ export function stampReader(run: string, size: number): (text: string) => Stamp 
 }
 
 /** Whether one reader gets each message of each publisher once and in order. */
-export class ReaderCheck {
+export class DeliveryCheck {
   /** Messages received, each once. */
   received = 0;
   damaged = 0;
   #duplicated = 0;
-  #disordered = 0;
-  /** By publisher: the number that comes next, and those before it that have not come. */
+  /** By publisher: the number that comes next. */
   readonly #next: number[] = [];
-  readonly #skipped: (Set<number> | undefined)[] = [];
+  /** What was skipped, and which of it came later. */
+  readonly #gaps: Gap[] = [];
+  readonly #late = new Set<string>();
 
   /** Takes a message; whether it is the first time. */
   take({ publisher, sequence }: Stamp): boolean {
     const next = this.#next[publisher] ?? 0;
-    if (sequence > next) {
-      const skipped = (this.#skipped[publisher] ??= new Set());
-      for (let number = next; number < sequence; number++) skipped.add(number);
-    }
+    if (sequence > next) this.#gaps.push({ publisher, from: next, to: sequence });
     if (sequence >= next) this.#next[publisher] = sequence + 1;
-    else if (this.#skipped[publisher]?.delete(sequence)) this.#disordered++;
+    else if (this.#isMissing(publisher, sequence)) this.#late.add(`${publisher}.${sequence}`);
     else {
       this.#duplicated++;
       return false;
@@ -82,22 +79,22 @@ export class ReaderCheck {
   /** Compares it with what was sent in all. */
   faults(sent: readonly Sent[]): Faults {
     let lost = 0;
-    const gaps: { publisher: number; from: number; to: number }[] = [];
-    for (const [publisher, { count, failed }] of sent.entries()) {
-      for (const number of this.#missing(publisher, count)) {
-        if (failed.has(number)) continue;
+    const gaps: Gap[] = [];
+    const rest = sent.map(({ count }, publisher) => ({ publisher, from: this.#next[publisher] ?? 0, to: count }));
+    for (const { publisher, from, to } of [...this.#gaps, ...rest]) {
+      for (let number = from; number < to; number++) {
+        if (this.#late.has(`${publisher}.${number}`) || sent[publisher]?.failed.has(number)) continue;
         lost++;
         const last = gaps.at(-1);
         if (last?.publisher === publisher && last.to === number) last.to++;
-        else if (gaps.length <= MOST_GAPS) gaps.push({ publisher, from: number, to: number + 1 });
+        else if (gaps.length < MOST_GAPS) gaps.push({ publisher, from: number, to: number + 1 });
       }
     }
-    const found = { lost, duplicated: this.#duplicated, disordered: this.#disordered, damaged: this.damaged };
-    return { ...found, gaps: gaps.slice(0, MOST_GAPS) };
+    return { lost, duplicated: this.#duplicated, disordered: this.#late.size, damaged: this.damaged, gaps };
   }
 
-  *#missing(publisher: number, count: number): Iterable<number> {
-    yield* [...(this.#skipped[publisher] ?? [])].sort((one, other) => one - other);
-    for (let number = this.#next[publisher] ?? 0; number < count; number++) yield number;
+  #isMissing(publisher: number, sequence: number): boolean {
+    const isInGap = this.#gaps.some((gap) => gap.publisher === publisher && gap.from <= sequence && sequence < gap.to);
+    return isInGap && !this.#late.has(`${publisher}.${sequence}`);
   }
 }
