@@ -96,6 +96,14 @@ describe("the position of a subscription", () => {
     assert.equal(place.take(message("g-22")).length, 1);
   });
 
+  it("a position is asked for again if a source that begins with all that is kept begins after it", () => {
+    const place = new Position(["a"], "e-20");
+    for (const event of [cover("earliest"), message("e-25")]) assert.deepEqual(place.take(event), []);
+    assert.deepEqual([place.covered, place.cursor], [false, "e-20"]);
+    for (const event of [cover("earliest"), message("e-19")]) assert.deepEqual(place.take(event), []);
+    assert.equal(place.take(message("e-25")).length, 1);
+  });
+
   it("a position that no log knows is lost at the end of the log, and holds up no neighbour", () => {
     const { got, hear } = position("nonsense");
     hear(cover("e-5"), message("e-6"), live("e-6"), message("e-7"));
