@@ -18,6 +18,7 @@ export class Position {
   #awaitsLive = false;
   /** Whether the stream comes through the cursor's own run of the log, so that a later place of another run follows it. */
   #isOnRun = false;
+  #beginsAnywhere = false;
   /** The last place of the stream that does not lie after the cursor. */
   #passed: string | undefined;
 
@@ -43,6 +44,7 @@ export class Position {
     this.covered = reaches && coverAll(patterns, this.#patterns);
     this.#awaitsLive = cursor === undefined && from !== undefined;
     this.#isOnRun = cursor === EARLIEST || from === cursor || runOf(from) === runOf(cursor);
+    this.#beginsAnywhere = from === EARLIEST;
     this.#passed = from;
   }
 
@@ -90,9 +92,11 @@ export class Position {
     const { cursor } = this;
     if (cursor === undefined) return "after";
     const isAfter = offsetOf(id) > offsetOf(cursor);
-    if (runOf(id) === runOf(cursor)) this.#isOnRun = true;
-    else if (this.#isOnRun && !isAfter) return "lost";
-    else if (!this.#isOnRun && (isAfter || isEnd)) {
+    const isSameRun = runOf(id) === runOf(cursor);
+    // What begins with all that is kept may begin after the cursor, and does not say so.
+    if (isSameRun && !(isAfter && this.#beginsAnywhere)) this.#isOnRun = true;
+    if (!isSameRun && this.#isOnRun && !isAfter) return "lost";
+    if (!this.#isOnRun && (isAfter || isEnd)) {
       this.covered = false;
       return "unknown";
     }

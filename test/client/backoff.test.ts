@@ -11,8 +11,8 @@ function failure(retryAfter?: number): HubClientError {
   return new HubClientError("UNAVAILABLE", "because", { final: false, retryAfter });
 }
 
-describe("the wait before the next attempt", () => {
-  it("grows also where the first is none, up to the limit and no further", () => {
+describe("the client's backoff", () => {
+  it("the wait before the next attempt grows, also if the first is 0, up to the limit and no further", () => {
     for (const [option, told, least, most] of [
       [0, undefined, 0, 0],
       // A server that ends every stream at once would be asked without a pause.
@@ -31,7 +31,7 @@ describe("the wait before the next attempt", () => {
     }
   });
 
-  it("is a minute at most where the server says how long, and spread by no more than another wait", () => {
+  it("the wait before the next attempt is a minute at most if the server says how long, and spread by no more than another wait", () => {
     for (const retryAfter of [YEAR, Infinity]) {
       for (const first of [1000, Infinity]) {
         const wait = new Backoff({ first, most: 30_000 }).next(failure(retryAfter));
@@ -46,7 +46,7 @@ describe("the wait before the next attempt", () => {
     }
   });
 
-  it("is never longer than a timer holds", () => {
+  it("the wait before the next attempt is never longer than a timer holds", () => {
     assert.equal(new Backoff({ first: Infinity, most: Infinity }).next(failure()), LONGEST);
   });
 });

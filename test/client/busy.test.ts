@@ -7,9 +7,9 @@ import { until } from "../support/until.ts";
 /** Milliseconds; the server itself gives up a WebSocket that answers no beat. */
 const SILENCE = 3200;
 
-describe("a process that was itself too busy to read", () => {
+describe("the client under load", () => {
   for (const transport of ["sse", "websocket"] as const) {
-    it(`keeps its connection over ${transport}`, async () => {
+    it(`a process that was itself too busy to read keeps its connection over ${transport}`, async () => {
       // A process of its own: it beats while this one does nothing else.
       await using server = new Cli(["serve", "--port", "0", "--data", "memory:", "--heartbeat", "2"]);
       await using hub = connect(await server.url(), { transport, silence: SILENCE });

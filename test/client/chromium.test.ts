@@ -6,7 +6,7 @@ import { HubRig, type HubControl } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
 // Few at once: with many handshakes of WebSockets under way, Chromium holds each back for seconds.
-describe("the client in Chromium", { concurrency: 8 }, () => {
+describe("in Chromium", { concurrency: 8 }, () => {
   const rigs: HubRig[] = [];
   let browser: Browser | undefined;
   let pages: ClientPages;
@@ -27,7 +27,7 @@ describe("the client in Chromium", { concurrency: 8 }, () => {
 
   for (const { name, transport, share } of WAYS) {
     for (const { title, config } of behaviours) {
-      it(`over ${name}: ${title}`, { timeout: 30_000 }, async (test) => {
+      it(`the client over ${name} ${title}`, { timeout: 30_000 }, async (test) => {
         if (!needsBrowser(test, browser)) return;
         await using rig = await HubRig.open(config);
         const number = rigs.push(rig) - 1;

@@ -62,7 +62,7 @@ describe("the check whether a connection lives", () => {
     ["back", -HOUR],
     ["forward", HOUR],
   ] as const) {
-    it(`keeps one that lives where the clock is set ${how}, and leaves one that does not in time`, async (test) => {
+    it(`a live connection is kept if the clock is set ${how}, and a dead one is left in time`, async (test) => {
       const watched = new Watched(test);
       for (let day = 0; day < 5; day++) {
         watched.set(by);
@@ -76,7 +76,7 @@ describe("the check whether a connection lives", () => {
     });
   }
 
-  it("leaves one that died in a machine's sleep sooner, though the steady clock stood still", async (test) => {
+  it("a connection that died in a machine's sleep is left sooner, though the steady clock stood still", async (test) => {
     const watched = new Watched(test);
     await watched.pass(45_000);
     watched.lives = false;

@@ -34,7 +34,7 @@ describe("a page that the browser denies what tabs share with", { concurrency: 3
   });
 
   it(
-    "has a connection of its own in a sandboxed frame, and comes back after a cut",
+    "a page has a connection of its own in a sandboxed frame, and comes back after a cut",
     { timeout: 30_000 },
     async (test) => {
       if (!needsBrowser(test, browser)) return;
@@ -75,33 +75,37 @@ describe("a page that the browser denies what tabs share with", { concurrency: 3
     ["locks", `navigator.locks.request = async ${DENY}`],
     ["channels", `globalThis.BroadcastChannel = class { constructor() { (${DENY})(); } }`],
   ] as const) {
-    it(`goes on alone without ${what}, and does not disturb those that share`, { timeout: 30_000 }, async (test) => {
-      if (!needsBrowser(test, browser)) return;
-      await using rig = await HubRig.open();
-      const { control, front } = rig;
-      const context = await browser.newContext();
-      const [one, other, alone] = await Promise.all([pages.page(context), pages.page(context), pages.page(context)]);
-      const errors: string[] = [];
-      alone.on("pageerror", ({ message }) => errors.push(message));
-      for (const page of [one, other]) await page.evaluate(reading(front.url));
-      await alone.evaluate(denial);
-      await alone.evaluate(reading(front.url));
-      await control.untilReaders(2);
-      await control.publish("a", 0);
-      for (const page of [one, other, alone]) await got(page, [0]);
-      await one.close();
-      await control.publish("a", 1);
-      for (const page of [other, alone]) await got(page, [0, 1]);
-      await alone.goto(`${pages.url}?elsewhere`);
-      await control.untilReaders(1);
-      await control.publish("a", 2);
-      await alone.evaluate("history.back()");
-      await until("it is shown again", () => alone.evaluate<boolean>("'hub' in globalThis").catch(() => false));
-      for (const page of [other, alone]) await got(page, [0, 1, 2]);
-      await alone.evaluate("hub.close()");
-      await control.untilReaders(1);
-      assert.deepEqual(errors, []);
-      await context.close();
-    });
+    it(
+      `a page goes on alone without ${what}, and does not disturb those that share`,
+      { timeout: 30_000 },
+      async (test) => {
+        if (!needsBrowser(test, browser)) return;
+        await using rig = await HubRig.open();
+        const { control, front } = rig;
+        const context = await browser.newContext();
+        const [one, other, alone] = await Promise.all([pages.page(context), pages.page(context), pages.page(context)]);
+        const errors: string[] = [];
+        alone.on("pageerror", ({ message }) => errors.push(message));
+        for (const page of [one, other]) await page.evaluate(reading(front.url));
+        await alone.evaluate(denial);
+        await alone.evaluate(reading(front.url));
+        await control.untilReaders(2);
+        await control.publish("a", 0);
+        for (const page of [one, other, alone]) await got(page, [0]);
+        await one.close();
+        await control.publish("a", 1);
+        for (const page of [other, alone]) await got(page, [0, 1]);
+        await alone.goto(`${pages.url}?elsewhere`);
+        await control.untilReaders(1);
+        await control.publish("a", 2);
+        await alone.evaluate("history.back()");
+        await until("it is shown again", () => alone.evaluate<boolean>("'hub' in globalThis").catch(() => false));
+        for (const page of [other, alone]) await got(page, [0, 1, 2]);
+        await alone.evaluate("hub.close()");
+        await control.untilReaders(1);
+        assert.deepEqual(errors, []);
+        await context.close();
+      },
+    );
   }
 });

@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 const CLIENT = join(import.meta.dirname, "../../src/client/index.ts");
 
 describe("a hub with nothing to do", () => {
-  it("does not keep its process alive", async () => {
+  it("a hub without subscriptions does not keep its process alive", async () => {
     const script = `import { connect } from ${JSON.stringify(CLIENT)}; connect("http://localhost:1"); console.log("over")`;
     const running = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], {
       timeout: 20_000,
@@ -18,7 +18,7 @@ describe("a hub with nothing to do", () => {
     assert.equal((await running).stdout, "over\n");
   });
 
-  it("is not disturbed by what else is said on the channel of its tabs", async () => {
+  it("a hub is not disturbed by what else is said on the channel of its tabs", async () => {
     await using rig = await HubRig.open();
     const tabs = [1, 2].map(() => connect(rig.front.url, { share: "disturbed" }));
     const got: unknown[][] = [[], []];
@@ -51,7 +51,7 @@ describe("a hub with nothing to do", () => {
     for (const hub of [...tabs, last]) hub.close();
   });
 
-  it("looks after one that leads never, where no silence is too long", async (test) => {
+  it("a tab never checks on the leader if no silence is too long", async (test) => {
     await using rig = await HubRig.open();
     await using leading = connect(rig.front.url, { share: "test" });
     await leading.subscribe("a").ready;

@@ -3,10 +3,10 @@ import * as client from "../../src/client/index.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { behaviours, WAYS } from "./behaviours.ts";
 
-describe("the client in Node", { concurrency: 8 }, () => {
+describe("in Node", { concurrency: 8 }, () => {
   for (const { name, transport, share } of WAYS) {
     for (const behaviour of behaviours) {
-      it(`over ${name}: ${behaviour.title}`, { timeout: 30_000 }, async () => {
+      it(`the client over ${name} ${behaviour.title}`, { timeout: 30_000 }, async () => {
         await using rig = await HubRig.open(behaviour.config);
         await behaviour.run({ client, transport, share, url: rig.front.url, hub: rig.control });
       });

@@ -28,7 +28,7 @@ function answering(body: unknown, seen: (init: RequestInit) => void = () => {}):
 }
 
 describe("publishing and calling tools", { concurrency: true }, () => {
-  it("refuses a number that JSON would make null of, and asks nothing", async () => {
+  it("a publication or call refuses a number that JSON would turn into null, and sends nothing", async () => {
     await using rig = await HubRig.open();
     for (const transport of ["sse", "websocket"] as const) {
       await using hub = connect(rig.front.url, { transport });
@@ -48,7 +48,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
   });
 
   for (const status of [301, 302, 303, 307, 308]) {
-    it(`fails for good and names the new address where a server answers ${status}`, async () => {
+    it(`a publication or call fails for good and names the new address if a server answers ${status}`, async () => {
       await using rig = await HubRig.open();
       const { url } = rig.server;
       await using hub = connect(rig.front.url);
@@ -66,7 +66,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     });
   }
 
-  it("fails for good through a redirect in Chromium, too, which does not say where to", async (test) => {
+  it("a publication fails for good through a redirect in Chromium, too, which does not say where to", async (test) => {
     await using browser = await openBrowser();
     if (!needsBrowser(test, browser)) return;
     await using pages = await ClientPages.open();
@@ -79,14 +79,14 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.deepEqual(told, ["REDIRECTED", true, undefined]);
   });
 
-  it("reads through a redirect", async () => {
+  it("a subscription reads through a redirect", async () => {
     await using rig = await HubRig.open();
     await rig.control.answer("GET /", 301, { location: `${rig.server.url}/events?channel=a&format=json` });
     await using hub = connect(rig.front.url);
     await hub.subscribe("a").ready;
   });
 
-  it("takes nothing for an answer of the hub that has not its shape", async () => {
+  it("a publication or call takes nothing for an answer that does not have its shape", async () => {
     const { id: _, ...withoutId } = RECEIPT;
     for (const body of [null, [], {}, { messages: [], next: "e-1", more: false, gap: null }, withoutId]) {
       await using hub = connect("http://localhost/", { fetch: answering(body) });
@@ -99,7 +99,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.deepEqual(await hub.publish("a", 1), RECEIPT);
   });
 
-  it("ends in time, and with its hub, where the headers never come", async () => {
+  it("a publication or call ends in time, and with its hub, if the headers never come", async () => {
     await using rig = await HubRig.open();
     await using hasty = connect(rig.front.url, { headers: () => NEVER, timeout: 50 });
     assert.equal((await failure(hasty.publish("a", 1))).code, "TIMEOUT");
@@ -121,7 +121,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     await hub.subscribe("a").ready;
   });
 
-  it("takes a timeout longer than any timer runs for never", async () => {
+  it("a timeout longer than any timer runs is never over", async () => {
     for (const timeout of [Infinity, 2 ** 31]) {
       let answer: (response: Response) => void = () => {};
       const fetch = (): Promise<Response> => new Promise((resolve) => (answer = resolve));
@@ -133,7 +133,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     }
   });
 
-  it("is asked again after a wait longer than any timer runs no sooner than that", async () => {
+  it("a publication is sent again after a wait longer than any timer runs no sooner than that", async () => {
     let asked = 0;
     const fetch = async (): Promise<Response> => {
       asked++;
@@ -155,7 +155,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.deepEqual(await receipt, RECEIPT);
   });
 
-  it("reads no more of a refusal or an answer than it needs", async () => {
+  it("the client reads no more of a refusal or an answer than it needs", async () => {
     for (const [status, most] of [
       [400, 2],
       [200, 66],
@@ -178,7 +178,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     }
   });
 
-  it("is asked again exactly where the hub says so, and by its status where no hub says anything", async () => {
+  it("a publication is sent again exactly if the hub says so, and by the status if no hub says anything", async () => {
     const answered = async (status: number, body: object): Promise<boolean> => {
       const answers = [Response.json(body, { status }), Response.json(RECEIPT)];
       await using hub = connect("http://localhost/", { fetch: async () => answers.shift() as Response, retry: 1 });
@@ -201,7 +201,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     );
   });
 
-  it("[WS-3] over a WebSocket fails for now or for good, as the frame says", async () => {
+  it("[WS-3] a publication over a WebSocket fails for now or for good, as the frame says", async () => {
     await using rig = await HubRig.open();
     await using hub = connect(rig.front.url, { transport: "websocket" });
     await hub.subscribe("a").ready;
@@ -217,7 +217,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     );
   });
 
-  it("ends in time, and with its hub, where a fetch of the caller's looks at no signal", async () => {
+  it("a publication ends in time, and with its hub, if a fetch of the caller's looks at no signal", async () => {
     await using hasty = connect("http://localhost/", { fetch: () => NEVER, timeout: 50 });
     assert.equal((await failure(hasty.publish("a", 1))).code, "TIMEOUT");
     const hub = connect("http://localhost/", { fetch: () => NEVER });
@@ -226,7 +226,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.equal((await error).code, "CLOSED");
   });
 
-  it("sends each header once, its own before yours, whatever case they are given in", async () => {
+  it("a publication sends each header once, its own before yours, whatever case they are given in", async () => {
     const seen: unknown[] = [];
     const fetch = answering(RECEIPT, ({ headers }) => seen.push(headers));
     const headers = { "Content-Type": "text/plain", Authorization: "Bearer x" };
@@ -235,7 +235,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.deepEqual(seen, [{ authorization: "Bearer x", "content-type": "application/json", "idempotency-key": "k" }]);
   });
 
-  it("refuses what cannot be a channel before anything is sent", async () => {
+  it("a publication refuses what cannot be a channel before anything is sent", async () => {
     let asked = 0;
     await using hub = connect("http://localhost/", { fetch: answering(RECEIPT, () => asked++) });
     for (const channel of ["..", ".", "", "a/b", "a b", "*", "orders.*", "a..b"]) {
@@ -245,7 +245,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.equal(asked, 0);
   });
 
-  it("rejects as it is with what is no failure of the hub", async () => {
+  it("a publication rejects with what is not a failure of the hub as it is", async () => {
     const circular: Record<string, unknown> = {};
     circular["self"] = circular;
     await using hub = connect("http://localhost/", { fetch: answering(RECEIPT) });
@@ -262,7 +262,7 @@ describe("publishing and calling tools", { concurrency: true }, () => {
 });
 
 describe("what has been answered", () => {
-  it("leaves no timer and no listener behind", async (test) => {
+  it("an answered publication leaves no timer and no listener behind", async (test) => {
     const set = test.mock.method(globalThis, "setTimeout").mock;
     const cleared = test.mock.method(globalThis, "clearTimeout").mock;
     const { signal } = new AbortController();

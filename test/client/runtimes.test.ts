@@ -78,7 +78,7 @@ async function nodeOf(version: RegExp): Promise<string | undefined> {
 }
 
 describe("the library in an older runtime", () => {
-  it("needs nothing that came later than what it promises to run in", async () => {
+  it("the client needs nothing that came later than what it promises to run in", async () => {
     using folder = new TemporaryFolder();
     await using server = await startServer();
     const script = written(
@@ -90,7 +90,7 @@ describe("the library in an older runtime", () => {
     assert.equal(stdout, "1 true\nTypeError\nINVALID_URL\n");
   });
 
-  it("runs in Node 20", async (test) => {
+  it("the client runs in Node 20", async (test) => {
     const node = await nodeOf(/^v20\./);
     if (node === undefined) return test.skip("there is no Node 20 on this machine");
     using folder = new TemporaryFolder();

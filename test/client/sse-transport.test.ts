@@ -21,14 +21,14 @@ function streaming(pieces: Iterable<string>, ends = false): typeof fetch {
 }
 
 describe("a reader over SSE", () => {
-  it("names its kind in Accept, so that a refusal comes as one", async () => {
+  it("the client over SSE names its kind in Accept, so that a refusal comes as one", async () => {
     await using rig = await HubRig.open();
     await using hub = connect(rig.front.url);
     await hub.subscribe("a").ready;
     assert.match(rig.front.heads[0] ?? "", /^accept: text\/event-stream, application\/problem\+json\r?$/im);
   });
 
-  it("waits longer each time where its streams end with nothing but comments, whatever retry they give", async () => {
+  it("the client over SSE waits longer each time if its streams end with nothing but comments, whatever retry they give", async () => {
     for (const retry of ["", "retry: 0\n"]) {
       let asked = 0;
       const refusing = streaming([`${retry}: full\n\n`], true);
@@ -46,7 +46,7 @@ describe("a reader over SSE", () => {
     }
   });
 
-  it("gives up on an address that sends a line without an end", async () => {
+  it("the client over SSE gives up on an address that sends a line without an end", async () => {
     let sent = 0;
     function* line(): Generator<string> {
       for (yield ": welcome\n\ndata: "; sent < 10_000; sent++) yield "x".repeat(1000);
@@ -56,7 +56,7 @@ describe("a reader over SSE", () => {
     assert.ok(sent < 200, `${sent} thousand characters were read`);
   });
 
-  it("takes nothing for a message or a gap that has not its shape", async () => {
+  it("the client over SSE takes nothing for a message or a gap that does not have its shape", async () => {
     for (const event of [
       `data: ${JSON.stringify({ ...MESSAGE, id: 7 })}`,
       `data: ${JSON.stringify({ ...MESSAGE, channel: null })}`,
@@ -69,7 +69,7 @@ describe("a reader over SSE", () => {
     }
   });
 
-  it("is live from its first bytes on, also where messages come with them", async () => {
+  it("the client over SSE is live from its first bytes on, also if messages come with them", async () => {
     const bytes = `retry: 2000\nid: e-1\n: welcome\n\nid: e-2\ndata: ${JSON.stringify(MESSAGE)}\n\n`;
     const stream = (): ReadableStream => new ReadableStream({ start: (sent) => sent.enqueue(Buffer.from(bytes)) });
     const headers = { "content-type": "text/event-stream" };
@@ -83,7 +83,7 @@ describe("a reader over SSE", () => {
 
 for (const transport of ["sse", "websocket"] as const) {
   describe(`a message larger than messageMost over ${transport}`, () => {
-    it("is passed over, which a gap tells, and what comes after it goes on", async () => {
+    it("a message larger than messageMost is passed over with a gap, and what comes after it goes on", async () => {
       await using rig = await HubRig.open();
       await using hub = connect(rig.front.url, { transport, retry: 20, messageMost: 2000 });
       const got: unknown[] = [];

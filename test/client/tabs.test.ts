@@ -90,7 +90,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
     await pages[Symbol.asyncDispose]();
   });
 
-  it("ten are live over one connection, and go on without loss when the one that leads is closed", async (test) => {
+  it("ten tabs are live over one connection, and go on without loss when the one that leads is closed", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using rig = await HubRig.open();
     const { control, front } = rig;
@@ -111,7 +111,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
     await control.untilReaders(0);
   });
 
-  it("one that comes later, or catches up, does not hold up the others", async (test) => {
+  it("a tab that comes later, or begins earlier, gets all of its messages, and the others theirs once", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using rig = await HubRig.open();
     const { control, front } = rig;
@@ -182,7 +182,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
     }
   }
 
-  it("a leader that hangs loses its place, and takes part again when it has come to itself", async (test) => {
+  it("a leading tab that hangs loses its place, and takes part again when it has come to itself", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using rig = await HubRig.open({ heartbeat: 0.2 });
     const { control, front } = rig;
@@ -204,7 +204,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
     await context.close();
   });
 
-  it("all end with the error that ends the connection, and all see that it waits", async (test) => {
+  it("all tabs end with the error that ends the connection, and all see that it waits", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using rig = await HubRig.open();
     const { control, front } = rig;
@@ -225,7 +225,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
     await context.close();
   });
 
-  it("wakes at once when the network or its user comes back", async (test) => {
+  it("a tab wakes at once when the network or its user comes back", async (test) => {
     if (!needsBrowser(test, browser)) return;
     await using rig = await HubRig.open();
     const { control, front } = rig;
