@@ -1,17 +1,16 @@
-// `npm start`: makes the scripts of the pages and runs the hub from its sources. In plain JavaScript, since the Node that
-// runs it may be too old for the hub: `npm ci` brings the right one, `npm ci --omit=dev` does not.
+// `npm start`: builds the scripts of the pages, if what builds them is installed, and runs the hub: from its sources, or in
+// the installed package from `dist`. In plain JavaScript, since the Node that runs it may be too old for the hub: `npm ci`
+// brings the right one, `npm ci --omit=dev` does not.
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const { engines, devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const words = process.argv.slice(2);
 
 if (isNew()) {
-  // Node warns that the function it is made with may change.
-  const pages = ["--disable-warning=ExperimentalWarning", path("pages.ts")];
-  execFileSync(process.execPath, pages, { stdio: "inherit" });
-  await import("../src/cli/main.ts");
+  await import("./pages.js");
+  if (process.exitCode !== 1) await import(existsSync(path("../src")) ? "../src/cli/main.ts" : "../dist/cli/main.js");
 } else {
   const child = spawn(newNode(), [path("start.js"), ...words], { stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));

@@ -42,6 +42,8 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** A path; empty for standard output. */
   readonly logFile: string;
+  /** Paths of modules that export tools. */
+  readonly tools: readonly string[];
 }
 
 /** Where a value came from. */
@@ -107,6 +109,7 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
     fallback: "info",
   },
   logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
+  tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };
 
 /** The names of all settings, in the order they are printed. */

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { ConfigError, type Config } from "./config.ts";
+import { ConfigError, defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { ANYONE } from "./core/principal.ts";
@@ -31,6 +31,7 @@ import {
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
+import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
 /** A hub that listens. */
@@ -63,17 +64,24 @@ export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
+/** What a server is made of; what is not given has its default, as for `serve`. */
+export interface ServerOptions extends Partial<Omit<Config, "tools">> {
+  /** Tools of your own, offered on every door beside the hub's; see `defineTool`. */
+  readonly tools?: readonly Tool[];
+  /** Logged to unless there is a `logFile`; standard output unless given. */
+  readonly logStream?: LogStream;
+}
+
 /**
- * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own, and
- * `stream` is logged to instead of standard output. Rejects with a `HubError` whose sentence says what is wrong with
- * the log, or a `ConfigError` about its log file, or with the error of the system if the address cannot be had.
+ * Opens the log, puts the pieces together and listens. Rejects with a `HubError` whose sentence says what is wrong with
+ * the log, a `ConfigError` about its log file, a `ToolError` about a tool, or with the error of the system if the
+ * address cannot be had. `extras` are MCP definitions beside the tools, for tests of the protocol.
  */
-export async function createServer(
-  config: Config,
-  extras: Extras = {},
-  stream: LogStream = process.stdout,
-): Promise<Server> {
-  const { log, output, ...logging } = openLogging(config, stream);
+export async function createServer(options: ServerOptions = {}, extras: Extras = {}): Promise<Server> {
+  const { tools: ownTools, logStream = process.stdout, ...given } = options;
+  const config: Config = { ...defaults(), ...given, tools: [] };
+  const tools = new ToolSet(ownTools);
+  const { log, output, ...logging } = openLogging(config, logStream);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -81,12 +89,13 @@ export async function createServer(
   const hubChannels = new HubChannels(hub, info);
   logging.onLine((line) => hubChannels.log(line));
   const limits = limitsOf(config);
-  const mcp = openMcp(config, { hub, limits, info }, extras, log);
+  const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;
   const context: HttpContext = {
     hub,
+    tools,
     connections,
     limits,
     callers,
@@ -215,7 +224,7 @@ async function openHub(
 function openMcp(
   config: Config,
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
-  extras: Extras,
+  catalog: McpContext["catalog"],
   log: Logger,
 ): McpDoor & { close: () => void } {
   const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
@@ -224,7 +233,7 @@ function openMcp(
     hub,
     limits,
     info,
-    catalog: hubCatalog(extras),
+    catalog,
     states: new RequestStates(sealer),
     serverInfo: { name: NAME, title: "SSE MCP Server", version },
   };

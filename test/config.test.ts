@@ -41,6 +41,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   allowedHosts: ["hub.example,other.example", ["hub.example", "other.example"]],
   logLevel: ["warn", "warn"],
   logFile: ["./logs/hub.log", "./logs/hub.log"],
+  tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
 };
 
 /** For each setting values that it cannot have, and how the sentence about them ends. */
@@ -77,6 +78,7 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   ],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
+  tools: [[], "use paths of modules, separated by commas"],
 };
 
 function fails(words: readonly string[], environment: Record<string, string>): string {

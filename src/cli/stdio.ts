@@ -1,9 +1,8 @@
 import { oneLine } from "../protocol/text.ts";
-import type { Command } from "./command.ts";
 import { Bridge } from "./stdio/bridge.ts";
 import { Output } from "./stdio/output.ts";
 import { Upstream } from "./stdio/upstream.ts";
-import { DEFAULT_URL, failed, hubUrl, parsed, UsageError } from "./usage.ts";
+import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
 
 const PATH = "/mcp";
 /** Bytes of one line: more than a hub takes unless it is told to, so that it can say what its limit is. */

@@ -1,107 +1,98 @@
+import { earliestOf } from "../protocol/cursor.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { compareCursors } from "./cursor.ts";
-import type { Door } from "./http-client.ts";
-import { HubClientError } from "./errors.ts";
-import type { Connection, ConnectionListener, Feed, FeedListener, StreamEvent, Transport } from "./transport.ts";
-import { LONGEST_TIMER, onFreeze } from "./page-lifecycle.ts";
+import { passingError, type HubClientError } from "./errors.ts";
+import type { HttpClient } from "./http-client.ts";
+import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import type { Source, SourceEvent, Stream, StreamEvent, StreamListener, Transport } from "./transport.ts";
 
-export interface LineOptions {
-  readonly door: Door;
+export interface ConnectionOptions {
+  readonly http: HttpClient;
   readonly transport: Transport;
   readonly backoff: BackoffOptions;
   /** Milliseconds; undefined: two and a half heartbeats. */
   readonly silence: number | undefined;
 }
 
-/** Milliseconds between heartbeats where the server does not tell. */
+/** Milliseconds between heartbeats if the server does not say. */
 const HEARTBEAT = 15_000;
-/** The least and the most that a server can tell. */
+/** The least and the most that a server can say. */
 const HEARTBEATS = { least: 1000, most: 3_600_000 } as const;
 /** Refusals that are about what was asked for; all other final ones are about who asks, and where. */
 const ABOUT_PATTERNS = ["INVALID_PATTERN", "INVALID_CHANNEL", "TOO_MANY_CHANNELS"];
 
-/** A feed of its own: one connection after the other, each from where the last one ended. */
-export class Line implements Feed {
-  readonly #options: LineOptions;
-  readonly #listener: FeedListener;
+/** Reads from the hub over one stream after the other, each from where the last one ended. */
+export class Connection implements Source {
+  readonly #options: ConnectionOptions;
+  readonly #listener: (event: SourceEvent) => void;
   readonly #backoff: Backoff;
   #patterns: readonly string[] = [];
   /** Everything of `#patterns` up to here has been brought. */
   #cursor: string | undefined;
-  #connection: Connection | undefined;
-  /** What the connection was asked for last. */
+  #stream: Stream | undefined;
+  /** What the stream was asked for last. */
   #asked: readonly string[] = [];
   /** Whether what comes is what was asked for last, and not yet what was asked for before. */
   #covered = false;
-  /** Whether the connection brings anything that was asked for; heartbeats come before that, too. */
+  /** Whether the stream brings anything that was asked for; heartbeats come before that, too. */
   #begun = false;
   #live = false;
   #running = false;
-  #renewed = false;
   #silence: number;
-  #heard = 0;
-  /** Ends the wait for the next attempt; undefined while it does not wait. */
-  #endWait: (() => void) | undefined;
-  #frozen = false;
-  #thaw: () => void = () => {};
+  #lastActive = 0;
+  /** Ends the wait for the next attempt. */
+  #endWait: () => void = () => {};
 
-  constructor(options: LineOptions, listener: FeedListener) {
+  constructor(options: ConnectionOptions, listener: (event: SourceEvent) => void) {
     this.#options = options;
     this.#listener = listener;
     this.#backoff = new Backoff(options.backoff);
     this.#silence = options.silence ?? HEARTBEAT * 2.5;
   }
 
-  want(patterns: readonly string[], from: string | undefined): void {
-    const isEarlier = from !== undefined && (this.#cursor === undefined || compareCursors(from, this.#cursor) < 0);
-    if (isEarlier) this.#cursor = from;
+  read(patterns: readonly string[], from: string | undefined): void {
+    // Also a later place is asked for from the server: it may be of another log.
+    const isPlaced = from !== undefined && from !== this.#cursor;
+    this.#cursor = earliestOf([from, this.#cursor]);
     this.#patterns = patterns;
     if (patterns.length === 0) return this.close();
     if (!this.#running) return void this.#run();
-    if (this.#connection === undefined) return;
-    const isSame = patterns.length === this.#asked.length && patterns.every((one) => this.#asked.includes(one));
-    if (!isSame || isEarlier) this.#change();
+    if (this.#stream === undefined) return;
+    if (isPlaced || patterns.join() !== this.#asked.join()) this.#change(this.#stream);
     else if (this.#covered) this.#repeat();
   }
 
   wake(suspect: boolean): void {
-    this.#endWait?.();
-    if (suspect || this.#quiet > this.#silence / 2) this.#connection?.close();
+    this.#endWait();
+    if (suspect || this.#quiet > this.#silence / 2) this.#stream?.close();
   }
 
-  ask(...asked: Parameters<Feed["ask"]>): ReturnType<Feed["ask"]> {
-    return this.#live ? this.#connection?.ask?.(...asked) : undefined;
+  request(...request: Parameters<Source["request"]>): ReturnType<Source["request"]> {
+    return this.#live ? this.#stream?.request?.(...request) : undefined;
   }
 
-  /** Forgets its place, too; it can be wanted from again. */
+  /** Forgets its place, too; it can be asked to read again. */
   close(): void {
     this.#patterns = [];
     this.#cursor = undefined;
-    this.#connection?.close();
-    this.#endWait?.();
-    this.#thaw();
+    this.#stream?.close();
+    this.#endWait();
     if (!this.#running) this.#listener({ kind: "state", state: { kind: "idle" } });
-  }
-
-  get live(): boolean {
-    return this.#live;
   }
 
   /** Milliseconds in which nothing came, by a clock that cannot be set. */
   get #quiet(): number {
-    return performance.now() - this.#heard;
+    return performance.now() - this.#lastActive;
   }
 
-  /** Reads other patterns, or from an earlier place. Until that is so, the place stays where it is. */
-  #change(): void {
+  /** Reads other patterns, or from an earlier place. Until that is so, the cursor stays where it is. */
+  #change(stream: Stream): void {
     this.#asked = this.#patterns;
     this.#covered = false;
-    const { change } = this.#connection ?? {};
-    if (change === undefined || this.#cursor === undefined) this.#connection?.close();
-    else change(this.#patterns, this.#cursor);
+    if (stream.change === undefined || this.#cursor === undefined) stream.close();
+    else stream.change(this.#patterns, this.#cursor);
   }
 
-  /** Says again what is so: whoever joined did not hear it. */
+  /** Says again what is so, for a subscription that was added since. */
   #repeat(): void {
     if (this.#cursor === undefined) return;
     this.#listener({ kind: "cover", patterns: this.#asked, from: this.#cursor });
@@ -110,74 +101,40 @@ export class Line implements Feed {
 
   async #run(): Promise<void> {
     this.#running = true;
-    const stopFreezing = onFreeze(
-      () => this.#freeze(),
-      () => this.#unfreeze(),
-    );
+    let state: SourceEvent = { kind: "state", state: { kind: "idle" } };
     let failed = true;
-    let refusal: HubClientError | undefined;
     while (this.#patterns.length > 0) {
-      if (this.#frozen) {
-        await new Promise<void>((resolve) => (this.#thaw = resolve));
-        failed = true;
-        continue;
-      }
-      // A connection that is replaced is still live for those who read.
+      // A stream that is replaced is still live for those who read.
       if (failed) this.#listener({ kind: "state", state: { kind: "connecting" } });
-      const error = await this.#connect();
+      const error = await this.#readStream();
       failed = error !== undefined;
       if (error === undefined || this.#patterns.length === 0) continue;
       if (this.#isFinal(error)) {
-        refusal = error;
-        break;
-      }
-      await this.#wait(error);
+        this.#patterns = [];
+        this.#cursor = undefined;
+        const isAboutPatterns = ABOUT_PATTERNS.includes(error.code);
+        state = isAboutPatterns ? { kind: "refused", error } : { kind: "state", state: { kind: "closed", error } };
+      } else await this.#wait(error);
     }
-    stopFreezing();
-    this.#frozen = false;
     this.#running = false;
-    if (refusal === undefined) this.#listener({ kind: "state", state: { kind: "idle" } });
-    else this.#giveUp(refusal);
+    this.#listener(state);
   }
 
-  #giveUp(error: HubClientError): void {
-    this.#patterns = [];
-    this.#cursor = undefined;
-    if (ABOUT_PATTERNS.includes(error.code)) this.#listener({ kind: "refused", error });
-    else this.#listener({ kind: "state", state: { kind: "closed", error } });
-  }
-
-  /** A page that stands still would hold a connection on which nobody reads. */
-  #freeze(): void {
-    this.#frozen = true;
-    this.#connection?.close();
-  }
-
-  #unfreeze(): void {
-    this.#frozen = false;
-    this.#thaw();
-    this.#endWait?.();
-  }
-
-  /** One connection from its beginning to its end. */
-  async #connect(): Promise<HubClientError | undefined> {
-    const { transport } = this.#options;
-    this.#heard = performance.now();
+  /** One stream from its beginning to its end. */
+  async #readStream(): Promise<HubClientError | undefined> {
+    this.#lastActive = performance.now();
     const { silent, stop } = this.#watch();
     this.#asked = this.#patterns;
-    const connection = transport(
-      this.#patterns,
-      this.#cursor,
-      this.#listening(() => this.#connection === connection),
-    );
-    this.#connection = connection;
-    const error = await Promise.race([connection.ended, silent]);
+    const listener = this.#listenerOf(() => this.#stream === stream);
+    const stream = this.#options.transport(this.#patterns, this.#cursor, listener);
+    this.#stream = stream;
+    const error = await Promise.race([stream.ended, silent]);
     stop();
-    this.#connection = undefined;
+    this.#stream = undefined;
     this.#covered = false;
     this.#begun = false;
     this.#live = false;
-    connection.close();
+    stream.close();
     return error;
   }
 
@@ -192,26 +149,26 @@ export class Line implements Feed {
     let woke = -Infinity;
     const look = (): void => {
       // The other clock may stand still while a machine sleeps. If the one on the wall went ahead of it, the machine
-      // may have slept, or the clock was set: a connection that lives has a heartbeat's time to show it.
+      // may have slept, or the clock was set: a connection that is alive has a heartbeat's time to show it.
       const was = ahead;
       ahead = Date.now() - performance.now();
       if (ahead - was > every) woke = performance.now();
-      const isQuietSince = this.#heard < woke && performance.now() - woke > this.#silence / 2;
+      const isQuietSince = this.#lastActive < woke && performance.now() - woke > this.#silence / 2;
       const isSilent = isQuietSince || this.#quiet > (this.#silence * 7) / 8;
       // Looks twice: if this process was itself too busy to read, what came meanwhile is read after the first look.
-      if (isSilent && isSuspect) fallSilent(new HubClientError("SILENT", sentence, { final: false }));
+      if (isSilent && isSuspect) fallSilent(passingError("SILENT", sentence));
       isSuspect = isSilent;
     };
     const timer = setInterval(look, every);
     return { silent, stop: () => clearInterval(timer) };
   }
 
-  #listening(isCurrent: () => boolean): ConnectionListener {
+  #listenerOf(isCurrent: () => boolean): StreamListener {
     return {
-      heard: () => {
-        this.#heard = performance.now();
+      active: () => {
+        this.#lastActive = performance.now();
       },
-      told: ({ retry, heartbeat }) => {
+      advised: ({ retry, heartbeat }) => {
         this.#backoff.retry = retry ?? this.#backoff.retry;
         if (!(heartbeat !== undefined && heartbeat > 0)) return;
         const beat = Math.min(Math.max(heartbeat, HEARTBEATS.least), HEARTBEATS.most);
@@ -233,20 +190,15 @@ export class Line implements Feed {
     else if (this.#covered) this.#cursor = placeOf(event) ?? this.#cursor;
     this.#listener(event);
     if (event.kind !== "live" || !this.#covered) return;
-    this.#options.door.met = true;
+    this.#options.http.hubAnswered = true;
     this.#backoff.reset();
-    this.#renewed = false;
     this.#live = true;
     this.#listener({ kind: "state", state: { kind: "live" } });
   }
 
+  /** Once a hub has answered, what answers like something else is an accident on the way. */
   #isFinal({ code, final }: HubClientError): boolean {
-    const { door } = this.#options;
-    if (code === "NOT_A_HUB" || code === "TOO_LARGE") return final && !door.met;
-    if (code !== "UNAUTHORIZED" || !door.canRenew || this.#renewed) return final;
-    // The headers may be better when they are asked for again, which is tried once.
-    this.#renewed = true;
-    return false;
+    return final && !(this.#options.http.hubAnswered && (code === "NOT_A_HUB" || code === "TOO_LARGE"));
   }
 
   /** Waits for the next attempt. */
@@ -260,7 +212,6 @@ export class Line implements Feed {
       };
       this.#listener({ kind: "state", state: { kind: "waiting", until: Date.now() + delay, error } });
     });
-    this.#endWait = undefined;
   }
 }
 

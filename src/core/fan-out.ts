@@ -1,17 +1,10 @@
-import type { ReaderGroup, Lags, GroupMember } from "./reader-group.ts";
-import { Backlog } from "./backlog.ts";
-import type { ChannelPattern } from "../protocol/channel.ts";
+import { Backlog, type BacklogOptions } from "./backlog.ts";
 import type { Envelope } from "./message.ts";
-import { SubscriptionIndex } from "./subscription-index.ts";
+import type { LiveReader, ReaderGroup } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
+import { SubscriptionIndex } from "./subscription-index.ts";
 
-export interface FanOutOptions {
-  /** Bytes of earlier turns that a live reader may leave untaken before it is cut. */
-  readonly maxPending: number;
-  /** Bytes that all readers together may leave untaken; the slowest are cut. */
-  readonly maxPendingTotal: number;
-  /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
-  readonly endOfTurn: (write: () => void) => void;
+export interface FanOutOptions extends BacklogOptions {
   /**
    * Runs a function after the publishers of a turn have had their receipts, before anything else is taken in;
    * `endOfTurn` unless given. A message is written to its readers in the turn that kept it, not in the next.
@@ -29,36 +22,27 @@ export interface FanOutOptions {
   readonly onDelivered?: (milliseconds: number) => void;
 }
 
-/** A reader that can be live. */
-export interface LiveReader extends GroupMember {
-  readonly channels: readonly ChannelPattern[];
-  /** It only looks on, and does not count as a reader. */
-  readonly watches?: boolean;
-  /** Set exactly while it is live. */
-  group: ReaderGroup | undefined;
-}
-
 /** Brings what is published to the readers that are live. */
 export class FanOut {
   readonly index: SubscriptionIndex = new SubscriptionIndex();
   /** What readers have not taken; doors add what else they hold. */
   readonly backlog: Backlog;
+  /** The offset of the last message delivered: every live reader has been offered all up to here. */
+  delivered = 0;
   readonly #options: FanOutOptions;
   readonly #stats: Stats;
-  readonly #lags: Lags;
   /** Groups that lack messages. */
   readonly #behind = new Set<ReaderGroup>();
   readonly #afterReceipts: (write: () => void) => void;
   /** Messages offered since the last write. */
   #offered = 0;
 
-  /** A reader that leaves too much untaken is cut; its `cut` must drop it. */
+  /** A reader that leaves too much untaken is cut; its `cut` must detach it. */
   constructor(options: FanOutOptions, stats: Stats) {
     this.#options = options;
     this.#afterReceipts = options.afterReceipts ?? options.endOfTurn;
     this.#stats = stats;
-    this.backlog = new Backlog(options.maxPendingTotal, options.endOfTurn);
-    this.#lags = lagsOf(options.maxPending, this.backlog);
+    this.backlog = new Backlog(options);
   }
 
   /** Makes a reader live: it is given what is offered from now on. */
@@ -69,10 +53,10 @@ export class FanOut {
 
   /** Gives a live reader all it was offered so far. */
   flush(reader: LiveReader): void {
-    reader.group?.flush(reader, this.#stats, this.#lags);
+    reader.group?.flush(reader, this.backlog, this.#stats);
   }
 
-  /** Takes a reader out, whatever it was offered; false where it was not live. */
+  /** Takes a reader out, whatever it was offered; false if it was not live. */
   detach(reader: LiveReader): boolean {
     const { group } = reader;
     if (group === undefined) return false;
@@ -99,11 +83,11 @@ export class FanOut {
     let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
     this.#offered = 0;
     for (const group of this.#behind) {
-      left -= group.write(left, this.#stats, this.#lags, this.#onGiven);
+      left -= group.write(left, this.backlog, this.#stats, this.#onGiven);
       this.#behind.delete(group);
       // At the end, so that one that is never done keeps no other waiting.
       if (group.isBehind) this.#behind.add(group);
-      if (left <= 0 || this.#lags.isFull()) break;
+      if (left <= 0 || this.backlog.isFull()) break;
     }
     if (this.#behind.size > 0) this.#options.endOfTurn(this.#write);
   };
@@ -113,30 +97,5 @@ export class FanOut {
     if (onDelivered === undefined) return;
     const now = performance.now();
     for (const { since } of envelopes) if (since !== undefined) onDelivered(now - since);
-  };
-}
-
-/** Judges a reader by what it left untaken of earlier turns: within a turn its socket cannot take anything. */
-function lagsOf(maxPending: number, backlog: Backlog): Lags {
-  return {
-    isFull: () => backlog.isFull(),
-    mayHave(member) {
-      const { lag, pending } = member;
-      if (lag === undefined || lag.turn === backlog.turn) return true;
-      lag.excused = Math.min(lag.excused, pending);
-      if (pending === 0) {
-        member.lag = undefined;
-        backlog.forget(member);
-      } else if (pending - lag.excused > maxPending) {
-        member.cut();
-        return false;
-      }
-      return true;
-    },
-    add(member, bytes, group) {
-      const lag = backlog.add(member, bytes, group);
-      if (bytes.length > maxPending && lag.excused === 0) lag.excused = bytes.length;
-      member.lag = lag;
-    },
   };
 }

@@ -9,7 +9,7 @@ import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
   readonly channels: readonly ChannelPattern[];
-  /** A cursor as text, or `earliest`, which is also meant where it is absent. */
+  /** A cursor as text, or `earliest`, which is also meant if it is absent. */
   readonly after?: string | undefined;
   readonly limit: number;
 }
@@ -26,7 +26,7 @@ export interface History {
 
 export interface RecentHistoryQuery {
   readonly channels: readonly ChannelPattern[];
-  /** The id of a message: only messages in front of that one; without it, the last ones delivered. */
+  /** The id of a message: only messages before that one; without it, the last ones delivered. */
   readonly before?: string | undefined;
   readonly limit: number;
 }
@@ -37,10 +37,10 @@ export interface RecentHistory {
   readonly messages: readonly Message[];
   /**
    * The cursor to go on from: everything after this page comes after it, and nothing of this page does. Without
-   * `before`, that is the place of the last message delivered; with it, the place right in front of that message.
+   * `before`, that is the place of the last message delivered; with it, the place right before that message.
    */
   readonly next: string;
-  /** The cursor to ask `before` of for the page in front of this one; undefined where nothing older is kept. */
+  /** The cursor to give as `before` for the page before this one; undefined if nothing older is kept. */
   readonly earlier: string | undefined;
 }
 
@@ -88,10 +88,10 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   };
 }
 
-/** Reads the last page of a log in front of a cursor, up to `head`; a cursor that means nothing to it is refused. */
+/** Reads the last page of a log before a cursor, up to `head`; a cursor that means nothing to it is refused. */
 export async function readRecent(log: Log, head: number, query: RecentHistoryQuery): Promise<RecentHistory> {
   const { before, channels, limit } = query;
-  // No place is in front of offset 0, and no message is there.
+  // No place is before offset 0, and no message is there.
   const top = before === undefined ? head + 1 : Math.max(1, Math.min(offsetOf(before, log), head + 1));
   const { messages, more } = await log.recent({ before: top, channels, limit });
   const [oldest] = messages;

@@ -1,26 +1,21 @@
-import type { Holder, Lag } from "./backlog.ts";
+import type { Backlog, LaggingHolder } from "./backlog.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import type { Envelope, Format } from "./message.ts";
 import type { Sink } from "./sink.ts";
 import type { Stats } from "./stats.ts";
 
-/** A live reader, as its group sees it. */
-export interface GroupMember extends Holder {
+/** A reader that can be live, as its group sees it. */
+export interface LiveReader extends LaggingHolder {
   readonly sink: Sink;
+  readonly channels: readonly ChannelPattern[];
+  /** It only looks on, and does not count as a reader. */
+  readonly watches: boolean;
+  /** Set exactly while it is live. */
+  group: ReaderGroup | undefined;
   /** How many of the messages ever offered to its group it has been given, or came too late for. */
   given: number;
-  /** Set while its socket has not taken what it was given. */
-  lag: Lag | undefined;
-}
-
-/** Who looks after members whose sockets lag. */
-export interface Lags {
-  /** Whether a lagging member may be given more; if not, it has been cut. */
-  mayHave(member: GroupMember): boolean;
-  /** Its socket has not taken all of what it was just given. */
-  add(member: GroupMember, bytes: Uint8Array, group: ReaderGroup): void;
-  /** Whether no one should be given more in this turn. */
-  isFull(): boolean;
+  /** The offset of the last id that it was told. */
+  told: number;
 }
 
 /** What members that lack the same are given. */
@@ -30,6 +25,8 @@ interface Piece {
   readonly bytes: Uint8Array;
   /** How many of its messages are not on the server's own channels. */
   readonly counted: number;
+  /** The offset of its last message that has an id; -1 if none has. */
+  readonly last: number;
 }
 
 /**
@@ -41,16 +38,14 @@ export class ReaderGroup {
   /** Whether its members only look on and do not count as readers. */
   readonly watches: boolean;
   readonly #format: Format;
-  readonly #members = new Set<GroupMember>();
+  readonly #members = new Set<LiveReader>();
   #queue: Envelope[] = [];
   /** How many messages were offered before the first in the queue. */
   #before = 0;
   /** The members that this round has still to visit. */
-  #round: Iterator<GroupMember> | undefined;
+  #round: Iterator<LiveReader> | undefined;
   /** Everyone will have been given this much when the round is over. */
   #roundGives = 0;
-  /** The offset of the last message offered that has an id. */
-  last = -1;
   #piece: Piece | undefined;
 
   constructor(patterns: readonly ChannelPattern[], format: Format, watches = false) {
@@ -79,20 +74,19 @@ export class ReaderGroup {
   }
 
   /** A new member is given what is offered from now on. */
-  add(member: GroupMember): void {
+  add(member: LiveReader): void {
     member.given = this.#end;
     this.#members.add(member);
   }
 
-  remove(member: GroupMember): void {
+  remove(member: LiveReader): void {
     this.#members.delete(member);
   }
 
-  /** Queues a message for everyone; false where it is queued already. */
+  /** Queues a message for everyone; false if it is queued already. */
   offer(envelope: Envelope): boolean {
     if (this.#queue.at(-1) === envelope) return false;
     this.#queue.push(envelope);
-    if (envelope.message.ephemeral !== true) this.last = envelope.message.offset;
     return true;
   }
 
@@ -100,9 +94,9 @@ export class ReaderGroup {
    * Goes on with the round: writes to at most `most` members what each lacks, and returns to how many it did. Calls
    * back with what every member has been given now.
    */
-  write(most: number, stats: Stats, lags: Lags, onGiven: (envelopes: readonly Envelope[]) => void): number {
+  write(most: number, backlog: Backlog, stats: Stats, onGiven: (envelopes: readonly Envelope[]) => void): number {
     let written = 0;
-    while (written < most && this.isBehind && !lags.isFull()) {
+    while (written < most && this.isBehind && !backlog.isFull()) {
       if (this.#round === undefined) {
         this.#round = this.#members.values();
         this.#roundGives = this.#end;
@@ -111,25 +105,26 @@ export class ReaderGroup {
       if (done) {
         if (!this.isSilent) onGiven(this.#queue.slice(0, this.#roundGives - this.#before));
         this.#endRound();
-      } else if (this.flush(member, stats, lags)) written++;
+      } else if (this.flush(member, backlog, stats)) written++;
     }
     if (this.#members.size === 0) this.#endRound();
     return written;
   }
 
   /** Writes to one member what it lacks; false if it lacks nothing, or was cut because it lags too far. */
-  flush(member: GroupMember, stats: Stats, lags: Lags): boolean {
-    if (member.lag !== undefined && !lags.mayHave(member)) return false;
+  flush(member: LiveReader, backlog: Backlog, stats: Stats): boolean {
+    if (member.lag !== undefined && !backlog.mayGive(member)) return false;
     const { given } = member;
     const end = this.#end;
     if (given === end) return false;
     member.given = end;
-    const { bytes, counted } = this.#pieceOf(given, end);
+    const { bytes, counted, last } = this.#pieceOf(given, end);
+    if (last !== -1) member.told = last;
     if (!this.isSilent) {
       if (!this.watches) stats.delivered += counted;
       stats.bytes += bytes.length;
     }
-    if (!member.sink.write(bytes)) lags.add(member, bytes, this);
+    if (!member.sink.write(bytes)) member.lag = backlog.add(member, bytes, this);
     return true;
   }
 
@@ -142,7 +137,8 @@ export class ReaderGroup {
     if (this.#piece?.from === from && this.#piece.to === to) return this.#piece;
     const due = this.#queue.slice(from - this.#before);
     const counted = due.filter(({ message }) => !isServerChannel(message.channel)).length;
-    this.#piece = { from, to, bytes: joined(due, this.#format), counted };
+    const last = due.findLast(({ message }) => message.ephemeral !== true)?.message.offset ?? -1;
+    this.#piece = { from, to, bytes: joined(due, this.#format), counted, last };
     return this.#piece;
   }
 

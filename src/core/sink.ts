@@ -6,7 +6,7 @@ export interface Sink {
   readonly format: Format;
   /** Bytes handed over that the socket has not taken. */
   readonly pending: number;
-  /** Hands over encoded messages; never waits, never throws. False where `pending` has grown enough to be looked at. */
+  /** Hands over encoded messages; never waits, never throws. False if `pending` has grown enough to be looked at. */
   write(bytes: Uint8Array): boolean;
   /** Tells the reader something that is not a message; never waits, never throws. */
   signal(signal: Signal): void;

@@ -1,4 +1,4 @@
-import { ReaderGroup, type GroupMember } from "./reader-group.ts";
+import { ReaderGroup, type LiveReader } from "./reader-group.ts";
 import { covers, patternsOver, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { Format } from "./message.ts";
 import { NameIndex } from "./name-index.ts";
@@ -29,8 +29,8 @@ export class SubscriptionIndex {
     return group;
   }
 
-  /** Takes a member out; an group without members is forgotten. */
-  remove(group: ReaderGroup, member: GroupMember): void {
+  /** Takes a member out; a group without members is forgotten. */
+  remove(group: ReaderGroup, member: LiveReader): void {
     group.remove(member);
     if (group.size > 0) return;
     this.#byFormat.get(member.sink.format)?.delete(keyOf(group.patterns, group.watches));

@@ -1,13 +1,15 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { ServerInfo, ToolContext } from "../tools/index.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
+import type { ToolContext, ToolSet } from "../tools/index.ts";
 import type { Client, Connections } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
   readonly hub: Hub;
+  readonly tools: ToolSet;
   readonly connections: Connections;
   readonly callers: CallerRules;
   readonly limits: HttpLimits;

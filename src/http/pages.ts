@@ -1,17 +1,17 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
-import { dirname, extname } from "node:path";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { hostAddress, isLoopback } from "../protocol/address.ts";
 import type { HttpContext } from "./context.ts";
 
-/** The pages lie beside `src/` and `dist/` alike; `npm run pages` makes their scripts. */
+/** The pages lie beside `src/` and `dist/` alike; `npm run pages` builds their scripts and the client library. */
 const PUBLIC = new URL("../../public/", import.meta.url);
-const PLOTS = dirname(fileURLToPath(import.meta.resolve("uplot/dist/uPlot.iife.min.js")));
 
-const NOT_FOUND = readFileSync(new URL("not-found.html", PUBLIC), "utf8");
+const NOT_FOUND = htmlOf("not-found.html");
 /** What a client on this machine runs as its bridge: Node and the command, as this server was started. */
 const HERE: readonly string[] = [
   process.execPath,
@@ -23,40 +23,54 @@ const ELSEWHERE: readonly string[] = ["node", "/path/to/sse-mcp-server/dist/cli/
 const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 const LONGEST_SHOWN = 200;
 
-/** Each page by its path. */
+/** The HTML of each page by its path. */
 const PAGES: Readonly<Record<string, string>> = {
-  "/": "start.html",
-  "/chat": "chat.html",
-  "/dashboard": "dashboard.html",
+  "/": htmlOf("start.html"),
+  "/chat": htmlOf("chat.html"),
+  "/dashboard": htmlOf("dashboard.html"),
 };
 
 /** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
   const options = { index: false, decorateReply: false, schemaHide: true } as const;
   await app.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
-  await app.register(fastifyStatic, { root: PLOTS, prefix: "/assets/uplot/", ...options });
+  for (const file of ["client.js", "client.js.map"]) library(app, file);
   const icon = readFileSync(new URL("icon.svg", PUBLIC));
   app.get("/favicon.ico", { schema: { hide: true } }, (_, reply) =>
     reply.header("content-type", "image/svg+xml").send(icon),
   );
-  for (const [path, file] of Object.entries(PAGES)) {
-    const page = readFileSync(new URL(file, PUBLIC), "utf8");
+  for (const [path, html] of Object.entries(PAGES)) {
     app.get(path, { schema: { hide: true } }, (request, reply) => {
       const { headers } = request;
       const origin = `${shownProtocol(headers)}://${headers.host ?? "localhost"}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;
-      const values: Readonly<Record<string, string>> = {
-        origin,
-        socket: origin.replace(/^http/, "ws"),
+      const facts = {
         version: context.version,
         log: context.logName,
         node: JSON.stringify(node),
         command: JSON.stringify(command),
       };
-      return reply.header("content-type", "text/html; charset=utf-8").send(filled(page, values));
+      const values = { ...facts, origin, socket: origin.replace(/^http/, "ws"), facts: JSON.stringify(facts) };
+      return reply.header("content-type", "text/html; charset=utf-8").send(filled(html, values));
     });
   }
+}
+
+/** A file of the client library, for pages of every origin that may call; by what it holds, whatever its date. */
+function library(app: FastifyInstance, file: string): void {
+  const url = new URL(`client/${file}`, PUBLIC);
+  if (!existsSync(url)) return;
+  const text = readFileSync(url, "utf8");
+  const headers = {
+    "content-type": file.endsWith(".js") ? "text/javascript; charset=utf-8" : "application/json",
+    "cache-control": "public, max-age=0",
+    etag: `W/"${digest(text)}"`,
+  };
+  app.get(`/${file}`, { schema: { hide: true } }, (request, reply) => {
+    reply.headers(headers);
+    return request.headers["if-none-match"] === headers.etag ? reply.status(304).send() : reply.send(text);
+  });
 }
 
 /** The page for a path that is not there. */
@@ -77,6 +91,23 @@ function shownProtocol({ forwarded = "", "x-forwarded-proto": proto = "" }: Inco
 function isDirect(headers: IncomingHttpHeaders): boolean {
   const host = hostAddress(headers.host ?? "");
   return host !== undefined && isLoopback(host.name) && FORWARDED.every((name) => headers[name] === undefined);
+}
+
+/**
+ * The HTML of a page. What it loads is named by its content, too, so that no browser takes a copy from before an upgrade
+ * for the same.
+ */
+function htmlOf(file: string): string {
+  const html = [`pages/${file}`, file].map((path) => new URL(path, PUBLIC)).find((url) => existsSync(url));
+  if (html === undefined) return "<!doctype html><title>sse-mcp-server</title><p>The pages are not built; run npm ci.";
+  return readFileSync(html, "utf8").replace(/assets\/([\w./-]+\.(?:css|js))(?=")/g, (link, path: string) => {
+    const url = new URL(path, PUBLIC);
+    return existsSync(url) ? `${link}?${digest(readFileSync(url))}` : link;
+  });
+}
+
+function digest(content: string | Buffer): string {
+  return createHash("sha256").update(content).digest("hex").slice(0, 8);
 }
 
 function filled(page: string, values: Readonly<Record<string, string>>): string {

@@ -1,6 +1,7 @@
 import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { ChannelQuery, ChannelState } from "../core/log.ts";
+import type { Draft } from "../core/message.ts";
 import { NameIndex } from "../core/name-index.ts";
 
 /** What a log remembers of one channel. */
@@ -9,7 +10,7 @@ export interface ChannelEntry extends ChannelState {
   readonly id: number;
   /** Bytes of the messages kept. */
   readonly bytes: number;
-  /** Offset of its last message that retention dropped; 0 where none was. */
+  /** Offset of its last message that retention dropped; 0 if none was. */
   readonly dropped: number;
 }
 
@@ -17,7 +18,7 @@ export interface ChannelEntry extends ChannelState {
 export class ChannelIndex {
   readonly #byName = new NameIndex<ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
-  /** Those that hold no message any more, the one last published to longest ago first. */
+  /** Those that hold no message, the one last published to longest ago first. */
   readonly #empty = new Set<ChannelName>();
   readonly #limit: number;
   #lastId = 0;
@@ -82,7 +83,7 @@ export class ChannelIndex {
     this.#dropped = Math.max(this.#dropped, entry.dropped);
   }
 
-  /** The channels that hold no message any more, in the order in which they are to make room. */
+  /** The channels that hold no message, in the order in which they are to make room. */
   *empty(): IterableIterator<ChannelEntry> {
     for (const channel of this.#empty) yield this.#byName.get(channel) as ChannelEntry;
   }
@@ -139,6 +140,11 @@ export class ChannelIndex {
     if (entry === undefined || (after !== undefined && entry.channel <= after)) return;
     if (above === undefined || (entry.kept > 0 && entry.last > above)) yield entry;
   }
+}
+
+/** What keeping a message costs, in bytes, without what the store adds. */
+export function costOf(draft: Draft): number {
+  return Buffer.byteLength(draft.data) + draft.event.length + draft.sender.length + draft.channel.length;
 }
 
 /** What the channels of a pattern begin with; undefined for one that names a single channel. */

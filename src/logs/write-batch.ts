@@ -1,11 +1,12 @@
 import { HubError } from "../core/errors.ts";
-import type { Draft, Message } from "../core/message.ts";
+import type { Appended } from "../core/log.ts";
+import type { Draft } from "../core/message.ts";
 
-/** Something waiting for its turn to be written; without a draft, only to see that writing works. */
+/** A draft that waits to be written. */
 export interface Waiting {
-  readonly draft: Draft | undefined;
-  readonly resolve: (message: Message | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  readonly draft: Draft;
+  /** Answers its publisher: with what was appended, or with why it was not. */
+  readonly settle: (outcome: Appended | Error) => void;
 }
 
 const MAX_WAITING = 20_000;
@@ -31,9 +32,9 @@ export class WriteBatch {
     return this.#characters;
   }
 
-  /** Waits for its turn; rejects with `OVERLOADED` where too much waits already. */
-  add(draft: Draft | undefined): Promise<Message | undefined> {
-    const characters = draft?.data.length ?? 0;
+  /** Waits to be written; rejects with `OVERLOADED` if too much waits already. */
+  add(draft: Draft): Promise<Appended> {
+    const characters = draft.data.length;
     if (this.#waiting.length >= MAX_WAITING || this.#characters + characters > MAX_WAITING_CHARACTERS) {
       return Promise.reject(
         new HubError("OVERLOADED", "Too many messages wait for the log; publish again in a moment"),
@@ -41,7 +42,9 @@ export class WriteBatch {
     }
     this.#characters += characters;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ draft, resolve, reject });
+      const settle = (outcome: Appended | Error): void =>
+        outcome instanceof Error ? reject(outcome) : resolve(outcome);
+      this.#waiting.push({ draft, settle });
       this.schedule();
     });
   }
@@ -56,12 +59,12 @@ export class WriteBatch {
     });
   }
 
-  /** Everything that waits, which goes on waiting. */
+  /** Everything that waits; it goes on waiting. */
   peek(): readonly Waiting[] {
     return this.#waiting;
   }
 
-  /** Everything that waits, which waits no longer. */
+  /** Everything that waits, which stops waiting. */
   take(): readonly Waiting[] {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -70,7 +73,7 @@ export class WriteBatch {
   }
 
   /** Refuses everything that waits. */
-  fail(error: unknown): void {
-    for (const waiting of this.take()) waiting.reject(error);
+  fail(error: Error): void {
+    for (const { settle } of this.take()) settle(error);
   }
 }

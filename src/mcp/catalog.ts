@@ -1,6 +1,7 @@
-import { callTool, toolListings, tools } from "../tools/index.ts";
-import type { Catalog, Extras, ToolDefinition } from "./definitions.ts";
+import { callTool, type Tool, type ToolListing, type ToolSet } from "../tools/index.ts";
+import type { Extras, Catalog, ToolDefinition } from "./definitions.ts";
 import { prompts } from "./prompts.ts";
+import { runWithQuestions } from "./questions.ts";
 import type { Services } from "./request-context.ts";
 import { channelsResource, channelTemplate } from "./resources.ts";
 
@@ -16,16 +17,10 @@ export interface McpContext extends Services {
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
 }
 
-/** The tools of every door, as they are offered here. */
-const hubTools: readonly ToolDefinition[] = tools.map((tool, index) => ({
-  listing: toolListings[index] as (typeof toolListings)[number],
-  call: (input, call) => callTool(tool, input, call),
-}));
-
-/** The hub's own tools, prompts and resources, and what a server adds to them. */
-export function hubCatalog({ changes, ...extras }: Extras = {}): Catalog {
+/** The tools of every door, the hub's own prompts and resources, and what a server adds to them. */
+export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}): Catalog {
   return {
-    tools: [...hubTools, ...(extras.tools ?? [])],
+    tools: [...tools.all.map(({ tool, listing }) => offered(tool, listing)), ...(extras.tools ?? [])],
     prompts: [...prompts, ...(extras.prompts ?? [])],
     resources: [channelsResource, ...(extras.resources ?? [])],
     templates: [channelTemplate, ...(extras.templates ?? [])],
@@ -33,5 +28,15 @@ export function hubCatalog({ changes, ...extras }: Extras = {}): Catalog {
     changes,
     // The hub's own say nothing but their results.
     logs: Object.keys(extras).length > 0,
+  };
+}
+
+function offered(tool: Tool, listing: ToolListing): ToolDefinition {
+  return {
+    listing,
+    call: (input, context) =>
+      tool.mayAsk
+        ? runWithQuestions(context, (asking) => callTool(tool, input, asking))
+        : callTool(tool, input, context),
   };
 }

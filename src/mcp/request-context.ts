@@ -59,7 +59,9 @@ export interface NotificationStream {
 const NO_INPUTS: Inputs = { responses: {}, state: undefined };
 
 /** What a method, a tool, a prompt or a resource works with. A class, so that what few ask for is made when they do. */
-export class RequestContext implements Omit<ToolContext, "progress"> {
+export class RequestContext implements ToolContext {
+  /** Set for tools that may ask a person; see `runWithQuestions`. */
+  askPerson: ToolContext["askPerson"];
   /** What came back of the input asked for in the round before. */
   inputs: Inputs = NO_INPUTS;
   readonly hub: ToolContext["hub"];

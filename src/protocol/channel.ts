@@ -79,6 +79,11 @@ export function isPresenceChannel(text: string): boolean {
   return text.startsWith(PRESENCE) && nameProblem(text.slice(PRESENCE.length)) === undefined;
 }
 
+/** Whether it has the form of a name, whatever its length and whoever may use it. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** The rule that a channel or pattern to read breaks, as the end of a sentence; undefined if it is one. */
 export function patternProblem(text: string): string | undefined {
   // The server's own channels are read like any other, each by its name.
@@ -95,7 +100,7 @@ export function patternProblem(text: string): string | undefined {
 export function nameProblem(name: string, length: number = name.length): string | undefined {
   if (name === "") return "it is empty; use words joined by dots, such as orders.eu";
   if (length > MAX_NAME) return `it has ${length} characters; at most ${MAX_NAME} are allowed`;
-  if (!NAME.test(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
+  if (!isName(name)) return "use words of letters, digits, _ and - joined by dots, such as orders.eu";
   if (isServerChannel(name)) return "hub and hub.* are reserved for the server's own messages; use another first word";
   return undefined;
 }

@@ -31,6 +31,20 @@ export function parseCursor(text: string): Cursor | undefined {
   return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
 }
 
+/** What orders cursors of one log, given as text: `earliest` comes first, and what is not a cursor last. */
+export function offsetOf(text: string): number {
+  return text === EARLIEST ? BEGINNING : (parseCursor(text)?.offset ?? Infinity);
+}
+
+/** The earliest of some cursors; of two with the same offset, the one given first. */
+export function earliestOf(cursors: readonly (string | undefined)[]): string | undefined {
+  let earliest: string | undefined;
+  for (const cursor of cursors) {
+    if (earliest === undefined || (cursor !== undefined && offsetOf(cursor) < offsetOf(earliest))) earliest = cursor;
+  }
+  return earliest;
+}
+
 /** Where reading starts: the offset that a cursor or `earliest` names; undefined where it names nothing in this log. */
 export function startOf(after: string, log: { knows(cursor: Cursor): boolean }): number | undefined {
   if (after === EARLIEST) return BEGINNING;

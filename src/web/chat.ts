@@ -10,7 +10,7 @@ import { showOutbox } from "./chat/outbox-rows.ts";
 import { Outbox } from "./chat/outbox.ts";
 import { Presence } from "./chat/presence.ts";
 import { Room } from "./chat/room.ts";
-import { Stored } from "./chat/stored.ts";
+import { Stored } from "./shared/stored.ts";
 import { Timeline } from "./chat/timeline.ts";
 import { countText } from "./chat/unread.ts";
 import { Watch } from "./chat/watch.ts";
@@ -19,7 +19,7 @@ import { element, labelled } from "./page.ts";
 const hub = connect("./");
 const heading = element("channel", HTMLElement);
 const newest = element("newest", HTMLButtonElement);
-const lastOpen = new Stored("open", (value) => (typeof value === "string" ? value : "default"));
+const lastOpen = new Stored("chat.open", (value) => (typeof value === "string" ? value : "default"));
 
 /** Whether there is a keyboard, so that focusing a field does not open one on the screen. */
 const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)");
@@ -41,7 +41,7 @@ const outbox = new Outbox({
   changed: () => showMine(),
   kept: (id, receipt) => timeline.mark(id, receipt),
   store: new Stored<unknown>(
-    "outbox",
+    "chat.outbox",
     (value) => value,
     () => sessionStorage,
   ),

@@ -21,16 +21,18 @@ function startOnOldNode(folder: TemporaryFolder, npm: string): ReturnType<typeof
 }
 
 describe("npm start", () => {
-  it("needs nothing but what npm ci --omit=dev installs", () => {
-    const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-      scripts: Record<string, string>;
-    };
-    assert.equal(scripts["prestart"], undefined);
-    assert.equal(scripts["start"], "node scripts/start.js");
-    for (const file of ["scripts/start.js", "scripts/pages.ts"]) {
-      const packages = [...readFileSync(join(ROOT, file), "utf8").matchAll(/(?:from|import\() ?"([^".][^"]*)"/g)];
-      for (const [, name = ""] of packages) assert.match(name, /^node:/, file);
-    }
+  it("needs nothing to be installed for development if the pages are built, and says so if not", () => {
+    using folder = new TemporaryFolder();
+    mkdirSync(folder.file("scripts"));
+    copyFileSync(join(ROOT, "scripts/pages.js"), folder.file("scripts/pages.js"));
+    const prepare = () => spawnSync(process.execPath, [folder.file("scripts/pages.js")], { encoding: "utf8" });
+    const without = prepare();
+    assert.equal(without.status, 1);
+    assert.match(without.stderr, /the pages are not built, .*; run npm ci without --omit=dev\n$/);
+    for (const built of ["public/scripts", "public/client", "public/pages"])
+      mkdirSync(folder.file(built), { recursive: true });
+    const { status, stderr } = prepare();
+    assert.deepEqual([status, stderr], [0, ""]);
   });
 
   it("takes the right Node from npm if it runs on one that is too old, and ends as that does", () => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../src/core/channel.ts";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
-import type { ReaderGroup } from "../../src/core/reader-group.ts";
+import type { LiveReader, ReaderGroup } from "../../src/core/reader-group.ts";
 import type { Lag } from "../../src/core/backlog.ts";
-import { FanOut, type LiveReader } from "../../src/core/fan-out.ts";
+import { FanOut } from "../../src/core/fan-out.ts";
 import { Envelope } from "../../src/core/message.ts";
 import { Stats } from "../../src/core/stats.ts";
 import { draftOf, patternsOf } from "../support/sample.ts";
@@ -13,8 +13,10 @@ import { TestSink } from "../support/test-sink.ts";
 class Reader implements LiveReader {
   readonly sink = new TestSink();
   readonly channels: readonly ChannelPattern[];
+  readonly watches = false;
   group: ReaderGroup | undefined;
   given = 0;
+  told = 0;
   lag: Lag | undefined;
   /** Called when it is cut. */
   onCut: () => void = () => {};
@@ -36,31 +38,31 @@ class Reader implements LiveReader {
 class Trial {
   readonly stats = new Stats();
   readonly slow: Reader[] = [];
-  readonly delivery: FanOut;
+  readonly fanOut: FanOut;
   #ends: (() => void)[] = [];
   #offset = 0;
 
   constructor(writesPerMessage: number, maxPending = 1000, maxPendingTotal = 1e9) {
     const endOfTurn = (write: () => void): void => void this.#ends.push(write);
-    this.delivery = new FanOut({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
+    this.fanOut = new FanOut({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
   }
 
   join(...channels: string[]): Reader {
     const reader = new Reader(...channels);
     reader.onCut = () => {
       this.slow.push(reader);
-      this.delivery.detach(reader);
+      this.fanOut.detach(reader);
     };
-    this.delivery.attach(reader);
+    this.fanOut.attach(reader);
     return reader;
   }
 
   offer(channel: string, data: unknown): number {
     const message = { ...draftOf(channel, data), channel: channelName(channel), offset: ++this.#offset, time: 0 };
-    return this.delivery.offer(new Envelope(message, String(this.#offset)));
+    return this.fanOut.offer(new Envelope(message, String(this.#offset)));
   }
 
-  /** Ends this turn; false where nobody waits for that. */
+  /** Ends this turn; false if nothing waits for that. */
   end(): boolean {
     const ends = this.#ends;
     this.#ends = [];
@@ -76,7 +78,7 @@ class Trial {
   }
 }
 
-describe("delivery", () => {
+describe("fan-out", () => {
   it("writes to so many readers in a turn, and to all of them in the end", () => {
     const trial = new Trial(3);
     const readers = Array.from({ length: 8 }, (_, index) => trial.join(index % 2 ? "a" : "*"));
@@ -132,7 +134,7 @@ describe("delivery", () => {
     const [first, leaver, last] = [trial.join("a"), trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.end();
-    trial.delivery.detach(leaver);
+    trial.fanOut.detach(leaver);
     const joined = trial.join("a");
     trial.offer("a", 2);
     trial.endAll();
@@ -140,7 +142,7 @@ describe("delivery", () => {
       [first, leaver, last, joined].map(({ sink }) => sink.data),
       [[1, 2], [], [1, 2], [2]],
     );
-    assert.deepEqual([leaver.group, trial.delivery.detach(leaver)], [undefined, false]);
+    assert.deepEqual([leaver.group, trial.fanOut.detach(leaver)], [undefined, false]);
   });
 
   it("gives one reader what it lacks at once, and nothing twice", () => {
@@ -148,8 +150,8 @@ describe("delivery", () => {
     const [reader, other] = [trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.offer("a", 2);
-    trial.delivery.flush(reader);
-    trial.delivery.flush(reader);
+    trial.fanOut.flush(reader);
+    trial.fanOut.flush(reader);
     assert.deepEqual([reader.sink.data, reader.sink.writes, other.sink.data], [[1, 2], 1, []]);
     trial.endAll();
     assert.deepEqual([reader.sink.data, reader.sink.writes, other.sink.data], [[1, 2], 1, [1, 2]]);
@@ -242,7 +244,7 @@ describe("delivery", () => {
     const readers = [trial.join("a"), trial.join("a")];
     trial.offer("a", 1);
     trial.end();
-    for (const reader of readers) trial.delivery.detach(reader);
+    for (const reader of readers) trial.fanOut.detach(reader);
     assert.ok(trial.endAll() <= 1);
     assert.equal(trial.offer("a", 2), 0);
     const again = trial.join("a");

@@ -38,7 +38,7 @@ describe("a reader without a cursor", () => {
     assert.deepEqual([before.story, during.story, after.story], [[2, 3], [2, 3], [3]]);
   });
 
-  it("that joins an group with messages still to be written does not get those", async () => {
+  it("that joins a group with messages still to be written does not get those", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const early = reader(hub, "a");
     await publish(hub, "a", 1);

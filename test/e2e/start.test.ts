@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import type { Browser } from "playwright-core";
 import { EVERYTHING, STATS_CHANNEL } from "../../src/protocol/channel.ts";
-import type { ServerInfo } from "../../src/tools/index.ts";
+import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";

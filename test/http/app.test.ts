@@ -21,7 +21,7 @@ describe("every response", () => {
     await using server = await startServer({ maxConnections: 2 });
     const requests: readonly (readonly [string, string, Record<string, string>, number])[] = [
       ["GET", "/", {}, 200],
-      ["GET", "/assets/look.css", {}, 200],
+      ["GET", "/assets/shared.css", {}, 200],
       ["GET", "/docs/", {}, 200],
       ["GET", "/openapi.json", {}, 200],
       ["GET", "/metrics", {}, 200],
@@ -69,7 +69,7 @@ describe("every response", () => {
       ["GET", "/channels/%ff/messages", "", {}, 400, "INVALID_REQUEST"],
       ["GET", "/assets/%2e%2e/package.json", "", {}, 404, "NOT_FOUND"],
       ["GET", "/assets/..%2f..%2fpackage.json", "", {}, 404, "NOT_FOUND"],
-      ["GET", "/assets/look.css%00", "", {}, 400, "INVALID_REQUEST"],
+      ["GET", "/assets/shared.css%00", "", {}, 400, "INVALID_REQUEST"],
       ["GET", "/channels?limit=0", "", {}, 400, "INVALID_INPUT"],
       ["POST", "/channels/a/messages", "{", { "content-type": "application/json" }, 400, "INVALID_JSON"],
     ];

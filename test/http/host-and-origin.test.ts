@@ -9,7 +9,7 @@ import { startServer, type TestServer } from "../support/server.ts";
 /** Every route, one that is not there, and one that cannot be read. */
 const ROUTES: readonly (readonly [string, string])[] = [
   ["GET", "/"],
-  ["GET", "/assets/start.js"],
+  ["GET", "/assets/start.css"],
   ["GET", "/docs/"],
   ["GET", "/openapi.json"],
   ["GET", "/health"],

@@ -44,7 +44,7 @@ describe("GET /", () => {
     const line = async (headers: Record<string, string>): Promise<string> => {
       const { text } = await server.request("/", { headers });
       const [, code = ""] = /id="for-claude-desktop">([^<]*)</.exec(text) ?? [];
-      return code.replace(/&#(\d+);/g, (_, number) => String.fromCharCode(Number(number)));
+      return code.replaceAll("&quot;", '"').replace(/&#(\d+);/g, (_, number) => String.fromCharCode(Number(number)));
     };
     const { mcpServers } = JSON.parse(await line({})) as {
       mcpServers: { hub: { command: string; args: readonly string[] } };
@@ -133,9 +133,9 @@ describe("what pages load", () => {
     await Promise.all(Array.from({ length: 20 }, (_, n) => server.publish("a", `${n} ${"x".repeat(100)}`)));
     for (const path of [
       "/",
-      "/assets/look.css",
-      "/assets/scripts/web/chat.js",
-      "/assets/uplot/uPlot.iife.min.js",
+      "/assets/shared.css",
+      "/assets/scripts/chat.js",
+      "/client.js",
       "/docs/static/swagger-ui-bundle.js",
       "/docs/static/swagger-ui.css",
       "/openapi.json",

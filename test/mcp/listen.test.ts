@@ -1,3 +1,4 @@
+import { ToolSet } from "../../src/tools/index.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { RequestContext, NotificationStream } from "../../src/mcp/request-context.ts";
@@ -213,7 +214,7 @@ describe("a subscription", { concurrency: true }, () => {
       read: () => Promise.resolve({ contents: [] }),
       ...more,
     });
-    const watches = hubCatalog().resources[0]?.watches ?? [];
+    const watches = hubCatalog(new ToolSet()).resources[0]?.watches ?? [];
     await using server = await startServer(
       {},
       { resources: [resource("test://moving", { watches }), resource("test://fixed", {})] },
@@ -331,7 +332,11 @@ describe("the end of a subscription", { concurrency: true }, () => {
       openDedicated: () => outlet,
     };
     const params = { notifications: { resourcesListChanged: true } };
-    const result = await listenMethod(params, call as Partial<RequestContext> as RequestContext, hubCatalog());
+    const result = await listenMethod(
+      params,
+      call as Partial<RequestContext> as RequestContext,
+      hubCatalog(new ToolSet()),
+    );
     assert.deepEqual(result, { _meta: { [SUBSCRIPTION_ID]: 7 } });
     assert.equal(said.length, 1);
   });

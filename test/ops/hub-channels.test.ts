@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ServerInfo } from "../../src/tools/index.ts";
+import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";

@@ -10,9 +10,9 @@ writeSync(1, "open\n");
 
 async function publish(publisher: number, from: number): Promise<never> {
   for (let count = from; ; count++) {
-    const { offset } = await log.append(
-      draftOf(`p.${publisher % 4}`, [publisher, count], { key: `${publisher}-${count}` }),
-    );
+    const {
+      message: { offset },
+    } = await log.append(draftOf(`p.${publisher % 4}`, [publisher, count], { key: `${publisher}-${count}` }));
     writeSync(1, `${offset} ${publisher} ${count}\n`);
   }
 }

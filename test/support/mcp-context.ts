@@ -1,3 +1,4 @@
+import { ToolSet } from "../../src/tools/index.ts";
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { hubCatalog, RequestStates, Sealer, type Extras, type McpContext } from "../../src/mcp/index.ts";
@@ -17,7 +18,7 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
     info: () => {
       throw new Error("nobody asks");
     },
-    catalog: hubCatalog(extras),
+    catalog: hubCatalog(new ToolSet(), extras),
     states: new RequestStates(new Sealer()),
     serverInfo: { name: "test", title: "Test", version: "0" },
     [Symbol.asyncDispose]: () => hub.close(),

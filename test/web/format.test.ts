@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { clock, count, decimal, duration, mebibytes, milliseconds, percent, scale } from "../../src/web/format.ts";
+import {
+  clock,
+  count,
+  decimal,
+  duration,
+  mebibytes,
+  milliseconds,
+  percent,
+  scale,
+} from "../../src/web/shared/format.ts";
 
 /** With the point of this machine's language. */
 function pointed(text: string): string {

@@ -1,3 +1,4 @@
+import { loadTools } from "../load-tools.ts";
 import { configure, ConfigError, flag, settingNames, type Config } from "../../config.ts";
 import { createServer, version, type Server } from "../../server.ts";
 import { startSentence } from "../serve.ts";
@@ -40,7 +41,7 @@ function configured(words: readonly string[]): Config {
 
 async function started(config: Config): Promise<Server> {
   try {
-    return await createServer(config, {}, process.stderr);
+    return await createServer({ ...config, tools: await loadTools(config.tools), logStream: process.stderr });
   } catch (error) {
     throw new HubUnreachable(whyNot(error, config));
   }

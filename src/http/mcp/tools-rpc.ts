@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
-import { callTool, lenient, problems, toolListings, toolNamed, tools } from "../../tools/index.ts";
+import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
@@ -59,7 +59,7 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       } catch (error) {
         return fail(reply, idOf(body), asHubError(error, context.limits.body));
       }
-      return sendJson(reply, rpcResult(idOf(body), { tools: toolListings }));
+      return sendJson(reply, rpcResult(idOf(body), { tools: context.tools.listings }));
     });
     scope.post("/mcp/tools/call", { schema: callSchema }, (incoming, reply) => call(incoming, reply, context));
   });
@@ -71,7 +71,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   using connection = new ConnectionCall(socket);
   try {
     const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
-    const result = await callTool(toolNamed(tools, name), input, toolContext(context, connection, socket));
+    const result = await callTool(context.tools.named(name), input, toolContext(context, connection, socket));
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));

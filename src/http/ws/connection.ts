@@ -3,7 +3,7 @@ import type { RawData, WebSocket } from "ws";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
-import { callTool, publish, toolNamed, tools } from "../../tools/index.ts";
+import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { toolContext, type HttpContext } from "../context.ts";
@@ -108,7 +108,7 @@ export class WsConnection {
       case "mcp_call": {
         const { tool, arguments: input } = frame;
         const result = await callTool(
-          toolNamed(tools, tool),
+          this.#context.tools.named(tool),
           input,
           toolContext(this.#context, this.#gone, this.#client),
         );

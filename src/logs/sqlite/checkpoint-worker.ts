@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { CheckpointOrder } from "./checkpoint.ts";
+import type { CheckpointOrder } from "./wal.ts";
 
 /** A write-ahead log of more pages than this (about 14 MiB) is worth holding the writer up for, so that it starts over. */
 const LONG = 3500;

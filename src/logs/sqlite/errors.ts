@@ -26,6 +26,15 @@ export function isFull(error: unknown): boolean {
   return resultCode(error) === FULL;
 }
 
+/** What the person who starts the server is told about a log that cannot be used. */
+export function unusable(sentence: string, cause?: unknown): HubError {
+  return new HubError("LOG_UNAVAILABLE", sentence, { cause });
+}
+
+export function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
 /** What a publisher is told when the file holds what this process did not write. */
 export function contradiction(cause?: unknown): HubError {
   return new HubError(
@@ -39,7 +48,7 @@ export function contradiction(cause?: unknown): HubError {
 export function unavailable(cause: unknown): HubError {
   if (cause instanceof HubError) return cause;
   if (resultCode(cause) === CONSTRAINT) return contradiction(cause);
-  return new HubError("LOG_UNAVAILABLE", `The log cannot keep messages: ${sentence(cause)}; publish again later`, {
+  return new HubError("LOG_UNAVAILABLE", `The log cannot keep messages: ${whatFailed(cause)}; publish again later`, {
     cause,
   });
 }
@@ -49,7 +58,7 @@ export function stopped(): HubError {
   return new HubError("SHUTTING_DOWN", "The log is closed; publish again in a few seconds");
 }
 
-function sentence(error: unknown): string {
+function whatFailed(error: unknown): string {
   switch (resultCode(error)) {
     case BUSY:
     case LOCKED:

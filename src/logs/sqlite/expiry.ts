@@ -2,6 +2,10 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Retention } from "../../core/log.ts";
 import type { Transaction } from "./transaction.ts";
 
+/** Milliseconds that a clock may gain in one look without being taken for one that was set. */
+const TOLERANCE = 60_000;
+/** The longest that a clock that was set ahead must stay there before messages grow old by it. */
+const PATIENCE = 3_600_000;
 /** Messages that are looked through in one transaction for one whose time is not in the future. */
 const SEEK = 2000;
 
@@ -54,18 +58,19 @@ export class SqliteExpiry {
   }
 
   /** Drops at most so many in a transaction, of what the log keeps with what it added; returns the front after that. */
-  drop(kept: Kept, time: number, most: number, work: Transaction): number {
+  drop(kept: Kept, time: number, most: number, transaction: Transaction): number {
     const { messages, bytes } = this.#retention;
     const rows = this.#oldest.all(most + 1) as unknown as Row[];
     const isAll = rows.length <= most;
-    if (isAll && !agrees(rows, kept.messages + work.messages, kept.bytes + work.bytes)) work.recount(tally(rows));
+    if (isAll && !agrees(rows, kept.messages + transaction.messages, kept.bytes + transaction.bytes))
+      transaction.recount(tally(rows));
     const old = this.#oldTo(rows, isAll, time);
     let last = 0;
     for (const row of rows.slice(0, most)) {
-      const fits = kept.messages + work.messages <= messages && kept.bytes + work.bytes <= bytes;
+      const fits = kept.messages + transaction.messages <= messages && kept.bytes + transaction.bytes <= bytes;
       if (fits && row.offset > old) break;
       last = row.offset;
-      work.count(work.byId(row.channel), { kept: -1, bytes: -row.cost, dropped: row.offset });
+      transaction.count(transaction.byId(row.channel), { kept: -1, bytes: -row.cost, dropped: row.offset });
     }
     if (last > 0) this.#drop.run(last);
     const front = rows.find((row) => row.offset > last && row.time <= time)?.time;
@@ -93,6 +98,62 @@ export class SqliteExpiry {
     if (found !== undefined) return found.time;
     this.#sought = next.at(-1)?.offset ?? from;
     return next.length < SEEK ? Infinity : undefined;
+  }
+}
+
+export interface AgeClockOptions {
+  /** Milliseconds of a clock that cannot be set. */
+  readonly elapsed: () => number;
+  /** The age that messages may reach. */
+  readonly age: number;
+  /** What this clock said when the log was used last, if it was. */
+  readonly last: number | undefined;
+  /** Called with a sentence if the clock is ahead by more than the age. */
+  readonly report: (sentence: string) => void;
+}
+
+/**
+ * The time by which messages grow old. A clock that jumps ahead, in this process or while no process had the log open,
+ * is believed only after it has stayed there for as long as messages may be kept, at most an hour: until then, time
+ * goes on from where it was, so that a clock that is wrong for a moment does not drop what is new.
+ */
+export class AgeClock {
+  readonly #options: AgeClockOptions;
+  readonly #patience: number;
+  /** How far the time of day is ahead of `elapsed`, as it is believed. */
+  #lead: number | undefined;
+  /** Since when, and by how much, it is further ahead than that. */
+  #doubt: { readonly since: number; readonly lead: number } | undefined;
+
+  constructor(options: AgeClockOptions) {
+    this.#options = options;
+    this.#patience = Math.min(options.age, PATIENCE);
+    if (options.last !== undefined) this.#lead = options.last - options.elapsed();
+  }
+
+  /** `now` is the time of day in milliseconds since 1970, which someone may have set. */
+  time(now: number): number {
+    const at = this.#options.elapsed();
+    const lead = now - at;
+    const ahead = lead - (this.#lead ?? lead);
+    if (ahead > TOLERANCE && !this.#isSettled(at, lead, ahead)) return now - ahead;
+    this.#lead = lead;
+    this.#doubt = undefined;
+    return now;
+  }
+
+  #isSettled(at: number, lead: number, ahead: number): boolean {
+    const { age, report } = this.#options;
+    if (this.#doubt === undefined || Math.abs(lead - this.#doubt.lead) > TOLERANCE) {
+      this.#doubt = { since: at, lead };
+      if (ahead > age) {
+        const wait = Math.round(this.#patience / 1000);
+        report(
+          `the clock is ${Math.round(ahead / 1000)} s ahead of what the log expects; messages do not grow old by that unless it stays so for ${wait} s`,
+        );
+      }
+    }
+    return at - this.#doubt.since >= this.#patience;
   }
 }
 

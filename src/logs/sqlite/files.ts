@@ -1,6 +1,12 @@
-import { statSync, type Stats } from "node:fs";
+import { closeSync, openSync, readSync, statSync, type Stats } from "node:fs";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
-import type { ReplacementCheck } from "./replacement-check.ts";
+
+/** Kinds of pages (SQLite, "Database File Format", 1.6), and where an inner one names the last below it. */
+const INNER = 5;
+const LEAF = 13;
+const LAST_CHILD = 8;
+const DEEPEST = 8;
 
 /** What tells a file from all others of the machine. */
 export interface FileId {
@@ -27,14 +33,14 @@ export class SqliteFiles {
   /** The size that the database had when it was looked at last. */
   #size: number;
 
-  readonly #mark: ReplacementCheck;
+  readonly #replacement: ReplacementCheck;
   /** When the database was written to before it was looked into last. */
   #written = 0;
 
   /** `expected` is the size of the database in bytes as SQLite knows it. */
-  constructor(path: string, expected: () => number, mark: ReplacementCheck) {
+  constructor(path: string, expected: () => number, replacement: ReplacementCheck) {
     this.#path = path;
-    this.#mark = mark;
+    this.#replacement = replacement;
     this.#expected = expected;
     const database = statSync(path);
     this.#database = database;
@@ -53,11 +59,67 @@ export class SqliteFiles {
     if (size < this.#size && size < this.#expected()) throw changed("its database was cut short");
     this.#size = size;
     if (mtimeMs !== this.#written && !isMoving) {
-      if (this.#mark.isGone()) throw changed("another file was copied into its database");
+      if (this.#replacement.isGone()) throw changed("another file was copied into its database");
       this.#written = mtimeMs;
     }
     statsOf(`${this.#path}-shm`, this.#index, "the index of its database's write-ahead log");
     return statsOf(`${this.#path}-wal`, this.#wal, "the write-ahead log of its database").size;
+  }
+}
+
+/**
+ * The run that goes on, as the database file itself has it. SQLite does not notice that another file was copied into
+ * it: it goes on with the pages that it knows, and mixes both when it writes.
+ */
+export class ReplacementCheck {
+  readonly #epoch: string;
+  readonly #place: StatementSync;
+  readonly #page: Buffer;
+  readonly #file: number;
+  #root: number;
+  /** What was committed may not be in the file yet. */
+  #wasThere = false;
+
+  constructor(path: string, database: DatabaseSync, epoch: string) {
+    this.#epoch = epoch;
+    this.#place = database.prepare(
+      "SELECT rootpage AS root, page_size AS size FROM sqlite_schema, pragma_page_size WHERE name = 'runs'",
+    );
+    const { root, size } = this.#place.get() as { root: number; size: number };
+    this.#root = root;
+    this.#page = Buffer.alloc(size);
+    this.#file = openSync(path, "r");
+  }
+
+  /** Whether it is gone from the file. */
+  isGone(): boolean {
+    if (this.#isIn(this.#root)) this.#wasThere = true;
+    else if (this.#wasThere) {
+      // Someone may have had SQLite rewrite the database.
+      const { root } = this.#place.get() as { root: number };
+      if (!this.#isIn(root)) return true;
+      this.#root = root;
+    }
+    return false;
+  }
+
+  /** Not before the database is closed: who closes a file lets go of all locks that the process has on it. */
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  /** Whether the last run in a tree of pages is this one. */
+  #isIn(root: number): boolean {
+    const page = this.#page;
+    let number = root;
+    for (let depth = 0; depth < DEEPEST; depth++) {
+      const bytes = readSync(this.#file, page, 0, page.length, (number - 1) * page.length);
+      if (bytes < page.length) return false;
+      if (page[0] === LEAF) return page.includes(this.#epoch);
+      if (page[0] !== INNER) return false;
+      number = page.readUInt32BE(LAST_CHILD);
+    }
+    return false;
   }
 }
 

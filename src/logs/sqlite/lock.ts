@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
-import { isBusy } from "./errors.ts";
+import { isBusy, reasonOf, unusable } from "./errors.ts";
 import { isFile, type FileId } from "./files.ts";
 
 /**
@@ -88,10 +88,5 @@ function refused(path: string, place: string, cause: unknown): HubError {
   if (isBusy(cause)) {
     return unusable(`Another sse-mcp-server has the log ${path} open${also}; give this one another DATA`, cause);
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return unusable(`The folder of the log, ${dirname(place)}, is not writable: ${reason}`, cause);
-}
-
-function unusable(sentence: string, cause?: unknown): HubError {
-  return new HubError("LOG_UNAVAILABLE", sentence, { cause });
+  return unusable(`The folder of the log, ${dirname(place)}, is not writable: ${reasonOf(cause)}`, cause);
 }

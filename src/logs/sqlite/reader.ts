@@ -4,13 +4,12 @@ import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../pro
 import { BEGINNING } from "../../protocol/cursor.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
-import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
+import type { ChannelEntry, ChannelIndex } from "../channel-index.ts";
 import { endOfPage, MAX_CHARACTERS, recentPage } from "../page.ts";
-import { SqliteNewest } from "./newest.ts";
 
 /** Channels that are looked into before others have their turn. */
 const STEP = 256;
-/** Beyond this many channels, reading the whole log in slices costs less than looking into each. */
+/** Beyond this many channels, reading the log in slices costs less than looking into each. */
 const MANY_CHANNELS = 2000;
 const SLICE = 2000;
 /** Rows fetched at once, at first and at most: messages may be large, and a page ends where they fill it. */
@@ -29,68 +28,66 @@ interface Row {
 
 const COLUMNS = "offset, channel, event, data, sender, time, via";
 
+/** The statements that read in one direction, from an offset on. */
+interface Direction {
+  readonly forward: boolean;
+  /** Whole messages: of all channels, and of one. */
+  readonly all: StatementSync;
+  readonly channel: StatementSync;
+  /** The offsets of one channel. */
+  readonly offsets: StatementSync;
+}
+
+/** Offsets of messages on the wanted channels, in the order of reading: all there are up to `end`. */
+interface Looked {
+  readonly offsets: readonly number[];
+  readonly end: number;
+}
+
 /** Reads pages out of a SQLite log; each channel has its own run of an index. */
 export class SqliteReader {
-  readonly #directory: ChannelIndex;
-  readonly #all: StatementSync;
-  readonly #channel: StatementSync;
-  readonly #offsets: StatementSync;
-  readonly #slices: StatementSync;
-  readonly #allBack: StatementSync;
-  readonly #channelBack: StatementSync;
+  readonly #channels: ChannelIndex;
+  readonly #forward: Direction;
+  readonly #back: Direction;
+  readonly #slice: StatementSync;
   readonly #one: StatementSync;
   readonly #keyed: StatementSync;
-  readonly #newest: SqliteNewest;
 
-  constructor(database: DatabaseSync, directory: ChannelIndex) {
-    this.#directory = directory;
-    this.#all = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset > ? ORDER BY offset LIMIT ?`);
-    this.#channel = database.prepare(
-      `SELECT ${COLUMNS} FROM messages WHERE channel = ? AND offset > ? ORDER BY offset LIMIT ?`,
-    );
-    this.#offsets = database.prepare(
-      "SELECT offset FROM messages WHERE channel = ? AND offset > ? ORDER BY offset LIMIT ?",
-    );
-    this.#slices = database.prepare("SELECT offset, channel FROM messages WHERE offset > ? ORDER BY offset LIMIT ?");
-    this.#allBack = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset < ? ORDER BY offset DESC LIMIT ?`);
-    this.#channelBack = database.prepare(
-      `SELECT ${COLUMNS} FROM messages WHERE channel = ? AND offset < ? ORDER BY offset DESC LIMIT ?`,
-    );
+  constructor(database: DatabaseSync, channels: ChannelIndex) {
+    this.#channels = channels;
+    this.#forward = directionOf(database, true);
+    this.#back = directionOf(database, false);
+    this.#slice = database.prepare("SELECT offset, channel FROM messages WHERE offset > ? ORDER BY offset LIMIT ?");
     this.#one = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE offset = ?`);
     this.#keyed = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE channel = ? AND key = ?`);
-    this.#newest = new SqliteNewest(database);
   }
 
   /** One page; `head` is the offset of the last message there is. Others go on while many channels are looked into. */
   async page(query: LogQuery, head: number): Promise<LogPage> {
     const page = await this.#page(query, head);
     // Asked last: what retention took meanwhile is not in the page.
-    return { ...page, dropped: this.#directory.dropped(query.channels) };
+    return { ...page, dropped: this.#channels.dropped(query.channels) };
   }
 
-  async #page({ after, channels, limit }: LogQuery, head: number): Promise<Omit<LogPage, "dropped">> {
-    if (channels.includes(EVERYTHING)) return cut(this.#run(this.#all, [], after, limit), limit, head);
-    const entries = this.#directory.behind(channels, after, MANY_CHANNELS + 1);
-    const [only] = entries;
-    if (only === undefined) return { messages: [], end: head };
-    if (entries.length === 1) return cut(this.#run(this.#channel, [only.id], after, limit), limit, head);
-    const many = entries.length > MANY_CHANNELS;
-    const { offsets, end } = many ? this.#slice(channels, after, head) : await this.#merge(entries, after, limit, head);
-    return cut(this.#each(offsets, limit), limit, end);
-  }
-
-  /** The last page in front of an offset; where many channels are to be looked into, others go on meanwhile. */
+  /** The last page before an offset; others go on while many channels are looked into. */
   async recent({ before, channels, limit }: RecentQuery, head: number): Promise<RecentPage> {
     const top = Math.min(before, head + 1);
     // One more than is asked for: whether it is there tells whether there are more.
     const count = limit + 1;
-    if (channels.includes(EVERYTHING)) return recentPage(this.#run(this.#allBack, [], top, count), limit);
-    const entries = this.#directory.behind(channels, BEGINNING);
+    if (channels.includes(EVERYTHING)) return recentPage(this.#run(this.#back.all, [], top, count), limit);
+    const entries = this.#channels.behind(channels, BEGINNING);
     const [only] = entries;
     if (only !== undefined && entries.length === 1) {
-      return recentPage(this.#run(this.#channelBack, [only.id], top, count), limit);
+      return recentPage(this.#run(this.#back.channel, [only.id], top, count), limit);
     }
-    return recentPage(this.#each(await this.#newest.offsets(entries, top, count), count), limit);
+    const newest = newestOf(entries, top, count);
+    const offsets: number[] = [];
+    for (let from = top; offsets.length < count && from > 0;) {
+      const looked = await this.#merge(newest, from, count - offsets.length, this.#back);
+      offsets.push(...looked.offsets);
+      from = looked.end;
+    }
+    return recentPage(this.#each(offsets, count), limit);
   }
 
   /** The message that a key made on a channel. */
@@ -99,31 +96,44 @@ export class SqliteReader {
     return row === undefined ? undefined : { ...this.#message(row), key };
   }
 
-  /** Looks at some offsets of each channel; what it found is whole up to `end`. */
-  async #merge(entries: readonly ChannelEntry[], after: number, limit: number, head: number): Promise<Looked> {
+  async #page({ after, channels, limit }: LogQuery, head: number): Promise<Omit<LogPage, "dropped">> {
+    if (channels.includes(EVERYTHING)) return cut(this.#run(this.#forward.all, [], after, limit), limit, head);
+    const entries = this.#channels.behind(channels, after, MANY_CHANNELS + 1);
+    const [only] = entries;
+    if (only === undefined) return { messages: [], end: head };
+    if (entries.length === 1) return cut(this.#run(this.#forward.channel, [only.id], after, limit), limit, head);
+    const many = entries.length > MANY_CHANNELS;
+    const looked = many ? this.#lookThrough(channels, after) : await this.#merge(entries, after, limit, this.#forward);
+    return cut(this.#each(looked.offsets, limit), limit, Math.min(looked.end, head));
+  }
+
+  /** Looks at some offsets of each channel. */
+  async #merge(entries: readonly ChannelEntry[], from: number, limit: number, direction: Direction): Promise<Looked> {
+    const sign = direction.forward ? 1 : -1;
     const kept = entries.reduce((sum, entry) => sum + entry.kept, 0);
-    let end = head;
+    let end = Infinity;
     const offsets: number[] = [];
     for (const [index, entry] of entries.entries()) {
       if (index % STEP === STEP - 1) await turn();
       // More of those with more, or one busy channel among many quiet ones would end the page after a few messages.
       const each = Math.max(8, Math.ceil((2 * limit * entry.kept) / kept));
-      const found = this.#offsets.all(entry.id, after, each) as { offset: number }[];
-      for (const { offset } of found) offsets.push(offset);
-      if (found.length === each) end = Math.min(end, found.at(-1)?.offset ?? end);
+      const found = direction.offsets.all(entry.id, from, each) as { offset: number }[];
+      for (const { offset } of found) offsets.push(sign * offset);
+      if (found.length === each) end = Math.min(end, offsets.at(-1) ?? end);
     }
-    return { offsets: offsets.filter((offset) => offset <= end).sort((a, b) => a - b), end };
+    const inOrder = offsets.filter((offset) => offset <= end).sort((a, b) => a - b);
+    return { offsets: inOrder.map((offset) => sign * offset), end: sign * end };
   }
 
   /** Looks at some offsets of the whole log. */
-  #slice(channels: readonly ChannelPattern[], after: number, head: number): Looked {
+  #lookThrough(channels: readonly ChannelPattern[], after: number): Looked {
     const patterns = uncovered(channels);
     const isWanted = (id: number): boolean => {
-      const entry = this.#directory.byId(id);
+      const entry = this.#channels.byId(id);
       return entry !== undefined && isCovered(patterns, entry.channel);
     };
-    const rows = this.#slices.all(after, SLICE) as { offset: number; channel: number }[];
-    const end = rows.length < SLICE ? head : (rows.at(-1)?.offset ?? head);
+    const rows = this.#slice.all(after, SLICE) as { offset: number; channel: number }[];
+    const end = rows.length < SLICE ? Infinity : (rows.at(-1)?.offset ?? Infinity);
     return { offsets: rows.filter((row) => isWanted(row.channel)).map((row) => row.offset), end };
   }
 
@@ -135,8 +145,8 @@ export class SqliteReader {
     }
   }
 
-  *#run(statement: StatementSync, key: readonly number[], after: number, limit: number): Iterable<Message> {
-    let [from, fetch, count, characters] = [after, FETCH_FIRST, 0, 0];
+  *#run(statement: StatementSync, key: readonly number[], from: number, limit: number): Iterable<Message> {
+    let [fetch, count, characters] = [FETCH_FIRST, 0, 0];
     while (count < limit) {
       const rows = statement.all(...key, from, Math.min(limit - count, fetch)) as unknown as Row[];
       for (const row of rows) {
@@ -152,25 +162,29 @@ export class SqliteReader {
     }
   }
 
-  #message(row: Row): Message {
-    const entry = this.#directory.byId(row.channel);
-    if (entry === undefined) throw new Error(`message ${row.offset} names channel ${row.channel}, which is not there`);
-    return {
-      offset: row.offset,
-      channel: entry.channel,
-      event: row.event,
-      data: row.data,
-      sender: row.sender,
-      time: row.time,
-      ...(row.via === null ? {} : { via: row.via }),
-    };
+  #message({ offset, channel: id, event, data, sender, time, via }: Row): Message {
+    const entry = this.#channels.byId(id);
+    if (entry === undefined) throw new Error(`message ${offset} names channel ${id}, which is not there`);
+    const { channel } = entry;
+    return { offset, channel, event, data, sender, time, ...(via === null ? {} : { via }) };
   }
 }
 
-/** Offsets of messages on the wanted channels, in order: all there are up to `end`. */
-interface Looked {
-  readonly offsets: readonly number[];
-  readonly end: number;
+function directionOf(database: DatabaseSync, forward: boolean): Direction {
+  const from = forward ? "offset > ? ORDER BY offset LIMIT ?" : "offset < ? ORDER BY offset DESC LIMIT ?";
+  return {
+    forward,
+    all: database.prepare(`SELECT ${COLUMNS} FROM messages WHERE ${from}`),
+    channel: database.prepare(`SELECT ${COLUMNS} FROM messages WHERE channel = ? AND ${from}`),
+    offsets: database.prepare(`SELECT offset FROM messages WHERE channel = ? AND ${from}`),
+  };
+}
+
+/** The channels that may have one of the last `count` messages before an offset, as far as their last ones tell. */
+function newestOf(entries: readonly ChannelEntry[], before: number, count: number): readonly ChannelEntry[] {
+  const later = entries.filter(({ last }) => last >= before);
+  const earlier = entries.filter(({ last }) => last < before).sort((a, b) => b.last - a.last);
+  return [...later, ...earlier.slice(0, count)];
 }
 
 /** A page that ends where its messages do, when they are as many as were allowed, and otherwise at `end`. */

@@ -1,12 +1,6 @@
-import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { HubError } from "../../core/errors.ts";
-import { Epochs } from "./epochs.ts";
-import { isBusy, isDamaged } from "./errors.ts";
-import { SqliteLock } from "./lock.ts";
-import { ReplacementCheck } from "./replacement-check.ts";
-import { recount } from "./recount.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { ChannelIndex, type ChannelEntry } from "../channel-index.ts";
+import { unusable } from "./errors.ts";
 
 /** Marks the file as ours in its header; "sseh". */
 const APPLICATION = 0x73736568;
@@ -45,123 +39,42 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION};
 `;
 
-/** A write-ahead log that starts over is cut to this many bytes, so above that its size is what it holds. */
-export const WAL_KEPT: number = 16 * 1024 * 1024;
-
-/** The open file of a SQLite log, and the lock that keeps other hubs out of it. */
-export interface OpenFile {
-  /** Without symbolic links. */
-  readonly path: string;
-  readonly database: DatabaseSync;
-  readonly lock: SqliteLock;
-  readonly epochs: Epochs;
-  readonly replacement: ReplacementCheck;
-  /** How many channels had counters that did not agree with their messages. */
-  readonly recounted: number;
+/** The format of a log file; 0 if it is new. Throws `LOG_UNAVAILABLE` if it is not a log that can be read here. */
+export function formatOf(database: DatabaseSync, path: string): number {
+  const { application } = database.prepare("SELECT application_id AS application FROM pragma_application_id").get() as {
+    application: number;
+  };
+  const { version } = database.prepare("SELECT user_version AS version FROM pragma_user_version").get() as {
+    version: number;
+  };
+  const { tables } = database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as { tables: number };
+  if (tables > 0 && application !== APPLICATION) {
+    throw unusable(`${path} is a database of another program; give DATA another file`);
+  }
+  if (version > VERSION) {
+    throw unusable(`The log ${path} was written by a newer sse-mcp-server (format ${version}); use that version`);
+  }
+  return tables === 0 ? 0 : version;
 }
 
-/** Lets go of an open file. */
-export function closeFile({ database, replacement, lock }: OpenFile): void {
-  database.close();
-  replacement.close();
-  lock.close();
+/** Brings a file of a format to the one of this version, in the open transaction. */
+export function upgrade(database: DatabaseSync, format: number): void {
+  if (format === 0) database.exec(SCHEMA);
+  if (format === 1) database.exec(FROM_1);
+  if (format === 1 || format === 2) database.exec(FROM_2);
+  database.exec(`PRAGMA user_version = ${VERSION}`);
 }
 
-/** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the person who starts the server. */
-export function openFile(path: string): OpenFile {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw unusable(`The folder of the log, ${dirname(path)}, cannot be made: ${reason(cause)}`, cause);
+/** The channels that the file knows, at most so many. */
+export function channelsOf(database: DatabaseSync, limit?: number): ChannelIndex {
+  const floor = database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'floor'").get() as
+    | { floor: number }
+    | undefined;
+  const channels = new ChannelIndex(floor?.floor, limit);
+  for (const entry of database.prepare("SELECT * FROM channels ORDER BY last").iterate()) {
+    channels.put(entry as unknown as ChannelEntry);
   }
-  const real = realPath(path);
-  const lock = new SqliteLock(real);
-  try {
-    return { path: real, lock, ...opened(real, lock) };
-  } catch (cause) {
-    lock.close();
-    throw cannotOpen(path, cause);
-  }
-}
-
-/** What the person who starts the server is told about a log that cannot be opened. */
-export function cannotOpen(path: string, cause: unknown): HubError {
-  if (cause instanceof HubError) return cause;
-  if (isDamaged(cause)) {
-    return unusable(
-      `The log ${path} is damaged or no SQLite database; restore it from a backup, or move it away`,
-      cause,
-    );
-  }
-  if (isBusy(cause)) return unusable(`The log ${path} is locked by another program; close that first`, cause);
-  return unusable(`The log ${path} cannot be opened for writing: ${reason(cause)}`, cause);
-}
-
-/** The path without symbolic links, so that every name of the log leads to one lock; creates the file it names. */
-function realPath(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    // It is to be created, or opening it fails the same way.
-  }
-  try {
-    closeSync(openSync(path, "a"));
-    return realpathSync.native(path);
-  } catch (cause) {
-    throw unusable(`The folder of the log, ${dirname(path)}, is not writable: ${reason(cause)}`, cause);
-  }
-}
-
-function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path"> {
-  const database = new DatabaseSync(path, { timeout: 0, defensive: true });
-  try {
-    const { application_id: application } = database.prepare("PRAGMA application_id").get() as {
-      application_id: number;
-    };
-    const { version } = database.prepare("SELECT user_version AS version FROM pragma_user_version").get() as {
-      version: number;
-    };
-    const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
-    if (tables.count > 0 && application !== APPLICATION) {
-      throw unusable(`${path} is a database of another program; give DATA another file`);
-    }
-    if (version > VERSION) {
-      throw unusable(`The log ${path} was written by a newer sse-mcp-server (format ${version}); use that version`);
-    }
-    if (tables.count > 0) {
-      const place = database.prepare("SELECT value FROM hub WHERE name = 'place'").get() as
-        | { value: string }
-        | undefined;
-      if (place !== undefined) lock.holdAlso(place.value);
-    }
-    // Checkpoints are made by a thread of their own (see checkpoint.ts): they wait for the disk.
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
-    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384`);
-    makeRoom(database);
-    database.exec("BEGIN IMMEDIATE");
-    if (tables.count === 0) database.exec(SCHEMA);
-    else if (version === 1) database.exec(FROM_1);
-    if (tables.count > 0 && version < 3) database.exec(FROM_2);
-    const recounted = recount(database);
-    const epochs = Epochs.begin(database, headOf(database));
-    database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('place', ?)").run(path);
-    database.exec(`PRAGMA user_version = ${VERSION}; COMMIT`);
-    // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
-    database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { database, epochs, replacement: new ReplacementCheck(path, database, epochs.epoch), recounted };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** Gives the disk back what the write-ahead log of an unclean end takes: it may be full of that. */
-function makeRoom(database: DatabaseSync): void {
-  try {
-    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  } catch {
-    // The next statement says what is wrong.
-  }
+  return channels;
 }
 
 /** The last offset ever given out, as far as the file knows. */
@@ -194,10 +107,61 @@ export function databaseSize(database: DatabaseSync): number {
   return size;
 }
 
-function unusable(sentence: string, cause?: unknown): HubError {
-  return new HubError("LOG_UNAVAILABLE", sentence, { cause });
+/** What the rows of `messages` say of a channel. */
+interface Found {
+  readonly id: number;
+  readonly rows: number;
+  readonly oldest: number;
+  readonly newest: number;
 }
 
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+/**
+ * Makes the counters of channels agree with the rows, which someone may have changed by hand while no hub was running,
+ * in the open transaction. Messages whose channel is gone are dropped. Returns how many channels were wrong.
+ */
+export function recount(database: DatabaseSync): number {
+  // The index of channels answers this without reading a message.
+  const found = database
+    .prepare(
+      "SELECT channel AS id, count(*) AS rows, min(offset) AS oldest, max(offset) AS newest FROM messages GROUP BY channel",
+    )
+    .all() as unknown as Found[];
+  const byId = new Map(found.map((channel) => [channel.id, channel]));
+  const channels = database.prepare("SELECT id, kept, last FROM channels").all() as unknown as Counted[];
+  const wrong = channels.filter(({ id, kept, last }) => {
+    const is = byId.get(id);
+    return kept !== (is?.rows ?? 0) || last < (is?.newest ?? 0);
+  });
+  for (const channel of wrong) mend(database, channel, byId.get(channel.id));
+  const known = new Set(channels.map(({ id }) => id));
+  const lost = found.filter(({ id }) => !known.has(id));
+  for (const { id, newest } of lost) {
+    database.prepare("DELETE FROM messages WHERE channel = ?").run(id);
+    // Any channel may have been the one that lost them.
+    database
+      .prepare(
+        `INSERT INTO hub (name, value) VALUES ('floor', ?)
+         ON CONFLICT (name) DO UPDATE SET value = max(value + 0, excluded.value + 0)`,
+      )
+      .run(String(newest));
+  }
+  return wrong.length + lost.length;
+}
+
+interface Counted {
+  readonly id: number;
+  readonly kept: number;
+  readonly last: number;
+}
+
+function mend(database: DatabaseSync, { id, kept, last }: Counted, found: Found | undefined): void {
+  const newest = Math.max(last, found?.newest ?? 0);
+  // Rows that are gone are taken for the oldest, as if retention had dropped them.
+  const dropped = (found?.rows ?? 0) < kept ? (found?.oldest ?? newest + 1) - 1 : 0;
+  database
+    .prepare(
+      `UPDATE channels SET kept = ?, last = ?, dropped = max(dropped, ?),
+         bytes = (SELECT ifnull(sum(cost), 0) FROM messages WHERE channel = channels.id) WHERE id = ?`,
+    )
+    .run(found?.rows ?? 0, newest, dropped, id);
 }

@@ -1,9 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
-import type { Retention } from "../../core/log.ts";
+import type { Appended, Retention } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
-import type { ChannelIndex } from "../channel-index.ts";
-import { costOf } from "../record.ts";
+import { costOf, type ChannelIndex } from "../channel-index.ts";
 import { contradiction } from "./errors.ts";
 import { SqliteExpiry } from "./expiry.ts";
 import type { SqliteReader } from "./reader.ts";
@@ -22,12 +21,14 @@ export interface Moment {
   readonly hold?: boolean;
   /** Set if it is to be seen that no one else writes into the file; what contradicts is refused in any case. */
   readonly check?: boolean;
+  /** Set to write something even if there is no message, which proves that writing works. */
+  readonly isProof?: boolean;
 }
 
 /** What a transaction did; true in the file when `commit` has returned. */
 export interface Written {
-  /** For each draft, its message: a new one, the one its key had made before, or why it alone was refused. */
-  readonly outcomes: readonly (Message | HubError | undefined)[];
+  /** For each draft, what was appended, or why it alone was refused. */
+  readonly outcomes: readonly (Appended | HubError)[];
   /** The new ones, and the ephemeral ones between them. */
   readonly published: readonly Message[];
   /** Whether more is to be dropped. */
@@ -36,12 +37,12 @@ export interface Written {
 
 /** Writes turns into a SQLite log: one transaction each, in which the channels' counters agree with the messages. */
 export class SqliteWriter {
-  readonly #directory: ChannelIndex;
-  readonly #reads: SqliteReader;
+  readonly #channels: ChannelIndex;
+  readonly #reader: SqliteReader;
   readonly #expiry: SqliteExpiry;
   readonly #epoch: string;
   readonly #statements: Record<
-    "begin" | "commit" | "rollback" | "file" | "insert" | "channel" | "checked" | "forget" | "floor",
+    "begin" | "commit" | "rollback" | "file" | "insert" | "channel" | "used" | "forget" | "floor",
     StatementSync
   >;
   #head: number;
@@ -50,13 +51,13 @@ export class SqliteWriter {
 
   constructor(
     database: DatabaseSync,
-    directory: ChannelIndex,
-    reads: SqliteReader,
+    channels: ChannelIndex,
+    reader: SqliteReader,
     retention: Retention,
     { head, epoch }: { readonly head: number; readonly epoch: string },
   ) {
-    this.#directory = directory;
-    this.#reads = reads;
+    this.#channels = channels;
+    this.#reader = reader;
     this.#epoch = epoch;
     this.#head = head;
     const totals = database
@@ -80,7 +81,7 @@ export class SqliteWriter {
          ON CONFLICT (id) DO UPDATE SET kept = excluded.kept, bytes = excluded.bytes, last = excluded.last,
            time = excluded.time, dropped = excluded.dropped WHERE channel = excluded.channel`,
       ),
-      checked: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)"),
+      used: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)"),
       forget: database.prepare("DELETE FROM channels WHERE id = ?"),
       floor: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('floor', ?)"),
     };
@@ -104,24 +105,27 @@ export class SqliteWriter {
     return this.#expiry.isBehind(this, aged);
   }
 
+  /** Notes in the file that the log was used at a time, by the clock by which messages grow old. */
+  noteUse(aged: number): void {
+    this.#statements.used.run(String(aged));
+  }
+
   /** One transaction; throws what SQLite throws, and then nothing has happened. */
-  write(drafts: readonly (Draft | undefined)[], { now, aged, hold = false, check = true }: Moment): Written {
-    const work = new Transaction(this.#directory, this.#head);
-    const outcomes: (Message | HubError | undefined)[] = [];
+  write(drafts: readonly Draft[], { now, aged, hold = false, check = true, isProof = false }: Moment): Written {
+    const transaction = new Transaction(this.#channels, this.#head);
+    let outcomes: (Appended | HubError)[];
     let front: number | undefined;
     this.#statements.begin.run();
     try {
       if (check) this.#checkFile();
-      for (const draft of drafts) {
-        if (draft === undefined) this.#statements.checked.run(String(aged));
-        outcomes.push(draft === undefined ? undefined : this.#keep(draft, now, work));
-      }
+      if (isProof) this.noteUse(aged);
+      outcomes = drafts.map((draft) => this.#keep(draft, now, transaction));
       if (this.isBehind(aged)) {
-        front = this.#expiry.drop(this, aged, (hold ? 0 : DROP_AT_MOST) + work.published.length, work);
+        front = this.#expiry.drop(this, aged, (hold ? 0 : DROP_AT_MOST) + transaction.published.length, transaction);
       }
-      for (const { id } of work.forgotten.values()) this.#statements.forget.run(id);
-      if (work.floor > this.#directory.floor) this.#statements.floor.run(String(work.floor));
-      for (const entry of work.changed.values()) {
+      for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);
+      if (transaction.floor > this.#channels.floor) this.#statements.floor.run(String(transaction.floor));
+      for (const entry of transaction.changed.values()) {
         const { id, channel, kept, bytes, last, time, dropped } = entry;
         const { changes } = this.#statements.channel.run(id, channel, kept, bytes, last, time, dropped);
         if (changes !== 1) throw contradiction();
@@ -131,13 +135,13 @@ export class SqliteWriter {
       this.#rollback();
       throw error;
     }
-    this.#expiry.committed(front, work.published.length > 0 ? now : undefined);
-    this.#head = work.head;
-    this.#messages += work.messages;
-    this.#bytes += work.bytes;
-    for (const entry of work.forgotten.values()) this.#directory.forget(entry);
-    for (const entry of work.changed.values()) this.#directory.put(entry);
-    return { outcomes, published: work.published, behind: this.isBehind(aged) };
+    this.#expiry.committed(front, transaction.published.length > 0 ? now : undefined);
+    this.#head = transaction.head;
+    this.#messages += transaction.messages;
+    this.#bytes += transaction.bytes;
+    for (const entry of transaction.forgotten.values()) this.#channels.forget(entry);
+    for (const entry of transaction.changed.values()) this.#channels.put(entry);
+    return { outcomes, published: transaction.published, behind: this.isBehind(aged) };
   }
 
   /** Throws if the file says that someone else writes into it. */
@@ -146,18 +150,20 @@ export class SqliteWriter {
     if (epoch !== this.#epoch || (head ?? 0) > this.#head) throw contradiction();
   }
 
-  #keep(draft: Draft, time: number, work: Transaction): Message | HubError {
-    if (draft.ephemeral) return work.publish({ ...draft, offset: work.head, time });
-    const entry = work.entry(draft.channel);
+  #keep(draft: Draft, time: number, transaction: Transaction): Appended | HubError {
+    if (draft.ephemeral)
+      return { message: transaction.publish({ ...draft, offset: transaction.head, time }), repeated: false };
+    const entry = transaction.entry(draft.channel);
     if (entry instanceof HubError) return entry;
-    const known = draft.key === undefined ? undefined : (work.keyed(draft) ?? this.#reads.keyed(entry, draft.key));
-    if (known !== undefined) return known;
-    const message = work.publish({ ...draft, offset: work.head + 1, time });
+    const known =
+      draft.key === undefined ? undefined : (transaction.keyed(draft) ?? this.#reader.keyed(entry, draft.key));
+    if (known !== undefined) return { message: known, repeated: true };
+    const message = transaction.publish({ ...draft, offset: transaction.head + 1, time });
     const cost = costOf(draft);
-    work.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
+    transaction.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
     const { offset, event, data, sender, key = null, via = null } = message;
     this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via);
-    return message;
+    return { message, repeated: false };
   }
 
   #rollback(): void {

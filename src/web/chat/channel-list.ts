@@ -1,9 +1,9 @@
-import { count } from "../format.ts";
+import { count } from "../shared/format.ts";
 import { made } from "../made.ts";
 import { element } from "../page.ts";
-import { rove } from "../roving.ts";
+import { rove } from "./roving.ts";
 import { channelsOf, type Listed } from "./history.ts";
-import { Stored } from "./stored.ts";
+import { Stored } from "../shared/stored.ts";
 import { countText, type Unread } from "./unread.ts";
 
 /** The channels, each of which is a link. */
@@ -31,7 +31,7 @@ export class ChannelList {
   readonly #others = element("others", HTMLElement);
   readonly #field = element("name", HTMLInputElement);
   readonly #refused = element("refused", HTMLElement);
-  readonly #stored = new Stored("channels", namesIn);
+  readonly #stored = new Stored("chat.channels", namesIn);
   #listed: readonly Listed[] = [];
   #open = "";
   #stop: string | undefined;

@@ -1,11 +1,11 @@
 import { element } from "../page.ts";
-import { plainName } from "./names.ts";
-import { Stored } from "./stored.ts";
+import { plainName } from "../shared/names.ts";
+import { Stored } from "../shared/stored.ts";
 
 /** How the person is called: remembered, asked for beside the message and never before it. */
 export class Nickname {
   readonly #field = element("nickname", HTMLInputElement);
-  readonly #stored = new Stored("nickname", (value) => (typeof value === "string" ? value : ""));
+  readonly #stored = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
 
   constructor(changed: () => void) {
     this.#field.value = this.#stored.get();

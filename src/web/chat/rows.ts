@@ -1,7 +1,7 @@
 import type { Gap, Message, Receipt } from "../../client/index.ts";
 import { made } from "../made.ts";
 import { placeOf } from "./grouping.ts";
-import { hueOf, initialOf, readable } from "./names.ts";
+import { hueOf, initialOf, readable } from "../shared/names.ts";
 import { saidBy } from "./said.ts";
 import { clock, dayName, fullTime } from "./times.ts";
 

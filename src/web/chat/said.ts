@@ -1,5 +1,5 @@
 import { made } from "../made.ts";
-import { beginningOf, piecesOf } from "./text.ts";
+import { beginningOf, piecesOf } from "../shared/text.ts";
 
 /** Spaces, ends of lines and signs without a picture only. */
 const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;

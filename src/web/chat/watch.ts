@@ -1,6 +1,6 @@
 import type { Hub, Subscription } from "../../client/index.ts";
 import { pageAfter } from "./history.ts";
-import { Stored } from "./stored.ts";
+import { Stored } from "../shared/stored.ts";
 import { Unread } from "./unread.ts";
 
 /** Messages counted of what came while nobody looked. */
@@ -15,7 +15,7 @@ export class Watch {
   /** The last message that was read here, by channel: storing is slow, and what is in sight is looked at often. */
   readonly #read: Record<string, string> = {};
   /** The same of all tabs, over closing the page. */
-  readonly #marks = new Stored("marks", marksIn);
+  readonly #marks = new Stored("chat.marks", marksIn);
 
   constructor(hub: Hub, changed: () => void) {
     this.#hub = hub;

@@ -4,7 +4,7 @@ import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { CallToolResultSchema, ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Config } from "../../../src/config.ts";
+import type { ServerOptions } from "../../../src/server.ts";
 import type { Extras } from "../../../src/mcp/index.ts";
 import { EventReader } from "../../support/event-reader.ts";
 import { messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";
@@ -19,7 +19,7 @@ const INITIALIZE = {
   params: { protocolVersion: "2024-11-05", capabilities: {}, clientInfo: { name: "test", version: "0" } },
 };
 
-function start(config: Partial<Config> = {}, extras: Extras = {}): Promise<TestServer> {
+function start(config: ServerOptions = {}, extras: Extras = {}): Promise<TestServer> {
   return startServer({ legacySse: true, ...config }, extras);
 }
 

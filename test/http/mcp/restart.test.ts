@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
-import type { Config } from "../../../src/config.ts";
+import type { ServerOptions } from "../../../src/server.ts";
 import type { Extras } from "../../../src/mcp/index.ts";
 import { Cli } from "../../support/cli.ts";
 import type { EventReader } from "../../support/event-reader.ts";
@@ -18,7 +18,7 @@ const PING = { id: 1, method: "ping" };
 const LIST_CHANGED = "notifications/resources/list_changed";
 
 /** A server whose log is in a file of a folder. */
-function startIn(folder: TemporaryFolder, config: Partial<Config> = {}, extras: Extras = {}): Promise<TestServer> {
+function startIn(folder: TemporaryFolder, config: ServerOptions = {}, extras: Extras = {}): Promise<TestServer> {
   return startServer({ data: `file:${folder.file()}`, ...config }, extras);
 }
 
@@ -46,7 +46,7 @@ function at(url: string): TestServer {
 }
 
 /** Opens a session on a server that then stops. */
-async function opened(folder: TemporaryFolder, config: Partial<Config> = {}): Promise<LegacyClient> {
+async function opened(folder: TemporaryFolder, config: ServerOptions = {}): Promise<LegacyClient> {
   await using server = await startIn(folder, config);
   return await LegacyClient.open(server);
 }

@@ -74,7 +74,7 @@ describe("a SQLite log that is to survive the end of the machine", { concurrency
     assert.equal(commitsIn(folder.file()), commits + 1);
     disk.confirm();
     assert.deepEqual(
-      (await Promise.all(appended)).map(({ offset }) => offset),
+      (await Promise.all(appended)).map(({ message }) => message.offset),
       [1, 2, 3, 4, 5, 6],
     );
     await log.close();

@@ -48,7 +48,7 @@ describe("a log whose rows someone changed by hand", { concurrency: true }, () =
     await using log = await openSqlite(folder.file(), { retention, report: (line) => void lines.push(line) });
     assert.deepEqual(log.size(), { messages: 0, bytes: 0, channels: 2, channelsCreated: 2 });
     assert.deepEqual(lines, ["2 channels had counters that did not agree with their messages: counted again"]);
-    assert.equal((await log.append(draftOf("a", "precious"))).offset, 21);
+    assert.equal((await log.append(draftOf("a", "precious"))).message.offset, 21);
     await log.check();
     assert.deepEqual(
       [await dataOf(log), keptOn(log)],
@@ -89,7 +89,7 @@ describe("a log whose rows someone changed by hand", { concurrency: true }, () =
     await using log = await openSqlite(folder.file());
     assert.deepEqual([keptOn(log), (await dataOf(log)).length], [[["a", 10]], 10]);
     assert.deepEqual([await droppedOn(log, "b"), await droppedOn(log, "a")], [20, 0]);
-    assert.equal((await log.append(draftOf("b", 1))).offset, 21);
+    assert.equal((await log.append(draftOf("b", 1))).message.offset, 21);
   });
 
   it("counts bytes and places again if the table of channels was changed", async () => {
@@ -99,7 +99,7 @@ describe("a log whose rows someone changed by hand", { concurrency: true }, () =
     const cost = "0".length + "message".length + "anyone".length + "a".length;
     assert.deepEqual(log.size(), { messages: 20, bytes: 20 * cost, channels: 2, channelsCreated: 2 });
     assert.equal((await dataOf(log)).length, 20);
-    assert.equal((await log.append(draftOf("b", 1))).offset, 21);
+    assert.equal((await log.append(draftOf("b", 1))).message.offset, 21);
   });
 
   it("[LOG-23] counts again while it runs, if they were removed meanwhile, and comes to rest", async () => {

@@ -4,7 +4,6 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { channelName } from "../../../src/core/channel.ts";
 import { BEGINNING } from "../../../src/protocol/cursor.ts";
-import type { Message } from "../../../src/core/message.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";
 import { commitsIn, dataOf, openDatabase, openSqlite } from "../../support/sqlite-file.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
@@ -28,7 +27,7 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
     assert.deepEqual(await after.follow(() => {}), 3);
     assert.deepEqual([after.size(), after.channels(query)], [size, channels]);
     assert.deepEqual(await after.read({ after: 0, channels: ALL, limit: 9 }), page);
-    assert.equal((await after.append(draftOf("a", 3))).offset, 4);
+    assert.equal((await after.append(draftOf("a", 3))).message.offset, 4);
   });
 
   it("resumes readers where they were, without a gap", async () => {
@@ -124,7 +123,7 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
       ),
     );
     assert.deepEqual(dropped, [1, 3, 0]);
-    assert.equal((await after.append(draftOf("a", 1))).offset, 5, "a dropped offset is not given out again");
+    assert.equal((await after.append(draftOf("a", 1))).message.offset, 5, "a dropped offset is not given out again");
   });
 
   it("never gives an offset out again, even when nothing is kept of it", async () => {
@@ -132,7 +131,7 @@ describe("a SQLite log that is opened again", { concurrency: true }, () => {
     const retention = { ...FOREVER, messages: 0 };
     for (let run = 1; run <= 3; run++) {
       await using log = await openSqlite(folder.file(), { retention });
-      assert.equal((await log.append(draftOf("a", run))).offset, run);
+      assert.equal((await log.append(draftOf("a", run))).message.offset, run);
       await until("nothing is kept", () => log.size().messages === 0);
     }
   });
@@ -230,7 +229,7 @@ describe("a SQLite log", { concurrency: true }, () => {
     const text = fc.string({ unit: "grapheme", maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(text, fc.stringMatching(/^[ -~äß😀]{1,40}$/u), async (data, event) => {
-        const appended: Message = await log.append(draftOf("a", data, { event, sender: event }));
+        const { message: appended } = await log.append(draftOf("a", data, { event, sender: event }));
         const { messages } = await log.read({ after: appended.offset - 1, channels: [channelName("a")], limit: 9 });
         assert.deepEqual(messages, [appended]);
       }),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { backup } from "node:sqlite";
-import { openFile } from "../../../src/logs/sqlite/schema.ts";
+import { openFile } from "../../../src/logs/sqlite/open-file.ts";
 import { Epochs } from "../../../src/logs/sqlite/epochs.ts";
 import { writeOldLog } from "../../support/old-formats.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";
@@ -199,7 +199,7 @@ describe("a log file of before", { concurrency: true }, () => {
         [0, 3, 4, 19, 20, 30, 31, 59, 60, 61, 62].map((offset) => log.knows({ epoch: OLD, offset })),
         [true, true, false, false, true, true, false, false, true, last === 61, false],
       );
-      assert.equal((await log.append(draftOf("a", "new"))).offset, end + 1);
+      assert.equal((await log.append(draftOf("a", "new"))).message.offset, end + 1);
       assert.equal(log.knows({ epoch: OLD, offset: end + 1 }), false);
     }
   });

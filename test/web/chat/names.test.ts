@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { plainName, readable } from "../../../src/web/chat/names.ts";
+import { plainName, readable } from "../../../src/web/shared/names.ts";
 
 describe("a name in a page", () => {
   it("shows a sign for each character that no one would see, so that no name looks like another", () => {

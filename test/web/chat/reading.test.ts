@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Message } from "../../../src/client/index.ts";
 import { placeOf } from "../../../src/web/chat/grouping.ts";
-import { hueOf, initialOf } from "../../../src/web/chat/names.ts";
+import { hueOf, initialOf } from "../../../src/web/shared/names.ts";
 import { PRESENCE_EVERY, readersSentence, Roster } from "../../../src/web/chat/roster.ts";
 import { dayName } from "../../../src/web/chat/times.ts";
 import { countText, Unread } from "../../../src/web/chat/unread.ts";

@@ -1,0 +1,94 @@
+// Builds what browsers load: the HTML of the pages, public/pages/, their scripts, public/scripts/, and the client library,
+// public/client/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
+// With `--watch` it builds again after every change.
+import { mkdirSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const SCRIPTS = join(ROOT, "public/scripts");
+const CLIENT = join(ROOT, "public/client");
+const HTML = join(ROOT, "public/pages");
+
+const esbuild = await import("esbuild").catch(() => undefined);
+if (esbuild !== undefined) {
+  const builds = [scripts(), client(), html()];
+  if (process.argv.includes("--watch")) {
+    for (const options of builds) await (await esbuild.context(options)).watch();
+  } else for (const options of builds) await esbuild.build(options);
+} else if (![SCRIPTS, CLIENT, HTML].every(existsSync)) {
+  process.stderr.write(
+    "sse-mcp-server: the pages are not built, and esbuild, which builds them, is not installed; run npm ci without --omit=dev\n",
+  );
+  process.exitCode = 1;
+}
+
+/** One script a page; what they share is in chunks, whose names say what is in them. */
+function scripts() {
+  return {
+    ...common(SCRIPTS),
+    entryPoints: {
+      start: join(ROOT, "src/web/start/page.tsx"),
+      chat: join(ROOT, "src/web/chat.ts"),
+      dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
+      uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
+    },
+    splitting: true,
+    chunkNames: "shared-[hash]",
+  };
+}
+
+/** The library as one file, for whoever has no bundler. */
+function client() {
+  return { ...common(CLIENT), entryPoints: { client: join(ROOT, "src/client/index.ts") } };
+}
+
+/** What the pages show before their scripts are there: rendered here, from the same components. */
+function html() {
+  const render = async ([{ text }]) => {
+    const { prerendered } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+    const entries = Object.entries(prerendered());
+    return entries.map(([file, page]) => ({ path: join(HTML, file), contents: Buffer.from(page) }));
+  };
+  const entryPoints = { prerender: join(ROOT, "src/web/prerender.tsx") };
+  return { ...common(HTML, render), entryPoints, sourcemap: false };
+}
+
+function common(outdir, made = (files) => files) {
+  return {
+    absWorkingDir: ROOT,
+    tsconfig: join(ROOT, "tsconfig.web.json"),
+    outdir,
+    bundle: true,
+    format: "esm",
+    minify: true,
+    sourcemap: true,
+    target: ["chrome100", "firefox100", "safari16", "node20"],
+    logLevel: "warning",
+    write: false,
+    plugins: [
+      {
+        name: "put",
+        setup: (build) =>
+          build.onEnd(async ({ outputFiles, errors }) => {
+            if (errors.length === 0) put(outdir, await made(outputFiles));
+          }),
+      },
+    ],
+  };
+}
+
+/** Writes what differs, each file in one step: servers that run read them, and the folder may be read-only. */
+function put(folder, files) {
+  for (const { path, contents } of files) {
+    if (existsSync(path) && readFileSync(path).equals(contents)) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}`;
+    writeFileSync(temporary, contents);
+    renameSync(temporary, path);
+  }
+  const names = new Set(files.map(({ path }) => basename(path)));
+  if (names.size === 0 || !existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (!names.has(name)) rmSync(join(folder, name), { force: true, recursive: true });
+}

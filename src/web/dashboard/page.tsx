@@ -1,0 +1,174 @@
+import { useRef, useState } from "preact/hooks";
+import { connect, type Hub, type Message } from "../../client/index.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
+import { useConnection, useWhileVisible, type Connection } from "../shared/connection.ts";
+import { clock, count, duration } from "../shared/format.ts";
+import { Bar, mount, Skip } from "../shared/page.tsx";
+import { Channels, type ListedChannel } from "./channels.tsx";
+import { Plots, withMoment, type Moment } from "./plots.tsx";
+import { Rates } from "./rates.ts";
+import { Send } from "./send.tsx";
+import { LogLines, ServerLog, type LogLine } from "./server-log.tsx";
+import { Tail, TailLines } from "./tail.tsx";
+
+/** What the server fills in when it serves the page. */
+interface DashboardFacts {
+  readonly version: string;
+  readonly log: string;
+}
+
+const READ = ["hub.stats", "hub.logs", "*"];
+/** Milliseconds between looks at the list of channels. */
+const LIST_EVERY = 5000;
+const SECOND = 1000;
+/** Seconds over which the rate of a channel is taken, and channels whose rates are counted. */
+const [RATE_SECONDS, RATED] = [10, 2000];
+
+/** What the server does, live. It reads everything, and counts as a reader of nothing. */
+export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Partial<DashboardFacts>) {
+  const { hub, moments, listed, rates, lines, logs } = useHub();
+  const channelField = useRef<HTMLInputElement>(null);
+  const info = moments.at(-1)?.info;
+  const only = (channel: string): void => {
+    if (channelField.current === null) return;
+    channelField.current.value = channel;
+    channelField.current.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  return (
+    <>
+      <Skip to="tail">Skip to the messages</Skip>
+      <Bar current="Dashboard" />
+      <main>
+        <header class="overview">
+          <div>
+            <h1>Dashboard</h1>
+            <State connection={useConnection(hub)} />
+          </div>
+          <Facts info={info} version={info?.version ?? version} log={log} />
+        </header>
+        <Plots moments={moments} />
+        <Tail lines={lines} channelField={channelField} />
+        <Channels {...listed} rates={rates} choose={only} />
+        <ServerLog lines={logs} />
+        <Send hub={hub} />
+      </main>
+    </>
+  );
+}
+
+function State({ connection }: { readonly connection: Connection }) {
+  const [kind, text] = said(connection);
+  return (
+    <p id="state" role="status" data-state={kind}>
+      {text}
+    </p>
+  );
+}
+
+function said(connection: Connection): readonly [kind: "on" | "off" | "", text: string] {
+  switch (connection.kind) {
+    case "closed":
+      return ["off", `${connection.error?.message ?? ""}; reload the page.`];
+    case "offline":
+      return ["off", "You are offline. What is shown is as it was last."];
+    case "waiting":
+      return ["off", `${connection.error.message}; trying again. What is shown is as it was last.`];
+    case "live":
+      return ["on", "Live: this page is one of the connections, and not a reader of any channel."];
+    default:
+      return ["", "Connecting …"];
+  }
+}
+
+function Facts({ info, version, log }: DashboardFacts & { readonly info: ServerInfo | undefined }) {
+  const number = (id: string, value: number | undefined) => <span id={id}>{count(value ?? NaN)}</span>;
+  const facts = [
+    ["Version", <span id="version">{version}</span>],
+    ["Up", <span id="up">{info === undefined ? "–" : duration(info.uptimeSeconds)}</span>],
+    ["Published", number("published", info?.messages.published)],
+    ["Delivered", number("delivered", info?.messages.delivered)],
+    ["Kept", number("kept", info?.messages.kept), " in ", <code>{log}</code>],
+    ["Channels", number("channel-total", info?.channels)],
+    [
+      "Connections",
+      number("reader-total", info?.connections.total),
+      " of ",
+      number("most-readers", info?.limits.connections),
+    ],
+  ] as const;
+  return (
+    <dl class="facts">
+      {facts.map(([name, ...values]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{values}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** Reads the hub while the page is looked at: a tab that no one sees reads nothing and asks for nothing. */
+function useHub() {
+  const [hub, setHub] = useState<Hub>();
+  const [moments, setMoments] = useState<readonly Moment[]>([]);
+  const [listed, setListed] = useState<{ readonly listed: readonly ListedChannel[]; readonly more: boolean }>({
+    listed: [],
+    more: false,
+  });
+  const [rates] = useState(() => new Rates(RATE_SECONDS, RATED));
+  const [lines] = useState(() => new TailLines());
+  const [logs] = useState(() => new LogLines());
+  const away = useRef<number>(undefined);
+  useWhileVisible(() => {
+    const opened = connect("./", { watch: true });
+    setHub(opened);
+    const show = (info: ServerInfo): void => setMoments((last) => withMoment(last, info));
+    const take = ({ channel, data }: Message): void => {
+      if (channel === "hub.stats") show(data as ServerInfo);
+      else logs.add(data as LogLine);
+    };
+    const list = async (): Promise<void> => {
+      const found = await asked<{ channels: readonly ListedChannel[]; more: boolean }>(opened, "list_channels");
+      if (found !== undefined) setListed({ listed: found.channels, more: found.more });
+    };
+    opened.subscribe(READ, {
+      onMessage: (message) => {
+        if (message.channel.startsWith("hub.")) return take(message);
+        rates.count(message.channel);
+        lines.add(message);
+      },
+      onGap: ({ reason }) => lines.remark(`Messages are missing here (${reason}); what follows is complete`),
+    });
+    opened.onState(({ kind }) => {
+      if (kind !== "live") return;
+      if (away.current !== undefined) lines.remark(`Nobody looked from ${clock(away.current)} to ${clock(Date.now())}`);
+      away.current = undefined;
+      rates.clear();
+      void asked<ServerInfo>(opened, "get_server_info").then((info) => info !== undefined && show(info));
+      void list();
+    });
+    const tick = (): void => {
+      rates.tick();
+      setListed((last) => ({ ...last }));
+    };
+    const timers = [setInterval(() => void list(), LIST_EVERY), setInterval(tick, SECOND)];
+    return () => {
+      opened.close();
+      for (const timer of timers) clearInterval(timer);
+      away.current = Date.now();
+    };
+  }, []);
+  return { hub, moments, listed, rates, lines, logs };
+}
+
+/** What a tool answers; undefined if it does not: the next message, or the next look, will tell. */
+async function asked<Answer>(hub: Hub, tool: string): Promise<Answer | undefined> {
+  try {
+    return (await hub.call(tool)).structuredContent as Answer;
+  } catch {
+    return undefined;
+  }
+}
+
+mount<DashboardFacts>(DashboardPage, (facts) => facts as DashboardFacts);

@@ -1,0 +1,149 @@
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Message } from "../../client/index.ts";
+import { checkedPatterns, covers } from "../../client/pattern.ts";
+import { clock, count } from "../shared/format.ts";
+import { readable } from "../shared/names.ts";
+import { ItemBuffer } from "./item-buffer.ts";
+import { Listing, PauseButton, useBuffer } from "./listing.tsx";
+
+/** A message, or a remark of the page itself. */
+interface Line {
+  readonly key: number;
+  readonly message: Message | undefined;
+  readonly time: number;
+  readonly text: string;
+  /** What the filter looks in. */
+  readonly searched: string;
+}
+
+const CAPACITY = 5000;
+/** Characters of a message that its row has. */
+const SHOWN = 300;
+/** Characters of a message that are kept. */
+const LONGEST = 4000;
+
+/** What the page has read of all channels. */
+export class TailLines {
+  readonly buffer: ItemBuffer<Line> = new ItemBuffer(CAPACITY);
+  came = 0;
+  #key = 0;
+
+  add(message: Message): void {
+    this.came++;
+    const { data, sender, channel, event } = message;
+    const whole = typeof data === "string" ? data : JSON.stringify(data);
+    const text = whole.length > LONGEST ? `${whole.slice(0, LONGEST)}…` : whole;
+    const searched = `${channel} ${event} ${sender} ${text}`.toLowerCase();
+    // What is kept is cut, too: thousands of long messages would take hundreds of megabytes.
+    const kept = text === whole ? message : { ...message, data: text };
+    this.buffer.push({ key: this.#key++, message: kept, time: Date.parse(message.time), text, searched });
+  }
+
+  /** Says something in the place where it happened. */
+  remark(text: string): void {
+    this.buffer.push({ key: this.#key++, message: undefined, time: Date.now(), text, searched: "" });
+  }
+}
+
+interface TailProps {
+  readonly lines: TailLines;
+  /** The field that says which channels are shown; whoever sets it dispatches `input`. */
+  readonly channelField: RefObject<HTMLInputElement | null>;
+}
+
+/** The messages of all channels as they come, with a filter. */
+export function Tail({ lines, channelField }: TailProps) {
+  const { buffer } = lines;
+  const words = useRef<HTMLInputElement>(null);
+  const [{ isFiltered, wrong }, setFilter] = useState<{ isFiltered: boolean; wrong?: string | undefined }>({
+    isFiltered: false,
+  });
+  useBuffer(buffer);
+  const filter = (): void => {
+    const text = words.current?.value.trim().toLowerCase() ?? "";
+    const channel = channelField.current?.value.trim() ?? "";
+    setFilter({ isFiltered: text !== "" || channel !== "", wrong: channel === "" ? undefined : whyNoPattern(channel) });
+    buffer.filter(({ message, searched }) => {
+      if (message === undefined) return true;
+      return searched.includes(text) && (channel === "" || covers(channel, message.channel));
+    });
+  };
+  // What was typed before the script was there counts.
+  useEffect(filter, []);
+  const shown = isFiltered
+    ? `${count(buffer.shown.length)} of the last ${count(buffer.candidates)}`
+    : `${count(lines.came)} came`;
+  const told = buffer.held > 0 ? `${shown}, ${count(buffer.held)} held back` : shown;
+  return (
+    <section class="panel tail" aria-labelledby="tail-title">
+      <header>
+        <h2 id="tail-title">Messages</h2>
+        <p id="tail-count" class={wrong === undefined ? "count" : "count bad"}>
+          {wrong ?? told}
+        </p>
+        <input
+          id="tail-text"
+          ref={words}
+          type="search"
+          placeholder="Containing"
+          aria-label="Only messages containing"
+          onInput={filter}
+        />
+        <input
+          id="tail-channel"
+          ref={channelField}
+          type="search"
+          placeholder="Channel or orders.*"
+          aria-label="Only this channel or pattern"
+          aria-describedby="tail-count"
+          aria-invalid={wrong !== undefined}
+          spellcheck={false}
+          autocapitalize="off"
+          onInput={filter}
+        />
+        <PauseButton id="tail-pause" buffer={buffer} />
+      </header>
+      <Listing
+        id="tail"
+        label="Messages of all channels, the newest last"
+        detailLabel="The message chosen"
+        buffer={buffer}
+        row={row}
+        describe={describe}
+      />
+    </section>
+  );
+}
+
+/** Why a text covers no channel; undefined if it may cover some. */
+function whyNoPattern(text: string): string | undefined {
+  try {
+    checkedPatterns(text);
+    return undefined;
+  } catch {
+    const rule = text.includes("*") ? "* stands alone or after a last dot: orders.*" : "use orders.eu, orders.* or *";
+    return `No channel or pattern; ${rule}`;
+  }
+}
+
+function row({ message, time, text }: Line) {
+  const { channel = "", event = "message", sender = "" } = message ?? {};
+  const cells = (
+    <>
+      <time>{clock(time)}</time>
+      <b>{channel}</b>
+      <i>{readable(sender)}</i>
+      {event !== "message" && <code class="event">{readable(event)}</code>}
+      <span>{text.slice(0, SHOWN)}</span>
+    </>
+  );
+  return { kind: message === undefined ? "remark" : "", cells };
+}
+
+function describe({ message, text }: Line): string {
+  if (message === undefined) return text;
+  const { id, channel, event, sender, time, data } = message;
+  const head = `${time}  ${channel}  ${readable(event)}  from ${readable(sender)}  ${id ?? "not kept"}`;
+  return `${head}\n${typeof data === "string" ? data : JSON.stringify(data, null, 2)}`;
+}

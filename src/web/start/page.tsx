@@ -1,0 +1,127 @@
+import { useState } from "preact/hooks";
+import { connect, type Hub } from "../../client/index.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
+import { useConnection, useWhileVisible, type Connection } from "../shared/connection.ts";
+import { count } from "../shared/format.ts";
+import { Bar, mount, Skip } from "../shared/page.tsx";
+import { AgentLines, PublishLines, type StartFacts } from "./lines.tsx";
+import { Live } from "./live.tsx";
+
+interface StartProps extends StartFacts {
+  readonly hub: Hub;
+}
+
+const FILLED_IN: StartFacts = {
+  origin: "{{origin}}",
+  socket: "{{socket}}",
+  version: "{{version}}",
+  log: "{{log}}",
+  node: "{{node}}",
+  command: "{{command}}",
+};
+
+const ELSEWHERE = [
+  ["API documentation", "docs"],
+  ["OpenAPI", "openapi.json"],
+  ["Health", "health"],
+  ["Metrics", "metrics"],
+  ["Channels", "channels"],
+] as const;
+
+/** What the server does in numbers, the channel default live, and lines to copy. */
+export function StartPage({ hub, ...given }: Partial<StartProps>) {
+  const facts = { ...FILLED_IN, ...given };
+  return (
+    <>
+      <Skip to="text">Skip to the message field</Skip>
+      <Bar current="Start" />
+      <main>
+        <header>
+          <h1>
+            sse-mcp-server <small>{facts.version}</small>
+          </h1>
+          <p>
+            Services, AI agents and people on the same channels, at <code>{facts.origin}</code>. Messages are kept in{" "}
+            <code>{facts.log}</code>
+          </p>
+          <State connection={useConnection(hub)} />
+          <Numbers hub={hub} />
+          <p class="ways">
+            <a class="way" href="chat">
+              <b>Open the chat</b> <span>with whoever else is here</span>
+            </a>
+            <a class="way" href="dashboard">
+              <b>Open the dashboard</b> <span>see what the server does</span>
+            </a>
+          </p>
+        </header>
+        <Live hub={hub} />
+        <PublishLines {...facts} />
+        <AgentLines {...facts} />
+        <nav class="links" aria-label="What else is here">
+          {ELSEWHERE.map(([text, href]) => (
+            <a key={href} href={href}>
+              {text}
+            </a>
+          ))}
+        </nav>
+      </main>
+    </>
+  );
+}
+
+function State({ connection }: { readonly connection: Connection }) {
+  const [kind, text] = said(connection);
+  return (
+    <p id="state" role="status" data-state={kind}>
+      {text}
+    </p>
+  );
+}
+
+function said(connection: Connection): readonly [kind: "on" | "off" | "", text: string] {
+  switch (connection.kind) {
+    case "closed":
+      return ["off", `${connection.error?.message ?? ""}; reload the page.`];
+    case "offline":
+      return ["off", "You are offline; what was missed comes when you are back."];
+    case "waiting":
+      return ["off", `${connection.error.message}; what was missed comes when it is back.`];
+    case "live":
+      return ["on", "Running"];
+    default:
+      return ["", "Connecting …"];
+  }
+}
+
+function Numbers({ hub }: { readonly hub: Hub | undefined }) {
+  const [info, setInfo] = useState<ServerInfo>();
+  useWhileVisible(() => {
+    if (hub === undefined || hub.state.kind === "closed") return () => {};
+    const stats = hub.subscribe<ServerInfo>("hub.stats", { onMessage: ({ data }) => setInfo(data) });
+    return () => stats.close();
+  }, [hub]);
+  const numbers = [
+    ["connections", info?.connections.total],
+    ["published", info?.messages.published],
+    ["per second", info?.messages.publishedPerSecond],
+    ["kept", info?.messages.kept],
+    ["channels", info?.channels],
+  ] as const;
+  return (
+    <dl class="numbers">
+      {numbers.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{count(value ?? NaN)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+mount<StartProps>(StartPage, (facts) => {
+  // A proxy may speak another protocol than the server knows of, and have put it under a path.
+  const origin = new URL(".", location.href).href.replace(/\/$/, "");
+  return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub: connect("./") };
+});
