@@ -29,7 +29,7 @@ function scripts() {
     ...common(SCRIPTS),
     entryPoints: {
       start: join(ROOT, "src/web/start/page.tsx"),
-      chat: join(ROOT, "src/web/chat.ts"),
+      chat: join(ROOT, "src/web/chat/page.tsx"),
       dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
       uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
     },

@@ -193,12 +193,12 @@ function read(path: string): Record<string, unknown> {
   const known = new Set(settingNames.map(variable));
   for (const key of Object.keys(file)) {
     if (!known.has(key))
-      throw new ConfigError(`The configuration file ${path} sets ${key}, which is no setting; see --help`);
+      throw new ConfigError(`The configuration file ${path} sets ${key}, which is not a setting; see --help`);
   }
   return file as Record<string, unknown>;
 }
 
-/** Node's own variable counts where it says one of our words. */
+/** Node's own variable counts if its value is one of ours. */
 function nodeEnv(environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const value = environment["NODE_ENV"];
   return SETTINGS.env.schema.safeParse(value).success ? value : undefined;

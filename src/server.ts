@@ -53,7 +53,7 @@ const NAME = "sse-mcp-server";
 const PAGE = 256;
 /** Readers written to in one turn for each message published in it: about a millisecond of work. */
 const WRITES_PER_MESSAGE = 128;
-/** Readers are told how far they have got in so many parts, one after the other. */
+/** Each heartbeat goes to the readers in so many parts, one after the other. */
 const BEAT_PARTS = 15;
 
 /** Milliseconds for the last log lines to be written. */
@@ -102,7 +102,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     version,
     info,
     heartbeat: config.heartbeat,
-    // Visitors need not know where on the machine it is.
+    // Visitors need not know the folder.
     logName: config.data.replace(/^file:.*\//, "file:"),
     principal: () => ANYONE,
     isDraining: () => draining,
@@ -137,7 +137,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
   const url = urlOf(config.host, app.server.address() as AddressInfo);
-  // Whoever starts the server says where it listens; a file gets a line.
+  // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
   return {
     url,

@@ -36,7 +36,11 @@ const RULES: Readonly<
     packages: ["preact", "preact/hooks", "preact-render-to-string", "uplot"],
     node: false,
   },
-  cli: { own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
+  cli: {
+    own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"],
+    packages: ["ws", "@modelcontextprotocol/client"],
+    node: true,
+  },
   "config.ts": { own: ["protocol"], packages: ["zod"], node: true },
   "server.ts": {
     own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "config.ts"],
@@ -98,7 +102,7 @@ describe("the architecture", () => {
 
   it("reads the environment in config.ts and where the command line hands it over, and nowhere else", () => {
     const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
-    assert.deepEqual(readers.sort(), ["cli/serve.ts", "cli/stdio/own-hub.ts"]);
+    assert.deepEqual(readers.sort(), ["cli/serve.ts", "cli/stdio/embedded-hub.ts"]);
   });
 });
 

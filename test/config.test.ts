@@ -189,8 +189,8 @@ describe("the configuration", () => {
       ["[]", /hub\.json is not a JSON object such as \{"PORT": 8100\}$/],
       ["7", /is not a JSON object/],
       ["null", /is not a JSON object/],
-      ['{"port": 1}', /sets port, which is no setting; see --help$/],
-      ['{"__proto__": {"PORT": 1}}', /sets __proto__, which is no setting/],
+      ['{"port": 1}', /sets port, which is not a setting; see --help$/],
+      ['{"__proto__": {"PORT": 1}}', /sets __proto__, which is not a setting/],
     ];
     for (const [content, sentence] of contents) {
       writeFileSync(path, content);

@@ -142,7 +142,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
 }
 
 /**
- * Checks what a route takes; what is wrong is said as it is everywhere. Schemas of headers and bodies are there to be
+ * Checks the input of a route, with the sentences of the tools. Schemas of headers and bodies are there to be
  * read: a header is text, and each route looks at its body itself.
  */
 const validator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {

@@ -7,7 +7,7 @@ const DEFAULT = channelPattern("default");
 
 /**
  * The channels that `?channel=` asks for, given more than once or separated by commas; `default` without it, none
- * where it is empty. Throws `INVALID_PATTERN` or `TOO_MANY_CHANNELS`.
+ * if it is empty. Throws `INVALID_PATTERN` or `TOO_MANY_CHANNELS`.
  */
 export function requestedChannels(query: URLSearchParams, most: number): readonly ChannelPattern[] {
   const given = query.getAll("channel");
@@ -86,7 +86,7 @@ export function requestedCursor(header: string | undefined, query: URLSearchPara
   return header || cursor;
 }
 
-/** Whether a parameter looks as if it said where to resume: as other servers call it, or misspelt. */
+/** Whether the name of a parameter resembles a cursor: what other servers call it, or a misspelling. */
 export function resemblesCursor(name: string): boolean {
   return RESEMBLING.test(plain(name));
 }

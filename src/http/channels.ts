@@ -12,7 +12,7 @@ import { queryOf } from "./channel-query.ts";
 
 const PAGE = 100;
 const MOST = 1000;
-/** In place of a cursor: behind the newest message. */
+/** In place of a cursor: the end of the log. */
 const LATEST = "latest";
 
 const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
@@ -36,7 +36,7 @@ const receipt = z.object({
 });
 const pageQuery = z.strictObject({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
-  before: z.string().optional().describe("A cursor, or `latest`: the last messages in front of it; not with `after`"),
+  before: z.string().optional().describe("A cursor, or `latest`: the last messages before it; not with `after`"),
   limit,
 });
 const message = z.object({
@@ -46,7 +46,7 @@ const message = z.object({
   data: z.unknown(),
   sender: z.string(),
   time: z.iso.datetime(),
-  via: z.literal("tool").optional().describe("There where a tool published it"),
+  via: z.literal("tool").optional().describe("Set if a tool published it"),
 });
 const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
 const page = z.object({
@@ -58,7 +58,7 @@ const page = z.object({
 });
 const listQuery = z.strictObject({
   pattern: z.string().optional().describe("Only channels it covers"),
-  after: z.string().optional().describe("A channel name: only those behind it"),
+  after: z.string().optional().describe("A channel name: only those after it"),
   limit,
 });
 const listed = z.object({
@@ -96,7 +96,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         summary: "Publish a message",
         description:
           "The JSON body is the data; a body of text/plain, of a form (as `curl -d` sends it) or of no type is a " +
-          "string. 200 where the idempotency key was known.",
+          "string. 200 if the idempotency key was known.",
         tags: ["publish"],
         params: channel,
         querystring: publishQuery,
@@ -178,7 +178,7 @@ function dataIn(body: SentBody | null): unknown {
 }
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
-/** Text, what `curl -d` says of any text, and nothing said. */
+/** Text, the type that `curl -d` gives to any text, and no type. */
 const TEXT_TYPE = /^(?:text\/[\w!#$&^.+-]+|application\/x-www-form-urlencoded|)$/;
 const LONGEST_SHOWN = 100;
 

@@ -32,7 +32,7 @@ interface HttpLimits {
   readonly body: number;
   /** Channels and patterns of one reader. */
   readonly channels: number;
-  /** Bytes a reader may leave untaken. */
+  /** Bytes a reader may lag before it is cut. */
   readonly pending: number;
   /** Milliseconds a request may take to arrive. */
   readonly request: number;

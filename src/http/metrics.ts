@@ -89,17 +89,17 @@ function ofProcess(): Registry {
   return ofThisProcess;
 }
 
-/** A counter whose value somebody else counts. */
+/** A counter whose value is counted elsewhere. */
 function counter(registry: Registry, name: string, help: string, value: () => number): void {
-  let told = 0;
+  let last = 0;
   const metric = new Counter({
     name: PREFIX + name,
     help,
     registers: [registry],
     collect() {
       const now = value();
-      metric.inc(now - told);
-      told = now;
+      metric.inc(now - last);
+      last = now;
     },
   });
 }

@@ -6,7 +6,7 @@ import { problem } from "./problem-details.ts";
 
 const LONGEST_SHOWN = 100;
 
-/** Answers requests that no route takes: a wrong method is told apart from a wrong path. Comes before the routes. */
+/** Answers requests that no route takes: 405 for a wrong method, 404 for a wrong path. Call it before adding routes. */
 export function notFound(app: FastifyInstance): void {
   const allowedMethods = allowedMethodsOf(app);
   app.setNotFoundHandler((request, reply) => {
@@ -17,7 +17,7 @@ export function notFound(app: FastifyInstance): void {
       ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
       : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(url.slice(0, LONGEST_SHOWN))}; see /docs`);
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
-    // A browser that goes to an address names this first; whoever calls a route does not.
+    // A browser that opens an address accepts this first; a program that calls a route does not.
     else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
       return reply.status(404).header("content-type", "text/html; charset=utf-8").send(notFoundPage(url));
     }

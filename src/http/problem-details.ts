@@ -30,7 +30,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-/** Any error as one that may be told: ours as it is, the framework's by what it means, all others as an internal one. */
+/** Maps any error to one that is safe to send: a `HubError` as it is, Fastify's by its code, the rest as `INTERNAL`. */
 export function asHubError(error: unknown, bodyLimit: number): HubError {
   if (error instanceof HubError) return error;
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
@@ -63,7 +63,7 @@ export function problem({ status, code, message, retry }: HubError): Problem {
   return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code, retry };
 }
 
-/** What every problem says to a browser where no hook has said it already. */
+/** The headers of a problem that is sent before any hook has run. */
 export const PROBLEM_HEADERS: Readonly<Record<string, string>> = {
   ...SECURITY_HEADERS,
   "content-type": "application/problem+json",

@@ -7,8 +7,8 @@ const READABLE = "Mcp-Session-Id, Retry-After";
 const MAX_AGE = 600;
 
 /**
- * What every response tells a browser. Whether all of a domain speaks HTTPS is for the proxy in front to say, so there
- * is no Strict-Transport-Security.
+ * The security headers of every response. Only the proxy that terminates TLS knows whether a whole domain uses HTTPS,
+ * so Strict-Transport-Security is not among them.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   // Pages load what they need from our own origin and nothing else; data loads nothing.

@@ -161,7 +161,7 @@ class FdTarget implements Target {
   async close(): Promise<void> {}
 }
 
-/** A pipe or socket, through the stream that Node has for it: the system tells that when it takes more. */
+/** A pipe or socket, through the stream that Node has for it, which knows when more can be written. */
 class PipeTarget implements Target {
   readonly #stream: LogStream;
 

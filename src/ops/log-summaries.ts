@@ -7,7 +7,7 @@ interface Happening {
   /** How often it has happened so far. */
   readonly count: () => number;
   readonly sentence: (times: number) => string;
-  told: number;
+  reported: number;
 }
 
 /** What the lines go to. */
@@ -27,45 +27,45 @@ export class LogSummaries {
       {
         level: "warn",
         count: () => hub.stats.slow,
-        sentence: (times) => `${counted(times, "reader")} cut: too much of what was sent was left untaken`,
-        told: 0,
+        sentence: (times) => `${counted(times, "reader")} cut: they lagged too far`,
+        reported: 0,
       },
       {
         level: "warn",
         count: () => connections.refused,
         sentence: (times) =>
           `${counted(times, "reader")} refused: as many are connected, in all or of one address, as may be`,
-        told: 0,
+        reported: 0,
       },
       {
         level: "warn",
         count: () => sessions.evicted,
         sentence: (times) => `${counted(times, "MCP session")} ended to make room for others`,
-        told: 0,
+        reported: 0,
       },
       {
         level: "debug",
         count: () => connections.accepted,
         sentence: (times) =>
           `${times === 1 ? "1 reader" : `${times} readers`} came; ${connections.total} are connected`,
-        told: 0,
+        reported: 0,
       },
     ];
-    this.#timer = setInterval(() => this.#tell(), INTERVAL).unref();
+    this.#timer = setInterval(() => this.#report(), INTERVAL).unref();
   }
 
-  /** Tells what has not been told, and ends. */
+  /** Reports what has not been reported, and ends. */
   close(): void {
     clearInterval(this.#timer);
-    this.#tell();
+    this.#report();
   }
 
-  #tell(): void {
+  #report(): void {
     for (const happening of this.#happenings) {
-      const { level, count, sentence, told } = happening;
+      const { level, count, sentence, reported } = happening;
       const now = count();
-      happening.told = now;
-      if (now > told) this.#log[level]({ count: now - told }, sentence(now - told));
+      happening.reported = now;
+      if (now > reported) this.#log[level]({ count: now - reported }, sentence(now - reported));
     }
   }
 }

@@ -25,8 +25,8 @@ const ONE_WILDCARD = /^(?:\*|(?:\*\.)?[^*]*)$/;
 const LONGEST = 300;
 
 /**
- * An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`, `scheme://*` where names are made up by the
- * program. Undefined if no page can have it.
+ * An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`, or `scheme://*` for programs that make up
+ * names. Undefined if no page can have it.
  */
 export function originRule(text: string): AddressRule | undefined {
   if (text.length > LONGEST) return undefined;

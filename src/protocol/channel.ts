@@ -15,7 +15,7 @@ export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 
 const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
-/** With the name of a channel after it: where its readers tell each other that they are there. */
+/** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 /** Characters of a name, or of a pattern. */
@@ -74,7 +74,7 @@ export function isServerChannel(channel: string): boolean {
   return channel === "hub" || channel.startsWith("hub.");
 }
 
-/** Whether it is where the readers of one channel tell each other that they are there: `hub.presence.{channel}`. */
+/** Whether it is `hub.presence.{channel}`, where the readers of a channel announce their presence. */
 export function isPresenceChannel(text: string): boolean {
   return text.startsWith(PRESENCE) && nameProblem(text.slice(PRESENCE.length)) === undefined;
 }

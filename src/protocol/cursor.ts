@@ -1,4 +1,4 @@
-/** A place in a log: everything up to and including `offset` lies behind it. */
+/** A place in a log: just after `offset`. */
 export interface Cursor {
   /** Names the run of the log, from one opening to the next, in which the offset was given out. */
   readonly epoch: string;
@@ -23,7 +23,7 @@ export function cursorAt(log: { epochAt(offset: number): string }, offset: numbe
   return cursorText(log.epochAt(offset), offset);
 }
 
-/** Reads a cursor; undefined where the text is not one. */
+/** Reads a cursor; undefined if the text is not one. */
 export function parseCursor(text: string): Cursor | undefined {
   const match = CURSOR.exec(text);
   if (match === null) return undefined;
@@ -45,7 +45,7 @@ export function earliestOf(cursors: readonly (string | undefined)[]): string | u
   return earliest;
 }
 
-/** Where reading starts: the offset that a cursor or `earliest` names; undefined where it names nothing in this log. */
+/** Where reading starts: the offset that a cursor or `earliest` names; undefined if it names nothing in this log. */
 export function startOf(after: string, log: { knows(cursor: Cursor): boolean }): number | undefined {
   if (after === EARLIEST) return BEGINNING;
   const cursor = parseCursor(after);

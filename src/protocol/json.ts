@@ -174,7 +174,7 @@ function decimal(source: string): string | undefined {
   return `${source.startsWith("-") ? "-" : ""}${digits.slice(from, to)}e${Number(exponent) - fraction.length + digits.length - to}`;
 }
 
-/** `beyond` is told of the first number that is too great or too small for a double, which becomes `NaN`. */
+/** `beyond` is called with the first number that is too great or too small for a double, which becomes `NaN`. */
 function readExactly(json: string, beyond: (source: string) => void): unknown {
   let isBeyond = false;
   return JSON.parse(json, (_, value, { source = "" }) => {

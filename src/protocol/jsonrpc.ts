@@ -1,10 +1,10 @@
-/** The id of a JSON-RPC request; null where the request had none that could be read. */
+/** The id of a JSON-RPC request; null if the request had none that could be read. */
 export type RpcId = string | number | null;
 
 /** Characters of an id that is a text: everything that a subscription sends repeats it. */
 export const MAX_ID = 256;
 
-/** What is right where an id is not: greater numbers lose digits on their way through most programs. */
+/** What an id has to be; greater numbers lose digits on their way through most programs. */
 export const ID_RULE: string = `it must be a text of at most ${MAX_ID} characters, or a whole number up to 9007199254740991; send a greater one as a text`;
 
 /** Whether JSON-RPC, and every reader of JSON, can give it back as it is. See `ID_RULE`. */
@@ -33,7 +33,7 @@ function resultJson(result: { readonly structuredContent?: unknown }): string {
   return `${JSON.stringify({ ...result, structuredContent: undefined }).slice(0, -1)},"structuredContent":${json}}`;
 }
 
-/** A JSON-RPC 2.0 response with an error, as text. MCP knows no `null` for an id that cannot be said: it is left out. */
+/** A JSON-RPC 2.0 response with an error, as text. MCP has no `null` id: an id that is not known is left out. */
 export function rpcError(id: RpcId | undefined, error: { code: number; message: string; data?: unknown }): string {
   const whose = id === undefined ? "" : `"id":${JSON.stringify(id)},`;
   return `{"jsonrpc":"2.0",${whose}"error":${JSON.stringify(error)}}`;

@@ -26,7 +26,7 @@ export interface ServerInfo {
   };
   /**
    * Milliseconds from the log being handed a message to the last of its readers having been written to, over the last
-   * second or more; null where nothing was.
+   * second or more; null if nothing was.
    */
   readonly delivery: { readonly p50Ms: number | null; readonly p99Ms: number | null };
   /** Channels that hold or held messages. */

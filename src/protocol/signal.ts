@@ -1,4 +1,4 @@
-/** What a reader is told beside messages, in its place among them. */
+/** What a reader gets besides messages, in order with them. */
 export type Signal =
   /** Replay is over; what follows is live. */
   | { readonly kind: "live"; readonly id: string }

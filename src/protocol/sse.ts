@@ -5,7 +5,7 @@ import { escapeLineBreaks } from "./text.ts";
 
 /** An event as a parser of `text/event-stream` dispatches it. */
 export interface SseEvent {
-  /** `message` where the stream names none. */
+  /** `message` if the stream names none. */
   readonly event: string;
   readonly data: string;
   /** The last id the stream gave, up to and with this event. */

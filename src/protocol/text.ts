@@ -14,7 +14,7 @@ const LINE_BREAK = /[\u0085\u2028\u2029]/;
 const EVERY_LINE_BREAK = /[\u0085\u2028\u2029]/g;
 
 /**
- * A text from outside as part of a line for people, agents or a terminal: as it is, or as a JSON string where it would
+ * A text from outside as part of a line for people, agents or a terminal: as it is, or as a JSON string if it would
  * break the line, move the cursor, hide or reorder characters, or look like such a JSON string. No two texts come out
  * alike.
  */
@@ -22,7 +22,7 @@ export function oneLine(text: string): string {
   return UNSAFE.test(text) || text.startsWith('"') ? escaped(JSON.stringify(text), EVERY_UNSAFE) : text;
 }
 
-/** The same for a name that stands between others, such as a sender: quoted where it could be taken for two fields. */
+/** The same for a name that stands between others, such as a sender: quoted if it could be taken for two fields. */
 export function oneLineName(text: string): string {
   if (text !== "" && text === text.trim() && !UNSAFE_IN_NAME.test(text)) return text;
   return quoted(text);

@@ -14,7 +14,7 @@ export interface MessagePage {
   readonly next: string;
   /** Whether there may be more right now. */
   readonly more: boolean;
-  /** What is missing between `after` and the first message; null where nothing is. */
+  /** What is missing between `after` and the first message; null if nothing is. */
   readonly gap: Gap | null;
 }
 

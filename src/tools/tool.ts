@@ -12,7 +12,7 @@ export interface ToolContext {
   /** Aborted when the caller has cancelled or is gone, or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
-  /** Counts a call that stays open among the readers, until the function returned is called. Throws where there is no room. */
+  /** Counts a call that stays open as a reader, until the function it returns is called. Throws if there is no room. */
   readonly stay: () => () => void;
   /** What the process is and does; computed at most once a second. */
   readonly info: () => ServerInfo;
@@ -77,7 +77,7 @@ export interface ToolResult {
   readonly isError?: true;
 }
 
-/** A tool as `tools/list` tells of it (MCP, "Tools"). */
+/** A tool as `tools/list` lists it (MCP, "Tools"). */
 export interface ToolListing {
   readonly name: string;
   readonly title: string;

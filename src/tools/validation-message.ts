@@ -3,7 +3,7 @@ import { oneLine, quoted } from "../protocol/text.ts";
 
 const SHOWN = 3;
 const LONGEST_SHOWN = 64;
-/** What a schema expects, where its own word for it says little to a caller. */
+/** Better words for what a schema expects. */
 const WANTED: Readonly<Record<string, string>> = { int: "a whole number", nonoptional: "any JSON value" };
 
 /** What is wrong with the first few fields of some input, and what would be right; `known` are the fields it may have. */

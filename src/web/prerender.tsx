@@ -1,4 +1,5 @@
 import { renderToString } from "preact-render-to-string";
+import { ChatPage } from "./chat/page.tsx";
 import { DashboardPage } from "./dashboard/page.tsx";
 import { Bar, Document } from "./shared/page.tsx";
 import { StartPage } from "./start/page.tsx";
@@ -9,6 +10,11 @@ export function prerendered(): Readonly<Record<string, string>> {
     "start.html": (
       <Document title="sse-mcp-server" name="start" facts="{{facts}}">
         <StartPage />
+      </Document>
+    ),
+    "chat.html": (
+      <Document title="Chat" name="chat" viewport=", interactive-widget=resizes-content">
+        <ChatPage />
       </Document>
     ),
     "dashboard.html": (

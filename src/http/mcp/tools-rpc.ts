@@ -78,12 +78,12 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   }
 }
 
-/** A body as a JSON object, `{}` where there is none. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
+/** A body as a JSON object, `{}` if there is none. Throws `INVALID_JSON` or `INVALID_REQUEST`. */
 function read(body: unknown): RpcBody {
   const text = bodyText(body, "INVALID_JSON");
   const json = parsedBody(text.trim() === "" ? "{}" : text, "INVALID_REQUEST", "The body");
   if (!isObject(json)) {
-    const sentence = 'The body is no JSON object such as {"method": "tools/list"}; batches are not taken';
+    const sentence = 'The body must be a JSON object such as {"method": "tools/list"}; batches are not supported';
     throw new HubError("INVALID_REQUEST", sentence);
   }
   return json;
@@ -122,7 +122,7 @@ function calledIn({
   return typeof name === "string" && (input === undefined || isObject(input)) ? { name, arguments: input } : undefined;
 }
 
-/** The id of a request, where it has one that JSON-RPC allows. */
+/** The id of a request; null if it has none that JSON-RPC allows. */
 function idOf({ id: given }: RpcBody): RpcId {
   return isId(given) ? given : null;
 }

@@ -26,7 +26,7 @@ const LAST_CHUNK = "0\r\n\r\n";
 /** The streams that have their connection to themselves. */
 const streams = new WeakMap<object, EventStream>();
 
-/** Milliseconds after which a client is told to come back: spread, so that they do not come together. */
+/** Milliseconds after which a client should come back: random, so that they do not all come at once. */
 export function retryDelay(): number {
   return Math.round(RETRY_AFTER * 1000 * (1 + Math.random()));
 }
@@ -39,12 +39,12 @@ export function takesOnlyEvents({ method, headers }: FastifyRequest): boolean {
   return method === "GET" && /^\s*text\/event-stream\s*(?:;[^,]*)?$/i.test(headers.accept ?? "");
 }
 
-/** Refuses for now: an `EventSource` is told when to come back, and why, by a stream that ends. */
+/** Refuses for now: an `EventSource` learns from a stream that ends when to come back, and why. */
 export function sendRetry(reply: FastifyReply, { message }: HubError): FastifyReply {
   return reply.status(200).headers(STREAM_HEADERS).send(sseRetry(retryDelay(), message));
 }
 
-/** The connection of a request whose answer will take it over. Throws where others are still to be answered on it. */
+/** The socket of a request whose answer will take it over. Throws if earlier requests on it are not answered yet. */
 export function freeSocket(request: FastifyRequest, reply: FastifyReply): Socket {
   const { socket } = request.raw;
   if (reply.raw.socket === socket && !socket.destroyed) return socket;

@@ -51,8 +51,8 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     summary: "Receive messages as Server-Sent Events",
     description:
       "Resumes after `Last-Event-ID`: everything missed in order, then `event: live`, then what is new. " +
-      "`event: gap` says what can no longer be given. Heartbeats are comments, with an event that has an id and no " +
-      "data where the last id lies far back.",
+      "`event: gap` says what has expired. Heartbeats are comments, with an event that has an id and no " +
+      "data if the last id has become old.",
     tags: ["receive"],
     querystring: query,
     headers: resumeHeaders,

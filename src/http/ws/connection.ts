@@ -61,7 +61,7 @@ export class WsConnection {
       this.#gone.abort();
       hub.unsubscribe(this.#subscription);
     });
-    // What is wrong with its frames `ws` tells the client by the close code; nobody else needs to know.
+    // `ws` tells the client by the close code what is wrong with its frames, and that is enough.
     ws.on("error", () => {});
   }
 

@@ -46,7 +46,7 @@ export class WsSink implements Sink {
   }
 
   close(reason: CloseReason): void {
-    // A slow reader would not get to a close frame behind what it has not taken.
+    // A slow reader would not reach a close frame after all it has not read.
     if (reason === "slow") this.#ws.terminate();
     else this.#ws.close(CLOSE_CODES[reason], reason);
   }

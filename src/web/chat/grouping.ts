@@ -1,23 +1,43 @@
+// How messages are read together: by sender, by day, and when.
 import type { Message } from "../../client/index.ts";
-import { isSameDay } from "./times.ts";
 
 /** Milliseconds between messages of one sender that are read as one. */
 const TOGETHER = 5 * 60_000;
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const DAY_AND_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
 
-/** How a message stands to the one above it. */
-export interface Place {
-  /** The day changes with it. */
-  readonly beginsDay: boolean;
-  /** It says who sends it. */
-  readonly hasHead: boolean;
-}
-
-/** Where a message stands; `above` is undefined where something else than a message is above it. */
-export function placeOf(message: Message, above: Message | undefined): Place {
+/** Whether a message begins a day, and says who sends it; `above` is undefined if no message is above it. */
+export function placeOf(
+  message: Message,
+  above: Message | undefined,
+): { readonly beginsDay: boolean; readonly hasHead: boolean } {
   if (above === undefined) return { beginsDay: true, hasHead: true };
   const [time, before] = [new Date(message.time), new Date(above.time)];
   const beginsDay = !isSameDay(time, before);
   const isApart = time.getTime() - before.getTime() > TOGETHER;
   const isOther = message.sender !== above.sender || message.via !== above.via || message.event !== above.event;
   return { beginsDay, hasHead: beginsDay || isApart || isOther || message.event !== "message" };
+}
+
+/** The time of day. */
+export function clock(time: Date): string {
+  return CLOCK.format(time);
+}
+
+export function fullTime(time: Date): string {
+  return FULL.format(time);
+}
+
+/** A day, seen from another. */
+export function dayName(day: Date, today: Date): string {
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (isSameDay(day, today)) return "Today";
+  if (isSameDay(day, yesterday)) return "Yesterday";
+  return (day.getFullYear() === today.getFullYear() ? DAY : DAY_AND_YEAR).format(day);
+}
+
+function isSameDay(one: Date, other: Date): boolean {
+  return one.toDateString() === other.toDateString();
 }

@@ -1,21 +1,17 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
-import { made } from "../made.ts";
-import { element } from "../page.ts";
 import { channelsOf } from "./history.ts";
-import { nameOf } from "./rows.ts";
-import { PRESENCE_EVERY, readersSentence, Roster } from "./roster.ts";
+import { PRESENCE_EVERY, Roster } from "./roster.ts";
 
 /** The event of the ephemeral messages by which pages tell each other, beside the channel, who reads it. */
 const EVENT = "presence";
-/** With more readers than this, only their number is told: nobody knows so many, and their words would be noise. */
+/** With more readers than this, only their number is told: the names would be noise. */
 const MOST_READERS = 50;
-/** Milliseconds within which newcomers are answered, all with one word: spread, and that long after the last one. */
+/** Milliseconds within which newcomers are answered, all with one message: spread, and that long after the last one. */
 const ANSWER_WITHIN = 2000;
 /** Milliseconds between looks at the number of readers. */
 const LOOK_EVERY = 5000;
 /** Milliseconds after someone, or this page, came or left: others may do so, too. */
 const LOOK_AFTER = 1000;
-const NAMES_SHOWN = 4;
 
 interface Word {
   readonly state: "here" | "gone";
@@ -27,33 +23,35 @@ interface Word {
 
 const PAGE = Math.random().toString(36).slice(2, 8);
 
-/** Who reads a channel: how many by the server's word, and the names that people gave. */
+/** Who reads a channel: how many, as the server counts, and the names that people gave. */
 export class Presence {
+  readonly roster: Roster = new Roster();
+  /** How many read, as far as it is known. */
+  readers: number | undefined;
   readonly #channel: string;
-  /** The channel on which its readers say that they are there. */
   readonly #presenceChannel: string;
   readonly #hub: Hub;
   readonly #name: () => string | undefined;
-  readonly #roster = new Roster();
+  readonly #changed: () => void;
   readonly #end = new AbortController();
   readonly #timers: readonly ReturnType<typeof setInterval>[];
   readonly #subscription: Subscription | undefined;
   #answer: ReturnType<typeof setTimeout> | undefined;
   #looking: ReturnType<typeof setTimeout> | undefined;
-  #readers: number | undefined;
+  /** The name that others have of this page. */
   #told: string | undefined;
   #spoke = -Infinity;
 
-  constructor(channel: string, hub: Hub, name: () => string | undefined) {
+  constructor(channel: string, hub: Hub, name: () => string | undefined, changed: () => void) {
     this.#channel = channel;
     this.#presenceChannel = `hub.presence.${channel}`;
     this.#hub = hub;
     this.#name = name;
+    this.#changed = changed;
     this.#timers = [setInterval(() => this.#stay(), PRESENCE_EVERY), setInterval(() => void this.look(), LOOK_EVERY)];
     const { signal } = this.#end;
     document.addEventListener("visibilitychange", () => void (document.hidden || this.enter()), { signal });
     addEventListener("pagehide", () => this.#leave(), { signal });
-    this.#show();
     if (hub.state.kind === "closed") return;
     this.#subscription = hub.subscribe(this.#presenceChannel, { onMessage: (message) => this.#hear(message) });
     this.#subscription.ready.then(() => this.enter()).catch(() => {});
@@ -73,26 +71,12 @@ export class Presence {
     this.#say({ state: "here", page: PAGE });
   }
 
-  /** Takes a word of another page. */
-  #hear({ data, sender }: Message): void {
-    const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
-    if (state === "gone") this.#roster.forget(sender);
-    else if (sender !== "anyone" && sender !== "") this.#roster.see(sender, performance.now());
-    this.#show();
-    if (asks === true || state === "gone") this.#lookSoon();
-    if (asks !== true || page === PAGE || this.#answer !== undefined) return;
-    const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - performance.now());
-    this.#answer = setTimeout(() => {
-      this.#answer = undefined;
-      if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", page: PAGE });
-    }, wait);
-  }
-
   /** Asks for the number of readers. */
   async look(): Promise<void> {
     if (document.hidden) return;
     const [listed] = await channelsOf(this.#channel, 1).catch(() => []);
-    this.#count(listed?.readers);
+    this.readers = listed?.readers ?? this.readers;
+    this.#changed();
   }
 
   close(): void {
@@ -104,14 +88,24 @@ export class Presence {
     this.#end.abort();
   }
 
-  #count(readers: number | undefined): void {
-    this.#readers = readers ?? this.#readers;
-    this.#show();
+  /** Another page said something. */
+  #hear({ data, sender }: Message): void {
+    const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
+    if (state === "gone") this.roster.forget(sender);
+    else if (sender !== "anyone" && sender !== "") this.roster.see(sender, performance.now());
+    this.#changed();
+    if (asks === true || state === "gone") this.#lookSoon();
+    if (asks !== true || page === PAGE || this.#answer !== undefined) return;
+    const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - performance.now());
+    this.#answer = setTimeout(() => {
+      this.#answer = undefined;
+      if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", page: PAGE });
+    }, wait);
   }
 
   #stay(): void {
-    if (!document.hidden && this.#name() !== undefined && (this.#readers ?? 2) > 1)
-      this.#say({ state: "here", page: PAGE });
+    if (document.hidden || this.#name() === undefined || (this.readers ?? 2) < 2) return;
+    this.#say({ state: "here", page: PAGE });
   }
 
   #lookSoon(): void {
@@ -123,31 +117,25 @@ export class Presence {
 
   #leave(): void {
     if (this.#told === undefined) return;
+    const query = new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told });
+    const body = JSON.stringify({ state: "gone", page: PAGE } satisfies Word);
     // The page may be gone before a request of its own is sent.
-    const url = `channels/${this.#presenceChannel}/messages?${new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told })}`;
     navigator.sendBeacon(
-      url,
-      new Blob([JSON.stringify({ state: "gone", page: PAGE } satisfies Word)], { type: "application/json" }),
+      `channels/${this.#presenceChannel}/messages?${query}`,
+      new Blob([body], { type: "application/json" }),
     );
     this.#told = undefined;
   }
 
   #say(word: Word, sender = this.#name()): void {
-    if ((this.#readers ?? 0) > MOST_READERS) return;
+    if ((this.readers ?? 0) > MOST_READERS) return;
     this.#spoke = performance.now();
     if (word.state === "here") this.#told = sender;
-    if (word.state === "here" && sender !== undefined) this.#roster.see(sender, this.#spoke);
-    // A word that is lost does no harm: there will be another.
+    if (word.state === "here" && sender !== undefined) this.roster.see(sender, this.#spoke);
+    this.#changed();
+    // One that is lost does no harm: there will be another.
     this.#hub
       .publish(this.#presenceChannel, word, { event: EVENT, ephemeral: true, ...(sender !== undefined && { sender }) })
       .catch(() => {});
-  }
-
-  #show(): void {
-    if (this.#end.signal.aborted) return;
-    const { count, names, rest } = readersSentence(this.#readers, this.#roster.names(performance.now()), NAMES_SHOWN);
-    const list = names.flatMap((name, index) => [index === 0 ? "" : ", ", nameOf(name)]);
-    const who = names.length === 0 ? [] : [made("span", "names", ...list, rest)];
-    element("readers", HTMLElement).replaceChildren(...(count === "" ? [] : [made("span", "", count)]), ...who);
   }
 }

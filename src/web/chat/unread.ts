@@ -1,20 +1,32 @@
-// What was not read yet, by channel.
+import type { Hub, Subscription } from "../../client/index.ts";
+import { Stored } from "../shared/stored.ts";
+import { pageAfter } from "./history.ts";
 
 /** Ids are remembered up to here; more are "99+". */
 const MOST = 100;
 
-/** Counts messages by their ids, so that one that comes twice, live and in a page, counts once. */
+/** What was not read yet in some channels, over closing the page: ids, so that a message that comes twice counts once. */
 export class Unread {
+  readonly #hub: Hub;
+  readonly #changed: () => void;
   readonly #ids = new Map<string, Set<string>>();
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** The last message that was read here, by channel: storing is slow, and what is in sight is looked at often. */
+  readonly #read: Record<string, string> = {};
+  /** The same of all tabs, over closing the page. */
+  readonly #marks = new Stored("chat.marks", marksIn);
 
-  add(channel: string, id: string): void {
-    const ids = this.#ids.get(channel) ?? new Set();
-    this.#ids.set(channel, ids);
-    if (ids.size < MOST) ids.add(id);
-  }
-
-  clear(channel: string): void {
-    this.#ids.delete(channel);
+  constructor(hub: Hub, changed: () => void) {
+    this.#hub = hub;
+    this.#changed = changed;
+    let known = this.#marks.get();
+    this.#marks.onChange((marks) => {
+      // What was read in another tab is read.
+      for (const channel of this.#subscriptions.keys())
+        if (marks[channel] !== known[channel]) this.#ids.delete(channel);
+      known = marks;
+      this.#changed();
+    });
   }
 
   count(channel: string): number {
@@ -24,9 +36,65 @@ export class Unread {
   get total(): number {
     return [...this.#ids.values()].reduce((sum, { size }) => sum + size, 0);
   }
+
+  /** The last message of a channel that was read. */
+  mark(channel: string): string | undefined {
+    return this.#marks.get()[channel];
+  }
+
+  /** Watches these channels and no others. */
+  follow(channels: readonly string[]): void {
+    for (const [channel, subscription] of this.#subscriptions) {
+      if (channels.includes(channel)) continue;
+      subscription.close();
+      this.#subscriptions.delete(channel);
+      this.#ids.delete(channel);
+    }
+    for (const channel of channels) if (!this.#subscriptions.has(channel)) this.#begin(channel);
+    this.#changed();
+  }
+
+  /** Everything up to this message has been read. */
+  read(channel: string, id: string): void {
+    if (this.#read[channel] !== id) this.#marks.set({ ...this.#marks.get(), [channel]: id });
+    this.#read[channel] = id;
+    if (this.#ids.delete(channel)) this.#changed();
+  }
+
+  #begin(channel: string): void {
+    if (this.#hub.state.kind === "closed") return;
+    const subscription = this.#hub.subscribe([channel], {
+      onMessage: ({ id }) => this.#add(channel, id),
+      onGap: () => void this.#countKept(channel),
+    });
+    this.#subscriptions.set(channel, subscription);
+    // What comes from now on is counted live; whether it is in the page of what is kept as well makes no difference.
+    subscription.ready.then(() => this.#countKept(channel)).catch(() => {});
+  }
+
+  async #countKept(channel: string): Promise<void> {
+    const mark = this.mark(channel);
+    if (mark === undefined) return;
+    const page = await pageAfter(channel, mark, MOST).catch(() => undefined);
+    // It may have been read while the page was on its way.
+    if (page === undefined || this.mark(channel) !== mark) return;
+    for (const { id } of page.messages) this.#add(channel, id);
+  }
+
+  #add(channel: string, id: string | null): void {
+    const ids = this.#ids.get(channel) ?? new Set();
+    if (id === null || ids.size >= MOST || !this.#subscriptions.has(channel)) return;
+    this.#ids.set(channel, ids.add(id));
+    this.#changed();
+  }
 }
 
-/** A count as it is shown; beyond 99 nobody counts. */
+/** A count as it is shown; beyond 99 no one counts. */
 export function countText(count: number): string {
   return count >= MOST ? "99+" : String(count);
+}
+
+function marksIn(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, mark]) => typeof mark === "string"));
 }

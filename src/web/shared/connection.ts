@@ -22,7 +22,7 @@ export function useConnection(hub: Hub | undefined): Connection {
 }
 
 /** Calls back with every state of a hub, now too, and when the network goes or comes; returns how to stop that. */
-function watchConnection(hub: Hub, changed: (connection: Connection) => void): () => void {
+export function watchConnection(hub: Hub, changed: (connection: Connection) => void): () => void {
   let isOffline = false;
   const tell = (): void => {
     const { state } = hub;

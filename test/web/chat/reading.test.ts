@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Message } from "../../../src/client/index.ts";
-import { placeOf } from "../../../src/web/chat/grouping.ts";
 import { hueOf, initialOf } from "../../../src/web/shared/names.ts";
 import { PRESENCE_EVERY, readersSentence, Roster } from "../../../src/web/chat/roster.ts";
-import { dayName } from "../../../src/web/chat/times.ts";
-import { countText, Unread } from "../../../src/web/chat/unread.ts";
+import { dayName, placeOf } from "../../../src/web/chat/grouping.ts";
 
 const NOON = new Date(2026, 5, 15, 12);
 
@@ -36,19 +34,6 @@ describe("a message below another", () => {
     assert.match(dayName(new Date(2026, 5, 13), NOON), /13/);
     assert.match(dayName(new Date(2025, 5, 13), NOON), /2025/);
     assert.equal(dayName(new Date(2025, 11, 31), new Date(2026, 0, 1)), "Yesterday");
-  });
-});
-
-describe("unread messages", () => {
-  it("are counted by id, each once, up to a hundred", () => {
-    const unread = new Unread();
-    for (const id of ["e-1", "e-2", "e-1"]) unread.add("a", id);
-    unread.add("b", "e-3");
-    assert.deepEqual([unread.count("a"), unread.count("b"), unread.count("c"), unread.total], [2, 1, 0, 3]);
-    for (let n = 0; n < 500; n++) unread.add("a", `e-${n}`);
-    assert.deepEqual([unread.count("a"), countText(unread.count("a")), countText(7)], [100, "99+", "7"]);
-    unread.clear("a");
-    assert.deepEqual([unread.count("a"), unread.total], [0, 1]);
   });
 });
 

@@ -5,7 +5,7 @@ import { startSentence } from "../serve.ts";
 import { HubUnreachable, parsed, reachable, UsageError } from "../usage.ts";
 
 /** A hub that runs in this process. */
-export interface OwnHub extends AsyncDisposable {
+export interface EmbeddedHub extends AsyncDisposable {
   /** Where it speaks MCP. */
   readonly url: URL;
   /** Bytes of one request body. */
@@ -15,7 +15,7 @@ export interface OwnHub extends AsyncDisposable {
 }
 
 /** Starts a hub with the settings of `serve`; it logs to standard error. Throws `UsageError` or `HubUnreachable`. */
-export async function startHub(words: readonly string[]): Promise<OwnHub> {
+export async function openEmbeddedHub(words: readonly string[]): Promise<EmbeddedHub> {
   const config = configured(words);
   const server = await started(config);
   return {

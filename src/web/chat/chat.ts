@@ -1,0 +1,249 @@
+import { HubClientError, type Hub } from "../../client/index.ts";
+import { watchConnection, type Connection } from "../shared/connection.ts";
+import { plainName } from "../shared/names.ts";
+import { Stored } from "../shared/stored.ts";
+import { whyNoChannel } from "./channel-name.ts";
+import { Outbox } from "./outbox.ts";
+import { Presence } from "./presence.ts";
+import { Room } from "./room.ts";
+import { Unread } from "./unread.ts";
+
+/** Channels of one person: below what a reader may ask for. */
+const MOST = 50;
+/** Milliseconds for which it is not said that the server is away: it may be back at once. */
+const PATIENCE = 800;
+/** Milliseconds between renderings while no one sees the page: then there are no frames. */
+const UNSEEN = 250;
+/** As people sort: project-2 before project-11, and capital letters among the others. */
+export const BY_NAME: Intl.Collator = new Intl.Collator(undefined, { numeric: true });
+
+/** What the chat knows and does; the page renders it whenever it has changed. */
+export class Chat {
+  readonly hub: Hub;
+  readonly unread: Unread;
+  readonly outbox: Outbox;
+  room: Room | undefined;
+  presence: Presence | undefined;
+  /** How often a channel was opened. */
+  opened = 0;
+  /** Why a name that was given is none of a channel. */
+  refused = "";
+  /** What is said of the connection, unless all is well. */
+  away: Exclude<Connection, { kind: "live" | "idle" | "connecting" }> | undefined;
+  /** Called once for all that changes in a frame. */
+  render: () => void = () => {};
+  readonly #channels = new Stored("chat.channels", namesIn);
+  readonly #lastOpen = new Stored("chat.open", (value) => (typeof value === "string" ? value : "default"));
+  readonly #nickname = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
+  #name: string;
+  #connection: Connection = { kind: "idle" };
+  #wasAway = false;
+  #saying: ReturnType<typeof setTimeout> | undefined;
+  #cancelRender: (() => void) | undefined;
+
+  constructor(hub: Hub) {
+    this.hub = hub;
+    this.unread = new Unread(hub, () => this.changed());
+    this.outbox = new Outbox({
+      publish: ({ channel, text, sender, key }, signal) => {
+        return hub.publish(channel, text, { key, signal, ...(sender !== undefined && { sender }) }).catch(sayUntil);
+      },
+      isShown: ({ channel }, id) => channel !== this.channel || this.room?.timeline.has(id) === true,
+      changed: () => this.changed(),
+      kept: (id, receipt) => this.room?.timeline.mark(id, receipt),
+      store: new Stored<unknown>(
+        "chat.outbox",
+        (value) => value,
+        () => sessionStorage,
+      ),
+      newKey: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-"),
+    });
+    this.#channels.onChange((channels) => this.unread.follow(channels));
+    this.#name = this.#nickname.get();
+    this.#nickname.onChange((name) => this.#rename(name));
+    watchConnection(hub, (connection) => this.#connected(connection));
+    for (const event of ["focus", "blur"]) addEventListener(event, () => this.changed());
+    document.addEventListener("visibilitychange", () => {
+      this.#cancelRender?.();
+      this.changed();
+    });
+    addEventListener("hashchange", () => this.follow());
+    this.follow();
+    this.unread.follow(this.channels);
+    void this.outbox.send();
+  }
+
+  /** The open one. */
+  get channel(): string {
+    return this.room?.channel ?? "";
+  }
+
+  /** The channels of the person, sorted. */
+  get channels(): readonly string[] {
+    return [...this.#channels.get()].sort(BY_NAME.compare);
+  }
+
+  /** How the person is called; empty if no name was given. */
+  get nickname(): string {
+    return this.#name;
+  }
+
+  set nickname(name: string) {
+    this.#rename(plainName(name));
+    this.#nickname.set(this.#name);
+  }
+
+  /** Whether what is sent goes on its way now, later, or only when the page is loaded again. */
+  get reach(): "live" | "away" | "closed" {
+    const { kind } = this.#connection;
+    return kind === "live" || kind === "closed" ? kind : "away";
+  }
+
+  /** Has the page rendered with the next frame. */
+  changed(): void {
+    if (this.#cancelRender !== undefined) return;
+    const render = (): void => {
+      this.#cancelRender = undefined;
+      this.render();
+    };
+    const due = document.hidden ? setTimeout(render, UNSEEN) : requestAnimationFrame(render);
+    this.#cancelRender = () => {
+      clearTimeout(due);
+      cancelAnimationFrame(due as number);
+      this.#cancelRender = undefined;
+    };
+  }
+
+  /** Opens what the address names. */
+  follow(): void {
+    const named = decoded(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
+    if (!this.join(named ?? this.#lastOpen.get()) && this.channel === "") this.open("default", true);
+  }
+
+  /** Opens a channel of this name, or says why there can be none. */
+  join(name: string): boolean {
+    const why = whyNoChannel(name);
+    if (why === undefined) this.open(name);
+    else {
+      this.refused = why;
+      this.changed();
+    }
+    return why === undefined;
+  }
+
+  open(name: string, keepsRefusal = false): void {
+    const isFirst = this.room === undefined;
+    if (name !== this.channel) {
+      this.#lastOpen.set(name);
+      this.room?.close();
+      this.presence?.close();
+      const changed = (): void => this.changed();
+      this.presence = new Presence(name, this.hub, () => this.nickname || undefined, changed);
+      this.room = new Room({
+        channel: name,
+        hub: this.hub,
+        claim: (message) => this.outbox.claim(message),
+        mark: this.unread.mark(name),
+        shown: () => this.outbox.settle(),
+        changed,
+      });
+    }
+    if (!keepsRefusal) this.refused = "";
+    this.opened++;
+    const channels = this.#channels.get();
+    if (!channels.includes(name)) this.#setChannels([...channels, name].slice(-MOST));
+    const address = `${location.pathname}#${encodeURIComponent(name)}`;
+    const isThere = location.pathname + location.search + location.hash === address;
+    if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
+    this.changed();
+  }
+
+  leave(channel: string): void {
+    this.#setChannels(this.#channels.get().filter((other) => other !== channel));
+    this.open(this.channels[0] ?? "default");
+  }
+
+  /** Opens the channel of the person that is so many further in the list. */
+  step(by: number): void {
+    const { channels } = this;
+    this.open(channels.at((channels.indexOf(this.channel) + by) % channels.length) ?? this.channel);
+  }
+
+  send(text: string): void {
+    this.outbox.add(this.channel, text, this.nickname || undefined);
+    this.toNewest();
+  }
+
+  toNewest(): void {
+    if (this.room?.timeline.isCutOff === true) void this.room.open();
+    else this.room?.timeline.toEnd();
+  }
+
+  /** What is in sight is read. */
+  look(): void {
+    const { timeline, start } = this.room ?? {};
+    const id = timeline?.newest ?? start;
+    if (document.hasFocus() && !document.hidden && timeline?.isAtEnd === true && id !== undefined) {
+      this.unread.read(this.channel, id);
+    }
+  }
+
+  #rename(name: string): void {
+    this.#name = name;
+    this.presence?.rename();
+    this.changed();
+  }
+
+  #setChannels(channels: readonly string[]): void {
+    this.#channels.set(channels);
+    this.unread.follow(channels);
+  }
+
+  #connected(connection: Connection): void {
+    const wasLive = this.#connection.kind === "live";
+    this.#connection = connection;
+    this.changed();
+    // An attempt to come back says nothing yet.
+    if (connection.kind === "connecting" || connection.kind === "idle") return;
+    clearTimeout(this.#saying);
+    if (connection.kind === "live") {
+      if (wasLive) return;
+      this.away = undefined;
+      this.outbox.hurry();
+      // Others came back earlier or later, and heard nothing of this page.
+      if (this.#wasAway) this.presence?.enter();
+      this.#wasAway = false;
+      return;
+    }
+    this.#wasAway = true;
+    const say = (): void => {
+      this.away = connection;
+      this.changed();
+    };
+    if (connection.kind === "waiting" && this.away === undefined) this.#saying = setTimeout(say, PATIENCE);
+    else say();
+  }
+}
+
+/** What an address says; as it is, if that is no encoding of anything. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A hub that is closed sends nothing; another one, on the page that is loaded next, does. */
+function sayUntil(error: HubClientError): never {
+  if (error.code !== "CLOSED") throw error;
+  throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
+}
+
+/** What was remembered, as far as it can be names. */
+function namesIn(value: unknown): readonly string[] {
+  const names = Array.isArray(value)
+    ? value.filter((name) => typeof name === "string" && whyNoChannel(name) === undefined)
+    : [];
+  return names.length === 0 ? ["default"] : names.slice(-MOST);
+}

@@ -1,0 +1,99 @@
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Chat } from "./chat.ts";
+
+interface ComposerProps {
+  readonly chat: Chat | undefined;
+  readonly field: RefObject<HTMLTextAreaElement | null>;
+}
+
+/** Where a message is written: what is unfinished stays with its channel. */
+export function Composer({ chat, field }: ComposerProps) {
+  const drafts = useRef(new Map<string, string>());
+  const last = useRef("");
+  const channel = chat?.channel ?? "";
+  useLayoutEffect(() => {
+    const { current } = field;
+    if (current === null || channel === "") return;
+    // What was written before the script was there goes to the channel that is opened first.
+    drafts.current.set(last.current || channel, current.value);
+    last.current = channel;
+    current.value = drafts.current.get(channel) ?? "";
+    fit(current);
+  }, [channel]);
+
+  const send = (): void => {
+    const { current } = field;
+    if (current === null || chat === undefined || current.value.trim() === "") return;
+    const text = current.value;
+    current.value = "";
+    fit(current);
+    chat.send(text);
+  };
+  return (
+    <form
+      id="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <label class="unseen" for="text">
+        Message
+      </label>
+      <textarea
+        id="text"
+        name="text"
+        ref={field}
+        rows={1}
+        enterkeyhint="send"
+        aria-describedby="keys"
+        aria-keyshortcuts="/"
+        placeholder={channel === "" ? undefined : `Message ${channel}`}
+        onInput={({ currentTarget }) => fit(currentTarget)}
+        onKeyDown={(event) => {
+          // While letters are being composed, Enter takes the letters.
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          send();
+        }}
+      />
+      <button disabled={chat === undefined}>Send</button>
+      <p class="as">
+        <label for="nickname">Sending as</label>
+        <Nickname chat={chat} />
+        <span id="keys">Enter sends, Shift+Enter breaks the line</span>
+      </p>
+    </form>
+  );
+}
+
+/** How the person is called: remembered, asked for beside the message and never before it. */
+function Nickname({ chat }: { readonly chat: Chat | undefined }) {
+  const field = useRef<HTMLInputElement>(null);
+  const name = chat?.nickname;
+  useEffect(() => {
+    if (field.current !== null && name !== undefined) field.current.value = name;
+  }, [name]);
+  return (
+    <input
+      id="nickname"
+      ref={field}
+      dir="auto"
+      maxLength={64}
+      placeholder="anyone"
+      autocomplete="nickname"
+      onChange={({ currentTarget }) => {
+        if (chat === undefined) return;
+        chat.nickname = currentTarget.value;
+        currentTarget.value = chat.nickname;
+      }}
+    />
+  );
+}
+
+/** As high as its text, within what the style allows. */
+function fit(field: HTMLTextAreaElement): void {
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight + 2}px`;
+}

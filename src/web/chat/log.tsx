@@ -1,0 +1,175 @@
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Message } from "../../client/index.ts";
+import type { Chat } from "./chat.ts";
+import { MessageRow } from "./message-row.tsx";
+import { OutboxRows } from "./outbox-rows.tsx";
+import type { Entry, Timeline } from "./timeline.ts";
+
+/** Pixels from the end that count as being there. */
+const NEAR = 40;
+const GAPS: Readonly<Record<string, string>> = {
+  expired: "Messages are missing here: they were dropped before this page could get them.",
+  unknown_cursor: "Messages may be missing here: the server's log is not the one that was read before.",
+};
+
+interface LogProps {
+  readonly chat: Chat | undefined;
+  readonly write: () => void;
+}
+
+/** The messages of the open channel, in both directions. */
+export function Log({ chat, write }: LogProps) {
+  const log = useRef<HTMLDivElement>(null);
+  const room = chat?.room;
+  useScrolling(log, chat);
+  const { hasOlder = false, isCutOff = false, isAtEnd = true, unseen = "" } = room?.timeline ?? {};
+  return (
+    <div class="stage">
+      <div
+        id="log"
+        ref={log}
+        role="log"
+        aria-live={room?.isQuiet === true ? "off" : "polite"}
+        aria-label="Messages"
+        aria-busy={room?.isLoading === true}
+        tabIndex={0}
+      >
+        <div class="edge">
+          <More id="earlier" isShown={hasOlder} log={log} press={() => room?.loadEarlier()}>
+            Load earlier
+          </More>
+          <p id="note">{room?.topNote ?? "Loading…"}</p>
+        </div>
+        <ol id="rows">{room !== undefined && rowsOf(room.timeline.entries)}</ol>
+        <div class="edge later">
+          <More id="later" isShown={isCutOff} log={log} press={() => room?.loadLater()}>
+            Load later
+          </More>
+          <p id="later-note" hidden={(room?.bottomNote ?? "") === ""}>
+            {room?.bottomNote}
+          </p>
+        </div>
+        <OutboxRows chat={chat} acted={write} />
+      </div>
+      <button
+        id="newest"
+        type="button"
+        hidden={isAtEnd}
+        onClick={() => {
+          chat?.toNewest();
+          log.current?.focus();
+        }}
+      >
+        {unseen === "" ? "To the newest" : unseen}
+      </button>
+    </div>
+  );
+}
+
+interface MoreProps {
+  readonly id: string;
+  readonly isShown: boolean;
+  readonly log: RefObject<HTMLElement | null>;
+  readonly press: () => void;
+  readonly children: string;
+}
+
+/** Loads what is beyond one end; whoever was on it with the keyboard stays with the messages when it goes. */
+function More({ id, isShown, log, press, children }: MoreProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  const losesFocus = !isShown && button.current !== null && button.current === document.activeElement;
+  useLayoutEffect(() => {
+    if (losesFocus) log.current?.focus();
+  });
+  return (
+    <button id={id} ref={button} type="button" hidden={!isShown} onClick={press}>
+      {children}
+    </button>
+  );
+}
+
+function rowsOf(entries: readonly Entry[]) {
+  let above: Message | undefined;
+  return entries.map((entry, index) => {
+    if (entry.kind === "gap") {
+      const { reason } = entry.gap;
+      return (
+        <li key={entry.key} class="gap">
+          <span>{GAPS[reason] ?? `Messages are missing here (${reason}).`}</span>
+        </li>
+      );
+    }
+    if (entry.kind === "new") {
+      return (
+        <li key={entry.key} class="new">
+          <span>New</span>
+        </li>
+      );
+    }
+    const { key, message, receipt } = entry;
+    const row = { message, receipt, above, isDirectlyBelow: entries[index - 1]?.kind === "message" };
+    above = message;
+    return <MessageRow key={key} {...row} />;
+  });
+}
+
+/** Stays at the end if it was there, and otherwise with the rows in sight, whatever is added or dropped. */
+function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | undefined): void {
+  const timeline = chat?.room?.timeline;
+  const rendered = useRef<Timeline["entries"]>([]);
+  // Nothing of this rendering is in the document yet.
+  const anchor = rendered.current === timeline?.entries ? undefined : anchorOf(log.current);
+  useLayoutEffect(() => {
+    const { current } = log;
+    if (current === null || timeline === undefined) return;
+    rendered.current = timeline.entries;
+    if (timeline.isScrolledDown && !timeline.holds) current.scrollTop = current.scrollHeight;
+    else if (anchor?.row.isConnected === true) current.scrollTop = bottomOf(anchor.row) - anchor.fromTop;
+    timeline.holds = false;
+    timeline.scrolled(isDown(current));
+    chat?.look();
+  });
+  useEffect(() => {
+    const { current } = log;
+    if (current === null || chat === undefined) return undefined;
+    const onScroll = (): void => {
+      chat.room?.timeline.scrolled(isDown(current));
+      chat.look();
+    };
+    current.addEventListener("scroll", onScroll, { passive: true });
+    const observer = new ResizeObserver(() => {
+      if (chat.room?.timeline.isScrolledDown === true) current.scrollTop = current.scrollHeight;
+    });
+    observer.observe(current);
+    return () => {
+      current.removeEventListener("scroll", onScroll);
+      observer.disconnect();
+    };
+  }, [chat]);
+  useEffect(() => {
+    // What was rendered is not news; what comes next is.
+    const room = chat?.room;
+    if (room?.isQuiet !== true) return;
+    requestAnimationFrame(() => {
+      room.isQuiet = false;
+      chat?.changed();
+    });
+  });
+}
+
+/** The first row in sight, and how far its end is from the top: its head may go when another message comes before it. */
+function anchorOf(log: HTMLElement | null): { readonly row: HTMLElement; readonly fromTop: number } | undefined {
+  const { scrollTop = 0 } = log ?? {};
+  const rows = log?.querySelectorAll<HTMLElement>("#rows > li") ?? [];
+  for (const row of rows) if (bottomOf(row) > scrollTop) return { row, fromTop: bottomOf(row) - scrollTop };
+  return undefined;
+}
+
+function bottomOf(row: HTMLElement): number {
+  return row.offsetTop + row.offsetHeight;
+}
+
+function isDown({ scrollHeight, scrollTop, clientHeight }: HTMLElement): boolean {
+  return scrollHeight - scrollTop - clientHeight < NEAR;
+}

@@ -1,0 +1,171 @@
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
+import { connect } from "../../client/index.ts";
+import { Bar, mount } from "../shared/page.tsx";
+import { Banner } from "./banner.tsx";
+import { ChannelList } from "./channel-list.tsx";
+import { Chat } from "./chat.ts";
+import { Composer } from "./composer.tsx";
+import { Log } from "./log.tsx";
+import { Name } from "./message-row.tsx";
+import { readersSentence } from "./roster.ts";
+import { countText } from "./unread.ts";
+
+const NAMES_SHOWN = 4;
+
+interface ChatProps {
+  readonly chat: Chat;
+}
+
+/** Channels, and people, services and agents who talk there. */
+export function ChatPage({ chat }: Partial<ChatProps>) {
+  const [, render] = useReducer((renders: number) => renders + 1, 0);
+  const [panelIsOpen, openPanel] = useState(false);
+  const [finds, find] = useReducer((times: number) => times + 1, 0);
+  const text = useRef<HTMLTextAreaElement>(null);
+  const name = useRef<HTMLInputElement>(null);
+  const toggle = useRef<HTMLButtonElement>(null);
+  const write = (): void => text.current?.focus();
+  useLayoutEffect(() => {
+    if (chat === undefined) return;
+    chat.render = () => render(undefined);
+    if (hasKeyboard() && document.activeElement === document.body) write();
+  }, [chat]);
+  useLayoutEffect(() => openPanel(false), [chat?.opened]);
+  useLayoutEffect(() => {
+    if ((chat?.refused ?? "") !== "") openPanel(true);
+  }, [chat?.refused]);
+  useLayoutEffect(() => {
+    if (finds === 0) return;
+    name.current?.focus();
+    name.current?.select();
+  }, [finds]);
+  useKeys(chat, write, () => {
+    // On wide screens the panel is always shown, without a button.
+    if (toggle.current?.checkVisibility() === true) openPanel(true);
+    find(undefined);
+  });
+  useTitle(chat);
+
+  const elsewhere = chat === undefined ? 0 : chat.unread.total - chat.unread.count(chat.channel);
+  return (
+    <>
+      <a
+        id="skip"
+        class="skip"
+        href="#text"
+        hidden={chat === undefined}
+        onClick={(event) => {
+          // On this page a fragment names a channel.
+          event.preventDefault();
+          write();
+        }}
+      >
+        Skip to the message field
+      </a>
+      <Bar current="Chat" />
+      <div class="frame">
+        <ChannelList
+          chat={chat}
+          field={name}
+          isOpen={panelIsOpen}
+          left={() => hasKeyboard() && write()}
+          escaped={() => {
+            openPanel(false);
+            (panelIsOpen ? toggle : text).current?.focus();
+          }}
+        />
+        <main onClick={({ target }) => void (toggle.current?.contains(target as Node) || openPanel(false))}>
+          <header>
+            <button
+              id="show-channels"
+              ref={toggle}
+              type="button"
+              aria-expanded={panelIsOpen}
+              aria-controls="channels"
+              onClick={() => openPanel(!panelIsOpen)}
+            >
+              <span class="unseen">Channels</span>
+              <span class="stripes" />
+              <span id="elsewhere" class="count">
+                {elsewhere > 0 && countText(elsewhere)}
+              </span>
+            </button>
+            <h1 id="channel" class={chat === undefined ? "" : "named"}>
+              {chat?.channel ?? "Chat"}
+            </h1>
+            <Readers chat={chat} />
+          </header>
+          <Banner away={chat?.away} />
+          <Log chat={chat} write={write} />
+          <Composer chat={chat} field={text} />
+        </main>
+      </div>
+      <noscript>
+        <p class="noscript">
+          The chat needs JavaScript; <a href="./">the start page</a> has lines for a terminal.
+        </p>
+      </noscript>
+    </>
+  );
+}
+
+/** Who reads now. */
+function Readers({ chat }: Partial<ChatProps>) {
+  const { readers, roster } = chat?.presence ?? {};
+  const { count, names, rest } = readersSentence(readers, roster?.names(performance.now()) ?? [], NAMES_SHOWN);
+  return (
+    <p id="readers">
+      {count !== "" && <span>{count}</span>}
+      {names.length > 0 && (
+        <span class="names">
+          {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
+          {rest}
+        </span>
+      )}
+    </p>
+  );
+}
+
+/** Whether there is a keyboard, so that focusing a field does not open one on the screen. */
+function hasKeyboard(): boolean {
+  return matchMedia("(hover: hover) and (pointer: fine)").matches;
+}
+
+function useTitle(chat: Chat | undefined): void {
+  useEffect(() => {
+    if (chat === undefined) return;
+    const { total } = chat.unread;
+    document.title = `${total === 0 ? "" : `(${countText(total)}) `}${chat.channel} · Chat`;
+  });
+}
+
+/** Has keys do what otherwise takes a pointer, wherever the focus is. */
+function useKeys(chat: Chat | undefined, write: () => void, find: () => void): void {
+  useEffect(() => {
+    if (chat === undefined) return undefined;
+    const onKeyDown = (event: KeyboardEvent): void => {
+      const { key, target } = event;
+      if (event.isComposing || event.defaultPrevented || event.shiftKey) return;
+      const isCommand = event.ctrlKey || event.metaKey;
+      if (isCommand && !event.altKey && key.toLowerCase() === "k") find();
+      else if (event.altKey && !isCommand && (key === "ArrowUp" || key === "ArrowDown")) {
+        chat.step(key === "ArrowUp" ? -1 : 1);
+      } else if (key === "/" && !isCommand && !event.altKey && !takesLetters(target)) write();
+      else return;
+      event.preventDefault();
+    };
+    const onHashChange = (): void => void (hasKeyboard() && write());
+    document.addEventListener("keydown", onKeyDown);
+    addEventListener("hashchange", onHashChange);
+    return () => {
+      document.removeEventListener("keydown", onKeyDown);
+      removeEventListener("hashchange", onHashChange);
+    };
+  }, [chat]);
+}
+
+function takesLetters(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+}
+
+mount<ChatProps>(ChatPage, () => ({ chat: new Chat(connect("./")) }));
