@@ -74,12 +74,14 @@ function mcpText({ bare, info, send, sdk, listening }: NonNullable<Measured["mcp
       row("official SDK, one tool", sdk),
     ],
   );
-  const cost = (name: "notification" | "delivery"): string => median(listening.map((one) => one[name])).toFixed(2);
+  const cost = (name: "notification" | "inSession" | "delivery"): string =>
+    median(listening.map((one) => one[name])).toFixed(2);
   const told = table(
     1,
     ["1,000 connections on one channel", "CPU µs each"],
     [
       ["notifications/resources/updated", cost("notification")],
+      ["the same on the stream of a session", cost("inSession")],
       ["the message over SSE", cost("delivery")],
     ],
   );

@@ -62,6 +62,12 @@ function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] 
       "× SSE",
       median((mcp?.listening ?? []).map(({ notification, delivery }) => notification / delivery)),
     ),
+    atMost(
+      "MCP: 1,000 sessions, CPU per notification",
+      1.5,
+      "× SSE",
+      median((mcp?.listening ?? []).map(({ inSession, delivery }) => inSession / delivery)),
+    ),
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1.3, "× Nchan", p99("ours") / p99("nchan")),
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Centrifugo", p99("ours") / p99("centrifugo")),
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Mercure", p99("ours") / p99("mercure")),

@@ -77,7 +77,12 @@ export function asMcpError(error: unknown): McpError {
   return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
 }
 
-/** The beginning of a text that a client sent, safe to name in a sentence. */
+/** The beginning of a text that a client sent. */
+export function beginning(text: string, length: number = LONGEST_SHOWN): string {
+  return text.slice(0, length).toWellFormed();
+}
+
+/** The beginning of a text that a client sent, in quotes, safe to name in a sentence. */
 export function shown(text: string): string {
-  return quoted(text.slice(0, LONGEST_SHOWN).toWellFormed());
+  return quoted(beginning(text));
 }

@@ -2,16 +2,7 @@ export { hubCatalog, type McpContext } from "./catalog.ts";
 export { accepts, eraOf, idProblem, kindOf } from "./classify.ts";
 export { Changes, type Extras } from "./definitions.ts";
 export { dropEmptyFields } from "./empty-fields.ts";
-export {
-  asMcpError,
-  CODES,
-  isObject,
-  LEGACY_VERSIONS,
-  McpError,
-  MODERN_VERSIONS,
-  shown,
-  type JsonObject,
-} from "./errors.ts";
+export { asMcpError, CODES, isObject, LEGACY_VERSIONS, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
 export { OWN_STREAM } from "./legacy/event-ring.ts";
 export { clientOf } from "./legacy/session-state.ts";
 export { SessionStore, type SessionOwner } from "./legacy/session-store.ts";

@@ -18,13 +18,8 @@ const FILTER = z.looseObject({
   resourceSubscriptions: z.array(z.string()).default([]),
 });
 
-/** What a listener asked for, and what of it it can have. */
-interface Filter {
-  readonly tools: boolean;
-  readonly prompts: boolean;
-  readonly resources: boolean;
-  readonly uris: readonly string[];
-}
+/** What a listener asks for, or is granted. */
+type Filter = Readonly<z.output<typeof FILTER>>;
 
 /**
  * `subscriptions/listen`: stays open and tells what changes (2026-07-28, "Subscriptions"). Resolves when the server
@@ -33,19 +28,20 @@ interface Filter {
 export async function listen(params: JsonObject, call: RequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
   const watches = watchedBy(asked, catalog);
+  const mayChange = catalog.changes !== undefined;
   const granted: Filter = {
-    tools: asked.tools && catalog.changes !== undefined,
-    prompts: asked.prompts && catalog.changes !== undefined,
-    resources: asked.resources,
-    uris: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
+    toolsListChanged: asked.toolsListChanged && mayChange,
+    promptsListChanged: asked.promptsListChanged && mayChange,
+    resourcesListChanged: asked.resourcesListChanged,
+    resourceSubscriptions: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
   };
-  const outlet = call.openDedicated?.();
-  if (outlet === undefined)
+  const stream = call.openDedicated?.();
+  if (stream === undefined)
     throw new McpError(CODES.methodNotFound, "subscriptions/listen needs a stream", { status: 404 });
   const id = JSON.stringify(call.id);
-  outlet.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
-  const ended = await follow(watches, granted, call, catalog, outlet, id);
-  if (ended === "slow") outlet.cut();
+  stream.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
+  const ended = await follow(watches, granted, call, catalog, stream, id);
+  if (ended === "slow") stream.cut();
   // Whoever reads the end of the stream reads that it was meant (2026-07-28, "Graceful Closure").
   return { _meta: { [META.subscriptionId]: call.id } };
 }
@@ -56,7 +52,7 @@ async function follow(
   granted: Filter,
   { hub, signal }: RequestContext,
   catalog: Catalog,
-  outlet: NotificationStream,
+  stream: NotificationStream,
   id: string,
 ): Promise<string> {
   let channelsKnown = hub.log.size().channelsCreated;
@@ -66,23 +62,26 @@ async function follow(
     return channelsKnown !== before;
   };
   const news = new Map(
-    granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),
+    granted.resourceSubscriptions.map((uri) => [
+      uri,
+      notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`),
+    ]),
   );
   const { promise: over, resolve: end } = Promise.withResolvers<string>();
   const updates = new ChangeNotifier({
     get pending() {
-      return outlet.pending;
+      return stream.pending;
     },
     get isLagging() {
-      return outlet.isLagging;
+      return stream.isLagging;
     },
     changed(names) {
       for (const name of names) {
-        if (name !== RESOURCE_LIST || isListNew()) outlet.write(news.get(name) ?? notification(id, name));
+        if (name !== RESOURCE_LIST || isListNew()) stream.write(news.get(name) ?? notification(id, name));
       }
     },
-    keepAlive: () => outlet.keepAlive(),
-    drained: () => outlet.drained(),
+    keepAlive: () => stream.keepAlive(),
+    drained: () => stream.drained(),
     ended: end,
   });
   for (const [name, patterns] of watches) updates.watch(name, patterns);
@@ -91,7 +90,7 @@ async function follow(
   if (signal.aborted) gone();
   const subscription = hub.subscribe({ channels: updates.channels }, updates);
   const unfollow = catalog.changes?.follow((list) => {
-    if (granted[list]) updates.touch(`${list}/list_changed`);
+    if (granted[`${list}ListChanged`]) updates.touch(`${list}/list_changed`);
   });
   try {
     return await over;
@@ -111,39 +110,30 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
   const meant = lenient(FILTER, notifications);
   const { success, data, error } = FILTER.safeParse(meant);
   if (!success) throw invalidParams(`notifications: ${problems(error, meant, [])}`);
-  const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions } = data;
-  const { length } = resourceSubscriptions;
+  const { length } = data.resourceSubscriptions;
   if (length > most) {
     throw new HubError("TOO_MANY_CHANNELS", `resourceSubscriptions names ${length} URIs; at most ${most} are allowed`);
   }
-  return {
-    tools: toolsListChanged,
-    prompts: promptsListChanged,
-    resources: resourcesListChanged,
-    uris: resourceSubscriptions,
-  };
+  return data;
 }
 
 type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
 
 /** The resources among the URIs that can be watched; others are left out of what is acknowledged. */
-function watchedBy({ uris, resources }: Filter, catalog: Catalog): Watched {
+function watchedBy({ resourceSubscriptions, resourcesListChanged }: Filter, catalog: Catalog): Watched {
   const watches = new Map<string, readonly ChannelPattern[]>();
-  for (const uri of uris) {
+  for (const uri of resourceSubscriptions) {
     const patterns = watched(catalog, uri);
     if (patterns !== undefined) watches.set(uri, patterns);
   }
-  if (resources) watches.set(RESOURCE_LIST, [EVERYTHING]);
+  if (resourcesListChanged) watches.set(RESOURCE_LIST, [EVERYTHING]);
   return watches;
 }
 
-function honoured({ tools, prompts, resources, uris }: Filter): JsonObject {
-  return {
-    ...(tools ? { toolsListChanged: true } : {}),
-    ...(prompts ? { promptsListChanged: true } : {}),
-    ...(resources ? { resourcesListChanged: true } : {}),
-    ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
-  };
+/** What is granted, as it is acknowledged: what is not, is not named. */
+function honoured({ resourceSubscriptions: uris, ...lists }: Filter): JsonObject {
+  const named = Object.entries(lists).filter(([, isGranted]) => isGranted);
+  return { ...Object.fromEntries(named), ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}) };
 }
 
 /** A notification of this subscription as text: made once, sent often. */

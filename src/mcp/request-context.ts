@@ -11,7 +11,7 @@ export interface Services extends Pick<ToolContext, "hub" | "limits" | "info"> {
 }
 
 /** One request, as its era understood it. */
-export interface McpRequest extends Pick<ToolContext, "principal" | "sender" | "signal" | "stay"> {
+export interface McpRequest extends Pick<ToolContext, "principal" | "sender" | "stay"> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
@@ -20,7 +20,9 @@ export interface McpRequest extends Pick<ToolContext, "principal" | "sender" | "
   /** Set if the caller asks to be told of progress. */
   readonly progressToken: string | number | undefined;
   /** The least level of the log messages that the caller asks for; undefined for none. */
-  readonly logLevel: LogLevel | undefined;
+  logLevel(): LogLevel | undefined;
+  /** Aborted when the request is cancelled. Made when it is asked for. */
+  signal(): AbortSignal;
   /** Sends a notification that belongs to this request; `name` without `notifications/`. */
   notify(name: string, params: JsonObject): void;
   /** Asks the client something while the request is open: only in a session. */
@@ -62,51 +64,42 @@ export class RequestContext implements ToolContext {
   askPerson: ToolContext["askPerson"];
   /** What came back of the input asked for in the round before. */
   inputs: Inputs = NO_INPUTS;
-  readonly #services: Services;
+  readonly hub: ToolContext["hub"];
+  readonly limits: ToolContext["limits"];
+  readonly info: ToolContext["info"];
+  readonly id: RequestId;
+  readonly principal: ToolContext["principal"];
+  readonly sender: ToolContext["sender"];
+  readonly stay: ToolContext["stay"];
+  /** What the client said it can do. */
+  readonly capabilities: JsonObject;
+  /** Asks the client something while the request is open: only in a session. */
+  readonly ask: McpRequest["ask"];
+  readonly pause: McpRequest["pause"];
+  readonly openDedicated: McpRequest["openDedicated"];
+  readonly #states: RequestStates;
   readonly #request: McpRequest;
   #progress: ((done: number, total?: number, message?: string) => void) | undefined;
 
-  constructor(services: Services, request: McpRequest) {
-    this.#services = services;
+  constructor({ hub, limits, info, states }: Services, request: McpRequest) {
+    this.hub = hub;
+    this.limits = limits;
+    this.info = info;
+    this.id = request.id;
+    this.principal = request.principal;
+    this.sender = request.sender;
+    this.stay = request.stay;
+    this.capabilities = request.capabilities;
+    this.ask = request.ask;
+    this.pause = request.pause;
+    this.openDedicated = request.openDedicated;
+    this.#states = states;
     this.#request = request;
-  }
-
-  get id(): RequestId {
-    return this.#request.id;
-  }
-
-  get hub(): ToolContext["hub"] {
-    return this.#services.hub;
-  }
-
-  get limits(): ToolContext["limits"] {
-    return this.#services.limits;
-  }
-
-  get info(): ToolContext["info"] {
-    return this.#services.info;
-  }
-
-  get principal(): ToolContext["principal"] {
-    return this.#request.principal;
-  }
-
-  get sender(): ToolContext["sender"] {
-    return this.#request.sender;
   }
 
   /** Aborted when the client cancels the request, and when the session or the connection it belongs to ends. */
   get signal(): AbortSignal {
-    return this.#request.signal;
-  }
-
-  get stay(): ToolContext["stay"] {
-    return this.#request.stay;
-  }
-
-  /** What the client said it can do. */
-  get capabilities(): JsonObject {
-    return this.#request.capabilities;
+    return this.#request.signal();
   }
 
   /** Tells how far the work is; undefined unless the caller asked to be told. `done` must grow: the rest is dropped. */
@@ -125,22 +118,9 @@ export class RequestContext implements ToolContext {
 
   /** Sends a log message if the caller asked for this level. */
   log(level: LogLevel, data: unknown, logger?: string): void {
-    const { logLevel } = this.#request;
+    const logLevel = this.#request.logLevel();
     if (logLevel === undefined || LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(logLevel)) return;
     this.#request.notify("message", { level, data, ...(logger === undefined ? {} : { logger }) });
-  }
-
-  /** Asks the client something while the request is open: only in a session. */
-  get ask(): McpRequest["ask"] {
-    return this.#request.ask;
-  }
-
-  get pause(): McpRequest["pause"] {
-    return this.#request.pause;
-  }
-
-  get openDedicated(): McpRequest["openDedicated"] {
-    return this.#request.openDedicated;
   }
 
   /**
@@ -148,12 +128,12 @@ export class RequestContext implements ToolContext {
    * unless `lifetime` says otherwise (in milliseconds, at most 30 days). With the log in a file it survives a restart.
    */
   seal(state: unknown, lifetime?: number): Promise<string> {
-    return this.#services.states.seal(state, this.#scope, lifetime);
+    return this.#states.seal(state, this.#scope, lifetime);
   }
 
   /** Takes what the client gives back of the round before. Rejects if the state was not sealed for this request. */
   async resume(responses: JsonObject, requestState: unknown): Promise<void> {
-    const state = requestState === undefined ? undefined : await this.#services.states.open(requestState, this.#scope);
+    const state = requestState === undefined ? undefined : await this.#states.open(requestState, this.#scope);
     this.inputs = { responses, state };
   }
 

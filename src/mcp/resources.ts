@@ -3,7 +3,7 @@ import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
-import { invalidParams, McpError, shown } from "./errors.ts";
+import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
@@ -88,7 +88,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
       }
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri) });
+      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri, LONGEST_SHOWN) });
     }
   }
   const known = catalog.templates.map(({ listing }) => listing.uriTemplate);
@@ -98,11 +98,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
 /** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
   const some = known.slice(0, 10).join(", ");
-  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri) });
-}
-
-function beginning(uri: string): string {
-  return uri.slice(0, LONGEST_SHOWN).toWellFormed();
+  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, LONGEST_SHOWN) });
 }
 
 function json(uri: string, value: unknown): ResourceResult {

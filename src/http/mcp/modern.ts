@@ -14,63 +14,33 @@ export async function modern(
   context: HttpContext,
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
-  using connection = new ConnectionCall(request.raw.socket);
-  const post = new HttpPost(request, reply, body, connection, context);
-  const answer = await answerModern(post, mcpContext);
-  if (answer.cause !== undefined) request.log.error(answer.cause, "an MCP method failed");
-  if (post.opened !== undefined) {
-    post.opened.end(answer.text);
+  const { socket } = request.raw;
+  const { connections } = context;
+  using connection = new ConnectionCall(socket);
+  let stream: McpStream | undefined;
+  const post: ModernPost = {
+    body,
+    principal: context.principal(),
+    signal: () => connection.signal,
+    headers: (name) => headerOf(request, name),
+    stay: () => connections.enter("waiting", socket),
+    stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
+    openDedicated() {
+      const free = freeSocket(request, reply);
+      free.once("close", connections.enter("mcp", free));
+      reply.hijack();
+      return (stream = McpStream.dedicated(free, request, reply));
+    },
+  };
+  const { status, text, retry, cause } = await answerModern(post, mcpContext);
+  if (cause !== undefined) request.log.error(cause, "an MCP method failed");
+  if (stream !== undefined) {
+    stream.end(text);
     return reply;
   }
-  if (answer.retry === true) reply.header("retry-after", RETRY_AFTER);
-  if (answer.text === "") return reply.status(answer.status).send();
-  return sendJson(reply.status(answer.status), answer.text);
-}
-
-/** A POST as it came over HTTP. */
-class HttpPost implements ModernPost {
-  readonly body: unknown;
-  readonly principal: ModernPost["principal"];
-  /** What the answer goes through if it is a stream. */
-  opened: McpStream | undefined;
-  readonly #request: FastifyRequest;
-  readonly #reply: FastifyReply;
-  readonly #connection: ConnectionCall;
-  readonly #context: HttpContext;
-
-  constructor(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    body: unknown,
-    connection: ConnectionCall,
-    context: HttpContext,
-  ) {
-    this.#request = request;
-    this.#reply = reply;
-    this.#connection = connection;
-    this.#context = context;
-    this.body = body;
-    this.principal = context.principal();
-  }
-
-  get signal(): AbortSignal {
-    return this.#connection.signal;
-  }
-
-  readonly headers = (name: string): string | undefined => headerOf(this.#request, name);
-
-  readonly stay = (): (() => void) => this.#context.connections.enter("waiting", this.#request.raw.socket);
-
-  stream(): McpStream {
-    return (this.opened ??= McpStream.answer(this.#reply, streamBounds(this.#context)));
-  }
-
-  openDedicated(): McpStream {
-    const socket = freeSocket(this.#request, this.#reply);
-    socket.once("close", this.#context.connections.enter("mcp", socket));
-    this.#reply.hijack();
-    return (this.opened = McpStream.dedicated(socket, this.#request, this.#reply));
-  }
+  if (retry === true) reply.header("retry-after", RETRY_AFTER);
+  if (text === "") return reply.status(status).send();
+  return sendJson(reply.status(status), text);
 }
 
 /** One header of a request, by lower-case name; where it came more than once, all its values. */

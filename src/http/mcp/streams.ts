@@ -108,7 +108,10 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
     if (this.#isFull()) return this.cut();
     const bytes = id === undefined ? this.#framed(message) : this.#frame(sessionEvent(message, id));
     if (isAnswer && this.#excusesAnswers) this.#excused += bytes.length;
-    if (!this.#out.write(bytes)) this.#bounds?.backlog.add(this, bytes);
+    if (this.#out.write(bytes)) return;
+    this.#bounds?.backlog.add(this, bytes);
+    // What waits from this turn on is judged as such; nearly always nothing waits, and nothing is to be judged.
+    this.#guard?.check(0);
   }
 
   prime(id: string): void {
@@ -146,6 +149,7 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
 
   /** Whether too much waits for more to be written. */
   #isFull(): boolean {
+    if (this.pending === 0) return false;
     const found = this.#guard?.check(this.pending - this.#excused);
     return found === "slow" || (found === "flood" && !this.#excusesAnswers);
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { problems } from "../../tools/index.ts";
-import { CODES, isObject, McpError, type JsonObject } from "../errors.ts";
+import { beginning, CODES, isObject, McpError, type JsonObject } from "../errors.ts";
 
 /** Milliseconds a client has to answer what it was asked: people may have to. */
 const TIMEOUT = 300_000;
@@ -84,12 +84,12 @@ export class ClientRequests {
     const { method, resolve, fail } = asked;
     if (!isObject(result)) {
       const said = isObject(error) ? String(error["message"]) : "";
-      return fail(`The client refused ${method}: ${said.slice(0, LONGEST_SHOWN)}`);
+      return fail(`The client refused ${method}: ${beginning(said, LONGEST_SHOWN)}`);
     }
     const { error: fault } = RESULTS.get(method)?.safeParse(result) ?? {};
     if (fault === undefined) return resolve(result);
     fail(
-      `What the client answered to ${method} is no result of it: ${problems(fault, result, []).slice(0, LONGEST_SHOWN)}`,
+      `What the client answered to ${method} is no result of it: ${beginning(problems(fault, result, []), LONGEST_SHOWN)}`,
     );
   }
 

@@ -1,7 +1,7 @@
 import { oneLine } from "../../protocol/text.ts";
 import type { McpContext } from "../catalog.ts";
 import type { InputRequired } from "../definitions.ts";
-import { CODES, invalidParams, LOG_LEVELS, McpError, type JsonObject } from "../errors.ts";
+import { beginning, CODES, invalidParams, LOG_LEVELS, McpError, type JsonObject } from "../errors.ts";
 import { checkInputRequests } from "../input-requests.ts";
 import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
 import { RequestContext } from "../request-context.ts";
@@ -43,8 +43,7 @@ function changed(state: SessionState, result: Result): Result {
 async function perform(request: SessionRequest, context: McpContext): Promise<Result> {
   const { method, params } = request;
   const shared = MODERN_ONLY.has(method) ? undefined : METHODS.get(method);
-  if (shared === undefined)
-    throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(method.slice(0, 100))}`);
+  if (shared === undefined) throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(beginning(method))}`);
   const requestContext = new RequestContext(context, request);
   for (let round = 0; round <= MAX_ROUNDS; round++) {
     const result = await shared(params, requestContext, context.catalog);

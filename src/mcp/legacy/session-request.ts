@@ -9,6 +9,11 @@ export class SessionRequest implements McpRequest {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
+  readonly principal: McpRequest["principal"];
+  readonly stay: McpRequest["stay"];
+  readonly sender: McpRequest["sender"];
+  readonly capabilities: JsonObject;
+  readonly progressToken: McpRequest["progressToken"];
   isOver = false;
   readonly #stream: SessionStream;
   readonly #state: SessionState;
@@ -23,54 +28,35 @@ export class SessionRequest implements McpRequest {
     this.id = message["id"] as RequestId;
     this.method = message["method"] as string;
     this.params = isObject(message["params"]) ? message["params"] : {};
+    const { progressToken } = isObject(this.params["_meta"]) ? this.params["_meta"] : {};
+    this.progressToken = isId(progressToken) ? progressToken : undefined;
+    this.principal = state.principal;
+    this.stay = state.stay;
+    this.sender = state.client?.sender;
+    this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;
     this.#state = state;
   }
 
-  get principal(): McpRequest["principal"] {
-    return this.#state.principal;
-  }
-
-  get stay(): McpRequest["stay"] {
-    return this.#state.stay;
-  }
-
-  get sender(): McpRequest["sender"] {
-    return this.#state.client?.sender;
-  }
-
-  get capabilities(): JsonObject {
-    return this.#state.client?.capabilities ?? {};
-  }
-
-  get logLevel(): LogLevel {
+  logLevel(): LogLevel {
     return this.#state.logLevel;
   }
 
-  get progressToken(): McpRequest["progressToken"] {
-    const { progressToken } = isObject(this.params["_meta"]) ? this.params["_meta"] : {};
-    return isId(progressToken) ? progressToken : undefined;
-  }
-
-  get signal(): AbortSignal {
+  signal(): AbortSignal {
     this.#unanswered ??= new AbortController();
     if (this.isOver && !this.#isAnswered) this.#unanswered.abort();
     return this.#unanswered.signal;
   }
 
-  get ask(): McpRequest["ask"] {
-    return (method, params) => {
-      this.#over ??= new AbortController();
-      if (this.isOver) this.#over.abort();
-      return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
-    };
-  }
+  readonly ask = (method: string, params: JsonObject): Promise<JsonObject> => {
+    this.#over ??= new AbortController();
+    if (this.isOver) this.#over.abort();
+    return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
+  };
 
-  get pause(): McpRequest["pause"] {
-    return () => {
-      if (this.#state.isResumable && this.#state.isPrimed) this.#stream.pause();
-    };
-  }
+  readonly pause = (): void => {
+    if (this.#state.isResumable && this.#state.isPrimed) this.#stream.pause();
+  };
 
   notify(name: string, params: JsonObject): void {
     if (!this.isOver) this.#stream.send(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));

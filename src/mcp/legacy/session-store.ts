@@ -24,7 +24,7 @@ export interface SessionStoreOptions {
 }
 
 /** Keeps what of a session outlives the process, by its name. Never throws. */
-export interface SessionRecords {
+interface SessionRecords {
   get(name: string): SessionRecord | undefined;
   put(name: string, record: SessionRecord): void;
   /** Notes when sessions were used last. */

@@ -104,7 +104,15 @@ export class SessionSubscriptions {
   }
 }
 
+let lastName = "";
+let lastText = "";
+
+/** Sessions that listen to the same are told one after the other: they keep one text, not a copy each. */
 function notification(name: string): string {
-  if (LIST_NEWS.has(name)) return `{"jsonrpc":"2.0","method":"notifications/${name}","params":{}}`;
-  return `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":${JSON.stringify(name)}}}`;
+  if (name === lastName) return lastText;
+  lastName = name;
+  lastText = LIST_NEWS.has(name)
+    ? `{"jsonrpc":"2.0","method":"notifications/${name}","params":{}}`
+    : `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":${JSON.stringify(name)}}}`;
+  return lastText;
 }

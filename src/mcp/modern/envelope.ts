@@ -2,6 +2,7 @@ import { MAX_SENDER } from "../../core/message.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
+  beginning,
   CODES,
   isObject,
   LOG_LEVELS,
@@ -12,8 +13,6 @@ import {
   type JsonObject,
   type LogLevel,
 } from "../errors.ts";
-
-const LONGEST_VERSION = 100;
 
 /** What every request of the modern era says about itself (2026-07-28, "_meta"). */
 export interface Meta {
@@ -78,6 +77,6 @@ function checkVersion(version: unknown, header: string | undefined): void {
   throw new McpError(
     CODES.unsupportedVersion,
     `Unsupported protocol version: ${shown(header)}; there is ${MODERN_VERSIONS.join(", ")}`,
-    { status: 400, data: { supported: MODERN_VERSIONS, requested: header.slice(0, LONGEST_VERSION) } },
+    { status: 400, data: { supported: MODERN_VERSIONS, requested: beginning(header) } },
   );
 }

@@ -16,7 +16,7 @@ export interface ModernPost {
   readonly body: unknown;
   readonly principal: ToolContext["principal"];
   /** Aborted when the caller closes the connection, which cancels the request. */
-  readonly signal: AbortSignal;
+  signal(): AbortSignal;
   readonly stay: ToolContext["stay"];
   /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
   stream(): NotificationStream;
@@ -65,7 +65,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, catalog, params);
-  const request = new RequestContext(context, new ModernRequest({ id, method, params, meta }, post));
+  const request = new RequestContext(context, requestOf(id, method, params, meta, post));
   const { inputResponses, requestState } = params;
   if (INPUT_METHODS.has(method) && (inputResponses !== undefined || requestState !== undefined)) {
     if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
@@ -81,67 +81,26 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
 }
 
-/** What a request asks for, checked as far as all methods have it in common. */
-interface Asked {
-  readonly id: RequestId;
-  readonly method: string;
-  readonly params: JsonObject;
-  readonly meta: Meta;
-}
-
-class ModernRequest implements McpRequest {
-  readonly id: RequestId;
-  readonly method: string;
-  readonly params: JsonObject;
-  readonly #meta: Meta;
-  readonly #post: ModernPost;
-  #stream: NotificationStream | undefined;
-
-  constructor({ id, method, params, meta }: Asked, post: ModernPost) {
-    this.id = id;
-    this.method = method;
-    this.params = params;
-    this.#meta = meta;
-    this.#post = post;
-  }
-
-  get principal(): McpRequest["principal"] {
-    return this.#post.principal;
-  }
-
-  get sender(): McpRequest["sender"] {
-    return this.#meta.sender;
-  }
-
-  get capabilities(): JsonObject {
-    return this.#meta.capabilities;
-  }
-
-  get progressToken(): McpRequest["progressToken"] {
-    return this.#meta.progressToken;
-  }
-
-  get logLevel(): McpRequest["logLevel"] {
-    return this.#meta.logLevel;
-  }
-
-  get signal(): AbortSignal {
-    return this.#post.signal;
-  }
-
-  get stay(): McpRequest["stay"] {
-    return this.#post.stay;
-  }
-
-  get openDedicated(): McpRequest["openDedicated"] {
-    return () => this.#post.openDedicated();
-  }
-
-  notify(name: string, params: JsonObject): void {
-    if (!accepts(this.#post.headers("accept") ?? null, "text/event-stream")) return;
-    this.#stream ??= this.#post.stream();
-    this.#stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
-  }
+function requestOf(id: RequestId, method: string, params: JsonObject, meta: Meta, post: ModernPost): McpRequest {
+  let stream: NotificationStream | undefined;
+  return {
+    id,
+    method,
+    params,
+    principal: post.principal,
+    stay: post.stay,
+    sender: meta.sender,
+    capabilities: meta.capabilities,
+    progressToken: meta.progressToken,
+    logLevel: () => meta.logLevel,
+    signal: () => post.signal(),
+    openDedicated: () => post.openDedicated(),
+    notify(name, what) {
+      if (!accepts(post.headers("accept") ?? null, "text/event-stream")) return;
+      stream ??= post.stream();
+      stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
+    },
+  };
 }
 
 function acceptNotification({ method }: JsonObject, headers: Headers): ModernAnswer {
