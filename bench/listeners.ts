@@ -15,6 +15,8 @@ const CHANNEL = "watched";
 export interface ListenCost {
   /** `notifications/resources/updated` on a listen stream. */
   readonly notification: number;
+  /** The same on the stream of a session. */
+  readonly inSession: number;
   /** A message over SSE. */
   readonly delivery: number;
 }
@@ -25,21 +27,23 @@ export async function listenCost(server: ServerProcess, seconds: number): Promis
   const notifications = { resourceSubscriptions: [`hub://channels/${CHANNEL}`] };
   const listen = mcpRequest(address, "subscriptions/listen", { notifications });
   const events = Buffer.from(requestHead("GET", `/events?channel=${CHANNEL}`, address, []));
+  const all = (request: Buffer): Buffer[] => Array.from({ length: LISTENERS }, () => request);
   return {
-    notification: await costOf(server, address, listen, "resources/updated", seconds),
-    delivery: await costOf(server, address, events, "data:", seconds),
+    notification: await costOf(server, address, all(listen), "resources/updated", seconds),
+    inSession: await costOf(server, address, await sessionStreams(address), "resources/updated", seconds),
+    delivery: await costOf(server, address, all(events), "data:", seconds),
   };
 }
 
 async function costOf(
   server: ServerProcess,
   address: Address,
-  request: Buffer,
+  requests: readonly Buffer[],
   mark: string,
   seconds: number,
 ): Promise<number> {
   let told = 0;
-  const sockets = Array.from({ length: LISTENERS }, () => {
+  const sockets = requests.map((request) => {
     const socket = connect(address, (bytes, length) => {
       const end = bytes.subarray(0, length);
       for (let at = end.indexOf(mark); at !== -1; at = end.indexOf(mark, at + 1)) told += 1;
@@ -63,10 +67,32 @@ async function costOf(
     publisher.send(publish);
     await pause(INTERVAL);
   }
+  const end = performance.now() + SETTLE;
+  while (told < rounds * LISTENERS && performance.now() < end) await pause(10);
   const used = server.cpuSeconds() - before;
   publisher.close();
   for (const socket of sockets) socket.destroy();
   await pause(SETTLE);
   if (told !== rounds * LISTENERS) throw new Error(`${told} of ${rounds * LISTENERS} were told (${mark})`);
   return (used * 1e6) / told;
+}
+
+/** Opens a session for each listener and subscribes it; resolves with the requests that open their streams. */
+async function sessionStreams(address: Address): Promise<Buffer[]> {
+  const url = `http://${address.host}:${address.port}/mcp`;
+  const accept = "application/json, text/event-stream";
+  const post = async (method: string, params: object, more: Record<string, string> = {}): Promise<string> => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const response = await fetch(url, { method: "POST", headers: { accept, ...more }, body });
+    await response.arrayBuffer();
+    return response.headers.get("mcp-session-id") ?? "";
+  };
+  const requests: Buffer[] = [];
+  const clientInfo = { name: "bench", version: "1.0.0" };
+  while (requests.length < LISTENERS) {
+    const id = await post("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo });
+    await post("resources/subscribe", { uri: `hub://channels/${CHANNEL}` }, { "mcp-session-id": id });
+    requests.push(Buffer.from(requestHead("GET", "/mcp", address, [`Mcp-Session-Id: ${id}`, `Accept: ${accept}`])));
+  }
+  return requests;
 }

@@ -1,4 +1,4 @@
-// An agent asks, a person answers: both are on the same channel, the agent through its tools.
+// An agent asks and a person answers on the same channel: the agent uses tools, the person a WebSocket.
 // In a checkout, build the library once with `npm run build`.
 // Start a hub with `npm start`, then: node examples/ask-a-person.js
 import assert from "node:assert/strict";

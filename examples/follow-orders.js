@@ -1,4 +1,4 @@
-// Follows orders of every region, and publishes some.
+// Reads the orders of every region, and publishes some.
 // In a checkout, build the library once with `npm run build`.
 // Start a hub with `npm start`, then: node examples/follow-orders.js
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// A worker that stops in the middle and goes on where it stopped: nothing is done twice, nothing is left out.
+// A worker stops halfway and later continues where it stopped: no job is done twice, and none is left out.
 // In a checkout, build the library once with `npm run build`.
 // Start a hub with `npm start`, then: node examples/resume.js
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { connect } from "sse-mcp-server/client";
 const url = process.env.HUB ?? "http://localhost:8000";
 const channel = `jobs.${Date.now()}`;
 
-/** Does some jobs behind a place; resolves with the place to go on from, which a real worker keeps on disk. */
+/** Does jobs after a cursor until `count` are done; resolves with the cursor to continue from, which a real worker keeps on disk. */
 async function work(after, count, done) {
   await using hub = connect(url);
   const jobs = hub.subscribe(channel, {
@@ -26,7 +26,7 @@ async function work(after, count, done) {
 }
 const done = [];
 const cursor = await work("earliest", 4, done);
-console.log(`Stopped behind ${cursor}, with ${done.join(", ")} done`);
+console.log(`Stopped after ${cursor}, with ${done.join(", ")} done`);
 await work(cursor, 10, done);
 console.log(`Done: ${done.join(", ")}`);
 assert.deepEqual(done, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);

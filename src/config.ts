@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { hostRule, originRule } from "./wire/address.ts";
+import { hostRule, originRule } from "./protocol/address.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
@@ -42,6 +42,8 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** A path; empty for standard output. */
   readonly logFile: string;
+  /** Paths of modules that export tools. */
+  readonly tools: readonly string[];
 }
 
 /** Where a value came from. */
@@ -72,7 +74,7 @@ const DAY = 86_400;
 const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   host: text(/./, "127.0.0.1", "an address or host name", "address to listen on"),
   port: whole(0, 65_535, 8000, "port to listen on; 0 takes a free one"),
-  env: oneOf(["development", "production", "test"], "production trusts no loopback origin by itself"),
+  env: oneOf(["development", "production", "test"], "production allows no loopback origin by default"),
   data: text(/^(?:memory:|file:.+)$/, "file:./data/hub.db", "file:PATH or memory:", "where messages are kept"),
   durability: oneOf(["normal", "full"], "full: each commit reaches the disk before it is confirmed"),
   retentionAge: whole(1, 3650 * DAY, 7 * DAY, "seconds that messages are kept"),
@@ -80,14 +82,14 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   retentionBytes: whole(64 * KB, 1e12, 1024 * MB, "bytes of messages that are kept"),
   maxChannels: whole(1, 1e7, 100_000, "channels the log knows; one without messages makes room for another"),
   maxConnections: whole(1, 1e6, 10_000, "readers at once: SSE, WebSocket, streams of MCP and calls that wait"),
-  maxConnectionsPerAddress: whole(0, 1e6, 0, "those of one address; 0: half of them, and all for loopback"),
+  maxConnectionsPerAddress: whole(0, 1e6, 0, "readers of one address; 0: half of all, and all for loopback"),
   maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
-  maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes a reader may leave untaken before it is cut"),
-  maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may leave untaken; the slowest are cut"),
-  maxSessions: whole(1, 1e6, 1000, "sessions of older MCP clients at once; one that is idle makes room"),
-  sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request after which such a session ends"),
+  maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes one reader may lag before it is cut"),
+  maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may lag; the slowest are cut"),
+  maxSessions: whole(1, 1e6, 1000, "MCP sessions (legacy era) at once; an idle one makes room for another"),
+  sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request or stream after which a session ends"),
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
@@ -95,18 +97,19 @@ const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
   allowedOrigins: names(
     (item) => originRule(item) !== undefined,
     "origins such as https://app.example, http://localhost:*, tauri://localhost or null, or * for any",
-    "other origins that may call, separated by commas; *: any",
+    "other origins that may call, separated by commas; * for any",
   ),
   allowedHosts: names(
     (item) => hostRule(item) !== undefined,
     "host names such as hub.example, hub.example:8000 or *.hub.example, or * for any",
-    "names it answers to besides loopback; *, or none off loopback: any",
+    "other hosts it answers to; * for any; off loopback, empty means any",
   ),
   logLevel: {
     ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),
     fallback: "info",
   },
-  logFile: text(/^/, "", "a path", "file the server logs to, instead of standard output"),
+  logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
+  tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };
 
 /** The names of all settings, in the order they are printed. */
@@ -190,12 +193,12 @@ function read(path: string): Record<string, unknown> {
   const known = new Set(settingNames.map(variable));
   for (const key of Object.keys(file)) {
     if (!known.has(key))
-      throw new ConfigError(`The configuration file ${path} sets ${key}, which is no setting; see --help`);
+      throw new ConfigError(`The configuration file ${path} sets ${key}, which is not a setting; see --help`);
   }
   return file as Record<string, unknown>;
 }
 
-/** Node's own variable counts where it says one of our words. */
+/** Node's own variable counts if its value is one of ours. */
 function nodeEnv(environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const value = environment["NODE_ENV"];
   return SETTINGS.env.schema.safeParse(value).success ? value : undefined;

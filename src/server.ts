@@ -1,30 +1,38 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { dirname } from "node:path";
-import { ConfigError, type Config } from "./config.ts";
+import { ConfigError, defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { ANYONE } from "./core/principal.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
-import { Connections } from "./http/limits.ts";
-import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./http/log-output.ts";
+import { Connections } from "./ops/connections.ts";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { McpDoor } from "./http/mcp/route.ts";
+import { openLogger, type LogLine } from "./ops/logger.ts";
+import { HubChannels } from "./ops/hub-channels.ts";
+import { LogSummaries } from "./ops/log-summaries.ts";
+import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
+import type { ServerInfo } from "./protocol/server-info.ts";
+import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
-import { callerRules } from "./http/origin.ts";
-import { Notices } from "./http/notices.ts";
-import { OwnChannels, type LogLine } from "./http/own-channels.ts";
-import { Vitals } from "./http/vitals.ts";
-import { openLog } from "./logs/open.ts";
+import { callerRules } from "./http/host-and-origin.ts";
+import { ignoreRest } from "./http/pipelines.ts";
+import { openLog, openSessionFile } from "./logs/open.ts";
 import {
-  hubOffer,
+  hubCatalog,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   RequestStates,
-  Sessions,
+  Sealer,
+  SessionStore,
   type Extras,
   type McpContext,
 } from "./mcp/index.ts";
-import { isLoopback } from "./wire/address.ts";
+import { ToolSet, type Tool } from "./tools/index.ts";
+import { isLoopback } from "./protocol/address.ts";
 
 /** A hub that listens. */
 export interface Server {
@@ -45,7 +53,7 @@ const NAME = "sse-mcp-server";
 const PAGE = 256;
 /** Readers written to in one turn for each message published in it: about a millisecond of work. */
 const WRITES_PER_MESSAGE = 128;
-/** Readers are told how far they have got in so many parts, one after the other. */
+/** Each heartbeat goes to the readers in so many parts, one after the other. */
 const BEAT_PARTS = 15;
 
 /** Milliseconds for the last log lines to be written. */
@@ -56,161 +64,194 @@ export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
+/** What a server is made of; what is not given has its default, as for `serve`. */
+export interface ServerOptions extends Partial<Omit<Config, "tools">> {
+  /** Tools of your own, offered on every door beside the hub's; see `defineTool`. */
+  readonly tools?: readonly Tool[];
+  /** Logged to unless there is a `logFile`; standard output unless given. */
+  readonly logStream?: LogStream;
+}
+
 /**
- * Opens the log, puts the pieces together and listens; `extras` are offered on `/mcp` beside the hub's own, and
- * `stream` is logged to instead of standard output. Rejects with a `HubError` whose sentence says what is wrong with
- * the log, or a `ConfigError` about its log file, or with the error of the system when the address cannot be had.
+ * Opens the log, puts the pieces together and listens. Rejects with a `HubError` whose sentence says what is wrong with
+ * the log, a `ConfigError` about its log file, a `ToolError` about a tool, or with the error of the system if the
+ * address cannot be had. `extras` are MCP definitions beside the tools, for tests of the protocol.
  */
-export async function createServer(
+export async function createServer(options: ServerOptions = {}, extras: Extras = {}): Promise<Server> {
+  const { tools: ownTools, logStream = process.stdout, ...given } = options;
+  const config: Config = { ...defaults(), ...given, tools: [] };
+  const tools = new ToolSet(ownTools);
+  const { log, output, ...logging } = openLogging(config, logStream);
+  const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
+  const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
+  const info = (): ServerInfo => source.info();
+  const hubChannels = new HubChannels(hub, info);
+  logging.onLine((line) => hubChannels.log(line));
+  const limits = limitsOf(config);
+  const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
+  const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
+  const callers = callerRules(config);
+  let draining = false;
+  const context: HttpContext = {
+    hub,
+    tools,
+    connections,
+    limits,
+    callers,
+    version,
+    info,
+    heartbeat: config.heartbeat,
+    // Visitors need not know the folder.
+    logName: config.data.replace(/^file:.*\//, "file:"),
+    principal: () => ANYONE,
+    isDraining: () => draining,
+  };
+  let app: FastifyInstance | undefined;
+  const end = async (spread: number): Promise<void> => {
+    draining = true;
+    summaries.close();
+    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
+    // Whoever stops the server reads it on the terminal; a file gets a line.
+    if (config.logFile === "") hubChannels.log({ level: "info", msg: stopping });
+    else log.info(stopping);
+    connections.drain();
+    mcp.sessions.drain();
+    await hubChannels.close();
+    await hubParts.close(spread);
+    mcp.close();
+    // Calls that waited for a message are answered in this turn, before their connections are closed.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    source.close();
+    await app?.close();
+    await output.close(LAST_LINES);
+  };
+  let ended: Promise<void> | undefined;
+  const close = (spread: number): Promise<void> => (ended ??= end(spread));
+  try {
+    app = await createApp({ context, mcp, latency: appends, log: frameworkLog(log), output });
+    await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
+  const url = urlOf(config.host, app.server.address() as AddressInfo);
+  // The command line prints the address itself; a file gets a line.
+  if (config.logFile !== "") log.info(`Server listening at ${url}`);
+  return {
+    url,
+    hub,
+    loopback: callers.loopback,
+    found,
+    close: () => close(config.drain * 1000),
+    [Symbol.asyncDispose]: () => close(0),
+  };
+}
+
+/** The server's own log lines, and where they go. */
+function openLogging(
+  { logLevel, logFile }: Config,
+  stream: LogStream,
+): { log: Logger; output: LogOutput; onLine: (listener: (line: LogLine) => void) => void } {
+  if (logFile !== "") checkLogFile(logFile);
+  const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
+  let listener: (line: LogLine) => void = () => {};
+  const log = openLogger(logLevel, output, (line) => listener(line));
+  // Not through the logger, whose lines are just what is dropped.
+  output.onTrouble = (reason) =>
+    listener({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
+  output.onRecovered = (lost) =>
+    log.warn(
+      { lost },
+      `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
+    );
+  return { log, output, onLine: (given) => (listener = given) };
+}
+
+/** The framework says little that is worth a line: its errors, and no address it listens on. */
+function frameworkLog(log: Logger): Logger {
+  return log.child({}, { level: log.isLevelEnabled("warn") ? "warn" : log.level });
+}
+
+/** The log, the hub on it, its heartbeat and what measures it. */
+async function openHub(
   config: Config,
-  extras: Extras = {},
-  stream: LogStream = process.stdout,
-): Promise<Server> {
-  if (config.logFile !== "") checkLogFile(config.logFile);
-  const { retentionAge, retentionMessages, retentionBytes, maxChannels, maxPendingBytes } = config;
+  log: Logger,
+): Promise<{
+  hub: Hub;
+  found: LogSize;
+  appends: LogLatency;
+  deliveries: DeliveryTimes;
+  close: (spread: number) => Promise<void>;
+}> {
+  const { data, durability, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
     age: retentionAge * 1000,
     messages: retentionMessages,
     bytes: retentionBytes,
     channels: maxChannels,
   };
-  // The log may report something before there is a logger.
-  const early: string[] = [];
-  let report = (sentence: string): void => void early.push(sentence);
-  const { data, durability } = config;
-  const log = await openLog({ data, durability, retention, report: (sentence) => report(sentence) });
-  const found = log.size();
-  const latency = new LogLatency();
-  const hub = await Hub.open(log, {
-    maxPending: maxPendingBytes,
+  const kept = await openLog({ data, durability, retention, report: (sentence) => log.warn(sentence) });
+  const found = kept.size();
+  const appends = new LogLatency();
+  const deliveries = new DeliveryTimes();
+  const hub = await Hub.open(kept, {
+    maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
     endOfTurn: setImmediate,
     // Microtasks all run before the next tick of Node, which comes before the event loop goes on.
     afterReceipts: (write) => queueMicrotask(() => process.nextTick(write)),
     writesPerMessage: WRITES_PER_MESSAGE,
-    onAppended: (milliseconds) => latency.observe(milliseconds),
-    onDelivered: (milliseconds) => vitals.delivered(milliseconds),
-    onReadFailed: (error) => app.log.error(error, "a reader was ended: the log could not be read"),
+    onAppended: (milliseconds) => appends.observe(milliseconds),
+    onDelivered: (milliseconds) => deliveries.record(milliseconds),
+    onReadFailed: (error) => log.error(error, "a reader was ended: the log could not be read"),
   });
-  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress);
-  let draining = false;
-  const limits = {
-    message: config.maxMessageBytes,
-    body: config.maxBodyBytes,
-    channels: config.maxChannelsPerReader,
-    pending: maxPendingBytes,
-    request: config.requestTimeout * 1000,
-  };
-  const vitals = new Vitals(
-    {
-      name: NAME,
-      version,
-      protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
-      limits: infoLimits(config),
-    },
-    hub,
-    connections,
-  );
-  const own = new OwnChannels(hub, () => vitals.info());
-  const callers = callerRules(config);
-  const context: HttpContext = {
-    hub,
-    connections,
-    limits,
-    callers,
-    version,
-    heartbeat: config.heartbeat,
-    // Visitors need not know where on the machine it lies.
-    logName: config.data.replace(/^file:.*\//, "file:"),
-    info: () => vitals.info(),
-    principal: () => ANYONE,
-    isDraining: () => draining,
-  };
-  const mcpContext: McpContext = {
-    hub,
-    limits,
-    info: context.info,
-    offer: hubOffer(extras),
-    states: new RequestStates(),
-    serverInfo: { name: NAME, title: "SSE MCP Server", version },
-  };
-  const sessions = new Sessions(mcpContext, {
-    most: config.maxSessions,
-    idle: config.sessionTimeout * 1000,
-    keepAlive: config.heartbeat * 1000,
-    report: (error) => app.log.error(error, "an MCP method failed"),
-  });
-  const { logLevel, logFile } = config;
-  const mcp = { context: mcpContext, sessions, legacySse: config.legacySse };
-  const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
-  const logger = { logLevel, output, onLog: (line: LogLine) => own.log(line) };
-  const app = await createApp({ context, mcp, latency, logger }).catch(async (error: unknown) => {
-    await own.close();
-    vitals.close();
-    await sessions.close();
-    await hub.close();
-    throw error;
-  });
-  // Not through the logger, whose lines are just what is dropped.
-  output.onTrouble = (reason) =>
-    own.log({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
-  output.onRecovered = (lost) =>
-    app.log.warn(
-      { lost },
-      `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
-    );
-  report = (sentence) => app.log.warn(sentence);
-  early.forEach(report);
-  const notices = new Notices(app.log, hub, connections, sessions);
   let part = 0;
   const heart = setInterval(
-    () => hub.beat(part++ % BEAT_PARTS, BEAT_PARTS),
+    () => hub.heartbeat(part++ % BEAT_PARTS, BEAT_PARTS),
     (config.heartbeat * 1000) / BEAT_PARTS,
   ).unref();
-  const end = async (spread: number): Promise<void> => {
-    draining = true;
-    notices.close();
-    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
-    // As at the start, whoever stops the server says so; the framework's logger does for a file.
-    if (logFile === "") own.log({ level: "info", msg: stopping });
-    else app.log.info(stopping);
-    connections.drain();
-    sessions.drain();
-    await own.close();
+  const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
-    await sessions.close();
-    // Whoever waited for a message is answered in this turn; the connections are closed behind that.
-    await new Promise<void>((resolve) => setImmediate(resolve));
     clearInterval(heart);
-    vitals.close();
-    await app.close();
-    await output.close(LAST_LINES);
   };
-  let stopped: Promise<void> | undefined;
-  const stop = (spread: number): Promise<void> => (stopped ??= end(spread));
-  try {
-    // Whoever starts the server says where it listens; the framework's own line is for a file.
-    if (logFile === "") app.log.level = "warn";
-    await app.listen({ host: config.host, port: config.port });
-    callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
-    app.log.level = logLevel;
-  } catch (error) {
-    await stop(0);
-    throw error;
-  }
-  const close = (): Promise<void> => stop(config.drain * 1000);
-  return {
-    url: urlOf(config.host, app.server.address() as AddressInfo),
-    hub,
-    loopback: callers.loopback,
-    found,
-    close,
-    [Symbol.asyncDispose]: () => stop(0),
-  };
+  return { hub, found, appends, deliveries, close };
 }
 
-/** Opens it once: where the logger cannot, nobody is told in a way that can be caught. */
+/** What `/mcp` offers, and the sessions of its older versions. */
+function openMcp(
+  config: Config,
+  { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
+  catalog: McpContext["catalog"],
+  log: Logger,
+): McpDoor & { close: () => void } {
+  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
+  const sealer = new Sealer(records?.key);
+  const context: McpContext = {
+    hub,
+    limits,
+    info,
+    catalog,
+    states: new RequestStates(sealer),
+    serverInfo: { name: NAME, title: "SSE MCP Server", version },
+  };
+  const sessions = new SessionStore(context, {
+    most: config.maxSessions,
+    idle: config.sessionTimeout * 1000,
+    sealer,
+    records,
+    report: (error) => log.error(error, "an MCP method failed"),
+  });
+  const close = (): void => {
+    sessions.close();
+    records?.close();
+  };
+  return { context, sessions, legacySse: config.legacySse, close };
+}
+
+/** Opens the file once, since an error of the logger could not be caught. */
 function checkLogFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
@@ -222,19 +263,29 @@ function checkLogFile(path: string): void {
   }
 }
 
-function infoLimits(config: Config): {
-  connections: number;
-  messageBytes: number;
-  bodyBytes: number;
-  channelsPerReader: number;
-  pendingBytes: number;
-} {
+function limitsOf(config: Config): HttpContext["limits"] {
   return {
-    connections: config.maxConnections,
-    messageBytes: config.maxMessageBytes,
-    bodyBytes: config.maxBodyBytes,
-    channelsPerReader: config.maxChannelsPerReader,
-    pendingBytes: config.maxPendingBytes,
+    message: config.maxMessageBytes,
+    body: config.maxBodyBytes,
+    channels: config.maxChannelsPerReader,
+    pending: config.maxPendingBytes,
+    request: config.requestTimeout * 1000,
+  };
+}
+
+/** What `get_server_info` says that does not change. */
+function fixedInfo(config: Config): FixedInfo {
+  return {
+    name: NAME,
+    version,
+    protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
+    limits: {
+      connections: config.maxConnections,
+      messageBytes: config.maxMessageBytes,
+      bodyBytes: config.maxBodyBytes,
+      channelsPerReader: config.maxChannelsPerReader,
+      pendingBytes: config.maxPendingBytes,
+    },
   };
 }
 

@@ -9,14 +9,15 @@ const SRC = join(import.meta.dirname, "../src");
 const RULES: Readonly<
   Record<string, { readonly own: readonly string[]; readonly packages: readonly string[]; readonly node: boolean }>
 > = {
-  core: { own: ["core"], packages: [], node: false },
-  wire: { own: ["wire"], packages: [], node: false },
-  client: { own: ["client", "wire"], packages: [], node: false },
-  logs: { own: ["logs", "core"], packages: [], node: true },
-  tools: { own: ["tools", "core", "wire"], packages: ["zod"], node: false },
-  mcp: { own: ["mcp", "core", "tools", "wire"], packages: ["zod", "@modelcontextprotocol/server"], node: false },
+  core: { own: ["core", "protocol"], packages: [], node: false },
+  protocol: { own: ["protocol"], packages: ["eventsource-parser"], node: false },
+  client: { own: ["client", "protocol"], packages: [], node: false },
+  logs: { own: ["logs", "core", "protocol"], packages: [], node: true },
+  tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
+  mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod"], node: false },
+  ops: { own: ["ops", "core", "protocol"], packages: ["pino"], node: true },
   http: {
-    own: ["http", "core", "wire", "tools", "mcp"],
+    own: ["http", "core", "protocol", "tools", "mcp", "ops"],
     packages: [
       "fastify",
       "@fastify/compress",
@@ -31,14 +32,22 @@ const RULES: Readonly<
     node: true,
   },
   web: {
-    own: ["web", "client", "wire"],
+    own: ["web", "client", "protocol"],
     packages: ["preact", "preact/hooks", "preact-render-to-string", "uplot"],
     node: false,
   },
-  cli: { own: ["cli", "client", "wire", "config.ts", "server.ts", "index.ts"], packages: ["ws"], node: true },
-  "config.ts": { own: ["wire"], packages: ["zod"], node: true },
-  "server.ts": { own: ["core", "logs", "http", "tools", "mcp", "wire", "config.ts"], packages: [], node: true },
-  "index.ts": { own: ["core", "config.ts", "server.ts"], packages: [], node: true },
+  cli: {
+    own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"],
+    packages: ["ws", "@modelcontextprotocol/client"],
+    node: true,
+  },
+  "config.ts": { own: ["protocol"], packages: ["zod"], node: true },
+  "server.ts": {
+    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "config.ts"],
+    packages: ["fastify", "pino"],
+    node: true,
+  },
+  "index.ts": { own: ["core", "tools", "config.ts", "server.ts"], packages: ["zod"], node: true },
 };
 const LONGEST = 300;
 
@@ -93,7 +102,7 @@ describe("the architecture", () => {
 
   it("reads the environment in config.ts and where the command line hands it over, and nowhere else", () => {
     const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
-    assert.deepEqual(readers.sort(), ["cli/serve.ts", "cli/stdio/own-hub.ts"]);
+    assert.deepEqual(readers.sort(), ["cli/serve.ts", "cli/stdio/embedded-hub.ts"]);
   });
 });
 

@@ -41,6 +41,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   allowedHosts: ["hub.example,other.example", ["hub.example", "other.example"]],
   logLevel: ["warn", "warn"],
   logFile: ["./logs/hub.log", "./logs/hub.log"],
+  tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
 };
 
 /** For each setting values that it cannot have, and how the sentence about them ends. */
@@ -77,6 +78,7 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   ],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
+  tools: [[], "use paths of modules, separated by commas"],
 };
 
 function fails(words: readonly string[], environment: Record<string, string>): string {
@@ -187,8 +189,8 @@ describe("the configuration", () => {
       ["[]", /hub\.json is not a JSON object such as \{"PORT": 8100\}$/],
       ["7", /is not a JSON object/],
       ["null", /is not a JSON object/],
-      ['{"port": 1}', /sets port, which is no setting; see --help$/],
-      ['{"__proto__": {"PORT": 1}}', /sets __proto__, which is no setting/],
+      ['{"port": 1}', /sets port, which is not a setting; see --help$/],
+      ['{"__proto__": {"PORT": 1}}', /sets __proto__, which is not a setting/],
     ];
     for (const [content, sentence] of contents) {
       writeFileSync(path, content);

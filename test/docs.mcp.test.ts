@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { prompts } from "../src/mcp/prompts.ts";
-import { tools } from "../src/tools/index.ts";
+import { ToolSet } from "../src/tools/index.ts";
 import { EventReader } from "./support/event-reader.ts";
 import { Inspector } from "./support/inspector.ts";
 import { request, type Answer } from "./support/request.ts";
@@ -53,7 +53,7 @@ describe("the page for users of MCP", () => {
   it("lists what is offered", () => {
     assert.deepEqual(
       rows("tool").map(([name]) => name),
-      tools.map(({ name }) => `\`${name}\``),
+      new ToolSet().listings.map(({ name }) => `\`${name}\``),
     );
     assert.deepEqual(
       rows("prompt").map(([name]) => name),

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { describe as settingText, settingNames, variable } from "../src/config.ts";
 import { HubError, hubErrorCodes } from "../src/core/errors.ts";
-import { CLOSE_CODES } from "../src/wire/frames.ts";
+import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const MAIN = join(ROOT, "src/cli/main.ts");
@@ -46,6 +46,22 @@ describe("the documentation", () => {
       for (const [, target = ""] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) {
         assert.ok(existsSync(join(folder, target)), `${page} links to ${target}, which does not exist`);
       }
+    }
+  });
+
+  it("has a map of the code that names what is in src, and files that exist", () => {
+    const inSource = readdirSync(join(ROOT, "src"), { withFileTypes: true })
+      .map((entry) => `${entry.name}${entry.isDirectory() ? "/" : ""}`)
+      .toSorted();
+    const drawn = [...section("README.md").matchAll(/^ {2}(\S+)/gm)].map(([, name = ""]) => name);
+    assert.deepEqual(drawn.toSorted(), inSource);
+    const listed = tableRows(section("CONTRIBUTING.md"), /^\| in `src\/`/).map(([name = ""]) => name.slice(1, -1));
+    assert.deepEqual(listed.toSorted(), inSource);
+    for (const [, path = ""] of section("CONTRIBUTING.md").matchAll(/`([a-z]+\/[\w./-]*)`/g)) {
+      assert.ok(
+        [path, `src/${path}`].some((file) => existsSync(join(ROOT, file))),
+        `there is no ${path}`,
+      );
     }
   });
 
@@ -231,6 +247,15 @@ class Walk {
     this.#running.push(child);
     return child;
   }
+}
+
+/** The map of the code on a page. */
+function section(page: string): string {
+  return (
+    read(page)
+      .split("\n## ")
+      .find((part) => part.startsWith("The map of the code")) ?? ""
+  );
 }
 
 function blocks(text: string): readonly Block[] {

@@ -4,13 +4,24 @@ import * as client from "../src/client/index.ts";
 import { settingNames, variable } from "../src/config.ts";
 import { hubErrorCodes } from "../src/core/errors.ts";
 import * as surface from "../src/index.ts";
-import { toolListings } from "../src/tools/index.ts";
-import { CLOSE_CODES } from "../src/wire/frames.ts";
+import { ToolSet } from "../src/tools/index.ts";
+import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
 
 // What others build on, as literals: a change here is a change for them.
 describe("the public surface", () => {
   it("exports these names", () => {
-    const names = ["ConfigError", "HubError", "configure", "createServer", "defaults", "hubErrorCodes", "version"];
+    const names = [
+      "ConfigError",
+      "HubError",
+      "ToolError",
+      "configure",
+      "createServer",
+      "defaults",
+      "defineTool",
+      "hubErrorCodes",
+      "version",
+      "z",
+    ];
     assert.deepEqual(Object.keys(surface).sort(), names);
   });
 
@@ -64,7 +75,7 @@ describe("the public surface", () => {
   });
 
   it("offers these tools with these inputs", () => {
-    const inputs = toolListings.map(({ name, inputSchema }) => {
+    const inputs = new ToolSet().listings.map(({ name, inputSchema }) => {
       const { properties, required } = inputSchema as { properties: object; required: string[] };
       return [name, Object.keys(properties), required];
     });
@@ -105,6 +116,7 @@ describe("the public surface", () => {
       "ALLOWED_HOSTS",
       "LOG_LEVEL",
       "LOG_FILE",
+      "TOOLS",
     ]);
   });
 });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import type { Command } from "./command.ts";
+import type { Command } from "./usage.ts";
 
-/** Loaded when asked for: who publishes from a script does not wait for a server to load. */
+/** Each is loaded when it is asked for: a script that publishes does not wait for a server to load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serve,
   publish: async () => (await import("./publish.ts")).publish,
@@ -12,7 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 const OLDEST_NODE = [24, 11];
 
-// Whoever reads the beginning only, as `head` does, closes the pipe: the rest goes nowhere, and nothing else ends.
+// A reader that has seen enough, such as `head`, closes the pipe: the rest is dropped, and the command goes on.
 let canPrint = true;
 process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
   if (code === "EPIPE" || !canPrint) return;
@@ -24,7 +24,7 @@ process.stderr.on("error", () => {});
 const exitCode = isOldNode() ? 1 : await run(process.argv.slice(2));
 if (exitCode !== 0 || process.exitCode === undefined) process.exitCode = exitCode;
 
-/** Says so where Node lacks what this needs. */
+/** Says so if this Node lacks what the commands need. */
 function isOldNode(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const [leastMajor = 0, leastMinor = 0] = OLDEST_NODE;
@@ -56,7 +56,7 @@ async function run(words: readonly string[]): Promise<number> {
   }
   if (first !== "" && !first.startsWith("-")) {
     const known = Object.keys(COMMANDS).join(", ");
-    process.stderr.write(`sse-mcp-server: ${JSON.stringify(first)} is no command; there are ${known}, and --help\n`);
+    process.stderr.write(`sse-mcp-server: Unknown command ${JSON.stringify(first)}; use ${known}, or see --help\n`);
     return 2;
   }
   const { serve } = await import("./serve.ts");

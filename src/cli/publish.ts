@@ -1,6 +1,15 @@
-import { oneLineName } from "../wire/one-line.ts";
-import type { Command } from "./command.ts";
-import { DEFAULT_URL, failed, hubUrl, parsed, refusal, routeUrl, unreachable, UsageError } from "./usage.ts";
+import { oneLineName } from "../protocol/text.ts";
+import {
+  DEFAULT_URL,
+  failed,
+  HubUnreachable,
+  hubUrl,
+  parsed,
+  post,
+  routeUrl,
+  UsageError,
+  type Command,
+} from "./usage.ts";
 
 /** Bytes of standard input that are read: more than a hub takes by default, so that its refusal names its limit. */
 const LONGEST = 64 * 1024 * 1024;
@@ -49,13 +58,11 @@ async function send(words: readonly string[]): Promise<number> {
     "content-type": values.json ? "application/json" : "text/plain; charset=utf-8",
     ...(values.key === undefined ? {} : { "idempotency-key": values.key }),
   };
-  const response = await fetch(url, { method: "POST", body, headers }).catch((cause: unknown) => {
-    throw unreachable(url, cause);
-  });
-  if (!response.ok) throw await refusal(response);
-  const { id, receivers } = (await response.json()) as { id: string | null; receivers: unknown };
+  const { id, receivers } = await post(url, { body, headers });
+  if (typeof receivers !== "number" || (id !== null && typeof id !== "string"))
+    throw new HubUnreachable(`${url.origin} answered without a receipt; give the address of a hub with --url`);
   const what = id === null ? "not kept," : oneLineName(id);
-  process.stdout.write(`${what} offered to ${Number(receivers)} ${receivers === 1 ? "reader" : "readers"}\n`);
+  process.stdout.write(`${what} offered to ${receivers} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;
 }
 

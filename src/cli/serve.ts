@@ -9,13 +9,13 @@ import {
   type Config,
   type Configured,
 } from "../config.ts";
-import { HubError } from "../index.ts";
+import { HubError, ToolError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
-import { oneLine } from "../wire/one-line.ts";
-import type { Command } from "./command.ts";
-import { reachable } from "./usage.ts";
+import { loadTools } from "./load-tools.ts";
+import { oneLine } from "../protocol/text.ts";
+import { reachable, type Command } from "./usage.ts";
 
-/** Milliseconds for the last output to be taken. */
+/** Milliseconds for the last output to be read. */
 const LAST_OUTPUT = 500;
 
 const SETTINGS = settingNames
@@ -37,7 +37,7 @@ ${SETTINGS}
   --config                       a JSON file of settings, such as {"PORT": 8100}
   --print-config                 print every setting with its value and where it came from, and end
 
-A flag comes before the environment, the environment before the file, the file before the default.
+A flag overrides the environment, the environment overrides the file, and the file overrides the default.
 `,
   run,
 };
@@ -59,14 +59,15 @@ async function run(words: readonly string[]): Promise<number> {
   setFlagsFromString("--semi-space-growth-factor=1");
   let server: Server;
   try {
-    server = await createServer(configured.config);
+    const { config } = configured;
+    server = await createServer({ ...config, tools: await loadTools(config.tools) });
   } catch (error) {
     return fail(startSentence(error, configured.config));
   }
   const stopped = stopOnSignal(server);
   process.stdout.write(greeting(server, configured.config));
   const code = await stopped;
-  // Output that no one takes would keep the process alive; and a full disk under it is not a failure to serve.
+  // Output that is not read would keep the process alive; and output that cannot be written is not a failure to serve.
   setTimeout(() => process.exit(code), LAST_OUTPUT).unref();
   process.exitCode = code;
   return code;
@@ -86,13 +87,14 @@ function table({ config, sources }: Configured): string {
 
 function greeting({ url: listens, found, loopback }: Server, config: Config): string {
   const { data, durability } = config;
-  const kept = `${found.messages} ${found.messages === 1 ? "message" : "messages"} in ${found.channels} channels`;
+  const messages = found.messages === 1 ? "1 message" : `${found.messages} messages`;
+  const channels = found.channels === 1 ? "1 channel" : `${found.channels} channels`;
   const url = reachable(listens);
   const open = loopback
     ? ""
     : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
-log: ${oneLine(data)} (${kept}, durability ${durability})
+log: ${oneLine(data)} (${messages} in ${channels}, durability ${durability})
 ${open}
 Try:
   curl -N ${url}/events
@@ -128,7 +130,7 @@ function stopOnSignal(server: Server): Promise<number> {
 
 /** What an error at the start means. */
 export function startSentence(error: unknown, { host, port }: Config): string {
-  if (error instanceof HubError || error instanceof ConfigError) return error.message;
+  if (error instanceof HubError || error instanceof ConfigError || error instanceof ToolError) return error.message;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":
@@ -137,7 +139,7 @@ export function startSentence(error: unknown, { host, port }: Config): string {
       return `Port ${port} may not be opened by this user; use one from 1024 up`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return `HOST is ${JSON.stringify(host)}, which is no address of this machine; use 127.0.0.1, or 0.0.0.0 for all`;
+      return `HOST is ${JSON.stringify(host)}, which is not an address of this machine; use 127.0.0.1, or 0.0.0.0 for all`;
     default:
       throw error;
   }

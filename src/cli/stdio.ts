@@ -1,9 +1,5 @@
-import { oneLine } from "../wire/one-line.ts";
-import type { Command } from "./command.ts";
-import { Bridge } from "./stdio/bridge.ts";
-import { Output } from "./stdio/output.ts";
-import { Upstream } from "./stdio/upstream.ts";
-import { DEFAULT_URL, failed, hubUrl, parsed, UsageError } from "./usage.ts";
+import { oneLine } from "../protocol/text.ts";
+import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
 
 const PATH = "/mcp";
 /** Bytes of one line: more than a hub takes unless it is told to, so that it can say what its limit is. */
@@ -43,26 +39,33 @@ async function run(words: readonly string[]): Promise<number> {
   process.stdout.on("error", () => stopped.abort());
   // And nobody has to read the rest.
   process.stderr.on("error", () => {});
-  const output = new Output(process.stdout);
-  await carry(words, output, stopped.signal);
-  // What nobody takes would keep the process from ending.
-  if (!(await output.flushed(FAREWELL))) process.exit(0);
+  // What the client does not take would keep the process from ending.
+  if (!(await carry(words, stopped.signal))) process.exit(0);
   return 0;
 }
 
 /** Carries messages until there are no more, or it is stopped. */
-async function carry(words: readonly string[], output: Output, stopped: AbortSignal): Promise<void> {
-  const isOwn = !words.some((word) => /^--(?:url|header)(?:=|$)/.test(word));
-  // Not loaded where there is a hub: each client has a bridge of its own.
-  await using hub = isOwn ? await (await import("./stdio/own-hub.ts")).startHub(words) : undefined;
-  const upstream = hub === undefined ? upstreamOf(words) : new Upstream(hub.url, {});
-  note(hub?.greeting ?? `bridges to ${upstream.address}`);
-  const bridge = new Bridge({ upstream, output, longest: Math.max(LONGEST, hub?.maxBody ?? 0), note });
+async function carry(words: readonly string[], stopped: AbortSignal): Promise<boolean> {
+  const isEmbedded = !words.some((word) => /^--(?:url|header)(?:=|$)/.test(word));
+  // Loaded now: the text of --help does not wait for it, and a bridge to another hub needs no hub here.
+  await using embedded = isEmbedded
+    ? await (await import("./stdio/embedded-hub.ts")).openEmbeddedHub(words)
+    : undefined;
+  const { url, headers } = embedded === undefined ? targetOf(words) : { url: embedded.url, headers: {} };
+  const [{ Bridge }, { HubEndpoint }, { Output }] = await Promise.all([
+    import("./stdio/bridge.ts"),
+    import("./stdio/hub-endpoint.ts"),
+    import("./stdio/output.ts"),
+  ]);
+  const output = new Output(process.stdout);
+  const hub = new HubEndpoint(url, headers, output);
+  note(embedded?.greeting ?? `bridges to ${hub.address}`);
+  const bridge = new Bridge({ hub, output, longest: Math.max(LONGEST, embedded?.maxBody ?? 0), note });
   const ended = new Promise<void>((resolve) => stopped.addEventListener("abort", () => resolve()));
   if (!stopped.aborted) await Promise.race([bridge.run(input(stopped)), ended]);
   await bridge.close();
   process.stdin.destroy();
-  upstream.close();
+  return output.flushed(FAREWELL);
 }
 
 /** What the client says; a pipe that breaks is the end of it. */
@@ -74,14 +77,14 @@ async function* input(stopped: AbortSignal): AsyncGenerator<Uint8Array> {
   }
 }
 
-function upstreamOf(words: readonly string[]): Upstream {
+function targetOf(words: readonly string[]): { url: URL; headers: Record<string, string> } {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, { url: text, header: { ...text, multiple: true } });
   const { url, header = [] } = values;
   // Not repeated here: it may be the rest of a secret.
   if (positionals.length > 0) throw new UsageError("stdio takes options only; put a --header in quotes");
   if (url === undefined) throw new UsageError("--header is for the hub at --url; give that, too");
-  return new Upstream(mcpUrl(url), Object.fromEntries(header.map(headerOf)));
+  return { url: mcpUrl(url), headers: Object.fromEntries(header.map(headerOf)) };
 }
 
 function mcpUrl(text: string): URL {

@@ -1,12 +1,11 @@
 import { once } from "node:events";
 import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
-import { oneLine, oneLineData, oneLineName } from "../wire/one-line.ts";
-import { keptJson } from "../wire/json.ts";
-import type { Command } from "./command.ts";
+import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
+import { keptJson } from "../protocol/json.ts";
 import { beginning } from "./since.ts";
-import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed } from "./usage.ts";
+import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed, type Command } from "./usage.ts";
 
-/** `sse-mcp-server tail`: prints what is published, and comes back where it stopped when the connection breaks. */
+/** `sse-mcp-server tail`: prints what is published, and reconnects and resumes when the connection breaks. */
 export const tail: Command = {
   name: "tail",
   summary: "print messages as they come: tail [CHANNEL…]",
@@ -14,7 +13,7 @@ export const tail: Command = {
 
 Prints what is published on the channels (default: default), a line each; patterns such as orders.* are channels too.
 A text that would break the line or move the cursor is printed as a JSON string.
-When the connection breaks it comes back and prints what it missed. What cannot be given any more is said on standard error.
+When the connection breaks it reconnects and prints what it missed. If some of that is no longer kept, it says so on standard error.
 
 Options:
   --url     where the hub is (${DEFAULT_URL})
@@ -33,22 +32,16 @@ async function follow(words: readonly string[]): Promise<number> {
   const { signal } = stop;
   const end = (): void => stop.abort();
   process.once("SIGINT", end).once("SIGTERM", end);
-  // Who reads what is printed may have enough, as head does.
+  // The reader of the output may have seen enough, as head has.
   process.stdout.once("error", end);
   await using hub = connect(hubUrl(values.url), { signal, parse: keptJson });
-  let neverThere: HubClientError | undefined;
-  hub.onState(
-    stateNotes((error) => {
-      neverThere = error;
-      stop.abort();
-    }),
-  );
+  hub.onState(stateNotes((error) => stop.abort(error)));
   try {
     const messages = hub.subscribe(positionals.length === 0 ? "default" : positionals, {
       ...(begin.after !== undefined && { after: begin.after }),
       onGap: ({ reason, after, resumed }) => note(`messages are missing (${reason}) between ${after} and ${resumed}`),
     });
-    // What is taken slowly is read slowly: the place is kept, and the rest waits in the log.
+    // Reads no faster than its output is read; the rest waits in the log.
     let isEarly = begin.time !== undefined;
     for await (const message of messages) {
       isEarly &&= Date.parse(message.time) < (begin.time ?? 0);
@@ -58,11 +51,11 @@ async function follow(words: readonly string[]): Promise<number> {
   } catch (error) {
     if (!signal.aborted) throw refused(error);
   }
-  if (neverThere !== undefined) throw refused(neverThere);
+  if (signal.reason instanceof HubClientError) throw refused(signal.reason);
   return 0;
 }
 
-/** Says when a connection is lost and will come back. A hub that was never there is a mistake, and `missing` is told. */
+/** Says when the connection is lost. A hub that was never there is a mistake to report to `missing`, not to wait for. */
 function stateNotes(missing: (error: HubClientError) => void): (state: HubState) => void {
   let met = false;
   let said = "";
@@ -74,12 +67,12 @@ function stateNotes(missing: (error: HubClientError) => void): (state: HubState)
     if (state.kind !== "waiting") return;
     const { code, message } = state.error;
     if (!met && code === "UNREACHABLE") missing(state.error);
-    // Once for all attempts that fail alike.
-    else if (said !== (said = code)) note(`${message}; coming back`);
+    // Once for all attempts in a row that fail alike.
+    else if (said !== (said = code)) note(`${message}; reconnecting`);
   };
 }
 
-/** Why the hub is not read, or not any more, as an error of the command line. */
+/** Why the hub cannot be read, as an error of the command line. */
 function refused(error: unknown): unknown {
   if (!(error instanceof HubClientError)) return error;
   const { code, message } = error;

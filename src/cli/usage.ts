@@ -1,11 +1,32 @@
+import { STATUS_CODES } from "node:http";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { oneLine } from "../wire/one-line.ts";
+import { isObject } from "../protocol/json.ts";
+import { oneLine } from "../protocol/text.ts";
+
+/** One word of the command line: `sse-mcp-server NAME …`. */
+export interface Command {
+  readonly name: string;
+  /** One line for `--help`. */
+  readonly summary: string;
+  /** The whole text of `sse-mcp-server NAME --help`. */
+  readonly help: string;
+  /** Runs with the words after the name; resolves with the exit code. */
+  run(words: readonly string[]): Promise<number>;
+}
 
 /** Words of the command line that are wrong; the sentence says how. */
 export class UsageError extends Error {}
 
+/** A hub that does not answer, or refuses; the sentence says which. */
+export class HubUnreachable extends Error {}
+
 /** Where a hub is unless `--url` says otherwise. */
 export const DEFAULT_URL = "http://127.0.0.1:8000";
+
+/** Characters of an answer that are read. */
+const LONGEST_ANSWER = 65_536;
+/** Characters of the sentence in a refusal. */
+const LONGEST_SENTENCE = 1000;
 
 /** Options and words of a command. Throws `UsageError`. */
 export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
@@ -17,6 +38,13 @@ export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
   } catch (cause) {
     throw new UsageError(`${(cause as Error).message.split(/\.\s/)[0]}; see --help`, { cause });
   }
+}
+
+/** Says what went wrong on standard error; returns the exit code: 2 for wrong words, 1 for all else. */
+export function failed(error: unknown): number {
+  if (!(error instanceof UsageError) && !(error instanceof HubUnreachable)) throw error;
+  process.stderr.write(`${oneLine(`sse-mcp-server: ${error.message}`)}\n`);
+  return error instanceof UsageError ? 2 : 1;
 }
 
 /** The address of a hub. Throws `UsageError`. */
@@ -38,31 +66,53 @@ export function reachable(url: string): string {
   return url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
 }
 
-/** Says what went wrong on standard error; returns the exit code: 2 for wrong words, 1 for all else. */
-export function failed(error: unknown): number {
-  if (!(error instanceof UsageError) && !(error instanceof HubUnreachable)) throw error;
-  process.stderr.write(`${oneLine(`sse-mcp-server: ${error.message}`)}\n`);
-  return error instanceof UsageError ? 2 : 1;
-}
-
-/** A hub that does not answer, or refuses; the sentence says which. */
-export class HubUnreachable extends Error {}
-
-/** The sentence of an answer that refuses. */
-export async function refusal(response: Response): Promise<HubUnreachable> {
-  const text = await response.text();
+/** Posts to a hub; resolves with the JSON object of its answer. Throws `HubUnreachable`, also if the hub refuses. */
+export async function post(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const { detail, code } = JSON.parse(text) as { detail?: string; code?: string };
-    if (detail !== undefined) return new HubUnreachable(`${code ?? response.status}: ${detail}`);
-  } catch {
-    // Not one of ours; the status has to do.
+    // A POST that follows a redirect may become a GET, and publish nothing.
+    const response = await fetch(url, { ...request, method: "POST", redirect: "manual" });
+    const text = await textOf(response.body);
+    if (response.ok) return jsonObject(text);
+    throw refusal(response.status, text);
+  } catch (error) {
+    throw error instanceof HubUnreachable ? error : unreachable(url, error);
   }
-  return new HubUnreachable(`The server answered ${response.status} ${response.statusText}`);
 }
 
 /** What a failed connection means. */
-export function unreachable(url: URL, cause: unknown): HubUnreachable {
-  const inner = cause instanceof Error ? cause.cause : undefined;
-  const code = inner instanceof Error && "code" in inner ? String(inner.code) : String(cause);
-  return new HubUnreachable(`No hub answers at ${url.origin} (${code}); start one with sse-mcp-server, or give --url`);
+function unreachable(url: URL, cause: unknown): HubUnreachable {
+  // What fetch throws says only that it failed.
+  const { code, message } =
+    (cause as Error & { cause?: NodeJS.ErrnoException }).cause ?? (cause as NodeJS.ErrnoException);
+  const why = typeof code === "string" ? code : message;
+  return new HubUnreachable(`No hub answers at ${url.origin} (${why}); start one with sse-mcp-server, or give --url`);
+}
+
+/** What an answer that refuses means. */
+export function refusal(status: number, text: string): HubUnreachable {
+  const { code, detail } = jsonObject(text);
+  if (typeof detail !== "string")
+    return new HubUnreachable(`The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd());
+  return new HubUnreachable(`${typeof code === "string" ? code : status}: ${detail}`.slice(0, LONGEST_SENTENCE));
+}
+
+/** The text of an answer, or the beginning of it. */
+export async function textOf(body: AsyncIterable<Uint8Array> | null): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of body ?? []) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > LONGEST_ANSWER) break;
+  }
+  return text;
+}
+
+/** The JSON object that a text is; empty if it is none. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
 }

@@ -1,5 +1,5 @@
-import type { HubClientError } from "./error.ts";
-import { LONGEST_TIMER } from "./wake.ts";
+import type { HubClientError } from "./errors.ts";
+import { LONGEST_TIMER } from "./page-lifecycle.ts";
 
 export interface BackoffOptions {
   /** Milliseconds; undefined: what the server says with `retry:`, and a second until it has. */

@@ -1,66 +1,83 @@
+import { uncovered, type ChannelPattern } from "../protocol/channel.ts";
+import { earliestOf } from "../protocol/cursor.ts";
+import type { Receipt } from "../protocol/message.ts";
 import { checkLeast } from "./backoff.ts";
-import { firstOf, compareCursors } from "./cursor.ts";
-import { Door } from "./door.ts";
-import { HubClientError } from "./error.ts";
-import { eventsOf } from "./events.ts";
-import { isSame, type Feed, type FeedEvent, type HubState, type StreamEvent } from "./feed.ts";
-import { Line, type LineOptions } from "./line.ts";
-import type { Receipt, Tool, ToolResult } from "./message.ts";
-import type { ConnectOptions } from "./options.ts";
-import { checkedPatterns, coverAll, unionOf } from "./pattern.ts";
-import { call, Reader } from "./reader.ts";
-import { Requests, type CallOptions, type PublishOptions } from "./requests.ts";
-import type { SubscribeOptions, Subscription } from "./subscription.ts";
-import { canShare, mayShare, Tabs } from "./tabs.ts";
-import { onWake } from "./wake.ts";
-import { webSocketOf } from "./web-socket.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { finalError, type HubClientError } from "./errors.ts";
+import { HttpClient, type HttpClientOptions } from "./http-client.ts";
+import { PageLifecycle } from "./page-lifecycle.ts";
+import { checkedPatterns } from "./pattern.ts";
+import { Requests, type CallOptions, type PublishOptions, type Tool, type ToolResult } from "./requests.ts";
+import { sseTransport } from "./sse-transport.ts";
+import { call, ChannelSubscription, type SubscribeOptions, type Subscription } from "./subscription.ts";
+import { canShare, Tabs } from "./tabs.ts";
+import type { HubState, Source, SourceEvent } from "./transport.ts";
+import { webSocketTransport } from "./websocket-transport.ts";
 
-/** Where a reader reads. */
-interface Place {
-  /** Whether the feed is to bring what it wants. */
-  joins: boolean;
-  /** Whether the feed has brought that since. */
-  joined: boolean;
-  /** With which it catches up. */
-  own: Line | undefined;
+export interface ConnectOptions extends HttpClientOptions {
+  /** How messages come. Default: `sse`. */
+  readonly transport?: "sse" | "websocket";
+  /**
+   * Whether tabs of one origin share one connection: those with the same address and, if it is a text, the same
+   * text. Default: true in pages that have Web Locks and BroadcastChannel, unless `headers` are given, since another
+   * tab may be another person's.
+   */
+  readonly share?: boolean | string;
+  /** Milliseconds before the first attempt to come back. Default: what the server says with `retry:`, else 1000. */
+  readonly retry?: number;
+  /** Milliseconds between attempts at most. Default: 30 000. */
+  readonly retryMost?: number;
+  /**
+   * Milliseconds without a byte after which a connection counts as dead. Default: two and a half heartbeats, which
+   * are 37 500 over SSE, and over WebSocket what the server says.
+   */
+  readonly silence?: number;
+  /** Characters that one message may have, with its fields; a longer one is told as a gap. Default: 33 554 432. */
+  readonly messageMost?: number;
+  /** Milliseconds a publication or a call may take, with all its attempts. Default: 60 000. */
+  readonly timeout?: number;
+  /** Closes the hub. */
+  readonly signal?: AbortSignal;
 }
-
-const NOWHERE: Place = { joins: false, joined: false, own: undefined };
 
 /** A hub, as `connect` gives it. */
 export class Hub {
-  readonly #line: LineOptions;
   readonly #requests: Requests;
-  readonly #feed: Feed;
-  readonly #isShared: boolean;
-  readonly #readers = new Map<Reader, Place>();
+  readonly #source: Source;
+  readonly #page: PageLifecycle;
+  readonly #subscriptions = new Set<ChannelSubscription>();
   readonly #stateListeners = new Set<(state: HubState) => void>();
   readonly #closing = new AbortController();
-  readonly #stopWaking: () => void;
   #state: HubState = { kind: "idle" };
-  #wanting = false;
+  #willRead = false;
+  #frozen = false;
 
   /** Throws `INVALID_URL`, a `RangeError` for a number that is too small or `NaN`, or a `TypeError` without the WebSocket it needs. */
   constructor(url: string | URL, options: ConnectOptions = {}) {
     const { transport = "sse", retry: first, retryMost: most = 30_000, timeout = 60_000 } = options;
-    const door = new Door(url, options);
+    const http = new HttpClient(url, options);
     const backoff = { first, most };
-    const { silence, messageMost, share = mayShare() && options.headers === undefined } = options;
+    const { silence, messageMost } = options;
     checkLeast("milliseconds", { retryMost: most, silence, timeout });
     checkLeast("milliseconds", { retry: first }, 0);
     checkLeast("characters", { messageMost });
     if (transport === "websocket" && options.webSocket === undefined && typeof WebSocket !== "function") {
       throw new TypeError("This runtime has no WebSocket; give webSocket: a function that opens one, such as ws's");
     }
-    const open = transport === "sse" ? eventsOf : webSocketOf;
-    this.#line = { door, transport: open(door, messageMost), backoff, silence };
-    this.#requests = new Requests({ door, backoff, timeout });
-    this.#isShared = share !== false && canShare();
-    const hear = (event: FeedEvent): void => this.#hear(event);
-    this.#feed = this.#isShared
-      ? new Tabs(`${door.url("", door.reading).href} ${String(share)}`, this.#line, hear)
-      : new Line(this.#line, hear);
-    this.#stopWaking = onWake((suspect) => this.#wake(suspect));
+    const open = transport === "sse" ? sseTransport : webSocketTransport;
+    const connection: ConnectionOptions = { http, transport: open(http, messageMost), backoff, silence };
+    this.#requests = new Requests({ http, backoff, timeout });
+    const { share = "document" in globalThis && options.headers === undefined } = options;
+    const hear = (event: SourceEvent): void => this.#hear(event);
+    this.#source =
+      share !== false && canShare()
+        ? new Tabs(`${http.url("", http.reading).href} ${String(share)}`, connection, hear)
+        : new Connection(connection, hear);
+    this.#page = new PageLifecycle({
+      wake: (suspect) => this.#wake(suspect),
+      freeze: () => this.#freeze(true),
+      resume: () => this.#freeze(false),
+    });
     options.signal?.addEventListener("abort", () => this.close(), { signal: this.#closing.signal });
     if (options.signal?.aborted) this.close();
   }
@@ -81,24 +98,23 @@ export class Hub {
     channels: string | readonly string[],
     options: SubscribeOptions<Data> = {},
   ): Subscription<Data> {
-    if (this.#closing.signal.aborted) throw new HubClientError("CLOSED", "The hub was closed", { final: true });
-    const reader = new Reader(checkedPatterns(channels), options as SubscribeOptions, {
-      resumed: () => this.#begin(reader),
-      paused: () => this.#leave(reader),
+    if (this.#closing.signal.aborted) throw finalError("CLOSED", "The hub was closed");
+    const subscription = new ChannelSubscription(checkedPatterns(channels), options as SubscribeOptions, {
+      changed: () => this.#readSoon(),
       ended: () => {
-        this.#leave(reader);
-        this.#readers.delete(reader);
+        this.#subscriptions.delete(subscription);
+        this.#readSoon();
       },
     });
-    this.#readers.set(reader, { ...NOWHERE });
-    if (options.signal?.aborted) reader.close();
-    else this.#begin(reader);
-    return reader as Subscription<never>;
+    this.#subscriptions.add(subscription);
+    if (options.signal?.aborted) subscription.close();
+    else this.#readSoon();
+    return subscription as Subscription<never>;
   }
 
   /** Publishes data, which is any JSON; resolves once it is kept. Rejects with `HubClientError`. */
   publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
-    return this.#answered(this.#requests.publish(channel, data, options, this.#feed));
+    return this.#answered(this.#requests.publish(channel, data, options, this.#source));
   }
 
   /** The tools the hub offers. Rejects with `HubClientError`. */
@@ -111,7 +127,7 @@ export class Hub {
     return this.#answered(this.#requests.call(name, input, options));
   }
 
-  /** Tries again at once whatever waits to be tried again, and looks whether the connection is alive. */
+  /** Tries again at once whatever waits to be tried again, and checks whether the connection is alive. */
   wake(): void {
     this.#wake(false);
   }
@@ -125,135 +141,67 @@ export class Hub {
     this.#end();
   }
 
-  /** Those who read with the others. */
-  get #joined(): readonly Reader[] {
-    return [...this.#readers].filter(([, { joins }]) => joins).map(([reader]) => reader);
-  }
-
   #end(error?: HubClientError): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    this.#stopWaking();
+    this.#page.close();
     this.#requests.close();
-    this.#feed.close();
+    this.#source.close();
     this.#setState({ kind: "closed", ...(error && { error }) });
-    for (const reader of this.#readers.keys()) reader.end(error);
+    for (const subscription of this.#subscriptions) subscription.end(error);
   }
 
-  /**
-   * Lets a reader begin at its position. One from now on joins the feed; so does one from an earlier place where the
-   * feed rests. Else it would hold up others while it catches up, or not be asked for from its own place: that it does
-   * with a line of its own.
-   */
-  #begin(reader: Reader, mayJoin = !this.#isShared && !this.#wanting && this.#joined.length === 0): void {
-    const place = this.#readers.get(reader);
-    if (place === undefined) return;
-    if (reader.position === undefined || mayJoin) {
-      place.joins = true;
-      this.#wantSoon();
-      return;
-    }
-    const line: Line = new Line(this.#line, (event) => this.#hearOwn(reader, line, event));
-    place.own = line;
-    line.want(reader.patterns, reader.position);
-  }
-
-  /** A reader takes nothing for now, or any more. */
-  #leave(reader: Reader): void {
-    const place = this.#readers.get(reader);
-    place?.own?.close();
-    this.#readers.set(reader, { ...NOWHERE });
-    if (place?.joins) this.#wantSoon();
-  }
-
-  #hearOwn(reader: Reader, line: Line, event: FeedEvent): void {
-    const place = this.#readers.get(reader);
-    if (place?.own !== line) return;
-    if (event.kind === "refused") reader.end(event.error);
-    else if (event.kind === "state") {
-      if (event.state.kind === "closed") this.#end(event.state.error);
-      else if (this.#joined.length === 0) this.#setState(event.state);
-    } else if (event.kind !== "restart") reader.hear(line, event);
-    if (event.kind !== "live" || place.joins) return;
-    this.#joinAgain(place);
-  }
-
-  /** A reader has caught up. Its line goes on until the feed takes over. */
-  #joinAgain(place: Place): void {
-    place.joins = true;
-    this.#wantSoon();
-  }
-
-  #hear(event: FeedEvent): void {
+  #hear(event: SourceEvent): void {
     if (this.#closing.signal.aborted) return;
     if (event.kind === "state") {
       if (event.state.kind === "closed") this.#end(event.state.error);
       else this.#setState(event.state);
-    } else if (event.kind === "restart") this.#restart(event.late);
+    } else if (event.kind === "restart") this.#startOver();
     else if (event.kind === "refused") this.#refuse(event.error);
-    else for (const [reader, place] of this.#readers) this.#pass(reader, place, event);
+    else for (const subscription of this.#subscriptions) if (subscription.hear(event)) this.#readSoon();
   }
 
-  #pass(reader: Reader, place: Place, event: StreamEvent): void {
-    const had = reader.source === this.#feed;
-    reader.hear(this.#feed, event);
-    place.joined ||= reader.source === this.#feed;
-    // Both are at the end of the log now, so from there is a way back.
-    if (event.kind === "live" && place.own?.live && !place.joins) this.#joinAgain(place);
-    if (event.kind !== "cover") return;
-    if (reader.source === this.#feed) {
-      place.joins = true;
-      place.own?.close();
-      place.own = undefined;
-    } else if (place.joins && reader.position !== undefined && event.from !== undefined) {
-      const ahead = compareCursors(event.from, reader.position);
-      // Of another log: there is no way back to this reader's place on this feed.
-      if (Number.isNaN(ahead)) this.#catchUp(reader);
-      else if (had || (ahead > 0 && coverAll(event.patterns, reader.patterns))) this.#wantSoon();
-    }
+  /** The source has forgotten what it was asked for. */
+  #startOver(): void {
+    for (const { position } of this.#subscriptions) position.covered = false;
+    this.#readSoon();
   }
 
-  /** Reads with a line of its own, and joins the others again when that is live. */
-  #catchUp(reader: Reader): void {
-    const place = this.#readers.get(reader);
-    if (place?.own !== undefined) place.joins = false;
-    else {
-      this.#leave(reader);
-      this.#begin(reader, false);
-    }
-  }
-
-  /** The feed knows nothing of what was wanted. Who has been away for long is not to hold up the others. */
-  #restart(late: boolean): void {
-    for (const reader of this.#readers.keys()) {
-      reader.leave(this.#feed);
-      if (late && !reader.paused && reader.position !== undefined) this.#catchUp(reader);
-    }
-    this.#wantSoon();
-  }
-
-  /** Those who were there before go on without those who came last, also where these subscribe again at once. */
+  /** Ends what was added last, else what is not read; those that were there before go on without it. */
   #refuse(error: HubClientError): void {
-    const places = [...this.#readers];
-    const hasNew = places.some(([, { joins, joined }]) => joins && !joined);
-    for (const [reader, { joins, joined }] of places) {
-      if (joins && reader.source !== this.#feed && !(joined && hasNew)) reader.end(error);
-      else reader.leave(this.#feed);
-    }
-    this.#wantSoon();
+    const all = [...this.#subscriptions].filter(({ paused }) => !paused);
+    const added = all.filter(({ accepted }) => !accepted);
+    const refused = added.length > 0 ? added : all.filter(({ position }) => !position.covered);
+    for (const subscription of refused) subscription.end(error);
+    this.#startOver();
+  }
+
+  /** A page that stands still would hold a connection on which no one reads. */
+  #freeze(frozen: boolean): void {
+    // Pages are also shown without having been frozen before.
+    if (this.#frozen === frozen) return;
+    this.#frozen = frozen;
+    if (frozen) this.#source.close();
+    this.#startOver();
   }
 
   /** Once for all that is changed in one go. */
-  #wantSoon(): void {
-    if (this.#wanting) return;
-    this.#wanting = true;
+  #readSoon(): void {
+    if (this.#willRead) return;
+    this.#willRead = true;
     queueMicrotask(() => {
-      this.#wanting = false;
-      if (this.#closing.signal.aborted) return;
-      const joined = this.#joined;
-      const behind = joined.filter(({ source }) => source !== this.#feed);
-      this.#feed.want(unionOf(joined.map(({ patterns }) => patterns)), firstOf(behind.map(({ position }) => position)));
+      this.#willRead = false;
+      this.#read();
     });
+  }
+
+  /** Reads what all subscriptions want, from the earliest place of those that do not read yet. */
+  #read(): void {
+    if (this.#closing.signal.aborted || this.#frozen) return;
+    const all = [...this.#subscriptions].filter(({ paused }) => !paused);
+    const late = all.filter(({ position }) => !position.covered);
+    const patterns = all.flatMap((subscription) => subscription.patterns) as ChannelPattern[];
+    this.#source.read(uncovered(patterns), earliestOf(late.map(({ position }) => position.cursor)));
   }
 
   /** A hub that answers is there again, so there is nothing to wait for, unless it said when to come back. */
@@ -265,12 +213,15 @@ export class Hub {
 
   #wake(suspect: boolean): void {
     this.#requests.wake();
-    this.#feed.wake(suspect);
-    for (const { own } of this.#readers.values()) own?.wake(suspect);
+    this.#source.wake(suspect);
   }
 
   #setState(state: HubState): void {
-    if (this.#state.kind === "closed" || isSame(state, this.#state)) return;
+    const was = this.#state;
+    if (was.kind === "closed") return;
+    // A leading tab tells its state again to those who join; only another wait is news.
+    const isOtherWait = state.kind === "waiting" && was.kind === "waiting" && state.until !== was.until;
+    if (state.kind === was.kind && !isOtherWait) return;
     this.#state = state;
     for (const listener of this.#stateListeners) call(() => listener(state));
   }

@@ -1,13 +1,12 @@
-import { Hub } from "./hub.ts";
-import type { ConnectOptions } from "./options.ts";
+import { Hub, type ConnectOptions } from "./hub.ts";
 
-export type { Headers } from "./door.ts";
-export { HubClientError, type HubClientErrorCode } from "./error.ts";
-export type { HubState } from "./feed.ts";
-export type { Hub } from "./hub.ts";
-export type { Gap, Message, Receipt, Tool, ToolResult } from "./message.ts";
-export type { ConnectOptions } from "./options.ts";
-export type { CallOptions, PublishOptions } from "./requests.ts";
+export type { Headers } from "./http-client.ts";
+export type { Message, Receipt } from "../protocol/message.ts";
+export type { Gap } from "../protocol/signal.ts";
+export { HubClientError, type HubClientErrorCode } from "./errors.ts";
+export type { HubState } from "./transport.ts";
+export type { ConnectOptions, Hub } from "./hub.ts";
+export type { CallOptions, PublishOptions, Tool, ToolResult } from "./requests.ts";
 export type { SubscribeOptions, Subscription } from "./subscription.ts";
 
 /**

@@ -1,11 +1,27 @@
+import type { Receipt } from "../protocol/message.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { textOf } from "./body.ts";
-import { orAborted, type Asking, type Door } from "./door.ts";
-import { HubClientError } from "./error.ts";
-import type { Feed } from "./feed.ts";
-import type { Receipt, Tool, ToolResult } from "./message.ts";
+import { finalError, HubClientError, passingError } from "./errors.ts";
+import { orAborted, textOf, type HttpClient, type Request } from "./http-client.ts";
+import { LONGEST_TIMER } from "./page-lifecycle.ts";
 import { checkChannel } from "./pattern.ts";
-import { LONGEST_TIMER } from "./wake.ts";
+import type { Source } from "./transport.ts";
+
+/** A tool as `/mcp/tools/list` tells of it. */
+export interface Tool {
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly outputSchema?: Readonly<Record<string, unknown>>;
+}
+
+/** What a tool answers. */
+export interface ToolResult {
+  readonly content: readonly { readonly type: string; readonly text?: string }[];
+  readonly structuredContent?: Readonly<Record<string, unknown>>;
+  /** The tool could not take the input, or failed; the text says why. */
+  readonly isError?: boolean;
+}
 
 export interface PublishOptions {
   /** Its SSE event name. Default: `message`. */
@@ -29,14 +45,14 @@ export interface CallOptions {
 }
 
 export interface RequestsOptions {
-  readonly door: Door;
+  readonly http: HttpClient;
   readonly backoff: BackoffOptions;
   /** Milliseconds; what is longer than a timer runs is never over. */
   readonly timeout: number;
 }
 
 /** Bytes of an answer. */
-const MOST = 64 * 1024 * 1024;
+const MAX_ANSWER = 64 * 1024 * 1024;
 
 /** An answer from outside, of which nothing is known. */
 type Fields = Readonly<Record<string, unknown>> | null | undefined;
@@ -64,8 +80,8 @@ export class Requests {
     for (const end of this.#running) end();
   }
 
-  /** Publishes by a frame where `feed` has a live WebSocket and no key is given; otherwise by a POST. */
-  async publish(channel: string, data: unknown, options: PublishOptions, feed: Feed): Promise<Receipt> {
+  /** Publishes by a frame if `source` has a live WebSocket and no key is given; otherwise by a POST. */
+  async publish(channel: string, data: unknown, options: PublishOptions, source: Source): Promise<Receipt> {
     const { event, sender, ephemeral, key, signal } = options;
     checkChannel(channel);
     // What cannot be said in JSON would be left out of the frame.
@@ -73,16 +89,12 @@ export class Requests {
     checkNumbers("data", known);
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
-      const asked = key === undefined ? feed.ask(frame, bounds) : undefined;
+      const asked = key === undefined ? source.request(frame, bounds) : undefined;
       if (asked !== undefined) return ((await orAborted(asked, bounds)) as { message: Receipt }).message;
-      const path = `channels/${channel}/messages`;
-      const url = this.#options.door.url(path, { event, sender, ephemeral: ephemeral ? "true" : undefined });
-      const headers = {
-        "content-type": "application/json",
-        ...(!ephemeral && { "idempotency-key": key ?? randomKey() }),
-      };
-      const post = { method: "POST", headers, body: JSON.stringify(known), signal: bounds } as const;
-      const receipt = await this.#read(url, post, !ephemeral);
+      const query = { event, sender, ephemeral: ephemeral ? "true" : undefined };
+      const url = this.#options.http.url(`channels/${channel}/messages`, query);
+      const headers: Record<string, string> = ephemeral ? {} : { "idempotency-key": key ?? randomKey() };
+      const receipt = await this.#post(url, known, headers, bounds, !ephemeral);
       if (!isReceipt(receipt)) throw this.#notAHub("has no receipt for a message");
       return receipt;
     });
@@ -102,64 +114,63 @@ export class Requests {
 
   async #rpc(path: string, params: object, signal: AbortSignal | undefined, again: boolean): Promise<Fields> {
     checkNumbers("arguments", params);
-    return this.#bounded(signal, async (bounds) => {
-      const headers = { "content-type": "application/json" };
-      const post = { method: "POST", headers, body: JSON.stringify({ params }), signal: bounds } as const;
-      const answer = (await this.#read(this.#options.door.url(path), post, again)) as Fields;
-      return answer?.["result"] as Fields;
-    });
+    const url = this.#options.http.url(path);
+    const answer = (await this.#bounded(signal, (bounds) => this.#post(url, { params }, {}, bounds, again))) as Fields;
+    return answer?.["result"] as Fields;
   }
 
-  /** The answer as JSON. Where it does no harm, what failed for now is asked again until the time is up. */
-  async #read(url: URL, asking: Asking, again: boolean): Promise<unknown> {
-    const { door } = this.#options;
+  /** The answer as JSON. If `again` does no harm, what failed for now is asked again until the time is up. */
+  async #post(
+    url: URL,
+    data: unknown,
+    given: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    again: boolean,
+  ): Promise<unknown> {
+    const headers = { "content-type": "application/json", ...given };
+    const request: Request = { method: "POST", headers, body: JSON.stringify(data), signal };
     const backoff = new Backoff(this.#options.backoff);
-    let renewed = false;
     for (;;) {
       try {
-        return await this.#json(await door.ask(url, asking), asking.signal);
+        return await this.#json(await this.#options.http.request(url, request), signal);
       } catch (error) {
-        if (!(error instanceof HubClientError)) throw error;
-        const mayRenew: boolean = error.code === "UNAUTHORIZED" && door.canRenew && !renewed;
-        renewed ||= mayRenew;
-        if (mayRenew) continue;
-        if (error.final || !again) throw error;
-        await this.#wait(backoff.next(error), asking.signal);
+        if (!(error instanceof HubClientError) || error.final || !again) throw error;
+        await this.#wait(backoff.next(error), signal);
       }
     }
   }
 
   async #json(response: Response, signal: AbortSignal): Promise<unknown> {
-    const { base } = this.#options.door;
+    const { base } = this.#options.http;
     let text: string | undefined;
     try {
-      text = await orAborted(textOf(response, MOST), signal);
+      text = await orAborted(textOf(response, MAX_ANSWER), signal);
       if (text !== undefined) return JSON.parse(text) as unknown;
     } catch (cause) {
       signal.throwIfAborted();
       const isJson = response.headers.get("content-type")?.startsWith("application/json");
-      if (!isJson) throw this.#notAHub("answers with what is not JSON", cause);
-      throw new HubClientError("CONNECTION_LOST", `${base} broke off its answer`, { final: false, cause });
+      if (isJson) throw passingError("CONNECTION_LOST", `${base} broke off its answer`, cause);
+      throw this.#notAHub("answers with what is not JSON", cause);
     }
-    throw new HubClientError("TOO_LARGE", `${base} answers with more than ${MOST} bytes`, { final: true });
+    throw finalError("TOO_LARGE", `${base} answers with more than ${MAX_ANSWER} bytes`);
   }
 
-  #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waits.delete(end);
-        if (signal.aborted) reject(signal.reason as Error);
-        else resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      this.#waits.add(end);
-      signal.addEventListener("abort", end, { once: true });
+  async #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+    let end = (): void => {};
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+      timer = setTimeout(resolve, milliseconds);
+    });
+    this.#waits.add(end);
+    await orAborted(over, signal).finally(() => {
+      clearTimeout(timer);
+      this.#waits.delete(end);
     });
   }
 
   #notAHub(what: string, cause?: unknown): HubClientError {
-    return new HubClientError("NOT_A_HUB", `${this.#options.door.base} ${what}; it is no hub`, { final: true, cause });
+    return finalError("NOT_A_HUB", `${this.#options.http.base} ${what}; it is not a hub`, cause);
   }
 
   /** Runs something that ends with the hub, with the time it may take, and with the caller's signal. */
@@ -169,29 +180,22 @@ export class Requests {
   ): Promise<Result> {
     const { timeout } = this.#options;
     const bounds = new AbortController();
-    let isLate = false;
-    const end = (): void => bounds.abort();
-    const late = (): void => {
-      isLate = true;
-      end();
-    };
+    const abort = (): void => bounds.abort(signal?.reason);
+    const end = (): void => bounds.abort(finalError("CLOSED", "The hub was closed"));
+    const late = (): void => bounds.abort(passingError("TIMEOUT", `No answer within ${timeout} ms`));
     const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
     this.#running.add(end);
-    signal?.addEventListener("abort", end);
+    signal?.addEventListener("abort", abort);
     try {
-      if (this.#closed || signal?.aborted) end();
+      if (signal?.aborted) abort();
+      if (this.#closed) end();
       bounds.signal.throwIfAborted();
       return await run(bounds.signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (this.#closed) throw new HubClientError("CLOSED", "The hub was closed", { final: true, cause: error });
-      if (!isLate) throw error;
-      throw new HubClientError("TIMEOUT", `No answer within ${timeout} ms`, { final: false, cause: error });
     } finally {
       // Whatever is kept for longer keeps the request, and in some runtimes the process.
       clearTimeout(timer);
       this.#running.delete(end);
-      signal?.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", abort);
     }
   }
 }
@@ -201,13 +205,8 @@ function checkNumbers(field: string, value: unknown): void {
   if (!(JSON.stringify(value) ?? "").includes("null")) return;
   JSON.stringify(value, (_, inner: unknown) => {
     if (typeof inner !== "number" || Number.isFinite(inner)) return inner;
-    throw new HubClientError(
-      "INVALID_MESSAGE",
-      `${field} holds ${inner}, which JSON has no number for; send it as a string`,
-      {
-        final: true,
-      },
-    );
+    const sentence = `${field} holds ${inner}, which JSON has no number for; send it as a string`;
+    throw finalError("INVALID_MESSAGE", sentence);
   });
 }
 

@@ -1,22 +1,12 @@
-import { firstOf } from "./cursor.ts";
-import type { Feed, FeedEvent, FeedListener, HubState } from "./feed.ts";
-import { Line, type LineOptions } from "./line.ts";
-import { lively, noteIn, plain, VERSION, type Note } from "./note.ts";
-import { unionOf } from "./pattern.ts";
-import { LONGEST_TIMER, onFreeze } from "./wake.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import { TabLeader, type TabRequest } from "./tab-leader.ts";
+import { eventFrom, plainEvent, tabMessageIn, VERSION, type TabMessage } from "./tab-message.ts";
+import type { Source, SourceEvent } from "./transport.ts";
 
-type Wish = Pick<Note & { kind: "want" }, "patterns" | "from">;
-
-/** Milliseconds in which wishes of several tabs are put together. */
-const GATHER = 20;
 const SILENCE = 37_500;
-/** Times a silent leader is asked before its lock is taken. */
-const ASKED = 3;
-
-/** Whether this is a page whose tabs can share a connection. */
-export function mayShare(): boolean {
-  return "document" in globalThis && canShare();
-}
+/** Times a silent leader is pinged before its lock is taken. */
+const PINGS = 3;
 
 /** Whether tabs can share a connection here at all. */
 export function canShare(): boolean {
@@ -24,72 +14,62 @@ export function canShare(): boolean {
 }
 
 /**
- * A feed that all tabs of an origin have together. Whoever holds a lock leads: it has the line, asks for what all of
- * them want, and tells all of them everything that comes. A tab is read from its own place on, so it does not matter
- * who leads, or that two do for a moment: what comes twice is known, and what is missing is asked for.
+ * A source that all tabs of an origin share. The one that holds a lock leads: it has the connection, reads what all of
+ * them want, and tells all of them everything that comes. Each subscription is read from its own position, so it does
+ * not matter which tab leads, or that two do for a moment.
  */
-export class Tabs implements Feed {
+export class Tabs implements Source {
   readonly #name: string;
   readonly #tab = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
-  readonly #options: LineOptions;
-  readonly #listener: FeedListener;
+  readonly #options: ConnectionOptions;
+  readonly #listener: (event: SourceEvent) => void;
   readonly #silence: number;
-  readonly #stopFreezing: () => void;
   #channel: InstanceType<typeof BroadcastChannel> | undefined;
-  #campaign: AbortController | undefined;
-  /** Gives up the lock on this tab's name, by which a leader knows that the tab lives. */
+  #election = new AbortController();
+  /** Gives up the lock on this tab's name, by which a leader knows that the tab is alive. */
   #endLife: () => void = () => {};
-  #wish: Wish = { patterns: [] };
+  #request: TabRequest = { patterns: [] };
   #term = 0;
-  #heard = 0;
-  /** Times the leader was asked since it was heard. */
-  #asked = 0;
+  #lastHeard = 0;
+  /** Times the leader was pinged since it was heard. */
+  #pings = 0;
   #watch: ReturnType<typeof setInterval> | undefined;
   /** Set while this tab leads. */
-  #line: Line | undefined;
+  #leader: TabLeader | undefined;
   #release: () => void = () => {};
-  /** Set where the browser lets nothing be shared: this tab reads by itself. */
-  #alone: Line | undefined;
-  #state: HubState = { kind: "connecting" };
-  readonly #wishes = new Map<string, Wish>();
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  /** Set if the browser does not let tabs share. */
+  #alone: Connection | undefined;
 
-  constructor(name: string, options: LineOptions, listener: FeedListener) {
+  constructor(name: string, options: ConnectionOptions, listener: (event: SourceEvent) => void) {
     this.#name = `sse-mcp-server/client/${VERSION} ${name}`;
     this.#options = options;
     this.#listener = listener;
     this.#silence = options.silence ?? SILENCE;
-    this.#stopFreezing = onFreeze(
-      () => this.#leave(),
-      () => this.#comeBack(),
-    );
   }
 
-  want(patterns: readonly string[], from: string | undefined): void {
+  read(patterns: readonly string[], from: string | undefined): void {
     if (patterns.length === 0) this.#listener({ kind: "state", state: { kind: "idle" } });
-    if (this.#alone !== undefined) return this.#alone.want(patterns, from);
-    this.#wish = { patterns, ...(from !== undefined && { from }) };
-    if (this.#channel === undefined) {
-      // A tab that only publishes needs none of this.
-      if (patterns.length > 0) this.#join();
-    } else if (this.#line === undefined) this.#tell({ kind: "want", tab: this.#tab, ...this.#wish });
-    else this.#wished(this.#tab, this.#wish);
+    if (this.#alone !== undefined) return this.#alone.read(patterns, from);
+    this.#request = { patterns, from };
+    if (this.#channel !== undefined) this.#ask();
+    // A tab that only publishes does not take part.
+    else if (patterns.length > 0) this.#join();
   }
 
   wake(suspect: boolean): void {
-    const line = this.#alone ?? this.#line;
-    if (line === undefined) this.#tell({ kind: "wake", suspect });
-    else line.wake(suspect);
+    const connection = this.#alone ?? this.#leader?.connection;
+    if (connection === undefined) this.#tell({ kind: "wake", suspect });
+    else connection.wake(suspect);
   }
 
-  ask(...asked: Parameters<Feed["ask"]>): ReturnType<Feed["ask"]> {
-    return (this.#alone ?? this.#line)?.ask(...asked);
+  request(...request: Parameters<Source["request"]>): ReturnType<Source["request"]> {
+    return (this.#alone ?? this.#leader?.connection)?.request(...request);
   }
 
+  /** Takes no part any more; it can be asked to read again. */
   close(): void {
-    this.#stopFreezing();
-    if (this.#channel !== undefined && this.#line === undefined)
-      this.#tell({ kind: "want", tab: this.#tab, patterns: [] });
+    this.#request = { patterns: [] };
+    if (this.#leader === undefined) this.#ask();
     this.#leave();
     this.#alone?.close();
   }
@@ -100,19 +80,20 @@ export class Tabs implements Feed {
     } catch {
       return this.#goAlone();
     }
-    this.#channel.addEventListener("message", (event) => {
-      const note = noteIn((event as Event & { data: unknown }).data);
-      if (note !== undefined) this.#heardOf(note);
+    const channel = this.#channel;
+    channel.addEventListener("message", (event) => {
+      const message = tabMessageIn((event as Event & { data: unknown }).data);
+      if (message !== undefined) this.#hear(message);
     });
     this.#listener({ kind: "state", state: { kind: "connecting" } });
-    this.#heard = performance.now();
+    this.#term = 0;
+    this.#lastHeard = performance.now();
     const every = this.#silence / 8;
-    if (every <= LONGEST_TIMER) this.#watch = setInterval(() => this.#lookAfterLeader(), every);
-    // Before it says a word, so that a leader that hears of it can tell whether it lives.
+    if (every <= LONGEST_TIMER) this.#watch = setInterval(() => this.#watchLeader(), every);
+    // Before it says a word, so that a leader that hears of it can tell whether it is alive.
     const life = new Promise<void>((resolve) => (this.#endLife = resolve));
-    const channel = this.#channel;
     const live = (): Promise<void> => {
-      if (this.#channel === channel) this.#tell({ kind: "want", tab: this.#tab, ...this.#wish });
+      if (this.#channel === channel) this.#ask();
       return life;
     };
     navigator.locks.request(this.#lifeOf(this.#tab), live).catch(() => {
@@ -123,167 +104,116 @@ export class Tabs implements Feed {
 
   /** Some frames and settings of browsers deny locks. Without one, whatever it said would disturb those that share. */
   #goAlone(): void {
-    this.#stopFreezing();
     this.#leave();
-    this.#alone = new Line(this.#options, this.#listener);
-    this.#listener({ kind: "restart", late: false });
+    this.#alone = new Connection(this.#options, this.#listener);
+    this.#listener({ kind: "restart" });
   }
 
-  /** Has no part in it any more; another tab leads. */
   #leave(): void {
-    if (this.#channel === undefined) return;
     this.#abdicate();
-    this.#campaign?.abort();
+    this.#election.abort();
     clearInterval(this.#watch);
-    this.#channel.close();
+    this.#channel?.close();
     this.#channel = undefined;
     this.#endLife();
   }
 
-  #comeBack(): void {
-    if (this.#channel !== undefined || this.#wish.patterns.length === 0) return;
-    this.#term = 0;
-    this.#listener({ kind: "state", state: { kind: "connecting" } });
-    // A lot may have been said meanwhile.
-    this.#listener({ kind: "restart", late: true });
-  }
-
-  /** Waits until it can lead; `steal`: makes the one that leads give it up. */
+  /** Waits until it can lead; `steal`: takes the lock of the one that leads. */
   #stand(steal: boolean): void {
-    this.#campaign?.abort();
-    const campaign = new AbortController();
-    this.#campaign = campaign;
+    this.#election.abort();
+    const { signal } = (this.#election = new AbortController());
     const lead = (): Promise<void> | undefined => {
-      if (campaign.signal.aborted) return undefined;
-      const over = new Promise<void>((resolve) => (this.#release = resolve));
+      if (signal.aborted) return undefined;
       this.#lead();
-      return over;
+      return new Promise<void>((resolve) => (this.#release = resolve));
     };
-    const options = steal ? { steal } : { signal: campaign.signal };
-    navigator.locks.request(this.#name, options, lead).catch((error: Error) => {
+    navigator.locks.request(this.#name, steal ? { steal } : { signal }, lead).catch((error: Error) => {
       // This tab gave up waiting, or another took the lock, or there are none to be had.
-      if (campaign.signal.aborted) return;
-      if (error.name === "AbortError") this.#lost();
-      else this.#goAlone();
+      if (signal.aborted) return;
+      if (error.name !== "AbortError") return this.#goAlone();
+      this.#abdicate();
+      this.#lastHeard = performance.now();
+      this.#stand(false);
+      this.#listener({ kind: "restart" });
     });
   }
 
   #lead(): void {
     this.#term = Math.max(Date.now(), this.#term + 1);
-    this.#wishes.clear();
-    this.#state = { kind: "connecting" };
-    this.#line = new Line(this.#options, (event) => this.#bring(event));
+    this.#leader = new TabLeader(this.#options, (event) => {
+      this.#tell({ kind: "lead", term: this.#term, event: plainEvent(event) });
+      this.#take(event);
+    });
     this.#tell({ kind: "lead", term: this.#term });
-    this.#listener({ kind: "restart", late: false });
-  }
-
-  /** Another tab leads from now on. */
-  #lost(): void {
-    if (this.#channel === undefined) return;
-    this.#abdicate();
-    this.#heard = performance.now();
-    this.#stand(false);
-    this.#listener({ kind: "restart", late: false });
+    this.#listener({ kind: "restart" });
   }
 
   #abdicate(): void {
-    clearTimeout(this.#gathering);
-    this.#gathering = undefined;
-    const line = this.#line;
-    this.#line = undefined;
-    line?.close();
+    this.#leader?.close();
+    this.#leader = undefined;
     this.#release();
   }
 
-  /** The line brought something: for every tab, this one among them. */
-  #bring(event: FeedEvent): void {
-    if (this.#line === undefined) return;
-    if (event.kind === "state") {
-      this.#state = event.state;
-      // It rests between two wishes; that is no news.
-      if (event.state.kind === "idle" && this.#wishes.size > 0) return;
-    }
-    if (event.kind === "refused") this.#wishes.clear();
-    this.#tell({ kind: "lead", term: this.#term, event: plain(event) });
-    this.#pass(event);
+  #ask(): void {
+    const { patterns, from } = this.#request;
+    if (this.#leader === undefined)
+      this.#tell({ kind: "read", tab: this.#tab, patterns, ...(from !== undefined && { from }) });
+    else this.#leader.request(this.#tab, this.#request);
   }
 
-  #pass(event: FeedEvent): void {
-    // What the others read is nothing to a tab that wants nothing, but that the hub refuses them all is.
-    const concerns = this.#wish.patterns.length > 0 || (event.kind === "state" && event.state.kind === "closed");
+  #take(event: SourceEvent): void {
+    // What others read does not concern a tab that reads nothing, but that the hub refuses them all does.
+    const concerns = this.#request.patterns.length > 0 || (event.kind === "state" && event.state.kind === "closed");
     if (concerns) this.#listener(event);
   }
 
-  #wished(tab: string, wish: Wish): void {
-    if (wish.patterns.length === 0) this.#wishes.delete(tab);
+  #hear(message: TabMessage): void {
+    const leader = this.#leader;
+    if (message.kind === "lead") this.#hearLeader(message);
+    else if (leader === undefined) return;
+    else if (message.kind === "wake") leader.connection.wake(message.suspect);
+    else if (message.kind === "ping") leader.tellState();
     else {
-      if (!this.#wishes.has(tab) && tab !== this.#tab) this.#watchLife(tab);
-      this.#wishes.set(tab, wish);
+      const isNew = message.patterns.length > 0 && !leader.has(message.tab);
+      leader.request(message.tab, message);
+      if (isNew) this.#watchLife(leader, message.tab);
     }
-    // At once where it stands alone: the timers of a page in the background are late.
-    if (this.#gathering !== undefined) return;
-    this.#grant();
-    this.#gathering = setTimeout(() => {
-      this.#gathering = undefined;
-      this.#grant();
-    }, GATHER);
   }
 
-  #grant(): void {
-    const wishes = [...this.#wishes.values()];
-    const from = firstOf(wishes.map((wish) => wish.from));
-    // A place is wished for once; from then on it moves.
-    for (const [tab, { patterns }] of this.#wishes) this.#wishes.set(tab, { patterns });
-    this.#line?.want(unionOf(wishes.map(({ patterns }) => patterns)), from);
-    this.#bring({ kind: "state", state: this.#state });
+  #hearLeader({ term, event }: TabMessage & { kind: "lead" }): void {
+    if (term < this.#term) return;
+    this.#lastHeard = performance.now();
+    this.#pings = 0;
+    const isNew = term > this.#term;
+    this.#term = term;
+    // If this tab leads, its lock was taken, and it is about to hear of that.
+    if (this.#leader !== undefined) return;
+    if (isNew) this.#listener({ kind: "restart" });
+    if (event !== undefined) this.#take(eventFrom(event));
   }
 
   /** The lock on a tab's name is free when the tab is gone. */
-  #watchLife(tab: string): void {
-    const { signal } = this.#campaign as AbortController;
-    navigator.locks
-      .request(this.#lifeOf(tab), { signal }, () => {
-        if (this.#line !== undefined && this.#wishes.has(tab)) this.#wished(tab, { patterns: [] });
-      })
-      .catch(() => {});
+  #watchLife(leader: TabLeader, tab: string): void {
+    const gone = (): void => {
+      if (this.#leader === leader && leader.has(tab)) leader.request(tab, { patterns: [] });
+    };
+    navigator.locks.request(this.#lifeOf(tab), { signal: this.#election.signal }, gone).catch(() => {});
   }
 
-  #heardOf(note: Note): void {
-    if (note.kind === "lead") this.#heardLeader(note);
-    else if (this.#line === undefined) return;
-    else if (note.kind === "want") this.#wished(note.tab, note);
-    else if (note.kind === "wake") this.#line.wake(note.suspect);
-    else this.#bring({ kind: "state", state: this.#state });
-  }
-
-  #heardLeader({ term, event }: Note & { kind: "lead" }): void {
-    if (term < this.#term) return;
-    this.#heard = performance.now();
-    this.#asked = 0;
-    if (term > this.#term) {
-      this.#term = term;
-      // If this tab led, its lock was taken away, and the word of it is on its way.
-      if (this.#line !== undefined) return;
-      this.#listener({ kind: "restart", late: false });
-    }
-    if (this.#line === undefined && event !== undefined) this.#pass(lively(event));
-  }
-
-  /** A leader that says nothing is asked; one that does not answer has lost its line, or its mind. */
-  #lookAfterLeader(): void {
-    if (this.#line !== undefined) return;
-    const quiet = performance.now() - this.#heard;
-    if (quiet < this.#silence / 2) return;
-    this.#tell({ kind: "ask" });
-    // A machine that slept finds everyone silent, and has to ask first, too.
-    if (++this.#asked < ASKED || quiet < this.#silence) return;
-    this.#heard = performance.now();
-    this.#asked = 0;
+  /** Pings a silent leader, and takes its lock after three pings without an answer. */
+  #watchLeader(): void {
+    const quiet = performance.now() - this.#lastHeard;
+    if (this.#leader !== undefined || quiet < this.#silence / 2) return;
+    this.#tell({ kind: "ping" });
+    // A machine that slept finds every leader silent, so time alone does not tell.
+    if (++this.#pings < PINGS || quiet < this.#silence) return;
+    this.#lastHeard = performance.now();
+    this.#pings = 0;
     this.#stand(true);
   }
 
-  #tell(note: Note): void {
-    this.#channel?.postMessage(note);
+  #tell(message: TabMessage): void {
+    this.#channel?.postMessage(message);
   }
 
   #lifeOf(tab: string): string {

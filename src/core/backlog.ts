@@ -6,6 +6,12 @@ export interface Holder {
   cut(): void;
 }
 
+/** A holder whose lag is kept with it, because it is asked for at every write. */
+export interface LaggingHolder extends Holder {
+  /** Set while its socket has not taken what it was given. */
+  lag: Lag | undefined;
+}
+
 /** How a holder lags: from its first write that its socket did not take until all is taken. */
 export interface Lag {
   /** Holders of the same group hold the same bytes. */
@@ -15,7 +21,7 @@ export interface Lag {
   /** The turn in which it was written to last. */
   turn: number;
   writes: number;
-  /** Bytes that came in one piece, larger than a reader may leave untaken: it had no chance to take some before. */
+  /** Bytes that came in one piece, larger than a holder may leave untaken: it had no chance to take some before. */
   excused: number;
 }
 
@@ -28,11 +34,21 @@ const PATIENCE = 2000;
 /** Milliseconds between looks for room. */
 const LOOK = 20;
 
+export interface BacklogOptions {
+  /** Bytes of earlier turns that a live reader may leave untaken before it is cut. */
+  readonly maxPending: number;
+  /** Bytes that all readers together may leave untaken; the slowest are cut. */
+  readonly maxPendingTotal: number;
+  /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
+  readonly endOfTurn: (call: () => void) => void;
+}
+
 /**
- * What all holders together have not taken, within `most` bytes. Writes are added up, and holders are measured only when
- * the sum passes the limit, so that a write does not walk over all of them.
+ * What all holders together have not taken. Writes are added up, and holders are measured only when the sum passes the
+ * limit, so that a write does not walk over all of them.
  */
 export class Backlog {
+  readonly #mostEach: number;
   readonly #most: number;
   readonly #endOfTurn: (call: () => void) => void;
   readonly #lags = new Map<Holder, Lag>();
@@ -44,18 +60,33 @@ export class Backlog {
   #counted: { readonly bytes: Uint8Array; readonly group: object } | undefined;
   #room: Promise<void> | undefined;
 
-  constructor(most: number, endOfTurn: (call: () => void) => void) {
-    this.#most = most;
+  constructor({ maxPending, maxPendingTotal, endOfTurn }: BacklogOptions) {
+    this.#mostEach = maxPending;
+    this.#most = maxPendingTotal;
     this.#endOfTurn = endOfTurn;
-  }
-
-  get turn(): number {
-    return this.#turn;
   }
 
   /** Cuts the slowest while more is held than may be; true if that does not help, as all was written in this turn. */
   isFull(): boolean {
     return this.#held > this.#most && !this.#relieve(this.#most, (lag) => lag.turn !== this.#turn);
+  }
+
+  /**
+   * Whether a holder may be given more; if not, it has been cut. It is judged by what it left untaken of earlier turns:
+   * within a turn its socket cannot take anything.
+   */
+  mayGive(holder: LaggingHolder): boolean {
+    const { lag, pending } = holder;
+    if (lag === undefined || lag.turn === this.#turn) return true;
+    lag.excused = Math.min(lag.excused, pending);
+    if (pending === 0) {
+      holder.lag = undefined;
+      this.forget(holder);
+    } else if (pending - lag.excused > this.#mostEach) {
+      holder.cut();
+      return false;
+    }
+    return true;
   }
 
   /** Notes what was just written to a holder that has not taken all; returns how it lags. */
@@ -67,6 +98,7 @@ export class Backlog {
     }
     lag.turn = this.#turn;
     lag.writes++;
+    if (bytes.length > this.#mostEach && lag.excused === 0) lag.excused = bytes.length;
     // One after the other, many are given the same bytes.
     const isCounted = bytes === this.#counted?.bytes && lag.group === this.#counted.group;
     this.#held += isCounted ? WRITE_COST : bytes.length + WRITE_COST;

@@ -1,24 +1,17 @@
-import { shown, type ChannelPattern } from "./channel.ts";
-import { cursorAt, EARLIEST, parseCursor, startOf } from "./cursor.ts";
+import { shown } from "./channel.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
-import { isMissing, type Log } from "./log.ts";
+import { isMissing, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
-import type { GapReason } from "./sink.ts";
+import type { Gap, GapReason } from "../protocol/signal.ts";
+import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
   readonly channels: readonly ChannelPattern[];
-  /** A cursor as text, or `earliest`, which is also meant where it is absent. */
+  /** A cursor as text, or `earliest`, which is also meant if it is absent. */
   readonly after?: string | undefined;
   readonly limit: number;
-}
-
-/** What could not be given, and from where on everything is. */
-export interface Gap {
-  readonly reason: GapReason;
-  /** What was asked for, cut to 64 characters. */
-  readonly after: string;
-  /** A cursor. */
-  readonly resumed: string;
 }
 
 /** One page of history, for callers that come and ask. */
@@ -33,7 +26,7 @@ export interface History {
 
 export interface RecentHistoryQuery {
   readonly channels: readonly ChannelPattern[];
-  /** The id of a message: only messages in front of that one; without it, the last ones delivered. */
+  /** The id of a message: only messages before that one; without it, the last ones delivered. */
   readonly before?: string | undefined;
   readonly limit: number;
 }
@@ -44,11 +37,17 @@ export interface RecentHistory {
   readonly messages: readonly Message[];
   /**
    * The cursor to go on from: everything after this page comes after it, and nothing of this page does. Without
-   * `before`, that is the place of the last message delivered; with it, the place right in front of that message.
+   * `before`, that is the place of the last message delivered; with it, the place right before that message.
    */
   readonly next: string;
-  /** The cursor to ask `before` of for the page in front of this one; undefined where nothing older is kept. */
+  /** The cursor to give as `before` for the page before this one; undefined if nothing older is kept. */
   readonly earlier: string | undefined;
+}
+
+/** A channel as callers see it. */
+export interface ChannelListing extends ChannelState {
+  /** Live readers, by its name or by a pattern. */
+  readonly readers: number;
 }
 
 const MAX_ECHO = 64;
@@ -89,10 +88,10 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   };
 }
 
-/** Reads the last page of a log in front of a cursor, up to `head`; a cursor that means nothing to it is refused. */
+/** Reads the last page of a log before a cursor, up to `head`; a cursor that means nothing to it is refused. */
 export async function readRecent(log: Log, head: number, query: RecentHistoryQuery): Promise<RecentHistory> {
   const { before, channels, limit } = query;
-  // No place is in front of offset 0, and no message is there.
+  // No place is before offset 0, and no message is there.
   const top = before === undefined ? head + 1 : Math.max(1, Math.min(offsetOf(before, log), head + 1));
   const { messages, more } = await log.recent({ before: top, channels, limit });
   const [oldest] = messages;
@@ -101,6 +100,21 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
     next: cursorAt(log, top - 1),
     earlier: more && oldest !== undefined ? cursorAt(log, oldest.offset) : undefined,
   };
+}
+
+/** Channels that hold or held messages, and those that live readers name, in byte order. */
+export function listChannels(log: Log, index: SubscriptionIndex, query: ChannelQuery): readonly ChannelListing[] {
+  const states = new Map<ChannelName, ChannelState>();
+  for (const state of log.channels(query)) states.set(state.channel, state);
+  let added = 0;
+  for (const channel of index.channels(query.pattern, query.after)) {
+    if (added === query.limit) break;
+    added++;
+    if (!states.has(channel)) states.set(channel, { channel, kept: 0, last: 0, time: 0 });
+  }
+  const sorted = [...states.values()].sort((a, b) => (a.channel < b.channel ? -1 : 1));
+  const readers = index.counted();
+  return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: readers(state.channel) }));
 }
 
 /** Says what is missing. */

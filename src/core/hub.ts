@@ -1,54 +1,67 @@
-import { joined } from "./audience.ts";
+import { isServerChannel, serverChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { cursorAt, startOf } from "../protocol/cursor.ts";
 import type { Backlog } from "./backlog.ts";
-import { isServerChannel, type ChannelName, type ChannelPattern } from "./channel.ts";
-import { cursorAt, startOf } from "./cursor.ts";
-import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { HubError } from "./errors.ts";
+import { FanOut, type FanOutOptions } from "./fan-out.ts";
 import {
-  gap,
+  listChannels,
   readHistory,
   readRecent,
+  type ChannelListing,
   type History,
   type HistoryQuery,
   type RecentHistory,
   type RecentHistoryQuery,
 } from "./history.ts";
-import { listChannels, type ChannelListing } from "./listing.ts";
-import { isMissing, type ChannelQuery, type Log, type LogPage } from "./log.ts";
+import type { Appended, ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
-import { Probes } from "./probes.ts";
-import type { CloseReason, GapReason, Sink } from "./sink.ts";
+import { Replay, type ReplayOptions } from "./replay.ts";
+import type { CloseReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
-export interface HubOptions extends DeliveryOptions {
-  /** Messages in one page of replay. */
-  readonly page: number;
+export interface HubOptions extends FanOutOptions, ReplayOptions {
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
-  /** Called with the reason for which a reader that was catching up is ended. */
-  readonly onReadFailed?: (error: unknown) => void;
 }
+
+/** A publication that the log has not answered yet. */
+interface Pending {
+  /** When it was handed to the log, in milliseconds of `performance.now()`. */
+  readonly since: number;
+  /** Live readers it was offered to; undefined until the log has brought it. */
+  receivers: number | undefined;
+}
+
+const PROBE: Draft = {
+  channel: serverChannel("probe"),
+  event: "probe",
+  data: "null",
+  sender: "hub",
+  ephemeral: true,
+};
 
 /** Publishes into a log and delivers to readers what the log brings back. */
 export class Hub {
   readonly stats: Stats = new Stats();
   readonly #log: Log;
   readonly #options: HubOptions;
-  readonly #delivery: Delivery;
+  readonly #fanOut: FanOut;
+  readonly #replay: Replay;
   readonly #subscriptions = new Set<Subscription>();
-  readonly #offered = new WeakMap<Message, Envelope>();
-  readonly #probes = new Probes();
-  /** Called with the next delivery. */
-  readonly #awaiting: (() => void)[] = [];
-  #delivered = 0;
-  #numbered = 0;
+  /** By the number that this hub gave them. */
+  readonly #pending = new Map<number, Pending>();
+  #publications = 0;
+  #subscribed = 0;
   #closed: Promise<void> | undefined;
 
   private constructor(log: Log, options: HubOptions) {
     this.#log = log;
     this.#options = options;
-    this.#delivery = new Delivery(options, this.stats);
+    this.#fanOut = new FanOut(options, this.stats);
+    this.#replay = new Replay(log, this.#fanOut, options, this.stats, (subscription) =>
+      this.#end(subscription, "unavailable"),
+    );
   }
 
   /** Follows the log; the hub has it to itself from here on, and closes it. */
@@ -56,11 +69,11 @@ export class Hub {
     const hub = new Hub(log, options);
     const start = await log.follow((messages) => hub.#deliver(messages));
     // The first messages may have come while `follow` was resolving.
-    hub.#delivered = Math.max(hub.#delivered, start);
+    hub.#fanOut.delivered = Math.max(hub.#fanOut.delivered, start);
     return hub;
   }
 
-  /** Open subscriptions, live or catching up. */
+  /** Open subscriptions, live or replaying. */
   get size(): number {
     return this.#subscriptions.size;
   }
@@ -70,26 +83,29 @@ export class Hub {
   }
 
   get backlog(): Backlog {
-    return this.#delivery.backlog;
+    return this.#fanOut.backlog;
   }
 
   /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
-    if (this.#closed !== undefined)
-      throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
-    const start = performance.now();
-    const message = await this.#log.append(draft);
-    this.#options.onAppended?.(performance.now() - start);
-    const envelope = this.#offered.get(message);
-    // A message can be asked for again by its key; then it is not offered anew.
-    this.#offered.delete(message);
-    if (envelope !== undefined && !isServerChannel(message.channel)) envelope.since = start;
-    return { id: this.idOf(message), message, receivers: envelope?.receivers ?? 0, repeated: envelope === undefined };
+    if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
+    const { message, repeated, receivers = 0, since } = await this.#append(draft);
+    this.#options.onAppended?.(performance.now() - since);
+    return { id: this.idOf(message), message, receivers, repeated };
+  }
+
+  /** Proves delivery: resolves once a write reached the log and a message came back from it; rejects otherwise. */
+  async probe(): Promise<void> {
+    await this.#log.check();
+    const { receivers } = await this.#append(PROBE);
+    if (receivers === undefined)
+      throw new HubError("LOG_UNAVAILABLE", "The log took a message and did not bring it back");
   }
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
   subscribe(request: SubscribeRequest, sink: Sink): Subscription {
-    const subscription = new Subscription(sink, this.#numbered++, this.#delivered, this.#cut, request.watch === true);
+    const { delivered } = this.#fanOut;
+    const subscription = new Subscription(sink, this.#subscribed++, delivered, this.#cut, request.watch === true);
     this.#subscriptions.add(subscription);
     if (this.#closed === undefined) this.add(subscription, request);
     else this.#end(subscription, "shutdown");
@@ -98,35 +114,35 @@ export class Hub {
 
   /**
    * Makes a subscription read more channels: from now on, or everything after a cursor. With a cursor the whole
-   * reader catches up before it is live again, so that the last id it saw always resumes all it reads. Without one, a
+   * reader replays before it is live again, so that the last id it saw always resumes all it reads. Without one, a
    * channel or pattern it reads already changes nothing.
    */
   add(subscription: Subscription, { channels, after }: SubscribeRequest): void {
-    const fresh = subscription.revision === 0;
-    const live = this.#leave(subscription);
+    const { delivered } = this.#fanOut;
+    const isNew = subscription.revision === 0;
+    const live = this.#detach(subscription);
     if (subscription.closed) return;
-    if (live) subscription.settle(this.#delivered);
-    const start = after === undefined ? this.#delivered : startOf(after, this.#log);
-    if (start === undefined) this.#tellGap(subscription, "unknown_cursor", after ?? "", this.#delivered);
+    if (live) subscription.advanceTo(delivered);
+    const start = after === undefined ? delivered : startOf(after, this.#log);
+    if (start === undefined) this.#replay.tellGap(subscription, "unknown_cursor", after ?? "", delivered);
     const more = after === undefined ? channels.filter((channel) => !subscription.wants.has(channel)) : channels;
-    subscription.want(more, start ?? this.#delivered);
-    if (after === undefined && (live || fresh)) this.#attach(subscription);
-    else void this.#catchUp(subscription);
-  }
-
-  /** Hands over what a subscription was offered in this turn, so that what its socket is given next comes behind it. */
-  give(subscription: Subscription): void {
-    this.#delivery.give(subscription);
+    subscription.add(more, start ?? delivered);
+    if (after === undefined && (live || isNew)) this.#replay.attach(subscription);
+    else void this.#replay.run(subscription);
   }
 
   /** Makes a subscription read fewer channels; a pattern it does not have changes nothing. */
   remove(subscription: Subscription, channels: readonly ChannelPattern[]): void {
-    const live = this.#leave(subscription);
+    const live = this.#detach(subscription);
     if (subscription.closed) return;
-    for (const channel of channels) subscription.wants.delete(channel);
-    subscription.revision++;
-    if (live) this.#attach(subscription);
-    else void this.#catchUp(subscription);
+    subscription.remove(channels);
+    if (live) this.#replay.attach(subscription);
+    else void this.#replay.run(subscription);
+  }
+
+  /** Hands over what a subscription was offered in this turn, so that what its socket is given next comes after it. */
+  flush(subscription: Subscription): void {
+    this.#fanOut.flush(subscription);
   }
 
   /** Ends a subscription; nothing more goes to its sink. */
@@ -135,55 +151,51 @@ export class Hub {
     subscription.closed = true;
     subscription.revision++;
     this.#subscriptions.delete(subscription);
-    this.#delivery.drop(subscription);
+    this.#fanOut.detach(subscription);
     this.backlog.forget(subscription);
   }
 
   /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
   history(query: HistoryQuery): Promise<History> {
-    return readHistory(this.#log, this.#delivered, query);
+    return readHistory(this.#log, this.#fanOut.delivered, query);
   }
 
-  /** The last messages kept on these channels, or the last in front of a cursor. */
+  /** The last messages kept on these channels, or the last before a cursor. */
   recent(query: RecentHistoryQuery): Promise<RecentHistory> {
-    return readRecent(this.#log, this.#delivered, query);
+    return readRecent(this.#log, this.#fanOut.delivered, query);
   }
 
   /** Channels that hold or held messages, or have live readers, by name. */
   channels(query: ChannelQuery): readonly ChannelListing[] {
-    return listChannels(this.#log, this.#delivery.routes, query);
+    return listChannels(this.#log, this.#fanOut.index, query);
   }
 
   /** Live readers of a channel, by its name or by a pattern; `all`: with those that only look on. */
   readers(channel: ChannelName, all = false): number {
-    return this.#delivery.routes.readers(channel, all);
+    return this.#fanOut.index.readers(channel, all);
   }
 
-  /** The id of a message; undefined where it was not kept. */
+  /** The id of a message; undefined if it was not kept. */
   idOf(message: Message): string | undefined {
     return message.ephemeral ? undefined : cursorAt(this.#log, message.offset);
   }
 
   /** A place in the log as text; without an offset, that of the last message delivered. */
-  cursor(offset: number = this.#delivered): string {
+  cursor(offset: number = this.#fanOut.delivered): string {
     return cursorAt(this.#log, offset);
   }
 
-  /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay stands still. */
-  beat(part: number, parts: number): void {
+  /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay is stalled. */
+  heartbeat(part: number, parts: number): void {
+    const cursor = (offset: number): string => cursorAt(this.#log, offset);
     for (const subscription of this.#subscriptions) {
       if (subscription.number % parts !== part) continue;
       // The id tells it that it has everything up to there.
-      this.#delivery.give(subscription);
+      this.#fanOut.flush(subscription);
       if (subscription.closed) continue;
-      if (subscription.standsStill()) subscription.cut();
-      else subscription.beat(this.#delivered, this.#cursorOf);
+      if (subscription.isStalled()) subscription.cut();
+      else subscription.heartbeat(this.#fanOut.delivered, cursor);
     }
-  }
-
-  /** Proves delivery: resolves once a write reached the log and a message came back from it; rejects otherwise. */
-  probe(): Promise<void> {
-    return this.#probes.send(this.#log);
   }
 
   /** Refuses new messages and readers, ends the readers spread over `spread` milliseconds, then closes the log. */
@@ -198,89 +210,47 @@ export class Hub {
     for (const subscription of this.#subscriptions) {
       const wait = start + (spread * ended++) / count - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
-      this.#leave(subscription);
+      this.#detach(subscription);
       if (!subscription.closed) this.#end(subscription, "shutdown");
     }
     await this.#log.close();
   }
 
-  #attach(subscription: Subscription): void {
-    subscription.joins(this.#delivered);
-    this.#delivery.join(subscription);
-  }
-
-  /** Gives a live subscription all it was offered and takes it out; false where it was not live, or is closed by this. */
-  #leave(subscription: Subscription): boolean {
-    this.#delivery.give(subscription);
-    subscription.leaves();
-    return this.#delivery.drop(subscription);
-  }
-
-  /** Reads page after page until a subscription has passed what was delivered, however its channels change meanwhile. */
-  async #catchUp(subscription: Subscription): Promise<void> {
-    if (subscription.catchingUp) return;
-    subscription.catchingUp = true;
-    const { sink } = subscription;
+  async #append(draft: Draft): Promise<Appended & Pending> {
+    const publication = ++this.#publications;
+    const pending: Pending = { since: performance.now(), receivers: undefined };
+    this.#pending.set(publication, pending);
     try {
-      while (!subscription.closed) {
-        const { revision } = subscription;
-        // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
-        await sink.drained();
-        if (subscription.revision !== revision) continue;
-        subscription.beatsWaited = 0;
-        const { after, channels, until } = subscription.next;
-        const read = await this.backlog.room();
-        const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(read);
-        if (subscription.revision !== revision) continue;
-        if (isMissing(page, after)) {
-          subscription.skip(page.dropped);
-          this.#tellGap(subscription, "expired", this.cursor(after), page.dropped);
-        }
-        this.#replay(subscription, page, until);
-        if (subscription.revision !== revision || subscription.position < this.#delivered) continue;
-        if (subscription.position === this.#delivered && subscription.next.until === Infinity) {
-          // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
-          this.#attach(subscription);
-          sink.signal({ kind: "live", id: this.cursor() });
-          subscription.tell(this.#delivered);
-          return;
-        }
-        // It is further than what was delivered here: a log may be ahead of that.
-        await new Promise<void>((resolve) => this.#awaiting.push(resolve));
-      }
-    } catch (error) {
-      if (subscription.closed) return;
-      this.#options.onReadFailed?.(error);
-      this.#end(subscription, "unavailable");
+      const { message, repeated } = await this.#log.append({ ...draft, publication });
+      return { message, repeated, ...pending };
+    } finally {
+      this.#pending.delete(publication);
     }
-  }
-
-  #replay(subscription: Subscription, page: LogPage, until: number): void {
-    // What a log has beyond the last delivery will come live.
-    const messages = subscription.pass(page.messages, Math.min(page.end, until, this.#delivered));
-    if (messages.length === 0) return;
-    const due = messages.map((message) => new Envelope(message, this.idOf(message)));
-    const bytes = joined(due, subscription.sink.format);
-    if (!subscription.sink.write(bytes)) subscription.lagsWith(bytes, this.backlog);
-    subscription.tell(messages.at(-1)?.offset ?? subscription.position);
-    this.stats.replayed += due.length;
-    this.stats.bytes += bytes.length;
   }
 
   #deliver(messages: readonly Message[]): void {
     for (const message of messages) {
       // An ephemeral message has its predecessor's offset, so it must not move ours back.
-      if (!message.ephemeral) this.#delivered = message.offset;
-      if (this.#probes.take(message)) continue;
-      if (!isServerChannel(message.channel)) this.stats.published++;
-      const envelope = new Envelope(message, this.idOf(message));
-      envelope.receivers = this.#delivery.offer(envelope);
-      this.#offered.set(message, envelope);
+      if (!message.ephemeral) this.#fanOut.delivered = message.offset;
+      const pending = message.publication === undefined ? undefined : this.#pending.get(message.publication);
+      const receivers = this.#offer(message, pending?.since);
+      if (pending !== undefined) pending.receivers = receivers;
     }
-    for (const resume of this.#awaiting.splice(0)) resume();
+    this.#replay.delivered();
   }
 
-  readonly #cursorOf = (offset: number): string => cursorAt(this.#log, offset);
+  #offer(message: Message, since: number | undefined): number {
+    if (message.channel === PROBE.channel) return 0;
+    if (isServerChannel(message.channel)) return this.#fanOut.offer(new Envelope(message, this.idOf(message)));
+    this.stats.published++;
+    return this.#fanOut.offer(new Envelope(message, this.idOf(message), since));
+  }
+
+  /** Gives a live subscription all it was offered and takes it out; false if it was not live, or is closed by this. */
+  #detach(subscription: Subscription): boolean {
+    this.#fanOut.flush(subscription);
+    return this.#fanOut.detach(subscription);
+  }
 
   readonly #cut = (subscription: Subscription): void => {
     this.stats.slow++;
@@ -290,11 +260,5 @@ export class Hub {
   #end(subscription: Subscription, reason: CloseReason): void {
     this.unsubscribe(subscription);
     subscription.sink.close(reason);
-  }
-
-  #tellGap(subscription: Subscription, reason: GapReason, after: string, resumed: number): void {
-    this.stats.gaps++;
-    subscription.tell(resumed);
-    subscription.sink.signal({ kind: "gap", ...gap(reason, after, this.cursor(resumed)) });
   }
 }

@@ -1,5 +1,5 @@
-import type { ChannelName, ChannelPattern } from "./channel.ts";
-import type { Cursor } from "./cursor.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import type { Cursor } from "../protocol/cursor.ts";
 import type { Draft, Message } from "./message.ts";
 
 /** Where messages are put into one order and kept. `test/logs/log.suite.ts` says what every log must do. */
@@ -9,18 +9,19 @@ export interface Log {
   /** The epoch in which this offset was given out: that of its cursor, for as long as the log is kept. */
   epochAt(offset: number): string;
   /**
-   * Resolves once the message is as safe as this log can make it, and after the follower was called with this very
-   * object; for a key seen before, with the message that key made, which is not followed again.
+   * Resolves once the message is as safe as this log can make it, and after the follower was called with it; if its key
+   * was seen before, with the message that key made, which is not followed again.
    * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`, and then nothing was kept unless the sentence says so.
    */
-  append(draft: Draft): Promise<Message>;
+  append(draft: Draft): Promise<Appended>;
   /** One page, in order. */
   read(query: LogQuery): Promise<LogPage>;
-  /** The last page in front of a place, in order. */
+  /** The last page before a place, in order. */
   recent(query: RecentQuery): Promise<RecentPage>;
   /**
    * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, once,
-   * none left out. Resolves with the offset the first of them follows. One follower: the hub.
+   * none left out. What was appended here carries the `publication` of its draft, and nothing else carries any.
+   * Resolves with the offset the first of them follows. One follower: the hub.
    */
   follow(listener: (messages: readonly Message[]) => void): Promise<number>;
   /** Whether this log gave out that cursor and can still say what came after it. */
@@ -29,14 +30,20 @@ export interface Log {
   channels(query: ChannelQuery): readonly ChannelState[];
   /** How much is kept. */
   size(): LogSize;
-  /** Resolves once a write has gone the way of a message and left none; rejects as `append` does. */
+  /** Resolves once a write has been made as for a message, without leaving one; rejects as `append` does. */
   check(): Promise<void>;
   /** Finishes what was appended, then lets go of everything. */
   close(): Promise<void>;
 }
 
+export interface Appended {
+  readonly message: Message;
+  /** Whether the key of the draft had made this message before. */
+  readonly repeated: boolean;
+}
+
 export interface LogQuery {
-  /** An offset: only messages behind it. */
+  /** An offset: only messages after it. */
   readonly after: number;
   readonly channels: readonly ChannelPattern[];
   /** Messages at most; a page is also cut when its payloads pass a size of the log's choosing, never before the first. */
@@ -52,7 +59,7 @@ export interface LogPage {
 }
 
 export interface RecentQuery {
-  /** An offset: only messages in front of it; with `Infinity`, all of them. */
+  /** An offset: only messages before it; with `Infinity`, all of them. */
   readonly before: number;
   readonly channels: readonly ChannelPattern[];
   /** Messages at most; a page is cut to the same size as one that is read, without its older ones, never the newest. */
@@ -73,7 +80,7 @@ export function isMissing(page: LogPage, after: number): boolean {
 export interface ChannelQuery {
   readonly pattern: ChannelPattern;
   readonly limit: number;
-  /** A channel name: only those behind it in byte order. */
+  /** A channel name: only those after it in byte order. */
   readonly after?: string;
 }
 

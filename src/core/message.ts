@@ -1,4 +1,4 @@
-import type { ChannelName } from "./channel.ts";
+import type { ChannelName } from "../protocol/channel.ts";
 import { HubError } from "./errors.ts";
 
 /** What someone wants published, before the log took it. Made by `draft`. */
@@ -10,12 +10,14 @@ export interface Draft {
   readonly data: string;
   /** Who sent it, as the sender says: one line, at most 128 characters. */
   readonly sender: string;
-  /** Set where a tool published it, as agents do: which way it came is the server's word, not the sender's. */
+  /** Set if a tool published it, as agents do: which way it came is the server's word, not the sender's. */
   readonly via?: "tool";
   /** Reaches those listening now; not kept, gets no id. */
   readonly ephemeral?: boolean;
-  /** Names this publication: the same key on the same channel again is answered with the message it made. */
+  /** Names what is published: the same key on the same channel again is answered with the message it made. */
   readonly key?: string;
+  /** The hub's own number for this publication, by which it knows it again when the log brings it; not kept. */
+  readonly publication?: number;
 }
 
 /** One published item. */
@@ -33,7 +35,7 @@ export interface Published {
   readonly message: Message;
   /** Live readers it was offered to. */
   readonly receivers: number;
-  /** True where its key had been used before: the message is the one kept then. */
+  /** True if its key had been used before: the message is the one kept then. */
   readonly repeated: boolean;
 }
 
@@ -53,7 +55,7 @@ export interface DraftInput {
 export interface Format {
   /** `id` is undefined for an ephemeral message. */
   encode(message: Message, id: string | undefined): Uint8Array;
-  /** Set where readers are only told that something came: they count as no receivers. */
+  /** Set if readers are only told that something came: they do not count as receivers. */
   readonly silent?: true;
   join(parts: readonly Uint8Array[]): Uint8Array;
 }
@@ -61,15 +63,14 @@ export interface Format {
 /** A message on its way to readers: encoded once per format, however many there are. */
 export class Envelope {
   readonly message: Message;
-  /** Live readers it was offered to. */
-  receivers = 0;
-  /** When it was handed to the log, in milliseconds of `performance.now()`; set between being offered and written. */
-  since: number | undefined;
+  /** When this hub handed it to the log, in milliseconds of `performance.now()`. */
+  readonly since: number | undefined;
   readonly #id: string | undefined;
   readonly #encoded: [Format, Uint8Array][] = [];
 
-  constructor(message: Message, id: string | undefined) {
+  constructor(message: Message, id: string | undefined, since?: number) {
     this.message = message;
+    this.since = since;
     this.#id = id;
   }
 
@@ -81,7 +82,7 @@ export class Envelope {
   }
 }
 
-/** Event names that nobody may say, with what they mean to who reads. */
+/** Event names that no message may have, with what they mean to a reader. */
 const RESERVED: ReadonlyMap<string, string> = new Map([
   ["live", "one of the server's own signals"],
   ["gap", "one of the server's own signals"],

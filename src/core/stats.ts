@@ -4,7 +4,7 @@ export class Stats {
   published = 0;
   /** Messages handed to live readers, one per reader; neither those of the server's own channels nor to who looks on. */
   delivered = 0;
-  /** Messages handed to readers that were catching up. */
+  /** Messages handed to readers that were replaying. */
   replayed = 0;
   /** Bytes handed to readers, as encoded for them. */
   bytes = 0;

@@ -1,8 +1,8 @@
-import type { Audience, Member } from "./audience.ts";
-import type { Backlog, Lag } from "./backlog.ts";
-import { BEGINNING } from "./cursor.ts";
-import { covers, uncovered, type ChannelPattern } from "./channel.ts";
+import type { Lag } from "./backlog.ts";
+import { BEGINNING } from "../protocol/cursor.ts";
+import { covers, uncovered, type ChannelPattern } from "../protocol/channel.ts";
 import type { Message } from "./message.ts";
+import type { LiveReader, ReaderGroup } from "./reader-group.ts";
 import type { Sink } from "./sink.ts";
 
 export interface SubscribeRequest {
@@ -13,38 +13,34 @@ export interface SubscribeRequest {
   readonly watch?: boolean | undefined;
 }
 
-/** Messages that may pass by a reader before it is given another id to come back with. */
+/** Messages that may pass by a reader before it is told another id to come back with. */
 const FAR = 1000;
-const MAX_BEATS_WAITED = 3;
+const MAX_HEARTBEATS_WAITED = 3;
 
 /**
- * One reader's place in the log, and where to send what follows. Either it is live, in an audience that gets what is
- * published; or it is catching up, reading pages from `position` until it has passed what the hub delivered.
+ * One reader's place in the log, and the sink that gets what follows. Either it is live, in a group that is given what
+ * is published; or it replays, reading pages from `position` until it has passed what the hub delivered.
  */
-export class Subscription implements Member {
+export class Subscription implements LiveReader {
   readonly sink: Sink;
   /** Counts up from 0 over the hub's life; spreads the heartbeats. */
   readonly number: number;
   readonly watches: boolean;
-  /** Each channel or pattern it reads, with the offset behind which it wants messages while it is catching up. */
+  /** Each channel or pattern it reads, with the offset after which it wants messages while it replays. */
   readonly wants: Map<ChannelPattern, number> = new Map();
-  /** While catching up: everything up to here has been given to the sink, or was not wanted. */
+  /** While it replays: everything up to here has been given to the sink, or was not wanted. */
   position: number;
+  told: number;
   given = 0;
   lag: Lag | undefined;
-  /** Set exactly while it is live. */
-  audience: Audience | undefined;
+  group: ReaderGroup | undefined;
   closed = false;
   /** Changes when what it reads changes, so that a page asked for before is thrown away. */
   revision = 0;
-  /** Set while the hub reads pages for it: once at a time, however often its channels change. */
-  catchingUp = false;
-  /** While catching up: heartbeats that passed since its socket last took a whole page. */
-  beatsWaited = 0;
-  /** The offset of the last id its reader was given before it joined its audience. */
-  #told: number;
-  /** What had been delivered when it joined its audience. */
-  #joined = 0;
+  /** Set while pages are read for it: once at a time, however often its channels change. */
+  replaying = false;
+  /** While it replays: heartbeats since its socket last took a whole page. */
+  heartbeatsWaited = 0;
   readonly #cut: (subscription: Subscription) => void;
 
   /** `cut` is to end a reader that leaves too much untaken. */
@@ -59,7 +55,7 @@ export class Subscription implements Member {
     this.number = number;
     this.watches = watches;
     this.position = position;
-    this.#told = position;
+    this.told = position;
     this.#cut = cut;
   }
 
@@ -67,50 +63,27 @@ export class Subscription implements Member {
     return this.sink.pending;
   }
 
+  get channels(): readonly ChannelPattern[] {
+    return [...this.wants.keys()];
+  }
+
   cut(): void {
     this.#cut(this);
   }
 
-  /** Its socket has not taken a page of replay, which does not count as left untaken before there is another. */
-  lagsWith(page: Uint8Array, backlog: Backlog): void {
-    this.lag = backlog.add(this, page);
-    this.lag.excused = page.length;
-  }
-
-  /** Its reader was given the id of this offset. */
-  tell(offset: number): void {
-    this.#told = offset;
-  }
-
-  /** It joins an audience, and has all that was `delivered`. */
-  joins(delivered: number): void {
-    this.#joined = delivered;
-    this.catchingUp = false;
-    this.beatsWaited = 0;
-  }
-
-  /** It is about to leave its audience. */
-  leaves(): void {
-    this.#told = this.#place;
-  }
-
-  /** Whether its socket has taken no page of its replay for too many beats; to be asked once a beat. */
-  standsStill(): boolean {
-    return this.audience === undefined && ++this.beatsWaited > MAX_BEATS_WAITED;
+  /** Whether its socket has taken no page of its replay for too many heartbeats; to be asked once a heartbeat. */
+  isStalled(): boolean {
+    return this.group === undefined && ++this.heartbeatsWaited > MAX_HEARTBEATS_WAITED;
   }
 
   /** Tells its reader how far it has got, which is to all that was `delivered` if it is live. */
-  beat(delivered: number, cursor: (offset: number) => string): void {
-    const offset = this.audience === undefined ? this.position : delivered;
+  heartbeat(delivered: number, cursor: (offset: number) => string): void {
+    const offset = this.group === undefined ? this.position : delivered;
     // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
-    if (offset <= BEGINNING && this.audience === undefined) return;
-    const moves = offset - this.#place >= FAR;
-    if (moves) this.#told = offset;
+    if (offset <= BEGINNING && this.group === undefined) return;
+    const moves = offset - this.told >= FAR;
+    if (moves) this.told = offset;
     this.sink.signal({ kind: "beat", id: cursor(offset), moves });
-  }
-
-  get channels(): readonly ChannelPattern[] {
-    return [...this.wants.keys()];
   }
 
   /** What it reads next: the channels it reads from its position on, and the offset at which it reads others, too. */
@@ -125,7 +98,7 @@ export class Subscription implements Member {
   }
 
   /** Moves on over a page, up to `end`; returns what of it was asked for: each channel counts from where it was asked from. */
-  pass(messages: readonly Message[], end: number): readonly Message[] {
+  take(messages: readonly Message[], end: number): readonly Message[] {
     const wants = [...this.wants];
     this.position = Math.max(this.position, end);
     return messages.filter(
@@ -134,33 +107,32 @@ export class Subscription implements Member {
     );
   }
 
-  /** Reads these channels from behind `since` on, and what it read before from where it is. */
-  want(channels: readonly ChannelPattern[], since: number): void {
+  /** Reads these channels after `since`, and what it read before from where it is. */
+  add(channels: readonly ChannelPattern[], since: number): void {
     this.revision++;
     for (const [pattern, wanted] of this.wants) this.wants.set(pattern, Math.max(wanted, this.position));
     // Asking again for what is being read must not leave out what is still to come of it.
     for (const pattern of channels) this.wants.set(pattern, Math.min(this.wants.get(pattern) ?? since, since));
     this.position = Math.min(this.position, since);
-    this.#told = Math.min(this.#told, since);
+    this.told = Math.min(this.told, since);
     this.#advance();
   }
 
-  /** Wants nothing up to `offset` any more. */
-  skip(offset: number): void {
+  remove(channels: readonly ChannelPattern[]): void {
+    this.revision++;
+    for (const channel of channels) this.wants.delete(channel);
+  }
+
+  /** Wants nothing up to `offset`. */
+  skipTo(offset: number): void {
     for (const [pattern, since] of this.wants) if (since < offset) this.wants.set(pattern, offset);
     this.#advance();
   }
 
   /** Everything up to `offset` has been given to the sink. */
-  settle(offset: number): void {
+  advanceTo(offset: number): void {
     this.position = offset;
-    this.skip(offset);
-  }
-
-  /** The offset of the last id its reader was given. */
-  get #place(): number {
-    const last = this.audience?.last ?? -1;
-    return last > this.#joined ? Math.max(last, this.#told) : this.#told;
+    this.skipTo(offset);
   }
 
   #advance(): void {

@@ -1,34 +1,38 @@
 import compress from "@fastify/compress";
-import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifySchemaCompiler } from "fastify";
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifySchemaCompiler,
+} from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
-import { oneLine } from "../wire/one-line.ts";
 import { channels } from "./channels.ts";
 import type { HttpContext } from "./context.ts";
-import { cors } from "./cors.ts";
 import { docs } from "./docs.ts";
-import { events } from "./events.ts";
-import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./failures.ts";
+import { events } from "./sse/route.ts";
+import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./problem-details.ts";
 import { healthRoutes } from "./health.ts";
-import { lastWords } from "./last-words.ts";
-import { logger, type LoggerOptions } from "./logger.ts";
-import { mcp, type McpDoor } from "./mcp.ts";
-import { Methods } from "./methods.ts";
+import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
+import type { LogOutput } from "../ops/log-output.ts";
+import { mcp, type McpDoor } from "./mcp/route.ts";
+import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, checkOrigin } from "./origin.ts";
-import { notFoundPage, pages } from "./pages.ts";
+import { checkCaller, checkOrigin } from "./host-and-origin.ts";
+import { pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
-import { rpc } from "./rpc.ts";
-import { SECURITY_HEADERS } from "./security.ts";
-import { endStream, sendRetry, takesOnlyEvents } from "./stream.ts";
-import { ws } from "./ws.ts";
+import { rpc } from "./mcp/tools-rpc.ts";
+import { cors, SECURITY_HEADERS } from "./security-headers.ts";
+import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
   readonly context: HttpContext;
   readonly mcp: McpDoor;
   readonly latency: LogLatency;
-  readonly logger: LoggerOptions;
+  readonly log: FastifyBaseLogger;
+  readonly output: LogOutput;
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
@@ -41,7 +45,6 @@ const LONGEST_PARAM = 65_536;
 /** Unanswered requests that one connection may have beside the calls that may wait on it. */
 const OTHER_REQUESTS = 100;
 
-const LONGEST_SHOWN = 100;
 /** Load balancers and probes ask for these by address, or by no name at all. */
 const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 
@@ -49,12 +52,7 @@ const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 const UNCOMPRESSED: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
-export async function createApp({
-  context,
-  mcp: mcpDoor,
-  latency,
-  logger: loggerOptions,
-}: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
   const { limits, callers } = context;
   const app = Fastify({
     bodyLimit: limits.body,
@@ -63,7 +61,7 @@ export async function createApp({
     // The doors refuse what comes while the server stops, each in its own way.
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
-    logger: logger(loggerOptions),
+    loggerInstance: log,
     // A logger for each request costs more than most requests are worth; no line here names one.
     childLoggerFactory: (parent) => parent,
     routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
@@ -93,7 +91,7 @@ export async function createApp({
       const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
       // A stream has begun on this connection, so a problem would end up inside it.
       if (endStream(socket, sentence)) return;
-      lastWords(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
+      endGracefully(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
     },
   });
   const { connections } = context;
@@ -109,21 +107,7 @@ export async function createApp({
     if (known.retry) reply.header("retry-after", RETRY_AFTER);
     return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
   });
-  const methods = new Methods(app);
-  app.setNotFoundHandler((request, reply) => {
-    const { method, url } = request;
-    const allowed = methods.of(url);
-    const isWrongMethod = allowed.length > 0 && !allowed.includes(method);
-    const known = isWrongMethod
-      ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
-      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(url.slice(0, LONGEST_SHOWN))}; see /docs`);
-    if (isWrongMethod) reply.header("allow", allowed.join(", "));
-    // A browser that goes to an address names this first; whoever calls a route does not.
-    else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
-      return reply.status(404).header("content-type", "text/html; charset=utf-8").send(notFoundPage(url));
-    }
-    return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
-  });
+  notFound(app);
 
   app.addHook("onRequest", (request, reply, next) => {
     reply.headers(SECURITY_HEADERS);
@@ -152,13 +136,13 @@ export async function createApp({
   await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
-  metrics(app, context.hub, context.connections, latency, loggerOptions.output);
+  metrics(app, context.hub, context.connections, latency, output);
   await pages(app, context);
   return app;
 }
 
 /**
- * Checks what a route takes; what is wrong is said as it is everywhere. Schemas of headers and bodies are there to be
+ * Checks the input of a route, with the sentences of the tools. Schemas of headers and bodies are there to be
  * read: a header is text, and each route looks at its body itself.
  */
 const validator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {

@@ -1,17 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { channelPattern, channelToPublish, EVERYTHING } from "../core/channel.ts";
+import { channelPattern } from "../core/channel.ts";
+import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft, MAX_DATA_DEPTH, type Message } from "../core/message.ts";
-import { channelSummary, messagePage, type MessagePage } from "../tools/index.ts";
-import { quoted } from "../wire/one-line.ts";
+import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
+import { channelSummary, messagePage, publish, type MessagePage } from "../tools/index.ts";
+import { quoted } from "../protocol/text.ts";
 import type { HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
-import { queryOf } from "./requested.ts";
+import { queryOf } from "./channel-query.ts";
 
 const PAGE = 100;
 const MOST = 1000;
-/** In place of a cursor: behind the newest message. */
+/** In place of a cursor: the end of the log. */
 const LATEST = "latest";
 
 const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
@@ -35,7 +36,7 @@ const receipt = z.object({
 });
 const pageQuery = z.strictObject({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
-  before: z.string().optional().describe("A cursor, or `latest`: the last messages in front of it; not with `after`"),
+  before: z.string().optional().describe("A cursor, or `latest`: the last messages before it; not with `after`"),
   limit,
 });
 const message = z.object({
@@ -45,7 +46,7 @@ const message = z.object({
   data: z.unknown(),
   sender: z.string(),
   time: z.iso.datetime(),
-  via: z.literal("tool").optional().describe("There where a tool published it"),
+  via: z.literal("tool").optional().describe("Set if a tool published it"),
 });
 const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
 const page = z.object({
@@ -57,7 +58,7 @@ const page = z.object({
 });
 const listQuery = z.strictObject({
   pattern: z.string().optional().describe("Only channels it covers"),
-  after: z.string().optional().describe("A channel name: only those behind it"),
+  after: z.string().optional().describe("A channel name: only those after it"),
   limit,
 });
 const listed = z.object({
@@ -95,7 +96,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         summary: "Publish a message",
         description:
           "The JSON body is the data; a body of text/plain, of a form (as `curl -d` sends it) or of no type is a " +
-          "string. 200 where the idempotency key was known.",
+          "string. 200 if the idempotency key was known.",
         tags: ["publish"],
         params: channel,
         querystring: publishQuery,
@@ -105,7 +106,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         response: { 200: receipt, 201: receipt },
       },
     },
-    (request, reply) => publish(request, reply, context),
+    (request, reply) => post(request, reply, context),
   );
 
   app.get(
@@ -137,44 +138,25 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
   );
 }
 
-async function publish(
+async function post(
   request: FastifyRequest,
   reply: FastifyReply,
   { hub, limits, principal }: HttpContext,
 ): Promise<FastifyReply> {
   const { channel: name } = request.params as z.output<typeof channel>;
-  const { event, sender = principal().subject, ephemeral } = request.query as z.output<typeof publishQuery>;
+  const { event, sender, ephemeral } = request.query as z.output<typeof publishQuery>;
   const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
   // Bytes of UTF-8 and of Latin-1 would be two keys for one text.
   if (key !== undefined && /[^\t\x20-\x7e]/.test(key)) {
     throw new HubError("INVALID_MESSAGE", "the idempotency key must be ASCII, such as a UUID");
   }
-  const isEphemeral = ephemeral === "true";
-  if (isEphemeral && key !== undefined) {
-    throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
-  }
-  const item = draft(
-    {
-      channel: channelToPublish(name, isEphemeral),
-      data: dataIn(request.body as SentBody | null),
-      event,
-      sender,
-      ephemeral: isEphemeral,
-      key,
-    },
-    limits.message,
+  const data = dataIn(request.body as SentBody | null);
+  const { receipt: answer, repeated } = await publish(
+    { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
+    { hub, limits, principal: principal() },
   );
-  const { id = null, message: kept, receivers, repeated } = await hub.publish(item);
-  if (repeated && (kept.data !== item.data || kept.event !== item.event)) {
-    throw new HubError(
-      "IDEMPOTENCY_KEY_REUSED",
-      `This Idempotency-Key made the message ${id} with other content; use a new key`,
-    );
-  }
   if (repeated) reply.header("idempotent-replayed", "true");
-  return reply
-    .status(repeated ? 200 : 201)
-    .send({ id, channel: kept.channel, time: new Date(kept.time).toISOString(), receivers });
+  return reply.status(repeated ? 200 : 201).send(answer);
 }
 
 /** What a body says, by its media type. Throws `INVALID_JSON`, `INVALID_MESSAGE` or `UNSUPPORTED_MEDIA_TYPE`. */
@@ -196,7 +178,7 @@ function dataIn(body: SentBody | null): unknown {
 }
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
-/** Text, what `curl -d` says of any text, and nothing said. */
+/** Text, the type that `curl -d` gives to any text, and no type. */
 const TEXT_TYPE = /^(?:text\/[\w!#$&^.+-]+|application\/x-www-form-urlencoded|)$/;
 const LONGEST_SHOWN = 100;
 

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 
-/** The calls at work on each connection that asked to be told of its end. */
+/** The calls in progress on each connection that have asked for a signal. */
 const listening = new WeakMap<Socket, Set<AbortController>>();
 
-/** A call at work on a connection, until it is disposed of. */
+/** A call in progress on a connection, until it is disposed of. */
 export class ConnectionCall implements Disposable {
   readonly #socket: Socket;
   #end: AbortController | undefined;

@@ -1,13 +1,15 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { ServerInfo, ToolContext } from "../tools/index.ts";
-import type { Client, Connections } from "./limits.ts";
-import type { CallerRules } from "./origin.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
+import type { ToolContext, ToolSet } from "../tools/index.ts";
+import type { Client, Connections } from "../ops/connections.ts";
+import type { CallerRules } from "./host-and-origin.ts";
 
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
   readonly hub: Hub;
+  readonly tools: ToolSet;
   readonly connections: Connections;
   readonly callers: CallerRules;
   readonly limits: HttpLimits;
@@ -30,7 +32,7 @@ interface HttpLimits {
   readonly body: number;
   /** Channels and patterns of one reader. */
   readonly channels: number;
-  /** Bytes a reader may leave untaken. */
+  /** Bytes a reader may lag before it is cut. */
   readonly pending: number;
   /** Milliseconds a request may take to arrive. */
   readonly request: number;

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import type { HttpContext } from "./context.ts";
-import { RETRY_AFTER } from "./failures.ts";
+import { RETRY_AFTER } from "./problem-details.ts";
 
 /** Milliseconds for which one proof of delivery answers every caller. */
 const FRESH = 1000;

@@ -1,8 +1,8 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { HubError } from "../core/errors.ts";
-import { JsonFault, parseJson } from "../wire/json.ts";
-import { quoted } from "../wire/one-line.ts";
+import { JsonFault, parseJson } from "../protocol/json.ts";
+import { quoted } from "../protocol/text.ts";
 
 /** The body of a request as it came; `type` is its Content-Type, empty if it has none. */
 export interface SentBody {

@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
-import type { Connections } from "./limits.ts";
-import type { LogOutput } from "./log-output.ts";
+import type { Connections } from "../ops/connections.ts";
+import type { LogOutput } from "../ops/log-output.ts";
 
 const PREFIX = "sse_mcp_";
 
@@ -89,17 +89,17 @@ function ofProcess(): Registry {
   return ofThisProcess;
 }
 
-/** A counter whose value somebody else counts. */
+/** A counter whose value is counted elsewhere. */
 function counter(registry: Registry, name: string, help: string, value: () => number): void {
-  let told = 0;
+  let last = 0;
   const metric = new Counter({
     name: PREFIX + name,
     help,
     registers: [registry],
     collect() {
       const now = value();
-      metric.inc(now - told);
-      told = now;
+      metric.inc(now - last);
+      last = now;
     },
   });
 }

@@ -5,7 +5,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { hostAddress, isLoopback } from "../wire/address.ts";
+import { hostAddress, isLoopback } from "../protocol/address.ts";
 import type { HttpContext } from "./context.ts";
 
 /** The pages lie beside `src/` and `dist/` alike; `npm run pages` builds their scripts and the client library. */

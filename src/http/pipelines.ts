@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { lastWords } from "./last-words.ts";
+import { endGracefully } from "./sse/raw-socket.ts";
 
 /** Milliseconds that a connection stays open after its last answer, so that the peer can take it. */
 const LINGER = 2000;
@@ -26,7 +26,7 @@ export function boundPipelines(server: Server, most: number, waitsOn: (socket: S
       const left = (unanswered.get(socket) ?? 1) - 1;
       unanswered.set(socket, left);
       if (left === most - 1) socket.resume();
-      if (left === 0 && ignored.has(socket)) setTimeout(() => lastWords(socket), LINGER).unref();
+      if (left === 0 && ignored.has(socket)) setTimeout(() => endGracefully(socket), LINGER).unref();
     });
   });
 }

@@ -1,8 +1,9 @@
-import { setImmediate as turn } from "node:timers/promises";
-import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../core/channel.ts";
-import { BEGINNING, type Cursor } from "../core/cursor.ts";
+import { randomBytes } from "node:crypto";
+import { EVERYTHING, isCovered, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import type { Cursor } from "../protocol/cursor.ts";
 import { HubError } from "../core/errors.ts";
 import type {
+  Appended,
   ChannelQuery,
   ChannelState,
   Log,
@@ -14,42 +15,46 @@ import type {
   Retention,
 } from "../core/log.ts";
 import type { Draft, Message } from "../core/message.ts";
-import { ChannelDirectory, type ChannelEntry } from "./directory.ts";
-import { endOfPage, merged, recentPage } from "./page.ts";
-import { ReadTurns } from "./read-turns.ts";
-import { costOf, newEpoch } from "./record.ts";
-import { Ring } from "./ring.ts";
-import { Turn } from "./turn.ts";
+import { ChannelIndex, costOf, type ChannelEntry } from "./channel-index.ts";
+import { endOfPage, ReadTurns, recentPage } from "./page.ts";
+import { WriteBatch } from "./write-batch.ts";
 
-/** Beyond this many channels, going through all messages in slices costs less than merging theirs. */
-const MANY_CHANNELS = 64;
 /** Messages that are looked through before others have their turn. */
 const SLICE = 2000;
+/** Places of dropped messages that are worth giving back. */
+const COMPACT_AT = 1024;
+
+interface Kept {
+  readonly message: Message;
+  readonly cost: number;
+  /** When it was kept, by the clock that cannot be set. */
+  readonly at: number;
+}
 
 /** Keeps messages in this process and nowhere else: for tests and throw-away servers. */
 export class MemoryLog implements Log {
-  readonly epoch: string = newEpoch();
+  readonly epoch: string = randomBytes(5).toString("hex");
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #elapsed: () => number;
-  /** The head of the log at some times, at most a thousand of them within the maximum age. */
-  readonly #marks: { readonly at: number; offset: number }[] = [];
-  readonly #directory: ChannelDirectory;
-  readonly #all = new Ring();
-  readonly #byChannel = new Map<ChannelName, Ring>();
+  readonly #channels: ChannelIndex;
+  /** In order of their offsets, of which none is left out; places of dropped messages, up to `#start`, are empty. */
+  #kept: (Kept | undefined)[] = [];
+  #start = 0;
+  /** The offset before that of the first place. */
+  #base = 0;
   readonly #byKey = new Map<string, Message>();
-  readonly #turn = new Turn(() => this.#write());
+  readonly #batch = new WriteBatch(() => this.#write());
   readonly #readTurns = new ReadTurns();
   readonly #expiry: NodeJS.Timeout;
   #listener: (messages: readonly Message[]) => void = () => {};
-  #head = 0;
   #bytes = 0;
   #closed = false;
 
   /** `elapsed` counts milliseconds of a clock that cannot be set; messages grow old by it. */
   constructor(retention: Retention, now: () => number = Date.now, elapsed: () => number = () => performance.now()) {
     this.#retention = retention;
-    this.#directory = new ChannelDirectory(0, retention.channels);
+    this.#channels = new ChannelIndex(0, retention.channels);
     this.#now = now;
     this.#elapsed = elapsed;
     this.#expiry = setInterval(() => this.#expire(), 1000).unref();
@@ -59,29 +64,40 @@ export class MemoryLog implements Log {
     return this.epoch;
   }
 
-  async append(draft: Draft): Promise<Message> {
-    if (this.#closed) throw new HubError("LOG_UNAVAILABLE", "The log is closed");
-    return (await this.#turn.add(draft)) as Message;
+  async append(draft: Draft): Promise<Appended> {
+    await this.check();
+    return this.#batch.add(draft);
   }
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
-    await this.#readTurns.next();
-    const dropped = this.#directory.dropped(channels);
-    const { found, end } = this.#look(channels, after, limit);
-    const { messages, more } = endOfPage(found, limit);
-    const cut = more || messages.length === limit;
-    return { messages, end: cut ? (messages.at(-1)?.offset ?? end) : end, dropped };
+    const found: Message[] = [];
+    const step = channels.includes(EVERYTHING) ? limit : SLICE;
+    for (let from = after; ;) {
+      await this.#readTurns.next();
+      const first = Math.max(from - this.#base, this.#start);
+      const slice = this.#slice(channels, first, first + step, found);
+      from = slice < step ? this.#head : this.#base + first + slice;
+      if (slice === step && found.length < limit) continue;
+      const { messages, more } = endOfPage(found, limit);
+      const isFull = more || messages.length === limit;
+      const end = isFull ? (messages.at(-1)?.offset ?? from) : from;
+      return { messages, end, dropped: this.#channels.dropped(channels) };
+    }
   }
 
   async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
-    await this.#readTurns.next();
-    const rings = this.#rings(channels, BEGINNING);
-    if (rings === undefined) return recentPage(await this.#lookBack(channels, before, limit + 1), limit);
-    const found = rings.flatMap((ring) => ring.before(before, limit + 1));
-    return recentPage(
-      found.sort((a, b) => b.offset - a.offset),
-      limit,
-    );
+    const found: Message[] = [];
+    const step = channels.includes(EVERYTHING) ? limit + 1 : SLICE;
+    for (let from = before; ;) {
+      await this.#readTurns.next();
+      const end = Math.min(Math.max(from - this.#base - 1, this.#start), this.#kept.length);
+      const first = Math.max(end - step, this.#start);
+      const older: Message[] = [];
+      this.#slice(channels, first, end, older);
+      found.push(...older.toReversed());
+      if (first === this.#start || found.length > limit) return recentPage(found, limit);
+      from = this.#base + first + 1;
+    }
   }
 
   async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
@@ -94,16 +110,12 @@ export class MemoryLog implements Log {
   }
 
   channels(query: ChannelQuery): readonly ChannelState[] {
-    return this.#directory.list(query);
+    return this.#channels.list(query);
   }
 
   size(): LogSize {
-    return {
-      messages: this.#all.size,
-      bytes: this.#bytes,
-      channels: this.#directory.size,
-      channelsCreated: this.#directory.lastId,
-    };
+    const { size: channels, lastId: channelsCreated } = this.#channels;
+    return { messages: this.#kept.length - this.#start, bytes: this.#bytes, channels, channelsCreated };
   }
 
   async check(): Promise<void> {
@@ -116,126 +128,74 @@ export class MemoryLog implements Log {
     this.#write();
   }
 
-  #write(): void {
-    const published: Message[] = [];
-    const answers: (() => void)[] = [];
-    for (const { draft, resolve, reject } of this.#turn.take()) {
-      const outcome = this.#keep(draft as Draft, published);
-      answers.push(() => (outcome instanceof HubError ? reject(outcome) : resolve(outcome)));
-    }
-    this.#mark();
-    this.#expire();
-    if (published.length > 0) this.#listener(published);
-    for (const answer of answers) answer();
+  get #head(): number {
+    return this.#base + this.#kept.length;
   }
 
-  #keep(draft: Draft, published: Message[]): Message | HubError {
+  /** Puts the messages of these channels in a range of places into `found`; returns how many places there were. */
+  #slice(channels: readonly ChannelPattern[], first: number, end: number, found: Message[]): number {
+    const patterns = uncovered(channels);
+    const slice = this.#kept.slice(first, end);
+    for (const kept of slice) if (kept && isCovered(patterns, kept.message.channel)) found.push(kept.message);
+    return slice.length;
+  }
+
+  #write(): void {
+    const published: Message[] = [];
+    const waiting = this.#batch.take();
+    const outcomes = waiting.map(({ draft }) => this.#keep(draft, published));
+    this.#expire();
+    if (published.length > 0) this.#listener(published);
+    for (const [index, outcome] of outcomes.entries()) waiting[index]?.settle(outcome);
+  }
+
+  #keep(draft: Draft, published: Message[]): Appended | HubError {
     // An ephemeral message is not kept, so its key is not either.
     const name = draft.key === undefined || draft.ephemeral ? undefined : `${draft.channel} ${draft.key}`;
     const known = name === undefined ? undefined : this.#byKey.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) return { message: known, repeated: true };
     const message: Message = { ...draft, offset: this.#head + (draft.ephemeral ? 0 : 1), time: this.#now() };
     if (!draft.ephemeral) {
-      const entry = this.#directory.find(draft.channel) ?? this.#fresh(draft.channel);
+      const entry = this.#channels.find(draft.channel) ?? this.#fresh(draft.channel);
       if (entry instanceof HubError) return entry;
-      const bytes = entry.bytes + costOf(draft);
-      this.#directory.put({ ...entry, kept: entry.kept + 1, bytes, last: message.offset, time: message.time });
-      this.#head = message.offset;
-      this.#bytes += costOf(draft);
-      this.#all.push(message);
-      this.#ring(draft.channel).push(message);
+      const cost = costOf(draft);
+      const { offset: last, time } = message;
+      this.#channels.put({ ...entry, kept: entry.kept + 1, bytes: entry.bytes + cost, last, time });
+      this.#bytes += cost;
+      this.#kept.push({ message, cost, at: this.#elapsed() });
       if (name !== undefined) this.#byKey.set(name, message);
     }
     published.push(message);
-    return message;
+    return { message, repeated: false };
   }
 
   #fresh(channel: ChannelName): ChannelEntry | HubError {
-    const { floor } = this.#directory;
-    const full = this.#directory.full();
+    const { floor } = this.#channels;
+    const full = this.#channels.full();
     if (full !== undefined) {
-      const [empty] = this.#directory.empty();
+      const [empty] = this.#channels.empty();
       if (empty === undefined) return full;
-      this.#directory.forget(empty);
+      this.#channels.forget(empty);
     }
-    return this.#directory.fresh(channel, 1, floor);
-  }
-
-  /** Messages on these channels after an offset, in order: at least `limit` of them, or all there are up to `end`. */
-  #look(
-    channels: readonly ChannelPattern[],
-    after: number,
-    limit: number,
-  ): { readonly found: readonly Message[]; readonly end: number } {
-    const rings = this.#rings(channels, after);
-    if (rings !== undefined) {
-      const pages = rings.map((ring) => ring.after(after, limit));
-      return { found: merged(pages, limit), end: this.#head };
-    }
-    const slice = this.#all.after(after, SLICE);
-    const patterns = uncovered(channels);
-    return {
-      found: slice.filter(({ channel }) => isCovered(patterns, channel)),
-      end: slice.length < SLICE ? this.#head : (slice.at(-1)?.offset ?? this.#head),
-    };
-  }
-
-  /** The last messages on these channels before an offset, at most `count`, the newest first. */
-  async #lookBack(channels: readonly ChannelPattern[], before: number, count: number): Promise<readonly Message[]> {
-    const patterns = uncovered(channels);
-    const found: Message[] = [];
-    for (let from = before; found.length < count;) {
-      const slice = this.#all.before(from, SLICE);
-      found.push(...slice.filter(({ channel }) => isCovered(patterns, channel)).toReversed());
-      if (slice.length < SLICE) break;
-      from = slice[0]?.offset ?? from;
-      await turn();
-    }
-    return found.slice(0, count);
-  }
-
-  /** Rings that together hold what these patterns cover after an offset; undefined when they are too many to merge. */
-  #rings(channels: readonly ChannelPattern[], after: number): readonly Ring[] | undefined {
-    if (channels.includes(EVERYTHING)) return [this.#all];
-    const entries = this.#directory.behind(channels, after, MANY_CHANNELS + 1);
-    return entries.length > MANY_CHANNELS ? undefined : entries.map((entry) => this.#ring(entry.channel));
-  }
-
-  #ring(channel: ChannelName): Ring {
-    let ring = this.#byChannel.get(channel);
-    if (ring === undefined) this.#byChannel.set(channel, (ring = new Ring()));
-    return ring;
-  }
-
-  #mark(): void {
-    const at = this.#elapsed();
-    const last = this.#marks.at(-1);
-    if (last !== undefined && at - last.at < this.#retention.age / 1000) last.offset = this.#head;
-    else if (this.#head > (last?.offset ?? 0)) this.#marks.push({ at, offset: this.#head });
-  }
-
-  /** The offset up to which messages are too old. */
-  #oldTo(): number {
-    const since = this.#elapsed() - this.#retention.age;
-    while (this.#marks.length > 1 && (this.#marks[1]?.at ?? 0) < since) this.#marks.shift();
-    const [first] = this.#marks;
-    return first !== undefined && first.at < since ? first.offset : 0;
+    return this.#channels.fresh(channel, 1, floor);
   }
 
   #expire(): void {
-    const { messages, bytes } = this.#retention;
-    const old = this.#oldTo();
-    for (let first = this.#all.first; first !== undefined; first = this.#all.first) {
-      if (this.#all.size <= messages && this.#bytes <= bytes && first.offset > old) return;
-      this.#all.shift();
-      this.#ring(first.channel).shift();
-      if (first.key !== undefined) this.#byKey.delete(`${first.channel} ${first.key}`);
-      const cost = costOf(first);
+    const { age, messages, bytes } = this.#retention;
+    const since = this.#elapsed() - age;
+    for (let first = this.#kept[this.#start]; first !== undefined; first = this.#kept[this.#start]) {
+      if (this.#kept.length - this.#start <= messages && this.#bytes <= bytes && first.at >= since) break;
+      const { message, cost } = first;
+      this.#kept[this.#start++] = undefined;
+      if (message.key !== undefined) this.#byKey.delete(`${message.channel} ${message.key}`);
       this.#bytes -= cost;
-      const entry = this.#directory.find(first.channel);
+      const entry = this.#channels.find(message.channel);
       if (entry === undefined) continue;
-      if (entry.kept === 1) this.#byChannel.delete(first.channel);
-      this.#directory.put({ ...entry, kept: entry.kept - 1, bytes: entry.bytes - cost, dropped: first.offset });
+      this.#channels.put({ ...entry, kept: entry.kept - 1, bytes: entry.bytes - cost, dropped: message.offset });
     }
+    if (this.#start < COMPACT_AT || this.#start * 2 <= this.#kept.length) return;
+    this.#kept = this.#kept.slice(this.#start);
+    this.#base += this.#start;
+    this.#start = 0;
   }
 }

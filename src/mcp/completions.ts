@@ -1,8 +1,8 @@
-import { EVERYTHING } from "../core/channel.ts";
-import type { Call } from "./call.ts";
-import type { Offer } from "./offer.ts";
+import { EVERYTHING } from "../protocol/channel.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { Catalog } from "./definitions.ts";
 import { canonicalUri } from "./resources.ts";
-import { invalidParams, isObject, shown, type JsonObject } from "./protocol.ts";
+import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
 
 /** As many as one answer may hold (2026-07-28, "Completion"). */
 const MOST = 100;
@@ -14,13 +14,13 @@ const MAX_VALUE = 1024;
  * `completion/complete`: channel names, for every argument that is a channel. Those that begin with what was typed come
  * first, then those that have it anywhere.
  */
-export function completions({ ref, argument }: JsonObject, { hub }: Call, offer: Offer): JsonObject {
+export function completions({ ref, argument }: JsonObject, { hub }: RequestContext, catalog: Catalog): JsonObject {
   if (!isObject(argument) || typeof argument["name"] !== "string" || typeof argument["value"] !== "string") {
     throw invalidParams('argument must be an object such as {"name": "channel", "value": "ord"}');
   }
   const { name, value } = argument;
   if (value.length > MAX_VALUE) throw invalidParams(`argument.value is longer than ${MAX_VALUE} characters`);
-  if (!knownArguments(ref, offer).includes(name)) {
+  if (!knownArguments(ref, catalog).includes(name)) {
     throw invalidParams(`argument.name is ${shown(name)}, which ref does not have`);
   }
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
@@ -42,7 +42,7 @@ export function completions({ ref, argument }: JsonObject, { hub }: Call, offer:
 }
 
 /** Channels that begin with what was typed, or with a usual way to write that. */
-function beginning(typed: string, hub: Call["hub"]): ReturnType<Call["hub"]["channels"]> {
+function beginning(typed: string, hub: RequestContext["hub"]): ReturnType<RequestContext["hub"]["channels"]> {
   const lower = typed.toLowerCase();
   const ways = new Set([typed, lower, typed.toUpperCase(), lower.slice(0, 1).toUpperCase() + lower.slice(1)]);
   return [...ways].flatMap((way) => {
@@ -55,7 +55,7 @@ function beginning(typed: string, hub: Call["hub"]): ReturnType<Call["hub"]["cha
 }
 
 /** The names of the arguments of a prompt or a template. Throws where there is no such thing. */
-function knownArguments(ref: unknown, { prompts, templates }: Offer): readonly string[] {
+function knownArguments(ref: unknown, { prompts, templates }: Catalog): readonly string[] {
   if (isObject(ref) && ref["type"] === "ref/prompt") {
     const prompt = prompts.find(({ listing }) => listing.name === ref["name"]);
     if (prompt !== undefined) return prompt.listing.arguments?.map(({ name }) => name) ?? [];

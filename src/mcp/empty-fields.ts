@@ -1,4 +1,4 @@
-import { isObject, META } from "./protocol.ts";
+import { isObject, META } from "./errors.ts";
 
 /** Messages in one batch. */
 export const MAX_BATCH = 100;

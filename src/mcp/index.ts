@@ -1,11 +1,24 @@
-export type { Outlet } from "./call.ts";
-export { eraOf } from "./era.ts";
-export { hubOffer } from "./hub-offer.ts";
+export { hubCatalog, type McpContext } from "./catalog.ts";
+export { accepts, eraOf, idProblem, kindOf } from "./classify.ts";
+export { Changes, type Extras } from "./definitions.ts";
 export { dropEmptyFields } from "./empty-fields.ts";
-export { answerModern, type McpContext, type ModernRequest } from "./modern.ts";
-export { Changes, type Extras } from "./offer.ts";
-export { asMcpError, LEGACY_VERSIONS, MODERN_VERSIONS } from "./protocol.ts";
+export {
+  asMcpError,
+  CODES,
+  isObject,
+  LEGACY_VERSIONS,
+  McpError,
+  MODERN_VERSIONS,
+  shown,
+  type JsonObject,
+} from "./errors.ts";
+export { OWN_STREAM } from "./legacy/event-ring.ts";
+export { clientOf } from "./legacy/session-state.ts";
+export { SessionStore, type SessionOwner } from "./legacy/session-store.ts";
+export type { SessionConnection } from "./legacy/session-stream.ts";
+export type { LegacySession } from "./legacy/session.ts";
+export { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } from "./legacy/validate.ts";
+export { answerModern, type ModernPost } from "./modern/handler.ts";
+export type { NotificationStream } from "./request-context.ts";
 export { RequestStates } from "./request-state.ts";
-export { Sessions } from "./sessions.ts";
-export { SseSessions, type MessageStream } from "./sse-sessions.ts";
-export { Streamable, type Answer, type Places } from "./streamable.ts";
+export { Sealer } from "./seal.ts";

@@ -1,6 +1,6 @@
-import type { Call } from "./call.ts";
-import type { InputRequest, InputRequired } from "./offer.ts";
-import { CODES, isObject, McpError, type JsonObject } from "./protocol.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { InputRequest, InputRequired } from "./definitions.ts";
+import { CODES, isObject, McpError, type JsonObject } from "./errors.ts";
 
 /** A capability of a client, and the part of it that is needed. */
 interface Need {
@@ -14,7 +14,7 @@ interface Need {
  */
 export function checkInputRequests(
   { inputRequests = {} }: InputRequired,
-  { capabilities }: Pick<Call, "capabilities">,
+  { capabilities }: Pick<RequestContext, "capabilities">,
 ): void {
   const missing = Object.values(inputRequests)
     .map(needOf)

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
-import type { Call, Outlet } from "./call.ts";
-import type { Offer } from "./offer.ts";
-import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./protocol.ts";
+import type { RequestContext, NotificationStream } from "./request-context.ts";
+import type { Catalog } from "./definitions.ts";
+import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./errors.ts";
 import { watched } from "./resources.ts";
-import { Updates } from "./updates.ts";
+import { ChangeNotifier } from "./change-notifier.ts";
 
 /** Stands among the URIs for the list of resources, as such names do for the other lists. */
 const RESOURCE_LIST = "resources/list_changed";
@@ -30,21 +30,21 @@ interface Filter {
  * `subscriptions/listen`: stays open and tells what changes (2026-07-28, "Subscriptions"). Resolves when the server
  * ends it; a caller that goes away ends it by `call.signal`.
  */
-export async function listen(params: JsonObject, call: Call, offer: Offer): Promise<JsonObject> {
+export async function listen(params: JsonObject, call: RequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
-  const watches = watchedBy(asked, offer);
+  const watches = watchedBy(asked, catalog);
   const granted: Filter = {
-    tools: asked.tools && offer.changes !== undefined,
-    prompts: asked.prompts && offer.changes !== undefined,
+    tools: asked.tools && catalog.changes !== undefined,
+    prompts: asked.prompts && catalog.changes !== undefined,
     resources: asked.resources,
     uris: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
   };
-  const outlet = call.takeOver?.();
+  const outlet = call.openDedicated?.();
   if (outlet === undefined)
     throw new McpError(CODES.methodNotFound, "subscriptions/listen needs a stream", { status: 404 });
   const id = JSON.stringify(call.id);
   outlet.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
-  const ended = await follow(watches, granted, call, offer, outlet, id);
+  const ended = await follow(watches, granted, call, catalog, outlet, id);
   if (ended === "slow") outlet.cut();
   // Whoever reads the end of the stream reads that it was meant (2026-07-28, "Graceful Closure").
   return { _meta: { [META.subscriptionId]: call.id } };
@@ -54,9 +54,9 @@ export async function listen(params: JsonObject, call: Call, offer: Offer): Prom
 async function follow(
   watches: Watched,
   granted: Filter,
-  { hub, signal }: Call,
-  offer: Offer,
-  outlet: Outlet,
+  { hub, signal }: RequestContext,
+  catalog: Catalog,
+  outlet: NotificationStream,
   id: string,
 ): Promise<string> {
   let channelsKnown = hub.log.size().channelsCreated;
@@ -69,7 +69,7 @@ async function follow(
     granted.uris.map((uri) => [uri, notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`)]),
   );
   const { promise: over, resolve: end } = Promise.withResolvers<string>();
-  const updates = new Updates({
+  const updates = new ChangeNotifier({
     get pending() {
       return outlet.pending;
     },
@@ -90,7 +90,7 @@ async function follow(
   signal.addEventListener("abort", gone);
   if (signal.aborted) gone();
   const subscription = hub.subscribe({ channels: updates.channels }, updates);
-  const unfollow = offer.changes?.follow((list) => {
+  const unfollow = catalog.changes?.follow((list) => {
     if (granted[list]) updates.touch(`${list}/list_changed`);
   });
   try {
@@ -127,10 +127,10 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
 type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
 
 /** The resources among the URIs that can be watched; others are left out of what is acknowledged. */
-function watchedBy({ uris, resources }: Filter, offer: Offer): Watched {
+function watchedBy({ uris, resources }: Filter, catalog: Catalog): Watched {
   const watches = new Map<string, readonly ChannelPattern[]>();
   for (const uri of uris) {
-    const patterns = watched(offer, uri);
+    const patterns = watched(catalog, uri);
     if (patterns !== undefined) watches.set(uri, patterns);
   }
   if (resources) watches.set(RESOURCE_LIST, [EVERYTHING]);

@@ -1,9 +1,9 @@
 import { unknownTool } from "../tools/index.ts";
-import type { Call } from "./call.ts";
+import type { RequestContext } from "./request-context.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
-import type { InputRequired, Offer, OfferedPrompt, ResourceListing } from "./offer.ts";
-import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./protocol.ts";
+import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "./definitions.ts";
+import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
 import { findResource } from "./resources.ts";
 
 /** What a method answers, without what an era adds to it. */
@@ -15,20 +15,20 @@ export function isInputRequired(result: Result): result is InputRequired {
 }
 
 /** A method of the protocol. Throws `McpError` or `HubError`. */
-type Method = (params: JsonObject, call: Call, offer: Offer) => Promise<Result> | Result;
+type Method = (params: JsonObject, call: RequestContext, catalog: Catalog) => Promise<Result> | Result;
 
 /** Entries of one page of a list. */
 const PAGE = 100;
 
 /** Every method both eras share, or only the modern one has: (params, call) -> result. */
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
-  ["server/discover", (_, __, offer) => discover(offer)],
-  ["tools/list", (params, _, offer) => whole(params, { tools: offer.tools.map(({ listing }) => listing) })],
+  ["server/discover", (_, __, catalog) => discover(catalog)],
+  ["tools/list", (params, _, catalog) => whole(params, { tools: catalog.tools.map(({ listing }) => listing) })],
   ["tools/call", callTool],
   ["resources/list", listResources],
-  ["resources/templates/list", (params, _, offer) => whole(params, { resourceTemplates: templates(offer) })],
+  ["resources/templates/list", (params, _, catalog) => whole(params, { resourceTemplates: templates(catalog) })],
   ["resources/read", readResource],
-  ["prompts/list", (params, _, offer) => whole(params, { prompts: offer.prompts.map(({ listing }) => listing) })],
+  ["prompts/list", (params, _, catalog) => whole(params, { prompts: catalog.prompts.map(({ listing }) => listing) })],
   ["prompts/get", getPrompt],
   ["completion/complete", completions],
   ["subscriptions/listen", listen],
@@ -46,8 +46,8 @@ export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly
     "resources/read": { ttlMs: 0, cacheScope: "private" },
   };
 
-/** What a server with this offer can do. */
-export function capabilities({ changes, logs }: Offer): JsonObject {
+/** What a server with this catalog can do. */
+export function capabilities({ changes, logs }: Catalog): JsonObject {
   const listChanged = changes === undefined ? {} : { listChanged: true };
   return {
     tools: listChanged,
@@ -58,15 +58,15 @@ export function capabilities({ changes, logs }: Offer): JsonObject {
   };
 }
 
-function discover(offer: Offer): Result {
+function discover(catalog: Catalog): Result {
   return {
     supportedVersions: MODERN_VERSIONS,
-    capabilities: capabilities(offer),
-    instructions: offer.instructions,
+    capabilities: capabilities(catalog),
+    instructions: catalog.instructions,
   };
 }
 
-async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promise<Result> {
+async function callTool(params: JsonObject, call: RequestContext, { tools }: Catalog): Promise<Result> {
   const name = textOf(params, "name");
   const input = params["arguments"];
   if (input !== undefined && !isObject(input)) throw invalidParams("arguments must be an object");
@@ -80,7 +80,7 @@ async function callTool(params: JsonObject, call: Call, { tools }: Offer): Promi
   return tool.call(input, call);
 }
 
-async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Promise<Result> {
+async function getPrompt(params: JsonObject, call: RequestContext, { prompts }: Catalog): Promise<Result> {
   const name = textOf(params, "name");
   const given = params["arguments"] ?? {};
   const prompt = prompts.find(({ listing }) => listing.name === name);
@@ -98,7 +98,7 @@ async function getPrompt(params: JsonObject, call: Call, { prompts }: Offer): Pr
 }
 
 /** Without the arguments that count as left out: `null`, and an empty text for an optional one. */
-function withoutEmpty(input: JsonObject, { listing }: OfferedPrompt): JsonObject {
+function withoutEmpty(input: JsonObject, { listing }: PromptDefinition): JsonObject {
   const required = new Set(
     (listing.arguments ?? []).flatMap(({ name, required: isRequired }) => (isRequired ? [name] : [])),
   );
@@ -106,13 +106,13 @@ function withoutEmpty(input: JsonObject, { listing }: OfferedPrompt): JsonObject
   return Object.fromEntries(kept);
 }
 
-async function readResource(params: JsonObject, call: Call, offer: Offer): Promise<Result> {
+async function readResource(params: JsonObject, call: RequestContext, catalog: Catalog): Promise<Result> {
   const uri = textOf(params, "uri");
-  return findResource(offer, uri).read(call);
+  return findResource(catalog, uri).read(call);
 }
 
 /** Fixed resources first, then those of the templates, page by page. */
-function listResources({ cursor }: JsonObject, call: Call, { resources, templates: of }: Offer): Result {
+function listResources({ cursor }: JsonObject, call: RequestContext, { resources, templates: of }: Catalog): Result {
   const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
   for (let { template, after } = start; template < of.length; template++, after = "") {
@@ -132,8 +132,8 @@ function placeOf(cursor: unknown, templateCount: number): { readonly template: n
   throw invalidParams("cursor is not a nextCursor of this list; leave it out to begin again");
 }
 
-function templates(offer: Offer): readonly JsonObject[] {
-  return offer.templates.map(({ listing }) => ({ ...listing }));
+function templates(catalog: Catalog): readonly JsonObject[] {
+  return catalog.templates.map(({ listing }) => ({ ...listing }));
 }
 
 /** A list that has one page. */

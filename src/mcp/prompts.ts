@@ -1,13 +1,13 @@
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { quoted } from "../wire/one-line.ts";
-import type { OfferedPrompt, PromptResult } from "./offer.ts";
-import { invalidParams } from "./protocol.ts";
+import { quoted } from "../protocol/text.ts";
+import type { PromptDefinition, PromptResult } from "./definitions.ts";
+import { invalidParams } from "./errors.ts";
 
 const CHANNEL = { name: "channel", description: "A channel such as orders.eu", required: true } as const;
 
 /** What a person asks an agent to do with a channel. */
-export const prompts: readonly OfferedPrompt[] = [
+export const prompts: readonly PromptDefinition[] = [
   {
     listing: {
       name: "catch_up",

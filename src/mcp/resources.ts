@@ -1,8 +1,9 @@
-import { channelName, EVERYTHING, type ChannelPattern } from "../core/channel.ts";
+import { channelName } from "../core/channel.ts";
+import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { channelSummary, messageObject } from "../tools/index.ts";
-import type { Offer, OfferedResource, OfferedTemplate, ResourceResult } from "./offer.ts";
-import { invalidParams, McpError, shown } from "./protocol.ts";
+import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
+import { invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
@@ -12,7 +13,7 @@ const MAX_URI = 1024;
 const LONGEST_SHOWN = 200;
 
 /** Every channel, as one resource. */
-export const channelsResource: OfferedResource = {
+export const channelsResource: ResourceDefinition = {
   listing: {
     uri: CHANNELS,
     name: "channels",
@@ -29,7 +30,7 @@ export const channelsResource: OfferedResource = {
 };
 
 /** Each channel as a resource: its last messages, oldest first, and the cursor to go on from. */
-export const channelTemplate: OfferedTemplate = {
+export const channelTemplate: TemplateDefinition = {
   listing: {
     uriTemplate: `${CHANNELS}/{channel}`,
     name: "channel",
@@ -75,13 +76,13 @@ export function canonicalUri(uri: string): string {
 }
 
 /** The resource of a URI. Throws where there is none. */
-export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "listing"> {
+export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefinition, "listing"> {
   const canonical = canonicalUri(uri);
-  const fixed = offer.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
+  const fixed = catalog.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
   if (fixed !== undefined) return fixed;
   if (uri.length <= MAX_URI) {
     try {
-      for (const template of offer.templates) {
+      for (const template of catalog.templates) {
         const found = template.resource(canonical);
         if (found !== undefined) return found;
       }
@@ -90,8 +91,8 @@ export function findResource(offer: Offer, uri: string): Omit<OfferedResource, "
       throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri) });
     }
   }
-  const known = offer.templates.map(({ listing }) => listing.uriTemplate);
-  throw resourceNotFound(uri, [...offer.resources.map(({ listing }) => listing.uri), ...known]);
+  const known = catalog.templates.map(({ listing }) => listing.uriTemplate);
+  throw resourceNotFound(uri, [...catalog.resources.map(({ listing }) => listing.uri), ...known]);
 }
 
 /** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
@@ -109,9 +110,9 @@ function json(uri: string, value: unknown): ResourceResult {
 }
 
 /** The channels whose messages change one of these resources; undefined where nobody can be told of changes. */
-export function watched(offer: Offer, uri: string): readonly ChannelPattern[] | undefined {
+export function watched(catalog: Catalog, uri: string): readonly ChannelPattern[] | undefined {
   try {
-    return findResource(offer, uri).watches;
+    return findResource(catalog, uri).watches;
   } catch (error) {
     if (error instanceof McpError) return undefined;
     throw error;

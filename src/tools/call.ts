@@ -1,27 +1,8 @@
 import { HubError } from "../core/errors.ts";
-import { isObject } from "../wire/json.ts";
-import { quoted } from "../wire/one-line.ts";
+import { isObject } from "../protocol/json.ts";
 import { lenient } from "./lenient.ts";
-import { problems } from "./problem.ts";
+import { problems } from "./validation-message.ts";
 import type { Tool, ToolContext, ToolResult } from "./tool.ts";
-
-/** The tool of this name. Throws `UNKNOWN_TOOL`. */
-export function toolNamed<Named extends { readonly name: string }>(tools: readonly Named[], name: string): Named {
-  const tool = tools.find((candidate) => candidate.name === name);
-  if (tool === undefined) {
-    throw unknownTool(
-      name,
-      tools.map((candidate) => candidate.name),
-    );
-  }
-  return tool;
-}
-
-/** Says of a tool that it is none of those there are. */
-export function unknownTool(name: string, known: readonly string[]): HubError {
-  const shown = quoted(name.slice(0, 64).toWellFormed());
-  return new HubError("UNKNOWN_TOOL", `Unknown tool: ${shown}; there are ${known.join(", ")}`);
-}
 
 /**
  * Calls a tool, for any door. What the caller got wrong in the input is a result with `isError`, which names the field;
@@ -35,7 +16,10 @@ export async function callTool(tool: Tool, input: unknown, context: ToolContext)
     // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
     if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
     const { text, structured } = await tool.run(parsed.data, context);
-    return { content: [{ type: "text", text }], structuredContent: structured };
+    return {
+      content: [{ type: "text", text }],
+      ...(structured === undefined ? {} : { structuredContent: structured }),
+    };
   } catch (error) {
     if (error instanceof HubError && !error.retry && error.status < 500)
       return failed(`${tool.name}: ${error.message}`);

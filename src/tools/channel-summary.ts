@@ -1,14 +1,14 @@
 import type { Hub } from "../core/hub.ts";
-import type { ChannelListing } from "../core/listing.ts";
+import type { ChannelListing } from "../core/history.ts";
 
-/** A channel as callers are told of it. */
+/** A channel as callers see it. */
 export interface ChannelSummary {
   readonly channel: string;
   /** Readers now. */
   readonly readers: number;
   /** Messages kept. */
   readonly messages: number;
-  /** Of its last message; null where there was none. */
+  /** Of its last message; null if there was none. */
   readonly lastId: string | null;
   readonly lastTime: string | null;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { each, list, NUMBER, object, TEXT, WHOLE } from "./output.ts";
-import { keepJson } from "../wire/jsonrpc.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import { each, list, NUMBER, object, TEXT, WHOLE } from "./json-schema.ts";
+import { keepJson } from "../protocol/jsonrpc.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
 
 export const getServerInfo: Tool = tool({
@@ -27,15 +27,15 @@ export const getServerInfo: Tool = tool({
   async run(_, { info }) {
     const structured = info();
     // One reading answers every caller for a second.
-    if (told?.structured !== structured) {
-      told = { text: sentence(structured), structured };
+    if (last?.structured !== structured) {
+      last = { text: sentence(structured), structured };
       keepJson(structured);
     }
-    return told;
+    return last;
   },
 });
 
-let told: { readonly text: string; readonly structured: ServerInfo } | undefined;
+let last: { readonly text: string; readonly structured: ServerInfo } | undefined;
 
 function sentence({ name, version, uptimeSeconds, connections, messages, cpu, memory }: ServerInfo): string {
   const { total, sse, websocket, mcp } = connections;

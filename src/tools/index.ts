@@ -1,20 +1,17 @@
-import { getServerInfo } from "./get-server-info.ts";
-import { listChannels } from "./list-channels.ts";
-import { readMessages } from "./read-messages.ts";
-import { sendSseMessage } from "./send-sse-message.ts";
-import { listing, type Tool, type ToolListing } from "./tool.ts";
-import { waitForMessages } from "./wait-for-messages.ts";
-
-/** Every tool, in the order it is listed; each door offers these. */
-export const tools: readonly Tool[] = [getServerInfo, sendSseMessage, listChannels, readMessages, waitForMessages];
-
-/** The tools as `tools/list` tells of them. */
-export const toolListings: readonly ToolListing[] = tools.map(listing);
-
-export { callTool, toolNamed, unknownTool } from "./call.ts";
+export { callTool } from "./call.ts";
 export { channelSummary } from "./channel-summary.ts";
+export {
+  cannotAsk,
+  defineTool,
+  type PersonAnswer,
+  type ToolAnswer,
+  type ToolCall,
+  type ToolDefinition,
+  type ToolMessage,
+} from "./define-tool.ts";
 export { lenient } from "./lenient.ts";
-export { problems } from "./problem.ts";
-export { messageObject, messagePage, type MessagePage } from "./page.ts";
-export type { ServerInfo } from "../wire/server-info.ts";
-export type { ToolContext, ToolListing } from "./tool.ts";
+export { publish } from "./publish.ts";
+export { problems } from "./validation-message.ts";
+export { messageObject, messagePage, type MessagePage } from "./results.ts";
+export { ToolError, type AskAnswer, type Tool, type ToolContext, type ToolListing } from "./tool.ts";
+export { ToolSet, unknownTool } from "./tool-set.ts";

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { HubError } from "../core/errors.ts";
-import { isObject } from "../wire/json.ts";
+import { isObject } from "../protocol/json.ts";
 
 /** What a field of a schema takes, as far as it decides how a value is meant. */
 interface Field {
@@ -18,8 +18,8 @@ const LONGEST_LIST = 10_000;
 const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
 
 /**
- * Values as whoever sent them meant them, for a schema to check: `null` and `""` of an optional field are as if left
- * out, a text that is JSON of the asked type is that, and any other text is a list of one where a list is asked for.
+ * Values as their sender meant them, for a schema to check: `null` and `""` of an optional field are as if left
+ * out, a text that is JSON of the asked type is that, and any other text is a list of one if a list is asked for.
  * All else is left to the schema. Throws `TOO_MANY_CHANNELS` for a longer list than that: all lists that are
  * taken name channels.
  */

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { channelName, channelPattern, EVERYTHING, MAX_NAME, type ChannelPattern } from "../core/channel.ts";
+import { channelName, channelPattern } from "../core/channel.ts";
+import { EVERYTHING, MAX_NAME, type ChannelPattern } from "../protocol/channel.ts";
 import { channelSummary, type ChannelSummary } from "./channel-summary.ts";
-import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./output.ts";
+import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./json-schema.ts";
 import { tool, type Tool } from "./tool.ts";
 
 const MOST = 200;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
-import { messagePage, messagePageSchema, pageText } from "./page.ts";
+import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool } from "./tool.ts";
 
 export const readMessages: Tool = tool({

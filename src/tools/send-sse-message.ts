@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft, type Draft, type DraftInput } from "../core/message.ts";
-import { object, TEXT, WHOLE } from "./output.ts";
-import { tool, type Tool } from "./tool.ts";
+import type { Receipt } from "../protocol/message.ts";
+import { object, TEXT, WHOLE } from "./json-schema.ts";
+import { publish, type PublishRequest } from "./publish.ts";
+import { tool, type Tool, type ToolContext } from "./tool.ts";
 
 /** What `send_sse_message` answers. */
 interface Sent {
@@ -26,25 +27,23 @@ export const sendSseMessage: Tool = tool({
   }),
   output: object({ id: TEXT, channel: TEXT, time: TEXT, receivers: WHOLE }),
   readOnly: false,
-  async run({ message, channel = "default", event, sender }, { hub, principal, sender: caller, limits }) {
-    const name = channelName(channel);
-    const item = drafted(
-      { channel: name, data: message, event, sender: sender ?? caller ?? principal.subject, via: "tool" },
-      limits.message,
+  async run({ message, channel = "default", event, sender }, context) {
+    const { id, time, receivers } = await sent(
+      { channel: channelName(channel), data: message, event, sender },
+      context,
     );
-    const { id = "", receivers, message: kept } = await hub.publish(item);
     const readers = receivers === 1 ? "1 reader" : `${receivers} readers`;
     return {
-      text: `Sent to ${readers} on "${name}" (id ${id})`,
-      structured: { id, channel: name, time: new Date(kept.time).toISOString(), receivers } satisfies Sent,
+      text: `Sent to ${readers} on "${channel}" (id ${id})`,
+      structured: { id: id ?? "", channel, time, receivers } satisfies Sent,
     };
   },
 });
 
 /** What is `data` everywhere else is `message` to the caller of this tool. */
-function drafted(input: DraftInput, maxBytes: number): Draft {
+async function sent(request: PublishRequest, context: ToolContext): Promise<Receipt> {
   try {
-    return draft(input, maxBytes);
+    return (await publish({ ...request, via: "tool" }, context)).receipt;
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
     throw new HubError(error.code, error.message.replace(/^data /, "message "), { cause: error });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { ServerInfo } from "../wire/server-info.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** What a tool works with. */
 export interface ToolContext {
@@ -12,13 +12,20 @@ export interface ToolContext {
   /** Aborted when the caller has cancelled or is gone, or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
-  /** Counts a call that stays open among the readers, until the function returned is called. Throws where there is no room. */
+  /** Counts a call that stays open as a reader, until the function it returns is called. Throws if there is no room. */
   readonly stay: () => () => void;
   /** What the process is and does; computed at most once a second. */
   readonly info: () => ServerInfo;
-  /** Tells a caller that asked for it how a long call gets on, in seconds of the whole. */
-  readonly progress?: (done: number, total: number) => void;
+  /** Tells a caller that asked for it how far a long call is; `done` has to grow. */
+  readonly progress?: ((done: number, total?: number, message?: string) => void) | undefined;
+  /** Asks the person at the other end for an object of this JSON Schema; absent if this door cannot ask. */
+  readonly askPerson?: ((message: string, schema: JsonSchema) => Promise<AskAnswer>) | undefined;
 }
+
+/** What a person answered, unchecked. */
+export type AskAnswer =
+  | { readonly action: "accept"; readonly content: unknown }
+  | { readonly action: "decline" | "cancel" };
 
 interface ToolLimits {
   /** Bytes. */
@@ -26,16 +33,23 @@ interface ToolLimits {
   readonly channels: number;
 }
 
+/** A tool that cannot be offered; the sentence says why. */
+export class ToolError extends Error {}
+
 /** Something a caller can ask for, whatever the door. Made by `tool`. */
 export interface Tool {
   readonly name: string;
   readonly title: string;
   readonly description: string;
   readonly input: z.ZodObject;
-  /** What the data of its answer is, as JSON Schema: for callers to read, not checked here. */
-  readonly output: JsonSchema;
+  /** What the data of its answer is, as JSON Schema: for callers to read, not checked here. Absent if it answers with text. */
+  readonly output?: JsonSchema | undefined;
   /** Whether it changes nothing. */
   readonly readOnly: boolean;
+  /** Whether it may call `askPerson`. */
+  readonly mayAsk?: boolean;
+  /** What else callers may rely on; those of the hub's own tools unless given. */
+  readonly annotations?: ToolAnnotations;
   /** `input` is what the schema made of the caller's. */
   run(input: unknown, context: ToolContext): Promise<ToolOutcome>;
 }
@@ -53,7 +67,7 @@ export function tool<Input extends z.ZodObject>(
 /** What a tool answers: a line for a reader, and the same as data. */
 export interface ToolOutcome {
   readonly text: string;
-  readonly structured: object;
+  readonly structured?: object | undefined;
 }
 
 /** The result of `tools/call` (MCP, "Tools"). */
@@ -63,33 +77,40 @@ export interface ToolResult {
   readonly isError?: true;
 }
 
-/** A tool as `tools/list` tells of it (MCP, "Tools"). */
+/** A tool as `tools/list` lists it (MCP, "Tools"). */
 export interface ToolListing {
   readonly name: string;
   readonly title: string;
   readonly description: string;
   readonly inputSchema: JsonSchema;
-  readonly outputSchema: JsonSchema;
-  /** Hints that are true ("ToolAnnotations"). */
-  readonly annotations: {
-    readonly readOnlyHint: boolean;
-    readonly destructiveHint?: boolean;
-    readonly openWorldHint: boolean;
-  };
+  readonly outputSchema?: JsonSchema;
+  readonly annotations: ToolAnnotations;
+}
+
+/** Hints that are true (MCP, "ToolAnnotations"). */
+export interface ToolAnnotations {
+  readonly readOnlyHint: boolean;
+  readonly destructiveHint?: boolean;
+  readonly idempotentHint?: boolean;
+  readonly openWorldHint?: boolean;
 }
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** A tool as a client is shown it. */
-export function listing({ name, title, description, input, output, readOnly }: Tool): ToolListing {
+export function listing({ name, title, description, input, output, readOnly, annotations }: Tool): ToolListing {
   const { $schema: _, ...schema } = z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;
   return {
     name,
     title,
     description,
     inputSchema: { ...schema, required: schema["required"] ?? [] },
-    outputSchema: output,
-    // What is sent adds to a channel and takes nothing away.
-    annotations: { readOnlyHint: readOnly, ...(readOnly ? {} : { destructiveHint: false }), openWorldHint: false },
+    ...(output === undefined ? {} : { outputSchema: output }),
+    // What the hub's own tools send adds to a channel and takes nothing away.
+    annotations: annotations ?? {
+      readOnlyHint: readOnly,
+      ...(readOnly ? {} : { destructiveHint: false }),
+      openWorldHint: false,
+    },
   };
 }

@@ -1,10 +1,11 @@
 import { z } from "zod";
-import { channelPattern, isServerChannel, type ChannelPattern } from "../core/channel.ts";
+import { channelPattern } from "../core/channel.ts";
+import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
-import { messagePage, messagePageSchema, pageText } from "./page.ts";
+import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type ToolContext } from "./tool.ts";
 
 /** Below the 60 seconds after which many clients give up. */
@@ -65,12 +66,12 @@ async function wait(
         nextProgress = waited() + PROGRESS;
       }
       from = history.next;
-      // The log ends a page where it has looked at much without a find; others have their turn before the next one.
+      // The log ends a page after it has looked at many messages in vain; let others run before the next page.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
       // All who were woken by one message ask for the same page, wherever they began to wait.
       if (!history.more && bell.rung !== undefined) from = hub.cursor(bell.rung - 1);
-      // A log that closes answers no more; what was seen last says where to go on.
+      // A log that is closing does not answer; the last page says how to go on.
       if (signal.aborted || bell.closed) return history;
     }
   } finally {

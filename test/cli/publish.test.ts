@@ -98,6 +98,25 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     assert.match(stderr, /^[ -~]+\n$/);
   });
 
+  it("says so if what answers is not a hub, or sends it elsewhere", async () => {
+    const hub = createServer((request, response) => {
+      request.resume();
+      if (request.url?.includes("moved")) response.writeHead(302, { location: "/" }).end();
+      else response.writeHead(200, { "content-type": "text/html" }).end("<h1>Welcome</h1>");
+    }).listen(0, "127.0.0.1");
+    await once(hub, "listening");
+    const url = `http://127.0.0.1:${(hub.address() as AddressInfo).port}`;
+    const page = await runCli(["publish", "a", "x", "--url", url]);
+    const moved = await runCli(["publish", "moved", "x", "--url", url]);
+    hub.close();
+    assert.equal(
+      page.stderr,
+      `sse-mcp-server: ${url} answered without a receipt; give the address of a hub with --url\n`,
+    );
+    assert.equal(moved.stderr, "sse-mcp-server: The server answered 302 Found\n");
+    assert.deepEqual([page.code, moved.code], [1, 1]);
+  });
+
   it("ends with 1 and a sentence if its receipt cannot be printed", async (test) => {
     if (!existsSync("/dev/full")) return test.skip("/dev/full is needed");
     await using server = await startServer();
@@ -130,7 +149,7 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     assert.equal(server.hub.log.size().messages, 1);
   });
 
-  it("says what is wrong: 2 for its words, 1 for what the hub refuses or where there is none", async () => {
+  it("says what is wrong: 2 for its words, 1 for what the hub refuses or if there is none", async () => {
     await using server = await startServer();
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
       [["publish", "a"], 2, /publish takes CHANNEL and TEXT/],

@@ -48,7 +48,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     assert.equal((await request(`${url}/health`)).status, 200);
   });
 
-  it("says what it found, and warns where it listens to everyone", async () => {
+  it("says what it found, and warns if it listens to everyone", async () => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;
     {
@@ -57,7 +57,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     }
     await using cli = new Cli(["serve", "--port", "0", "--data", data, "--host", "0.0.0.0"]);
     await cli.url();
-    assert.match(cli.stdout, /\(1 message in 1 channels?, durability normal\)/);
+    assert.match(cli.stdout, /\(1 message in 1 channel, durability normal\)/);
     assert.match(cli.stdout, /Warning: listening on 0\.0\.0\.0 without authentication/);
     await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
     // An address that can be opened.
@@ -79,7 +79,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     }
   });
 
-  it("serves and ends with 0 where neither standard output nor standard error can be written", async (test) => {
+  it("serves and ends with 0 if neither standard output nor standard error can be written", async (test) => {
     if (!existsSync("/dev/full")) return test.skip("/dev/full is needed");
     using folder = new TemporaryFolder();
     const main = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -144,7 +144,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       damaged,
       /The log .+damaged\.db is damaged or no SQLite database; restore it from a backup, or move it away/,
     );
-    assert.match(host, /HOST is "192\.0\.2\.1", which is no address of this machine/);
+    assert.match(host, /HOST is "192\.0\.2\.1", which is not an address of this machine/);
     assert.match(logFile, /LOG_FILE is ".+hub\.log", which cannot be written/);
   });
 

@@ -9,34 +9,26 @@ import { until } from "../support/until.ts";
 
 const MB = 1024 * 1024;
 
-describe("lines", () => {
+/** What `lines` makes of bytes: text, or undefined for a line that is too long. */
+function readLines(chunks: readonly Uint8Array[], most: number): Promise<readonly (string | undefined)[]> {
+  const text = (line: Uint8Array | undefined): string | undefined => line && Buffer.from(line).toString();
+  return Readable.from(lines(Readable.from(chunks), most), { objectMode: true })
+    .map(text)
+    .toArray();
+}
+
+describe("the lines of standard input", () => {
   it("are the same wherever the bytes are cut, the last one with or without an end", async () => {
     const bytes = Buffer.from("é1\r\n\n👋\n{}");
-    const expected = [{ text: "é1\r" }, { text: "👋" }, { text: "{}" }];
     for (let cut = 0; cut <= bytes.length; cut++) {
-      const chunks = Readable.from([bytes.subarray(0, cut), bytes.subarray(cut)]);
-      assert.deepEqual(await Readable.from(lines(chunks, 100)).toArray(), expected, String(cut));
+      const chunks = [bytes.subarray(0, cut), bytes.subarray(cut)];
+      assert.deepEqual(await readLines(chunks, 100), ["é1\r", "", "👋", "{}"], String(cut));
     }
   });
 
-  it("are not kept where they are longer than may be, and the next one is read", async () => {
+  it("are dropped if they are longer than may be, and the next one is read", async () => {
     const cut = [...Buffer.from("12345\n123456\n1\n1234567")].map((byte) => Uint8Array.of(byte));
-    const wrong = { wrong: "too long", id: null };
-    assert.deepEqual(await Readable.from(lines(Readable.from(cut), 5)).toArray(), [
-      { text: "12345" },
-      wrong,
-      { text: "1" },
-      wrong,
-    ]);
-  });
-
-  it("that are too long are told by their id, wherever the bytes are cut", async () => {
-    const bytes = Buffer.from('{"method":"é","params":[{"id":2,"a":"\\"]}"}],"jsonrpc":"2.0","id":"1"}\n1');
-    for (let cut = 0; cut <= bytes.length; cut++) {
-      const chunks = Readable.from([bytes.subarray(0, cut), bytes.subarray(cut)]);
-      const expected = [{ wrong: "too long", id: "1" }, { text: "1" }];
-      assert.deepEqual(await Readable.from(lines(chunks, 30)).toArray(), expected, String(cut));
-    }
+    assert.deepEqual(await readLines(cut, 5), ["12345", undefined, "1", undefined]);
   });
 });
 
@@ -108,7 +100,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
       [`{"jsonrpc":"2.0","method":"notifications/progress","params":${long}}`, null],
       [`{"jsonrpc":"2.0","id":1,"result":${long}}`, null],
       [`[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${long}}]`, null],
-      [`{"jsonrpc":"2.0","id":1,"method":"tools/call"}${" ".repeat(9 * MB)}`, null],
+      [`{"jsonrpc":"2.0","id":1,"method":"tools/call"}${" ".repeat(9 * MB)}`, 1],
     ];
     for (const [line, id] of tooLong) {
       bridge.write(`${line}\n`);
@@ -194,6 +186,53 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
     assert.equal((await bridge.next()).id, 1);
   });
 
+  it("[MSG-5] passes numbers on with all their digits, both ways, in an answer and in a stream", async () => {
+    const big = '{"a":12345678901234567890,"b":[0.12345678901234567890,-0,1e2],"c":"12345678901234567890 1e2"}';
+    const asked: string[] = [];
+    await using hub = await ScriptedHub.start(({ message, text, response, stream }) => {
+      asked.push(text);
+      const answer = `{"jsonrpc":"2.0","id":${message.id},"result":${big}}`;
+      if (message.id === 1) response.writeHead(200, { "content-type": "application/json" }).end(answer);
+      else {
+        stream(`data: {"jsonrpc":"2.0","method":"notifications/message","params":${big}}\r\n\r\n`);
+        response.end(`id: 12345678901234567890\r\ndata: ${answer}\r\n\r\n`);
+      }
+    });
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
+    for (const id of [1, 2]) {
+      const params = `{"arguments":${big},"_meta":${JSON.stringify(_meta)}}`;
+      bridge.write(`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}\n`);
+      await bridge.answer(id);
+    }
+    const written = bridge.cli.stdout.trimEnd().split("\n");
+    assert.equal(written.length, 3);
+    for (const text of [...asked, ...written]) {
+      for (const part of ['"a":12345678901234567890,', "0.12345678901234567890,", ',"c":"12345678901234567890 1e2"']) {
+        assert.ok(text.includes(part), text);
+      }
+    }
+  });
+
+  it("gives up an event without an end, and says so", async () => {
+    let sent = 0;
+    await using hub = await ScriptedHub.start(({ response, stream }) => {
+      stream('data: {"jsonrpc":"2.0","method":"notifications/message"}\n\ndata: ');
+      const more = (): void => {
+        if (response.destroyed || sent === 256) return;
+        sent++;
+        response.write("x".repeat(MB), () => setImmediate(more));
+      };
+      more();
+    });
+    await using bridge = await StdioBridge.open(["--url", hub.url]);
+    bridge.modern(1, "tools/list");
+    assert.equal((await bridge.next()).method, "notifications/message");
+    const { error } = await bridge.answer(1);
+    assert.deepEqual(error, { code: 502, message: "The hub sent more than 67108864 bytes in one message" });
+    assert.ok(sent < 100, `${sent} MiB were sent`);
+  });
+
   it("makes one line of each message, however the hub wrote it", async () => {
     await using hub = await ScriptedHub.start(({ message, response, stream }) => {
       const pretty = (body: object): string => JSON.stringify({ jsonrpc: "2.0", ...body }, undefined, 2);
@@ -238,6 +277,16 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
           return plain(200, "text/event-stream", ":\n\n");
         case 9:
           return response.writeHead(101, { connection: "upgrade", upgrade: "websocket" }).end();
+        case 10:
+          return response.writeHead(202).end();
+        case 11:
+          return plain(200, "application/json", '{"jsonrpc":"2.0","method":"notifications/message"}');
+        case 12:
+          return response.writeHead(403, { "www-authenticate": 'Bearer error="insufficient_scope"' }).end();
+        case 13:
+          return plain(200, "application/json", '{"jsonrpc":"2.0","error":{"code":7,"message":"who?"}}');
+        case 14:
+          return plain(200, "application/json", '{"jsonrpc":"2.0",');
         default:
           return reply({ result: {} });
       }
@@ -248,20 +297,27 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
       [403, /^no$/],
       [502, /^The hub answered 502 Bad Gateway$/],
       [502, /^The hub answered 200 OK with text\/html and no message of MCP; check --url$/],
-      [502, /no JSON-RPC message; check --url$/],
+      [502, /is not a JSON-RPC message; check --url$/],
       [308, /^The hub answered 308 Permanent Redirect; check --url/],
       [503, /broke before its answer came/],
       [503, /broke before its answer came/],
       [503, /broke before its answer came/],
+      [502, /^The hub answered 202 Accepted with nothing and no message of MCP; check --url$/],
+      [502, /^The hub answered 200 OK with application\/json and no message of MCP; check --url$/],
+      [403, /^The hub answered 403 Forbidden; give what it asks for with --header "Name: value"$/],
+      [7, /^who\?$/],
+      [502, /is not a JSON-RPC message; check --url$/],
     ];
     for (const [index, [code, sentence]] of expected.entries()) {
       bridge.modern(index + 1, "ping");
-      const { id, error } = await bridge.next();
+      let line = await bridge.next();
+      if (line.method !== undefined) line = await bridge.next();
+      const { id, error } = line;
       assert.deepEqual([id, error?.code], [index + 1, code]);
       assert.match(error?.message ?? "", sentence);
     }
-    bridge.modern(10, "ping");
-    assert.equal((await bridge.next()).id, 10);
+    bridge.modern(0, "ping");
+    assert.equal((await bridge.next()).id, 0);
     assert.doesNotMatch(bridge.cli.stderr + bridge.cli.stdout, /secret/);
   });
 });

@@ -122,7 +122,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.match(stderr, /^sse-mcp-server: standard output cannot be written: ENOSPC/);
   });
 
-  it("begins with all that is kept, or behind an id, and prints whole messages with --json", async () => {
+  it("begins with all that is kept, or after an id, and prints whole messages with --json", async () => {
     await using server = await startServer();
     const { id } = await server.publish("default", 1);
     const { id: second } = await server.publish("default", 2);
@@ -145,7 +145,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.ok(json.stdout.includes(`"data":${data}`), json.stdout);
   });
 
-  it("comes back over a restart of the server, and prints exactly what it missed", async () => {
+  it("reconnects after a restart of the server, and prints exactly what it missed", async () => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;
     const first = await startServer({ data });
@@ -155,7 +155,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     await first.publish("a", 1);
     await until("the first line", () => lines(cli).length === 1);
     await first.close();
-    await until("it says so", () => cli.stderr.includes("coming back"));
+    await until("it says so", () => cli.stderr.includes("reconnecting"));
     await using second = await startServer({ data, port });
     for (const n of [2, 3]) await second.publish("a", n);
     await following(second, cli);
@@ -191,7 +191,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     server.close();
   });
 
-  it("comes back where a hub, or what stands before it, refuses for a while", async () => {
+  it("comes back after a hub, or a proxy before it, has refused for a while", async () => {
     await using rig = await HubRig.open();
     await using cli = new Cli(["tail", "a", "--url", rig.front.url]);
     await following(rig.server, cli);
@@ -233,7 +233,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.deepEqual(texts(cli), ["3"]);
   });
 
-  it("ends quietly when nobody reads what it prints any more", async () => {
+  it("ends quietly when its output is closed", async () => {
     await using server = await startServer();
     await using cli = new Cli(["tail", "--url", server.url]);
     await following(server, cli);
@@ -245,7 +245,7 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.deepEqual([cli.code, cli.stderr], [0, ""]);
   });
 
-  it("says what is wrong: 2 for its words, 1 for what the hub refuses or where there never was one", async () => {
+  it("says what is wrong: 2 for its words, 1 for what the hub refuses or if there never was one", async () => {
     await using server = await startServer();
     const wrong: readonly (readonly [readonly string[], number, RegExp])[] = [
       [["tail", "--nonsense"], 2, /Unknown option '--nonsense'/],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Backoff } from "../../src/client/backoff.ts";
-import { HubClientError } from "../../src/client/error.ts";
+import { HubClientError } from "../../src/client/errors.ts";
 
 /** What a timer can hold: one that is set to more ends at once. */
 const LONGEST = 2 ** 31 - 1;

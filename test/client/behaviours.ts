@@ -189,6 +189,25 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    title: "begins after a message that the others have not seen yet without a gap",
+    async run(world) {
+      await using hub = connect(world);
+      const first = collect(hub, "a");
+      await first.subscription.ready;
+      for (let n = 0; n < 10; n++) {
+        const { id } = await hub.publish("a", n);
+        const next = collect(hub, "a", { after: id });
+        await next.subscription.ready;
+        await world.hub.publish("a", "end");
+        await until("the end", () => next.data.length === 1);
+        equal(next.data, ["end"]);
+        next.subscription.close();
+      }
+      await until("all", () => first.data.length === 20);
+      equal(first.gaps, []);
+    },
+  },
+  {
     title: "a second subscription from now on does not see what came before it",
     async run(world) {
       await using hub = connect(world);
@@ -283,17 +302,21 @@ export const behaviours: readonly Behaviour[] = [
       await until("it notices", () => hub.state.kind === "waiting");
       await world.hub.restore();
       await world.hub.start();
+      const iterator = slow[Symbol.asyncIterator]();
       const data: number[] = [];
-      for await (const message of slow) {
-        data.push(message.data);
-        // It has a connection of its own, and the others wait.
-        if (data.length === 5) await hub.tools();
-        if (data.length === 5) {
-          await until("all read together", async () => hub.state.kind === "live" && (await world.hub.readers()) === 1);
-          await world.hub.publishMany("a", 15, 100);
-        }
-        if (message.data === 114) break;
-      }
+      const take = async (next = iterator.next()): Promise<void> => {
+        const { value } = await next;
+        if (value !== undefined) data.push(value.data);
+      };
+      for (let n = 0; n < 3; n++) await take();
+      // It wants to read on from an earlier place than the fast one, which is in the part of the log that is lost.
+      const fourth = iterator.next();
+      await hub.tools();
+      await take(fourth);
+      await take();
+      await until("the fast one went back", () => fast.gaps.length === 1 && hub.state.kind === "live");
+      await world.hub.publishMany("a", 15, 100);
+      while (data.at(-1) !== 114) await take();
       await until("the last", () => fast.data.at(-1) === 114);
       equal(data, [...numbers(5), ...numbers(15, 100)]);
       equal(fast.data, [...numbers(15), "gap", ...numbers(15, 100)]);
@@ -461,17 +484,13 @@ export const behaviours: readonly Behaviour[] = [
       await using hub = connect(world, { headers });
       // No browser sends them with the handshake, but the hub is asked why it refused that, too.
       if (world.transport === "websocket") await world.hub.answer("GET /", 401);
-      const codes: string[] = [];
-      hub.onState((state) => state.kind === "waiting" && codes.push(state.error.code));
       const a = collect(hub, "a");
       if (world.transport === "sse") {
         await a.subscription.ready;
-        equal(codes, ["UNAUTHORIZED"]);
         await world.hub.answer("GET /", 401);
         await world.hub.cut();
       }
       await until("it is refused for good", () => a.ended === "UNAUTHORIZED");
-      equal(codes.includes("UNAUTHORIZED"), true, "it tried once more");
       const heads = await world.hub.heads();
       equal(
         [heads.some((head) => /Bearer old/.test(head)), heads.some((head) => /Bearer new/.test(head))],

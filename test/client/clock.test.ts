@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { Door } from "../../src/client/door.ts";
-import type { ConnectionListener, HubState, Transport } from "../../src/client/feed.ts";
-import { Line } from "../../src/client/line.ts";
+import { HttpClient } from "../../src/client/http-client.ts";
+import type { StreamListener, HubState, Transport } from "../../src/client/transport.ts";
+import { Connection } from "../../src/client/connection.ts";
 
 const HOUR = 3_600_000;
 const BEAT = 15_000;
 
-/** A line on clocks of a test's own, and a server that beats while it lives. */
+/** A connection on clocks of a test's own, and a server that beats while it lives. */
 class Watched {
   readonly states: string[] = [];
   lives = true;
   readonly #test: TestContext;
   #wall = Date.UTC(2026, 0, 1);
   #steady = 1000;
-  #listener: ConnectionListener | undefined;
+  #listener: StreamListener | undefined;
 
   constructor(test: TestContext) {
     this.#test = test;
@@ -26,13 +26,13 @@ class Watched {
       return { ended: new Promise(() => {}), close: () => {} };
     };
     const never = (): never => assert.fail();
-    const door = new Door("http://localhost/", { headers: {}, fetch: never, webSocket: never });
+    const http = new HttpClient("http://localhost/", { headers: {}, fetch: never, webSocket: never });
     const backoff = { first: 1000, most: 1000 };
-    const line = new Line({ door, transport, backoff, silence: undefined }, (event) => {
+    const connection = new Connection({ http, transport, backoff, silence: undefined }, (event) => {
       if (event.kind === "state") this.states.push(stateOf(event.state));
     });
-    line.want(["a"], "e-1");
-    test.after(() => line.close());
+    connection.read(["a"], "e-1");
+    test.after(() => connection.close());
   }
 
   /** Time passes; both clocks go on. */
@@ -40,7 +40,7 @@ class Watched {
     for (let passed = 0; passed < milliseconds; passed += 500) {
       this.#wall += 500;
       this.#steady += 500;
-      if (this.lives && this.#steady % BEAT === 0) this.#listener?.heard();
+      if (this.lives && this.#steady % BEAT === 0) this.#listener?.active();
       this.#test.mock.timers.tick(500);
       await Promise.resolve();
     }

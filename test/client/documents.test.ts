@@ -67,9 +67,9 @@ describe("the client's documentation", { concurrency: true }, () => {
     assert.deepEqual(firstColumn("## `connect("), members("src/client/options.ts", "ConnectOptions"));
     assert.deepEqual(firstColumn("## `hub.subscribe("), members("src/client/subscription.ts", "SubscribeOptions"));
     assert.deepEqual(firstColumn("## Publishing"), members("src/client/requests.ts", "PublishOptions"));
-    const codes = [...read("src/client/error.ts").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(([, code]) => code);
+    const codes = [...read("src/client/errors.ts").matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(([, code]) => code);
     assert.deepEqual(firstColumn("## When something fails"), codes);
-    const states = [...read("src/client/feed.ts").matchAll(/^ {2}\| \{ readonly kind: "(\w+)"/gm)].map(
+    const states = [...read("src/client/transport.ts").matchAll(/^ {2}\| \{ readonly kind: "(\w+)"/gm)].map(
       ([, kind]) => kind,
     );
     const told = firstColumn("`hub.close()` ends everything");

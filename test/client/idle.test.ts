@@ -24,7 +24,7 @@ describe("a hub with nothing to do", () => {
     const got: unknown[][] = [[], []];
     const all = tabs.map((hub, tab) => hub.subscribe("a", { onMessage: ({ data }) => got[tab]?.push(data) }));
     await Promise.all(all.map(({ ready }) => ready));
-    using channel = Object.assign(new BroadcastChannel(`sse-mcp-server/client/1 ${rig.front.url}/ disturbed`), {
+    using channel = Object.assign(new BroadcastChannel(`sse-mcp-server/client/2 ${rig.front.url}/ disturbed`), {
       [Symbol.dispose]: () => channel.close(),
     });
     for (const note of [
@@ -33,9 +33,9 @@ describe("a hub with nothing to do", () => {
       "lead",
       {},
       { kind: "later" },
-      { kind: "want" },
-      { kind: "want", tab: "x", patterns: "a" },
-      { kind: "want", tab: "x", patterns: [7] },
+      { kind: "read" },
+      { kind: "read", tab: "x", patterns: "a" },
+      { kind: "read", tab: "x", patterns: [7] },
       { kind: "lead" },
       { kind: "lead", term: Infinity, event: null },
       { kind: "lead", term: Number.MAX_SAFE_INTEGER, event: { kind: "later" } },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { delimiter, join } from "node:path";
 import { describe, it } from "node:test";
@@ -9,6 +9,7 @@ import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
 const SOURCE = join(import.meta.dirname, "../../src");
+const MODULES = join(import.meta.dirname, "../../node_modules");
 const run = promisify(execFile);
 
 /** What came later than the oldest runtimes that the library promises to run in. */
@@ -52,7 +53,7 @@ const USE = `
 
 /** The library as JavaScript, with a script that uses it. */
 function written(folder: TemporaryFolder, script: string): string {
-  for (const part of ["client", "wire"]) {
+  for (const part of ["client", "protocol"]) {
     mkdirSync(folder.file(part));
     for (const name of readdirSync(join(SOURCE, part))) {
       const code = stripTypeScriptTypes(readFileSync(join(SOURCE, part, name), "utf8"));
@@ -60,6 +61,7 @@ function written(folder: TemporaryFolder, script: string): string {
       writeFileSync(folder.file(join(part, name.replace(/ts$/, "js"))), named);
     }
   }
+  symlinkSync(MODULES, folder.file("node_modules"));
   writeFileSync(folder.file("package.json"), '{"type":"module"}');
   writeFileSync(folder.file("use.js"), script);
   return folder.file("use.js");

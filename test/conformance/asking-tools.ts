@@ -1,10 +1,10 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { OfferedTool } from "../../src/mcp/offer.ts";
-import { isObject, type JsonObject } from "../../src/mcp/protocol.ts";
+import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { ToolDefinition } from "../../src/mcp/definitions.ts";
+import { isObject, type JsonObject } from "../../src/mcp/errors.ts";
 import { content, text } from "./content.ts";
 
 /** Tools that ask the client something while their request is open, as sessions allow. */
-export const askingTools: readonly OfferedTool[] = [
+export const askingTools: readonly ToolDefinition[] = [
   {
     listing: {
       name: "test_sampling",
@@ -74,17 +74,17 @@ export const askingTools: readonly OfferedTool[] = [
 ];
 
 async function elicited(
-  call: Call,
+  call: RequestContext,
   word: string,
   message: string,
   schema: JsonObject,
-): ReturnType<OfferedTool["call"]> {
+): ReturnType<ToolDefinition["call"]> {
   const answer = await asked(call, "elicitation/create", { message, requestedSchema: { type: "object", ...schema } });
   const { action, content: given = {} } = answer;
   return content(text(`${word}: action=${String(action)}, content=${JSON.stringify(given)}`));
 }
 
-async function asked({ ask }: Call, method: string, params: JsonObject): Promise<JsonObject> {
+async function asked({ ask }: RequestContext, method: string, params: JsonObject): Promise<JsonObject> {
   if (ask === undefined) throw new Error("only a session can be asked");
   return (await ask(method, params)) as JsonObject;
 }

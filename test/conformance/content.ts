@@ -1,5 +1,5 @@
-import type { ContentResult } from "../../src/mcp/offer.ts";
-import type { JsonObject } from "../../src/mcp/protocol.ts";
+import type { ContentResult } from "../../src/mcp/definitions.ts";
+import type { JsonObject } from "../../src/mcp/errors.ts";
 
 /** A picture of one black pixel. */
 export const IMAGE: JsonObject = {

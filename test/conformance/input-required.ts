@@ -1,12 +1,18 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { ContentResult, InputRequest, InputRequired, OfferedPrompt, OfferedTool } from "../../src/mcp/offer.ts";
-import { isObject } from "../../src/mcp/protocol.ts";
+import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type {
+  ContentResult,
+  InputRequest,
+  InputRequired,
+  PromptDefinition,
+  ToolDefinition,
+} from "../../src/mcp/definitions.ts";
+import { isObject } from "../../src/mcp/errors.ts";
 import { content, text } from "./content.ts";
 
 const ROOTS: InputRequest = { method: "roots/list", params: {} };
 
 /** Tools that send the client away for input before they answer. */
-export const inputRequiredTools: readonly OfferedTool[] = [
+export const inputRequiredTools: readonly ToolDefinition[] = [
   asking("test_input_required_result_elicitation", "Asks for a name", (call) => {
     const name = accepted(call, "user_name", "name");
     if (typeof name !== "string") return required({ user_name: form("What is your name?", "name") });
@@ -73,7 +79,7 @@ export const inputRequiredTools: readonly OfferedTool[] = [
 ];
 
 /** A prompt that does the same. */
-export const inputRequiredPrompt: OfferedPrompt = {
+export const inputRequiredPrompt: PromptDefinition = {
   listing: { name: "test_input_required_result_prompt", description: "Asks for a context" },
   async get(_, call) {
     const context = accepted(call, "user_context", "context");
@@ -86,14 +92,18 @@ export const inputRequiredPrompt: OfferedPrompt = {
 
 type Outcome = ContentResult | InputRequired;
 
-function asking(name: string, description: string, answer: (call: Call) => Outcome | Promise<Outcome>): OfferedTool {
+function asking(
+  name: string,
+  description: string,
+  answer: (call: RequestContext) => Outcome | Promise<Outcome>,
+): ToolDefinition {
   return {
     listing: { name, description, inputSchema: { type: "object", properties: {} } },
     call: async (_, call) => answer(call),
   };
 }
 
-async function confirmed(call: Call): Promise<Outcome> {
+async function confirmed(call: RequestContext): Promise<Outcome> {
   if (call.inputs.state === "asked" && accepted(call, "confirm", "ok") === true) return content(text("state-ok"));
   const asked = required({ confirm: form("Please confirm", "ok", "boolean") });
   return { ...asked, requestState: await call.seal("asked") };
@@ -116,14 +126,14 @@ function question(said: string, maxTokens: number): InputRequest {
 }
 
 /** What a person filled in; undefined where nobody did. */
-function accepted({ inputs }: Call, name: string, field: string): unknown {
+function accepted({ inputs }: RequestContext, name: string, field: string): unknown {
   const response = inputs.responses[name];
   if (!isObject(response) || response["action"] !== "accept" || !isObject(response["content"])) return undefined;
   return response["content"][field];
 }
 
 /** What the client's model said; undefined where it was not asked. */
-function sampled({ inputs }: Call, name: string): string | undefined {
+function sampled({ inputs }: RequestContext, name: string): string | undefined {
   const response = inputs.responses[name];
   if (!isObject(response) || !isObject(response["content"])) return undefined;
   const said = response["content"]["text"];
@@ -131,7 +141,7 @@ function sampled({ inputs }: Call, name: string): string | undefined {
 }
 
 /** The client's roots; undefined where it was not asked. */
-function listed({ inputs }: Call, name: string): readonly unknown[] | undefined {
+function listed({ inputs }: RequestContext, name: string): readonly unknown[] | undefined {
   const response = inputs.responses[name];
   return isObject(response) && Array.isArray(response["roots"]) ? response["roots"] : undefined;
 }

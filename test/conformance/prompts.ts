@@ -1,8 +1,8 @@
-import type { OfferedPrompt } from "../../src/mcp/offer.ts";
-import type { JsonObject } from "../../src/mcp/protocol.ts";
+import type { PromptDefinition } from "../../src/mcp/definitions.ts";
+import type { JsonObject } from "../../src/mcp/errors.ts";
 import { IMAGE, resource, text } from "./content.ts";
 
-export const prompts: readonly OfferedPrompt[] = [
+export const prompts: readonly PromptDefinition[] = [
   {
     listing: { name: "test_simple_prompt", description: "Has no arguments" },
     get: async () => spoken(text("This is a simple prompt for testing.")),
@@ -36,6 +36,6 @@ export const prompts: readonly OfferedPrompt[] = [
   },
 ];
 
-function spoken(...blocks: readonly JsonObject[]): Awaited<ReturnType<OfferedPrompt["get"]>> {
+function spoken(...blocks: readonly JsonObject[]): Awaited<ReturnType<PromptDefinition["get"]>> {
   return { messages: blocks.map((block) => ({ role: "user", content: block })) };
 }

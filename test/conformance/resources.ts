@@ -1,8 +1,8 @@
-import type { ChannelPattern } from "../../src/core/channel.ts";
-import type { OfferedResource, OfferedTemplate } from "../../src/mcp/offer.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
+import type { ResourceDefinition, TemplateDefinition } from "../../src/mcp/definitions.ts";
 import { IMAGE } from "./content.ts";
 
-export const resources: readonly OfferedResource[] = [
+export const resources: readonly ResourceDefinition[] = [
   written("test://static-text", "static-text", "This is the content of the static text resource."),
   {
     listing: { uri: "test://static-binary", name: "static-binary", mimeType: "image/png" },
@@ -17,7 +17,7 @@ export const resources: readonly OfferedResource[] = [
 ];
 
 /** Data of any id. */
-export const template: OfferedTemplate = {
+export const template: TemplateDefinition = {
   listing: { uriTemplate: "test://template/{id}/data", name: "template", mimeType: "application/json" },
   resource(uri) {
     const id = /^test:\/\/template\/([^/]+)\/data$/.exec(uri)?.[1];
@@ -27,7 +27,7 @@ export const template: OfferedTemplate = {
   },
 };
 
-function written(uri: string, name: string, said: string): OfferedResource {
+function written(uri: string, name: string, said: string): ResourceDefinition {
   return {
     listing: { uri, name, mimeType: "text/plain" },
     read: async () => ({ contents: [{ uri, mimeType: "text/plain", text: said }] }),

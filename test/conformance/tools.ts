@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Call } from "../../src/mcp/call.ts";
-import type { Changes, ContentResult, OfferedTool } from "../../src/mcp/offer.ts";
-import type { JsonObject } from "../../src/mcp/protocol.ts";
+import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { Changes, ContentResult, ToolDefinition } from "../../src/mcp/definitions.ts";
+import type { JsonObject } from "../../src/mcp/errors.ts";
 import { AUDIO, content, IMAGE, resource, text } from "./content.ts";
 
 /** Milliseconds between the steps of a tool that takes time, as the suite asks for. */
@@ -37,7 +37,7 @@ const EVERY_KEYWORD: JsonObject = {
 };
 
 /** Tools that answer with each kind of content. */
-export const contentTools: readonly OfferedTool[] = [
+export const contentTools: readonly ToolDefinition[] = [
   simple("test_simple_text", "Answers with a text", () => content(text("This is a simple text response for testing."))),
   simple("test_image_content", "Answers with an image", () => content(IMAGE)),
   simple("test_audio_content", "Answers with a sound", () => content(AUDIO)),
@@ -58,7 +58,7 @@ export const contentTools: readonly OfferedTool[] = [
 ];
 
 /** Tools that tell something before they answer, or go away and come back. */
-export const slowTools: readonly OfferedTool[] = [
+export const slowTools: readonly ToolDefinition[] = [
   simple("test_tool_with_logging", "Logs three messages", async (call) => {
     call.log("info", "Tool execution started");
     await wait(STEP);
@@ -88,8 +88,8 @@ export const slowTools: readonly OfferedTool[] = [
 ];
 
 /** Tools that announce a change of the lists. */
-export function changingTools(changes: Changes): readonly OfferedTool[] {
-  const changing = (name: string, list: "tools" | "prompts"): OfferedTool =>
+export function changingTools(changes: Changes): readonly ToolDefinition[] {
+  const changing = (name: string, list: "tools" | "prompts"): ToolDefinition =>
     simple(name, `Announces that the list of ${list} has changed`, () => {
       changes.announce(list);
       return content(text("announced"));
@@ -98,7 +98,7 @@ export function changingTools(changes: Changes): readonly OfferedTool[] {
 }
 
 /** Tools whose schemas are what matters. */
-export const schemaTools: readonly OfferedTool[] = [
+export const schemaTools: readonly ToolDefinition[] = [
   {
     listing: { name: "json_schema_2020_12_tool", description: "Has a rich schema", inputSchema: EVERY_KEYWORD },
     call: async (input) => content(text(JSON.stringify(input))),
@@ -120,8 +120,8 @@ export const schemaTools: readonly OfferedTool[] = [
 function simple(
   name: string,
   description: string,
-  call: (call: Call) => ContentResult | Promise<ContentResult>,
-): OfferedTool {
+  call: (call: RequestContext) => ContentResult | Promise<ContentResult>,
+): ToolDefinition {
   return {
     listing: { name, description, inputSchema: { type: "object", properties: {} } },
     call: async (_, context) => call(context),

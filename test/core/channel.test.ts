@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
+import { channelName, channelPattern } from "../../src/core/channel.ts";
 import {
-  channelName,
-  channelPattern,
   covers,
   isCovered,
   LOGS_CHANNEL,
@@ -11,7 +10,7 @@ import {
   serverChannel,
   STATS_CHANNEL,
   uncovered,
-} from "../../src/core/channel.ts";
+} from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 
 const word = fc.stringMatching(/^[A-Za-z0-9_-]{1,6}$/);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import type { ChannelPattern } from "../../src/core/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 import type { RecentHistory } from "../../src/core/history.ts";
 import type { Hub } from "../../src/core/hub.ts";

@@ -38,7 +38,7 @@ describe("a reader without a cursor", () => {
     assert.deepEqual([before.story, during.story, after.story], [[2, 3], [2, 3], [3]]);
   });
 
-  it("that joins an audience with messages still to be written does not get those", async () => {
+  it("that joins a group with messages still to be written does not get those", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const early = reader(hub, "a");
     await publish(hub, "a", 1);
@@ -53,7 +53,7 @@ describe("a reader without a cursor", () => {
     const sink = new TestSink();
     hub.subscribe({ channels: [] }, sink);
     await publish(hub, "a", 1);
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     assert.deepEqual(sink.entries, [{ kind: "beat", id: hub.cursor(), moves: false }]);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { serverChannel } from "../../src/core/channel.ts";
+import { serverChannel } from "../../src/protocol/channel.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 import { TestSink } from "../support/test-sink.ts";

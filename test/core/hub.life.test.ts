@@ -14,12 +14,12 @@ describe("a beat", () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     const sink = new TestSink();
     hub.subscribe({ channels: patternsOf("a") }, sink);
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     const published = hub.publish(draftOf("a", 1));
-    published.then(() => hub.beat(0, 1)).catch(assert.ifError);
+    published.then(() => hub.heartbeat(0, 1)).catch(assert.ifError);
     const { id } = await published;
     await hub.publish(draftOf("b", 2));
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     assert.deepEqual(sink.story, ["beat", 1, "beat", "beat"]);
     const [first, second, third] = sink.of("beat").map((beat) => beat.id);
     assert.equal(first, `${hub.log.epoch}-0`);
@@ -34,7 +34,7 @@ describe("a beat", () => {
     hub.subscribe({ channels: patternsOf("busy") }, busy);
     const beats = async (count: number): Promise<readonly (readonly boolean[])[]> => {
       for (let n = 0; n < count; n++) await hub.publish(draftOf("busy", n));
-      hub.beat(0, 1);
+      hub.heartbeat(0, 1);
       return [quiet, busy].map((sink) => sink.of("beat").map(({ moves }) => moves));
     };
     assert.deepEqual(await beats(999), [[false], [false]]);
@@ -54,7 +54,7 @@ describe("a beat", () => {
     const sinks = Array.from({ length: 10 }, () => new TestSink());
     for (const sink of sinks) hub.subscribe({ channels: patternsOf("a") }, sink);
     for (let part = 0; part < 3; part++) {
-      hub.beat(part, 3);
+      hub.heartbeat(part, 3);
       assert.equal(sinks.filter((sink) => sink.entries.length > 0).length, [4, 7, 10][part]);
     }
     assert.ok(sinks.every((sink) => sink.entries.length === 1));
@@ -66,9 +66,9 @@ describe("a beat", () => {
     const [sink, next] = [new TestSink(), new TestSink()];
     sink.stall();
     hub.subscribe({ channels: patternsOf("a"), after: "earliest" }, sink);
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     await until("it waits for its socket", () => sink.waiting === 1);
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     assert.deepEqual(sink.story, [1, 2, "beat"]);
     assert.equal(sink.of("beat")[0]?.id, hub.cursor(2));
     hub.subscribe({ channels: patternsOf("a"), after: hub.cursor(2) }, next);

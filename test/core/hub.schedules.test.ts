@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
-import type { ChannelPattern } from "../../src/core/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Log } from "../../src/core/log.ts";
 import type { Published } from "../../src/core/message.ts";
 import type { Subscription } from "../../src/core/subscription.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { LateLog } from "../support/late-log.ts";
 import { ReaderModel } from "../support/reader-model.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
@@ -64,7 +64,7 @@ class Trial {
     else if (kind === "letGo") this.#schedule.letAny(x);
     else if (kind === "turn") await turn();
     else if (kind === "tick") for (let ticks = x % 9; ticks >= 0; ticks--) await Promise.resolve();
-    else if (kind === "beat") this.hub.beat(x % 2, 2);
+    else if (kind === "beat") this.hub.heartbeat(x % 2, 2);
     else if (reader === undefined) return;
     else if (kind === "leave") {
       this.hub.unsubscribe(reader.subscription);
@@ -104,7 +104,7 @@ class Trial {
     for (const { model, subscription } of this.#readers) {
       model.finish();
       assert.equal(subscription.closed, model.gone);
-      if (!model.gone) assert.notEqual(subscription.audience, undefined, "a reader never went live");
+      if (!model.gone) assert.notEqual(subscription.group, undefined, "a reader never went live");
     }
     const given = this.#readers.map(({ model }) => model.sink.data.length);
     assert.equal(

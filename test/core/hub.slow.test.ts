@@ -50,7 +50,7 @@ describe("a live reader that takes nothing", () => {
       await turn();
     }
     await turns();
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     assert.deepEqual([slow.closed, hub.size], ["slow", 0]);
   });
 
@@ -107,7 +107,7 @@ describe("a live reader that takes nothing", () => {
     assert.deepEqual([...slow.data, ...again.data], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it("does not take the reader along that joins its audience in the moment it is cut", async () => {
+  it("does not take the reader along that joins its group in the moment it is cut", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER), { maxPending: 100 });
     const [slow, joining] = [new TestSink(), new TestSink()];
     hub.subscribe({ channels: A }, slow);
@@ -218,9 +218,9 @@ describe("a reader that catches up slowly", () => {
     sink.stall();
     hub.subscribe({ channels: A, after: "earliest" }, sink);
     await until("it waits for its socket", () => sink.waiting === 1);
-    for (let beats = 0; beats < 3; beats++) hub.beat(0, 1);
+    for (let beats = 0; beats < 3; beats++) hub.heartbeat(0, 1);
     assert.deepEqual([sink.closed, sink.of("beat").length], [undefined, 3]);
-    hub.beat(0, 1);
+    hub.heartbeat(0, 1);
     assert.deepEqual([sink.closed, hub.size, hub.stats.slow], ["slow", 0, 1]);
     await turns();
     assert.deepEqual(sink.data, [1]);
@@ -234,12 +234,12 @@ describe("a reader that catches up slowly", () => {
     const subscription = hub.subscribe({ channels: A, after: "earliest" }, sink);
     for (let taken = 0; taken < 9; taken++) {
       await until("it waits for its socket", () => sink.waiting === 1);
-      for (let beats = 0; beats < 3; beats++) hub.beat(0, 1);
+      for (let beats = 0; beats < 3; beats++) hub.heartbeat(0, 1);
       sink.take();
     }
     await until("it is live", () => sink.of("live").length === 1);
     hub.add(subscription, { channels: A, after: "earliest" });
-    for (let beats = 0; beats < 3; beats++) hub.beat(0, 1);
+    for (let beats = 0; beats < 3; beats++) hub.heartbeat(0, 1);
     assert.equal(sink.closed, undefined);
     sink.resume();
     await until("it is live again", () => sink.of("live").length === 2);

@@ -43,7 +43,7 @@ describe("a published message", () => {
     const subscription = hub.subscribe({ channels: patternsOf("a") }, sink);
     await hub.publish(draftOf("a", 1));
     assert.deepEqual(sink.data, []);
-    hub.give(subscription);
+    hub.flush(subscription);
     assert.deepEqual(sink.data, [1]);
     for (const end of ends) end();
     assert.deepEqual(sink.data, [1]);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { EVERYTHING, LOGS_CHANNEL } from "../../src/core/channel.ts";
-import type { ServerInfo } from "../../src/tools/index.ts";
+import { EVERYTHING, LOGS_CHANNEL } from "../../src/protocol/channel.ts";
+import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { needsBrowser, openBrowser, watchedPage, type WatchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";

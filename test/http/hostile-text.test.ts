@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { escapeLineBreaks } from "../../src/wire/line-breaks.ts";
+import { escapeLineBreaks } from "../../src/protocol/text.ts";
 import { startServer } from "../support/server.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };

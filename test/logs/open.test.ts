@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { openLog } from "../../src/logs/open.ts";
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { disposable, draftOf, FOREVER } from "../support/sample.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 

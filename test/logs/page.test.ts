@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Message } from "../../src/core/message.ts";
-import { endOfPage, merged, recentPage } from "../../src/logs/page.ts";
+import { endOfPage, ReadTurns, recentPage } from "../../src/logs/page.ts";
 import { draftOf } from "../support/sample.ts";
 
 function message(offset: number, size = 1): Message {
@@ -9,15 +10,6 @@ function message(offset: number, size = 1): Message {
 }
 
 describe("a page", () => {
-  it("is the first of several lists, in one order", () => {
-    const lists = [[1, 4, 5], [2, 6], [3]].map((offsets) => offsets.map((offset) => message(offset)));
-    assert.deepEqual(
-      merged(lists, 4).map(({ offset }) => offset),
-      [1, 2, 3, 4],
-    );
-    assert.deepEqual(merged([], 4), []);
-  });
-
   it("ends where its payloads fill it, and asks for nothing behind that", () => {
     const asked: number[] = [];
     function* messages(): Iterable<Message> {
@@ -53,5 +45,23 @@ describe("a page", () => {
     );
     const large = recentPage([message(9, 1_000_000), message(7)], 2);
     assert.deepEqual([large.messages.map(({ offset }) => offset), large.more], [[9], true]);
+  });
+});
+
+describe("reads of a log", () => {
+  it("that take long come one in a turn of the event loop, in order, however many wait", async () => {
+    const turns = new ReadTurns();
+    let passed = 0;
+    const read = async (number: number): Promise<readonly [number: number, turn: number]> => {
+      await turns.next();
+      for (const end = performance.now() + 5; performance.now() < end;);
+      return [number, passed];
+    };
+    const reads = Promise.all(Array.from({ length: 5 }, (_, number) => read(number)));
+    for (; passed < 20; passed++) await turn();
+    const found = await reads;
+    assert.equal(new Set(found.map(([, at]) => at)).size, 5, "each has a turn of its own");
+    const order = found.toSorted(([, a], [, b]) => a - b).map(([number]) => number);
+    assert.deepEqual(order, [0, 1, 2, 3, 4]);
   });
 });

@@ -5,7 +5,7 @@ import { request, type IncomingMessage } from "node:http";
 import { text as textOf } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { eraOf } from "../../src/mcp/era.ts";
+import { eraOf } from "../../src/mcp/classify.ts";
 import { METHODS } from "../../src/mcp/methods.ts";
 import { answerOf, headerValue, LOG_LEVEL, mcp, mcpRequest } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { accepts } from "../../src/mcp/accept.ts";
+import { accepts } from "../../src/mcp/classify.ts";
 import { canonicalUri } from "../../src/mcp/resources.ts";
 import { ACCEPT, LegacyClient, messagesOf, rpc } from "../support/legacy-client.ts";
 import { listen, mcp, mcpRequest, mcpText, resultOf } from "../support/mcp.ts";
@@ -151,7 +151,7 @@ describe("what a client accepts", { concurrency: true }, () => {
         headers: { ...bare, ...more },
         body: rpc({ id: 2, method: "ping" }),
       });
-      const type = events.includes(accept) ? "text/event-stream" : "application/json; charset=utf-8";
+      const type = `${events.includes(accept) ? "text/event-stream" : "application/json"}; charset=utf-8`;
       for (const answer of [opened, asked])
         assert.deepEqual([answer.status, answer.headers["content-type"]], [200, type], accept);
       assert.deepEqual(messagesOf(asked)[0]?.result, {});

@@ -1,9 +1,10 @@
+import { ToolSet } from "../../src/tools/index.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Call, Outlet } from "../../src/mcp/call.ts";
-import { hubOffer } from "../../src/mcp/hub-offer.ts";
+import type { RequestContext, NotificationStream } from "../../src/mcp/request-context.ts";
+import { hubCatalog } from "../../src/mcp/catalog.ts";
 import { listen as listenMethod } from "../../src/mcp/listen.ts";
-import { Changes, type OfferedResource } from "../../src/mcp/offer.ts";
+import { Changes, type ResourceDefinition } from "../../src/mcp/definitions.ts";
 import { listen, mcp, mcpRequest, McpStream, resultOf, SERVER_INFO, SUBSCRIPTION_ID } from "../support/mcp.ts";
 import type { McpMessage } from "../support/mcp-schema.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -208,12 +209,12 @@ describe("a subscription", { concurrency: true }, () => {
   });
 
   it("is told of a resource that somebody else offers, where it can be watched", async () => {
-    const resource = (uri: string, more: Partial<OfferedResource>): OfferedResource => ({
+    const resource = (uri: string, more: Partial<ResourceDefinition>): ResourceDefinition => ({
       listing: { uri, name: uri },
       read: () => Promise.resolve({ contents: [] }),
       ...more,
     });
-    const watches = hubOffer().resources[0]?.watches ?? [];
+    const watches = hubCatalog(new ToolSet()).resources[0]?.watches ?? [];
     await using server = await startServer(
       {},
       { resources: [resource("test://moving", { watches }), resource("test://fixed", {})] },
@@ -313,7 +314,7 @@ describe("the end of a subscription", { concurrency: true }, () => {
   it("comes at once where the hub has stopped already", async () => {
     await using server = await startServer();
     const said: string[] = [];
-    const outlet: Outlet = {
+    const outlet: NotificationStream = {
       pending: 0,
       isLagging: false,
       write: (message) => said.push(message),
@@ -328,10 +329,14 @@ describe("the end of a subscription", { concurrency: true }, () => {
       hub,
       limits: { channels: 10, message: 1 },
       signal: new AbortController().signal,
-      takeOver: () => outlet,
+      openDedicated: () => outlet,
     };
     const params = { notifications: { resourcesListChanged: true } };
-    const result = await listenMethod(params, call as Partial<Call> as Call, hubOffer());
+    const result = await listenMethod(
+      params,
+      call as Partial<RequestContext> as RequestContext,
+      hubCatalog(new ToolSet()),
+    );
     assert.deepEqual(result, { _meta: { [SUBSCRIPTION_ID]: 7 } });
     assert.equal(said.length, 1);
   });

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { OfferedResource, OfferedTemplate, OfferedTool, ResourceListing } from "../../src/mcp/offer.ts";
+import type {
+  ResourceDefinition,
+  TemplateDefinition,
+  ToolDefinition,
+  ResourceListing,
+} from "../../src/mcp/definitions.ts";
 import { mcp, resultOf, SERVER_INFO, SUBSCRIPTION_ID, VERSION, type McpAnswer } from "../support/mcp.ts";
 import { assertMatches } from "../support/mcp-schema.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -280,12 +285,12 @@ describe("resources/list", { concurrency: true }, () => {
 
   it("lists what is offered beside the hub's own, however much that is", async () => {
     const listing = (uri: string): ResourceListing => ({ uri, name: uri });
-    const resource = (uri: string): OfferedResource => ({
+    const resource = (uri: string): ResourceDefinition => ({
       listing: listing(uri),
       read: () => Promise.resolve({ contents: [] }),
     });
     const letters = ["x", "y", "z"].map((name) => ({ uri: `letters://${name}`, name }));
-    const template: OfferedTemplate = {
+    const template: TemplateDefinition = {
       listing: { uriTemplate: "letters://{letter}", name: "letter" },
       resource: () => undefined,
       list: (after, limit) => letters.filter(({ name }) => after === undefined || name > after).slice(0, limit),
@@ -339,7 +344,7 @@ it("a list of one page refuses every cursor", async () => {
 });
 
 it("what a tool adds to _meta stays beside the name of the server", async () => {
-  const tool: OfferedTool = {
+  const tool: ToolDefinition = {
     listing: { name: "noted", description: "", inputSchema: { type: "object" } },
     call: () => Promise.resolve({ content: [], _meta: { "com.example/note": 1 } }),
   };

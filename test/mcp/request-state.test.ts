@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { InputRequired, OfferedTool } from "../../src/mcp/offer.ts";
+import type { InputRequired, ToolDefinition } from "../../src/mcp/definitions.ts";
 import { RequestStates, type StateScope } from "../../src/mcp/request-state.ts";
+import { Sealer } from "../../src/mcp/seal.ts";
 import { CLIENT_CAPABILITIES, mcp, resultOf, type McpAnswer } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -22,21 +23,21 @@ async function refused(opening: Promise<unknown>): Promise<void> {
 
 describe("a sealed state", { concurrency: true }, () => {
   it("opens to what was put in, any JSON", async () => {
-    const states = new RequestStates();
+    const states = new RequestStates(new Sealer());
     for (const payload of [null, 0, "", "größe", [1, { a: null }], { __proto__x: 1 }, "x".repeat(40_000)]) {
       assert.deepEqual(await states.open(await states.seal(payload, SCOPE), SCOPE), payload);
     }
   });
 
   it("opens for the same params in any order, and for as often as there is time", async () => {
-    const states = new RequestStates();
+    const states = new RequestStates(new Sealer());
     const state = await states.seal(1, SCOPE);
     const shuffled = { ...SCOPE, params: { arguments: { sum: 5, to: "bob" }, name: "pay" } };
     for (let n = 0; n < 3; n++) assert.equal(await states.open(state, shuffled), 1);
   });
 
   it("[MCP-14] is worth nothing to another caller, with another method, or with other params", async () => {
-    const states = new RequestStates();
+    const states = new RequestStates(new Sealer());
     const state = await states.seal(1, SCOPE);
     for (const scope of [
       { ...SCOPE, subject: "bert" },
@@ -65,7 +66,7 @@ describe("a sealed state", { concurrency: true }, () => {
   });
 
   it("cannot be changed anywhere, not by a bit", async () => {
-    const states = new RequestStates();
+    const states = new RequestStates(new Sealer());
     const state = await states.seal({ paid: false }, SCOPE);
     for (let index = 0; index < state.length; index++) {
       for (const other of ["A", "B", "C", "Q", "_", "-", ".", "=", "+", "/", " ", "\u0000", "é"]) {
@@ -97,8 +98,8 @@ describe("a sealed state", { concurrency: true }, () => {
   });
 
   it("of another server, or none, is refused", async () => {
-    const states = new RequestStates();
-    await refused(states.open(await new RequestStates().seal(1, SCOPE), SCOPE));
+    const states = new RequestStates(new Sealer());
+    await refused(states.open(await new RequestStates(new Sealer()).seal(1, SCOPE), SCOPE));
     for (const wrong of [
       "",
       ".",
@@ -117,23 +118,34 @@ describe("a sealed state", { concurrency: true }, () => {
       await refused(states.open(wrong, SCOPE));
     }
     const shared = crypto.getRandomValues(new Uint8Array(32));
-    assert.equal(await new RequestStates(shared).open(await new RequestStates(shared).seal(1, SCOPE), SCOPE), 1);
+    assert.equal(
+      await new RequestStates(new Sealer(shared)).open(
+        await new RequestStates(new Sealer(shared)).seal(1, SCOPE),
+        SCOPE,
+      ),
+      1,
+    );
   });
 
-  it("[MCP-14] is too old after ten minutes", async () => {
+  it("[MCP-14] is too old after ten minutes, or after the time that it was sealed for", async () => {
     let now = 1_000_000;
-    const states = new RequestStates(crypto.getRandomValues(new Uint8Array(32)), () => now);
+    const states = new RequestStates(new Sealer(crypto.getRandomValues(new Uint8Array(32)), () => now));
     const state = await states.seal(1, SCOPE);
     now += 600_000;
     assert.equal(await states.open(state, SCOPE), 1);
     now += 1;
     await refused(states.open(state, SCOPE));
+    const long = await states.seal(1, SCOPE, 3 * 3_600_000);
+    now += 3 * 3_600_000;
+    assert.equal(await states.open(long, SCOPE), 1, "one may be sealed for longer");
+    now += 1;
+    await refused(states.open(long, SCOPE));
   });
 });
 
 describe("a request that is asked for input", { concurrency: true }, () => {
   /** Asks for a name, and remembers how often it did. */
-  const asking: OfferedTool = {
+  const asking: ToolDefinition = {
     listing: { name: "ask", description: "", inputSchema: { type: "object" } },
     async call(input, call): Promise<InputRequired | { content: [{ type: "text"; text: string }] }> {
       const { state, responses } = call.inputs;

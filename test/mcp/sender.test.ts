@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { senderOf } from "../../src/mcp/meta.ts";
+import { senderOf } from "../../src/mcp/modern/envelope.ts";
 import { ACCEPT, LegacyClient, rpc } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";

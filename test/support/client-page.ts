@@ -8,7 +8,12 @@ import type { BrowserContext, Page } from "playwright-core";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** What pages may load; it is sent without its types. */
-const SERVED = /^\/(?:src\/(?:client|wire)|test\/client)\/[\w-]+\.ts$/;
+const SERVED =
+  /^\/(?:src\/(?:client|protocol)|test\/client)\/[\w-]+\.ts$|^\/node_modules\/eventsource-parser\/dist\/\w+\.js$/;
+const IMPORTS = JSON.stringify({
+  imports: { "eventsource-parser": "/node_modules/eventsource-parser/dist/index.js" },
+});
+const PAGE = `<!doctype html><title>page</title><script type="importmap">${IMPORTS}</script>`;
 
 /** A server of empty pages that load the client from its source, and nothing from anywhere else. */
 export class ClientPages implements AsyncDisposable {
@@ -21,10 +26,10 @@ export class ClientPages implements AsyncDisposable {
   static async open(): Promise<ClientPages> {
     const server = createServer(({ url = "/" }, response) => {
       if (SERVED.test(url)) {
-        const code = stripTypeScriptTypes(readFileSync(join(ROOT, url), "utf8"));
+        const source = readFileSync(join(ROOT, url), "utf8");
+        const code = url.endsWith(".ts") ? stripTypeScriptTypes(source) : source;
         response.setHeader("content-type", "text/javascript").end(code);
-      } else if (/^\/(?:\?|$)/.test(url))
-        response.setHeader("content-type", "text/html").end("<!doctype html><title>page</title>");
+      } else if (/^\/(?:\?|$)/.test(url)) response.setHeader("content-type", "text/html").end(PAGE);
       else response.writeHead(404).end();
     });
     server.listen(0, "127.0.0.1");

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { draftOf, FOREVER } from "./sample.ts";
 
 // Publishes into the log named by its first argument with 16 publishers, and writes a line for each acknowledgement,
@@ -10,9 +10,9 @@ writeSync(1, "open\n");
 
 async function publish(publisher: number, from: number): Promise<never> {
   for (let count = from; ; count++) {
-    const { offset } = await log.append(
-      draftOf(`p.${publisher % 4}`, [publisher, count], { key: `${publisher}-${count}` }),
-    );
+    const {
+      message: { offset },
+    } = await log.append(draftOf(`p.${publisher % 4}`, [publisher, count], { key: `${publisher}-${count}` }));
     writeSync(1, `${offset} ${publisher} ${count}\n`);
   }
 }

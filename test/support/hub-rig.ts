@@ -1,5 +1,5 @@
 import { copyFileSync } from "node:fs";
-import type { Config } from "../../src/config.ts";
+import type { ServerOptions } from "../../src/server.ts";
 import { Front } from "./front.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -40,7 +40,7 @@ export class HubRig implements AsyncDisposable {
   server: TestServer;
   readonly #folder: TemporaryFolder;
 
-  private constructor(folder: TemporaryFolder, server: TestServer, front: Front, config: Partial<Config>) {
+  private constructor(folder: TemporaryFolder, server: TestServer, front: Front, config: ServerOptions) {
     this.#folder = folder;
     this.server = server;
     this.front = front;
@@ -83,7 +83,7 @@ export class HubRig implements AsyncDisposable {
     };
   }
 
-  static async open(config: Partial<Config> = {}): Promise<HubRig> {
+  static async open(config: ServerOptions = {}): Promise<HubRig> {
     const folder = new TemporaryFolder();
     const server = await startServer({ ...config, data: dataOf(folder, 0) });
     return new HubRig(folder, server, await Front.open(server.port), config);

@@ -1,5 +1,6 @@
-import type { Cursor } from "../../src/core/cursor.ts";
+import type { Cursor } from "../../src/protocol/cursor.ts";
 import type {
+  Appended,
   ChannelQuery,
   ChannelState,
   Log,
@@ -21,7 +22,7 @@ import type { Schedule } from "./schedule.ts";
 export class LateLog implements Log {
   readonly #log: Log;
   readonly #schedule: Schedule;
-  readonly #unannounced = new Map<Message, PromiseWithResolvers<void>>();
+  readonly #unannounced = new Map<number | undefined, PromiseWithResolvers<void>>();
   readonly #batches: (readonly Message[])[] = [];
   /** Every message that the log kept, in its order, announced or not. */
   readonly kept: Message[] = [];
@@ -46,11 +47,12 @@ export class LateLog implements Log {
     return { kept, epoch, ephemeral: this.#ephemeral, droppedTo: () => kept.length - this.#log.size().messages };
   }
 
-  async append(draft: Draft): Promise<Message> {
-    const message = await this.#log.append(draft);
-    await this.#unannounced.get(message)?.promise;
+  async append(draft: Draft): Promise<Appended> {
+    const { message, repeated } = await this.#log.append(draft);
+    if (!repeated) await this.#unannounced.get(draft.publication)?.promise;
     await this.#schedule.reached("appended");
-    return message;
+    // What comes over a network is never the object that was sent.
+    return { message: { ...message }, repeated };
   }
 
   async read(query: LogQuery): Promise<LogPage> {
@@ -71,16 +73,16 @@ export class LateLog implements Log {
     const start = await this.#log.follow((messages) => {
       this.#batches.push(messages);
       for (const message of messages) {
-        this.#unannounced.set(message, Promise.withResolvers());
+        this.#unannounced.set(message.publication, Promise.withResolvers());
         if (message.ephemeral) this.#ephemeral.set(JSON.parse(message.data), message);
         else this.kept.push(message);
       }
       this.#schedule.call("announce", () => {
         const batch = this.#batches.shift() ?? [];
-        listener(batch);
-        for (const message of batch) {
-          this.#unannounced.get(message)?.resolve();
-          this.#unannounced.delete(message);
+        listener(batch.map((message) => ({ ...message })));
+        for (const { publication } of batch) {
+          this.#unannounced.get(publication)?.resolve();
+          this.#unannounced.delete(publication);
         }
       });
     });

@@ -1,11 +1,11 @@
-import type { Call } from "../../src/mcp/call.ts";
-import type { ContentResult, InputRequired, OfferedTool } from "../../src/mcp/offer.ts";
+import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { ContentResult, InputRequired, ToolDefinition } from "../../src/mcp/definitions.ts";
 
 /** A tool that does what a test says; its input is not checked. */
 export function tool(
   name: string,
-  call: (input: Readonly<Record<string, unknown>>, call: Call) => Promise<ContentResult | InputRequired>,
-): OfferedTool {
+  call: (input: Readonly<Record<string, unknown>>, call: RequestContext) => Promise<ContentResult | InputRequired>,
+): ToolDefinition {
   return {
     listing: { name, description: name, inputSchema: { type: "object" } },
     call: (input, context) => call(input ?? {}, context),
@@ -19,10 +19,10 @@ export function said(text: string): ContentResult {
 
 /** Calls of the tool `hold`, which are answered when a test says so, or are cancelled. */
 export class Held {
-  readonly calls: { readonly call: Call; readonly answer: (text: string) => void }[] = [];
+  readonly calls: { readonly call: RequestContext; readonly answer: (text: string) => void }[] = [];
   cancelled = 0;
 
-  get tool(): OfferedTool {
+  get tool(): ToolDefinition {
     return tool(
       "hold",
       (_, call) =>

@@ -1,28 +1,36 @@
-import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/server";
+import type { SessionConnection } from "../../src/mcp/legacy/session-stream.ts";
+import type { LegacySession } from "../../src/mcp/legacy/session.ts";
 import type { RpcMessage } from "./legacy-client.ts";
 import { until } from "./until.ts";
 
-/** A transport of the SDK without a network: a test says what comes, and sees what goes. */
-export class Line implements Transport {
+/** The only connection of a session, without a network: a test says what comes, and sees what goes. */
+export class Line implements SessionConnection {
   readonly sent: RpcMessage[] = [];
-  onclose?: () => void;
-  onerror?: (error: Error) => void;
-  onmessage?: (message: JSONRPCMessage) => void;
+  /** Called with each message as it goes. */
+  onMessage: (message: RpcMessage) => void = () => {};
+  readonly #session: LegacySession;
   #count = 0;
 
-  async start(): Promise<void> {}
-
-  async send(message: JSONRPCMessage): Promise<void> {
-    this.sent.push(message as RpcMessage);
+  constructor(session: LegacySession) {
+    this.#session = session;
+    session.own.connection = this;
   }
 
-  async close(): Promise<void> {
-    this.onclose?.();
+  write(text: string): void {
+    const message = JSON.parse(text) as RpcMessage;
+    this.sent.push(message);
+    this.onMessage(message);
   }
+
+  prime(): void {}
+
+  end(): void {}
+
+  cut(): void {}
 
   /** Brings a message to the session. */
   say(message: object): void {
-    this.onmessage?.({ jsonrpc: "2.0", ...message } as JSONRPCMessage);
+    this.#session.receive([{ jsonrpc: "2.0", ...message }]);
   }
 
   /** Brings a request; resolves with its response. */

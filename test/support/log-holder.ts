@@ -1,4 +1,4 @@
-import { SqliteLog } from "../../src/logs/sqlite.ts";
+import { SqliteLog } from "../../src/logs/sqlite/log.ts";
 import { draftOf, FOREVER } from "./sample.ts";
 
 // Opens the log named by its first argument, keeps one message in it, says so, and holds it until it is killed.

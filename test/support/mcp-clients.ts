@@ -2,6 +2,7 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import {
+  ElicitRequestSchema,
   ResourceListChangedNotificationSchema,
   ResourceUpdatedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
@@ -27,14 +28,21 @@ export interface SdkClient extends AsyncDisposable {
   follow(uri: string, updated: (uri: string) => void, listChanged: () => void): Promise<void>;
 }
 
-export async function openSdkClient(name: SdkClientName, url: string): Promise<SdkClient> {
-  return name === "v1" ? openV1(url) : openV2(url, name === "v2 in auto mode" ? "auto" : "legacy");
+/** What a person answers to a question; a client without this has no elicitation. */
+export type Person = (message: string) => {
+  action: "accept" | "decline" | "cancel";
+  content?: Record<string, string | number | boolean>;
+};
+
+export async function openSdkClient(name: SdkClientName, url: string, person?: Person): Promise<SdkClient> {
+  return name === "v1" ? openV1(url, person) : openV2(url, name === "v2 in auto mode" ? "auto" : "legacy", person);
 }
 
 const INFO = { name: "test", version: "1.0.0" };
 
-async function openV1(url: string): Promise<SdkClient> {
-  const client = new ClientV1(INFO);
+async function openV1(url: string, person?: Person): Promise<SdkClient> {
+  const client = new ClientV1(INFO, { capabilities: person === undefined ? {} : { elicitation: {} } });
+  if (person !== undefined) client.setRequestHandler(ElicitRequestSchema, ({ params }) => person(params.message));
   const transport = new TransportV1(new URL(`${url}/mcp`));
   await client.connect(transport);
   return {
@@ -55,8 +63,10 @@ async function openV1(url: string): Promise<SdkClient> {
   };
 }
 
-async function openV2(url: string, mode: "auto" | "legacy"): Promise<SdkClient> {
-  const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+async function openV2(url: string, mode: "auto" | "legacy", person?: Person): Promise<SdkClient> {
+  const capabilities = person === undefined ? {} : { elicitation: {} };
+  const client = new ClientV2(INFO, { capabilities, versionNegotiation: { mode } });
+  if (person !== undefined) client.setRequestHandler("elicitation/create", ({ params }) => person(params.message));
   const transport = new TransportV2(new URL(`${url}/mcp`));
   await client.connect(transport);
   return {

@@ -1,10 +1,10 @@
+import { ToolSet } from "../../src/tools/index.ts";
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { hubOffer, RequestStates, type Extras } from "../../src/mcp/index.ts";
-import type { SessionContext } from "../../src/mcp/legacy.ts";
+import { hubCatalog, RequestStates, Sealer, type Extras, type McpContext } from "../../src/mcp/index.ts";
 
 /** What both eras answer with, on a hub of its own. */
-export async function mcpContext(extras: Extras = {}): Promise<SessionContext & AsyncDisposable> {
+export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {
   const hub = await Hub.open(new MemoryLog({ age: 1e9, messages: 1e6, bytes: 1e9, channels: 1e5 }), {
     maxPendingTotal: 1e9,
     maxPending: 1e6,
@@ -18,9 +18,8 @@ export async function mcpContext(extras: Extras = {}): Promise<SessionContext & 
     info: () => {
       throw new Error("nobody asks");
     },
-    stay: () => () => {},
-    offer: hubOffer(extras),
-    states: new RequestStates(),
+    catalog: hubCatalog(new ToolSet(), extras),
+    states: new RequestStates(new Sealer()),
     serverInfo: { name: "test", title: "Test", version: "0" },
     [Symbol.asyncDispose]: () => hub.close(),
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { covers, type ChannelPattern } from "../../src/core/channel.ts";
-import { BEGINNING, parseCursor } from "../../src/core/cursor.ts";
+import { covers, type ChannelPattern } from "../../src/protocol/channel.ts";
+import { BEGINNING, parseCursor } from "../../src/protocol/cursor.ts";
 import type { Message } from "../../src/core/message.ts";
 import type { SinkEntry, TestSink } from "./test-sink.ts";
 

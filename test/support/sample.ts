@@ -1,4 +1,5 @@
-import { channelName, channelPattern, type ChannelPattern } from "../../src/core/channel.ts";
+import { channelName, channelPattern } from "../../src/core/channel.ts";
+import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { Hub, type HubOptions } from "../../src/core/hub.ts";
 import type { Log, Retention } from "../../src/core/log.ts";
 import { draft, type Draft, type DraftInput } from "../../src/core/message.ts";

@@ -7,13 +7,15 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 
 /** One request to a scripted hub. */
 export interface Asked {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
-  /** The body; empty where there is none. */
+  /** The body as it came. */
+  readonly text: string;
+  /** The body; empty if there is none. */
   readonly message: { readonly id?: string | number; readonly method?: string; readonly params?: object };
   readonly response: ServerResponse;
   /** Answers with a result, or whatever else is given in its place. */
@@ -35,18 +37,20 @@ export class ScriptedHub implements AsyncDisposable {
     const server = createServer((request, response) => void take(request, response));
     const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const { method = "", headers } = request;
-      const message = method === "POST" ? ((await json(request)) as Asked["message"]) : {};
+      const body = await text(request);
+      const message = (body === "" ? {} : JSON.parse(body)) as Asked["message"];
       const asked: Asked = {
         method,
         headers,
+        text: body,
         message,
         response,
-        reply: (body, more = {}) => {
-          const text = JSON.stringify({ jsonrpc: "2.0", id: message.id, ...body });
-          response.writeHead(200, { "content-type": "application/json", ...more }).end(text);
+        reply: (fields, more = {}) => {
+          const json = JSON.stringify({ jsonrpc: "2.0", id: message.id, ...fields });
+          response.writeHead(200, { "content-type": "application/json", ...more }).end(json);
         },
-        stream: (text = ":\n\n") => {
-          response.writeHead(200, { "content-type": "text/event-stream" }).write(text);
+        stream: (first = ":\n\n") => {
+          response.writeHead(200, { "content-type": "text/event-stream" }).write(first);
         },
       };
       hub.asked.push(asked);

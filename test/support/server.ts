@@ -1,8 +1,7 @@
-import { defaults, type Config } from "../../src/config.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Sink } from "../../src/core/sink.ts";
 import type { Extras } from "../../src/mcp/index.ts";
-import { createServer } from "../../src/server.ts";
+import { createServer, type ServerOptions } from "../../src/server.ts";
 import { EventReader, type EventReaderOptions } from "./event-reader.ts";
 import { FrameReader, type FrameReaderOptions } from "./frame-reader.ts";
 import { request, type Answer, type RequestOptions } from "./request.ts";
@@ -50,9 +49,8 @@ export interface ToolAnswer {
  * Starts a server on a free port. Unless asked for there is no log on disk, no word on standard output, and no
  * heartbeat while a test lasts. `extras` are offered on `/mcp`.
  */
-export async function startServer(overrides: Partial<Config> = {}, extras: Extras = {}): Promise<TestServer> {
-  const config: Config = {
-    ...defaults(),
+export async function startServer(overrides: ServerOptions = {}, extras: Extras = {}): Promise<TestServer> {
+  const settings: ServerOptions = {
     port: 0,
     data: "memory:",
     logLevel: "silent",
@@ -61,7 +59,7 @@ export async function startServer(overrides: Partial<Config> = {}, extras: Extra
     heartbeat: 300,
     ...overrides,
   };
-  const server = await createServer(config, extras);
+  const server = await createServer(settings, extras);
   const { hub, url } = server;
   // The memory of the server is to be what the server holds.
   const sinks: WeakRef<Sink>[] = [];

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { BEGINNING } from "../../src/core/cursor.ts";
+import { BEGINNING } from "../../src/protocol/cursor.ts";
 import type { Log } from "../../src/core/log.ts";
 import type { Message } from "../../src/core/message.ts";
-import { SqliteLog, type SqliteOptions } from "../../src/logs/sqlite.ts";
+import { SqliteLog, type SqliteOptions } from "../../src/logs/sqlite/log.ts";
 import { disposable, FOREVER, patternsOf } from "./sample.ts";
 
 /** Opens a SQLite log that keeps everything, unless told otherwise. */

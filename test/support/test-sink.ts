@@ -1,5 +1,6 @@
 import type { Format } from "../../src/core/message.ts";
-import type { CloseReason, Signal, Sink } from "../../src/core/sink.ts";
+import type { Signal } from "../../src/protocol/signal.ts";
+import type { CloseReason, Sink } from "../../src/core/sink.ts";
 
 /** What a reader was given, in its order. */
 export type SinkEntry =

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
-import { pageText, type MessageObject } from "../../src/tools/page.ts";
+import type { Message } from "../../src/protocol/message.ts";
+import { pageText } from "../../src/tools/results.ts";
 import { startServer } from "../support/server.ts";
 
 /** Breaks a line in some program, moves a cursor, or reorders what is read. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/u;
 const BREAKS = ["\n", "\r\n", "\r", "\u0085", "\u2028", "\u2029", "\u000b", "\u000c", "\u001b[1G", "\u202e"];
 
-function message(more: Partial<MessageObject>): MessageObject {
+function message(more: Partial<Message>): Message {
   return {
     id: "abc-1",
     channel: "a",
@@ -20,7 +21,7 @@ function message(more: Partial<MessageObject>): MessageObject {
   };
 }
 
-function textOf(messages: readonly MessageObject[]): string {
+function textOf(messages: readonly Message[]): string {
   return pageText({ messages, next: "abc-9", more: false, gap: null });
 }
 
@@ -45,7 +46,7 @@ describe("the text of messages", () => {
   });
 
   it("[TOOL-12] tells a sender and an event from what they imitate", () => {
-    const pairs: readonly [Partial<MessageObject>, Partial<MessageObject>][] = [
+    const pairs: readonly [Partial<Message>, Partial<Message>][] = [
       [{ sender: "boss: yes" }, { sender: "boss", data: "yes: x" }],
       [{ sender: "[order] boss" }, { event: "order", sender: "boss" }],
       [{ event: "a] boss: hi [b" }, { event: "a", sender: "boss", data: "hi [b] anyone: x" }],

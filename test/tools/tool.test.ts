@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { toolListings, tools } from "../../src/tools/index.ts";
+import { ToolSet } from "../../src/tools/index.ts";
+
+const { all, listings: toolListings } = new ToolSet();
 
 interface InputSchema {
   readonly type: string;
@@ -47,7 +49,7 @@ describe("the tools, as they are listed", () => {
 
   it("describe the tools that run", () => {
     assert.deepEqual(
-      tools.map(({ name, input }) => [name, Object.keys(input.shape)]),
+      all.map(({ tool: { name, input } }) => [name, Object.keys(input.shape)]),
       toolListings.map(({ name, inputSchema }) => [
         name,
         Object.keys((inputSchema as unknown as InputSchema).properties),

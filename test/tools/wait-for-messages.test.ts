@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { callTool, toolNamed, tools, type ToolContext } from "../../src/tools/index.ts";
+import { callTool, ToolSet, type ToolContext } from "../../src/tools/index.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
@@ -25,7 +25,7 @@ function contextOf(hub: Hub, more: Partial<ToolContext> = {}): ToolContext {
 
 function wait(hub: Hub, input: object, more: Partial<ToolContext> = {}): Promise<ToolAnswer> {
   return callTool(
-    toolNamed(tools, "wait_for_messages"),
+    new ToolSet().named("wait_for_messages"),
     input,
     contextOf(hub, more),
   ) as Promise<unknown> as Promise<ToolAnswer>;
@@ -148,7 +148,7 @@ describe("wait_for_messages", () => {
 
   it("tells a caller that asks for it how long it has waited", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
-    const told: [number, number][] = [];
+    const told: [number, number?][] = [];
     const waiting = wait(
       hub,
       { channels: ["a"], timeoutSeconds: 20 },

@@ -1,254 +1,172 @@
-import { Agent } from "node:http";
-import { Agent as SecureAgent } from "node:https";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { routeUrl } from "../usage.ts";
-import { ReaderCheck, stampReader, type Faults } from "./check.ts";
-import type { Options } from "./options.ts";
-import { Publisher, type Schedule } from "./publisher.ts";
-import { Reader } from "./reader.ts";
+import { HubUnreachable, routeUrl } from "../usage.ts";
+import { answer, Reader } from "./connections.ts";
+import { stamped, stampReader, type DeliveryCheck } from "./delivery-check.ts";
 
 /** Readers that connect at a time. */
 const AT_ONCE = 50;
+/** Milliseconds for an answer. */
+const PATIENCE = 30_000;
 /** Milliseconds after which a message that is due is no longer sent. */
 const GRACE = 250;
+/** Milliseconds to wait after a publish that failed: the next would fail as well. */
+const AFTER_FAILURE = 20;
 /** Milliseconds without a delivery after which nothing more is expected. */
-const PATIENCE = 3000;
-const LOOK = 20;
+const SILENCE = 3000;
 /** Milliseconds for which repetitions are waited for when all has been received. */
 const QUIET = 500;
-/** Troubles, and readers with faults, that are told. */
-const MOST_TOLD = 5;
+const LOOK = 20;
+/** Errors of this machine, which say nothing about the server. */
+const OWN_LIMIT = /\b(?:EMFILE|ENFILE|ENOBUFS|EADDRNOTAVAIL)\b/;
 
-/** Milliseconds. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-/** A reader that did not get every message once and in order. */
-export interface FaultyReader extends Faults {
-  readonly reader: number;
-  readonly trouble: string | undefined;
-}
-
-/** What a run has shown; what `--json` prints. */
-export interface Result {
-  readonly connects: {
-    readonly wanted: number;
-    readonly connected: number;
-    readonly seconds: number;
-    readonly perSecond: number;
-    readonly troubles: readonly string[];
-  };
-  readonly publishes: {
-    readonly answered: number;
-    readonly failed: number;
-    readonly trouble: string | undefined;
-    /** Messages that the rate asked for and that were never sent. */
-    readonly behind: number;
-    readonly perSecond: number;
-    readonly latency: Percentiles;
-  };
-  readonly deliveries: {
-    readonly expected: number;
-    readonly delivered: number;
-    readonly lost: number;
-    readonly duplicated: number;
-    readonly disordered: number;
-    readonly damaged: number;
-    readonly perSecond: number;
-    readonly latency: Percentiles;
-    readonly faultyReaders: number;
-    /** The first of them. */
-    readonly readers: readonly FaultyReader[];
-  };
-  readonly load: {
-    /** The part of its time for which the process of the load worked while it published, 0 to 1. */
-    readonly busy: number;
-  };
+export interface Options {
+  readonly url: URL;
+  readonly door: "sse" | "ws";
+  readonly channel: string;
+  readonly readers: number;
+  readonly publishers: number;
+  /** Publishes per second in total; 0: each publisher goes on when it is answered. */
+  readonly rate: number;
+  readonly seconds: number;
+  /** Characters of a payload. */
+  readonly size: number;
 }
 
 /** Readers and publishers of one channel, all in this process. */
 export class Load implements Disposable {
-  readonly #options: Options;
-  readonly #checks: ReaderCheck[] = [];
-  readonly #readers: Reader[] = [];
-  readonly #publishers: Publisher[];
-  readonly #agent: Agent;
-  readonly #publishing = createHistogram();
-  readonly #delivery = createHistogram();
+  readonly options: Options;
+  readonly readers: readonly Reader[];
+  /** By publisher. */
+  readonly sent: readonly { count: number; readonly failed: Set<number> }[];
+  /** Why the first publish that failed did. */
+  failure: string | undefined;
+  /** Microseconds from the request to its answer, and to a reader. */
+  readonly publishLatency: RecordableHistogram = createHistogram();
+  readonly deliveryLatency: RecordableHistogram = createHistogram();
+  readonly seconds = { connecting: 0, publishing: 0, delivering: 0 };
+  /** The part of its time for which this process worked while it published, 0 to 1. */
+  busy = 0;
+  readonly #run: string;
   readonly #stampOf: ReturnType<typeof stampReader>;
-  readonly #mark: string;
-  readonly #subscribe: URL;
+  /** Where messages are posted. */
+  readonly #address: URL;
   /** When the last message was received. */
   #last = 0;
-  #connecting = 0;
 
-  /** `run` is six letters and digits that tell this run from others. */
-  constructor(options: Options, channel: string, run: string) {
-    this.#options = options;
-    const { url, door, publishers, size } = options;
-    this.#stampOf = stampReader(run, size);
-    this.#mark = `~b${run}.`;
-    this.#subscribe = routeUrl(url, `${door === "sse" ? "events" : "ws"}?channel=${channel}`);
-    if (door === "ws") this.#subscribe.protocol = url.protocol.replace("http", "ws");
-    const sockets = { keepAlive: true, maxSockets: publishers };
-    this.#agent = url.protocol === "https:" ? new SecureAgent(sockets) : new Agent(sockets);
-    const answered = (micros: number): void => record(this.#publishing, micros);
-    const post = { url: routeUrl(url, `channels/${channel}/messages`), agent: this.#agent, run, size, answered };
-    this.#publishers = Array.from({ length: publishers }, (_, number) => new Publisher(number, post));
+  /** `run` is six letters and digits that tell the messages of this run from others. */
+  constructor(options: Options, run: string) {
+    this.options = options;
+    this.readers = Array.from({ length: options.readers }, () => new Reader());
+    this.sent = Array.from({ length: options.publishers }, () => ({ count: 0, failed: new Set() }));
+    this.#run = run;
+    this.#stampOf = stampReader(run, options.size);
+    this.#address = routeUrl(options.url, `channels/${options.channel}/messages`);
   }
 
-  /** Messages so far. */
-  get progress(): { readonly published: number; readonly delivered: number } {
-    return { published: sum(this.#publishers, answeredOf), delivered: sum(this.#checks, ({ received }) => received) };
-  }
-
-  /** Opens the readers. Throws if none can be. */
+  /** Opens the readers. Throws `HubUnreachable` if none can be. */
   async connect(): Promise<void> {
+    const { url, door, channel } = this.options;
+    const address = routeUrl(url, `${door === "sse" ? "events" : "ws"}?channel=${channel}`);
+    if (door === "ws") address.protocol = url.protocol.replace("http", "ws");
     const start = performance.now();
-    while (this.#readers.length < this.#options.readers) {
-      const some = Array.from({ length: Math.min(AT_ONCE, this.#options.readers - this.#readers.length) }, () => {
-        const check = new ReaderCheck();
-        this.#checks.push(check);
-        return new Reader(this.#subscribe, (text) => this.#received(check, text));
-      });
-      this.#readers.push(...some);
-      await Promise.all(some.map(({ ready }) => ready));
+    for (let first = 0; first < this.readers.length; first += AT_ONCE) {
+      const some = this.readers.slice(first, first + AT_ONCE);
+      await Promise.all(some.map((reader) => reader.open(address, (text) => this.#received(reader.check, text))));
+      if (!some.some(({ isConnected }) => isConnected)) break;
     }
-    this.#connecting = (performance.now() - start) / 1000;
-    if (this.#connected.length === 0) throw new Error(`No reader could connect: ${this.#troubles.join("; ")}`);
+    this.seconds.connecting = secondsSince(start);
+    const troubles = this.readers.map(({ trouble }) => trouble);
+    checkOwnLimit(troubles);
+    if (!this.readers.some(({ isConnected }) => isConnected))
+      throw new HubUnreachable(`No reader could connect: ${troubles[0]}`);
   }
 
-  /** Publishes, waits for the deliveries, and says how it went. */
-  async run(): Promise<Result> {
-    const { rate, seconds } = this.#options;
+  /** Publishes, and waits for the deliveries. */
+  async run(): Promise<void> {
     const start = performance.now();
     const before = performance.eventLoopUtilization();
-    const end = start + seconds * 1000;
-    await Promise.all(
-      this.#publishers.map((publisher, number) =>
-        rate === 0 ? publisher.asAnswered(end) : publisher.atTimes(this.#schedule(number, start), end + GRACE),
-      ),
-    );
-    const { utilization } = performance.eventLoopUtilization(before);
-    const publishing = (performance.now() - start) / 1000;
+    await Promise.all(this.sent.map((_, publisher) => this.#publishAll(publisher, start)));
+    this.busy = performance.eventLoopUtilization(before).utilization;
+    this.seconds.publishing = secondsSince(start);
+    checkOwnLimit([this.failure]);
     await this.#drain();
-    return this.#result(publishing, (this.#last - start) / 1000, utilization);
+    this.seconds.delivering = Math.max(0, this.#last - start) / 1000;
   }
 
   [Symbol.dispose](): void {
-    for (const reader of this.#readers) reader.close();
-    this.#agent.destroy();
+    for (const reader of this.readers) reader.close();
   }
 
-  #received(check: ReaderCheck, text: string): void {
+  #received(check: DeliveryCheck, text: string): void {
     const stamp = this.#stampOf(text);
-    if (stamp === undefined || stamp.sequence >= (this.#publishers[stamp.publisher]?.count ?? 0)) {
+    if (stamp === undefined || stamp.sequence >= (this.sent[stamp.publisher]?.count ?? 0)) {
       // Others may publish on this channel, too.
-      if (text.includes(this.#mark)) check.damaged++;
-      return;
+      if (text.includes(`~b${this.#run}.`)) check.damaged++;
+    } else if (check.take(stamp)) {
+      this.#last = performance.now();
+      record(this.deliveryLatency, this.#last * 1000 - stamp.sent);
     }
-    if (!check.take(stamp)) return;
-    this.#last = performance.now();
-    record(this.#delivery, this.#last * 1000 - stamp.sent);
   }
 
-  /** When a publisher sends: the messages of the whole rate are dealt out to all in turn. */
-  #schedule(publisher: number, start: number): Schedule {
-    const { rate, seconds, publishers } = this.#options;
-    const apart = 1000 / rate;
-    return {
-      first: start + publisher * apart,
-      interval: publishers * apart,
-      total: Math.ceil((rate * seconds - publisher) / publishers),
-    };
+  /** The messages of the whole rate are dealt out to all publishers in turn; each waits for its answers. */
+  async #publishAll(publisher: number, start: number): Promise<void> {
+    const { rate, seconds, publishers } = this.options;
+    const end = start + seconds * 1000;
+    if (rate === 0) while (performance.now() < end) await this.#publish(publisher);
+    for (let message = publisher; message < rate * seconds; message += publishers) {
+      const wait = start + (message * 1000) / rate - performance.now();
+      if (wait > 0) await pause(wait);
+      if (performance.now() > end + GRACE) return;
+      await this.#publish(publisher);
+    }
+  }
+
+  async #publish(publisher: number): Promise<void> {
+    const { size } = this.options;
+    const sent = this.sent[publisher] as { count: number; readonly failed: Set<number> };
+    const sequence = sent.count++;
+    const start = performance.now();
+    const text = stamped(this.#run, { publisher, sequence, sent: Math.round(start * 1000) }, size);
+    const body = JSON.stringify(text);
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const signal = AbortSignal.timeout(PATIENCE);
+    try {
+      const response = await answer(this.#address, { method: "POST", headers, signal }, body);
+      // To its end: an answer that is cut off does not count.
+      for await (const _ of response);
+      record(this.publishLatency, (performance.now() - start) * 1000);
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException;
+      sent.failed.add(sequence);
+      this.failure ??= signal.aborted ? `no answer within ${PATIENCE / 1000} s` : message || code;
+      await pause(AFTER_FAILURE);
+    }
   }
 
   async #drain(): Promise<void> {
-    const due = sum(this.#publishers, answeredOf);
+    const answered = this.publishLatency.count;
     const since = performance.now();
-    const isMissing = ({ isConnected, trouble }: Reader, index: number): boolean => {
-      const check = this.#checks[index];
-      if (!isConnected || trouble !== undefined || check === undefined) return false;
-      return check.received < due || check.faults(this.#publishers).lost > 0;
-    };
-    while (this.#readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < PATIENCE)
-      await pause(LOOK);
+    const isMissing = ({ isConnected, trouble, check }: Reader): boolean =>
+      isConnected && trouble === undefined && (check.received < answered || check.faults(this.sent).lost > 0);
+    while (this.readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < SILENCE) await pause(LOOK);
     await pause(QUIET);
-  }
-
-  get #connected(): readonly Reader[] {
-    return this.#readers.filter(({ isConnected }) => isConnected);
-  }
-
-  get #troubles(): readonly string[] {
-    const troubles = this.#readers.flatMap(({ isConnected, trouble }) => (isConnected ? [] : (trouble ?? [])));
-    return [...new Set(troubles)].slice(0, MOST_TOLD);
-  }
-
-  #result(publishing: number, delivering: number, busy: number): Result {
-    const answered = sum(this.#publishers, answeredOf);
-    const connected = this.#connected.length;
-    const found = this.#readers.flatMap((reader, index): FaultyReader[] =>
-      reader.isConnected
-        ? [{ reader: index, trouble: reader.trouble, ...(this.#checks[index] as ReaderCheck).faults(this.#publishers) }]
-        : [],
-    );
-    const faulty = found.filter(
-      (one) => one.lost + one.duplicated + one.disordered + one.damaged > 0 || one.trouble !== undefined,
-    );
-    const lost = sum(faulty, (one) => one.lost);
-    const delivered = answered * connected - lost;
-    return {
-      connects: {
-        wanted: this.#options.readers,
-        connected,
-        seconds: this.#connecting,
-        perSecond: connected / this.#connecting,
-        troubles: this.#troubles,
-      },
-      publishes: {
-        answered,
-        failed: sum(this.#publishers, ({ failed }) => failed.size),
-        trouble: this.#publishers.find(({ trouble }) => trouble !== undefined)?.trouble,
-        behind: sum(this.#publishers, ({ behind }) => behind),
-        perSecond: answered / publishing,
-        latency: percentiles(this.#publishing),
-      },
-      deliveries: {
-        expected: answered * connected,
-        delivered,
-        lost,
-        duplicated: sum(faulty, (one) => one.duplicated),
-        disordered: sum(faulty, (one) => one.disordered),
-        damaged: sum(faulty, (one) => one.damaged),
-        perSecond: delivered === 0 ? 0 : delivered / delivering,
-        latency: percentiles(this.#delivery),
-        faultyReaders: faulty.length,
-        readers: faulty.slice(0, MOST_TOLD),
-      },
-      load: { busy },
-    };
   }
 }
 
-function answeredOf({ answered }: Publisher): number {
-  return answered;
+/** Throws if this machine could not open a connection. */
+function checkOwnLimit(troubles: readonly (string | undefined)[]): void {
+  const trouble = troubles.find((one) => one !== undefined && OWN_LIMIT.test(one));
+  if (trouble === undefined) return;
+  throw new HubUnreachable(
+    `Not judged: this machine cannot open that many connections (${trouble}); raise ulimit -n, or use fewer --readers`,
+  );
 }
 
 function record(histogram: RecordableHistogram, micros: number): void {
   histogram.record(Math.max(1, Math.round(micros)));
 }
 
-function percentiles(histogram: RecordableHistogram): Percentiles {
-  const at = (percent: number): number => (histogram.count === 0 ? 0 : histogram.percentile(percent) / 1000);
-  return { p50: at(50), p90: at(90), p99: at(99), max: histogram.count === 0 ? 0 : histogram.max / 1000 };
-}
-
-function sum<Item>(items: readonly Item[], value: (item: Item) => number): number {
-  return items.reduce((total, item) => total + value(item), 0);
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
 }

@@ -1,162 +1,212 @@
-import { oneLine } from "../../wire/one-line.ts";
-import type { FaultyReader, Percentiles, Result } from "./load.ts";
-import type { Options } from "./options.ts";
-import type { InfoOverRun } from "./server-info.ts";
+import type { RecordableHistogram } from "node:perf_hooks";
+import { oneLine } from "../../protocol/text.ts";
+import type { Faults } from "./delivery-check.ts";
+import type { Load, Options } from "./load.ts";
 
 /** The part of its time above which the load itself held a run back, 0 to 1. */
 const BUSY = 0.95;
+/** Readers with faults, and reasons, that are reported. */
+const MOST = 5;
 
-/** The report for people. */
-export function resultText(options: Options, channel: string, result: Result, info: InfoOverRun): string {
-  const { connects, publishes, deliveries } = result;
-  const pace = options.rate > 0 ? `${options.rate} publishes/s` : "closed loop";
-  return [
-    row("server", `${options.url.href}, channel ${channel}, door ${options.door}`),
-    row(
+/** What a server used in the course of a run; undefined is what it did not tell. */
+export interface ServerUsage {
+  readonly cpuPercent: number | undefined;
+  readonly rssBytes: number | undefined;
+  /** Before the first connection. */
+  readonly rssBytesIdle: number | undefined;
+  readonly heapUsedBytes: number | undefined;
+  readonly eventLoopDelayP99Ms: number | undefined;
+}
+
+/** What a server is judged by. `perSecond` is of deliveries; `busy` the part of its time for which the load worked, 0 to 1. */
+export type Outcome = Omit<Faults, "gaps"> &
+  Readonly<Record<"wanted" | "connected" | "answered" | "failed" | "faultyReaders" | "perSecond" | "busy", number>>;
+
+/** Whether a server did all it should, and a sentence that says so. */
+export function judge(outcome: Outcome): { readonly passed: boolean; readonly verdict: string } {
+  const { wanted, connected, answered, failed, lost, duplicated, disordered, damaged, busy } = outcome;
+  const faults: readonly (readonly [number, string, string])[] = [
+    [wanted - connected, "reader", "not connected"],
+    [failed, "publish", "failed"],
+    [lost, "delivery", "lost"],
+    [duplicated, "delivery", "duplicated"],
+    [disordered, "delivery", "out of order"],
+    [damaged, "delivery", "damaged"],
+    [faultsIn(outcome) === 0 ? outcome.faultyReaders : 0, "reader", "cut off"],
+  ];
+  const found = faults.flatMap(([number, noun, what]) => (number > 0 ? [`${count(number, noun)} ${what}`] : []));
+  if (answered === 0) found.unshift("nothing was published");
+  const wrong = found.join(", ");
+  if (wrong === "") {
+    const verdict = `Passed: ${count(connected, "reader")} got all of ${count(answered, "message")}, each once and in order.`;
+    return { passed: true, verdict };
+  }
+  // A reader that is cut, or a message that is late, because this process did not read says nothing about the server.
+  const isOnlyLate = wanted === connected && failed + duplicated + disordered + damaged === 0;
+  if (busy < BUSY || !isOnlyLate) return { passed: false, verdict: `Failed: ${wrong}.` };
+  const verdict =
+    `Not judged: the load was busy for ${percent(busy)} of the time and checked ` +
+    `${count(outcome.perSecond)} deliveries a second, the most it can here (${wrong}). ` +
+    "Use fewer readers, a lower --rate, or another machine.";
+  return { passed: false, verdict };
+}
+
+/** The report of a run that has ended, for people and as JSON. */
+export function report(load: Load, server: ServerUsage): { passed: boolean; text: string; json: string } {
+  const result = resultOf(load);
+  const { options, busy } = load;
+  // Last the deliveries: each part has a rate of its own.
+  const { passed, verdict } = judge({ ...result.connects, ...result.publishes, ...result.deliveries, busy });
+  return {
+    passed,
+    text: `${text(options, result, server)}\n\n${verdict}`,
+    json: JSON.stringify({ verdict, options, channel: options.channel, ...result, server }),
+  };
+}
+
+type Result = ReturnType<typeof resultOf>;
+
+function resultOf({ options, readers, sent, failure, publishLatency, deliveryLatency, seconds, busy }: Load) {
+  const connected = readers.filter(({ isConnected }) => isConnected).length;
+  const troubles = readers.flatMap(({ isConnected, trouble }) => (isConnected ? [] : (trouble ?? [])));
+  const faulty = readers.flatMap(({ isConnected, trouble, check }, reader) => {
+    const faults = check.faults(sent);
+    const isFaulty = isConnected && (trouble !== undefined || faultsIn(faults) > 0);
+    return isFaulty ? [{ reader, trouble, ...faults }] : [];
+  });
+  const answered = publishLatency.count;
+  const lost = sum(faulty.map((reader) => reader.lost));
+  const delivered = answered * connected - lost;
+  return {
+    connects: {
+      wanted: readers.length,
+      connected,
+      seconds: seconds.connecting,
+      perSecond: connected / seconds.connecting,
+      troubles: [...new Set(troubles)].slice(0, MOST),
+    },
+    publishes: {
+      answered,
+      failed: sum(sent.map(({ failed }) => failed.size)),
+      trouble: failure,
+      // What the rate asked for and was never sent.
+      behind: Math.max(0, options.rate * options.seconds - sum(sent.map((publisher) => publisher.count))),
+      perSecond: answered / seconds.publishing,
+      latency: percentiles(publishLatency),
+    },
+    deliveries: {
+      expected: answered * connected,
+      delivered,
+      lost,
+      duplicated: sum(faulty.map(({ duplicated }) => duplicated)),
+      disordered: sum(faulty.map(({ disordered }) => disordered)),
+      damaged: sum(faulty.map(({ damaged }) => damaged)),
+      perSecond: delivered === 0 ? 0 : delivered / seconds.delivering,
+      latency: percentiles(deliveryLatency),
+      faultyReaders: faulty.length,
+      readers: faulty.slice(0, MOST),
+    },
+    load: { busy },
+  };
+}
+
+function text(options: Options, { connects, publishes, deliveries, load }: Result, server: ServerUsage): string {
+  const { url, channel, door, rate, seconds, size } = options;
+  const pace = rate > 0 ? `${rate} publishes/s` : "closed loop";
+  const busy = load.busy < BUSY ? "" : "; the latencies are its own, so use fewer readers or a lower --rate";
+  const rows: readonly (readonly [label: string, text: string] | false)[] = [
+    ["server", `${url.href}, channel ${channel}, door ${door}`],
+    [
       "load",
-      `${count(options.readers, "reader")}, ${count(options.publishers, "publisher")}, ${pace}, ${options.seconds} s, payloads of ${options.size} bytes`,
-    ),
-    "",
-    row(
+      `${count(options.readers, "reader")}, ${count(options.publishers, "publisher")}, ${pace}, ${seconds} s, payloads of ${size} bytes`,
+    ],
+    ["", ""],
+    [
       "connected",
       `${count(connects.connected)} of ${count(connects.wanted, "reader")} in ${connects.seconds.toFixed(2)} s, ${count(connects.perSecond)}/s`,
-    ),
-    ...connects.troubles.map((trouble) => row("", oneLine(`not connected: ${trouble}`))),
-    row("published", `${count(publishes.answered, "message")}, ${count(publishes.perSecond)}/s`),
-    ...(publishes.failed > 0
-      ? [row("", oneLine(`${count(publishes.failed)} failed: ${publishes.trouble ?? "no answer"}`))]
-      : []),
-    ...(publishes.behind > 0
-      ? [row("", `${count(publishes.behind)} more were due and not sent: publishers waited for answers`)]
-      : []),
-    row(
+    ],
+    ...connects.troubles.map((trouble) => ["", `not connected: ${trouble}`] as const),
+    ["published", `${count(publishes.answered, "message")}, ${count(publishes.perSecond)}/s`],
+    publishes.failed > 0 && ["", `${count(publishes.failed)} failed: ${publishes.trouble}`],
+    publishes.behind > 0 && [
+      "",
+      `${count(publishes.behind)} more were due and not sent: publishers waited for answers`,
+    ],
+    [
       "delivered",
-      `${count(deliveries.delivered)} of ${count(deliveries.expected)} expected, ${count(deliveries.perSecond)}/s; ` +
-        `${count(deliveries.lost)} lost, ${count(deliveries.duplicated)} duplicated, ${count(deliveries.disordered)} out of order`,
-    ),
-    ...deliveries.readers.map((reader) => row("", readerText(reader))),
-    ...(deliveries.faultyReaders > deliveries.readers.length
-      ? [row("", `and ${count(deliveries.faultyReaders - deliveries.readers.length, "reader")} more`)]
-      : []),
-    "",
-    row("ms", ["p50", "p90", "p99", "max"].map((name) => name.padStart(10)).join("")),
-    row("publish", latencyText(publishes.latency)),
-    row("delivery", latencyText(deliveries.latency)),
-    "",
-    row("server CPU", cpuText(info)),
-    row("memory", memoryText(info)),
-    row(
-      "event loop",
-      info.end.eventLoopDelayP99Ms === undefined
-        ? "not told"
-        : `p99 ${info.end.eventLoopDelayP99Ms.toFixed(1)} ms late`,
-    ),
-    row("load itself", loadText(result)),
-    "",
-    verdict(result),
-  ].join("\n");
-}
-
-/** The report for programs. */
-export function resultJson(options: Options, channel: string, result: Result, info: InfoOverRun): string {
-  const { rssBytes, heapUsedBytes, eventLoopDelayP99Ms } = info.end;
-  const server = {
-    cpuPercent: cpuPercent(info),
-    rssBytes,
-    rssBytesIdle: info.idle.rssBytes,
-    heapUsedBytes,
-    eventLoopDelayP99Ms,
-  };
-  return JSON.stringify({ verdict: verdict(result), options, channel, ...result, server });
-}
-
-/** What is wrong with a run, in words; empty when nothing is. */
-export function complaints({ connects, publishes, deliveries }: Result): readonly string[] {
-  const { lost, duplicated, disordered, damaged, faultyReaders } = deliveries;
-  return [
-    ...complaint(connects.wanted - connects.connected, "reader", "not connected"),
-    ...(publishes.answered === 0 ? ["nothing was published"] : complaint(publishes.failed, "publish", "failed")),
-    ...complaint(lost, "delivery", "lost"),
-    ...complaint(duplicated, "delivery", "duplicated"),
-    ...complaint(disordered, "delivery", "out of order"),
-    ...complaint(damaged, "delivery", "damaged"),
-    ...(lost + duplicated + disordered + damaged === 0 ? complaint(faultyReaders, "reader", "cut off") : []),
+      `${count(deliveries.delivered)} of ${count(deliveries.expected)} expected, ${count(deliveries.perSecond)}/s; ${faultText(deliveries)}`,
+    ],
+    ...deliveries.readers.map((reader) => ["", readerText(reader)] as const),
+    deliveries.faultyReaders > MOST && ["", `and ${count(deliveries.faultyReaders - MOST, "reader")} more`],
+    ["", ""],
+    ["ms", latencyRow((name) => name)],
+    ["publish", latencyRow((name) => publishes.latency[name].toFixed(2))],
+    ["delivery", latencyRow((name) => deliveries.latency[name].toFixed(2))],
+    ["", ""],
+    ["server CPU", told(server.cpuPercent, (value) => `${value.toFixed(0)} % of a core`)],
+    [
+      "memory",
+      told(
+        server.rssBytes,
+        (value) =>
+          `${megabytes(value)}, ${told(server.rssBytesIdle, megabytes)} before, heap ${told(server.heapUsedBytes, megabytes)}`,
+      ),
+    ],
+    ["event loop", told(server.eventLoopDelayP99Ms, (value) => `p99 ${value.toFixed(1)} ms late`)],
+    ["load itself", `busy for ${percent(load.busy)} of the time${busy}`],
   ];
+  return rows
+    .filter((row) => row !== false)
+    .map(([label, line]) => `${label.padEnd(12)}${oneLine(line)}`.trimEnd())
+    .join("\n");
 }
 
-function complaint(number: number, noun: string, what: string): readonly string[] {
-  return number > 0 ? [`${count(number, noun)} ${what}`] : [];
+function faultsIn({ lost, duplicated, disordered, damaged }: Omit<Faults, "gaps">): number {
+  return lost + duplicated + disordered + damaged;
 }
 
-function verdict(result: Result): string {
-  const { connects, publishes, deliveries, load } = result;
-  const wrong = complaints(result);
-  // A reader that is cut, or a message that is late, because this process did not read says nothing about the server.
-  const isOnlyLate = deliveries.duplicated + deliveries.disordered + deliveries.damaged + publishes.failed === 0;
-  if (wrong.length > 0 && load.busy >= BUSY && isOnlyLate && connects.connected === connects.wanted) {
-    return (
-      `Not judged: the load was busy for ${asPercent(load.busy)} of the time and checked ` +
-      `${count(deliveries.perSecond)} deliveries a second, the most it can here (${wrong.join(", ")}). ` +
-      "Use fewer readers, a lower --rate, or another machine."
-    );
-  }
-  if (wrong.length > 0) return `Failed: ${wrong.join(", ")}.`;
-  return `Passed: ${count(connects.connected, "reader")} got all of ${count(publishes.answered, "message")}, each once and in order.`;
+function faultText({ lost, duplicated, disordered }: Omit<Faults, "gaps">): string {
+  return `${count(lost)} lost, ${count(duplicated)} duplicated, ${count(disordered)} out of order`;
 }
 
-function loadText({ load: { busy } }: Result): string {
-  const own = busy >= BUSY ? "; the latencies are its own, so use fewer readers or a lower --rate" : "";
-  return `busy for ${asPercent(busy)} of the time${own}`;
-}
-
-function asPercent(part: number): string {
-  return `${Math.round(part * 100)} %`;
-}
-
-/** A number for people, with its noun in the right form. */
-function count(value: number, noun = ""): string {
-  const number = Math.round(value).toLocaleString("en");
-  if (noun === "") return number;
-  return `${number} ${number === "1" ? noun : plural(noun)}`;
-}
-
-function plural(noun: string): string {
-  if (noun.endsWith("y")) return `${noun.slice(0, -1)}ies`;
-  return noun.endsWith("sh") ? `${noun}es` : `${noun}s`;
-}
-
-function readerText({ reader, lost, duplicated, disordered, gaps, trouble }: FaultyReader): string {
+function readerText({ reader, trouble, gaps, ...faults }: Result["deliveries"]["readers"][number]): string {
   const places = gaps.map(({ publisher, from, to }) => `${from}–${to - 1} of publisher ${publisher}`).join(", ");
-  const counts = `${count(lost)} lost, ${count(duplicated)} duplicated, ${count(disordered)} out of order`;
-  return `reader ${reader}: ${counts}${places && `; missing ${places}`}${trouble === undefined ? "" : `; ${trouble}`}`;
+  const missing = places === "" ? "" : `; missing ${places}`;
+  return `reader ${reader}: ${faultText(faults)}${missing}${trouble === undefined ? "" : `; ${trouble}`}`;
 }
 
-function cpuText(info: InfoOverRun): string {
-  const percent = cpuPercent(info);
-  return percent === undefined ? "not told" : `${percent.toFixed(0)} % of a core`;
+const PERCENTILES = ["p50", "p90", "p99", "max"] as const;
+type Latency = Readonly<Record<(typeof PERCENTILES)[number], number>>;
+
+/** Milliseconds. */
+function percentiles(histogram: RecordableHistogram): Latency {
+  const at = (percentile: number): number => (histogram.count === 0 ? 0 : histogram.percentile(percentile) / 1000);
+  return { p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }
 
-// The total over the run when the server tells it, because its own percentage is that of the last moment.
-function cpuPercent({ start, end }: InfoOverRun): number | undefined {
-  if (start.cpuSeconds === undefined || end.cpuSeconds === undefined) return end.cpuPercent;
-  return ((end.cpuSeconds - start.cpuSeconds) / (end.asked - start.asked)) * 1e5;
+function latencyRow(cell: (name: keyof Latency) => string): string {
+  return PERCENTILES.map((name) => cell(name).padStart(10)).join("");
 }
 
-function memoryText({ idle, end }: InfoOverRun): string {
-  if (end.rssBytes === undefined) return "not told";
-  const was = idle.rssBytes === undefined ? "" : `, ${megabytes(idle.rssBytes)} before`;
-  const heap = end.heapUsedBytes === undefined ? "" : `, heap ${megabytes(end.heapUsedBytes)}`;
-  return `${megabytes(end.rssBytes)}${was}${heap}`;
-}
-
-function latencyText({ p50, p90, p99, max }: Percentiles): string {
-  return [p50, p90, p99, max].map((value) => value.toFixed(2).padStart(10)).join("");
+function told(value: number | undefined, line: (value: number) => string): string {
+  return value === undefined ? "not told" : line(value);
 }
 
 function megabytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
-function row(label: string, text: string): string {
-  return `${label.padEnd(12)}${text}`;
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}
+
+/** A number for people, with its noun in the right form. */
+function count(value: number, noun = ""): string {
+  const number = Math.round(value).toLocaleString("en");
+  if (noun === "" || number === "1") return `${number} ${noun}`.trimEnd();
+  return `${number} ${noun.replace(/y$/, "ie").replace(/sh$/, "she")}s`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,39 +1,34 @@
-import { oneLineName } from "../../wire/one-line.ts";
-import { isDeeper, MAX_DEPTH, parseJson, type JsonFault } from "../../wire/json.ts";
-import { ID_RULE, rpcError, type RpcId } from "../../wire/jsonrpc.ts";
+import { ProtocolErrorCode } from "@modelcontextprotocol/client";
+import { isDeeper, isObject, MAX_DEPTH, parseJson, type JsonFault } from "../../protocol/json.ts";
+import { ID_RULE } from "../../protocol/jsonrpc.ts";
+import { oneLineName } from "../../protocol/text.ts";
+import { ConcurrencyLimit } from "./concurrency-limit.ts";
+import { exchange } from "./exchange.ts";
 import { Failure } from "./failure.ts";
-import { Job, type Era } from "./job.ts";
-import { Legacy } from "./legacy.ts";
-import { lines, type Line } from "./lines.ts";
-import {
-  CODES,
-  isId,
-  isObject,
-  messageOf,
-  type Id,
-  type RpcNotification,
-  type RpcRequest,
-  type RpcResponse,
-} from "./message.ts";
-import { isModern, LISTEN, Modern } from "./modern.ts";
+import type { HubEndpoint } from "./hub-endpoint.ts";
+import { lines } from "./lines.ts";
+import { listen } from "./listen.ts";
+import { isId, isRequest, messageOf, versionOf, type Id, type Message, type Request } from "./message.ts";
 import type { Output } from "./output.ts";
-import { Room } from "./room.ts";
-import { discard, type Upstream } from "./upstream.ts";
+import { PendingRequest } from "./pending-request.ts";
+import { Session } from "./session.ts";
 
 /** Requests, and notifications, on their way at once. */
 const MAX_AT_ONCE = 256;
-const MAX_BYTES_AT_ONCE = 64 * 1024 * 1024;
-/** Notifications on their way or waiting for that, and refusals that the client has not read. */
-const MAX_IN_LINE = 4096;
-const BUSY = `${MAX_AT_ONCE} requests, or ${MAX_BYTES_AT_ONCE} bytes of them, are being answered; wait for some`;
+/** Bytes of them, of one line, and of what the client has not read. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** Notifications on their way or waiting for that. */
+const MAX_WAITING = 4096;
+const BUSY = `${MAX_AT_ONCE} requests, or ${MAX_BYTES} bytes of them, are being answered; wait for some`;
 const LONGEST_SHOWN = 100;
 /** Milliseconds that answers may still take when the client has said all. */
 const GRACE = 1000;
+const LISTEN = "subscriptions/listen";
 
 export interface BridgeOptions {
-  readonly upstream: Upstream;
+  readonly hub: HubEndpoint;
   readonly output: Output;
-  /** Bytes of one line. */
+  /** Bytes of one message. */
   readonly longest: number;
   /** Told of what no answer can tell. */
   readonly note: (sentence: string) => void;
@@ -42,145 +37,148 @@ export interface BridgeOptions {
 /** Carries messages between a client on a pair of streams and a hub: each request in the way of its own era. */
 export class Bridge {
   readonly #options: BridgeOptions;
-  readonly #modern: Modern;
-  readonly #legacy: Legacy;
-  readonly #requests = new Room(MAX_AT_ONCE, MAX_BYTES_AT_ONCE);
-  readonly #others = new Room(MAX_AT_ONCE, MAX_BYTES_AT_ONCE, MAX_IN_LINE);
-  readonly #refusals = new Room(MAX_IN_LINE, MAX_BYTES_AT_ONCE);
-  readonly #running = new Map<Id, { readonly job: Job; readonly era: Era }>();
+  readonly #session: Session;
+  readonly #requests = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES);
+  readonly #others = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES, MAX_WAITING);
+  readonly #pending = new Map<Id, PendingRequest>();
   readonly #over = new AbortController();
 
   constructor(options: BridgeOptions) {
     this.#options = options;
-    const { upstream, output, note } = options;
-    this.#modern = new Modern(upstream, note);
-    this.#legacy = new Legacy(upstream, output, note);
+    const { hub, output, note } = options;
+    this.#session = new Session(hub, output, note);
   }
 
   /** Carries what comes in until that ends, and what is asked by then is answered or takes too long. */
   async run(input: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const line of lines(input, this.#options.longest)) {
+    for await (const line of lines(input, MAX_BYTES)) {
+      // The client may leave very much unread only if it says nothing more.
+      if (this.#options.output.unread > MAX_BYTES) await this.#options.output.ready();
       if (this.#over.signal.aborted) return;
-      await this.#take(line);
+      this.#take(line);
     }
     // These have no answer to wait for.
-    for (const { job } of this.#running.values()) if (job.request.method === LISTEN) job.abort();
+    for (const pending of this.#pending.values()) if (pending.message.method === LISTEN) pending.abort();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, GRACE);
-    await Promise.race([Promise.all([this.#requests.empty(), this.#refusals.empty()]), late.promise]);
+    await Promise.race([this.#requests.empty(), late.promise]);
     clearTimeout(timer);
   }
 
   /** Lets go of all that is on its way, and ends the session. */
   async close(): Promise<void> {
     this.#over.abort();
-    for (const { job } of this.#running.values()) job.abort();
-    await this.#legacy.close();
+    for (const pending of this.#pending.values()) pending.abort();
+    await this.#session.close();
   }
 
-  async #take(line: Line): Promise<void> {
-    if ("wrong" in line) {
-      const { longest } = this.#options;
-      if (line.wrong === "too long") {
-        return this.#refuse(line.id, CODES.invalidRequest, `The message is longer than ${longest} bytes, the limit`);
-      }
-      return this.#refuse(null, CODES.parse, "The line is not UTF-8");
-    }
-    let body: unknown;
-    let fault: JsonFault | undefined;
+  #take(line: Uint8Array | undefined): void {
+    const tooLong = `The message is longer than ${this.#options.longest} bytes, the limit`;
+    if (line === undefined) return this.#refuse(null, ProtocolErrorCode.InvalidRequest, tooLong);
+    let text: string;
     try {
-      body = parseJson(line.text, "The message");
-    } catch (error) {
-      fault = error as JsonFault;
-      body = fault.value;
-      if (body === undefined)
-        return this.#refuse(null, CODES.parse, "The line is not JSON; send one JSON-RPC message in each line");
+      text = new TextDecoder("utf-8", { fatal: true }).decode(line);
+    } catch {
+      return this.#refuse(null, ProtocolErrorCode.ParseError, "The line is not UTF-8");
     }
-    if (!Array.isArray(body)) return this.#dispatch(body, fault, line.text);
+    if (text.trim() === "") return undefined;
+    let body: unknown;
+    let fault: string | undefined;
+    try {
+      body = parseJson(text, "The message");
+    } catch (error) {
+      body = (error as JsonFault).value;
+      fault = (error as JsonFault).message;
+    }
+    if (line.length > this.#options.longest) fault = tooLong;
+    else if (body === undefined) {
+      const sentence = "The line is not JSON; send one JSON-RPC message in each line";
+      return this.#refuse(null, ProtocolErrorCode.ParseError, sentence);
+    }
+    if (!Array.isArray(body) || fault === tooLong) return this.#dispatch(body, line.length, fault);
     // Batches of revision 2025-03-26: what they ask for is answered one by one.
-    if (body.length === 0) return this.#refuse(null, CODES.invalidRequest, "The batch is empty");
+    if (body.length === 0) return this.#refuse(null, ProtocolErrorCode.InvalidRequest, "The batch is empty");
     const isDeep = isDeeper(body, MAX_DEPTH);
     for (const item of body as readonly unknown[]) {
-      await this.#dispatch(item, isDeep && !isDeeper(item, MAX_DEPTH) ? undefined : fault);
+      this.#dispatch(item, line.length / body.length, isDeep && !isDeeper(item, MAX_DEPTH) ? undefined : fault);
     }
   }
 
-  /** `text` is missing where the message was part of a batch. */
-  async #dispatch(body: unknown, fault: JsonFault | undefined, text?: string): Promise<void> {
-    if (this.#over.signal.aborted) return;
+  #dispatch(body: unknown, bytes: number, fault: string | undefined): void {
+    const message = messageOf(body);
     if (fault !== undefined) {
-      const message = messageOf(body, "");
-      // The id of an answer is the hub's, and the client may have a request with the same.
-      const id = message?.kind === "request" ? message.id : null;
-      return this.#refuse(id, CODES.invalidRequest, fault.message);
+      // The id of a response is the hub's, and the client may have a request with the same.
+      const id = message !== undefined && isRequest(message) ? message.id : null;
+      return this.#refuse(id, ProtocolErrorCode.InvalidRequest, fault);
     }
-    const message = messageOf(body, text?.trim());
     if (message === undefined) {
-      const { id } = isObject(body) ? body : {};
+      const id = isObject(body) ? body["id"] : undefined;
       const sentence = JSON.isRawJSON(id) ? `id: ${ID_RULE}` : "This is no JSON-RPC 2.0 message";
-      return this.#refuse(isId(id) ? id : null, CODES.invalidRequest, sentence);
+      return this.#refuse(isId(id) ? id : null, ProtocolErrorCode.InvalidRequest, sentence);
     }
-    if (message.kind === "notification" && message.method === "notifications/cancelled") return this.#cancel(message);
-    const { length } = message.text;
-    if (message.kind === "request") {
-      if (!this.#requests.admit(length, () => this.#answer(message))) return this.#refuse(message.id, 503, BUSY);
-    } else if (!this.#others.admit(length, () => this.#pass(message))) {
-      this.#options.note(`${nameOf(message)} was dropped: ${MAX_IN_LINE} others wait; the hub takes none of them`);
+    if (message.method === "notifications/cancelled" && !isRequest(message)) return this.#cancel(message);
+    if (isRequest(message)) {
+      if (!this.#requests.admit(bytes, () => this.#answer(message))) this.#refuse(message.id, 503, BUSY);
+    } else if (!this.#others.admit(bytes, () => this.#pass(message))) {
+      this.#options.note(`${nameOf(message)} was dropped: ${MAX_WAITING} others wait; the hub takes none of them`);
     }
   }
 
-  async #answer(request: RpcRequest): Promise<void> {
-    const { id } = request;
-    if (this.#running.has(id)) {
-      return this.#refuse(id, CODES.invalidRequest, "A request with this id is being answered; use another id");
+  async #answer(message: Request): Promise<void> {
+    const { id } = message;
+    if (this.#pending.has(id)) {
+      const sentence = "A request with this id is being answered; use another id";
+      return this.#refuse(id, ProtocolErrorCode.InvalidRequest, sentence);
     }
-    const job = new Job(request, this.#options.output);
-    const era = isModern(request) ? this.#modern : this.#legacy;
-    this.#running.set(id, { job, era });
+    const pending = new PendingRequest(message, this.#options.output);
+    this.#pending.set(id, pending);
     try {
-      await era.answer(job);
+      if (versionOf(message) === undefined) await this.#session.answer(pending);
+      else if (message.method === LISTEN) await listen(this.#options.hub, pending, this.#options.note);
+      else await exchange(this.#options.hub, message, pending.write, { signal: pending.signal });
     } catch (error) {
-      if (!job.signal.aborted) await job.write(rpcError(id, this.#errorOf(error)));
+      if (!pending.signal.aborted) pending.write({ jsonrpc: "2.0", id, error: this.#errorOf(error) });
     } finally {
-      job.abort();
-      this.#running.delete(id);
+      pending.abort();
+      this.#pending.delete(id);
     }
   }
 
-  async #pass(message: RpcNotification | RpcResponse): Promise<void> {
+  async #pass(message: Message): Promise<void> {
+    const { signal } = this.#over;
     try {
-      if (message.kind === "response" || !isModern(message)) await this.#legacy.pass(message);
-      else discard(await this.#modern.post(message, this.#over.signal));
+      if (versionOf(message) === undefined) await this.#session.pass(message);
+      else await exchange(this.#options.hub, message, () => {}, { signal });
     } catch (error) {
-      if (this.#over.signal.aborted) return;
+      if (signal.aborted) return;
       this.#options.note(`${nameOf(message)} could not be passed on: ${this.#errorOf(error).message}`);
     }
   }
 
-  #cancel({ params, text }: RpcNotification): void {
-    const running = this.#running.get(params["requestId"] as Id);
+  #cancel(message: Message): void {
+    const pending = this.#pending.get(message.params?.["requestId"] as Id);
     // It may be answered already, and then there is nothing to do.
-    if (running === undefined) return;
-    void running.era.cancel(running.job, text).catch((error: unknown) => {
+    if (pending === undefined) return;
+    // The hub takes the end of the connection for it.
+    if (versionOf(pending.message) !== undefined) return pending.abort();
+    void this.#session.cancel(pending, message).catch((error: unknown) => {
       if (this.#over.signal.aborted) return;
       this.#options.note(`a request could not be cancelled: ${this.#errorOf(error).message}`);
     });
   }
 
-  /** Waits for the client only where it leaves very much unread: it may cancel something, or end. */
-  async #refuse(id: RpcId, code: number, message: string): Promise<void> {
-    const text = rpcError(id, { code, message });
-    const write = (): Promise<void> => this.#options.output.write(text, this.#over.signal);
-    if (!this.#refusals.admit(text.length, write)) await write();
+  #refuse(id: Id | null, code: number, message: string): void {
+    this.#options.output.write({ jsonrpc: "2.0", id, error: { code, message } });
   }
 
-  #errorOf(error: unknown): { code: number; message: string } {
+  #errorOf(error: unknown): { readonly code: number; readonly message: string } {
     if (error instanceof Failure) return { code: error.code, message: error.message };
     this.#options.note(error instanceof Error ? String(error.stack) : String(error));
-    return { code: CODES.internal, message: "Something failed in the bridge; its standard error says what" };
+    const message = "Something failed in the bridge; its standard error says what";
+    return { code: ProtocolErrorCode.InternalError, message };
   }
 }
 
-function nameOf(message: RpcNotification | RpcResponse): string {
-  return message.kind === "response" ? "an answer" : oneLineName(message.method.slice(0, LONGEST_SHOWN));
+function nameOf({ method }: Message): string {
+  return method === undefined ? "an answer" : oneLineName(method.slice(0, LONGEST_SHOWN));
 }

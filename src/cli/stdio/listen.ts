@@ -1,9 +1,12 @@
-import type { IncomingMessage } from "node:http";
-import { Backoff } from "./backoff.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { SUBSCRIPTION_ID_META_KEY } from "@modelcontextprotocol/client";
+import { isObject } from "../../protocol/json.ts";
+import { exchange } from "./exchange.ts";
 import { Failure, isPassing } from "./failure.ts";
-import type { Job } from "./job.ts";
-import { isObject, META, notification, type JsonObject, type RpcResponse } from "./message.ts";
-import { replies } from "./replies.ts";
+import type { HubEndpoint } from "./hub-endpoint.ts";
+import { notification, type Id, type JsonObject, type Message } from "./message.ts";
+import type { PendingRequest } from "./pending-request.ts";
+import { Backoff } from "./transport.ts";
 
 const LISTS: Readonly<Record<string, string>> = {
   toolsListChanged: "tools",
@@ -12,62 +15,58 @@ const LISTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A subscription that outlives its connection, and the hub: `open` asks for it again, and then the client is told that
- * what it listens to may have changed meanwhile. Only the client ends it, or a refusal that will stay one.
+ * A subscription that outlives its connection, and the hub: it is asked for again, and then the client is told that what
+ * it listens to may have changed meanwhile. Only the client ends it, or a refusal that will stay one.
  */
 export async function listen(
-  job: Job,
-  open: () => Promise<IncomingMessage>,
+  hub: HubEndpoint,
+  { message, signal, write }: PendingRequest,
   note: (sentence: string) => void,
 ): Promise<void> {
-  const { id } = job.request;
   const backoff = new Backoff();
-  let isHonoured = false;
+  let isAcknowledged = false;
   let isAway = false;
-  const leave = (sentence: string): void => {
-    if (!isAway) note(`${sentence}; coming back`);
-    isAway = true;
+  let isOver = false;
+  const receive = (reply: Message): void => {
+    if (reply.method === "notifications/subscriptions/acknowledged") {
+      const missed = isAcknowledged ? missedBy(message.id, reply.params?.["notifications"]) : [reply];
+      for (const news of missed) write(news);
+      isAcknowledged = true;
+      isAway = false;
+    } else if (reply.method === undefined) {
+      isOver = !isAcknowledged || isFinal(reply);
+      if (isOver) write(reply);
+    } else if (reply.method !== "notifications/cancelled") write(reply);
   };
-  while (!job.signal.aborted) {
+  for (;;) {
+    let why = "the hub ended a subscription";
     try {
-      for await (const message of replies(await open(), id)) {
-        if (message.kind === "response") {
-          if (!isHonoured || isRefusal(message)) return await job.write(message.text);
-          break;
-        }
-        if (message.method === "notifications/subscriptions/acknowledged") {
-          if (!isHonoured) await job.write(message.text);
-          else for (const news of missed(job, message.params["notifications"])) await job.write(news);
-          isHonoured = true;
-          isAway = false;
-        } else if (message.method !== "notifications/cancelled") await job.write(message.text);
-      }
-      leave("the hub ended a subscription");
+      await exchange(hub, message, receive, { signal });
     } catch (error) {
-      if (job.signal.aborted) return;
-      if (!isHonoured || !(error instanceof Failure) || !error.isPassing) throw error;
-      leave("a subscription was lost");
+      if (!signal.aborted && (!isAcknowledged || !(error instanceof Failure) || !isPassing(error.code))) throw error;
+      why = "a subscription was lost";
     }
-    await backoff.pause(job.signal);
+    if (isOver || signal.aborted) return;
+    if (!isAway) note(`${why}; coming back`);
+    isAway = true;
+    await wait(backoff.next(), undefined, { signal }).catch(() => {});
   }
 }
 
-/** What may have happened while nobody listened. */
-function missed({ request }: Job, honoured: unknown): readonly string[] {
+/** What may have happened while the connection was away. */
+function missedBy(id: Id, honoured: unknown): readonly Message[] {
   const filter = isObject(honoured) ? honoured : {};
-  const _meta = { [META.subscriptionId]: request.id };
+  const _meta = { [SUBSCRIPTION_ID_META_KEY]: id };
   const lists = Object.entries(LISTS).filter(([field]) => filter[field] === true);
-  const uris: readonly unknown[] = Array.isArray(filter["resourceSubscriptions"])
-    ? filter["resourceSubscriptions"]
-    : [];
+  const uris: unknown = filter["resourceSubscriptions"];
   return [
     ...lists.map(([, list]) => notification(`${list}/list_changed`, { _meta })),
-    ...uris.map((uri) => notification("resources/updated", { _meta, uri })),
+    ...(Array.isArray(uris) ? uris : []).map((uri: unknown) => notification("resources/updated", { _meta, uri })),
   ];
 }
 
-/** Whether it says that asking again is of no use. */
-function isRefusal({ error }: RpcResponse): boolean {
+/** Whether it refuses for good. */
+function isFinal({ error }: Message): boolean {
   if (error === undefined) return false;
   const data: JsonObject = isObject(error["data"]) ? error["data"] : {};
   return data["retry"] !== true && !isPassing(error["code"]);

@@ -1,75 +1,49 @@
-import { isObject } from "../../wire/json.ts";
-import type { RpcId } from "../../wire/jsonrpc.ts";
-
-export { isObject };
+import { PROTOCOL_VERSION_META_KEY } from "@modelcontextprotocol/client";
+import { isObject } from "../../protocol/json.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
-export type Id = Exclude<RpcId, null>;
+export type Id = string | number;
 
-/** One JSON-RPC message; `text` is all of it, in one line. */
-export type Message = RpcRequest | RpcNotification | RpcResponse;
+/** A JSON-RPC message: a request has an id and a method, a notification has a method, and a response has neither. */
+export interface Message {
+  readonly jsonrpc: "2.0";
+  readonly id?: Id;
+  readonly method?: string;
+  readonly params?: JsonObject;
+  readonly result?: JsonObject;
+  readonly error?: JsonObject;
+}
 
-export interface RpcRequest {
-  readonly kind: "request";
-  readonly text: string;
+export interface Request extends Message {
   readonly id: Id;
   readonly method: string;
-  /** Empty where there are none. */
-  readonly params: JsonObject;
 }
 
-export interface RpcNotification {
-  readonly kind: "notification";
-  readonly text: string;
-  readonly method: string;
-  readonly params: JsonObject;
-}
-
-export interface RpcResponse {
-  readonly kind: "response";
-  readonly text: string;
-  readonly id: RpcId;
-  readonly result: unknown;
-  readonly error: JsonObject | undefined;
-}
-
-/** JSON-RPC 2.0 error codes. */
-export const CODES = { parse: -32700, invalidRequest: -32600, internal: -32603, headerMismatch: -32020 } as const;
-
-/** Names in `_meta` that the protocol reserves (2026-07-28, "_meta"). */
-export const META = {
-  protocolVersion: "io.modelcontextprotocol/protocolVersion",
-  subscriptionId: "io.modelcontextprotocol/subscriptionId",
-} as const;
-
-/** A JSON value as a message; undefined where it is none. */
-export function messageOf(body: unknown, text: string = JSON.stringify(body)): Message | undefined {
+/** A JSON value as a message; undefined if it is none. */
+export function messageOf(body: unknown): Message | undefined {
   if (!isObject(body) || body["jsonrpc"] !== "2.0") return undefined;
-  const { id, method, params, result, error } = body;
-  // Between two tokens a line break is as good as a blank, and inside of one there is none.
-  const line = text.replace(/[\r\n]+/g, " ");
-  if (typeof method === "string") {
-    const rest = { text: line, method, params: isObject(params) ? params : {} };
-    // Some write null for the id that a notification does not have.
-    const isUnasked = id === undefined || (id === null && method.startsWith("notifications/"));
-    if (isUnasked) return { kind: "notification", ...rest };
-    return isId(id) ? { kind: "request", id, ...rest } : undefined;
-  }
-  if (result === undefined && !isObject(error)) return undefined;
-  return { kind: "response", text: line, id: isId(id) ? id : null, result, error: isObject(error) ? error : undefined };
+  const { id, method, result, error, ...rest } = body;
+  if (typeof method !== "string") return result === undefined && !isObject(error) ? undefined : (body as never);
+  // Some write null for the id that a notification does not have.
+  if (id === null && method.startsWith("notifications/")) return { ...rest, method } as never;
+  return id === undefined || isId(id) ? (body as never) : undefined;
 }
 
-/** A notification as the text of a message. */
-export function notification(name: string, params: JsonObject = {}): string {
-  return JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params });
-}
-
-/** The `_meta` of params; empty where there is none. */
-export function metaOf(params: JsonObject): JsonObject {
-  const meta = params["_meta"];
-  return isObject(meta) ? meta : {};
+export function isRequest(message: Message): message is Request {
+  return message.method !== undefined && message.id !== undefined;
 }
 
 export function isId(value: unknown): value is Id {
   return typeof value === "string" || typeof value === "number";
+}
+
+/** The version of the protocol that a message says it speaks, as all do since there is no handshake. */
+export function versionOf({ params }: Message): string | undefined {
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  if (!isObject(meta) || !Object.hasOwn(meta, PROTOCOL_VERSION_META_KEY)) return undefined;
+  return String(meta[PROTOCOL_VERSION_META_KEY]);
+}
+
+export function notification(name: string, params: JsonObject = {}): Message {
+  return { jsonrpc: "2.0", method: `notifications/${name}`, params };
 }

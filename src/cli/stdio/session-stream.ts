@@ -1,53 +1,77 @@
-import { Backoff } from "./backoff.ts";
-import { Failure, isPassing } from "./failure.ts";
-import { events, refusal, type Place } from "./replies.ts";
-import type { Session } from "./session.ts";
-import { discard } from "./upstream.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { Failure, failureOf, isPassing } from "./failure.ts";
+import type { HubEndpoint } from "./hub-endpoint.ts";
+import type { Message } from "./message.ts";
+import { Backoff, openTransport, type SessionState } from "./transport.ts";
+
+/** Ids that a header can say. */
+const SAYABLE = /^[\t\x20-\x7e\u0080-\uffff]*$/;
 
 /** Who is told of what happens on the stream of a session. */
 export interface StreamListener {
-  write(text: string): Promise<void>;
-  /** Messages may have been sent while nobody was there to read them. */
-  missed(): Promise<void>;
-  /** The hub knows the session no more. Throws `Failure` where there can be no other right now. */
-  lost(): Promise<unknown>;
-  /** The stream is open, or never will be. */
+  receive(message: Message): void;
   opened(): void;
+  /** Messages may have been sent that were not read. */
+  missed(): void;
+  /** The hub no longer knows the session. Throws `Failure` if there can be no other right now. */
+  lost(): Promise<unknown>;
   note(sentence: string): void;
 }
 
-/** Reads what the hub sends by itself in a session until that is over, and comes back when the connection breaks. */
-export async function follow(session: Session, listener: StreamListener, isLate: boolean): Promise<void> {
-  const { over } = session;
+/** Reads what the hub sends by itself in a session until `over`, and comes back when the connection breaks. */
+export async function followSession(
+  hub: HubEndpoint,
+  session: SessionState,
+  listener: StreamListener,
+  { isLate, over }: { readonly isLate: boolean; readonly over: AbortSignal },
+): Promise<void> {
   const backoff = new Backoff();
-  const place: Place = { lastId: "", retry: undefined };
+  let lastId = "";
   for (let mayMiss = isLate; !over.aborted; mayMiss = true) {
+    const ended = Promise.withResolvers<number>();
+    let retry = 0;
     try {
-      const answer = await session.get(place.lastId, over);
-      const { statusCode: status = 0 } = answer;
+      await using transport = await openTransport(hub, session, over, {
+        fetch: async (url, init) => {
+          const answer = await hub.fetch(url, init);
+          if (answer.status === 405) throw new Failure(405, "The hub has no stream");
+          return answer;
+        },
+        // It would come back as often for a stream that the hub has forgotten.
+        reconnectionScheduler: (_, asked) => ended.resolve(asked),
+        onmessage: (message) => listener.receive(message),
+        onclose: () => ended.resolve(0),
+      });
+      await transport.resumeStream(lastId, { onresumptiontoken: (id) => (lastId = headerValue(id)) });
       listener.opened();
-      if (status === 200) {
-        if (mayMiss && place.lastId === "") await listener.missed();
-        for await (const message of events(answer, place)) await listener.write(message.text);
-      } else {
-        discard(answer);
-        if (status === 405) return;
-        if (status === 404 && session.id !== undefined) {
-          await listener.lost();
-          return;
-        }
-        // It has forgotten what came behind that.
-        if (place.lastId !== "" && status === 400) place.lastId = "";
-        else if (status !== 409 && !isPassing(status)) {
-          listener.note(`the hub sends nothing by itself: ${refusal(answer).message}`);
-          return;
-        }
-      }
+      if (mayMiss && lastId === "") listener.missed();
+      retry = await ended.promise;
     } catch (error) {
-      if (!(error instanceof Failure)) {
-        listener.note(`the stream of the session failed: ${error instanceof Error ? error.stack : String(error)}`);
+      if (over.aborted) return;
+      const { code, message } = failureOf(error);
+      if (code === 405) return;
+      if (code === 404 && session.id !== undefined) {
+        if (await isRenewed(listener)) return;
+      } else if (code === 400 && lastId !== "") {
+        // It has forgotten what came after that.
+        lastId = "";
+      } else if (!isPassing(code)) {
+        listener.note(`the hub sends nothing by itself: ${message}`);
+        return;
       }
     }
-    await backoff.pause(over, place.retry);
+    await wait(backoff.next(retry), undefined, { signal: over }).catch(() => {});
   }
+}
+
+/** An id in UTF-8, as the HTML standard has it: Node takes a character for each byte. Empty if no header can say it. */
+function headerValue(id: string): string {
+  return SAYABLE.test(id) ? Buffer.from(id).toString("latin1") : "";
+}
+
+function isRenewed(listener: StreamListener): Promise<boolean> {
+  return listener.lost().then(
+    () => true,
+    () => false,
+  );
 }

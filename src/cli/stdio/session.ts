@@ -1,136 +1,223 @@
-import type { IncomingMessage } from "node:http";
-import { oneLine } from "../../wire/one-line.ts";
+import { setTimeout as wait } from "node:timers/promises";
+import { isObject } from "../../protocol/json.ts";
+import { oneLine } from "../../protocol/text.ts";
+import { exchange } from "./exchange.ts";
 import { Failure } from "./failure.ts";
-import {
-  isObject,
-  type JsonObject,
-  type Message,
-  type RpcNotification,
-  type RpcRequest,
-  type RpcResponse,
-} from "./message.ts";
-import { headerValue } from "./mirrored-params.ts";
-import { replies } from "./replies.ts";
-import { discard, type Upstream } from "./upstream.ts";
+import type { HubEndpoint } from "./hub-endpoint.ts";
+import { notification, type JsonObject, type Message, type Request } from "./message.ts";
+import type { Output } from "./output.ts";
+import type { PendingRequest } from "./pending-request.ts";
+import { followSession } from "./session-stream.ts";
+import { openTransport, type SessionState } from "./transport.ts";
+
+/** Milliseconds to wait for what is only better awaited: a stream to open, a request to arrive before it is cancelled. */
+const PATIENCE = 1000;
+/** Milliseconds that the hub has to take a cancellation. */
+const CANCELLATION = 3000;
+/** Milliseconds that the hub has to end a session. */
+const FAREWELL = 500;
 
 /** A session that the hub has opened. */
-export class Session {
-  /** Undefined where the hub keeps none. */
-  readonly id: string | undefined;
-  readonly #upstream: Upstream;
-  readonly #version: unknown;
-  readonly #over = new AbortController();
-  /** What the hub said it can do. */
+interface Opened extends SessionState {
   readonly capabilities: JsonObject;
+  /** Aborted when another has taken its place. */
+  readonly over: AbortController;
+}
 
-  constructor(upstream: Upstream, id: string | undefined, { protocolVersion, capabilities }: JsonObject) {
-    this.#upstream = upstream;
-    this.id = id;
-    this.#version = protocolVersion;
-    this.capabilities = isObject(capabilities) ? capabilities : {};
+/** The session of a client of the older revisions. It outlives its connections, and the hub: a lost one is renewed. */
+export class Session {
+  readonly #hub: HubEndpoint;
+  readonly #output: Output;
+  readonly #note: (sentence: string) => void;
+  readonly #over = new AbortController();
+  #opened: Opened | undefined;
+  #renewal: Promise<Opened> | undefined;
+  /** Resolves when the next message may be sent. */
+  #gate: Promise<unknown> = Promise.resolve();
+  // What the client has done in its session, to be done again in another.
+  #initialize: Request | undefined;
+  #initialized: Message | undefined;
+  #level: Request | undefined;
+  readonly #subscribed = new Map<unknown, Request>();
+
+  constructor(hub: HubEndpoint, output: Output, note: (sentence: string) => void) {
+    this.#hub = hub;
+    this.#output = output;
+    this.#note = note;
   }
 
-  /** Aborted when nobody uses it any more. */
-  get over(): AbortSignal {
-    return this.#over.signal;
+  /** Resolves when all is written. Throws `Failure`. */
+  async answer(pending: PendingRequest): Promise<void> {
+    const { message, signal, begin, write } = pending;
+    if (message.method === "initialize") return this.#inTurn(() => this.#begin(pending));
+    await this.#gate;
+    // It is allowed before there is a session, in which alone a hub would answer it.
+    if (message.method === "ping" && this.#opened === undefined) {
+      return write({ jsonrpc: "2.0", id: message.id, result: {} });
+    }
+    const receive = (reply: Message): void => {
+      if (reply.result !== undefined) this.#learn(message);
+      write(reply);
+    };
+    await this.#send((session) => exchange(this.#hub, message, receive, { session, signal, begun: begin }));
   }
 
-  post(text: string, signal: AbortSignal): Promise<IncomingMessage> {
-    return this.#upstream.post(text, this.#headers(), signal);
+  /** Cancels a request at the hub. Throws `Failure`. */
+  async cancel(pending: PendingRequest, message: Message): Promise<void> {
+    if (pending.message.method === "initialize") return;
+    pending.mute();
+    // On another connection it could overtake the request.
+    await Promise.race([pending.begun, wait(PATIENCE, undefined, { ref: false })]);
+    const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CANCELLATION)]);
+    try {
+      await exchange(this.#hub, message, () => {}, { session: this.#opened, signal });
+    } finally {
+      pending.abort();
+    }
   }
 
-  /** The stream of what the hub sends by itself, or the rest of the one that this event was on. */
-  get(lastId: string, signal: AbortSignal): Promise<IncomingMessage> {
-    // In UTF-8, as the HTML standard has it; Node takes a character for each byte.
-    const resume = lastId === "" ? {} : { "last-event-id": Buffer.from(lastId).toString("latin1") };
-    return this.#upstream.get({ ...this.#headers(), ...resume }, signal);
+  /** Passes on a notification or a response. Throws `Failure`. */
+  async pass(message: Message): Promise<void> {
+    if (message.method === "notifications/initialized") return this.#inTurn(() => this.#pass(message, true));
+    await this.#gate;
+    await this.#pass(message);
   }
 
-  /** Uses it no more. */
-  leave(): void {
+  /** Ends the session. */
+  async close(): Promise<void> {
     this.#over.abort();
+    if (this.#opened !== undefined) await this.#end(this.#opened);
   }
 
-  /** Tells the hub that it is over. */
-  async end(signal: AbortSignal): Promise<void> {
-    this.leave();
-    if (this.id === undefined) return;
-    await this.#upstream.delete(this.#headers(), signal).catch(() => {
-      // The hub finds out by itself.
-    });
+  /** Does this before anything that comes later. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#gate.then(work);
+    this.#gate = done.catch(() => {});
+    return done;
   }
 
-  #headers(): Record<string, string> {
+  async #begin({ message, signal, write }: PendingRequest): Promise<void> {
+    if (this.#opened !== undefined) void this.#end(this.#opened);
+    this.#initialize = message;
+    this.#initialized = undefined;
+    this.#level = undefined;
+    this.#subscribed.clear();
+    this.#opened = await this.#open(message, signal, write);
+  }
+
+  /** Opens a session; undefined if the hub refuses it. */
+  async #open(message: Request, signal: AbortSignal, receive: (reply: Message) => void): Promise<Opened | undefined> {
+    let result: JsonObject | undefined;
+    const note = (reply: Message): void => {
+      ({ result } = reply);
+      receive(reply);
+    };
+    const id = await exchange(this.#hub, message, note, { signal });
+    if (result === undefined) return undefined;
+    const { protocolVersion: version, capabilities } = result;
     return {
-      ...(typeof this.#version === "string" ? { "mcp-protocol-version": headerValue(this.#version) } : {}),
-      ...(this.id === undefined ? {} : { "mcp-session-id": this.id }),
+      id,
+      protocolVersion: typeof version === "string" ? version : undefined,
+      capabilities: isObject(capabilities) ? capabilities : {},
+      over: new AbortController(),
     };
   }
-}
 
-/** Opens a session with the client's `initialize`; undefined where the hub refuses it. `pass` gets what it answers. */
-export async function openSession(
-  upstream: Upstream,
-  request: RpcRequest,
-  signal: AbortSignal,
-  pass: (message: Message) => Promise<void> | void,
-): Promise<Session | undefined> {
-  const answer = await upstream.post(request.text, {}, signal);
-  const id = answer.headers["mcp-session-id"];
-  let session: Session | undefined;
-  for await (const message of replies(answer, request.id)) {
-    if (message.kind === "response" && isObject(message.result)) {
-      session = new Session(upstream, [id].flat()[0], message.result);
+  async #pass(message: Message, isInitialized = false): Promise<void> {
+    if (this.#opened === undefined) throw new Failure(400, "There is no session; send initialize first");
+    const { signal } = this.#over;
+    const isResponse = message.method === undefined;
+    await this.#send((session) => exchange(this.#hub, message, () => {}, { session, signal }), !isResponse);
+    if (!isInitialized) return;
+    this.#initialized = message;
+    // What changes after the first subscription would otherwise be missed.
+    await Promise.race([this.#follow(false), wait(PATIENCE, undefined, { ref: false })]);
+  }
+
+  /** Sends in the session; if the hub has lost it, once more in another, unless it was for that one only. */
+  async #send(send: (session: Opened | undefined) => Promise<unknown>, mayRepeat = true): Promise<void> {
+    const session = this.#opened;
+    try {
+      await send(session);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 404 || session?.id === undefined) throw error;
+      const renewed = await this.#renewed(session);
+      if (!mayRepeat) throw new Failure(404, "The hub has lost the session in which it asked for this");
+      await send(renewed);
     }
-    await pass(message);
-  }
-  return session;
-}
-
-/** What a client has done to its session, for when the hub loses it. */
-export class Opening {
-  initialized: RpcNotification | undefined;
-  readonly #request: RpcRequest;
-  readonly #subscribed = new Map<unknown, RpcRequest>();
-  #level: RpcRequest | undefined;
-
-  constructor(request: RpcRequest) {
-    this.#request = request;
   }
 
-  /** The resources that the client has subscribed to. */
-  get uris(): readonly unknown[] {
-    return [...this.#subscribed.keys()];
+  #learn(message: Request): void {
+    const uri = message.params?.["uri"];
+    if (message.method === "resources/subscribe") this.#subscribed.set(uri, message);
+    else if (message.method === "resources/unsubscribe") this.#subscribed.delete(uri);
+    else if (message.method === "logging/setLevel") this.#level = message;
   }
 
-  learn(request: RpcRequest, { error }: RpcResponse): void {
-    if (error !== undefined) return;
-    const { method, params } = request;
-    if (method === "resources/subscribe") this.#subscribed.set(params["uri"], request);
-    else if (method === "resources/unsubscribe") this.#subscribed.delete(params["uri"]);
-    else if (method === "logging/setLevel") this.#level = request;
+  /** The session that stands for one that the hub has lost. Throws `Failure`. */
+  #renewed(lost: Opened): Promise<Opened> {
+    if (this.#opened !== undefined && this.#opened !== lost) return Promise.resolve(this.#opened);
+    return (this.#renewal ??= this.#renew(lost).finally(() => (this.#renewal = undefined)));
   }
 
-  /** Does it all again in a new session. Throws `Failure`. */
-  async repeat(upstream: Upstream, signal: AbortSignal): Promise<Session> {
+  async #renew(lost: Opened): Promise<Opened> {
+    if (this.#initialize === undefined) throw new Failure(404, "There is no session; send initialize first");
+    const { signal } = this.#over;
     let refused: JsonObject = {};
-    const session = await openSession(upstream, this.#request, signal, (message) => {
-      if (message.kind === "response") refused = message.error ?? {};
-    });
+    const session = await this.#open(this.#initialize, signal, ({ error = {} }) => (refused = error));
     if (session === undefined) {
-      const code = Number(refused["code"]);
-      throw new Failure(
-        code > 0 ? code : 503,
-        `The hub opens no other session: ${oneLine(String(refused["message"]))}`,
-      );
+      const { code, message } = refused;
+      const status = Number(code) > 0 ? Number(code) : 503;
+      throw new Failure(status, `The hub opens no other session: ${oneLine(String(message))}`);
     }
-    if (this.initialized !== undefined) discard(await session.post(this.initialized.text, signal));
-    const again = [...this.#subscribed.values(), ...(this.#level === undefined ? [] : [this.#level])];
-    for (const request of again) {
-      for await (const message of replies(await session.post(request.text, signal), request.id)) {
-        if (message.kind === "response" && message.error !== undefined) this.#subscribed.delete(request.params["uri"]);
-      }
+    const again = [this.#initialized, ...this.#subscribed.values(), this.#level].filter((done) => done !== undefined);
+    for (const message of again) {
+      const receive = ({ error }: Message): void => {
+        if (error !== undefined) this.#subscribed.delete(message.params?.["uri"]);
+      };
+      await exchange(this.#hub, message, receive, { session, signal });
     }
+    lost.over.abort();
+    this.#opened = session;
+    this.#note("the hub had lost the session; there is another now");
+    if (this.#initialized !== undefined) void this.#follow(true);
     return session;
+  }
+
+  /** Reads the stream of the session; resolves when it is open. */
+  #follow(isLate: boolean): Promise<void> {
+    const session = this.#opened;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (session === undefined) return promise;
+    const over = AbortSignal.any([session.over.signal, this.#over.signal]);
+    const listener = {
+      receive: (message: Message) => this.#output.write(message),
+      opened: resolve,
+      missed: () => this.#tellMissed(session),
+      lost: () => this.#renewed(session),
+      note: this.#note,
+    };
+    followSession(this.#hub, session, listener, { isLate, over }).catch((error: unknown) => {
+      this.#note(`the stream of the session failed: ${error instanceof Error ? error.stack : String(error)}`);
+    });
+    return promise;
+  }
+
+  /** Tells the client of everything that may have changed. */
+  #tellMissed({ capabilities }: Opened): void {
+    for (const list of ["tools", "prompts", "resources"]) {
+      const can = capabilities[list];
+      if (isObject(can) && can["listChanged"] === true) this.#output.write(notification(`${list}/list_changed`));
+    }
+    for (const uri of this.#subscribed.keys()) this.#output.write(notification("resources/updated", { uri }));
+  }
+
+  /** Tells the hub that a session is over. */
+  async #end(session: Opened): Promise<void> {
+    session.over.abort();
+    await using transport = await openTransport(this.#hub, session, AbortSignal.timeout(FAREWELL));
+    await transport.terminateSession().catch(() => {
+      // The hub finds out by itself.
+    });
   }
 }

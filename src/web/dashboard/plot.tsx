@@ -1,7 +1,7 @@
 import UPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, scale } from "../shared/format.ts";
-import type { ServerInfo } from "../../wire/server-info.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
 
 /** One line of a plot. */
 interface Series {

@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
 import type UPlot from "uplot";
-import type { ServerInfo } from "../../wire/server-info.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
 import { count, decimal, mebibytes, milliseconds, percent } from "../shared/format.ts";
 import { Plot, type Figure } from "./plot.tsx";
 

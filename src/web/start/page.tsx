@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { connect, type Hub } from "../../client/index.ts";
-import type { ServerInfo } from "../../wire/server-info.ts";
+import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useConnection, useWhileVisible, type Connection } from "../shared/connection.ts";
 import { count } from "../shared/format.ts";
 import { Bar, mount, Skip } from "../shared/page.tsx";

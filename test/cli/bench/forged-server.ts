@@ -49,7 +49,9 @@ export class ForgedServer implements AsyncDisposable {
       } else if (request.url?.startsWith("/events?") !== true) {
         response.writeHead(404).end();
       } else if (faults.accept?.(readers.length) === false) {
-        response.writeHead(503).end("too many readers");
+        response
+          .writeHead(503, { "content-type": "application/problem+json" })
+          .end('{"code":"TOO_MANY_CONNECTIONS","detail":"come back later"}');
       } else {
         readers.push(response);
         response.writeHead(200, { "content-type": "text/event-stream" });

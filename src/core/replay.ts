@@ -1,0 +1,120 @@
+import { cursorAt } from "../protocol/cursor.ts";
+import type { GapReason } from "../protocol/signal.ts";
+import type { FanOut } from "./fan-out.ts";
+import { gap } from "./history.ts";
+import { isMissing, type Log, type LogPage } from "./log.ts";
+import { Envelope } from "./message.ts";
+import { joined } from "./reader-group.ts";
+import type { Stats } from "./stats.ts";
+import type { Subscription } from "./subscription.ts";
+
+export interface ReplayOptions {
+  /** Messages in one page of replay. */
+  readonly page: number;
+  /** Called with the reason for which a reader that was replaying is ended. */
+  readonly onReadFailed?: (error: unknown) => void;
+}
+
+/** Brings a subscription from its cursor up to what the hub has delivered, page by page, and makes it live there. */
+export class Replay {
+  readonly #log: Log;
+  readonly #fanOut: FanOut;
+  readonly #options: ReplayOptions;
+  readonly #stats: Stats;
+  readonly #fail: (subscription: Subscription) => void;
+  /** Called with the next delivery. */
+  readonly #awaiting: (() => void)[] = [];
+
+  /** `fail` is to end a reader whose pages cannot be read. */
+  constructor(
+    log: Log,
+    fanOut: FanOut,
+    options: ReplayOptions,
+    stats: Stats,
+    fail: (subscription: Subscription) => void,
+  ) {
+    this.#log = log;
+    this.#fanOut = fanOut;
+    this.#options = options;
+    this.#stats = stats;
+    this.#fail = fail;
+  }
+
+  /** Reads page after page until a subscription has passed what was delivered, however its channels change meanwhile. */
+  async run(subscription: Subscription): Promise<void> {
+    if (subscription.replaying) return;
+    subscription.replaying = true;
+    try {
+      while (!subscription.closed && !(await this.#step(subscription)));
+    } catch (error) {
+      if (subscription.closed) return;
+      this.#options.onReadFailed?.(error);
+      this.#fail(subscription);
+    }
+  }
+
+  /** More was delivered: subscriptions that were ahead of it may go on. */
+  delivered(): void {
+    for (const resume of this.#awaiting.splice(0)) resume();
+  }
+
+  /** Makes a subscription live: it has all that was delivered. */
+  attach(subscription: Subscription): void {
+    subscription.replaying = false;
+    subscription.heartbeatsWaited = 0;
+    this.#fanOut.attach(subscription);
+  }
+
+  /** Tells a reader that messages up to `resumed` are missing. */
+  tellGap(subscription: Subscription, reason: GapReason, after: string, resumed: number): void {
+    this.#stats.gaps++;
+    subscription.told = resumed;
+    subscription.sink.signal({ kind: "gap", ...gap(reason, after, cursorAt(this.#log, resumed)) });
+  }
+
+  /** Reads one page; true once the subscription is live. */
+  async #step(subscription: Subscription): Promise<boolean> {
+    const { revision, sink } = subscription;
+    // First of all, so that a reader that keeps changing its channels is not sent page upon page either.
+    await sink.drained();
+    if (subscription.revision !== revision) return false;
+    subscription.heartbeatsWaited = 0;
+    const { after, channels, until } = subscription.next;
+    const release = await this.#fanOut.backlog.room();
+    const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(release);
+    if (subscription.revision !== revision) return false;
+    if (isMissing(page, after)) {
+      subscription.skipTo(page.dropped);
+      this.tellGap(subscription, "expired", cursorAt(this.#log, after), page.dropped);
+    }
+    this.#write(subscription, page, until);
+    const { delivered } = this.#fanOut;
+    if (subscription.revision !== revision || subscription.position < delivered) return false;
+    if (subscription.position === delivered && subscription.next.until === Infinity) {
+      // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
+      this.attach(subscription);
+      sink.signal({ kind: "live", id: cursorAt(this.#log, delivered) });
+      subscription.told = delivered;
+      return true;
+    }
+    // It is further than what was delivered here: a log may be ahead of that.
+    await new Promise<void>((resolve) => this.#awaiting.push(resolve));
+    return false;
+  }
+
+  #write(subscription: Subscription, page: LogPage, until: number): void {
+    // What a log has beyond the last delivery will come live.
+    const messages = subscription.take(page.messages, Math.min(page.end, until, this.#fanOut.delivered));
+    if (messages.length === 0) return;
+    const due = messages.map((message) => new Envelope(message, cursorAt(this.#log, message.offset)));
+    const bytes = joined(due, subscription.sink.format);
+    if (!subscription.sink.write(bytes)) {
+      subscription.lag = this.#fanOut.backlog.add(subscription, bytes);
+      // A page of replay does not count as left untaken before there is another.
+      subscription.lag.excused = bytes.length;
+    }
+    subscription.told = messages.at(-1)?.offset ?? subscription.position;
+    this.#stats.replayed += due.length;
+    this.#stats.bytes += bytes.length;
+  }
+}

@@ -1,0 +1,271 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { HubError } from "../../core/errors.ts";
+import {
+  accepts,
+  asMcpError,
+  checkedPost,
+  checkInitialize,
+  clientOf,
+  CODES,
+  idProblem,
+  idsOf,
+  isObject,
+  kindOf,
+  LEGACY_VERSIONS,
+  NO_SESSION,
+  OWN_STREAM,
+  Refusal,
+  REFUSED,
+  shown,
+  type JsonObject,
+  type LegacySession,
+  type SessionConnection,
+  type SessionOwner,
+  type SessionStore,
+} from "../../mcp/index.ts";
+import { rpcError } from "../../protocol/jsonrpc.ts";
+import type { HttpContext } from "../context.ts";
+import { sendJson } from "../json-body.ts";
+import { RETRY_AFTER } from "../problem-details.ts";
+import { freeSocket } from "../sse/raw-socket.ts";
+import { headerOf } from "./modern.ts";
+import { McpStream, streamBounds } from "./streams.ts";
+
+const JSON_TYPE = "application/json";
+const EVENTS_TYPE = "text/event-stream";
+const ID_HEADER = "mcp-session-id";
+const NO_ERA =
+  "Say which protocol this is: send initialize to open a session and its Mcp-Session-Id from then on, or the " +
+  "MCP-Protocol-Version header and params._meta of revision 2026-07-28. Plain JSON-RPC without either is answered at " +
+  "/mcp/tools/list and /mcp/tools/call";
+
+/** Streamable HTTP of the revisions with sessions (2025-11-25, "Transports"). */
+export class StreamableHttp {
+  readonly #context: HttpContext;
+  readonly #store: SessionStore;
+  /** How to count out the connection that a stream was given by GET. */
+  readonly #places = new WeakMap<SessionConnection, () => void>();
+
+  constructor(context: HttpContext, store: SessionStore) {
+    this.#context = context;
+    this.#store = store;
+  }
+
+  /** Answers a POST, GET or DELETE; `body` is the JSON of a POST. */
+  async answer(request: FastifyRequest, reply: FastifyReply, body?: unknown): Promise<FastifyReply> {
+    try {
+      return await this.#answer(request, reply, body);
+    } catch (error) {
+      if (error instanceof Refusal) return refuse(reply, error);
+      throw error;
+    }
+  }
+
+  async #answer(request: FastifyRequest, reply: FastifyReply, body: unknown): Promise<FastifyReply> {
+    const { method } = request;
+    const asked = headerOf(request, ID_HEADER);
+    const owner = ownerOf(request, this.#context);
+    const session = asked === undefined ? undefined : await this.#find(asked, owner, body);
+    if (session === undefined || session.isOver) {
+      // A client whose session is over begins another, and some go on sending the old id until they have it.
+      const isInitialize = isObject(body) && body["method"] === "initialize";
+      if (method === "POST" && (asked === undefined || isInitialize)) return this.#open(request, reply, body, owner);
+      if (asked === undefined) {
+        reply.header("allow", "POST");
+        const sentence = "GET and DELETE belong to a session; send its Mcp-Session-Id, or use POST";
+        throw new Refusal(405, CODES.invalidRequest, sentence, undefined);
+      }
+      throw new Refusal(404, NO_SESSION, "Session not found: it has ended or never was; initialize again", body);
+    }
+    // The revision agreed on holds, whichever of those there are the header names.
+    const named = headerOf(request, "mcp-protocol-version") ?? "";
+    if (named !== "" && !LEGACY_VERSIONS.includes(named)) {
+      const sentence = `MCP-Protocol-Version says ${shown(named)}; sessions speak ${LEGACY_VERSIONS.join(", ")}`;
+      throw new Refusal(400, REFUSED, sentence, body);
+    }
+    if (method === "GET") return this.#listen(request, reply, session);
+    if (method === "DELETE") {
+      this.#store.end(session);
+      return reply.status(200).send();
+    }
+    const messages = checkedPost(body, session);
+    checkAccept(request, body);
+    const leave = this.#store.use(session);
+    const { isPrimed } = session;
+    return this.#post(request, reply, { session, leave, messages, isBatch: Array.isArray(body), isPrimed });
+  }
+
+  #find(id: string, owner: SessionOwner, body: unknown): Promise<LegacySession | undefined> {
+    return this.#store.find(id, owner).catch((error: unknown) => refused(error, body));
+  }
+
+  async #open(request: FastifyRequest, reply: FastifyReply, body: unknown, owner: SessionOwner): Promise<FastifyReply> {
+    if (!isObject(body) || body["method"] !== "initialize" || kindOf(body) !== "request")
+      throw new Refusal(400, REFUSED, idProblem(body) ?? NO_ERA, body);
+    checkInitialize(body);
+    // Before another session makes room for this one.
+    checkAccept(request, body);
+    const params = body["params"] as JsonObject;
+    const client = clientOf(params);
+    const { session, leave } = await this.#store.begin(owner, client).catch((error: unknown) => refused(error, body));
+    // A client that asked for a revision that there is not may not understand what the one it is given allows.
+    const isPrimed = session.isPrimed && params["protocolVersion"] === client.version;
+    return this.#post(request, reply, { session, leave, messages: [body], isBatch: false, isPrimed });
+  }
+
+  async #post(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { session, leave, messages, isBatch, isPrimed }: SessionPost,
+  ): Promise<FastifyReply> {
+    if (idsOf(messages).length === 0) {
+      session.receive(messages);
+      leave();
+      return reply.status(202).send();
+    }
+    reply.header(ID_HEADER, session.id);
+    if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
+      const answers = await new Promise<readonly string[]>((resolve) => {
+        session.receive(messages, session.stream(new Answers(resolve), isPrimed));
+      });
+      leave();
+      // What was cancelled is never answered.
+      if (answers.length === 0) return reply.status(202).send();
+      return sendJson(reply, isBatch ? `[${answers.join()}]` : (answers[0] as string));
+    }
+    const { raw } = reply;
+    if (raw.destroyed) {
+      session.receive(messages, session.stream(undefined, isPrimed));
+      leave();
+      return reply;
+    }
+    const connection = McpStream.sessionAnswer(reply, streamBounds(this.#context));
+    if (!isPrimed) raw.flushHeaders();
+    const stream = session.stream(connection, isPrimed);
+    raw.once("close", () => {
+      session.detach(stream.name, connection);
+      leave();
+    });
+    session.receive(messages, stream);
+    return reply;
+  }
+
+  /** Answers a GET: with the session's own stream, or with one that broke and is asked for again. */
+  async #listen(request: FastifyRequest, reply: FastifyReply, session: LegacySession): Promise<FastifyReply> {
+    if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
+      const sentence = `The stream of a session is ${EVENTS_TYPE}; Accept must take that`;
+      throw new Refusal(406, REFUSED, sentence, undefined);
+    }
+    const last = headerOf(request, "last-event-id") ?? "";
+    const isForgotten = session.isForgotten(last);
+    const isNew = last === "" || isForgotten;
+    const name = isNew ? OWN_STREAM : session.streamOf(last);
+    if (name === undefined) {
+      const sentence = "Last-Event-ID is none of this session's, or too old; leave it out for a new stream";
+      throw new Refusal(400, REFUSED, sentence, undefined);
+    }
+    const socket = freeSocket(request, reply);
+    // It would not come back if the connection it had were any good.
+    const previous = session.connectionOf(name);
+    if (previous !== undefined) {
+      session.detach(name, previous);
+      previous.cut();
+      this.#places.get(previous)?.();
+    }
+    const countOut = this.#context.connections.enter("mcp", socket);
+    const leave = this.#store.use(session);
+    const over = (): void => {
+      countOut();
+      leave();
+    };
+    reply.header(ID_HEADER, session.id);
+    const bounds = streamBounds(this.#context);
+    let connection: McpStream;
+    if (name === OWN_STREAM) {
+      reply.hijack();
+      // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.
+      await turn();
+      if (!socket.writable) {
+        over();
+        return reply;
+      }
+      connection = McpStream.dedicated(socket, request, reply, bounds);
+    } else {
+      connection = McpStream.sessionAnswer(reply, bounds);
+      reply.raw.flushHeaders();
+    }
+    this.#places.set(connection, over);
+    (name === OWN_STREAM ? socket : reply.raw).once("close", () => {
+      session.detach(name, connection);
+      over();
+    });
+    // The server cannot know what it missed, nor what went to a connection that it no longer had.
+    if (isForgotten || (isNew && previous !== undefined)) session.subscriptions.allChanged();
+    if (isNew) session.listen(connection);
+    else session.resume(name, connection, last);
+    return reply;
+  }
+}
+
+/** A POST in a session, which is in use until `leave` is called. */
+interface SessionPost {
+  readonly session: LegacySession;
+  readonly leave: () => void;
+  readonly messages: readonly JsonObject[];
+  readonly isBatch: boolean;
+  /** Whether the client is told how to come back for the answers. */
+  readonly isPrimed: boolean;
+}
+
+/** The answers of a POST without what comes before them, for a client that takes no stream. */
+class Answers implements SessionConnection {
+  readonly #answers: string[] = [];
+  readonly #resolve: (answers: readonly string[]) => void;
+
+  constructor(resolve: (answers: readonly string[]) => void) {
+    this.#resolve = resolve;
+  }
+
+  write(message: string, _id?: string, isAnswer = false): void {
+    if (isAnswer) this.#answers.push(message);
+  }
+
+  prime(): void {}
+
+  end(): void {
+    this.#resolve(this.#answers);
+  }
+
+  cut(): void {
+    this.end();
+  }
+}
+
+/** Whose session a request opens; its calls that wait are counted as those of one client. */
+export function ownerOf({ raw: { socket } }: FastifyRequest, { connections, principal }: HttpContext): SessionOwner {
+  let client: ReturnType<typeof connections.client> | undefined;
+  return {
+    principal: principal(),
+    stay: () => connections.enter("waiting", (client ??= connections.client(socket))),
+  };
+}
+
+/** Throws: what the hub refuses as a refusal of this request, everything else as it is. */
+function refused(error: unknown, body: unknown): never {
+  if (!(error instanceof HubError)) throw error;
+  const { code, message, data } = asMcpError(error);
+  throw new Refusal(error.status, code, message, body, data);
+}
+
+export function refuse(reply: FastifyReply, { status, code, message, id, data }: Refusal): FastifyReply {
+  if (status === 503) reply.header("retry-after", RETRY_AFTER);
+  return sendJson(reply.status(status), rpcError(id, { code, message, ...(data === undefined ? {} : { data }) }));
+}
+
+/** Throws if the answer to a POST could be of no type that the client takes. */
+function checkAccept(request: FastifyRequest, body: unknown): void {
+  const accept = headerOf(request, "accept") ?? null;
+  if (accepts(accept, EVENTS_TYPE) || accepts(accept, JSON_TYPE)) return;
+  throw new Refusal(406, REFUSED, `Accept must take ${EVENTS_TYPE} or ${JSON_TYPE}`, body);
+}

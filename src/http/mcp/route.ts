@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { HubError } from "../../core/errors.ts";
+import { asMcpError, dropEmptyFields, eraOf, type McpContext, type SessionStore } from "../../mcp/index.ts";
+import { rpcError } from "../../protocol/jsonrpc.ts";
+import type { HttpContext } from "../context.ts";
+import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
+import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
+import { legacySse } from "./legacy-sse.ts";
+import { StreamableHttp } from "./legacy.ts";
+import { headerOf, modern } from "./modern.ts";
+import { sendRetry, takesOnlyEvents } from "../sse/raw-socket.ts";
+
+/** What the MCP endpoint works with: made by `server.ts`. */
+export interface McpDoor {
+  readonly context: McpContext;
+  readonly sessions: SessionStore;
+  /** Whether MCP over HTTP+SSE is served, too. */
+  readonly legacySse: boolean;
+}
+
+const PATH = "/mcp";
+
+/** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
+export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
+  const sessions = new StreamableHttp(context, door.sessions);
+  void app.register(async (scope) => {
+    takeAnyBody(scope);
+    scope.setErrorHandler((error, request, reply) => {
+      keepOpen(reply);
+      const known = asHubError(error, context.limits.body);
+      if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
+      return fail(request, reply, known);
+    });
+    scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
+      const text = bodyText(request.body, "INVALID_JSON");
+      const body = dropEmptyFields(parsedBody(text, "INVALID_REQUEST", "The body"), text);
+      return eraOf(body, (name) => headerOf(request, name)) === "modern"
+        ? modern(request, reply, body, context, door.context)
+        : sessions.answer(request, reply, body);
+    });
+    scope.get(
+      PATH,
+      { schema: { ...SCHEMA, summary: "Messages of an MCP session" }, exposeHeadRoute: false },
+      (request, reply) => sessions.answer(request, reply),
+    );
+    scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
+      sessions.answer(request, reply),
+    );
+    if (door.legacySse) legacySse(scope, context, door.sessions);
+  });
+}
+
+function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {
+  if (error.code === "INTERNAL") request.log.error(error.cause ?? error, "an MCP request failed");
+  if (error.retry) reply.header("retry-after", RETRY_AFTER);
+  const { code, message, data } = asMcpError(error);
+  return sendJson(reply.status(error.status), rpcError(undefined, { code, message, data }));
+}
+
+const SCHEMA = {
+  description:
+    "Streamable HTTP of the Model Context Protocol: revision 2026-07-28 without sessions, and 2024-11-05 to " +
+    "2025-11-25 with them (GET and DELETE belong to a session).",
+  tags: ["mcp"],
+};

@@ -1,0 +1,90 @@
+import type { FastifyReply } from "fastify";
+import { HubError } from "../core/errors.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
+
+/** RFC 9457 problem details, with our stable `code`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  /** Whether the same request may succeed later. */
+  readonly retry: boolean;
+}
+
+/** Seconds after which a caller may try again what failed for want of something. */
+export const RETRY_AFTER = 2;
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  426: "Upgrade Required",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** Maps any error to one that is safe to send: a `HubError` as it is, Fastify's by its code, the rest as `INTERNAL`. */
+export function asHubError(error: unknown, bodyLimit: number): HubError {
+  if (error instanceof HubError) return error;
+  const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new HubError("BODY_TOO_LARGE", `The body is larger than ${bodyLimit} bytes`, { cause: error });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new HubError(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "Send the body as application/json, or as text/plain for a string",
+        {
+          cause: error,
+        },
+      );
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+      return new HubError("INVALID_JSON", "The body is not JSON", { cause: error });
+    case "FST_ERR_BAD_URL":
+      return new HubError("INVALID_REQUEST", "The path is not percent-encoded UTF-8", { cause: error });
+    default:
+      if (statusCode === 404) return new HubError("NOT_FOUND", "There is nothing here", { cause: error });
+      if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
+        return new HubError("INVALID_REQUEST", "The request cannot be read as HTTP", { cause: error });
+      }
+      return new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error });
+  }
+}
+
+export function problem({ status, code, message, retry }: HubError): Problem {
+  return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code, retry };
+}
+
+/** The headers of a problem that is sent before any hook has run. */
+export const PROBLEM_HEADERS: Readonly<Record<string, string>> = {
+  ...SECURITY_HEADERS,
+  "content-type": "application/problem+json",
+};
+
+/**
+ * Undoes that the framework closes the connection of a request whose body it refuses: Node throws away what is still
+ * to come of the body, and the next request is served.
+ */
+export function keepOpen(reply: FastifyReply): void {
+  reply.removeHeader("connection");
+}
+
+/** A whole HTTP/1.1 response for a socket that no framework looks after. */
+export function rawProblem(error: HubError): string {
+  const body = JSON.stringify(problem(error));
+  const lines = Object.entries({
+    ...PROBLEM_HEADERS,
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+    ...(error.retry ? { "retry-after": String(RETRY_AFTER) } : {}),
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${error.status} ${TITLES[error.status] ?? "Error"}\r\n${lines.join("")}\r\n${body}`;
+}

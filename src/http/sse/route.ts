@@ -1,0 +1,112 @@
+import type { Socket } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { HubError } from "../../core/errors.ts";
+import type { Hub } from "../../core/hub.ts";
+import type { Format, Message } from "../../core/message.ts";
+import type { SubscribeRequest } from "../../core/subscription.ts";
+import { sseJson, sseOpening, sseText } from "../../protocol/sse.ts";
+import type { HttpContext } from "../context.ts";
+import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
+import { chunk, EventStream, freeSocket, joinChunks, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
+import { SseSink } from "./sink.ts";
+
+/** Each form of a message, for streams in chunks and for others. */
+const FORMATS = {
+  text: { chunked: chunked(sseText), plain: plain(sseText) },
+  json: { chunked: chunked(sseJson), plain: plain(sseJson) },
+};
+
+/** Where a stream resumes. */
+export const cursorParameter: z.ZodType = z
+  .string()
+  .optional()
+  .describe(
+    "A cursor to resume from, or `earliest`; `lastEventId` and the like mean the same. Last-Event-ID comes first",
+  );
+
+const query = z.object({
+  channel: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("Channels or patterns, repeated or separated by commas; `default` without it"),
+  format: z.enum(["text", "json"]).optional().describe("json: `data:` is the whole message; text: what was published"),
+  id_events: z
+    .enum(["true", "false"])
+    .optional()
+    .describe(
+      "false: no event without data, for clients that hand those on; one that has had no message resumes from now",
+    ),
+  last_event_id: cursorParameter,
+  watch: z.string().optional().describe("true: looks on, and counts neither as a receiver nor as a reader"),
+});
+
+const resumeHeaders = z.looseObject({
+  "last-event-id": z.string().optional().describe("A cursor to resume from; browsers send it by themselves"),
+});
+
+/** `GET /events`: messages as Server-Sent Events. */
+export function events(app: FastifyInstance, context: HttpContext): void {
+  const schema = {
+    summary: "Receive messages as Server-Sent Events",
+    description:
+      "Resumes after `Last-Event-ID`: everything missed in order, then `event: live`, then what is new. " +
+      "`event: gap` says what has expired. Heartbeats are comments, with an event that has an id and no " +
+      "data if the last id has become old.",
+    tags: ["receive"],
+    querystring: query,
+    headers: resumeHeaders,
+    response: {
+      200: { description: "A stream that stays open", content: { "text/event-stream": { schema: z.string() } } },
+    },
+  };
+  app.get("/events", { schema, exposeHeadRoute: false }, (request, reply) => {
+    const asked = streamQuery(request.url);
+    const channels = requestedChannels(asked, context.limits.channels);
+    if (channels.length === 0)
+      throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
+    const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
+    const watch = requestedWatch(asked);
+    const socket = freeSocket(request, reply);
+    const leave = context.connections.enter("sse", socket);
+    reply.hijack();
+    const format = asked.get("format") === "json" ? "json" : "text";
+    const idEvents = asked.get("id_events") !== "false";
+    // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.
+    setImmediate(() => {
+      if (!socket.writable) {
+        leave();
+        return;
+      }
+      const fromNow = after === undefined;
+      const opening = sseOpening(retryDelay(), fromNow && idEvents ? context.hub.cursor() : undefined);
+      const stream = new EventStream(socket, request, reply, opening);
+      const sink = new SseSink(stream, FORMATS[format][stream.isChunked ? "chunked" : "plain"], idEvents);
+      subscribe(context.hub, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
+    });
+  });
+  app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
+}
+
+/** Until the connection closes. Remembers nothing of the request, which would make up a third of a reader. */
+function subscribe(hub: Hub, request: SubscribeRequest, sink: SseSink, socket: Socket, leave: () => void): void {
+  const subscription = hub.subscribe(request, sink);
+  socket.once("close", () => {
+    hub.unsubscribe(subscription);
+    leave();
+  });
+}
+
+type Write = (message: Message, id: string | undefined) => string;
+
+function chunked(write: Write): Format {
+  return { encode: (message, id) => Buffer.from(chunk(write(message, id))), join: joinChunks };
+}
+
+function plain(write: Write): Format {
+  return { encode: (message, id) => Buffer.from(write(message, id)), join: (parts) => Buffer.concat(parts) };
+}
+
+function firstOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : header?.[0];
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { WebSocketServer } from "ws";
+import { z } from "zod";
+import { HubError } from "../../core/errors.ts";
+import type { SubscribeRequest } from "../../core/subscription.ts";
+import type { HttpContext } from "../context.ts";
+import { cursorParameter } from "../sse/route.ts";
+import { asHubError, problem, rawProblem } from "../problem-details.ts";
+import { endGracefully } from "../sse/raw-socket.ts";
+import { checkCaller } from "../host-and-origin.ts";
+import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
+import { WsConnection } from "./connection.ts";
+import { clientFrame } from "./frames.ts";
+
+const query = z.object({
+  channel: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe("As for /events; empty for none at first"),
+  last_event_id: cursorParameter,
+  watch: z.string().optional().describe("As for /events"),
+});
+
+/** Milliseconds a client has to answer a close frame. */
+const CLOSE_TIMEOUT = 2000;
+
+/** `GET /ws`: messages and calls over WebSocket. */
+export function ws(app: FastifyInstance, context: HttpContext): void {
+  const schema = {
+    summary: "Receive and publish over WebSocket",
+    description: `Every frame is one JSON object with \`type\`. A client sends one of: \`\`\`json\n${JSON.stringify(z.toJSONSchema(clientFrame))}\n\`\`\``,
+    tags: ["receive"],
+    querystring: query,
+    response: { 101: z.null().describe("Switching to WebSocket"), 426: z.null().describe("Not a WebSocket handshake") },
+  };
+  app.get("/ws", { schema }, (_, reply) => {
+    const error = new HubError(
+      "INVALID_REQUEST",
+      "This is a WebSocket: open it with new WebSocket(), not with a request",
+    );
+    return reply
+      .status(426)
+      .headers({ upgrade: "websocket", "content-type": "application/problem+json" })
+      .send({ ...problem(error), status: 426, title: "Upgrade Required" });
+  });
+  const options = {
+    noServer: true,
+    maxPayload: context.limits.body,
+    perMessageDeflate: false,
+    clientTracking: false,
+    // Its types do not know this one yet.
+    closeTimeout: CLOSE_TIMEOUT,
+  };
+  const server = new WebSocketServer(options);
+  server.on("wsClientError", ({ message }, socket) => {
+    endGracefully(
+      socket as Socket,
+      rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`)),
+    );
+  });
+  app.server.on("upgrade", (request, socket: Socket, rest) => {
+    socket.on("error", () => socket.destroy());
+    try {
+      const admitted = admit(request, socket, context);
+      socket.once("close", admitted.leave);
+      server.handleUpgrade(request, socket, rest, (client) => {
+        new WsConnection(client, socket, context, admitted.asked, (error) => {
+          app.log.error(error, "a frame failed");
+        });
+      });
+    } catch (error) {
+      endGracefully(socket, rawProblem(asHubError(error, context.limits.body)));
+    }
+  });
+}
+
+interface Admitted {
+  readonly asked: SubscribeRequest;
+  readonly leave: () => void;
+}
+
+/** An upgrade passes no hook of the framework, so everything is checked here. */
+function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Admitted {
+  const { headers, url = "/" } = request;
+  checkCaller(headers, context.callers);
+  const path = url.split("?", 1)[0];
+  if (path !== "/ws" && path !== "/ws/") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
+  const asked = streamQuery(url);
+  const channels = requestedChannels(asked, context.limits.channels);
+  const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
+  const watch = requestedWatch(asked);
+  return { asked: { channels, after, watch }, leave: context.connections.enter("websocket", socket) };
+}

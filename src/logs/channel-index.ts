@@ -1,0 +1,153 @@
+import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { HubError } from "../core/errors.ts";
+import type { ChannelQuery, ChannelState } from "../core/log.ts";
+import type { Draft } from "../core/message.ts";
+import { NameIndex } from "../core/name-index.ts";
+
+/** What a log remembers of one channel. */
+export interface ChannelEntry extends ChannelState {
+  /** The store's own number for it. */
+  readonly id: number;
+  /** Bytes of the messages kept. */
+  readonly bytes: number;
+  /** Offset of its last message that retention dropped; 0 if none was. */
+  readonly dropped: number;
+}
+
+/** The channels of a log, found by name, by number and by pattern. */
+export class ChannelIndex {
+  readonly #byName = new NameIndex<ChannelEntry>();
+  readonly #byId = new Map<number, ChannelEntry>();
+  /** Those that hold no message, the one last published to longest ago first. */
+  readonly #empty = new Set<ChannelName>();
+  readonly #limit: number;
+  #lastId = 0;
+  /** The highest offset dropped from a channel that is forgotten here: it may have been any. */
+  #floor: number;
+  #dropped: number;
+
+  constructor(floor: number = 0, limit: number = Infinity) {
+    this.#floor = floor;
+    this.#dropped = floor;
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** The highest number that a channel has had. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** All channels, by name. */
+  entries(): Iterable<ChannelEntry> {
+    return this.#range(EVERYTHING);
+  }
+
+  find(channel: ChannelName): ChannelEntry | undefined {
+    return this.#byName.get(channel);
+  }
+
+  byId(id: number): ChannelEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Why there is no room for another channel beside the `added` ones that are about to come; undefined if there is. */
+  full(added = 0): HubError | undefined {
+    if (this.size + added < this.#limit) return undefined;
+    return new HubError(
+      "OVERLOADED",
+      `${this.#limit} channels hold messages, as many as MAX_CHANNELS allows; publish to one of them, or raise MAX_CHANNELS`,
+    );
+  }
+
+  /** An entry for a channel that is not here, the `number`th of those to come; `put` makes it known. */
+  fresh(channel: ChannelName, number = 1, floor: number = this.#floor): ChannelEntry {
+    // It may have been here before, and been forgotten.
+    return { id: this.#lastId + number, channel, kept: 0, bytes: 0, last: 0, time: 0, dropped: floor };
+  }
+
+  put(entry: ChannelEntry): void {
+    // What it held was dropped, so nothing is to be found in it.
+    this.#byName.set(entry.channel, entry, entry.kept === 0 ? 0 : entry.last, entry.dropped);
+    this.#byId.set(entry.id, entry);
+    if (entry.kept === 0) this.#empty.add(entry.channel);
+    else this.#empty.delete(entry.channel);
+    this.#lastId = Math.max(this.#lastId, entry.id);
+    this.#dropped = Math.max(this.#dropped, entry.dropped);
+  }
+
+  /** The channels that hold no message, in the order in which they are to make room. */
+  *empty(): IterableIterator<ChannelEntry> {
+    for (const channel of this.#empty) yield this.#byName.get(channel) as ChannelEntry;
+  }
+
+  /** Forgets a channel; what was dropped from it counts for every channel that is not here. */
+  forget({ channel, id, dropped }: ChannelEntry): void {
+    this.#byName.delete(channel);
+    this.#byId.delete(id);
+    this.#empty.delete(channel);
+    this.#floor = Math.max(this.#floor, dropped);
+  }
+
+  /** The last offset dropped from any channel of these patterns. */
+  dropped(patterns: readonly ChannelPattern[]): number {
+    if (patterns.includes(EVERYTHING)) return this.#dropped;
+    let dropped = 0;
+    for (const pattern of uncovered(patterns)) {
+      const prefix = prefixOf(pattern);
+      const own = this.#byName.get(pattern)?.dropped;
+      dropped = Math.max(dropped, own ?? this.#floor, prefix === undefined ? 0 : this.#byName.dropped(prefix));
+    }
+    return dropped;
+  }
+
+  /** The channels of these patterns that have messages after an offset, each once; at most so many. */
+  behind(patterns: readonly ChannelPattern[], after: number, most: number = Infinity): readonly ChannelEntry[] {
+    const found: ChannelEntry[] = [];
+    for (const pattern of uncovered(patterns)) {
+      for (const entry of this.#range(pattern, undefined, Math.max(after, 0))) {
+        if (found.length >= most) return found;
+        found.push(entry);
+      }
+    }
+    return found;
+  }
+
+  list({ pattern, limit, after }: ChannelQuery): readonly ChannelState[] {
+    const listed: ChannelState[] = [];
+    for (const { channel, kept, last, time } of this.#range(pattern, after)) {
+      if (listed.length === limit) break;
+      listed.push({ channel, kept, last, time });
+    }
+    return listed;
+  }
+
+  /** The channels of a pattern, after a name; with `above`, those that hold messages after that offset. */
+  *#range(pattern: ChannelPattern, after?: string, above?: number): Iterable<ChannelEntry> {
+    const prefix = prefixOf(pattern);
+    if (prefix !== undefined) {
+      yield* this.#byName.range(prefix, after, above);
+      return;
+    }
+    const entry = this.#byName.get(pattern);
+    if (entry === undefined || (after !== undefined && entry.channel <= after)) return;
+    if (above === undefined || (entry.kept > 0 && entry.last > above)) yield entry;
+  }
+}
+
+/** What keeping a message costs, in bytes, without what the store adds. */
+export function costOf(draft: Draft): number {
+  return Buffer.byteLength(draft.data) + draft.event.length + draft.sender.length + draft.channel.length;
+}
+
+/** What the channels of a pattern begin with; undefined for one that names a single channel. */
+function prefixOf(pattern: ChannelPattern): string | undefined {
+  return pattern.endsWith("*") ? pattern.slice(0, -1) : undefined;
+}

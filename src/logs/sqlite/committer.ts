@@ -1,0 +1,205 @@
+import { fdatasync } from "node:fs";
+import { promisify } from "node:util";
+import { HubError } from "../../core/errors.ts";
+import type { Appended } from "../../core/log.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import { WriteBatch, type Waiting } from "../write-batch.ts";
+import { isBusy, isFull, stopped, unavailable } from "./errors.ts";
+import type { AgeClock } from "./expiry.ts";
+import type { SqliteWal } from "./wal.ts";
+import type { Moment, SqliteWriter, Written } from "./writer.ts";
+
+export interface CommitterOptions {
+  readonly writer: SqliteWriter;
+  readonly wal: SqliteWal;
+  /** The write-ahead log, open to be synced; only with full durability. */
+  readonly walFile: number | undefined;
+  readonly now: () => number;
+  readonly clock: AgeClock;
+  /** Called with a sentence that whoever runs the server should read. */
+  readonly report: (sentence: string) => void;
+  /** Has the disk take what was written to a file. */
+  readonly sync?: ((file: number) => Promise<void>) | undefined;
+}
+
+/** What one commit wrote, and who waits for it. */
+interface Commit extends Written {
+  readonly waiting: readonly Waiting[];
+  readonly check: PromiseWithResolvers<void> | undefined;
+}
+
+const RETRY = 5;
+/** Milliseconds for which the files are not looked at again while messages are written. */
+const LOOK = 10;
+/** Milliseconds that publishers wait for a lock of another program. */
+const PATIENCE = 2000;
+
+const fdatasynced = promisify(fdatasync);
+
+/** Makes one commit of what a turn of the event loop appends, then calls the follower and answers the publishers. */
+export class SqliteCommitter {
+  /** Called with what was published, once it is as safe as it is to be. */
+  follower: (messages: readonly Message[]) => void = () => {};
+  readonly #options: CommitterOptions;
+  readonly #batch = new WriteBatch(() => this.write());
+  /** Set while someone waits to see that writing works; all who do share one. */
+  #check: PromiseWithResolvers<void> | undefined;
+  /** Whether the next commit is to be made even if it only drops messages. */
+  #isExpiring = false;
+  #syncing: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** When the files were looked at, and found in order. */
+  #looked = -Infinity;
+  /** Whether the last write failed. */
+  #isBroken = false;
+  #lockedSince: number | undefined;
+  #closing = false;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  append(draft: Draft): Promise<Appended> {
+    return this.#closing ? Promise.reject(stopped()) : this.#batch.add(draft);
+  }
+
+  /** Resolves once a commit was made that wrote something, even if there was no message; rejects as `append` does. */
+  check(): Promise<void> {
+    if (this.#closing) return Promise.reject(stopped());
+    this.#check ??= Promise.withResolvers<void>();
+    this.#batch.schedule();
+    return this.#check.promise;
+  }
+
+  /** Drops what retention no longer wants, with the next commit. */
+  expire(): void {
+    if (this.#batch.size > 0 || !this.#options.writer.isBehind(this.#moment().aged)) return;
+    this.#isExpiring = true;
+    this.#batch.schedule();
+  }
+
+  /** Commits what waits, unless it has to wait for longer. */
+  write(): void {
+    const { wal, writer } = this.#options;
+    if (this.#syncing !== undefined || this.#retry !== undefined) return;
+    const isProof = this.#check !== undefined || this.#isExpiring;
+    if (this.#batch.size === 0 && !isProof) return;
+    if (wal.isBusy && !this.#closing) return;
+    const waiting = this.#batch.peek();
+    const start = performance.now();
+    const check = isProof || start - this.#looked >= LOOK;
+    const moment = { ...this.#moment(), check, isProof };
+    let written: Written;
+    try {
+      if (check) wal.look();
+      written = writer.write(
+        waiting.map(({ draft }) => draft),
+        moment,
+      );
+      if (check) this.#looked = start;
+    } catch (error) {
+      this.#looked = -Infinity;
+      this.#failed(error);
+      return;
+    }
+    this.#lockedSince = undefined;
+    this.#isBroken = false;
+    const commit = { ...written, waiting: this.#batch.take(), check: this.#takeCheck() };
+    wal.committed();
+    const { walFile } = this.#options;
+    if (walFile === undefined) announce(commit, this.follower);
+    else this.#syncing = this.#synced(walFile, commit);
+    if (!written.behind) return;
+    if (moment.hold) wal.move();
+    else this.expire();
+  }
+
+  /** Commits what waits for the last time, and refuses what comes after that. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.write();
+    while (this.#syncing !== undefined) await this.#syncing;
+    this.#refuse(stopped());
+  }
+
+  /** Notes in the file that the log was used until now; not while a checkpoint may be running. */
+  noteEnd(): void {
+    try {
+      this.#options.writer.noteUse(this.#moment().aged);
+    } catch {
+      // The next run takes an earlier time for that of the end.
+    }
+  }
+
+  #moment(): Moment {
+    const { now, clock, wal } = this.#options;
+    const time = now();
+    return { now: time, aged: clock.time(time), hold: wal.isLong };
+  }
+
+  async #synced(walFile: number, commit: Commit): Promise<void> {
+    const { sync = fdatasynced } = this.#options;
+    let failure: HubError | undefined;
+    try {
+      await sync(walFile);
+    } catch (error) {
+      failure = new HubError(
+        "LOG_UNAVAILABLE",
+        "The message was kept, but the disk did not confirm it: it may be lost if the machine stops now",
+        { cause: error },
+      );
+    }
+    this.#syncing = undefined;
+    announce(commit, this.follower, failure);
+    this.write();
+  }
+
+  #failed(error: unknown): void {
+    const { wal, report } = this.#options;
+    const now = performance.now();
+    this.#lockedSince ??= now;
+    if (isBusy(error) && now - this.#lockedSince < PATIENCE && !this.#closing) {
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined;
+        this.write();
+      }, RETRY);
+      return;
+    }
+    this.#lockedSince = undefined;
+    // What the write-ahead log takes is room to drop messages in.
+    if (isFull(error)) wal.empty();
+    const failure = unavailable(error);
+    if (!this.#isBroken) report(failure.message);
+    this.#isBroken = true;
+    this.#refuse(failure);
+  }
+
+  #refuse(failure: HubError): void {
+    this.#batch.fail(failure);
+    this.#takeCheck()?.reject(failure);
+  }
+
+  #takeCheck(): PromiseWithResolvers<void> | undefined {
+    const check = this.#check;
+    this.#check = undefined;
+    this.#isExpiring = false;
+    return check;
+  }
+}
+
+function announce(
+  { published, outcomes, waiting, check }: Commit,
+  follower: (messages: readonly Message[]) => void,
+  failure?: HubError,
+): void {
+  if (published.length > 0) follower(published);
+  for (const [index, { settle }] of waiting.entries()) settle(failure ?? (outcomes[index] as Appended | HubError));
+  if (failure === undefined) check?.resolve();
+  else check?.reject(failure);
+}

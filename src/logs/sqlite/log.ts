@@ -1,0 +1,179 @@
+import { close } from "node:fs";
+import { promisify } from "node:util";
+import type { Cursor } from "../../protocol/cursor.ts";
+import type {
+  Appended,
+  ChannelQuery,
+  ChannelState,
+  Log,
+  LogPage,
+  LogQuery,
+  LogSize,
+  RecentPage,
+  RecentQuery,
+  Retention,
+} from "../../core/log.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import type { ChannelIndex } from "../channel-index.ts";
+import { ReadTurns } from "../page.ts";
+import { SqliteCommitter } from "./committer.ts";
+import { stopped, unavailable } from "./errors.ts";
+import { AgeClock } from "./expiry.ts";
+import { cannotOpen, closeFile, openFile, type OpenFile } from "./open-file.ts";
+import { SqliteReader } from "./reader.ts";
+import { channelsOf, databaseSize, headOf, lastUse } from "./schema.ts";
+import { openWal, SqliteWal } from "./wal.ts";
+import { SqliteWriter } from "./writer.ts";
+
+export interface SqliteOptions {
+  readonly path: string;
+  readonly retention: Retention;
+  /** normal: safe when the process dies · full: safe when the machine dies, an fsync for each commit. */
+  readonly durability: "normal" | "full";
+  readonly now?: () => number;
+  /** Milliseconds of a clock that cannot be set, by which one that is set is noticed; `performance.now`. */
+  readonly elapsed?: () => number;
+  /** The bytes that the write-ahead log may reach while another program keeps it from starting over. */
+  readonly mostWal?: number;
+  /** Called with a sentence that whoever runs the server should read. */
+  readonly report?: ((sentence: string) => void) | undefined;
+  /** Has the disk take what was written to a file; `fdatasync`, unless a test wants to know of it. */
+  readonly sync?: (file: number) => Promise<void>;
+}
+
+const closed = promisify(close);
+
+/** Keeps messages in one SQLite file. */
+export class SqliteLog implements Log {
+  readonly #file: OpenFile;
+  readonly #channels: ChannelIndex;
+  readonly #reader: SqliteReader;
+  readonly #writer: SqliteWriter;
+  readonly #committer: SqliteCommitter;
+  readonly #wal: SqliteWal;
+  /** The write-ahead log, open to be synced; only with full durability. */
+  readonly #walFile: number | undefined;
+  readonly #readTurns = new ReadTurns();
+  readonly #upkeep: NodeJS.Timeout;
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: SqliteOptions, file: OpenFile) {
+    const { database, epochs, replacement, recounted, path } = file;
+    const { retention, now = Date.now, elapsed = () => performance.now(), report = () => {}, sync } = options;
+    this.#file = file;
+    this.#channels = channelsOf(database, retention.channels);
+    this.#reader = new SqliteReader(database, this.#channels);
+    const end = { head: headOf(database), epoch: epochs.epoch };
+    this.#writer = new SqliteWriter(database, this.#channels, this.#reader, retention, end);
+    this.#wal = new SqliteWal(path, {
+      most: options.mostWal,
+      databaseSize: () => databaseSize(database),
+      replacement,
+      onCheckpoint: (isMoved) => {
+        if (isMoved) this.#committer.expire();
+        this.#committer.write();
+      },
+    });
+    this.#walFile = options.durability === "full" ? openWal(path) : undefined;
+    this.#committer = new SqliteCommitter({
+      writer: this.#writer,
+      wal: this.#wal,
+      walFile: this.#walFile,
+      now,
+      clock: new AgeClock({ elapsed, age: retention.age, last: lastUse(database), report }),
+      report: (sentence) => report(`${sentence} (${path})`),
+      sync,
+    });
+    this.#upkeep = setInterval(() => this.#keepUp(), 1000).unref();
+    if (recounted > 0)
+      report(`${recounted} channels had counters that did not agree with their messages: counted again`);
+  }
+
+  /** Opens or creates the file; rejects with `LOG_UNAVAILABLE` and a sentence for the person who starts the server. */
+  static async open(options: SqliteOptions): Promise<SqliteLog> {
+    const file = openFile(options.path);
+    try {
+      return new SqliteLog(options, file);
+    } catch (cause) {
+      closeFile(file);
+      throw cannotOpen(options.path, cause);
+    }
+  }
+
+  get epoch(): string {
+    return this.#file.epochs.epoch;
+  }
+
+  epochAt(offset: number): string {
+    return this.#file.epochs.at(offset);
+  }
+
+  append(draft: Draft): Promise<Appended> {
+    return this.#committer.append(draft);
+  }
+
+  read(query: LogQuery): Promise<LogPage> {
+    return this.#read(() => this.#reader.page(query, this.#writer.head));
+  }
+
+  recent(query: RecentQuery): Promise<RecentPage> {
+    return this.#read(() => this.#reader.recent(query, this.#writer.head));
+  }
+
+  async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
+    this.#committer.follower = listener;
+    return this.#writer.head;
+  }
+
+  knows({ epoch, offset }: Cursor): boolean {
+    return offset <= this.#writer.head && epoch === this.epochAt(offset);
+  }
+
+  channels(query: ChannelQuery): readonly ChannelState[] {
+    return this.#channels.list(query);
+  }
+
+  size(): LogSize {
+    const { size: channels, lastId: channelsCreated } = this.#channels;
+    return { messages: this.#writer.messages, bytes: this.#writer.bytes, channels, channelsCreated };
+  }
+
+  async check(): Promise<void> {
+    await this.#committer.check();
+    this.#file.lock.renew();
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#upkeep);
+    await this.#committer.close();
+    await this.#wal.close();
+    if (this.#walFile !== undefined) await closed(this.#walFile);
+    this.#committer.noteEnd();
+    closeFile(this.#file);
+  }
+
+  async #read<T>(look: () => Promise<T>): Promise<T> {
+    await this.#readTurns.next();
+    if (this.#committer.closing) throw stopped();
+    try {
+      return await look();
+    } catch (error) {
+      throw this.#committer.closing ? stopped() : unavailable(error);
+    }
+  }
+
+  /** Done once a second, whether or not anyone publishes. */
+  #keepUp(): void {
+    try {
+      this.#wal.tend();
+      this.#file.lock.renew();
+    } catch {
+      // The next write, or the next `check`, says so.
+    }
+    this.#committer.expire();
+  }
+}

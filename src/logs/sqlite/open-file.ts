@@ -1,0 +1,112 @@
+import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { HubError } from "../../core/errors.ts";
+import { Epochs } from "./epochs.ts";
+import { isBusy, isDamaged, reasonOf, unusable } from "./errors.ts";
+import { ReplacementCheck } from "./files.ts";
+import { SqliteLock } from "./lock.ts";
+import { formatOf, headOf, recount, upgrade } from "./schema.ts";
+import { WAL_KEPT } from "./wal.ts";
+
+/** The open file of a SQLite log, and the lock that keeps other hubs out of it. */
+export interface OpenFile {
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly database: DatabaseSync;
+  readonly lock: SqliteLock;
+  readonly epochs: Epochs;
+  readonly replacement: ReplacementCheck;
+  /** How many channels had counters that did not agree with their messages. */
+  readonly recounted: number;
+}
+
+/** Lets go of an open file. */
+export function closeFile({ database, replacement, lock }: OpenFile): void {
+  database.close();
+  replacement.close();
+  lock.close();
+}
+
+/** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the person who starts the server. */
+export function openFile(path: string): OpenFile {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw unusable(`The folder of the log, ${dirname(path)}, cannot be made: ${reasonOf(cause)}`, cause);
+  }
+  const real = realPath(path);
+  const lock = new SqliteLock(real);
+  try {
+    return { path: real, lock, ...opened(real, lock) };
+  } catch (cause) {
+    lock.close();
+    throw cannotOpen(path, cause);
+  }
+}
+
+/** What the person who starts the server is told about a log that cannot be opened. */
+export function cannotOpen(path: string, cause: unknown): HubError {
+  if (cause instanceof HubError) return cause;
+  if (isDamaged(cause)) {
+    return unusable(
+      `The log ${path} is damaged or no SQLite database; restore it from a backup, or move it away`,
+      cause,
+    );
+  }
+  if (isBusy(cause)) return unusable(`The log ${path} is locked by another program; close that first`, cause);
+  return unusable(`The log ${path} cannot be opened for writing: ${reasonOf(cause)}`, cause);
+}
+
+/** The path without symbolic links, so that every name of the log leads to one lock; creates the file it names. */
+function realPath(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    // It is to be created, or opening it fails the same way.
+  }
+  try {
+    closeSync(openSync(path, "a"));
+    return realpathSync.native(path);
+  } catch (cause) {
+    throw unusable(`The folder of the log, ${dirname(path)}, is not writable: ${reasonOf(cause)}`, cause);
+  }
+}
+
+function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path"> {
+  const database = new DatabaseSync(path, { timeout: 0, defensive: true });
+  try {
+    const format = formatOf(database, path);
+    if (format !== 0) {
+      const place = database.prepare("SELECT value FROM hub WHERE name = 'place'").get() as
+        | { value: string }
+        | undefined;
+      if (place !== undefined) lock.holdAlso(place.value);
+    }
+    // Checkpoints are made by a thread of their own (see checkpoint.ts): they wait for the disk.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384`);
+    makeRoom(database);
+    database.exec("BEGIN IMMEDIATE");
+    upgrade(database, format);
+    const recounted = recount(database);
+    const epochs = Epochs.begin(database, headOf(database));
+    database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('place', ?)").run(path);
+    database.exec("COMMIT");
+    // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
+    database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    return { database, epochs, replacement: new ReplacementCheck(path, database, epochs.epoch), recounted };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Gives the disk back what the write-ahead log of an unclean end takes: it may be full of that. */
+function makeRoom(database: DatabaseSync): void {
+  try {
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // The next statement says what is wrong.
+  }
+}

@@ -1,0 +1,167 @@
+import type { DatabaseSync } from "node:sqlite";
+import { ChannelIndex, type ChannelEntry } from "../channel-index.ts";
+import { unusable } from "./errors.ts";
+
+/** Marks the file as ours in its header; "sseh". */
+const APPLICATION = 0x73736568;
+const VERSION = 3;
+/** Files of format 1 hold no way by which a message came. */
+const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
+/**
+ * Files of format 2 have one epoch, and holes: offsets that no message was given. A hole becomes a run whose epoch no
+ * cursor has; if the last hole is at the head, a run after it keeps its offsets from being given out.
+ */
+const FROM_2 = `
+  CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
+  INSERT INTO runs SELECT 0, value FROM hub WHERE name = 'epoch';
+  INSERT INTO runs SELECT first, lower(hex(randomblob(5))) FROM holes;
+  INSERT OR REPLACE INTO runs SELECT last, value FROM holes, hub WHERE name = 'epoch';
+  INSERT INTO runs SELECT max(last) + 1, lower(hex(randomblob(5))) FROM holes
+    HAVING max(last) >= max(ifnull((SELECT max(last) FROM channels), 0), ifnull((SELECT max(offset) FROM messages), 0));
+  DROP TABLE holes;
+  DELETE FROM hub WHERE name IN ('epoch', 'running');
+`;
+
+const SCHEMA = `
+  CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE channels (
+    id INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, kept INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    last INTEGER NOT NULL, time INTEGER NOT NULL, dropped INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE messages (
+    offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
+    sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
+    via TEXT
+  ) STRICT;
+  CREATE INDEX messages_by_channel ON messages (channel);
+  CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
+  CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
+  PRAGMA application_id = ${APPLICATION};
+`;
+
+/** The format of a log file; 0 if it is new. Throws `LOG_UNAVAILABLE` if it is not a log that can be read here. */
+export function formatOf(database: DatabaseSync, path: string): number {
+  const { application } = database.prepare("SELECT application_id AS application FROM pragma_application_id").get() as {
+    application: number;
+  };
+  const { version } = database.prepare("SELECT user_version AS version FROM pragma_user_version").get() as {
+    version: number;
+  };
+  const { tables } = database.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as { tables: number };
+  if (tables > 0 && application !== APPLICATION) {
+    throw unusable(`${path} is a database of another program; give DATA another file`);
+  }
+  if (version > VERSION) {
+    throw unusable(`The log ${path} was written by a newer sse-mcp-server (format ${version}); use that version`);
+  }
+  return tables === 0 ? 0 : version;
+}
+
+/** Brings a file of a format to the one of this version, in the open transaction. */
+export function upgrade(database: DatabaseSync, format: number): void {
+  if (format === 0) database.exec(SCHEMA);
+  if (format === 1) database.exec(FROM_1);
+  if (format === 1 || format === 2) database.exec(FROM_2);
+  database.exec(`PRAGMA user_version = ${VERSION}`);
+}
+
+/** The channels that the file knows, at most so many. */
+export function channelsOf(database: DatabaseSync, limit?: number): ChannelIndex {
+  const floor = database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'floor'").get() as
+    | { floor: number }
+    | undefined;
+  const channels = new ChannelIndex(floor?.floor, limit);
+  for (const entry of database.prepare("SELECT * FROM channels ORDER BY last").iterate()) {
+    channels.put(entry as unknown as ChannelEntry);
+  }
+  return channels;
+}
+
+/** The last offset ever given out, as far as the file knows. */
+export function headOf(database: DatabaseSync): number {
+  const row = database
+    .prepare(
+      `SELECT max(ifnull((SELECT max(offset) FROM messages), 0), ifnull((SELECT max(last) FROM channels), 0),
+         ifnull((SELECT max(first) FROM runs) - 1, 0), ifnull((SELECT value FROM hub WHERE name = 'floor') + 0, 0)) AS head`,
+    )
+    .get() as { head: number };
+  return row.head;
+}
+
+/** When the log was used last, by the clock by which messages grow old, as far as the file knows. */
+export function lastUse(database: DatabaseSync): number | undefined {
+  const { last } = database
+    .prepare(
+      `SELECT ifnull((SELECT value + 0 FROM hub WHERE name = 'checked'),
+         (SELECT time FROM messages ORDER BY offset DESC LIMIT 1)) AS last`,
+    )
+    .get() as { last: number | null };
+  return last ?? undefined;
+}
+
+/** The bytes of the database, as SQLite knows it. */
+export function databaseSize(database: DatabaseSync): number {
+  const { size } = database
+    .prepare("SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size")
+    .get() as { size: number };
+  return size;
+}
+
+/** What the rows of `messages` say of a channel. */
+interface Found {
+  readonly id: number;
+  readonly rows: number;
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/**
+ * Makes the counters of channels agree with the rows, which someone may have changed by hand while no hub was running,
+ * in the open transaction. Messages whose channel is gone are dropped. Returns how many channels were wrong.
+ */
+export function recount(database: DatabaseSync): number {
+  // The index of channels answers this without reading a message.
+  const found = database
+    .prepare(
+      "SELECT channel AS id, count(*) AS rows, min(offset) AS oldest, max(offset) AS newest FROM messages GROUP BY channel",
+    )
+    .all() as unknown as Found[];
+  const byId = new Map(found.map((channel) => [channel.id, channel]));
+  const channels = database.prepare("SELECT id, kept, last FROM channels").all() as unknown as Counted[];
+  const wrong = channels.filter(({ id, kept, last }) => {
+    const is = byId.get(id);
+    return kept !== (is?.rows ?? 0) || last < (is?.newest ?? 0);
+  });
+  for (const channel of wrong) mend(database, channel, byId.get(channel.id));
+  const known = new Set(channels.map(({ id }) => id));
+  const lost = found.filter(({ id }) => !known.has(id));
+  for (const { id, newest } of lost) {
+    database.prepare("DELETE FROM messages WHERE channel = ?").run(id);
+    // Any channel may have been the one that lost them.
+    database
+      .prepare(
+        `INSERT INTO hub (name, value) VALUES ('floor', ?)
+         ON CONFLICT (name) DO UPDATE SET value = max(value + 0, excluded.value + 0)`,
+      )
+      .run(String(newest));
+  }
+  return wrong.length + lost.length;
+}
+
+interface Counted {
+  readonly id: number;
+  readonly kept: number;
+  readonly last: number;
+}
+
+function mend(database: DatabaseSync, { id, kept, last }: Counted, found: Found | undefined): void {
+  const newest = Math.max(last, found?.newest ?? 0);
+  // Rows that are gone are taken for the oldest, as if retention had dropped them.
+  const dropped = (found?.rows ?? 0) < kept ? (found?.oldest ?? newest + 1) - 1 : 0;
+  database
+    .prepare(
+      `UPDATE channels SET kept = ?, last = ?, dropped = max(dropped, ?),
+         bytes = (SELECT ifnull(sum(cost), 0) FROM messages WHERE channel = channels.id) WHERE id = ?`,
+    )
+    .run(found?.rows ?? 0, newest, dropped, id);
+}

@@ -1,0 +1,130 @@
+import { chmodSync, closeSync, openSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+
+/** A session as it is kept. */
+export interface KeptSession {
+  /** When it was used last, about: milliseconds since 1970. */
+  readonly used: number;
+  readonly state: string;
+}
+
+const VERSION = 1;
+/** Bytes that the file may have. */
+const MAX_BYTES = 64 * 1024 * 1024;
+const KEY_BYTES = 32;
+/** Only who runs the server may read it: it holds the key that session ids are signed with. */
+const MODE = 0o600;
+
+/**
+ * Keeps the sessions of MCP and the key that their ids are signed with, in a file beside the log. What cannot be
+ * written is reported, and is not there after a restart.
+ */
+export class SessionFile {
+  /** Made once, for as long as the file lasts. */
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly #database: DatabaseSync;
+  readonly #report: (sentence: string) => void;
+  readonly #get: StatementSync;
+  readonly #put: StatementSync;
+  readonly #touch: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #trim: StatementSync;
+  #isFailing = false;
+
+  private constructor(database: DatabaseSync, report: (sentence: string) => void) {
+    this.#database = database;
+    this.#report = report;
+    this.key = keyIn(database);
+    this.#get = database.prepare("SELECT used, state FROM sessions WHERE id = ?");
+    this.#put = database.prepare("INSERT OR REPLACE INTO sessions (id, used, state) VALUES (?, ?, ?)");
+    this.#touch = database.prepare("UPDATE sessions SET used = ? WHERE id = ?");
+    this.#delete = database.prepare("DELETE FROM sessions WHERE id = ?");
+    this.#trim = database.prepare(
+      "DELETE FROM sessions WHERE used < ? OR id NOT IN (SELECT id FROM sessions ORDER BY used DESC LIMIT ?)",
+    );
+  }
+
+  /** Opens or makes the file; undefined, after a report, if that cannot be done. Only who holds the log may open it. */
+  static open(path: string, report: (sentence: string) => void): SessionFile | undefined {
+    let database: DatabaseSync | undefined;
+    try {
+      closeSync(openSync(path, "a", MODE));
+      chmodSync(path, MODE);
+      database = new DatabaseSync(path);
+      prepare(database);
+      return new SessionFile(database, report);
+    } catch (error) {
+      database?.close();
+      report(`MCP sessions will not outlive a restart: ${path} cannot be used: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  get(id: string): KeptSession | undefined {
+    return this.#try(() => this.#get.get(id) as KeptSession | undefined);
+  }
+
+  put(id: string, { used, state }: KeptSession): void {
+    this.#try(() => this.#put.run(id, used, state));
+  }
+
+  /** Notes when sessions were used last. */
+  touch(used: ReadonlyMap<string, number>): void {
+    if (used.size === 0) return;
+    this.#try(() => {
+      this.#database.exec("BEGIN");
+      try {
+        for (const [id, time] of used) this.#touch.run(time, id);
+      } finally {
+        this.#database.exec("COMMIT");
+      }
+    });
+  }
+
+  delete(id: string): void {
+    this.#try(() => this.#delete.run(id));
+  }
+
+  /** Forgets what was not used since `before`, and of the others all but the `most` used last. */
+  trim(before: number, most: number): void {
+    this.#try(() => this.#trim.run(before, most));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #try<T>(work: () => T): T | undefined {
+    try {
+      const result = work();
+      this.#isFailing = false;
+      return result;
+    } catch (error) {
+      if (!this.#isFailing) this.#report(`MCP sessions cannot be kept for a restart: ${(error as Error).message}`);
+      this.#isFailing = true;
+      return undefined;
+    }
+  }
+}
+
+function prepare(database: DatabaseSync): void {
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (version > VERSION) throw new Error("a newer sse-mcp-server wrote it");
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS secret (key BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, used INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS sessions_by_use ON sessions (used);
+    PRAGMA user_version = ${VERSION};
+  `);
+  const { page_size: page } = database.prepare("PRAGMA page_size").get() as { page_size: number };
+  database.exec(`PRAGMA max_page_count = ${Math.floor(MAX_BYTES / page)}`);
+}
+
+function keyIn(database: DatabaseSync): Uint8Array<ArrayBuffer> {
+  const found = database.prepare("SELECT key FROM secret").get() as { key: Uint8Array<ArrayBuffer> } | undefined;
+  if (found !== undefined) return Uint8Array.from(found.key);
+  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+  database.prepare("INSERT INTO secret (key) VALUES (?)").run(key);
+  return key;
+}

@@ -1,0 +1,102 @@
+import type { ChannelName } from "../../protocol/channel.ts";
+import type { HubError } from "../../core/errors.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
+
+/** What a transaction is about to change; thrown away when it fails. */
+export class Transaction {
+  readonly changed: Map<ChannelName, ChannelEntry> = new Map();
+  /** Channels that hold nothing and make room. */
+  readonly forgotten: Map<ChannelName, ChannelEntry> = new Map();
+  floor: number;
+  readonly published: Message[] = [];
+  messages = 0;
+  bytes = 0;
+  readonly #directory: ChannelIndex;
+  readonly #empty: Iterator<ChannelEntry>;
+  readonly #byKey = new Map<string, Message>();
+  #head: number;
+  #added = 0;
+
+  constructor(directory: ChannelIndex, head: number) {
+    this.#directory = directory;
+    this.#empty = directory.empty();
+    this.floor = directory.floor;
+    this.#head = head;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  publish(message: Message): Message {
+    this.published.push(message);
+    // An ephemeral message is not kept, so its key is not either.
+    if (message.key !== undefined && !message.ephemeral) this.#byKey.set(keyOf(message), message);
+    this.#head = message.offset;
+    return message;
+  }
+
+  entry(channel: ChannelName): ChannelEntry | HubError {
+    const known = this.changed.get(channel) ?? this.#found(channel);
+    if (known !== undefined) return known;
+    const { floor } = this;
+    const full = this.#directory.full(this.#added - this.forgotten.size);
+    if (full !== undefined && !this.#makeRoom()) return full;
+    const entry = this.#directory.fresh(channel, ++this.#added, floor);
+    this.changed.set(channel, entry);
+    return entry;
+  }
+
+  #found(channel: ChannelName): ChannelEntry | undefined {
+    return this.forgotten.has(channel) ? undefined : this.#directory.find(channel);
+  }
+
+  #makeRoom(): boolean {
+    for (let next = this.#empty.next(); !next.done; next = this.#empty.next()) {
+      const { channel, dropped } = next.value;
+      if (this.changed.has(channel)) continue;
+      this.forgotten.set(channel, next.value);
+      this.floor = Math.max(this.floor, dropped);
+      return true;
+    }
+    return false;
+  }
+
+  byId(id: number): ChannelEntry {
+    const known = this.#directory.byId(id);
+    const entry = known === undefined ? undefined : (this.changed.get(known.channel) ?? known);
+    const found = entry ?? [...this.changed.values()].find((candidate) => candidate.id === id);
+    if (found === undefined) throw new Error(`a message names channel ${id}, which is not there`);
+    return found;
+  }
+
+  keyed(draft: Draft): Message | undefined {
+    return this.#byKey.get(keyOf(draft));
+  }
+
+  count(
+    entry: ChannelEntry,
+    by: { kept: number; bytes: number; last?: number; time?: number; dropped?: number },
+  ): void {
+    this.messages += by.kept;
+    this.bytes += by.bytes;
+    this.changed.set(entry.channel, { ...entry, ...by, kept: entry.kept + by.kept, bytes: entry.bytes + by.bytes });
+  }
+
+  /** Makes the counters of all channels agree with what was found. */
+  recount(found: ReadonlyMap<number, { kept: number; bytes: number; oldest: number }>): void {
+    const entries = new Map([...this.#directory.entries()].map((is) => [is.channel, is]));
+    for (const entry of [...entries, ...this.changed].map(([, counted]) => counted)) {
+      const is = this.changed.get(entry.channel) ?? entry;
+      const { kept, bytes, oldest } = found.get(is.id) ?? { kept: 0, bytes: 0, oldest: is.last + 1 };
+      if (kept === is.kept && bytes === is.bytes) continue;
+      const dropped = kept < is.kept ? Math.max(is.dropped, oldest - 1) : is.dropped;
+      this.count(is, { kept: kept - is.kept, bytes: bytes - is.bytes, dropped });
+    }
+  }
+}
+
+function keyOf({ channel, key }: Draft): string {
+  return `${channel} ${key}`;
+}

@@ -1,0 +1,176 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { HubError } from "../../core/errors.ts";
+import type { Appended, Retention } from "../../core/log.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import { costOf, type ChannelIndex } from "../channel-index.ts";
+import { contradiction } from "./errors.ts";
+import { SqliteExpiry } from "./expiry.ts";
+import type { SqliteReader } from "./reader.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Messages that one transaction drops at most, beyond as many as it keeps, so that none is long. */
+const DROP_AT_MOST = 512;
+
+/** When a turn is written. */
+export interface Moment {
+  /** Milliseconds since 1970: the time of its messages. */
+  readonly now: number;
+  /** The same by the clock by which messages grow old. */
+  readonly aged: number;
+  /** Set while the write-ahead log is long: then no more is dropped than is kept. */
+  readonly hold?: boolean;
+  /** Set if it is to be seen that no one else writes into the file; what contradicts is refused in any case. */
+  readonly check?: boolean;
+  /** Set to write something even if there is no message, which proves that writing works. */
+  readonly isProof?: boolean;
+}
+
+/** What a transaction did; true in the file when `commit` has returned. */
+export interface Written {
+  /** For each draft, what was appended, or why it alone was refused. */
+  readonly outcomes: readonly (Appended | HubError)[];
+  /** The new ones, and the ephemeral ones between them. */
+  readonly published: readonly Message[];
+  /** Whether more is to be dropped. */
+  readonly behind: boolean;
+}
+
+/** Writes turns into a SQLite log: one transaction each, in which the channels' counters agree with the messages. */
+export class SqliteWriter {
+  readonly #channels: ChannelIndex;
+  readonly #reader: SqliteReader;
+  readonly #expiry: SqliteExpiry;
+  readonly #epoch: string;
+  readonly #statements: Record<
+    "begin" | "commit" | "rollback" | "file" | "insert" | "channel" | "used" | "forget" | "floor",
+    StatementSync
+  >;
+  #head: number;
+  #messages: number;
+  #bytes: number;
+
+  constructor(
+    database: DatabaseSync,
+    channels: ChannelIndex,
+    reader: SqliteReader,
+    retention: Retention,
+    { head, epoch }: { readonly head: number; readonly epoch: string },
+  ) {
+    this.#channels = channels;
+    this.#reader = reader;
+    this.#epoch = epoch;
+    this.#head = head;
+    const totals = database
+      .prepare("SELECT ifnull(sum(kept), 0) AS messages, ifnull(sum(bytes), 0) AS bytes FROM channels")
+      .get() as { messages: number; bytes: number };
+    this.#messages = totals.messages;
+    this.#bytes = totals.bytes;
+    this.#expiry = new SqliteExpiry(database, retention, totals.messages === 0);
+    this.#statements = {
+      begin: database.prepare("BEGIN IMMEDIATE"),
+      commit: database.prepare("COMMIT"),
+      rollback: database.prepare("ROLLBACK"),
+      file: database.prepare(
+        "SELECT (SELECT epoch FROM runs ORDER BY first DESC LIMIT 1) AS epoch, (SELECT max(offset) FROM messages) AS head",
+      ),
+      insert: database.prepare(
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      ),
+      channel: database.prepare(
+        `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET kept = excluded.kept, bytes = excluded.bytes, last = excluded.last,
+           time = excluded.time, dropped = excluded.dropped WHERE channel = excluded.channel`,
+      ),
+      used: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)"),
+      forget: database.prepare("DELETE FROM channels WHERE id = ?"),
+      floor: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('floor', ?)"),
+    };
+  }
+
+  /** The offset of the last message. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether retention has something to drop, by the clock by which messages grow old. */
+  isBehind(aged: number): boolean {
+    return this.#expiry.isBehind(this, aged);
+  }
+
+  /** Notes in the file that the log was used at a time, by the clock by which messages grow old. */
+  noteUse(aged: number): void {
+    this.#statements.used.run(String(aged));
+  }
+
+  /** One transaction; throws what SQLite throws, and then nothing has happened. */
+  write(drafts: readonly Draft[], { now, aged, hold = false, check = true, isProof = false }: Moment): Written {
+    const transaction = new Transaction(this.#channels, this.#head);
+    let outcomes: (Appended | HubError)[];
+    let front: number | undefined;
+    this.#statements.begin.run();
+    try {
+      if (check) this.#checkFile();
+      if (isProof) this.noteUse(aged);
+      outcomes = drafts.map((draft) => this.#keep(draft, now, transaction));
+      if (this.isBehind(aged)) {
+        front = this.#expiry.drop(this, aged, (hold ? 0 : DROP_AT_MOST) + transaction.published.length, transaction);
+      }
+      for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);
+      if (transaction.floor > this.#channels.floor) this.#statements.floor.run(String(transaction.floor));
+      for (const entry of transaction.changed.values()) {
+        const { id, channel, kept, bytes, last, time, dropped } = entry;
+        const { changes } = this.#statements.channel.run(id, channel, kept, bytes, last, time, dropped);
+        if (changes !== 1) throw contradiction();
+      }
+      this.#statements.commit.run();
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    this.#expiry.committed(front, transaction.published.length > 0 ? now : undefined);
+    this.#head = transaction.head;
+    this.#messages += transaction.messages;
+    this.#bytes += transaction.bytes;
+    for (const entry of transaction.forgotten.values()) this.#channels.forget(entry);
+    for (const entry of transaction.changed.values()) this.#channels.put(entry);
+    return { outcomes, published: transaction.published, behind: this.isBehind(aged) };
+  }
+
+  /** Throws if the file says that someone else writes into it. */
+  #checkFile(): void {
+    const { epoch, head } = this.#statements.file.get() as { epoch: string | null; head: number | null };
+    if (epoch !== this.#epoch || (head ?? 0) > this.#head) throw contradiction();
+  }
+
+  #keep(draft: Draft, time: number, transaction: Transaction): Appended | HubError {
+    if (draft.ephemeral)
+      return { message: transaction.publish({ ...draft, offset: transaction.head, time }), repeated: false };
+    const entry = transaction.entry(draft.channel);
+    if (entry instanceof HubError) return entry;
+    const known =
+      draft.key === undefined ? undefined : (transaction.keyed(draft) ?? this.#reader.keyed(entry, draft.key));
+    if (known !== undefined) return { message: known, repeated: true };
+    const message = transaction.publish({ ...draft, offset: transaction.head + 1, time });
+    const cost = costOf(draft);
+    transaction.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
+    const { offset, event, data, sender, key = null, via = null } = message;
+    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via);
+    return { message, repeated: false };
+  }
+
+  #rollback(): void {
+    try {
+      this.#statements.rollback.run();
+    } catch {
+      // SQLite has rolled back by itself, or never began.
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { HubError } from "../core/errors.ts";
+import type { Appended } from "../core/log.ts";
+import type { Draft } from "../core/message.ts";
+
+/** A draft that waits to be written. */
+export interface Waiting {
+  readonly draft: Draft;
+  /** Answers its publisher: with what was appended, or with why it was not. */
+  readonly settle: (outcome: Appended | Error) => void;
+}
+
+const MAX_WAITING = 20_000;
+const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024;
+
+/** Collects what one turn of the event loop appends, so that it is written together when the turn ends. */
+export class WriteBatch {
+  readonly #write: () => void;
+  #waiting: Waiting[] = [];
+  #characters = 0;
+  #scheduled = false;
+
+  constructor(write: () => void) {
+    this.#write = write;
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Characters of payload that wait. */
+  get characters(): number {
+    return this.#characters;
+  }
+
+  /** Waits to be written; rejects with `OVERLOADED` if too much waits already. */
+  add(draft: Draft): Promise<Appended> {
+    const characters = draft.data.length;
+    if (this.#waiting.length >= MAX_WAITING || this.#characters + characters > MAX_WAITING_CHARACTERS) {
+      return Promise.reject(
+        new HubError("OVERLOADED", "Too many messages wait for the log; publish again in a moment"),
+      );
+    }
+    this.#characters += characters;
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Appended | Error): void =>
+        outcome instanceof Error ? reject(outcome) : resolve(outcome);
+      this.#waiting.push({ draft, settle });
+      this.schedule();
+    });
+  }
+
+  /** Has the writer called when this turn ends. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#write();
+    });
+  }
+
+  /** Everything that waits; it goes on waiting. */
+  peek(): readonly Waiting[] {
+    return this.#waiting;
+  }
+
+  /** Everything that waits, which stops waiting. */
+  take(): readonly Waiting[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#characters = 0;
+    return waiting;
+  }
+
+  /** Refuses everything that waits. */
+  fail(error: Error): void {
+    for (const { settle } of this.take()) settle(error);
+  }
+}

@@ -1,0 +1,152 @@
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import { covers } from "../protocol/channel.ts";
+import type { Format } from "../core/message.ts";
+import type { CloseReason, Sink } from "../core/sink.ts";
+
+/** Milliseconds in which changes of the same resources are told once. */
+const QUIET = 100;
+
+/** Who is told which resources have changed. */
+export interface ChangeListener {
+  /** Bytes told that were not taken yet. */
+  readonly pending: number;
+  /** Whether it has been told as much as its socket holds; it is told more when that is `drained`. */
+  readonly isLagging: boolean;
+  /** Some of the names given to `ChangeNotifier` have changed. */
+  changed(names: readonly string[]): void;
+  keepAlive(): void;
+  drained(): Promise<void>;
+  ended(reason: CloseReason): void;
+}
+
+/**
+ * Makes of a stream of messages the news that something has changed: at once, and from then on at most every `QUIET`
+ * milliseconds, and not before what was told is taken. So a listener that stands still costs a set of names.
+ */
+export class ChangeNotifier implements Sink {
+  readonly format: Format = NAMES;
+  readonly #listener: ChangeListener;
+  readonly #watched = new Map<string, readonly ChannelPattern[]>();
+  readonly #exact = new Map<string, Set<string>>();
+  readonly #patterns = new Map<ChannelPattern, Set<string>>();
+  readonly #changed = new Set<string>();
+  #resting = false;
+  #over = false;
+
+  constructor(listener: ChangeListener) {
+    this.#listener = listener;
+  }
+
+  /** The names watched. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#watched.keys());
+  }
+
+  /** The channels to subscribe to. */
+  get channels(): readonly ChannelPattern[] {
+    return [...(this.#exact.keys() as Iterable<ChannelPattern>), ...this.#patterns.keys()];
+  }
+
+  /** Tells of a name when messages come on these channels. */
+  watch(name: string, channels: readonly ChannelPattern[]): void {
+    this.unwatch(name);
+    this.#watched.set(name, channels);
+    for (const channel of channels) {
+      const index = this.#indexOf(channel);
+      const names = index.get(channel);
+      if (names === undefined) index.set(channel, new Set([name]));
+      else names.add(name);
+    }
+  }
+
+  /** Tells of a name no more. Returns the channels that nobody asks for now. */
+  unwatch(name: string): readonly ChannelPattern[] {
+    const channels = this.#watched.get(name) ?? [];
+    this.#watched.delete(name);
+    this.#changed.delete(name);
+    return channels.filter((channel) => {
+      const index = this.#indexOf(channel);
+      index.get(channel)?.delete(name);
+      return index.get(channel)?.size === 0 && index.delete(channel);
+    });
+  }
+
+  /** Something of this name has changed that no message tells of. */
+  touch(name: string): void {
+    this.#changed.add(name);
+    if (!this.#resting) this.#tell();
+  }
+
+  get pending(): number {
+    return this.#listener.pending;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    for (const channel of namesIn(bytes)) {
+      for (const name of this.#exact.get(channel) ?? []) this.#changed.add(name);
+      for (const [pattern, names] of this.#patterns) {
+        if (covers(pattern, channel as ChannelName)) for (const name of names) this.#changed.add(name);
+      }
+    }
+    if (!this.#resting) this.#tell();
+    return !this.#listener.isLagging;
+  }
+
+  signal(): void {
+    if (!this.#listener.isLagging) this.#listener.keepAlive();
+  }
+
+  drained(): Promise<void> {
+    return this.#listener.drained();
+  }
+
+  close(reason: CloseReason): void {
+    this.#over = true;
+    this.#listener.ended(reason);
+  }
+
+  #indexOf(channel: ChannelPattern): Map<string, Set<string>> {
+    return channel.endsWith("*") ? this.#patterns : this.#exact;
+  }
+
+  #tell(): void {
+    if (this.#over || this.#changed.size === 0) return;
+    this.#resting = true;
+    if (this.#listener.isLagging) {
+      void this.#listener.drained().then(this.#wake);
+      return;
+    }
+    const names = [...this.#changed];
+    this.#changed.clear();
+    this.#listener.changed(names);
+    setTimeout(this.#wake, QUIET);
+  }
+
+  readonly #wake = (): void => {
+    this.#resting = false;
+    this.#tell();
+  };
+}
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/** Messages as the names of their channels, each once. */
+const NAMES: Format = {
+  silent: true,
+  // What is not kept is in no resource.
+  encode: ({ channel, ephemeral }) => utf8.encode(ephemeral ? "" : `${channel}\n`),
+  join: (parts) => utf8.encode([...new Set(parts.map((part) => text.decode(part)))].join("")),
+};
+
+let lastBytes: Uint8Array | undefined;
+let lastNames: readonly string[] = [];
+
+/** Listeners of the same channels are given the same bytes, one after the other. */
+function namesIn(bytes: Uint8Array): readonly string[] {
+  if (bytes !== lastBytes) {
+    lastBytes = bytes;
+    lastNames = text.decode(bytes).split("\n").slice(0, -1);
+  }
+  return lastNames;
+}

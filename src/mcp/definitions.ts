@@ -1,0 +1,120 @@
+import type { ChannelPattern } from "../protocol/channel.ts";
+import type { ToolListing } from "../tools/index.ts";
+import type { RequestContext } from "./request-context.ts";
+import type { JsonObject } from "./errors.ts";
+
+/** What a server offers over MCP. */
+export interface Catalog {
+  /** In the order they are listed. */
+  readonly tools: readonly ToolDefinition[];
+  readonly prompts: readonly PromptDefinition[];
+  readonly resources: readonly ResourceDefinition[];
+  readonly templates: readonly TemplateDefinition[];
+  /** How to use the server, for a model. */
+  readonly instructions: string;
+  /** Where it is told that the tools or prompts have changed; absent where they never do. */
+  readonly changes?: Changes | undefined;
+  /** Whether some of it may send log messages. */
+  readonly logs: boolean;
+}
+
+/** What one server offers beside the hub's own. */
+export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "changes">>;
+
+export interface ToolDefinition {
+  readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
+  /** `input` is what the caller gave, an object or undefined; the tool checks it. */
+  call(input: JsonObject | undefined, call: RequestContext): Promise<ContentResult | InputRequired>;
+}
+
+export interface PromptDefinition {
+  readonly listing: {
+    readonly name: string;
+    readonly title?: string;
+    readonly description?: string;
+    readonly arguments?: readonly PromptArgument[];
+  };
+  /** `input` holds a text for each required argument. */
+  get(input: Readonly<Record<string, string>>, call: RequestContext): Promise<PromptResult | InputRequired>;
+}
+
+interface PromptArgument {
+  readonly name: string;
+  readonly description?: string;
+  readonly required?: boolean;
+}
+
+export interface ResourceDefinition {
+  readonly listing: ResourceListing;
+  /** The channels whose messages change it; absent where nobody can be told of changes. */
+  readonly watches?: readonly ChannelPattern[];
+  read(call: RequestContext): Promise<ResourceResult | InputRequired>;
+}
+
+/** Resources that are read, but not all listed. */
+export interface TemplateDefinition {
+  readonly listing: Omit<ResourceListing, "uri"> & { readonly uriTemplate: string };
+  /** The resource of this URI; undefined where it is none of these. Throws where it is one, and wrong. */
+  resource(uri: string): Omit<ResourceDefinition, "listing"> | undefined;
+  /** Some of them, for lists: those behind `after`, in a fixed order. */
+  list?(after: string | undefined, limit: number, call: RequestContext): readonly ResourceListing[];
+}
+
+/** A resource as `resources/list` tells of it. */
+export interface ResourceListing {
+  readonly uri: string;
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly mimeType?: string;
+  readonly annotations?: JsonObject;
+}
+
+/** The result of `tools/call`. */
+export interface ContentResult {
+  readonly content: readonly JsonObject[];
+  readonly structuredContent?: unknown;
+  readonly isError?: boolean;
+}
+
+/** The result of `prompts/get`. */
+export interface PromptResult {
+  readonly description?: string;
+  readonly messages: readonly { readonly role: "user" | "assistant"; readonly content: JsonObject }[];
+}
+
+/** The result of `resources/read`. */
+export interface ResourceResult {
+  readonly contents: readonly JsonObject[];
+}
+
+/** Asks the client for something before the request can be answered (2026-07-28, "Multi Round-Trip Requests"). */
+export interface InputRequired {
+  readonly resultType: "input_required";
+  /** Requests to the client, by names of the server's choosing. */
+  readonly inputRequests?: Readonly<Record<string, InputRequest>>;
+  /** Sealed by `RequestStates`; comes back with the answers. */
+  readonly requestState?: string;
+}
+
+export interface InputRequest {
+  readonly method: "elicitation/create" | "sampling/createMessage" | "roots/list";
+  readonly params?: JsonObject;
+}
+
+type List = "tools" | "prompts";
+
+/** Tells listeners that a list has changed. */
+export class Changes {
+  readonly #listeners = new Set<(list: List) => void>();
+
+  announce(list: List): void {
+    for (const listener of this.#listeners) listener(list);
+  }
+
+  /** Calls back with each list that changes, until the function returned is called. */
+  follow(listener: (list: List) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

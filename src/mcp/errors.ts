@@ -1,0 +1,83 @@
+import { HubError } from "../core/errors.ts";
+import { quoted } from "../protocol/text.ts";
+
+export { isObject } from "../protocol/json.ts";
+
+/** Revisions without a handshake: every request says what it speaks. */
+export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
+
+/** Revisions that open a session with `initialize`, newest first. */
+export const LEGACY_VERSIONS: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/** The only revision with JSON-RPC batches (2025-03-26, "Batching"). */
+export const BATCH_VERSION = "2025-03-26";
+
+/** Names in `_meta` that the protocol reserves (2026-07-28, "_meta"). */
+export const META = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  logLevel: "io.modelcontextprotocol/logLevel",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
+} as const;
+
+/** JSON-RPC 2.0 error codes, and those of MCP (2026-07-28, "Error Codes"). */
+export const CODES = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  headerMismatch: -32020,
+  missingCapability: -32021,
+  unsupportedVersion: -32022,
+} as const;
+
+/** Severities of a log message, the least first (RFC 5424). */
+export const LOG_LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Characters of what somebody sent that are named in a sentence. */
+const LONGEST_SHOWN = 100;
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** An error as JSON-RPC tells of it. */
+export class McpError extends Error {
+  readonly code: number;
+  readonly data: JsonObject | undefined;
+  /**
+   * HTTP status of the answer. 200 where the method itself failed: the JSON-RPC error is then what the request is
+   * answered with, and no client takes it for a failure of the transport.
+   */
+  readonly status: number;
+
+  constructor(code: number, sentence: string, more: { data?: JsonObject; status?: number; cause?: unknown } = {}) {
+    super(sentence, more.cause === undefined ? {} : { cause: more.cause });
+    this.name = "McpError";
+    this.code = code;
+    this.data = more.data;
+    this.status = more.status ?? 200;
+  }
+}
+
+/** What the caller got wrong in the params of a method. */
+export function invalidParams(sentence: string, data?: JsonObject): McpError {
+  return new McpError(CODES.invalidParams, sentence, data === undefined ? {} : { data });
+}
+
+/** Any error as one that may be told; the cause of an internal one is for the log. */
+export function asMcpError(error: unknown): McpError {
+  if (error instanceof McpError) return error;
+  if (error instanceof HubError) {
+    const { rpcCode, code, message, retry } = error;
+    return new McpError(rpcCode, message, { data: { code, ...(retry ? { retry } : {}) }, cause: error.cause });
+  }
+  return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
+}
+
+/** The beginning of a text that a client sent, safe to name in a sentence. */
+export function shown(text: string): string {
+  return quoted(text.slice(0, LONGEST_SHOWN).toWellFormed());
+}

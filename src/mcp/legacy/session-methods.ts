@@ -1,0 +1,84 @@
+import { oneLine } from "../../protocol/text.ts";
+import type { McpContext } from "../catalog.ts";
+import type { InputRequired } from "../definitions.ts";
+import { CODES, invalidParams, LOG_LEVELS, McpError, type JsonObject } from "../errors.ts";
+import { checkInputRequests } from "../input-requests.ts";
+import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
+import { RequestContext } from "../request-context.ts";
+import type { SessionRequest } from "./session-request.ts";
+import { clientOf, type SessionState } from "./session-state.ts";
+
+/** Times in a row that one request may ask for input. */
+const MAX_ROUNDS = 8;
+const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
+
+/** Does what a request of a session asks for: the methods that both eras share, and those of sessions. */
+export async function performInSession(
+  request: SessionRequest,
+  state: SessionState,
+  context: McpContext,
+): Promise<Result> {
+  const { method, params } = request;
+  switch (method) {
+    case "ping":
+      return {};
+    case "initialize":
+      return initialize(params, state, context);
+    case "resources/subscribe":
+      return changed(state, state.subscriptions.add(params));
+    case "resources/unsubscribe":
+      return changed(state, state.subscriptions.remove(params));
+    case "logging/setLevel":
+      return changed(state, setLogLevel(params, state));
+    default:
+      return perform(request, context);
+  }
+}
+
+function changed(state: SessionState, result: Result): Result {
+  state.onChange();
+  return result;
+}
+
+async function perform(request: SessionRequest, context: McpContext): Promise<Result> {
+  const { method, params } = request;
+  const shared = MODERN_ONLY.has(method) ? undefined : METHODS.get(method);
+  if (shared === undefined)
+    throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(method.slice(0, 100))}`);
+  const requestContext = new RequestContext(context, request);
+  for (let round = 0; round <= MAX_ROUNDS; round++) {
+    const result = await shared(params, requestContext, context.catalog);
+    if (!isInputRequired(result)) return result;
+    await askFor(result, requestContext);
+  }
+  throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);
+}
+
+/** Asks the client, while its request is open, what a modern client would be sent away to find out. */
+async function askFor(result: InputRequired, context: RequestContext): Promise<void> {
+  checkInputRequests(result, context);
+  const answers = await Promise.all(
+    Object.entries(result.inputRequests ?? {}).map(async ([name, { method, params = {} }]) => [
+      name,
+      await context.ask?.(method, params),
+    ]),
+  );
+  await context.resume(Object.fromEntries(answers) as JsonObject, result.requestState);
+}
+
+function initialize(params: JsonObject, state: SessionState, { catalog, serverInfo }: McpContext): Result {
+  state.client ??= clientOf(params);
+  return {
+    protocolVersion: state.client.version,
+    capabilities: { ...capabilities(catalog), logging: {} },
+    serverInfo,
+    instructions: catalog.instructions,
+  };
+}
+
+function setLogLevel({ level }: JsonObject, state: SessionState): Result {
+  const known = LOG_LEVELS.find((name) => name === level);
+  if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
+  state.logLevel = known;
+  return {};
+}

@@ -1,0 +1,42 @@
+import type { EventRing } from "./event-ring.ts";
+
+/** A connection that a stream of a session goes out on. */
+export interface SessionConnection {
+  /** Sends one JSON-RPC message as text, as the event with this id; never waits, never throws. */
+  write(message: string, id?: string, isAnswer?: boolean): void;
+  /** Sends an event without data, whose id gives the client a place to come back to. */
+  prime(id: string): void;
+  /** Ends it after what was written. */
+  end(): void;
+  /** Ends it at once. */
+  cut(): void;
+}
+
+/** A stream of a session. It outlives its connections: a client may come back for it on another one. */
+export class SessionStream {
+  readonly name: string;
+  connection: SessionConnection | undefined;
+  readonly #ring: EventRing | undefined;
+
+  /** Without a ring, what is sent has no id and cannot be sent again. */
+  constructor(name: string, ring: EventRing | undefined) {
+    this.name = name;
+    this.#ring = ring;
+  }
+
+  send(message: string, isAnswer = false): void {
+    const id = this.#ring?.add(this.name, message, isAnswer);
+    this.connection?.write(message, id, isAnswer);
+  }
+
+  /** Gives the client a place to come back to. */
+  prime(): void {
+    if (this.#ring !== undefined) this.connection?.prime(this.#ring.add(this.name));
+  }
+
+  /** Ends the connection, if there is one; the stream may go on on another. */
+  pause(): void {
+    this.connection?.end();
+    this.connection = undefined;
+  }
+}

@@ -1,0 +1,236 @@
+import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import type { McpContext } from "../catalog.ts";
+import { kindOf } from "../classify.ts";
+import { asMcpError, isObject, type JsonObject } from "../errors.ts";
+import type { RequestId } from "../request-context.ts";
+import { OWN_STREAM, type EventRing, type SentEvent } from "./event-ring.ts";
+import { performInSession } from "./session-methods.ts";
+import { SessionRequest } from "./session-request.ts";
+import { SessionState, type SessionClient } from "./session-state.ts";
+import { SessionStream, type SessionConnection } from "./session-stream.ts";
+import { SessionSubscriptions } from "./session-subscriptions.ts";
+
+export interface SessionOptions {
+  /** Tells it from other sessions; not enough to use it. */
+  readonly name: string;
+  readonly principal: ToolContext["principal"];
+  /** What the client said of itself; absent before `initialize`. */
+  readonly client?: SessionClient | undefined;
+  /** Counts the calls of this session that wait. */
+  readonly stay: ToolContext["stay"];
+  /** For clients that come back; absent if they cannot. */
+  readonly ring?: EventRing | undefined;
+  /** Told of errors that no client can have caused. */
+  readonly report: (error: unknown) => void;
+}
+
+/** One session of the initialize era: requests come in, streams go out, the shared methods do the work. */
+export class LegacySession {
+  readonly name: string;
+  /** What its client sends with each request. */
+  id: string;
+  readonly principal: ToolContext["principal"];
+  /** What no request belongs to goes here. */
+  readonly own: SessionStream;
+  /** What it is told of on its own stream. */
+  readonly subscriptions: SessionSubscriptions;
+  /** Requests and streams that are open, as the session store counts them. */
+  open = 0;
+  /** When it was used last: milliseconds of `performance.now()`. */
+  used: number = performance.now();
+  readonly #context: McpContext;
+  readonly state: SessionState;
+  readonly #ring: EventRing | undefined;
+  readonly #report: (error: unknown) => void;
+  /** The streams of POSTs that are not answered yet. */
+  readonly #streams = new Map<string, SessionStream>();
+  /** By each id of a POST, until the last of its requests is answered. */
+  readonly #posts = new Map<RequestId, Post>();
+  #streamCount = 0;
+  #atWork = 0;
+  #isOver = false;
+
+  constructor(context: McpContext, { name, principal, client, stay, ring, report }: SessionOptions) {
+    this.#context = context;
+    this.name = name;
+    this.id = name;
+    this.principal = principal;
+    this.#ring = ring;
+    this.#report = report;
+    this.own = new SessionStream(OWN_STREAM, ring);
+    this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
+    this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
+  }
+
+  /** The revision agreed on; undefined before `initialize`. */
+  get version(): string | undefined {
+    return this.state.client?.version;
+  }
+
+  /** Whether its streams can be taken up again on another connection. */
+  get isResumable(): boolean {
+    return this.state.isResumable;
+  }
+
+  /** Whether the client understands an event without data. */
+  get isPrimed(): boolean {
+    return this.state.isPrimed;
+  }
+
+  /** Requests that are not answered yet. */
+  get atWork(): number {
+    return this.#atWork;
+  }
+
+  /** Whether it has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether a request has this id, so that another one must not. */
+  isInUse(id: RequestId): boolean {
+    return this.#posts.has(id);
+  }
+
+  /** A stream for the answers to one POST, which may be told how to come back for them. */
+  stream(connection: SessionConnection | undefined, isPrimed: boolean = this.isPrimed): SessionStream {
+    const stream = new SessionStream(String(++this.#streamCount), this.#ring);
+    stream.connection = connection;
+    if (isPrimed) stream.prime();
+    return stream;
+  }
+
+  /** Takes the messages of one POST, which were checked; its requests are answered on the stream. */
+  receive(messages: readonly JsonObject[], stream: SessionStream = this.own): void {
+    const requests = messages.filter((message) => kindOf(message) === "request");
+    const ids = requests.map((message) => message["id"] as RequestId);
+    const post: Post = { ids, waiting: new Map(), stream };
+    for (const id of ids) this.#posts.set(id, post);
+    this.#atWork += ids.length;
+    if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
+    // Before any of them is at work, so that the first answer does not end the stream.
+    for (const message of requests) {
+      const request = new SessionRequest(message, stream, this.state);
+      post.waiting.set(request.id, request);
+    }
+    for (const message of messages) {
+      const kind = kindOf(message);
+      if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
+      else if (kind === "response") this.state.asked.settle(message);
+      else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
+      // With HTTP+SSE there is no other sign that the client is ready.
+      else if (message["method"] === "notifications/initialized" && !this.isResumable)
+        this.subscriptions.listening(true);
+    }
+  }
+
+  /** The stream that an event was on; undefined if there is no such event, or none any more. */
+  streamOf(eventId: string): string | undefined {
+    return this.#ring?.streamOf(eventId);
+  }
+
+  /** Whether the event was on the session's own stream, and is not kept any more. */
+  isForgotten(eventId: string): boolean {
+    return this.#ring?.isForgotten(eventId) === true;
+  }
+
+  /** The connection that a stream has now. */
+  connectionOf(stream: string): SessionConnection | undefined {
+    return this.#stream(stream)?.connection;
+  }
+
+  /** Gives a stream another connection, and sends on it what came after an event. A stream that is over ends it. */
+  resume(name: string, connection: SessionConnection, eventId: string): void {
+    const stream = this.#stream(name);
+    const missed: readonly SentEvent[] = this.#ring?.after(eventId) ?? [];
+    for (const { message, id, isAnswer } of missed) connection.write(message, id, isAnswer);
+    if (stream === undefined) return connection.end();
+    if (stream !== this.own) stream.connection = connection;
+    else this.#listen(connection);
+  }
+
+  /** Gives the session's own stream a connection that begins now. */
+  listen(connection: SessionConnection): void {
+    if (this.#isOver) return connection.end();
+    this.#listen(connection);
+    if (this.isPrimed) this.own.prime();
+  }
+
+  /** A connection is gone. */
+  detach(name: string, connection: SessionConnection): void {
+    const stream = this.#stream(name);
+    if (stream?.connection !== connection) return;
+    stream.connection = undefined;
+    if (stream === this.own) this.subscriptions.listening(false);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.subscriptions.close();
+    this.state.asked.close();
+    for (const { waiting } of this.#posts.values()) for (const request of waiting.values()) request.end();
+    for (const stream of [...this.#streams.values(), this.own]) stream.pause();
+    this.#posts.clear();
+    this.#streams.clear();
+    this.#atWork = 0;
+    this.#ring?.forget();
+  }
+
+  /** A stream that may still be written to. */
+  #stream(name: string): SessionStream | undefined {
+    if (this.#isOver) return undefined;
+    return name === OWN_STREAM ? this.own : this.#streams.get(name);
+  }
+
+  #listen(connection: SessionConnection): void {
+    this.own.connection?.cut();
+    this.own.connection = connection;
+    this.subscriptions.listening(true);
+  }
+
+  async #answer(request: SessionRequest | undefined, post: Post): Promise<void> {
+    // What is cancelled at once, or belongs to a session that ends at once, does no work.
+    await Promise.resolve();
+    if (request === undefined || request.isOver) return;
+    const { id } = request;
+    let answer: string;
+    try {
+      answer = rpcResult(id, await performInSession(request, this.state, this.#context));
+    } catch (error) {
+      const { code, message, data, cause } = asMcpError(error);
+      if (cause !== undefined && !request.isOver) this.#report(cause);
+      answer = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
+    }
+    if (request.isOver) return;
+    request.end(true);
+    post.stream.send(answer, true);
+    this.#settle(id, post);
+  }
+
+  /** A request is answered, or never will be. */
+  #settle(id: RequestId, post: Post): void {
+    if (!post.waiting.delete(id)) return;
+    this.#atWork--;
+    if (post.waiting.size > 0) return;
+    for (const one of post.ids) this.#posts.delete(one);
+    if (post.stream === this.own) return;
+    this.#streams.delete(post.stream.name);
+    post.stream.pause();
+  }
+
+  #cancel(params: unknown): void {
+    const { requestId, reason } = isObject(params) ? params : {};
+    if (!isId(requestId) || (reason !== undefined && typeof reason !== "string")) return;
+    const post = this.#posts.get(requestId);
+    post?.waiting.get(requestId)?.end();
+    if (post !== undefined) this.#settle(requestId, post);
+  }
+}
+
+/** The requests of one POST: they share a stream, which ends when the last of them is answered or cancelled. */
+interface Post {
+  readonly ids: readonly RequestId[];
+  readonly waiting: Map<RequestId, SessionRequest>;
+  readonly stream: SessionStream;
+}

@@ -1,0 +1,83 @@
+import { MAX_SENDER } from "../../core/message.ts";
+import { isId } from "../../protocol/jsonrpc.ts";
+import { mismatch, type Headers } from "./headers.ts";
+import {
+  CODES,
+  isObject,
+  LOG_LEVELS,
+  McpError,
+  META,
+  MODERN_VERSIONS,
+  shown,
+  type JsonObject,
+  type LogLevel,
+} from "../errors.ts";
+
+const LONGEST_VERSION = 100;
+
+/** What every request of the modern era says about itself (2026-07-28, "_meta"). */
+export interface Meta {
+  /** What the client can do. */
+  readonly capabilities: JsonObject;
+  /** What the client calls itself, as a sender. */
+  readonly sender: string | undefined;
+  /** There where the caller asks to be told of progress. */
+  readonly progressToken: string | number | undefined;
+  /** There where the caller asks for log messages. */
+  readonly logLevel: LogLevel | undefined;
+}
+
+/** The `_meta` of a request. Throws where it lacks what it must say, or says what the headers do not. */
+export function metaOf(params: unknown, headers: Headers): Meta {
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  checkVersion(isObject(meta) ? meta[META.protocolVersion] : undefined, headers("mcp-protocol-version"));
+  if (!isObject(meta)) throw malformed("params._meta is missing; it must be an object with the protocol version");
+  if (typeof meta[META.protocolVersion] !== "string")
+    throw malformed(`params._meta["${META.protocolVersion}"] is missing; give a version`);
+  const {
+    [META.clientCapabilities]: capabilities,
+    [META.clientInfo]: client,
+    [META.logLevel]: logLevel,
+    progressToken,
+  } = meta;
+  if (!isObject(capabilities))
+    throw malformed(`params._meta["${META.clientCapabilities}"] is missing; give an object, {} for none`);
+  if (progressToken !== undefined && !isId(progressToken))
+    throw malformed("params._meta.progressToken must be a short text or a whole number that JSON carries exactly");
+  if (logLevel !== undefined && !LOG_LEVELS.includes(logLevel as LogLevel))
+    throw malformed(`params._meta["${META.logLevel}"] must be one of ${LOG_LEVELS.join(", ")}`);
+  return { capabilities, sender: senderOf(client), progressToken, logLevel: logLevel as LogLevel | undefined };
+}
+
+/** What nearly all clients are called. */
+const PLAIN_NAME = /^[\w.-]{1,64}$/;
+
+/** The name of a client as the sender of its messages, shortened to what that may be; undefined if it has none. */
+export function senderOf(client: unknown): string | undefined {
+  const { name } = isObject(client) ? client : {};
+  if (typeof name !== "string") return undefined;
+  if (PLAIN_NAME.test(name)) return name;
+  const line = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
+  return line.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
+}
+
+/** `params` cannot be understood at all: the request is answered with HTTP status 400. */
+export function malformed(sentence: string): McpError {
+  return new McpError(CODES.invalidParams, sentence, { status: 400 });
+}
+
+/** A version that only the header names is looked at, too: later revisions may say it nowhere else. */
+function checkVersion(version: unknown, header: string | undefined): void {
+  if (header === undefined) {
+    throw mismatch(`The MCP-Protocol-Version header is missing; send one of ${MODERN_VERSIONS.join(", ")}`);
+  }
+  if (typeof version === "string" && version !== header) {
+    throw mismatch(`The MCP-Protocol-Version header says ${shown(header)}, params._meta says ${shown(version)}`);
+  }
+  if (MODERN_VERSIONS.includes(header)) return;
+  throw new McpError(
+    CODES.unsupportedVersion,
+    `Unsupported protocol version: ${shown(header)}; there is ${MODERN_VERSIONS.join(", ")}`,
+    { status: 400, data: { supported: MODERN_VERSIONS, requested: header.slice(0, LONGEST_VERSION) } },
+  );
+}

@@ -1,0 +1,167 @@
+import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
+import type { ToolContext } from "../../tools/index.ts";
+import type { McpContext } from "../catalog.ts";
+import { accepts, idProblem, kindOf } from "../classify.ts";
+import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "../errors.ts";
+import { checkInputRequests } from "../input-requests.ts";
+import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
+import { RequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
+import { malformed, metaOf, type Meta } from "./envelope.ts";
+import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
+
+/** One POST of the modern era, as whatever carries it hands it over. */
+export interface ModernPost {
+  readonly headers: Headers;
+  /** Any JSON. */
+  readonly body: unknown;
+  readonly principal: ToolContext["principal"];
+  /** Aborted when the caller closes the connection, which cancels the request. */
+  readonly signal: AbortSignal;
+  readonly stay: ToolContext["stay"];
+  /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
+  stream(): NotificationStream;
+  /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
+  openDedicated(): NotificationStream;
+}
+
+/** The answer to a POST: an HTTP status and a JSON text, empty for a notification. */
+export interface ModernAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** Whether the same may succeed later. */
+  readonly retry?: boolean;
+  /** What failed inside, for the log. */
+  readonly cause?: unknown;
+}
+
+const ACCEPTED: ModernAnswer = { status: 202, text: "" };
+const INPUT_METHODS: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
+
+/** Answers one request of the modern era: checks what HTTP and `_meta` say, runs the method, says how it went. */
+export async function answerModern(post: ModernPost, context: McpContext): Promise<ModernAnswer> {
+  const { body, headers } = post;
+  const kind = kindOf(body);
+  // A response names a request of the server's, not one that could be answered.
+  const id = isObject(body) && kind !== "response" && isId(body["id"]) ? body["id"] : undefined;
+  try {
+    if (kind === "notification") return acceptNotification(body as JsonObject, headers);
+    if (kind !== "request" || id === undefined) throw notARequest(kind, idProblem(body));
+    return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, post, context)) };
+  } catch (error) {
+    const { code, message, data, status, cause } = asMcpError(error);
+    const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
+    return { status, text, retry: data?.["retry"] === true, cause };
+  }
+}
+
+async function run(id: RequestId, body: JsonObject, post: ModernPost, context: McpContext): Promise<Result> {
+  const { headers } = post;
+  const { catalog, serverInfo } = context;
+  const method = body["method"] as string;
+  const meta = metaOf(body["params"], headers);
+  // What has a `_meta` is an object.
+  const params = body["params"] as JsonObject;
+  checkHeaders(headers, method, params);
+  const perform = METHODS.get(method);
+  if (perform === undefined) throw unknownMethod(method);
+  if (method === "tools/call") checkParamHeaders(headers, catalog, params);
+  const request = new RequestContext(context, new ModernRequest({ id, method, params, meta }, post));
+  const { inputResponses, requestState } = params;
+  if (INPUT_METHODS.has(method) && (inputResponses !== undefined || requestState !== undefined)) {
+    if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
+    await request.resume(inputResponses ?? {}, requestState);
+  }
+  const result: Result & { readonly _meta?: unknown } = await perform(params, request, catalog);
+  const own = result._meta;
+  const _meta = { ...(isObject(own) ? own : {}), [META.serverInfo]: serverInfo };
+  if (isInputRequired(result)) {
+    checkInputRequests(result, request);
+    return { ...result, _meta };
+  }
+  return { resultType: "complete", ...result, ...CACHING[method], _meta };
+}
+
+/** What a request asks for, checked as far as all methods have it in common. */
+interface Asked {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly meta: Meta;
+}
+
+class ModernRequest implements McpRequest {
+  readonly id: RequestId;
+  readonly method: string;
+  readonly params: JsonObject;
+  readonly #meta: Meta;
+  readonly #post: ModernPost;
+  #stream: NotificationStream | undefined;
+
+  constructor({ id, method, params, meta }: Asked, post: ModernPost) {
+    this.id = id;
+    this.method = method;
+    this.params = params;
+    this.#meta = meta;
+    this.#post = post;
+  }
+
+  get principal(): McpRequest["principal"] {
+    return this.#post.principal;
+  }
+
+  get sender(): McpRequest["sender"] {
+    return this.#meta.sender;
+  }
+
+  get capabilities(): JsonObject {
+    return this.#meta.capabilities;
+  }
+
+  get progressToken(): McpRequest["progressToken"] {
+    return this.#meta.progressToken;
+  }
+
+  get logLevel(): McpRequest["logLevel"] {
+    return this.#meta.logLevel;
+  }
+
+  get signal(): AbortSignal {
+    return this.#post.signal;
+  }
+
+  get stay(): McpRequest["stay"] {
+    return this.#post.stay;
+  }
+
+  get openDedicated(): McpRequest["openDedicated"] {
+    return () => this.#post.openDedicated();
+  }
+
+  notify(name: string, params: JsonObject): void {
+    if (!accepts(this.#post.headers("accept") ?? null, "text/event-stream")) return;
+    this.#stream ??= this.#post.stream();
+    this.#stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
+  }
+}
+
+function acceptNotification({ method }: JsonObject, headers: Headers): ModernAnswer {
+  const named = headers("mcp-method");
+  if (named !== undefined && named !== method) {
+    throw mismatch(`The Mcp-Method header says ${shown(named)}, the body says ${shown(String(method))}`);
+  }
+  return ACCEPTED;
+}
+
+function notARequest(kind: string | undefined, wrongId: string | undefined): McpError {
+  const sentence =
+    kind === "response"
+      ? "The body is a JSON-RPC response; clients send requests"
+      : 'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
+        "whose id is a short text or a whole number";
+  return new McpError(CODES.invalidRequest, wrongId ?? sentence, { status: 400 });
+}
+
+function unknownMethod(method: string): McpError {
+  const sentence = `Unknown method: ${shown(method)}; there are ${[...METHODS.keys()].join(", ")}`;
+  return new McpError(CODES.methodNotFound, sentence, { status: 404 });
+}

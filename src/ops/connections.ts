@@ -1,0 +1,143 @@
+import { Socket } from "node:net";
+import { HubError } from "../core/errors.ts";
+import { isLoopback } from "../protocol/address.ts";
+
+/** What is held open: readers by their door, and tool calls that wait. */
+export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
+
+/** Who takes places: a plain connection, or a client whose calls are answered in any order. */
+export interface Client {
+  readonly address: string;
+  /** Calls that wait. */
+  waits: number;
+}
+
+/** Calls of one client that may wait at once if they are answered in any order; of a plain connection, a share of all readers. */
+const MAX_WAITS = 64;
+const CONNECTION_SHARE = 0.1;
+/** The share of all readers that calls which wait may be, and the readers of one address unless it is loopback. */
+const SHARE = 0.5;
+
+/** Counts open readers by door and by address, and refuses more than there may be. */
+export class Connections {
+  readonly limit: number;
+  /** Calls of one connection that may wait at once. */
+  readonly mostWaits: number;
+  /** Of one address; 0: a share, and all of them for loopback. */
+  readonly #perAddress: number;
+  readonly #ignoreRest: (socket: Socket) => void;
+  readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
+  readonly #byAddress = new Map<string, number>();
+  readonly #bySocket = new WeakMap<Socket, Client>();
+  /** Readers let in so far. */
+  accepted = 0;
+  /** Readers refused so far because there were as many as may be. */
+  refused = 0;
+  #draining = false;
+
+  /** `ignoreRest` makes the server take no more requests from a connection. */
+  constructor(limit: number, perAddress: number = 0, ignoreRest: (socket: Socket) => void = () => {}) {
+    this.limit = limit;
+    this.mostWaits = Math.ceil(limit * CONNECTION_SHARE);
+    this.#perAddress = perAddress;
+    this.#ignoreRest = ignoreRest;
+  }
+
+  get total(): number {
+    const { sse, websocket, mcp, waiting } = this.#open;
+    return sse + websocket + mcp + waiting;
+  }
+
+  by(door: StreamDoor): number {
+    return this.#open[door];
+  }
+
+  /** Refuses every reader from now on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** A new client at the address of a connection. */
+  client(socket: Socket): Client {
+    return { address: addressOf(socket), waits: 0 };
+  }
+
+  /** Calls of a connection that wait. */
+  waitsOn(socket: Socket): number {
+    return this.#bySocket.get(socket)?.waits ?? 0;
+  }
+
+  /**
+   * Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS`, `OVERLOADED` when too many
+   * calls of one client wait, or `SHUTTING_DOWN`.
+   */
+  enter(door: StreamDoor, by: Socket | Client): () => void {
+    if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
+    if (by instanceof Socket && by.destroyed) throw new HubError("INVALID_REQUEST", "The connection has ended");
+    const client = by instanceof Socket ? this.#clientOf(by) : by;
+    const { address } = client;
+    const waits = door === "waiting" ? 1 : 0;
+    const mostWaits = by instanceof Socket ? this.mostWaits : Math.min(this.mostWaits, MAX_WAITS);
+    if (client.waits + waits > mostWaits) {
+      if (by instanceof Socket) this.#ignoreRest(by);
+      throw new HubError("OVERLOADED", `${mostWaits} calls of this client wait already; wait for one of them`);
+    }
+    const full = this.#full(address, waits > 0);
+    if (full !== undefined) {
+      this.refused++;
+      throw new HubError("TOO_MANY_CONNECTIONS", `${full}; come back later`);
+    }
+    // What follows on the connection is answered after this call, and the end of a paused connection goes unnoticed.
+    if (waits > 0 && by instanceof Socket && by.isPaused()) this.#ignoreRest(by);
+    this.#open[door]++;
+    this.accepted++;
+    this.#byAddress.set(address, this.#at(address) + 1);
+    client.waits += waits;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.#open[door]--;
+      client.waits -= waits;
+      if (this.#at(address) > 1) this.#byAddress.set(address, this.#at(address) - 1);
+      else this.#byAddress.delete(address);
+    };
+  }
+
+  /** Why one more is refused; undefined if it is not. */
+  #full(address: string, waits: boolean): string | undefined {
+    const share = Math.ceil(this.limit * SHARE);
+    if (this.total >= this.limit) return `${this.limit} readers are connected, the limit that MAX_CONNECTIONS sets`;
+    if (waits && this.#open.waiting >= share) {
+      return `${share} calls wait, the limit: half of what MAX_CONNECTIONS sets`;
+    }
+    const most = this.#perAddress > 0 ? this.#perAddress : isLocal(address) ? this.limit : share;
+    if (this.#at(address) < most) return undefined;
+    return `${most} readers of this address are connected, the limit that MAX_CONNECTIONS_PER_ADDRESS sets`;
+  }
+
+  #at(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  #clientOf(socket: Socket): Client {
+    let client = this.#bySocket.get(socket);
+    if (client === undefined) this.#bySocket.set(socket, (client = this.client(socket)));
+    return client;
+  }
+}
+
+/** The address by which a peer is counted: for IPv6 its /64 network, since one host often has all of it. */
+export function addressOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): string {
+  const [address = ""] = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, "").split("%");
+  if (!address.includes(":") || isLocal(address)) return address;
+  const [head = "", tail] = address.split("::");
+  const [left, right] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
+}
+
+/** A peer without an address accepted over a local socket. */
+function isLocal(address: string): boolean {
+  return address === "" || isLoopback(address);
+}

@@ -1,0 +1,40 @@
+import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
+import type { Hub } from "../core/hub.ts";
+import type { ServerInfo } from "../protocol/server-info.ts";
+import type { LogLine } from "./logger.ts";
+
+/** Milliseconds: a little more than what is computed at most once a second is fresh for. */
+const INTERVAL = 1020;
+/** Characters of a line that are published. */
+const LONGEST = 2000;
+
+/** Publishes what the server does on its own channels, while someone reads them; nothing of it is kept. */
+export class HubChannels {
+  readonly #hub: Hub;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(hub: Hub, info: () => ServerInfo) {
+    this.#hub = hub;
+    this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
+  }
+
+  /** Publishes a line that is being logged. */
+  log({ level, msg }: LogLine): void {
+    this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
+  }
+
+  /** Resolves once readers have been offered what was published. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#last;
+  }
+
+  #publish(channel: ChannelName, event: string, data: () => unknown): void {
+    if (this.#hub.readers(channel, true) === 0) return;
+    const draft = { channel, event, data: JSON.stringify(data()), sender: "hub", ephemeral: true };
+    this.#last = this.#hub.publish(draft).catch(() => {
+      // The log is closed or in trouble; /health says so.
+    });
+  }
+}

@@ -1,0 +1,54 @@
+/** What a message says, with its payload as JSON text: what the hub keeps and every door writes out. */
+export interface MessageFields {
+  readonly channel: string;
+  readonly event: string;
+  /** JSON text. */
+  readonly data: string;
+  readonly sender: string;
+  /** Set if a tool published it, as agents do. */
+  readonly via?: "tool" | undefined;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** A message as a JSON object, as every door gives it. */
+export interface Message<Data = unknown> {
+  /** A cursor: what to resume with. `null` for an ephemeral message, which is not kept. */
+  readonly id: string | null;
+  readonly channel: string;
+  readonly event: string;
+  readonly data: Data;
+  readonly sender: string;
+  /** Set if a tool published it, as agents do. */
+  readonly via?: "tool";
+  /** When the log took it, ISO 8601 in UTC. */
+  readonly time: string;
+}
+
+/** What a publisher is told. */
+export interface Receipt {
+  /** `null` for an ephemeral message. */
+  readonly id: string | null;
+  readonly channel: string;
+  /** ISO 8601 in UTC. */
+  readonly time: string;
+  /** Live readers it was offered to. */
+  readonly receivers: number;
+}
+
+/** The inside of a `Message` as JSON text, without its braces; `id` is undefined for a message that is not kept. */
+export function messageMembers(
+  { channel, event, data, sender, via, time }: MessageFields,
+  id: string | undefined,
+): string {
+  const head = id === undefined ? '"id":null' : `"id":"${id}"`;
+  const at = new Date(time).toISOString();
+  const way = via === undefined ? "" : `,"via":"${via}"`;
+  // Channel names, ids and times hold nothing that JSON escapes.
+  return `${head},"channel":"${channel}","event":${JSON.stringify(event)},"data":${data},"sender":${JSON.stringify(sender)},"time":"${at}"${way}`;
+}
+
+/** A `Message` as JSON text. */
+export function messageJson(message: MessageFields, id: string | undefined): string {
+  return `{${messageMembers(message, id)}}`;
+}

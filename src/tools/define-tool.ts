@@ -1,0 +1,134 @@
+import { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import type { Principal } from "../core/principal.ts";
+import type { Receipt } from "../protocol/message.ts";
+import { publish, type PublishRequest } from "./publish.ts";
+import {
+  ToolError,
+  type JsonSchema,
+  type Tool,
+  type ToolAnnotations,
+  type ToolContext,
+  type ToolOutcome,
+} from "./tool.ts";
+
+/** A tool of your own, as `defineTool` takes it. */
+export interface ToolDefinition<Input extends z.ZodObject> {
+  /** What callers call it by: 1 to 64 letters, digits, `_` and `-`. */
+  readonly name: string;
+  /** For people; the name unless given. */
+  readonly title?: string;
+  /** What it does and when to use it, for a model. */
+  readonly description: string;
+  /** What it takes. Callers see it as JSON Schema; `run` gets what it makes of their input. */
+  readonly input: Input;
+  /** What the data of its answers is. */
+  readonly output?: z.ZodObject;
+  /** Whether it changes nothing; false unless given. */
+  readonly readOnly?: boolean;
+  /** What else is true of it (MCP, "ToolAnnotations"). */
+  readonly annotations?: Omit<ToolAnnotations, "readOnlyHint">;
+  /**
+   * Does what the tool does. Answers with a text, or with a text and the same as data. Throw a `HubError` such as
+   * `INVALID_INPUT` for what the caller can mend: its sentence is the answer. Any other error is logged, and the caller
+   * learns only that the server failed.
+   */
+  run(input: z.output<Input>, call: ToolCall): ToolAnswer | Promise<ToolAnswer>;
+}
+
+/** What a tool of your own answers. */
+export type ToolAnswer = string | { readonly text: string; readonly structured?: object };
+
+/** A call of a tool of your own, whatever door it came through. */
+export interface ToolCall {
+  /** Who calls. */
+  readonly principal: Principal;
+  /** Aborted when the caller has cancelled or is gone, or the server stops. */
+  readonly signal: AbortSignal;
+  readonly hub: {
+    /** Publishes a message; resolves once it is kept and offered to every live reader. Throws a `HubError`. */
+    readonly publish: (message: ToolMessage) => Promise<Receipt>;
+  };
+  /** Tells a caller that asked for it how far the work is; `done` has to grow. */
+  readonly progress: (done: number, total?: number, message?: string) => void;
+  /**
+   * Asks the person at the other end (MCP, "Elicitation"). `schema` is a flat object of texts, numbers, booleans and
+   * choices. `run` starts again from its beginning with each answer, so ask before you change anything, and ask the
+   * same questions in the same order. Throws a `HubError` if this caller cannot be asked.
+   */
+  readonly ask: <Schema extends z.ZodObject>(
+    message: string,
+    schema: Schema,
+  ) => Promise<PersonAnswer<z.output<Schema>>>;
+}
+
+/** What a tool of your own publishes. */
+export type ToolMessage = Pick<PublishRequest, "channel" | "data" | "event" | "sender" | "ephemeral" | "key">;
+
+/** What a person answered: `decline` is a no, `cancel` no answer at all. */
+export type PersonAnswer<Content> =
+  | { readonly action: "accept"; readonly content: Content }
+  | { readonly action: "decline" | "cancel" };
+
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Makes a tool of your own, for `createServer({ tools })` and `serve --tools`. Throws a `ToolError` for what is wrong with it. */
+export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition<Input>): Tool {
+  const { name, title = name, description, input, output, readOnly = false, annotations } = definition;
+  if (typeof name !== "string" || !NAME.test(name))
+    throw new ToolError(`A tool is named ${JSON.stringify(name)}; use 1 to 64 letters, digits, _ and -`);
+  if (typeof description !== "string" || description === "")
+    throw new ToolError(`The tool ${name} has no description; say what it does and when to use it`);
+  if (!(input instanceof z.ZodObject))
+    throw new ToolError(`The input of the tool ${name} is not a schema; give z.object({ … })`);
+  if (typeof definition.run !== "function") throw new ToolError(`The tool ${name} has no function run`);
+  return {
+    name,
+    title,
+    description,
+    input,
+    output: output && schemaOf(output),
+    readOnly,
+    mayAsk: true,
+    annotations: { readOnlyHint: readOnly, ...annotations },
+    async run(given, context) {
+      const answer = await definition.run(given as z.output<Input>, callOf(context));
+      const outcome: ToolOutcome = typeof answer === "string" ? { text: answer } : answer;
+      output?.parse(outcome.structured);
+      return outcome;
+    },
+  };
+}
+
+function schemaOf(output: z.ZodObject): JsonSchema {
+  const { $schema: _, ...schema } = z.toJSONSchema(output) as Record<string, unknown>;
+  return schema;
+}
+
+function callOf(context: ToolContext): ToolCall {
+  return {
+    principal: context.principal,
+    signal: context.signal,
+    hub: {
+      async publish(message) {
+        const { receipt } = await publish({ ...message, via: "tool" }, context);
+        return receipt;
+      },
+    },
+    progress: (done, total, message) => context.progress?.(done, total, message),
+    async ask(message, schema) {
+      if (context.askPerson === undefined) throw cannotAsk("only /mcp can ask; call this tool there");
+      const answer = await context.askPerson(message, schemaOf(schema));
+      if (answer.action !== "accept") return answer;
+      const { data, error } = schema.safeParse(answer.content);
+      if (error !== undefined)
+        throw new HubError("INVALID_INPUT", `The answer does not fit: ${z.prettifyError(error)}`);
+      return { action: "accept", content: data };
+    },
+  };
+}
+
+/** This tool asks its caller something, and that is not possible here. */
+export function cannotAsk(why: string): HubError {
+  return new HubError("INVALID_REQUEST", `This tool asks a person before it answers: ${why}`);
+}
