@@ -52,7 +52,8 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
         command: JSON.stringify(command),
       };
       const values = { ...facts, origin, socket: origin.replace(/^http/, "ws"), facts: JSON.stringify(facts) };
-      return reply.header("content-type", "text/html; charset=utf-8").send(filled(html, values));
+      reply.headers({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
+      return reply.send(filled(html, values));
     });
   }
 }
@@ -98,8 +99,8 @@ function isDirect(headers: IncomingHttpHeaders): boolean {
  * for the same.
  */
 function htmlOf(file: string): string {
-  const html = [`pages/${file}`, file].map((path) => new URL(path, PUBLIC)).find((url) => existsSync(url));
-  if (html === undefined) return "<!doctype html><title>sse-mcp-server</title><p>The pages are not built; run npm ci.";
+  const html = new URL(`pages/${file}`, PUBLIC);
+  if (!existsSync(html)) return "<!doctype html><title>sse-mcp-server</title><p>The pages are not built; run npm ci.";
   return readFileSync(html, "utf8").replace(/assets\/([\w./-]+\.(?:css|js))(?=")/g, (link, path: string) => {
     const url = new URL(path, PUBLIC);
     return existsSync(url) ? `${link}?${digest(readFileSync(url))}` : link;

@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import axe from "axe-core";
-import type { Browser } from "playwright-core";
-import { needsBrowser, openBrowser } from "../support/browser.ts";
+import { describeInBrowser } from "../support/browser.ts";
 import { openChat, type ChatPage } from "../support/chat-page.ts";
 import { Cli } from "../support/cli.ts";
 import { startServer, type Receipt, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
-describe("the chat", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("lets two people, a service and an agent talk, and marks the agent", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the chat", { concurrency: 2 }, (it) => {
+  it("lets two people, a service and an agent talk, and marks the agent", async (browser) => {
     await using server = await startServer();
     await using ada = await openChat(browser, server.url, { at: "#orders.eu", name: "Ada" });
     await using grace = await openChat(browser, server.url, { at: "?channel=orders.eu", name: "Grace" });
@@ -47,8 +38,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(await ada.outgoing.count(), 0);
   });
 
-  it("tells who reads now, and shows nothing of how it knows", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("tells who reads now, and shows nothing of how it knows", async (browser) => {
     await using server = await startServer();
     await using ada = await openChat(browser, server.url, { name: "Ada" });
     const readers = ada.page.locator("#readers");
@@ -68,8 +58,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(await ada.page.inputValue("#nickname"), "Ada");
   });
 
-  it("loads earlier messages, stays where it was, and holds no more than some hundreds of them", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("loads earlier messages, stays where it was, and holds no more than some hundreds of them", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 620; n++) await server.publish("default", `number ${n}.`);
     await using chat = await openChat(browser, server.url);
@@ -109,8 +98,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("keeps up with a flood, and with one that is further up than the end", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("keeps up with a flood, and with one that is further up than the end", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url);
     await chat.page.locator("#note", { hasText: "Nothing is kept" }).waitFor();
@@ -128,8 +116,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.ok((await chat.rows.count()) <= 400);
   });
 
-  it("loses and doubles nothing when the server is killed and comes back", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("loses and doubles nothing when the server is killed and comes back", async (browser) => {
     using folder = new TemporaryFolder();
     const serve = (port: string): Cli =>
       new Cli(["serve"], { env: { PORT: port, DATA: `file:${folder.file()}`, LOG_LEVEL: "error" } });
@@ -166,8 +153,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(page.messages.length, 4);
   });
 
-  it("sends a message once, though its answer is lost and the page is loaded anew", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("sends a message once, though its answer is lost and the page is loaded anew", async (browser) => {
     await using server = await startServer();
     let lost = 0;
     await using chat = await openChat(browser, server.url, {
@@ -191,8 +177,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(server.hub.log.size().messages, 1);
   });
 
-  it("says why a message was refused, and lets it be discarded or tried again", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says why a message was refused, and lets it be discarded or tried again", async (browser) => {
     await using server = await startServer({ maxMessageBytes: 20 });
     await using chat = await openChat(browser, server.url);
     await chat.say("more than twenty bytes of text");
@@ -206,8 +191,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(await chat.rows.count(), 1);
   });
 
-  it("draws a line where messages are missing", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("draws a line where messages are missing", async (browser) => {
     using folder = new TemporaryFolder();
     const settings = { data: `file:${folder.file()}`, retentionMessages: 5 };
     const first = await startServer(settings);
@@ -234,8 +218,7 @@ describe("the chat", { concurrency: 2 }, () => {
     );
   });
 
-  it("shows what another log has, behind a line, when the log was thrown away", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("shows what another log has, behind a line, when the log was thrown away", async (browser) => {
     const first = await startServer();
     await using chat = await openChat(browser, first.url);
     await first.publish("default", "in the old log");
@@ -250,8 +233,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.deepEqual(await chat.rows.locator(".said").allInnerTexts(), ["in the old log", "in the new log", "live"]);
   });
 
-  it("takes no harm from hostile texts: they are text, and stay in their place", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("takes no harm from hostile texts: they are text, and stay in their place", async (browser) => {
     await using server = await startServer();
     const hostile = [
       `<img src=x onerror="alert(1)"><script>alert(2)</script>`,
@@ -302,8 +284,7 @@ describe("the chat", { concurrency: 2 }, () => {
     }
   });
 
-  it("counts what is unread in other channels, over closing the page, until it is read", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("counts what is unread in other channels, over closing the page, until it is read", async (browser) => {
     await using server = await startServer();
     await server.publish("ramp", "old");
     await using chat = await openChat(browser, server.url, { at: "#ramp" });
@@ -341,8 +322,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("makes, joins and leaves channels, and says why a name is none", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("makes, joins and leaves channels, and says why a name is none", async (browser) => {
     await using server = await startServer();
     await server.publish("orders.us", "there");
     await using chat = await openChat(browser, server.url);
@@ -382,8 +362,7 @@ describe("the chat", { concurrency: 2 }, () => {
     assert.equal(await chat.row("first here").count(), 0);
   });
 
-  it("is used by keyboard alone", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("is used by keyboard alone", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 80; n++) await server.publish("orders.eu", `line ${n}`);
     await using chat = await openChat(browser, server.url);
@@ -435,8 +414,7 @@ describe("the chat", { concurrency: 2 }, () => {
       desktop: { width: 1280, height: 800 },
       phone: { width: 375, height: 812 },
     })) {
-      it(`has nothing that stands in anyone's way, ${colorScheme}, on a ${size}`, async (test) => {
-        if (!needsBrowser(test, browser)) return;
+      it(`has nothing that stands in anyone's way, ${colorScheme}, on a ${size}`, async (browser) => {
         await using server = await startServer({ maxMessageBytes: 4000 });
         await filled(server);
         await using chat = await openChat(browser, server.url, {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { needsBrowser, openBrowser } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { describeInBrowser } from "../support/browser.ts";
 import { openSdkClient, type SdkClient } from "../support/mcp-clients.ts";
 import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -17,15 +16,8 @@ interface Heard {
   readonly sender: string;
 }
 
-describe("a conversation", () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("of two agents, a page and a service is the same for all: in one order, none twice, none missing", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("a conversation", {}, (it) => {
+  it("of two agents, a page and a service is the same for all: in one order, none twice, none missing", async (browser) => {
     await using server = await startServer();
     await using modern = await openSdkClient("v2 in auto mode", server.url);
     await using legacy = await openSdkClient("v1", server.url);

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { EVERYTHING, LOGS_CHANNEL } from "../../src/protocol/channel.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
-import { needsBrowser, openBrowser, watchedPage, type WatchedPage } from "../support/browser.ts";
+import { describeInBrowser, watchedPage, type WatchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { draftOf } from "../support/sample.ts";
@@ -39,15 +38,8 @@ async function log(server: TestServer, level: string, msg: string): Promise<void
   await server.hub.publish({ ...draftOf("logs", data), channel: LOGS_CHANNEL, event: "log", ephemeral: true });
 }
 
-describe("the dashboard", { concurrency: 3 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("shows the numbers of get_server_info, live", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
+  it("shows the numbers of get_server_info, live", async (browser) => {
     await using server = await startServer();
     using reader = await server.events("?channel=*");
     using frames = await server.frames();
@@ -82,8 +74,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("lists channels with readers and rates, and shows one of them when it is pressed", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("lists channels with readers and rates, and shows one of them when it is pressed", async (browser) => {
     await using server = await startServer();
     using reader = await server.events("?channel=orders.eu");
     await server.publish("orders.eu", "before the page");
@@ -104,8 +95,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("shows the server's log by level and words, holds it back, and goes on", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("shows the server's log by level and words, holds it back, and goes on", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await openDashboard(browser, server);
     await log(server, "debug", "two readers came");
@@ -130,8 +120,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("shows messages of all channels as text, filters them, and shows all of one that is chosen by key", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("shows messages of all channels as text, filters them, and shows all of one that is chosen by key", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await openDashboard(browser, server);
     const hostile = `<img src=x onerror="alert(1)"><script>alert(2)</script>\u202e"'&`;
@@ -160,8 +149,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("stays where somebody scrolled, and goes back to the newest when asked", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("stays where somebody scrolled, and goes back to the newest when asked", async (browser) => {
     await using server = await startServer();
     const { page } = await openDashboard(browser, server);
     for (let message = 0; message < 60; message++) await server.publish("a", `message ${message}.`);
@@ -177,8 +165,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.ok((await page.locator("#tail .row").count()) < 40);
   });
 
-  it("stays where somebody scrolled while what came first goes, and with the row that was chosen", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("stays where somebody scrolled while what came first goes, and with the row that was chosen", async (browser) => {
     await using server = await startServer();
     const { page } = await openDashboard(browser, server);
     let sent = 0;
@@ -212,8 +199,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     );
   });
 
-  it("says that it sends for as long as that takes, and sends once however often it is asked", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says that it sends for as long as that takes, and sends once however often it is asked", async (browser) => {
     await using rig = await HubRig.open();
     const { page } = await watchedPage(browser, rig.front.url);
     await page.goto(`${rig.front.url}/dashboard`);
@@ -230,8 +216,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.equal(messages.length, 1);
   });
 
-  it("sends a test message, and says why one was refused", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("sends a test message, and says why one was refused", async (browser) => {
     await using server = await startServer();
     const { page } = await openDashboard(browser, server);
     using reader = await server.events("?channel=orders.eu&format=json");
@@ -252,8 +237,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     await says(page, "#sent.bad", /^Not sent: Not a channel: "no channel!"/);
   });
 
-  it("reads nothing while nobody sees it, and comes back with what is so then", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("reads nothing while nobody sees it, and comes back with what is so then", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.clock.install();
@@ -277,8 +261,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("says that the server is gone, and goes on without loss when it is back", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says that the server is gone, and goes on without loss when it is back", async (browser) => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;
     const first = await startServer({ data });
@@ -298,8 +281,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     );
   });
 
-  it("stays responsive with a thousand messages a second in the tail", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("stays responsive with a thousand messages a second in the tail", async (browser, test) => {
     await using server = await startServer();
     const { page, complaints } = await openDashboard(browser, server);
     await page.evaluate(`
@@ -341,8 +323,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("follows when light turns dark, plots too", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("follows when light turns dark, plots too", async (browser) => {
     await using server = await startServer();
     const { page } = await openDashboard(browser, server);
     await page.emulateMedia({ colorScheme: "light" });
@@ -365,8 +346,7 @@ describe("the dashboard", { concurrency: 3 }, () => {
     });
   });
 
-  it("has no serious issue for people who use it otherwise, and is small", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has no serious issue for people who use it otherwise, and is small", async (browser, test) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     const scripts = countScripts(page);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { openChat } from "../support/chat-page.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -31,15 +30,8 @@ async function tabsTo(page: Page, end: string, most: number): Promise<string[]> 
   return stops;
 }
 
-describe("the pages by keyboard", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("begin, in the chat, where a message is written, unless there is no keyboard at hand", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the pages by keyboard", { concurrency: 2 }, (it) => {
+  it("begin, in the chat, where a message is written, unless there is no keyboard at hand", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url);
     await until("it has the focus", async () => (await focused(chat.page)) === "#text");
@@ -59,8 +51,7 @@ describe("the pages by keyboard", { concurrency: 2 }, () => {
     await phone.close();
   });
 
-  it("have one stop for all channels of the chat, in which arrows move", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("have one stop for all channels of the chat, in which arrows move", async (browser) => {
     await using server = await startServer();
     await fill(server);
     await using chat = await openChat(browser, server.url);
@@ -101,8 +92,7 @@ describe("the pages by keyboard", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("have keys to write, to find a channel, and to go from one to the next", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("have keys to write, to find a channel, and to go from one to the next", async (browser) => {
     await using server = await startServer();
     await fill(server);
     await using chat = await openChat(browser, server.url);
@@ -146,8 +136,7 @@ describe("the pages by keyboard", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("have few stops on the dashboard before its log, and a way past the first of them", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("have few stops on the dashboard before its log, and a way past the first of them", async (browser) => {
     await using server = await startServer();
     await fill(server);
     const { page, complaints } = await watchedPage(browser, server.url);

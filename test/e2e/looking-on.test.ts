@@ -1,22 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser } from "playwright-core";
-import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { openChat } from "../support/chat-page.ts";
 import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 const TIME = /^\d\d:\d\d:\d\d$/;
 
-describe("pages that are looked at", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("[NAME-21] tell of presence in the chat, and nobody else sees or counts any of it", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("pages that are looked at", { concurrency: 2 }, (it) => {
+  it("[NAME-21] tell of presence in the chat, and nobody else sees or counts any of it", async (browser) => {
     await using server = await startServer();
     using bare = await server.events();
     using everything = await server.events("?channel=*");
@@ -36,8 +27,7 @@ describe("pages that are looked at", { concurrency: 2 }, () => {
     }
   });
 
-  it("[SSE-40] make no channel look read on the dashboard, however many of them are open", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("[SSE-40] make no channel look read on the dashboard, however many of them are open", async (browser) => {
     await using server = await startServer();
     await server.publish("deploys", "before");
     const pages = [];
@@ -57,8 +47,7 @@ describe("pages that are looked at", { concurrency: 2 }, () => {
     }
   });
 
-  it("say on the dashboard what is no pattern, when a value was so, and what Pause does next", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("say on the dashboard what is no pattern, when a value was so, and what Pause does next", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/dashboard`);
@@ -103,8 +92,7 @@ describe("pages that are looked at", { concurrency: 2 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("list the newest last on the start page, in sight, and remember the tabs that were chosen", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("list the newest last on the start page, in sight, and remember the tabs that were chosen", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 30; n++) await server.publish("default", `line ${n}.`);
     const { page, complaints } = await watchedPage(browser, server.url);
@@ -136,8 +124,7 @@ describe("pages that are looked at", { concurrency: 2 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("promise nothing before their scripts are there, and lose nothing that was typed meanwhile", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("promise nothing before their scripts are there, and lose nothing that was typed meanwhile", async (browser) => {
     await using server = await startServer();
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -167,8 +154,7 @@ describe("pages that are looked at", { concurrency: 2 }, () => {
     await context.close();
   });
 
-  it("say in the chat which name would do, and sort names as people do", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("say in the chat which name would do, and sort names as people do", async (browser) => {
     await using server = await startServer();
     for (const channel of ["project-11", "project-2", "UPPER", "zoo"]) await server.publish(channel, 1);
     await using chat = await openChat(browser, server.url);

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { needsBrowser, openBrowser } from "../support/browser.ts";
+import type { Page } from "playwright-core";
+import { describeInBrowser } from "../support/browser.ts";
 import { startServer } from "../support/server.ts";
 
 const WIDTHS = [320, 360, 390];
@@ -47,16 +46,9 @@ function small(page: Page): Promise<string[]> {
     .map(({ element, box }) => element.outerHTML.slice(0, 60) + " is " + box.width + "×" + box.height)`);
 }
 
-describe("the pages on a phone", () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
+describeInBrowser("the pages on a phone", {}, (it) => {
   for (const path of ["/", "/chat", "/dashboard"]) {
-    it(`${path} prints no number over another, and has room for fingers`, async (test) => {
-      if (!needsBrowser(test, browser)) return;
+    it(`${path} prints no number over another, and has room for fingers`, async (browser) => {
       await using server = await startServer();
       for (let n = 1; n <= 3; n++) await server.publish(`team.apac.project-${n}`, n);
       await server.publish("default", "hello");

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import type { Browser } from "playwright-core";
 import { EVERYTHING, STATS_CHANNEL } from "../../src/protocol/channel.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
-import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { startServer } from "../support/server.ts";
@@ -17,15 +15,8 @@ const SCRIPT_BYTES = 60_000;
 
 const run = promisify(execFile);
 
-describe("the start page", { concurrency: 3 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("shows messages live, as text, and publishes from its form", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the start page", { concurrency: 3 }, (it) => {
+  it("shows messages live, as text, and publishes from its form", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     const items = page.locator("#messages li");
@@ -56,8 +47,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("shows the numbers of get_server_info, and asks for none while nobody sees it", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("shows the numbers of get_server_info, and asks for none while nobody sees it", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
@@ -78,8 +68,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("has every line filled with the server's own address, and copies it", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has every line filled with the server's own address, and copies it", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
@@ -108,8 +97,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  it("shows what its own lines publish", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("shows what its own lines publish", async (browser) => {
     await using server = await startServer();
     const { page } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
@@ -127,8 +115,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.equal(await received, "Hello");
   });
 
-  it("is used by keyboard alone: one tab at a time, by the arrows", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("is used by keyboard alone: one tab at a time, by the arrows", async (browser) => {
     await using server = await startServer();
     const { page } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
@@ -145,8 +132,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.equal(await page.evaluate("document.activeElement.id"), "claude-code-panel");
   });
 
-  it("says that the server is gone, and gets what it missed when it is back", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says that the server is gone, and gets what it missed when it is back", async (browser) => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;
     const first = await startServer({ data });
@@ -165,8 +151,7 @@ describe("the start page", { concurrency: 3 }, () => {
     );
   });
 
-  it("publishes once, however often it is asked while the server is away, and says so meanwhile", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("publishes once, however often it is asked while the server is away, and says so meanwhile", async (browser) => {
     await using rig = await HubRig.open();
     const { page } = await watchedPage(browser, rig.front.url);
     await page.goto(`${rig.front.url}/`);
@@ -184,8 +169,7 @@ describe("the start page", { concurrency: 3 }, () => {
     assert.equal(messages.length, 1);
   });
 
-  it("says that it was refused for good, and what to do then", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says that it was refused for good, and what to do then", async (browser) => {
     await using rig = await HubRig.open();
     await rig.control.answer("GET /events", 403);
     const { page } = await watchedPage(browser, rig.front.url);
@@ -193,8 +177,7 @@ describe("the start page", { concurrency: 3 }, () => {
     await page.locator("#state[data-state=off]", { hasText: /reload the page\.$/ }).waitFor();
   });
 
-  it("has no serious issue for people who use it otherwise, and is small", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has no serious issue for people who use it otherwise, and is small", async (browser, test) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     const scripts = countScripts(page);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { TestContext } from "node:test";
+import { after, before, describe, it, type TestContext } from "node:test";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { needs } from "./needs.ts";
 
@@ -20,6 +20,31 @@ export async function openBrowser(...switches: string[]): Promise<Browser | unde
 /** Whether a test has its browser. */
 export function needsBrowser(test: TestContext, browser: Browser | undefined): browser is Browser {
   return needs(test, "Chromium", browser !== undefined, "apt-get install chromium");
+}
+
+interface InBrowserOptions {
+  readonly concurrency?: number | boolean;
+  /** More switches for the browser. */
+  readonly switches?: readonly string[];
+}
+
+type ItInBrowser = (title: string, body: (browser: Browser, test: TestContext) => Promise<void>) => void;
+
+/** A suite whose tests share a browser, which each of them is given. */
+export function describeInBrowser(title: string, options: InBrowserOptions, define: (it: ItInBrowser) => void): void {
+  const { switches = [], concurrency = 1 } = options;
+  void describe(title, { concurrency }, () => {
+    let browser: Browser | undefined;
+    before(async () => {
+      browser = await openBrowser(...switches);
+    });
+    after(() => browser?.close());
+    define((name, body) => {
+      void it(name, async (test) => {
+        if (needsBrowser(test, browser)) await body(browser, test);
+      });
+    });
+  });
 }
 
 /** A page with a note of everything that should not happen in it. */

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser } from "playwright-core";
-import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { setHidden } from "../support/page-checks.ts";
 import { startServer } from "../support/server.ts";
 
@@ -13,16 +11,9 @@ const isEvents = ({ pathname }: URL): boolean => pathname === "/events";
 const isKept = ({ pathname, search }: URL): boolean => pathname.startsWith("/channels") && search !== "";
 const DETAIL = "Pages of x may not use this hub";
 
-describe("a page without its hub", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
+describeInBrowser("a page without its hub", { concurrency: 2 }, (it) => {
   for (const [name, path] of WAYS) {
-    it(`${name} says at once that the network is gone, and takes it back when it is there again`, async (test) => {
-      if (!needsBrowser(test, browser)) return;
+    it(`${name} says at once that the network is gone, and takes it back when it is there again`, async (browser) => {
       await using server = await startServer();
       const { page } = await watchedPage(browser, server.url);
       await page.goto(`${server.url}${path}`);
@@ -37,8 +28,7 @@ describe("a page without its hub", { concurrency: 2 }, () => {
       await page.locator("#messages, #tail").filter({ hasText: "while it was offline" }).waitFor();
     });
 
-    it(`${name} goes on where the browser takes the network for gone and the server answers`, async (test) => {
-      if (!needsBrowser(test, browser)) return;
+    it(`${name} goes on where the browser takes the network for gone and the server answers`, async (browser) => {
       await using server = await startServer();
       const { page } = await watchedPage(browser, server.url);
       await page.goto(`${server.url}${path}`);
@@ -54,8 +44,7 @@ describe("a page without its hub", { concurrency: 2 }, () => {
     });
   }
 
-  it("the start page says that the network is gone where its first question was still answered", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("the start page says that the network is gone where its first question was still answered", async (browser) => {
     await using server = await startServer();
     const { page } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
@@ -71,8 +60,7 @@ describe("a page without its hub", { concurrency: 2 }, () => {
       .waitFor();
   });
 
-  it("the start page that was refused for good says why, and stands still when it is looked at again", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("the start page that was refused for good says why, and stands still when it is looked at again", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.route(isEvents, (route) =>
@@ -104,8 +92,7 @@ describe("a page without its hub", { concurrency: 2 }, () => {
     );
   });
 
-  it("the start page shows the beginning of a text that is too long for it", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("the start page shows the beginning of a text that is too long for it", async (browser) => {
     await using server = await startServer();
     const { page } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);

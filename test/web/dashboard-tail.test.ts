@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import { needsBrowser, openBrowser, watchedPage } from "../support/browser.ts";
+import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 async function openDashboard(browser: Browser, server: TestServer): Promise<Page> {
@@ -16,15 +15,8 @@ async function says(page: Page, selector: string, wanted: RegExp): Promise<void>
   await page.locator(selector).filter({ hasText: wanted }).waitFor();
 }
 
-describe("the dashboard's tail", { concurrency: 3 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("follows again when somebody who scrolled away scrolls back to the end", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the dashboard's tail", { concurrency: 3 }, (it) => {
+  it("follows again when somebody who scrolled away scrolls back to the end", async (browser) => {
     await using server = await startServer();
     const page = await openDashboard(browser, server);
     for (let message = 0; message < 40; message++) await server.publish("a", `m${message}.`);
@@ -38,8 +30,7 @@ describe("the dashboard's tail", { concurrency: 3 }, () => {
     await says(page, "#tail", /m40\./);
   });
 
-  it("counts, while paused, what it filters among what was there before that", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("counts, while paused, what it filters among what was there before that", async (browser) => {
     await using server = await startServer();
     const page = await openDashboard(browser, server);
     for (const text of ["one", "two", "three"]) await server.publish("a", text);
@@ -53,8 +44,7 @@ describe("the dashboard's tail", { concurrency: 3 }, () => {
     await says(page, "#tail-count", /^2 of the last 5$/);
   });
 
-  it("has all its parts in sight on the narrowest phone", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has all its parts in sight on the narrowest phone", async (browser) => {
     await using server = await startServer();
     const page = await openDashboard(browser, server);
     await page.setViewportSize({ width: 320, height: 568 });

@@ -109,7 +109,7 @@ export class Chat {
     const due = document.hidden ? setTimeout(render, UNSEEN) : requestAnimationFrame(render);
     this.#cancelRender = () => {
       clearTimeout(due);
-      cancelAnimationFrame(due as number);
+      cancelAnimationFrame(due);
       this.#cancelRender = undefined;
     };
   }

@@ -36,14 +36,14 @@ export function Log({ chat, write }: LogProps) {
         tabIndex={0}
       >
         <div class="edge">
-          <More id="earlier" isShown={hasOlder} log={log} press={() => room?.loadEarlier()}>
+          <More id="earlier" isShown={hasOlder} log={log} press={() => void room?.loadEarlier()}>
             Load earlier
           </More>
           <p id="note">{room?.topNote ?? "Loading…"}</p>
         </div>
         <ol id="rows">{room !== undefined && rowsOf(room.timeline.entries)}</ol>
         <div class="edge later">
-          <More id="later" isShown={isCutOff} log={log} press={() => room?.loadLater()}>
+          <More id="later" isShown={isCutOff} log={log} press={() => void room?.loadLater()}>
             Load later
           </More>
           <p id="later-note" hidden={(room?.bottomNote ?? "") === ""}>

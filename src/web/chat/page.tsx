@@ -1,7 +1,6 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { connect } from "../../client/index.ts";
 import { Bar, mount } from "../shared/page.tsx";
-import { Banner } from "./banner.tsx";
 import { ChannelList } from "./channel-list.tsx";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
@@ -124,6 +123,29 @@ function Readers({ chat }: Partial<ChatProps>) {
       )}
     </p>
   );
+}
+
+/** Says that the server is away. */
+function Banner({ away }: { readonly away: Chat["away"] }) {
+  return (
+    <p id="banner" role="status" hidden={away === undefined}>
+      <span id="why">{away !== undefined && awaySentence(away)}</span>{" "}
+      <button id="reload" type="button" hidden={away?.kind !== "closed"} onClick={() => location.reload()}>
+        Reload
+      </button>
+    </p>
+  );
+}
+
+function awaySentence(away: NonNullable<Chat["away"]>): string {
+  if (away.kind === "offline") return "You are offline. What you send waits here until you are back.";
+  if (away.kind === "waiting") {
+    const { code, message } = away.error;
+    const isRefusal = !["UNREACHABLE", "CONNECTION_LOST", "SILENT"].includes(code);
+    return `${isRefusal ? message : "The server cannot be reached"}. What you send waits here until it is back.`;
+  }
+  const why = away.error === undefined ? "" : `: ${away.error.message.replace(/\.$/, "")}`;
+  return `The server refuses this page${why}. Nothing comes or goes until it is loaded again; what you send waits here.`;
 }
 
 /** Whether there is a keyboard, so that focusing a field does not open one on the screen. */

@@ -1,9 +1,10 @@
 import { useRef, useState } from "preact/hooks";
 import { connect, type Hub, type Message } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
-import { useConnection, useWhileVisible, type Connection } from "../shared/connection.ts";
+import { useWhileVisible } from "../shared/connection.ts";
 import { clock, count, duration } from "../shared/format.ts";
 import { Bar, mount, Skip } from "../shared/page.tsx";
+import { Status } from "../shared/status.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
 import { Plots, withMoment, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
@@ -42,7 +43,12 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Part
         <header class="overview">
           <div>
             <h1>Dashboard</h1>
-            <State connection={useConnection(hub)} />
+            <Status
+              hub={hub}
+              live="Live: this page is one of the connections, and not a reader of any channel."
+              offline=". What is shown is as it was last."
+              waiting="; trying again. What is shown is as it was last."
+            />
           </div>
           <Facts info={info} version={info?.version ?? version} log={log} />
         </header>
@@ -54,30 +60,6 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Part
       </main>
     </>
   );
-}
-
-function State({ connection }: { readonly connection: Connection }) {
-  const [kind, text] = said(connection);
-  return (
-    <p id="state" role="status" data-state={kind}>
-      {text}
-    </p>
-  );
-}
-
-function said(connection: Connection): readonly [kind: "on" | "off" | "", text: string] {
-  switch (connection.kind) {
-    case "closed":
-      return ["off", `${connection.error?.message ?? ""}; reload the page.`];
-    case "offline":
-      return ["off", "You are offline. What is shown is as it was last."];
-    case "waiting":
-      return ["off", `${connection.error.message}; trying again. What is shown is as it was last.`];
-    case "live":
-      return ["on", "Live: this page is one of the connections, and not a reader of any channel."];
-    default:
-      return ["", "Connecting …"];
-  }
 }
 
 function Facts({ info, version, log }: DashboardFacts & { readonly info: ServerInfo | undefined }) {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Hub, HubState } from "../../client/index.ts";
 
 /** What a page says of its connection: the state of the hub, or that the network is gone. */
@@ -8,18 +8,6 @@ export type Connection = HubState | { readonly kind: "offline" };
 const ANSWERS_WITHIN = 3000;
 /** Milliseconds between questions meanwhile: the first may be answered just before the network goes. */
 const ASKS_EVERY = 2000;
-
-/** The connection of a hub as it is now, but for attempts to come back: until one succeeds, it is away. */
-export function useConnection(hub: Hub | undefined): Connection {
-  const [connection, set] = useState<Connection>({ kind: "idle" });
-  useEffect(() => {
-    if (hub === undefined) return undefined;
-    return watchConnection(hub, (next) => {
-      set((last) => (last.kind === "waiting" && next.kind === "connecting" ? last : next));
-    });
-  }, [hub]);
-  return connection;
-}
 
 /** Calls back with every state of a hub, now too, and when the network goes or comes; returns how to stop that. */
 export function watchConnection(hub: Hub, changed: (connection: Connection) => void): () => void {

@@ -1,9 +1,10 @@
 import { useState } from "preact/hooks";
 import { connect, type Hub } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
-import { useConnection, useWhileVisible, type Connection } from "../shared/connection.ts";
+import { useWhileVisible } from "../shared/connection.ts";
 import { count } from "../shared/format.ts";
 import { Bar, mount, Skip } from "../shared/page.tsx";
+import { Status } from "../shared/status.tsx";
 import { AgentLines, PublishLines, type StartFacts } from "./lines.tsx";
 import { Live } from "./live.tsx";
 
@@ -44,7 +45,12 @@ export function StartPage({ hub, ...given }: Partial<StartProps>) {
             Services, AI agents and people on the same channels, at <code>{facts.origin}</code>. Messages are kept in{" "}
             <code>{facts.log}</code>
           </p>
-          <State connection={useConnection(hub)} />
+          <Status
+            hub={hub}
+            live="Running"
+            offline="; what was missed comes when you are back."
+            waiting="; what was missed comes when it is back."
+          />
           <Numbers hub={hub} />
           <p class="ways">
             <a class="way" href="chat">
@@ -68,30 +74,6 @@ export function StartPage({ hub, ...given }: Partial<StartProps>) {
       </main>
     </>
   );
-}
-
-function State({ connection }: { readonly connection: Connection }) {
-  const [kind, text] = said(connection);
-  return (
-    <p id="state" role="status" data-state={kind}>
-      {text}
-    </p>
-  );
-}
-
-function said(connection: Connection): readonly [kind: "on" | "off" | "", text: string] {
-  switch (connection.kind) {
-    case "closed":
-      return ["off", `${connection.error?.message ?? ""}; reload the page.`];
-    case "offline":
-      return ["off", "You are offline; what was missed comes when you are back."];
-    case "waiting":
-      return ["off", `${connection.error.message}; what was missed comes when it is back.`];
-    case "live":
-      return ["on", "Running"];
-    default:
-      return ["", "Connecting …"];
-  }
 }
 
 function Numbers({ hub }: { readonly hub: Hub | undefined }) {

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser } from "playwright-core";
-import { needsBrowser, openBrowser } from "../../support/browser.ts";
+import { describeInBrowser } from "../../support/browser.ts";
 import { openChat } from "../../support/chat-page.ts";
 import { startServer } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
@@ -14,16 +12,9 @@ const REFUSALS = [
 const isEvents = ({ pathname }: URL): boolean => pathname === "/events";
 const isHub = ({ pathname }: URL): boolean => /^\/(?:events|channels)\b/.test(pathname);
 
-describe("the chat without its hub", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
+describeInBrowser("the chat without its hub", { concurrency: 2 }, (it) => {
   for (const [status, body, why] of REFUSALS) {
-    it(`says that it is refused with ${status}, keeps what is written, and sends it after a reload`, async (test) => {
-      if (!needsBrowser(test, browser)) return;
+    it(`says that it is refused with ${status}, keeps what is written, and sends it after a reload`, async (browser) => {
       await using server = await startServer();
       await server.publish("default", "was there before");
       let isRefused = true;
@@ -63,8 +54,7 @@ describe("the chat without its hub", { concurrency: 2 }, () => {
     });
   }
 
-  it("says why nothing is shown where even what is kept is refused, without a sentence of the server's", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says why nothing is shown where even what is kept is refused, without a sentence of the server's", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url, {
       before: (page) => page.route(isHub, (route) => route.fulfill({ status: 401, body: "<h1>No</h1>" })),
@@ -73,8 +63,7 @@ describe("the chat without its hub", { concurrency: 2 }, () => {
     await chat.page.getByRole("button", { name: "Reload" }).waitFor();
   });
 
-  it("says at once that the network is gone, and takes it back when it is there again", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("says at once that the network is gone, and takes it back when it is there again", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url);
     const { page } = chat;
@@ -91,8 +80,7 @@ describe("the chat without its hub", { concurrency: 2 }, () => {
     assert.equal(server.hub.log.size().messages, 1);
   });
 
-  it("does not call a server away that answers without a network, as one on the same machine does", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("does not call a server away that answers without a network, as one on the same machine does", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url);
     const { page } = chat;
@@ -106,8 +94,7 @@ describe("the chat without its hub", { concurrency: 2 }, () => {
     assert.equal(await page.locator("#banner").isVisible(), false);
   });
 
-  it("tells one who reads alone of no second reader, whichever channel is opened", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("tells one who reads alone of no second reader, whichever channel is opened", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url, {
       before: (page) =>
@@ -129,8 +116,7 @@ describe("the chat without its hub", { concurrency: 2 }, () => {
     assert.deepEqual(told, ["", "1 reader"]);
   });
 
-  it("forgets why a name was none when a channel is opened, and takes any address for a name", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("forgets why a name was none when a channel is opened, and takes any address for a name", async (browser) => {
     await using server = await startServer();
     await using chat = await openChat(browser, server.url, { at: "#a%" });
     const { page } = chat;

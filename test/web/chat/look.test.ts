@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser, Locator } from "playwright-core";
-import { needsBrowser, openBrowser } from "../../support/browser.ts";
+import type { Locator } from "playwright-core";
+import { describeInBrowser } from "../../support/browser.ts";
 import { openChat } from "../../support/chat-page.ts";
 import { differingPixels } from "../../support/chat-pixels.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
@@ -10,16 +9,9 @@ const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const MARKS = "\u030d".repeat(200);
 
-describe("how the chat looks", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
+describeInBrowser("how the chat looks", { concurrency: 2 }, (it) => {
   for (const viewport of [DESKTOP, PHONE]) {
-    it(`has the mark of what is kept beside the message, below its day, at ${viewport.width} pixels`, async (test) => {
-      if (!needsBrowser(test, browser)) return;
+    it(`has the mark of what is kept beside the message, below its day, at ${viewport.width} pixels`, async (browser) => {
       await using server = await startServer();
       await using chat = await openChat(browser, server.url, { before: (page) => page.setViewportSize(viewport) });
       await chat.say("the first one");
@@ -36,8 +28,7 @@ describe("how the chat looks", { concurrency: 2 }, () => {
     });
   }
 
-  it("lets no message paint over others, and cuts off nothing that people write", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("lets no message paint over others, and cuts off nothing that people write", async (browser) => {
     await using server = await startServer();
     for (const n of [1, 2, 3]) await say(server, `above ${n}`, `line ${n}`);
     await say(server, `Z${MARKS.slice(0, 100)}algo`, `Text o ${MARKS}`);
@@ -64,8 +55,7 @@ describe("how the chat looks", { concurrency: 2 }, () => {
     assert.equal(await differingPixels(browser, clipped, whole), 0, "nothing that people write is cut off");
   });
 
-  it("has an empty field for a message one line high, whatever the channel is called", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has an empty field for a message one line high, whatever the channel is called", async (browser) => {
     await using server = await startServer();
     await using short = await openChat(browser, server.url, { before: (page) => page.setViewportSize(PHONE) });
     const long = `#${"long-words.".repeat(11)}end`;
@@ -78,8 +68,7 @@ describe("how the chat looks", { concurrency: 2 }, () => {
     assert.ok(field.bottom - field.top > (one ?? NaN) + 10, "it grows with its text");
   });
 
-  it("has a word for a text in which there is nothing to be seen", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("has a word for a text in which there is nothing to be seen", async (browser) => {
     await using server = await startServer();
     const blank = ["", " ", "\n\n\n\n\n", "\u200b\u202e\u00ad"];
     for (const text of blank) await server.publish("default", text);
@@ -91,8 +80,7 @@ describe("how the chat looks", { concurrency: 2 }, () => {
     assert.ok(bottom - top < 30, "it is one line high");
   });
 
-  it("turns no name around, and shows what would", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("turns no name around, and shows what would", async (browser) => {
     await using server = await startServer();
     await say(server, "\u202elive", "hello");
     await say(server, "دانا", "salaam");

@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import type { Browser } from "playwright-core";
-import { needsBrowser, openBrowser } from "../../support/browser.ts";
+import { describeInBrowser } from "../../support/browser.ts";
 import { openChat, type ChatPage } from "../../support/chat-page.ts";
 import { startServer } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 
-describe("the messages of the chat", { concurrency: 2 }, () => {
-  let browser: Browser | undefined;
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-
-  it("are gone through in both directions, a bounded number at a time, back to those that come", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
+  it("are gone through in both directions, a bounded number at a time, back to those that come", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 700; n++) await server.publish("default", `number ${n}.`);
     await using chat = await openChat(browser, server.url);
@@ -58,8 +49,7 @@ describe("the messages of the chat", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("lose and double nothing that comes while the last ones are loaded, and count it once", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("lose and double nothing that comes while the last ones are loaded, and count it once", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
     const answered = Promise.withResolvers<void>();
@@ -96,8 +86,7 @@ describe("the messages of the chat", { concurrency: 2 }, () => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("say why what is later cannot be loaded, and let it be tried again", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("say why what is later cannot be loaded, and let it be tried again", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
     let isAway = true;
@@ -119,8 +108,7 @@ describe("the messages of the chat", { concurrency: 2 }, () => {
     await until("nothing is said any more", async () => (await page.locator("#later-note").textContent()) === "");
   });
 
-  it("stay within reach of the keyboard wherever it loads more of them", async (test) => {
-    if (!needsBrowser(test, browser)) return;
+  it("stay within reach of the keyboard wherever it loads more of them", async (browser) => {
     await using server = await startServer();
     for (let n = 1; n <= 430; n++) await server.publish("default", `number ${n}.`);
     await using chat = await openChat(browser, server.url);
