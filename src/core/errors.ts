@@ -38,10 +38,20 @@ export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as H
 export class HubError extends Error {
   readonly code: HubErrorCode;
 
+  /** Also of another copy of this package, as a program and the command it is loaded by may have one each. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && "isHubError" in value;
+  }
+
   constructor(code: HubErrorCode, sentence: string, options?: ErrorOptions) {
     super(sentence, options);
     this.name = "HubError";
     this.code = code;
+  }
+
+  /** What tells it from other errors, whichever copy of this package made it. */
+  get isHubError(): true {
+    return true;
   }
 
   /** HTTP status. */

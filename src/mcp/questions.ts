@@ -1,6 +1,7 @@
 import { cannotAsk, type AskAnswer, type ToolContext } from "../tools/index.ts";
 import type { ContentResult, InputRequired } from "./definitions.ts";
-import { isObject } from "./errors.ts";
+import { isObject, McpError } from "./errors.ts";
+import { checkInputRequests } from "./input-requests.ts";
 import type { RequestContext } from "./request-context.ts";
 
 /** A question that was answered in a round before this one. */
@@ -39,37 +40,56 @@ export async function runWithQuestions(
   const answer = responses[QUESTION];
   const answers = open !== "" && isAnswer(answer) ? [...answered, { message: open, answer }] : answered;
   let asked = 0;
-  let next: InputRequired | undefined;
+  let next: Question | undefined;
+  let lack: McpError | undefined;
   context.askPerson = async (message, schema) => {
     const known = answers[asked++];
     if (known === undefined) {
-      next ??= await question(message, schema, { answered: answers, open: message }, context);
+      const question = { message, schema };
+      lack = lackOf(question, context);
+      if (lack !== undefined) throw cannotAsk("this client has not declared elicitation");
+      next ??= question;
       throw new Unanswered("The tool runs again with the answer");
     }
     if (known.message !== message) throw cannotAsk("its questions have changed since the first answer; call it again");
     return known.answer;
   };
+  let result: ContentResult | undefined;
   try {
-    const result = await run(context);
-    return next ?? result;
+    result = await run(context);
   } catch (error) {
     if (next === undefined) throw error;
-    return next;
+  }
+  if (next !== undefined) {
+    const rounds: Rounds = { answered: answers, open: next.message };
+    const requestState = await context.seal(rounds, LIFETIME);
+    return { resultType: "input_required", inputRequests: requestsOf(next), requestState };
+  }
+  // The tool let the error pass, and to the client the protocol has one of its own.
+  if (lack !== undefined && result?.isError === true) throw lack;
+  return result as ContentResult;
+}
+
+interface Question {
+  readonly message: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+/** What the client lacks to be asked; undefined if it can be. */
+function lackOf(question: Question, context: RequestContext): McpError | undefined {
+  try {
+    checkInputRequests({ resultType: "input_required", inputRequests: requestsOf(question) }, context);
+    return undefined;
+  } catch (error) {
+    if (error instanceof McpError) return error;
+    throw error;
   }
 }
 
-async function question(
-  message: string,
-  { type, properties, required }: Readonly<Record<string, unknown>>,
-  rounds: Rounds,
-  context: RequestContext,
-): Promise<InputRequired> {
-  const requestedSchema = { type, properties, required: required ?? [] };
-  return {
-    resultType: "input_required",
-    inputRequests: { [QUESTION]: { method: "elicitation/create", params: { message, requestedSchema } } },
-    requestState: await context.seal(rounds, LIFETIME),
-  };
+function requestsOf({ message, schema }: Question): NonNullable<InputRequired["inputRequests"]> {
+  const { type, properties, required = [] } = schema;
+  const params = { message, requestedSchema: { type, properties, required } };
+  return { [QUESTION]: { method: "elicitation/create", params } };
 }
 
 function isAnswer(response: unknown): response is AskAnswer {

@@ -1,5 +1,6 @@
+import { HubError } from "../core/errors.ts";
 import { invalidParams, type JsonObject } from "./errors.ts";
-import type { Sealer } from "./seal.ts";
+import { MAX_LENGTH, type Sealer } from "./seal.ts";
 
 /** Milliseconds in which a client has to come back, unless the state says otherwise. */
 const LIFETIME = 600_000;
@@ -25,9 +26,12 @@ export class RequestStates {
     this.#sealer = sealer;
   }
 
-  /** `payload` is any JSON value. */
-  seal(payload: unknown, scope: StateScope, lifetime: number = LIFETIME): Promise<string> {
-    return this.#sealer.seal(payload, sealedFor(scope), Math.min(lifetime, MAX_LIFETIME));
+  /** `payload` is any JSON value. Rejects with `INVALID_INPUT` if it is too long to be given back. */
+  async seal(payload: unknown, scope: StateScope, lifetime: number = LIFETIME): Promise<string> {
+    const state = await this.#sealer.seal(payload, sealedFor(scope), Math.min(lifetime, MAX_LIFETIME));
+    if (state.length <= MAX_LENGTH) return state;
+    const sentence = `What has to be remembered of the answers so far has ${state.length} characters; at most ${MAX_LENGTH} can be`;
+    throw new HubError("INVALID_INPUT", sentence);
   }
 
   /** The payload. Throws `-32602`, always with the same sentence, if it was not sealed for this, or too long ago. */

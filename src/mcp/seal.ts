@@ -1,5 +1,5 @@
-/** Characters of a sealed text. */
-const MAX_LENGTH = 64 * 1024;
+/** Characters of a sealed text that can be opened: well below what the body of a request may have. */
+export const MAX_LENGTH: number = 512 * 1024;
 const KEY_BYTES = 32;
 const utf8 = new TextEncoder();
 

@@ -11,7 +11,8 @@ import type { Tool, ToolContext, ToolResult } from "./tool.ts";
 export async function callTool(tool: Tool, input: unknown, context: ToolContext): Promise<ToolResult> {
   try {
     const meant = meantBy(tool, input);
-    const parsed = tool.input.safeParse(meant);
+    // Only the schemas of others may have checks that wait.
+    const parsed = tool.mayAsk ? await tool.input.safeParseAsync(meant) : tool.input.safeParse(meant);
     if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, meant, Object.keys(tool.input.shape))}`);
     // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
     if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,16 +1,10 @@
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
+import { isObject } from "../protocol/json.ts";
 import type { Receipt } from "../protocol/message.ts";
 import { publish, type PublishRequest } from "./publish.ts";
-import {
-  ToolError,
-  type JsonSchema,
-  type Tool,
-  type ToolAnnotations,
-  type ToolContext,
-  type ToolOutcome,
-} from "./tool.ts";
+import { TOOL, ToolError, type JsonSchema, type Tool, type ToolAnnotations, type ToolContext } from "./tool.ts";
 
 /** A tool of your own, as `defineTool` takes it. */
 export interface ToolDefinition<Input extends z.ZodObject> {
@@ -82,50 +76,80 @@ export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition
   if (!(input instanceof z.ZodObject))
     throw new ToolError(`The input of the tool ${name} is not a schema; give z.object({ … })`);
   if (typeof definition.run !== "function") throw new ToolError(`The tool ${name} has no function run`);
+  const outputSchema = output && jsonSchema(`The output of the tool ${name}`, output, "output");
+  jsonSchema(`The input of the tool ${name}`, input, "input");
   return {
+    [TOOL]: true,
     name,
     title,
     description,
     input,
-    output: output && schemaOf(output),
+    output: outputSchema,
     readOnly,
     mayAsk: true,
     annotations: { readOnlyHint: readOnly, ...annotations },
     async run(given, context) {
-      const answer = await definition.run(given as z.output<Input>, callOf(context));
-      const outcome: ToolOutcome = typeof answer === "string" ? { text: answer } : answer;
-      output?.parse(outcome.structured);
-      return outcome;
+      const answer: unknown = await definition.run(given as z.output<Input>, callOf(context));
+      const { text, structured } = isObject(answer) ? answer : { text: answer };
+      if (typeof text !== "string") throw new Error(`${name} must answer with a text, or with { text, structured }`);
+      if (output !== undefined) return { text, structured: await output.parseAsync(structured) };
+      if (structured !== undefined && !isObject(structured)) throw new Error(`structured of ${name} must be an object`);
+      return { text, structured };
     },
   };
 }
 
-function schemaOf(output: z.ZodObject): JsonSchema {
-  const { $schema: _, ...schema } = z.toJSONSchema(output) as Record<string, unknown>;
-  return schema;
+/** A schema as JSON Schema, as what goes in or comes out. Throws a `ToolError` if JSON Schema cannot say it. */
+function jsonSchema(subject: string, schema: z.ZodObject, io: "input" | "output"): JsonSchema {
+  try {
+    const { $schema: _, ...rest } = z.toJSONSchema(schema, { io }) as Record<string, unknown>;
+    return rest;
+  } catch (cause) {
+    throw new ToolError(`${subject} cannot be written as JSON Schema: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function callOf(context: ToolContext): ToolCall {
   return {
     principal: context.principal,
     signal: context.signal,
-    hub: {
-      async publish(message) {
-        const { receipt } = await publish({ ...message, via: "tool" }, context);
-        return receipt;
-      },
-    },
+    hub: { publish: (message) => handled(receiptOf(message, context)) },
     progress: (done, total, message) => context.progress?.(done, total, message),
-    async ask(message, schema) {
-      if (context.askPerson === undefined) throw cannotAsk("only /mcp can ask; call this tool there");
-      const answer = await context.askPerson(message, schemaOf(schema));
-      if (answer.action !== "accept") return answer;
-      const { data, error } = schema.safeParse(answer.content);
-      if (error !== undefined)
-        throw new HubError("INVALID_INPUT", `The answer does not fit: ${z.prettifyError(error)}`);
-      return { action: "accept", content: data };
-    },
+    ask: (message, schema) => handled(answerOf(message, schema, context)),
   };
+}
+
+/** A tool that does not wait for it must not bring down the process if it fails. */
+function handled<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {});
+  return promise;
+}
+
+async function receiptOf(message: ToolMessage, context: ToolContext): Promise<Receipt> {
+  const { receipt } = await publish({ ...message, via: "tool" }, context);
+  return receipt;
+}
+
+async function answerOf<Schema extends z.ZodObject>(
+  message: string,
+  schema: Schema,
+  { askPerson }: ToolContext,
+): Promise<PersonAnswer<z.output<Schema>>> {
+  if (askPerson === undefined) throw cannotAsk("only /mcp can ask; call this tool there");
+  const answer = await askPerson(message, flatSchema(schema));
+  if (answer.action !== "accept") return answer;
+  const { data, error } = await schema.safeParseAsync(answer.content);
+  if (error !== undefined) throw new HubError("INVALID_INPUT", `The answer does not fit: ${z.prettifyError(error)}`);
+  return { action: "accept", content: data };
+}
+
+/** The schema of a form (MCP, "Elicitation"): its fields are no objects, and lists only of choices. */
+function flatSchema(schema: z.ZodObject): JsonSchema {
+  const json = jsonSchema("What is asked", schema, "input");
+  for (const [name, field] of Object.entries(json["properties"] as Record<string, JsonSchema>)) {
+    if (field["type"] === "object") throw new ToolError(`A form has no objects in it; ask for ${name} in flat fields`);
+  }
+  return json;
 }
 
 /** This tool asks its caller something, and that is not possible here. */

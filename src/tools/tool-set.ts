@@ -25,7 +25,7 @@ export class ToolSet {
     this.all = tools.map((tool) => ({ tool, listing: listing(tool) }));
     this.listings = this.all.map((one) => one.listing);
     this.#byName = new Map(tools.map((tool) => [tool.name, tool]));
-    const twice = tools.find((tool) => this.#byName.get(tool.name) !== tool);
+    const twice = tools.find(({ name }, index) => tools.findIndex((tool) => tool.name === name) < index);
     if (twice !== undefined) throw new ToolError(`There are two tools named ${twice.name}; give each its own name`);
   }
 

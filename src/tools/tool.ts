@@ -36,8 +36,12 @@ interface ToolLimits {
 /** A tool that cannot be offered; the sentence says why. */
 export class ToolError extends Error {}
 
+/** Marks what `defineTool` made, in every copy of this package. */
+export const TOOL: unique symbol = Symbol.for("sse-mcp-server.Tool");
+
 /** Something a caller can ask for, whatever the door. Made by `tool`. */
 export interface Tool {
+  readonly [TOOL]?: true;
   readonly name: string;
   readonly title: string;
   readonly description: string;

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { defineTool, HubError, ToolError, z, type Tool, type ToolCall } from "../../src/index.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { openSdkClient, SDK_CLIENTS, type Person } from "../support/mcp-clients.ts";
-import { mcp } from "../support/mcp.ts";
+import { CLIENT_CAPABILITIES, mcp } from "../support/mcp.ts";
 import { startServer, type ToolAnswer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -139,6 +139,73 @@ describe("a tool of your own", { concurrency: true }, () => {
     assert.equal((await mcp(server, "tools/call", { name: "own", arguments: {} })).error?.code, -32603);
   });
 
+  it("answers with the data that its output describes: what it does not name is left out, defaults are filled in", async () => {
+    const tool = defineTool({
+      name: "own",
+      description: "A tool",
+      input: z.strictObject({}),
+      output: z.object({ count: z.int().default(1) }),
+      run: () => ({ text: "x", structured: { secret: "y" } }),
+    });
+    await using server = await startServer({ tools: [tool] });
+    assert.deepEqual((await server.call("own")).structuredContent, { count: 1 });
+  });
+
+  it("fails for the caller if it answers with neither a text nor { text, structured }", async () => {
+    const answers: readonly unknown[] = [undefined, 5, [], { text: 7 }, { text: "x", structured: [1] }];
+    const tools = answers.map((answer, index) => ({ ...toolOf(() => answer as string), name: `own${index}` }));
+    await using server = await startServer({ tools });
+    for (const { name } of tools)
+      assert.equal((await mcp(server, "tools/call", { name, arguments: {} })).error?.code, -32603, name);
+  });
+
+  it("harms no one by what it does after its answer, or does not wait for", async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): number => unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const later = Promise.withResolvers<void>();
+    const careless = toolOf(({ hub, progress, ask }) => {
+      void hub.publish({ channel: "no channel", data: 1 });
+      void ask("Really?", z.object({}));
+      setTimeout(() => {
+        progress(1);
+        later.resolve();
+      }, 20);
+      return "done";
+    });
+    await using server = await startServer({ tools: [careless] });
+    const meta = { progressToken: "t", [CLIENT_CAPABILITIES]: {} };
+    const { result } = await mcp(server, "tools/call", { name: "own", arguments: {} }, { meta });
+    assert.equal(textOf(result as unknown as ToolAnswer), "done");
+    await later.promise;
+    assert.equal((await server.request("/health")).status, 200);
+    process.off("unhandledRejection", note);
+    assert.deepEqual(unhandled, []);
+  });
+
+  it("may come from another copy of this package, with errors of its own", async () => {
+    const copy = new URL("../../src/core/errors.ts?copy", import.meta.url).href;
+    const { HubError: Other } = (await import(copy)) as { HubError: typeof HubError };
+    const tool = toolOf(() => {
+      throw new Other("INVALID_INPUT", "There is no tea");
+    });
+    await using server = await startServer({ tools: [tool] });
+    const { isError, content } = await server.call("own");
+    assert.deepEqual([isError, content[0]?.text], [true, "own: There is no tea"]);
+  });
+
+  it("may check its input with checks that wait", async () => {
+    const tool = defineTool({
+      name: "own",
+      description: "A tool",
+      input: z.object({ a: z.string().refine(async (text) => text === "x", "use x") }),
+      run: ({ a }) => a,
+    });
+    await using server = await startServer({ tools: [tool] });
+    assert.equal(textOf(await server.call("own", { a: "x" })), "x");
+    assert.match(textOf(await server.call("own", { a: "y" })), /a: use x/);
+  });
+
   it("makes one message of two calls with one key", async () => {
     const tool = toolOf(async ({ hub }) => {
       const { id } = await hub.publish({ channel: "orders.eu", data: 1, key: "order-7" });
@@ -175,11 +242,17 @@ describe("a tool of your own", { concurrency: true }, () => {
       [() => defineTool({ name: "own", description: "", input, run }), /own has no description/],
       [() => defineTool({ name: "own", description, input: {} as never, run }), /give z\.object/],
       [() => defineTool({ name: "own", description, input, run: 1 as never }), /no function run/],
+      [
+        () => defineTool({ name: "own", description, input: z.object({ at: z.date() }), run }),
+        /input of the tool own cannot be written as JSON Schema/,
+      ],
     ];
     for (const [make, sentence] of wrong)
       assert.throws(make, (error) => error instanceof ToolError && sentence.test(error.message));
+    const one = defineTool({ name: "own", description, input, run });
+    await assert.rejects(startServer({ tools: [one, one] }), /two tools named own/);
     for (const name of ["own", "get_server_info"]) {
-      const tools = ["own", name].map((one) => defineTool({ name: one, description, input, run }));
+      const tools = ["own", name].map((given) => defineTool({ name: given, description, input, run }));
       await assert.rejects(startServer({ tools }), new RegExp(`two tools named ${name}`));
     }
   });
@@ -221,6 +294,60 @@ describe("a tool that asks", { concurrency: true }, () => {
       await assert.rejects(agent.call("own"), /This needs a client with elicitation/);
     });
   }
+
+  it("can go on without an answer if its caller cannot be asked, whatever the door", async () => {
+    const fallback = toolOf(async ({ ask }) => {
+      try {
+        await ask("Really?", z.object({ yes: z.boolean() }));
+        return "asked";
+      } catch (error) {
+        if (error instanceof HubError) return "not asked";
+        throw error;
+      }
+    });
+    await using server = await startServer({ tools: [fallback] });
+    await using agent = await openSdkClient("v2 in auto mode", server.url);
+    assert.deepEqual([textOf(await server.call("own")), textOf(await agent.call("own"))], ["not asked", "not asked"]);
+  });
+
+  it("may ask first and wait for the answer later, and several questions at once", async () => {
+    const eager = toolOf(async ({ ask }) => {
+      const schema = z.object({ a: z.string() });
+      const answers = [ask("A", schema), ask("B", schema)];
+      await new Promise((resolve) => setImmediate(resolve));
+      const both = await Promise.all(answers);
+      return both.map((answer) => (answer.action === "accept" ? answer.content.a : "")).join();
+    });
+    await using server = await startServer({ tools: [eager] });
+    const person = (message: string): ReturnType<Person> => ({ action: "accept", content: { a: `${message}!` } });
+    await using agent = await openSdkClient("v2 in auto mode", server.url, person);
+    for (let round = 0; round < 10; round++) assert.equal(textOf(await agent.call("own")), "A!,B!");
+  });
+
+  it("may ask many questions, with long answers", async () => {
+    const curious = toolOf(async ({ ask }) => {
+      let length = 0;
+      for (let count = 0; count < 9; count++) {
+        const answer = await ask(`Question ${count}`, z.object({ a: z.string() }));
+        length += answer.action === "accept" ? answer.content.a.length : 0;
+      }
+      return String(length);
+    });
+    await using server = await startServer({ tools: [curious] });
+    const person: Person = () => ({ action: "accept", content: { a: "ä".repeat(10_000) } });
+    for (const name of SDK_CLIENTS) {
+      await using agent = await openSdkClient(name, server.url, person);
+      assert.equal(textOf(await agent.call("own")), "90000", name);
+    }
+  });
+
+  it("says at once that it cannot ask a client of a session that takes no events", async () => {
+    await using server = await startServer({ tools: [asking] });
+    const client = await LegacyClient.open(server, { capabilities: { elicitation: {} } });
+    const call = { id: 7, method: "tools/call", params: { name: "own", arguments: {} } };
+    const answer = await client.post(call, { accept: "application/json" });
+    assert.match(answer.text, /takes no events; send Accept: text\/event-stream, too/);
+  });
 
   it("fails with a sentence on doors that cannot ask", async () => {
     await using server = await startServer({ tools: [asking] });

@@ -220,6 +220,7 @@ interface SessionPost {
 
 /** The answers of a POST without what comes before them, for a client that takes no stream. */
 class Answers implements SessionConnection {
+  readonly answersOnly = true;
   readonly #answers: string[] = [];
   readonly #resolve: (answers: readonly string[]) => void;
 

@@ -51,7 +51,9 @@ export class McpStream implements NotificationStream, SessionConnection, Holder 
     this.#dedicated = dedicated;
     this.#bounds = bounds;
     this.#excusesAnswers = excusesAnswers;
-    if (bounds !== undefined) {
+    // Its client may be gone already, and then it closes no more.
+    this.#isOver = out.destroyed || out.closed;
+    if (bounds !== undefined && !this.#isOver) {
       this.#guard = new WriteGuard(bounds.pending);
       this.#heart = setInterval(() => this.keepAlive(), bounds.heartbeat).unref();
     }

@@ -12,6 +12,10 @@ const VERSION = 1;
 /** Bytes that the file may have. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const KEY_BYTES = 32;
+/** Milliseconds to wait for another program, such as a backup, that has the file locked. */
+const PATIENCE = 500;
+/** Ended sessions that are remembered until they can be deleted. */
+const MOST_ENDED = 10_000;
 /** Only who runs the server may read it: it holds the key that session ids are signed with. */
 const MODE = 0o600;
 
@@ -29,6 +33,8 @@ export class SessionFile {
   readonly #touch: StatementSync;
   readonly #delete: StatementSync;
   readonly #trim: StatementSync;
+  /** Sessions that ended and could not be deleted yet. */
+  readonly #ended = new Set<string>();
   #isFailing = false;
 
   private constructor(database: DatabaseSync, report: (sentence: string) => void) {
@@ -50,7 +56,7 @@ export class SessionFile {
     try {
       closeSync(openSync(path, "a", MODE));
       chmodSync(path, MODE);
-      database = new DatabaseSync(path);
+      database = new DatabaseSync(path, { timeout: PATIENCE });
       prepare(database);
       return new SessionFile(database, report);
     } catch (error) {
@@ -61,6 +67,7 @@ export class SessionFile {
   }
 
   get(id: string): KeptSession | undefined {
+    if (this.#ended.has(id)) return undefined;
     return this.#try(() => this.#get.get(id) as KeptSession | undefined);
   }
 
@@ -68,8 +75,9 @@ export class SessionFile {
     this.#try(() => this.#put.run(id, used, state));
   }
 
-  /** Notes when sessions were used last. */
+  /** Notes when sessions were used last, and deletes those that could not be deleted when they ended. */
   touch(used: ReadonlyMap<string, number>): void {
+    for (const id of this.#ended) this.delete(id);
     if (used.size === 0) return;
     this.#try(() => {
       this.#database.exec("BEGIN");
@@ -82,7 +90,9 @@ export class SessionFile {
   }
 
   delete(id: string): void {
-    this.#try(() => this.#delete.run(id));
+    const isDeleted = this.#try(() => this.#delete.run(id)) !== undefined;
+    if (isDeleted) this.#ended.delete(id);
+    else if (this.#ended.size < MOST_ENDED) this.#ended.add(id);
   }
 
   /** Forgets what was not used since `before`, and of the others all but the `most` used last. */
@@ -122,8 +132,11 @@ function prepare(database: DatabaseSync): void {
 }
 
 function keyIn(database: DatabaseSync): Uint8Array<ArrayBuffer> {
-  const found = database.prepare("SELECT key FROM secret").get() as { key: Uint8Array<ArrayBuffer> } | undefined;
-  if (found !== undefined) return Uint8Array.from(found.key);
+  const found = database.prepare("SELECT key FROM secret").get() as { readonly key: unknown } | undefined;
+  if (found !== undefined) {
+    if (found.key instanceof Uint8Array && found.key.length === KEY_BYTES) return Uint8Array.from(found.key);
+    throw new Error(`its key is not of ${KEY_BYTES} bytes; remove the file to begin with another`);
+  }
   const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   database.prepare("INSERT INTO secret (key) VALUES (?)").run(key);
   return key;

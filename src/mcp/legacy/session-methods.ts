@@ -9,7 +9,7 @@ import type { SessionRequest } from "./session-request.ts";
 import { clientOf, type SessionState } from "./session-state.ts";
 
 /** Times in a row that one request may ask for input. */
-const MAX_ROUNDS = 8;
+const MAX_ROUNDS = 100;
 const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
 
 /** Does what a request of a session asks for: the methods that both eras share, and those of sessions. */

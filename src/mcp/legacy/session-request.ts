@@ -1,5 +1,5 @@
 import { isId } from "../../protocol/jsonrpc.ts";
-import { isObject, type JsonObject, type LogLevel } from "../errors.ts";
+import { CODES, isObject, McpError, type JsonObject, type LogLevel } from "../errors.ts";
 import type { McpRequest, RequestId } from "../request-context.ts";
 import type { SessionState } from "./session-state.ts";
 import type { SessionStream } from "./session-stream.ts";
@@ -48,7 +48,11 @@ export class SessionRequest implements McpRequest {
     return this.#unanswered.signal;
   }
 
-  readonly ask = (method: string, params: JsonObject): Promise<JsonObject> => {
+  readonly ask = async (method: string, params: JsonObject): Promise<JsonObject> => {
+    if (this.#stream.connection?.answersOnly === true) {
+      const sentence = `This needs ${method} of the client, which takes no events; send Accept: text/event-stream, too`;
+      throw new McpError(CODES.invalidRequest, sentence);
+    }
     this.#over ??= new AbortController();
     if (this.isOver) this.#over.abort();
     return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));

@@ -1,6 +1,6 @@
 import { HubError } from "../../core/errors.ts";
 import type { ToolContext } from "../../tools/index.ts";
-import { isObject, McpError, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
+import { isObject, LEGACY_VERSIONS, LOG_LEVELS, McpError, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { SessionSubscriptions } from "./session-subscriptions.ts";
@@ -54,7 +54,7 @@ export class SessionState {
 
   /** Takes back what outlived a restart, and tells the client that all it listens to may have changed meanwhile. */
   restore(kept: string): void {
-    const { logLevel, uris } = JSON.parse(kept) as { logLevel: LogLevel; uris: readonly string[] };
+    const { logLevel, uris } = readKept(kept);
     this.logLevel = logLevel;
     for (const uri of uris) this.#subscribe(uri);
     this.subscriptions.allChanged();
@@ -68,6 +68,21 @@ export class SessionState {
       if (!(error instanceof McpError || error instanceof HubError)) throw error;
     }
   }
+}
+
+/** Someone may have changed the file by hand: what cannot be read is as if it had not been kept. */
+function readKept(text: string): { readonly logLevel: LogLevel; readonly uris: readonly string[] } {
+  let kept: unknown;
+  try {
+    kept = JSON.parse(text);
+  } catch {
+    kept = undefined;
+  }
+  const { logLevel, uris } = isObject(kept) ? kept : {};
+  return {
+    logLevel: LOG_LEVELS.find((level) => level === logLevel) ?? "debug",
+    uris: Array.isArray(uris) ? uris.filter((uri) => typeof uri === "string") : [],
+  };
 }
 
 /** What a session keeps of what its client said with `initialize`. */

@@ -2,6 +2,8 @@ import type { EventRing } from "./event-ring.ts";
 
 /** A connection that a stream of a session goes out on. */
 export interface SessionConnection {
+  /** Set if its client takes no events, so that it carries answers and nothing else. */
+  readonly answersOnly?: true;
   /** Sends one JSON-RPC message as text, as the event with this id; never waits, never throws. */
   write(message: string, id?: string, isAnswer?: boolean): void;
   /** Sends an event without data, whose id gives the client a place to come back to. */

@@ -65,23 +65,37 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, catalog, params);
-  const request = new RequestContext(context, requestOf(id, method, params, meta, post));
+  const request = requestOf(id, method, params, meta, post);
+  const requestContext = new RequestContext(context, request);
   const { inputResponses, requestState } = params;
   if (INPUT_METHODS.has(method) && (inputResponses !== undefined || requestState !== undefined)) {
     if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");
-    await request.resume(inputResponses ?? {}, requestState);
+    await requestContext.resume(inputResponses ?? {}, requestState);
   }
-  const result: Result & { readonly _meta?: unknown } = await perform(params, request, catalog);
+  let result: Result & { readonly _meta?: unknown };
+  try {
+    result = await perform(params, requestContext, catalog);
+  } finally {
+    request.end();
+  }
   const own = result._meta;
   const _meta = { ...(isObject(own) ? own : {}), [META.serverInfo]: serverInfo };
   if (isInputRequired(result)) {
-    checkInputRequests(result, request);
+    checkInputRequests(result, requestContext);
     return { ...result, _meta };
   }
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
 }
 
-function requestOf(id: RequestId, method: string, params: JsonObject, meta: Meta, post: ModernPost): McpRequest {
+/** `end` is called when it is about to be answered: what a tool sends after that is dropped. */
+function requestOf(
+  id: RequestId,
+  method: string,
+  params: JsonObject,
+  meta: Meta,
+  post: ModernPost,
+): McpRequest & { end(): void } {
+  let isOver = false;
   let stream: NotificationStream | undefined;
   return {
     id,
@@ -95,8 +109,9 @@ function requestOf(id: RequestId, method: string, params: JsonObject, meta: Meta
     logLevel: () => meta.logLevel,
     signal: () => post.signal(),
     openDedicated: () => post.openDedicated(),
+    end: () => (isOver = true),
     notify(name, what) {
-      if (!accepts(post.headers("accept") ?? null, "text/event-stream")) return;
+      if (isOver || !accepts(post.headers("accept") ?? null, "text/event-stream")) return;
       stream ??= post.stream();
       stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
     },

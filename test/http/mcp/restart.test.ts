@@ -255,6 +255,48 @@ describe("the file in which sessions are kept", { concurrency: true }, () => {
     await until("the session is over", () => count() === 0);
   });
 
+  it("that has a damaged key is named in the log, and sessions then end with the server", async () => {
+    for (const key of [new Uint8Array(0), new Uint8Array(1), "text", 5]) {
+      using folder = new TemporaryFolder();
+      await opened(folder);
+      {
+        using database = new DatabaseSync(`${folder.file()}.sessions`);
+        database.prepare("UPDATE secret SET key = ?").run(key);
+      }
+      await using server = await startIn(folder);
+      const client = await LegacyClient.open(server);
+      assert.deepEqual((await client.ask("ping")).result, {});
+    }
+  });
+
+  it("that has a damaged session keeps the session, without what cannot be read", async () => {
+    for (const state of ["{", "null", "[]", '{"logLevel":"loud","uris":[5]}']) {
+      using folder = new TemporaryFolder();
+      const before = await opened(folder);
+      {
+        using database = new DatabaseSync(`${folder.file()}.sessions`);
+        database.prepare("UPDATE sessions SET state = ?").run(state);
+      }
+      await using server = await startIn(folder);
+      assert.deepEqual((await again(server, before).ask("ping")).result, {}, state);
+    }
+  });
+
+  it("[MCP-41] that another program has locked when a session is ended deletes the session later", async () => {
+    using folder = new TemporaryFolder();
+    let before: LegacyClient;
+    {
+      await using server = await startIn(folder);
+      before = await LegacyClient.open(server);
+      using other = new DatabaseSync(`${folder.file()}.sessions`);
+      other.exec("BEGIN IMMEDIATE");
+      assert.equal((await before.end()).status, 200);
+      other.exec("COMMIT");
+    }
+    await using server = await startIn(folder);
+    assert.equal((await again(server, before).post(PING)).status, 404);
+  });
+
   it("that cannot be used is named in the log, and sessions then end with the server", async () => {
     using folder = new TemporaryFolder();
     const logFile = folder.file("log");
