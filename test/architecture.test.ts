@@ -17,7 +17,7 @@ const RULES: Readonly<
   mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod"], node: false },
   ops: { own: ["ops", "core", "protocol"], packages: ["pino"], node: true },
   http: {
-    own: ["http", "core", "protocol", "tools", "mcp", "ops"],
+    own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits"],
     packages: [
       "fastify",
       "@fastify/compress",
@@ -37,13 +37,16 @@ const RULES: Readonly<
     node: false,
   },
   cli: {
-    own: ["cli", "client", "protocol", "config.ts", "server.ts", "index.ts"],
+    own: ["cli", "client", "protocol", "auth", "config.ts", "server.ts", "index.ts"],
     packages: ["ws", "@modelcontextprotocol/client"],
     node: true,
   },
-  "config.ts": { own: ["protocol"], packages: ["zod"], node: true },
+  auth: { own: ["auth", "core", "protocol"], packages: ["jose", "openid-client"], node: true },
+  limits: { own: ["limits", "core", "protocol"], packages: ["rate-limiter-flexible"], node: true },
+  "settings.ts": { own: ["protocol"], packages: ["zod"], node: true },
+  "config.ts": { own: ["settings.ts"], packages: [], node: true },
   "server.ts": {
-    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "config.ts"],
+    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "auth", "limits", "config.ts"],
     packages: ["fastify", "pino"],
     node: true,
   },

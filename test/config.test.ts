@@ -39,6 +39,34 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   requestTimeout: ["10", 10],
   allowedOrigins: ["https://a.example, http://b.example:8080", ["https://a.example", "http://b.example:8080"]],
   allowedHosts: ["hub.example,other.example", ["hub.example", "other.example"]],
+  auth: ["none", "none"],
+  publicUrl: ["https://hub.example", "https://hub.example"],
+  apiKeysFile: ["./keys.json", "./keys.json"],
+  jwtIssuers: [
+    "https://a.example, https://b.example=https://b.example/keys",
+    ["https://a.example", "https://b.example=https://b.example/keys"],
+  ],
+  jwtSecret: ["0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"],
+  jwtAudience: ["hub,api://hub", ["hub", "api://hub"]],
+  jwtAlgorithms: ["ES256,EdDSA", ["ES256", "EdDSA"]],
+  jwtClaim: ["https://hub.example/grants", "https://hub.example/grants"],
+  jwtChannels: ["orders.*,news", ["orders.*", "news"]],
+  anonymousPublish: ["guestbook", ["guestbook"]],
+  anonymousSubscribe: ["news.*", ["news.*"]],
+  authSecret: ["0123456789abcdef0123456789abcdef", ["0123456789abcdef0123456789abcdef"]],
+  browserSessionAge: ["3600", 3600],
+  loginIssuer: ["https://login.example/realms/team", "https://login.example/realms/team"],
+  loginClientId: ["hub", "hub"],
+  loginClientSecret: ["secret", "secret"],
+  loginScopes: ["openid,groups", ["openid", "groups"]],
+  loginPublish: ["chat.*", ["chat.*"]],
+  loginSubscribe: ["*", ["*"]],
+  maxConnectionAge: ["3600", 3600],
+  tlsCert: ["./hub.pem", "./hub.pem"],
+  tlsKey: ["./hub.key", "./hub.key"],
+  tlsClientCa: ["./ca.pem", "./ca.pem"],
+  trustedProxies: ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],
+  rateLimits: ["on", "on"],
   logLevel: ["warn", "warn"],
   logFile: ["./logs/hub.log", "./logs/hub.log"],
   tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
@@ -76,10 +104,46 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
     ["http://hub.example", "a b", "hub.*", "hub.example:port", ":8000"],
     "use host names such as hub.example, hub.example:8000 or *.hub.example, or * for any, separated by commas",
   ],
+  auth: [["full", "true", "NONE"], "use none, or leave it out"],
+  publicUrl: [
+    ["hub.example", "https://hub.example/", "https://hub.example/hub", "ftp://hub.example", "https://a b"],
+    "use an origin such as https://hub.example",
+  ],
+  apiKeysFile: [[], "use a path"],
+  jwtIssuers: [
+    ["login.example", "https://", "https://a.example=keys", "https://a.example=https://b.example=https://c.example"],
+    "use URLs, each with =URL of its key set if it has no discovery, separated by commas",
+  ],
+  jwtSecret: [["secret", "0123456789abcdef0123456789abcde"], "use 32 characters or more"],
+  jwtAudience: [[], "use names, separated by commas"],
+  jwtAlgorithms: [["HS256", "none", "rs256"], "use RS256, PS256, ES256, ES384, EdDSA, Ed25519, separated by commas"],
+  jwtClaim: [["the grants"], "use the name of a claim"],
+  jwtChannels: [["orders*", "hub.*"], "use channels or patterns such as orders.*, separated by commas"],
+  anonymousPublish: [["a b"], "use channels or patterns such as orders.*, separated by commas"],
+  anonymousSubscribe: [["*.eu"], "use channels or patterns such as orders.*, separated by commas"],
+  authSecret: [["secret"], "use 32 characters or more, separated by commas"],
+  browserSessionAge: [["0", "12h"], "use a whole number from 60 to 2592000"],
+  loginIssuer: [["login.example"], "use the URL of an OpenID provider"],
+  loginClientId: [[], "use the id of a client"],
+  loginClientSecret: [[], "use the secret of a client"],
+  loginScopes: [[], "use scopes, separated by commas"],
+  loginPublish: [["#"], "use channels or patterns such as orders.*, separated by commas"],
+  loginSubscribe: [["/"], "use channels or patterns such as orders.*, separated by commas"],
+  maxConnectionAge: [["-1", "1h"], "use a whole number from 0 to 2592000"],
+  tlsCert: [[], "use a path"],
+  tlsKey: [[], "use a path"],
+  tlsClientCa: [[], "use a path"],
+  trustedProxies: [
+    ["proxy.example", "10.0.0.0/33", "::1/129", "10.0.0.0/8/8"],
+    "use addresses and networks such as 10.0.0.0/8, separated by commas",
+  ],
+  rateLimits: [["true", "yes"], "use on or off"],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
   tools: [[], "use paths of modules, separated by commas"],
 };
+
+const SECRETS: ReadonlySet<string> = new Set(["jwtSecret", "authSecret", "loginClientSecret"]);
 
 function fails(words: readonly string[], environment: Record<string, string>): string {
   try {
@@ -140,7 +204,7 @@ describe("the configuration", () => {
       using folder = new TemporaryFolder();
       const [values, ending] = BAD[name];
       for (const value of values) {
-        const sentence = `is ${JSON.stringify(value)}; ${ending}`;
+        const sentence = `is ${JSON.stringify(SECRETS.has(name) ? "***" : value)}; ${ending}`;
         assert.equal(fails([], { [variable(name)]: value }), `${variable(name)} ${sentence}`);
         assert.equal(fails([`${flag(name)}=${value}`], {}), `${flag(name)} ${sentence}`);
         writeFileSync(folder.file("hub.json"), JSON.stringify({ [variable(name)]: value }));

@@ -5,6 +5,7 @@ import {
   describe,
   flag,
   settingNames,
+  shown,
   variable,
   type Config,
   type Configured,
@@ -76,11 +77,7 @@ async function run(words: readonly string[]): Promise<number> {
 /** Every setting, its value and its source; passwords in addresses are masked. */
 function table({ config, sources }: Configured): string {
   const rows = settingNames.map((name) => {
-    const value = [config[name]]
-      .flat()
-      .join(",")
-      .replace(/(:\/\/[^:/@]*:)[^@]+@/g, "$1***@");
-    return `${variable(name).padEnd(28)} ${value.padEnd(24)} ${sources[name]}`;
+    return `${variable(name).padEnd(28)} ${shown(name, config).padEnd(24)} ${sources[name]}`;
   });
   return `${rows.join("\n")}\n`;
 }

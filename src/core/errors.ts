@@ -18,9 +18,13 @@ const FAILURES = {
   METHOD_NOT_ALLOWED: { status: 405, rpcCode: -32600, retry: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, rpcCode: -32600, retry: false },
   IDEMPOTENCY_KEY_REUSED: { status: 422, rpcCode: -32602, retry: false },
+  UNAUTHENTICATED: { status: 401, rpcCode: 401, retry: false },
+  FORBIDDEN: { status: 403, rpcCode: 403, retry: false },
   HOST_NOT_ALLOWED: { status: 403, rpcCode: 403, retry: false },
   ORIGIN_NOT_ALLOWED: { status: 403, rpcCode: 403, retry: false },
   REQUEST_TIMEOUT: { status: 408, rpcCode: 408, retry: true },
+  RATE_LIMITED: { status: 429, rpcCode: 429, retry: true },
+  AUTH_UNAVAILABLE: { status: 503, rpcCode: 503, retry: true },
   TOO_MANY_CONNECTIONS: { status: 503, rpcCode: 503, retry: true },
   LOG_UNAVAILABLE: { status: 503, rpcCode: 503, retry: true },
   OVERLOADED: { status: 503, rpcCode: 503, retry: true },
@@ -34,19 +38,39 @@ export type HubErrorCode = keyof typeof FAILURES;
 /** Every code there is. */
 export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as HubErrorCode[];
 
+/** What a caller is told of the credential it would need, as `WWW-Authenticate` says it (RFC 6750 section 3). */
+export interface Challenge {
+  /** Absent if the caller presented no credential. */
+  readonly error?: "invalid_request" | "invalid_token" | "insufficient_scope";
+  /** Every scope that the request needs, separated by spaces. */
+  readonly scope?: string;
+}
+
+interface HubErrorOptions extends ErrorOptions {
+  readonly challenge?: Challenge;
+  /** Seconds after which the same call may succeed. */
+  readonly retryAfter?: number;
+}
+
 /** The only error that crosses a door; anything else is answered as an internal error. */
 export class HubError extends Error {
   readonly code: HubErrorCode;
+  /** Set if a credential, or another one, would make the difference. */
+  readonly challenge: Challenge | undefined;
+  /** Seconds after which the same call may succeed, if it is known. */
+  readonly retryAfter: number | undefined;
 
   /** Also of another copy of this package, as a program and the command it is loaded by may have one each. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }
 
-  constructor(code: HubErrorCode, sentence: string, options?: ErrorOptions) {
+  constructor(code: HubErrorCode, sentence: string, options?: HubErrorOptions) {
     super(sentence, options);
     this.name = "HubError";
     this.code = code;
+    this.challenge = options?.challenge;
+    this.retryAfter = options?.retryAfter;
   }
 
   /** What tells it from other errors, whichever copy of this package made it. */

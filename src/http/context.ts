@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
+import type { FastifyRequest } from "fastify";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Lifetimes } from "../auth/lifetimes.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { ToolContext, ToolSet } from "../tools/index.ts";
@@ -19,8 +22,11 @@ export interface HttpContext {
   /** Where messages are kept, for people to read. */
   readonly logName: string;
   readonly info: () => ServerInfo;
-  /** Who asks. */
-  readonly principal: () => Principal;
+  readonly authenticator: Authenticator;
+  /** What is open by whose credential. */
+  readonly lifetimes: Lifetimes;
+  /** Where the authorization servers are announced; undefined if there are none. */
+  readonly metadataUrl: string | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }

@@ -12,4 +12,4 @@ export { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } fro
 export { answerModern, type ModernPost } from "./modern/handler.ts";
 export type { NotificationStream } from "./request-context.ts";
 export { RequestStates } from "./request-state.ts";
-export { Sealer } from "./seal.ts";
+export { Sealer } from "../core/seal.ts";

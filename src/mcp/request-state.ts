@@ -1,6 +1,6 @@
 import { HubError } from "../core/errors.ts";
 import { invalidParams, type JsonObject } from "./errors.ts";
-import { MAX_LENGTH, type Sealer } from "./seal.ts";
+import { MAX_LENGTH, type Sealer } from "../core/seal.ts";
 
 /** Milliseconds in which a client has to come back, unless the state says otherwise. */
 const LIFETIME = 600_000;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { InputRequired, ToolDefinition } from "../../src/mcp/definitions.ts";
 import { RequestStates, type StateScope } from "../../src/mcp/request-state.ts";
-import { Sealer } from "../../src/mcp/seal.ts";
+import { Sealer } from "../../src/core/seal.ts";
 import { CLIENT_CAPABILITIES, mcp, resultOf, type McpAnswer } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 

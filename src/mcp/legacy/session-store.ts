@@ -4,7 +4,7 @@ import { EVERYTHING } from "../../protocol/channel.ts";
 import type { ToolContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
-import type { Sealer } from "../seal.ts";
+import type { Sealer } from "../../core/seal.ts";
 import { EventRings } from "./event-ring.ts";
 import type { SessionClient } from "./session-state.ts";
 import type { ChangedList } from "./session-subscriptions.ts";

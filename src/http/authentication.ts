@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { checkCredential } from "../auth/authenticator.ts";
+import { ANYONE, type Principal } from "../core/principal.ts";
+import type { HttpContext } from "./context.ts";
+
+/** Routes that are answered whoever asks, and whatever credential they present: what they say is public. */
+const PUBLIC =
+  /^\/(?:|chat|dashboard|docs(?:\/.*)?|openapi\.json|assets\/.*|client\.js(?:\.map)?|favicon\.ico|health(?:\/live)?|\.well-known\/.*|login(?:\/.*)?|session)$/;
+
+/** Who each request comes from, once that is known. */
+const principals = new WeakMap<object, Principal>();
+
+/** Finds out who each request comes from before its body is read. Comes before the routes. */
+export function authentication(app: FastifyInstance, { authenticator }: HttpContext): void {
+  if (authenticator.isOpen) return;
+  const authenticate = (request: FastifyRequest, _: unknown, next: (error?: Error) => void): void => {
+    const known = (principal: Principal): void => {
+      checkCredential(principal);
+      principals.set(request.raw, principal);
+      next();
+    };
+    const refused = (error: unknown): void => next(error as Error);
+    try {
+      const found = authenticator.authenticate(request.raw);
+      if (found instanceof Promise) found.then(known).catch(refused);
+      else known(found);
+    } catch (error) {
+      refused(error);
+    }
+  };
+  app.addHook("onRoute", (route) => {
+    if (PUBLIC.test(route.url) || route.method === "OPTIONS") return;
+    route.onRequest = [...[route.onRequest ?? []].flat(), authenticate];
+  });
+}
+
+/** Who a request comes from. */
+export function principalOf({ raw }: FastifyRequest, { authenticator }: HttpContext): Principal {
+  if (authenticator.isOpen) return ANYONE;
+  const principal = principals.get(raw);
+  if (principal === undefined) throw new Error("a public route asks who its request comes from");
+  return principal;
+}

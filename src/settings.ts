@@ -1,0 +1,268 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { hostRule, originRule } from "./protocol/address.ts";
+import { patternProblem } from "./protocol/channel.ts";
+
+/**
+ * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
+ * `--max-connections` on the command line.
+ */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly env: "development" | "production" | "test";
+  /** `file:PATH` or `memory:`. */
+  readonly data: string;
+  readonly durability: "normal" | "full";
+  /** Seconds. */
+  readonly retentionAge: number;
+  readonly retentionMessages: number;
+  readonly retentionBytes: number;
+  readonly maxChannels: number;
+  readonly maxConnections: number;
+  /** 0: half of `maxConnections`, and all of them for loopback. */
+  readonly maxConnectionsPerAddress: number;
+  readonly maxMessageBytes: number;
+  readonly maxBodyBytes: number;
+  readonly maxChannelsPerReader: number;
+  readonly maxPendingBytes: number;
+  readonly maxPendingTotalBytes: number;
+  readonly maxSessions: number;
+  /** Seconds. */
+  readonly sessionTimeout: number;
+  readonly legacySse: boolean;
+  /** Seconds. */
+  readonly heartbeat: number;
+  /** Seconds. */
+  readonly drain: number;
+  /** Seconds. */
+  readonly requestTimeout: number;
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+  /** `none`: whoever reaches the server may do everything. Empty: everyone needs a credential if one is configured. */
+  readonly auth: "" | "none";
+  /** The address that clients know the server by, such as `https://hub.example`; no path. */
+  readonly publicUrl: string;
+  /** A path; empty for none. */
+  readonly apiKeysFile: string;
+  /** Issuers of JWTs by their URL, each with `=` and the URL of its keys if it does not announce them. */
+  readonly jwtIssuers: readonly string[];
+  /** Signs JWTs with HS256; empty for none. */
+  readonly jwtSecret: string;
+  /** Audiences of JWTs beside `publicUrl` and what is below it. */
+  readonly jwtAudience: readonly string[];
+  readonly jwtAlgorithms: readonly string[];
+  /** The claim with the grants of a JWT. */
+  readonly jwtClaim: string;
+  /** What a JWT without that claim grants, within its scopes. */
+  readonly jwtChannels: readonly string[];
+  /** What someone without a credential may publish and read. */
+  readonly anonymousPublish: readonly string[];
+  readonly anonymousSubscribe: readonly string[];
+  /** Seals the sessions of browsers; several for a change of secret, the one in use first. */
+  readonly authSecret: readonly string[];
+  /** Seconds. */
+  readonly browserSessionAge: number;
+  /** The identity provider that people log in with; empty for none. */
+  readonly loginIssuer: string;
+  readonly loginClientId: string;
+  readonly loginClientSecret: string;
+  readonly loginScopes: readonly string[];
+  /** What someone who logged in may publish and read, unless a claim says so. */
+  readonly loginPublish: readonly string[];
+  readonly loginSubscribe: readonly string[];
+  /** Seconds; 0 for no bound. */
+  readonly maxConnectionAge: number;
+  /** Paths of PEM files; empty for no TLS. */
+  readonly tlsCert: string;
+  readonly tlsKey: string;
+  /** The path of a PEM file with who may sign certificates of clients; empty if they need none. */
+  readonly tlsClientCa: string;
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Whether the rate limits count; empty: unless the server is bound to loopback outside production. */
+  readonly rateLimits: "" | "on" | "off";
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
+  /** A path; empty for standard output. */
+  readonly logFile: string;
+  /** Paths of modules that export tools. */
+  readonly tools: readonly string[];
+}
+
+export interface Setting<Value> {
+  readonly schema: z.ZodType<Value>;
+  readonly fallback: Value;
+  /** Completes "use …". */
+  readonly allowed: string;
+  /** One line for `--help`. */
+  readonly about: string;
+  /** Never shown. */
+  readonly isSecret?: true;
+}
+
+const KB = 1024;
+const MB = 1024 * KB;
+const DAY = 86_400;
+/** Signatures of JWTs with public keys (RFC 7518, RFC 8037); HS256 is for `JWT_SECRET` alone. */
+const ALGORITHMS: readonly string[] = ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"];
+
+/** Every setting there is, in the order they are printed. */
+export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> } = {
+  host: text(/./, "127.0.0.1", "an address or host name", "address to listen on"),
+  port: whole(0, 65_535, 8000, "port to listen on; 0 takes a free one"),
+  env: oneOf(["development", "production", "test"], "production allows no loopback origin by default"),
+  data: text(/^(?:memory:|file:.+)$/, "file:./data/hub.db", "file:PATH or memory:", "where messages are kept"),
+  durability: oneOf(["normal", "full"], "full: each commit reaches the disk before it is confirmed"),
+  retentionAge: whole(1, 3650 * DAY, 7 * DAY, "seconds that messages are kept"),
+  retentionMessages: whole(1, 1e9, 1_000_000, "messages that are kept"),
+  retentionBytes: whole(64 * KB, 1e12, 1024 * MB, "bytes of messages that are kept"),
+  maxChannels: whole(1, 1e7, 100_000, "channels the log knows; one without messages makes room for another"),
+  maxConnections: whole(1, 1e6, 10_000, "readers at once: SSE, WebSocket, streams of MCP and calls that wait"),
+  maxConnectionsPerAddress: whole(0, 1e6, 0, "readers of one address; 0: half of all, and all for loopback"),
+  maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
+  maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
+  maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
+  maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes one reader may lag before it is cut"),
+  maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may lag; the slowest are cut"),
+  maxSessions: whole(1, 1e6, 1000, "MCP sessions (legacy era) at once; an idle one makes room for another"),
+  sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request or stream after which a session ends"),
+  legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
+  heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
+  drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
+  requestTimeout: whole(1, 3600, 30, "seconds a request may take to arrive"),
+  allowedOrigins: names(
+    (item) => item === "*" || originRule(item) !== undefined,
+    "origins such as https://app.example, http://localhost:*, tauri://localhost or null, or * for any",
+    "other origins that may call, separated by commas; * for any",
+  ),
+  allowedHosts: names(
+    (item) => item === "*" || hostRule(item) !== undefined,
+    "host names such as hub.example, hub.example:8000 or *.hub.example, or * for any",
+    "other hosts it answers to; * for any; off loopback, empty means any",
+  ),
+  auth: {
+    ...oneOf(["", "none"], "none: no credentials, everyone may do everything"),
+    allowed: "none, or leave it out",
+  },
+  publicUrl: text(
+    /^(?:https?:\/\/[^/?#\s@]+)?$/,
+    "",
+    "an origin such as https://hub.example",
+    "address that clients know it by",
+  ),
+  apiKeysFile: text(/^/, "", "a path", "JSON file of API keys, which `key create` writes"),
+  jwtIssuers: names(isIssuer, "URLs, each with =URL of its key set if it has no discovery", "issuers of JWTs to trust"),
+  jwtSecret: {
+    ...text(/^(?:.{32,})?$/s, "", "32 characters or more", "shared secret of JWTs signed with HS256"),
+    isSecret: true,
+  },
+  jwtAudience: names(() => true, "names", "audiences of JWTs to take besides PUBLIC_URL and PUBLIC_URL/mcp"),
+  jwtAlgorithms: {
+    ...names((item) => ALGORITHMS.includes(item), ALGORITHMS.join(", "), "signatures of JWTs to take"),
+    fallback: ALGORITHMS,
+  },
+  jwtClaim: text(/^\S+$/, "hub", "the name of a claim", "claim of a JWT with its grants"),
+  jwtChannels: patterns("channels that a JWT without that claim may use, within its scopes", ["*"]),
+  anonymousPublish: patterns("channels that someone without a credential may publish on"),
+  anonymousSubscribe: patterns("channels that someone without a credential may read"),
+  authSecret: {
+    ...names((item) => item.length >= 32, "32 characters or more", "seals browser sessions; the first one in use"),
+    isSecret: true,
+  },
+  browserSessionAge: whole(60, 30 * DAY, DAY / 2, "seconds that a browser's session lasts at most"),
+  loginIssuer: text(
+    /^(?:https?:\/\/\S+)?$/,
+    "",
+    "the URL of an OpenID provider",
+    "identity provider that people log in with",
+  ),
+  loginClientId: text(/^/, "", "the id of a client", "this server's client id at LOGIN_ISSUER"),
+  loginClientSecret: {
+    ...text(/^/, "", "the secret of a client", "this server's client secret at LOGIN_ISSUER"),
+    isSecret: true,
+  },
+  loginScopes: {
+    ...names(() => true, "scopes", "scopes asked of LOGIN_ISSUER"),
+    fallback: ["openid", "profile", "email"],
+  },
+  loginPublish: patterns("channels that people who log in may publish on, unless JWT_CLAIM says so"),
+  loginSubscribe: patterns("channels that people who log in may read, unless JWT_CLAIM says so"),
+  maxConnectionAge: whole(0, 30 * DAY, 0, "seconds after which a stream is ended and comes back; 0 for never"),
+  tlsCert: text(/^/, "", "a path", "PEM file of the certificate, with its chain; TLS if it is set"),
+  tlsKey: text(/^/, "", "a path", "PEM file of the key of TLS_CERT"),
+  tlsClientCa: text(/^/, "", "a path", "PEM file of who may sign clients' certificates"),
+  trustedProxies: names(isNetwork, "addresses and networks such as 10.0.0.0/8", "proxies whose X-Forwarded-For counts"),
+  rateLimits: {
+    ...oneOf(["", "on", "off"], "whether rate limits count; on unless it is a development server on loopback"),
+    allowed: "on or off",
+  },
+  logLevel: {
+    ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),
+    fallback: "info",
+  },
+  logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
+  tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
+};
+
+function text(pattern: RegExp, fallback: string, allowed: string, about: string): Setting<string> {
+  return { schema: z.string().regex(pattern), fallback, allowed, about };
+}
+
+function whole(min: number, max: number, fallback: number, about: string): Setting<number> {
+  const number = z.union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .transform(Number),
+  ]);
+  return {
+    schema: number.pipe(z.int().min(min).max(max)),
+    fallback,
+    allowed: `a whole number from ${min} to ${max}`,
+    about,
+  };
+}
+
+function truth(about: string): Setting<boolean> {
+  const written = z.enum(["true", "false"]).transform((word) => word === "true");
+  return { schema: z.union([z.boolean(), written]), fallback: false, allowed: "true or false", about };
+}
+
+function oneOf<const Word extends string>(words: readonly [Word, ...Word[]], about: string): Setting<Word> {
+  return { schema: z.enum(words), fallback: words[0], allowed: words.join(", "), about };
+}
+
+function names(isName: (item: string) => boolean, allowed: string, about: string): Setting<readonly string[]> {
+  const split = z.string().transform((value) =>
+    value
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+  const items = z.array(z.string().refine((item) => isName(item)));
+  return {
+    schema: z.union([split.pipe(items), items]),
+    fallback: [],
+    allowed: `${allowed}, separated by commas`,
+    about,
+  };
+}
+
+function patterns(about: string, fallback: readonly string[] = []): Setting<readonly string[]> {
+  return {
+    ...names((item) => patternProblem(item) === undefined, "channels or patterns such as orders.*", about),
+    fallback,
+  };
+}
+
+function isIssuer(item: string): boolean {
+  const [issuer = "", keys = issuer, ...rest] = item.split("=");
+  return rest.length === 0 && [issuer, keys].every((url) => /^https?:/.test(url) && URL.canParse(url));
+}
+
+function isNetwork(item: string): boolean {
+  const [address = "", bits = "", ...rest] = item.split("/");
+  const version = isIP(address);
+  return version !== 0 && rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+}
