@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
-import type { ToolContext, ToolSet } from "../tools/index.ts";
+import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { Client, Connections } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 
@@ -46,17 +46,17 @@ export function toolContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
-): ToolContext {
-  return new DoorContext(context, call, by);
+): RequestContext {
+  return new HttpRequestContext(context, call, by);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
-class DoorContext implements ToolContext {
-  readonly hub: ToolContext["hub"];
+class HttpRequestContext implements RequestContext {
+  readonly hub: RequestContext["hub"];
   readonly principal: Principal;
-  readonly limits: ToolContext["limits"];
-  readonly info: ToolContext["info"];
-  readonly stay: ToolContext["stay"];
+  readonly limits: RequestContext["limits"];
+  readonly info: RequestContext["info"];
+  readonly stay: RequestContext["stay"];
   readonly #call: { readonly signal: AbortSignal };
 
   constructor(

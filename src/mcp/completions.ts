@@ -1,5 +1,5 @@
 import { EVERYTHING } from "../protocol/channel.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import type { Catalog } from "./definitions.ts";
 import { canonicalUri } from "./resources.ts";
 import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
@@ -14,7 +14,7 @@ const MAX_VALUE = 1024;
  * `completion/complete`: channel names, for every argument that is a channel. Those that begin with what was typed come
  * first, then those that have it anywhere.
  */
-export function completions({ ref, argument }: JsonObject, { hub }: RequestContext, catalog: Catalog): JsonObject {
+export function completions({ ref, argument }: JsonObject, { hub }: McpRequestContext, catalog: Catalog): JsonObject {
   if (!isObject(argument) || typeof argument["name"] !== "string" || typeof argument["value"] !== "string") {
     throw invalidParams('argument must be an object such as {"name": "channel", "value": "ord"}');
   }
@@ -42,7 +42,7 @@ export function completions({ ref, argument }: JsonObject, { hub }: RequestConte
 }
 
 /** Channels that begin with what was typed, or with a usual way to write that. */
-function beginning(typed: string, hub: RequestContext["hub"]): ReturnType<RequestContext["hub"]["channels"]> {
+function beginning(typed: string, hub: McpRequestContext["hub"]): ReturnType<McpRequestContext["hub"]["channels"]> {
   const lower = typed.toLowerCase();
   const ways = new Set([typed, lower, typed.toUpperCase(), lower.slice(0, 1).toUpperCase() + lower.slice(1)]);
   return [...ways].flatMap((way) => {

@@ -1,6 +1,6 @@
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import type { JsonObject } from "./errors.ts";
 
 /** What a server offers over MCP. */
@@ -24,7 +24,7 @@ export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "
 export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
   /** `input` is what the caller gave, an object or undefined; the tool checks it. */
-  call(input: JsonObject | undefined, call: RequestContext): Promise<ContentResult | InputRequired>;
+  call(input: JsonObject | undefined, call: McpRequestContext): Promise<ContentResult | InputRequired>;
 }
 
 export interface PromptDefinition {
@@ -35,7 +35,7 @@ export interface PromptDefinition {
     readonly arguments?: readonly PromptArgument[];
   };
   /** `input` holds a text for each required argument. */
-  get(input: Readonly<Record<string, string>>, call: RequestContext): Promise<PromptResult | InputRequired>;
+  get(input: Readonly<Record<string, string>>, call: McpRequestContext): Promise<PromptResult | InputRequired>;
 }
 
 interface PromptArgument {
@@ -48,7 +48,7 @@ export interface ResourceDefinition {
   readonly listing: ResourceListing;
   /** The channels whose messages change it; absent where nobody can be told of changes. */
   readonly watches?: readonly ChannelPattern[];
-  read(call: RequestContext): Promise<ResourceResult | InputRequired>;
+  read(call: McpRequestContext): Promise<ResourceResult | InputRequired>;
 }
 
 /** Resources that are read, but not all listed. */
@@ -57,7 +57,7 @@ export interface TemplateDefinition {
   /** The resource of this URI; undefined where it is none of these. Throws where it is one, and wrong. */
   resource(uri: string): Omit<ResourceDefinition, "listing"> | undefined;
   /** Some of them, for lists: those behind `after`, in a fixed order. */
-  list?(after: string | undefined, limit: number, call: RequestContext): readonly ResourceListing[];
+  list?(after: string | undefined, limit: number, call: McpRequestContext): readonly ResourceListing[];
 }
 
 /** A resource as `resources/list` tells of it. */

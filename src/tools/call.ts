@@ -2,13 +2,13 @@ import { HubError } from "../core/errors.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient } from "./lenient.ts";
 import { problems } from "./validation-message.ts";
-import type { Tool, ToolContext, ToolResult } from "./tool.ts";
+import type { Tool, RequestContext, ToolResult } from "./tool.ts";
 
 /**
  * Calls a tool, for any door. What the caller got wrong in the input is a result with `isError`, which names the field;
  * throws what the server cannot do right now.
  */
-export async function callTool(tool: Tool, input: unknown, context: ToolContext): Promise<ToolResult> {
+export async function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
   try {
     const meant = meantBy(tool, input);
     // Only the schemas of others may have checks that wait.

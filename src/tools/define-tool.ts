@@ -4,7 +4,7 @@ import type { Principal } from "../core/principal.ts";
 import { isObject } from "../protocol/json.ts";
 import type { Receipt } from "../protocol/message.ts";
 import { publish, type PublishRequest } from "./publish.ts";
-import { TOOL, ToolError, type JsonSchema, type Tool, type ToolAnnotations, type ToolContext } from "./tool.ts";
+import { TOOL, ToolError, type JsonSchema, type Tool, type ToolAnnotations, type RequestContext } from "./tool.ts";
 
 /** A tool of your own, as `defineTool` takes it. */
 export interface ToolDefinition<Input extends z.ZodObject> {
@@ -109,7 +109,7 @@ function jsonSchema(subject: string, schema: z.ZodObject, io: "input" | "output"
   }
 }
 
-function callOf(context: ToolContext): ToolCall {
+function callOf(context: RequestContext): ToolCall {
   return {
     principal: context.principal,
     signal: context.signal,
@@ -125,7 +125,7 @@ function handled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise;
 }
 
-async function receiptOf(message: ToolMessage, context: ToolContext): Promise<Receipt> {
+async function receiptOf(message: ToolMessage, context: RequestContext): Promise<Receipt> {
   const { receipt } = await publish({ ...message, via: "tool" }, context);
   return receipt;
 }
@@ -133,7 +133,7 @@ async function receiptOf(message: ToolMessage, context: ToolContext): Promise<Re
 async function answerOf<Schema extends z.ZodObject>(
   message: string,
   schema: Schema,
-  { askPerson }: ToolContext,
+  { askPerson }: RequestContext,
 ): Promise<PersonAnswer<z.output<Schema>>> {
   if (askPerson === undefined) throw cannotAsk("only /mcp can ask; call this tool there");
   const answer = await askPerson(message, flatSchema(schema));

@@ -12,5 +12,5 @@ export { lenient } from "./lenient.ts";
 export { publish } from "./publish.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
-export { ToolError, type AskAnswer, type Tool, type ToolContext, type ToolListing } from "./tool.ts";
+export { ToolError, type AskAnswer, type Tool, type RequestContext, type ToolListing } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

@@ -2,7 +2,7 @@ import { channelToPublish } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, type DraftInput } from "../core/message.ts";
 import type { Receipt } from "../protocol/message.ts";
-import type { ToolContext } from "./tool.ts";
+import type { RequestContext } from "./tool.ts";
 
 /** What a caller wants published, as it came. */
 export interface PublishRequest extends Omit<DraftInput, "channel"> {
@@ -22,7 +22,12 @@ export interface Publication {
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender = principal.subject }: Pick<ToolContext, "hub" | "limits" | "principal" | "sender">,
+  {
+    hub,
+    limits,
+    principal,
+    sender = principal.subject,
+  }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender">,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {

@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import type { Receipt } from "../protocol/message.ts";
 import { object, TEXT, WHOLE } from "./json-schema.ts";
 import { publish, type PublishRequest } from "./publish.ts";
-import { tool, type Tool, type ToolContext } from "./tool.ts";
+import { tool, type Tool, type RequestContext } from "./tool.ts";
 
 /** What `send_sse_message` answers. */
 interface Sent {
@@ -41,7 +41,7 @@ export const sendSseMessage: Tool = tool({
 });
 
 /** What is `data` everywhere else is `message` to the caller of this tool. */
-async function sent(request: PublishRequest, context: ToolContext): Promise<Receipt> {
+async function sent(request: PublishRequest, context: RequestContext): Promise<Receipt> {
   try {
     return (await publish({ ...request, via: "tool" }, context)).receipt;
   } catch (error) {

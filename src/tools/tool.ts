@@ -3,8 +3,8 @@ import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
-/** What a tool works with. */
-export interface ToolContext {
+/** One request, as every door passes it down to the tools. */
+export interface RequestContext {
   readonly hub: Hub;
   readonly principal: Principal;
   /** The name of the caller, as a sender: of the messages for which it gives none. */
@@ -55,14 +55,14 @@ export interface Tool {
   /** What else callers may rely on; those of the hub's own tools unless given. */
   readonly annotations?: ToolAnnotations;
   /** `input` is what the schema made of the caller's. */
-  run(input: unknown, context: ToolContext): Promise<ToolOutcome>;
+  run(input: unknown, context: RequestContext): Promise<ToolOutcome>;
 }
 
 /** A tool, with its input typed by its schema where it is written. */
 export function tool<Input extends z.ZodObject>(
   definition: Omit<Tool, "input" | "run"> & {
     readonly input: Input;
-    run(input: z.output<Input>, context: ToolContext): Promise<ToolOutcome>;
+    run(input: z.output<Input>, context: RequestContext): Promise<ToolOutcome>;
   },
 ): Tool {
   return definition;

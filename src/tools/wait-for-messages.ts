@@ -6,7 +6,7 @@ import type { History } from "../core/history.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
-import { tool, type Tool, type ToolContext } from "./tool.ts";
+import { tool, type Tool, type RequestContext } from "./tool.ts";
 
 /** Below the 60 seconds after which many clients give up. */
 const LONGEST = 50;
@@ -47,7 +47,7 @@ async function wait(
   channels: readonly ChannelPattern[],
   after: string,
   seconds: number,
-  { hub, signal, progress }: ToolContext,
+  { hub, signal, progress }: RequestContext,
 ): Promise<History> {
   const bell = new Bell();
   const subscription = hub.subscribe({ channels }, bell);
