@@ -21,16 +21,12 @@ import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog, openSessionFile } from "./logs/open.ts";
-import {
-  hubCatalog,
-  LEGACY_VERSIONS,
-  MODERN_VERSIONS,
-  RequestStates,
-  Sealer,
-  SessionStore,
-  type Extras,
-  type McpContext,
-} from "./mcp/index.ts";
+import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
+import type { Extras } from "./mcp/definitions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
+import { SessionStore } from "./mcp/legacy/session-store.ts";
+import { RequestStates } from "./mcp/request-state.ts";
+import { Sealer } from "./mcp/seal.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 

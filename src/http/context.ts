@@ -42,7 +42,7 @@ interface HttpLimits {
 }
 
 /** What tools work with when they are called through a door; calls that wait take the places of `by`. */
-export function toolContext(
+export function requestContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
   by: Socket | Client,

@@ -1,16 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import {
-  checkedPost,
-  checkInitialize,
-  CODES,
-  dropEmptyFields,
-  kindOf,
-  NO_SESSION,
-  Refusal,
-  REFUSED,
-  type SessionStore,
-} from "../../mcp/index.ts";
+import { kindOf } from "../../mcp/classify.ts";
+import { dropEmptyFields } from "../../mcp/empty-fields.ts";
+import { CODES } from "../../mcp/errors.ts";
+import type { SessionStore } from "../../mcp/legacy/session-store.ts";
+import { checkedPost, checkInitialize, NO_SESSION, Refusal, REFUSED } from "../../mcp/legacy/validate.ts";
 import { sseEvent } from "../../protocol/sse.ts";
 import { queryOf } from "../channel-query.ts";
 import type { HttpContext } from "../context.ts";

@@ -1,29 +1,14 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../../core/errors.ts";
-import {
-  accepts,
-  asMcpError,
-  checkedPost,
-  checkInitialize,
-  clientOf,
-  CODES,
-  idProblem,
-  idsOf,
-  isObject,
-  kindOf,
-  LEGACY_VERSIONS,
-  NO_SESSION,
-  OWN_STREAM,
-  Refusal,
-  REFUSED,
-  shown,
-  type JsonObject,
-  type LegacySession,
-  type SessionConnection,
-  type SessionOwner,
-  type SessionStore,
-} from "../../mcp/index.ts";
+import { accepts, idProblem, kindOf } from "../../mcp/classify.ts";
+import { asMcpError, CODES, isObject, LEGACY_VERSIONS, shown, type JsonObject } from "../../mcp/errors.ts";
+import { OWN_STREAM } from "../../mcp/legacy/event-ring.ts";
+import { clientOf } from "../../mcp/legacy/session-state.ts";
+import type { SessionOwner, SessionStore } from "../../mcp/legacy/session-store.ts";
+import type { SessionConnection } from "../../mcp/legacy/session-stream.ts";
+import type { LegacySession } from "../../mcp/legacy/session.ts";
+import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } from "../../mcp/legacy/validate.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
 import type { HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";

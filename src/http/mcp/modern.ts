@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { answerModern, type McpContext, type ModernPost } from "../../mcp/index.ts";
+import type { McpContext } from "../../mcp/catalog.ts";
+import { answerModern, type ModernPost } from "../../mcp/modern/handler.ts";
 import { ConnectionCall, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER } from "../problem-details.ts";

@@ -1,6 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../../core/errors.ts";
-import { asMcpError, dropEmptyFields, eraOf, type McpContext, type SessionStore } from "../../mcp/index.ts";
+import type { McpContext } from "../../mcp/catalog.ts";
+import { eraOf } from "../../mcp/classify.ts";
+import { dropEmptyFields } from "../../mcp/empty-fields.ts";
+import { asMcpError } from "../../mcp/errors.ts";
+import type { SessionStore } from "../../mcp/legacy/session-store.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
 import type { HttpContext } from "../context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";

@@ -5,7 +5,7 @@ import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
-import { ConnectionCall, toolContext, type HttpContext } from "../context.ts";
+import { ConnectionCall, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 
@@ -70,7 +70,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   using connection = new ConnectionCall(socket);
   try {
     const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
-    const result = await callTool(context.tools.named(name), input, toolContext(context, connection, socket));
+    const result = await callTool(context.tools.named(name), input, requestContext(context, connection, socket));
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
     return fail(reply, idOf(body), asHubError(error, context.limits.body));

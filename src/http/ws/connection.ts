@@ -6,7 +6,7 @@ import type { SubscribeRequest, Subscription } from "../../core/subscription.ts"
 import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
-import { toolContext, type HttpContext } from "../context.ts";
+import { requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Client } from "../../ops/connections.ts";
 import { checkedChannels } from "../channel-query.ts";
@@ -110,7 +110,7 @@ export class WsConnection {
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          toolContext(this.#context, this.#gone, this.#client),
+          requestContext(this.#context, this.#gone, this.#client),
         );
         return answer({ type: "mcp_result", tool, result });
       }
