@@ -31,14 +31,14 @@ const FAILURES = {
 /** The stable name of a failure; each has a section in `docs/errors.md`. */
 export type HubErrorCode = keyof typeof FAILURES;
 
-/** Every code there is. */
+/** All codes. */
 export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as HubErrorCode[];
 
 /** The only error that crosses a door; anything else is answered as an internal error. */
 export class HubError extends Error {
   readonly code: HubErrorCode;
 
-  /** Also of another copy of this package, as a program and the command it is loaded by may have one each. */
+  /** Also true for errors of another copy of this package: a program and the command that loads it may have one each. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }
@@ -49,7 +49,7 @@ export class HubError extends Error {
     this.code = code;
   }
 
-  /** What tells it from other errors, whichever copy of this package made it. */
+  /** Marks it as a `HubError`, whichever copy of this package made it. */
   get isHubError(): true {
     return true;
   }

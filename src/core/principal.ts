@@ -1,8 +1,8 @@
-/** Who asks. */
+/** Who makes a request. */
 export interface Principal {
-  /** What they are called as senders of messages that name none. */
+  /** The sender of messages that do not name one. */
   readonly subject: string;
 }
 
-/** Everyone, while there is no authentication: whoever reaches the server may read and publish everything. */
+/** Every caller, as there is no authentication: anyone who can reach the server may read and publish everything. */
 export const ANYONE: Principal = { subject: "anyone" };
