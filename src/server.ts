@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { ConfigError, defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
-import { ANYONE } from "./core/principal.ts";
+import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
 import { Connections } from "./ops/connections.ts";
@@ -21,16 +21,12 @@ import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog, openSessionFile } from "./logs/open.ts";
-import {
-  hubCatalog,
-  LEGACY_VERSIONS,
-  MODERN_VERSIONS,
-  RequestStates,
-  Sealer,
-  SessionStore,
-  type Extras,
-  type McpContext,
-} from "./mcp/index.ts";
+import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
+import type { Extras } from "./mcp/definitions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
+import { SessionStore } from "./mcp/legacy/session-store.ts";
+import { RequestStates } from "./mcp/request-state.ts";
+import { Sealer } from "./core/seal.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
@@ -81,6 +77,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { tools: ownTools, logStream = process.stdout, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
+  const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
@@ -104,7 +101,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     heartbeat: config.heartbeat,
     // Visitors need not know the folder.
     logName: config.data.replace(/^file:.*\//, "file:"),
-    principal: () => ANYONE,
+    authenticator: auth.authenticator,
+    lifetimes: auth.lifetimes,
+    metadataUrl: auth.metadataUrl,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -123,6 +122,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     // Calls that waited for a message are answered in this turn, before their connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
     source.close();
+    auth.close();
     await app?.close();
     await output.close(LAST_LINES);
   };

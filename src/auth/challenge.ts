@@ -4,7 +4,10 @@ import type { HubError } from "../core/errors.ts";
  * The `WWW-Authenticate` of an answer (RFC 6750 section 3); undefined if no credential would make a difference.
  * `metadataUrl` says where the authorization servers are announced (RFC 9728 section 5.1); undefined if there are none.
  */
-export function challengeHeader({ challenge }: HubError, metadataUrl: string | undefined): string | undefined {
+export function challengeHeader(
+  { challenge }: Partial<Pick<HubError, "challenge">>,
+  metadataUrl: string | undefined,
+): string | undefined {
   if (challenge === undefined) return undefined;
   const { error, scope } = challenge;
   const fields = { resource_metadata: metadataUrl, error, scope };

@@ -1,58 +1,58 @@
-/** What holds bytes that its peer has not taken. */
+/** A buffer of bytes written to a socket that has not accepted them yet. */
 export interface Holder {
-  /** Bytes handed over that the peer has not taken. */
+  /** Bytes written that the socket has not accepted. */
   readonly pending: number;
-  /** Ends it and lets go of what it holds. */
+  /** Closes it and frees what it holds. */
   cut(): void;
 }
 
-/** A holder whose lag is kept with it, because it is asked for at every write. */
+/** A holder that stores its own lag, because every write looks at it. */
 export interface LaggingHolder extends Holder {
-  /** Set while its socket has not taken what it was given. */
+  /** Set while its socket has not accepted all that was written. */
   lag: Lag | undefined;
 }
 
-/** How a holder lags: from its first write that its socket did not take until all is taken. */
+/** How a holder lags: from the first write that its socket did not accept until it has accepted everything. */
 export interface Lag {
-  /** Holders of the same group hold the same bytes. */
+  /** Holders of the same group share the same bytes. */
   readonly group: object;
   /** Milliseconds of `performance.now()`. */
   readonly since: number;
-  /** The turn in which it was written to last. */
+  /** The turn of the last write to it. */
   turn: number;
   writes: number;
-  /** Bytes that came in one piece, larger than a holder may leave untaken: it had no chance to take some before. */
+  /** Bytes of one write larger than `maxPending`: the socket had no chance to accept part of it before. */
   excused: number;
 }
 
-/** About what a waiting write costs in memory, besides its bytes. */
+/** About what a buffered write costs in memory, besides its bytes. */
 const WRITE_COST = 64;
-/** About the bytes of one page of replay. */
+/** Approximate bytes of one page of replay. */
 const PAGE = 256 * 1024;
-/** Milliseconds a reader may keep others from being given a page of replay. */
+/** Milliseconds a holder may lag while others wait for a page of replay. */
 const PATIENCE = 2000;
-/** Milliseconds between looks for room. */
+/** Milliseconds between checks for room. */
 const LOOK = 20;
 
 export interface BacklogOptions {
-  /** Bytes of earlier turns that a live reader may leave untaken before it is cut. */
+  /** Pending bytes of earlier turns above which a live reader is cut. */
   readonly maxPending: number;
-  /** Bytes that all readers together may leave untaken; the slowest are cut. */
+  /** Pending bytes of all readers together above which the slowest are cut. */
   readonly maxPendingTotal: number;
   /** Runs a function at the end of this turn of the event loop: what a turn publishes is written together. */
   readonly endOfTurn: (call: () => void) => void;
 }
 
 /**
- * What all holders together have not taken. Writes are added up, and holders are measured only when the sum passes the
- * limit, so that a write does not walk over all of them.
+ * The pending bytes of all holders. Writes are added up, and holders are measured only when the sum passes the limit,
+ * so that a write does not iterate over all of them.
  */
 export class Backlog {
   readonly #mostEach: number;
   readonly #most: number;
   readonly #endOfTurn: (call: () => void) => void;
   readonly #lags = new Map<Holder, Lag>();
-  /** Bytes held when that was measured last, and written since to holders that lag. */
+  /** Bytes held at the last measurement, plus those written since to holders that lag. */
   #held = 0;
   #pages = 0;
   #turn = 0;
@@ -66,14 +66,14 @@ export class Backlog {
     this.#endOfTurn = endOfTurn;
   }
 
-  /** Cuts the slowest while too much is held; true if that does not help, because all of it was written in this turn. */
+  /** Cuts the slowest while too much is held; true if that is not enough, because the rest was written in this turn. */
   isFull(): boolean {
     return this.#held > this.#most && !this.#relieve(this.#most, (lag) => lag.turn !== this.#turn);
   }
 
   /**
-   * Whether a holder may be given more; if not, it has been cut. It is judged by what it left untaken of earlier turns:
-   * within a turn its socket cannot take anything.
+   * Whether a holder may be given more; if not, it has been cut. Only bytes of earlier turns count: a socket accepts
+   * nothing while a turn runs.
    */
   mayGive(holder: LaggingHolder): boolean {
     const { lag, pending } = holder;
@@ -89,7 +89,7 @@ export class Backlog {
     return true;
   }
 
-  /** Counts what was just written to a holder that has not taken all of it; returns how it lags. */
+  /** Counts bytes just written to a holder whose socket has not accepted them all; returns its lag. */
   add(holder: Holder, bytes: Uint8Array, group: object = holder): Lag {
     let lag = this.#lags.get(holder);
     if (lag === undefined) {
@@ -99,7 +99,7 @@ export class Backlog {
     lag.turn = this.#turn;
     lag.writes++;
     if (bytes.length > this.#mostEach && lag.excused === 0) lag.excused = bytes.length;
-    // One after the other, many are given the same bytes.
+    // Consecutive writes often share the same bytes.
     const isCounted = bytes === this.#counted?.bytes && lag.group === this.#counted.group;
     this.#held += isCounted ? WRITE_COST : bytes.length + WRITE_COST;
     if (!isCounted) this.#counted = { bytes, group: lag.group };
@@ -110,14 +110,14 @@ export class Backlog {
     return lag;
   }
 
-  /** A holder has taken all, or is gone. */
+  /** Stops tracking a holder: its socket has accepted everything or is closed. */
   forget(holder: Holder): void {
     this.#lags.delete(holder);
   }
 
   /**
-   * Resolves once there is room for a page of replay, which counts as held until the function it gives is called. Half
-   * of all may be such pages; holders that have lagged for long are cut to make room.
+   * Resolves once there is room for a page of replay, with a function that releases the room. Pages may take up half of
+   * the limit; holders that have lagged for longer than `PATIENCE` are cut to make room.
    */
   async room(): Promise<() => void> {
     while (this.#held + this.#pages + PAGE > this.#most / 2) {
@@ -138,8 +138,8 @@ export class Backlog {
   };
 
   /**
-   * Measures what is held and, if that is more than `most`, cuts holders that may be cut, those with most pending first.
-   * True once it is within `most`.
+   * Measures what is held and, if that is more than `most`, cuts holders that may be cut, those with the most pending
+   * first. True if what is left is within `most`.
    */
   #relieve(most: number, mayCut: (lag: Lag) => boolean): boolean {
     const holding = [...this.#lags].map(([holder, lag]) => ({ holder, lag, pending: holder.pending, frees: 0 }));
@@ -153,7 +153,7 @@ export class Backlog {
       lower.set(lag.group, pending);
       this.#held += one.frees;
     }
-    // Somewhat below, so that it need not be measured again at once.
+    // Somewhat below the limit, so that the next write does not need another measurement.
     const goal = this.#held > most ? most - most / 8 : most;
     for (const { holder, lag, frees } of holding) {
       if (this.#held <= goal) break;

@@ -17,8 +17,8 @@ export function channelName(text: string): ChannelName {
 }
 
 /**
- * Checks the name of a channel to publish on. Of the server's own, `hub.presence.{channel}` takes ephemeral
- * messages; throws `INVALID_MESSAGE` for any other, and `INVALID_CHANNEL` as `channelName` does.
+ * Checks the name of a channel to publish on. Of the server's own channels, `hub.presence.{channel}` accepts only
+ * ephemeral messages; throws `INVALID_MESSAGE` for others, and `INVALID_CHANNEL` as `channelName` does.
  */
 export function channelToPublish(text: string, ephemeral: boolean | undefined): ChannelName {
   if (!isPresenceChannel(text)) return channelName(text);
@@ -34,7 +34,7 @@ export function channelPattern(text: string): ChannelPattern {
   return text as ChannelPattern;
 }
 
-/** A text that a caller sent, or its beginning, safe to name in a sentence. */
+/** The beginning of a text that a caller sent, quoted and escaped for an error sentence. */
 export function shown(text: string): string {
   const some = text.length > MAX_NAME ? `${text.slice(0, 32)}…` : text;
   return JSON.stringify(some.replaceAll(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u007f-\u009f]/gu, "\ufffd"));

@@ -35,7 +35,7 @@ const FAILURES = {
 /** The stable name of a failure; each has a section in `docs/errors.md`. */
 export type HubErrorCode = keyof typeof FAILURES;
 
-/** Every code there is. */
+/** All codes. */
 export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as HubErrorCode[];
 
 /** What a caller is told of the credential it would need, as `WWW-Authenticate` says it (RFC 6750 section 3). */
@@ -60,7 +60,7 @@ export class HubError extends Error {
   /** Seconds after which the same call may succeed, if it is known. */
   readonly retryAfter: number | undefined;
 
-  /** Also of another copy of this package, as a program and the command it is loaded by may have one each. */
+  /** Also true for errors of another copy of this package: a program and the command that loads it may have one each. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }
@@ -73,7 +73,7 @@ export class HubError extends Error {
     this.retryAfter = options?.retryAfter;
   }
 
-  /** What tells it from other errors, whichever copy of this package made it. */
+  /** Marks it as a `HubError`, whichever copy of this package made it. */
   get isHubError(): true {
     return true;
   }

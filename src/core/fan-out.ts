@@ -6,38 +6,38 @@ import { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface FanOutOptions extends BacklogOptions {
   /**
-   * Runs a function after the publishers of a turn have had their receipts, before anything else is taken in;
-   * `endOfTurn` unless given. A message is written to its readers in the turn that kept it, not in the next.
+   * Runs a function after the publishers of a turn have had their receipts, before the event loop reads more input;
+   * `endOfTurn` by default. So a message is written to its readers in the turn that committed it, not in the next.
    */
   readonly afterReceipts?: (write: () => void) => void;
   /**
-   * Readers written to in one turn, for each message published in it: other work comes between, and what that
-   * publishes goes out with the rest. In proportion, so that publishers cannot outrun the readers.
+   * Readers written to in one turn, for each message published in it. The rest wait for the next turn, which leaves
+   * time for other work. It is proportional so that publishers cannot outrun the readers.
    */
   readonly writesPerMessage: number;
   /**
-   * Called with the milliseconds from the log being handed a message to the last of its readers having been written to,
-   * once for each group of readers that read the same.
+   * Called with the milliseconds from appending a message to writing it to the last of its readers, once for each group
+   * of readers of the same channels and format.
    */
   readonly onDelivered?: (milliseconds: number) => void;
 }
 
-/** Brings what is published to the readers that are live. */
+/** Delivers published messages to live readers. */
 export class FanOut {
   readonly index: SubscriptionIndex = new SubscriptionIndex();
-  /** What readers have not taken; doors add what else they hold. */
+  /** Pending bytes of readers; doors add what else they buffer. */
   readonly backlog: Backlog;
-  /** The offset of the last message delivered: every live reader has been offered all up to here. */
+  /** The offset of the last message delivered: live readers have been offered everything up to here. */
   delivered = 0;
   readonly #options: FanOutOptions;
   readonly #stats: Stats;
-  /** Groups that lack messages. */
+  /** Groups with members that lack messages. */
   readonly #behind = new Set<ReaderGroup>();
   readonly #afterReceipts: (write: () => void) => void;
   /** Messages offered since the last write. */
   #offered = 0;
 
-  /** A reader that leaves too much untaken is cut; its `cut` must detach it. */
+  /** A reader with too many pending bytes is cut; its `cut` must detach it. */
   constructor(options: FanOutOptions, stats: Stats) {
     this.#options = options;
     this.#afterReceipts = options.afterReceipts ?? options.endOfTurn;
@@ -45,18 +45,18 @@ export class FanOut {
     this.backlog = new Backlog(options);
   }
 
-  /** Makes a reader live: it is given what is offered from now on. */
+  /** Makes a reader live: it receives what is offered from now on. */
   attach(reader: LiveReader): void {
     reader.group = this.index.group(reader.channels, reader.sink.format, reader.watches);
     reader.group.add(reader);
   }
 
-  /** Gives a live reader all it was offered so far. */
+  /** Writes to a live reader everything it was offered so far. */
   flush(reader: LiveReader): void {
     reader.group?.flush(reader, this.backlog, this.#stats);
   }
 
-  /** Takes a reader out, whatever it was offered; false if it was not live. */
+  /** Removes a reader without flushing it; false if it was not live. */
   detach(reader: LiveReader): boolean {
     const { group } = reader;
     if (group === undefined) return false;
@@ -65,7 +65,7 @@ export class FanOut {
     return true;
   }
 
-  /** Offers a message to every live reader of its channel; returns to how many that receive it. */
+  /** Offers a message to every live reader of its channel; returns how many count as receivers. */
   offer(envelope: Envelope): number {
     let receivers = 0;
     this.#offered++;
@@ -78,14 +78,14 @@ export class FanOut {
     return receivers;
   }
 
-  /** Writes to as many readers as this turn may, group after group, and goes on in the next turn. */
+  /** Writes to as many readers as one turn may, group after group, and continues in the next turn. */
   readonly #write = (): void => {
     let left = this.#options.writesPerMessage * Math.max(this.#offered, 1);
     this.#offered = 0;
     for (const group of this.#behind) {
       left -= group.write(left, this.backlog, this.#stats, this.#onGiven);
       this.#behind.delete(group);
-      // At the end, so that one that is never done keeps no other waiting.
+      // At the end, so that a busy group does not starve the others.
       if (group.isBehind) this.#behind.add(group);
       if (left <= 0 || this.backlog.isFull()) break;
     }

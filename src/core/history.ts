@@ -9,17 +9,17 @@ import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
   readonly channels: readonly ChannelPattern[];
-  /** A cursor as text, or `earliest`, which is also meant if it is absent. */
+  /** A cursor as text, or `earliest`, which is the default. */
   readonly after?: string | undefined;
   readonly limit: number;
 }
 
-/** One page of history, for callers that come and ask. */
+/** One page of history, for callers that poll. */
 export interface History {
   readonly messages: readonly Message[];
   /** The cursor to ask with next. */
   readonly next: string;
-  /** Whether there may be more right now. */
+  /** Whether there may be more already. */
   readonly more: boolean;
   readonly gap: Gap | undefined;
 }
@@ -36,11 +36,11 @@ export interface RecentHistory {
   /** In order, the oldest first. */
   readonly messages: readonly Message[];
   /**
-   * The cursor to go on from: everything after this page comes after it, and nothing of this page does. Without
-   * `before`, that is the place of the last message delivered; with it, the place right before that message.
+   * The cursor to continue from: everything after this page comes after it, and nothing of this page does. Without
+   * `before`, it is that of the last message delivered; with it, the place right before that message.
    */
   readonly next: string;
-  /** The cursor to give as `before` for the page before this one; undefined if nothing older is kept. */
+  /** The cursor to pass as `before` for the page before this one; undefined if nothing older is kept. */
   readonly earlier: string | undefined;
 }
 
@@ -56,13 +56,13 @@ const MAX_ECHO = 64;
 const inProgress = new WeakMap<Log, Map<string, Promise<History>>>();
 
 /**
- * Reads a page of a log; after a cursor that means nothing to it, the page is empty and starts at `head`. Callers
+ * Reads a page of a log; after a cursor that the log does not know, the page is empty and starts at `head`. Callers
  * that ask for the same page at the same time share one read.
  */
 export function readHistory(log: Log, head: number, query: HistoryQuery): Promise<History> {
   let reads = inProgress.get(log);
   if (reads === undefined) inProgress.set(log, (reads = new Map<string, Promise<History>>()));
-  // With `head`: whoever asks after a message was delivered must not share a read that began before.
+  // With `head`: a caller that asks after a delivery must not share a read that began before it.
   const key = JSON.stringify([head, query.after, query.limit, query.channels]);
   let read = reads.get(key);
   if (read === undefined) {
@@ -88,10 +88,10 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   };
 }
 
-/** Reads the last page of a log before a cursor, up to `head`; a cursor that means nothing to it is refused. */
+/** Reads the last page of a log before a cursor, up to `head`; throws if the log does not know the cursor. */
 export async function readRecent(log: Log, head: number, query: RecentHistoryQuery): Promise<RecentHistory> {
   const { before, channels, limit } = query;
-  // No place is before offset 0, and no message is there.
+  // Offsets of messages start at 1.
   const top = before === undefined ? head + 1 : Math.max(1, Math.min(offsetOf(before, log), head + 1));
   const { messages, more } = await log.recent({ before: top, channels, limit });
   const [oldest] = messages;
@@ -102,7 +102,7 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
   };
 }
 
-/** Channels that hold or held messages, and those that live readers name, in byte order. */
+/** Channels that hold or held messages, and those that live readers ask for by name, in byte order. */
 export function listChannels(log: Log, index: SubscriptionIndex, query: ChannelQuery): readonly ChannelListing[] {
   const states = new Map<ChannelName, ChannelState>();
   for (const state of log.channels(query)) states.set(state.channel, state);
@@ -117,7 +117,7 @@ export function listChannels(log: Log, index: SubscriptionIndex, query: ChannelQ
   return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: readers(state.channel) }));
 }
 
-/** Says what is missing. */
+/** Makes the data of a gap signal. */
 export function gap(reason: GapReason, after: string, resumed: string): Gap {
   return { reason, after: after.slice(0, MAX_ECHO), resumed };
 }

@@ -25,13 +25,13 @@ export interface HubOptions extends FanOutOptions, ReplayOptions {
   readonly onAppended?: (milliseconds: number) => void;
 }
 
-/** A publication that the log has not answered yet. */
+/** A publication that the log has not confirmed yet. */
 interface Pending {
   /** The number that this hub gave it. */
   readonly publication: number;
-  /** When it was handed to the log, in milliseconds of `performance.now()`. */
+  /** When it was appended, in milliseconds of `performance.now()`. */
   readonly since: number;
-  /** Live readers it was offered to; undefined until the log has brought it. */
+  /** Live readers it was offered to; undefined until the log delivers it. */
   receivers: number | undefined;
 }
 
@@ -43,7 +43,7 @@ const PROBE: Draft = {
   ephemeral: true,
 };
 
-/** Publishes into a log and delivers to readers what the log brings back. */
+/** Publishes into a log, and delivers to readers what the log hands its follower. */
 export class Hub {
   readonly stats: Stats = new Stats();
   readonly #log: Log;
@@ -66,7 +66,7 @@ export class Hub {
     );
   }
 
-  /** Follows the log; the hub has it to itself from here on, and closes it. */
+  /** Follows the log; from here on the hub owns the log, and closes it. */
   static async open(log: Log, options: HubOptions): Promise<Hub> {
     const hub = new Hub(log, options);
     const start = await log.follow((messages) => hub.#deliver(messages));
@@ -88,7 +88,7 @@ export class Hub {
     return this.#fanOut.backlog;
   }
 
-  /** Resolves once the message is kept and offered to everyone who is live. Rejects as the log does. */
+  /** Resolves once the message is kept and offered to every live reader. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
     if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
     const pending = this.#begin();
@@ -102,7 +102,7 @@ export class Hub {
     }
   }
 
-  /** Proves delivery: resolves once a write reached the log and a message came back from it; rejects otherwise. */
+  /** Checks delivery: resolves once the log has made a write and delivered a message; rejects otherwise. */
   async probe(): Promise<void> {
     await this.#log.check();
     const pending = this.#begin();
@@ -124,8 +124,8 @@ export class Hub {
 
   /**
    * Makes a subscription read more channels: from now on, or everything after a cursor. With a cursor the whole
-   * reader replays before it is live again, so that the last id it saw always resumes all it reads. Without one, a
-   * channel or pattern it reads already changes nothing.
+   * subscription replays before it is live again, so that the last id its reader saw always resumes all its channels.
+   * Without one, a channel or pattern that it reads already changes nothing.
    */
   add(subscription: Subscription, { channels, after }: SubscribeRequest): void {
     const { delivered } = this.#fanOut;
@@ -150,9 +150,16 @@ export class Hub {
     else void this.#replay.run(subscription);
   }
 
-  /** Hands over what a subscription was offered in this turn, so that what its socket is given next comes after it. */
+  /** Writes what a subscription was offered in this turn, so that what is written to its socket next comes after it. */
   flush(subscription: Subscription): void {
     this.#fanOut.flush(subscription);
+  }
+
+  /** Ends a subscription and says why to its sink, after what it was offered so far. */
+  end(subscription: Subscription, reason: CloseReason): void {
+    if (subscription.closed) return;
+    this.#detach(subscription);
+    if (!subscription.closed) this.#end(subscription, reason);
   }
 
   /** Ends a subscription; nothing more goes to its sink. */
@@ -180,7 +187,7 @@ export class Hub {
     return listChannels(this.#log, this.#fanOut.index, query);
   }
 
-  /** Live readers of a channel, by its name or by a pattern; `all`: with those that only look on. */
+  /** Live readers of a channel, by its name or by a pattern; `all` includes those with `watch`. */
   readers(channel: ChannelName, all = false): number {
     return this.#fanOut.index.readers(channel, all);
   }
@@ -190,12 +197,12 @@ export class Hub {
     return message.ephemeral ? undefined : cursorAt(this.#log, message.offset);
   }
 
-  /** A place in the log as text; without an offset, that of the last message delivered. */
+  /** The cursor of an offset as text; by default, of the last message delivered. */
   cursor(offset: number = this.#fanOut.delivered): string {
     return cursorAt(this.#log, offset);
   }
 
-  /** Tells one of `parts` of the readers, in turn, how far they have got; and cuts those whose replay is stalled. */
+  /** Sends a heartbeat to one of `parts` equal shares of the readers, and cuts those whose replay is stalled. */
   heartbeat(part: number, parts: number): void {
     const cursor = (offset: number): string => cursorAt(this.#log, offset);
     for (const subscription of this.#subscriptions) {
@@ -226,7 +233,7 @@ export class Hub {
     await this.#log.close();
   }
 
-  /** Notes that something is about to be handed to the log; to be deleted from `#pending` when the log has answered. */
+  /** Registers a draft that is about to be appended; the caller removes it from `#pending` when the log answers. */
   #begin(): Pending {
     const pending: Pending = { publication: ++this.#publications, since: performance.now(), receivers: undefined };
     this.#pending.set(pending.publication, pending);
@@ -251,7 +258,7 @@ export class Hub {
     return this.#fanOut.offer(new Envelope(message, this.idOf(message), since));
   }
 
-  /** Gives a live subscription all it was offered and takes it out; false if it was not live, or is closed by this. */
+  /** Flushes a live subscription and removes it; false if it was not live, or the flush cut it. */
   #detach(subscription: Subscription): boolean {
     this.#fanOut.flush(subscription);
     return this.#fanOut.detach(subscription);

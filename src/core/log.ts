@@ -2,43 +2,43 @@ import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import type { Draft, Message } from "./message.ts";
 
-/** Where messages are put into one order and kept. `test/logs/log.suite.ts` says what every log must do. */
+/** Puts messages into one order and keeps them. `test/logs/log.suite.ts` tests what every log must do. */
 export interface Log {
-  /** The epoch of what is published from now on: lower-case letters and digits, another one each time it is opened. */
+  /** The epoch of what is published from now on: lower-case letters and digits, a new one each time it is opened. */
   readonly epoch: string;
   /** The epoch in which this offset was given out: that of its cursor, for as long as the log is kept. */
   epochAt(offset: number): string;
   /**
    * Resolves once the message is as safe as this log can make it, and after the follower was called with it; if its key
-   * was seen before, with the message that key made, which is not followed again.
-   * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`, and then nothing was kept unless the sentence says so.
+   * was used before, resolves with the message of that key, and does not call the follower again.
+   * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`; nothing was kept then, unless the sentence says otherwise.
    */
   append(draft: Draft): Promise<Appended>;
   /** One page, in order. */
   read(query: LogQuery): Promise<LogPage>;
-  /** The last page before a place, in order. */
+  /** The last page before an offset, in order. */
   recent(query: RecentQuery): Promise<RecentPage>;
   /**
-   * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, once,
-   * none left out. What was appended here carries the `publication` of its draft, and nothing else carries any.
+   * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, each
+   * exactly once. Only messages that were appended here carry the `publication` of their draft.
    * Resolves with the offset the first of them follows. One follower: the hub.
    */
   follow(listener: (messages: readonly Message[]) => void): Promise<number>;
-  /** Whether this log gave out that cursor and can still say what came after it. */
+  /** Whether this log gave out that cursor and can still tell what came after it. */
   knows(cursor: Cursor): boolean;
   /** The channels a pattern covers that hold or held messages, by name; at most `limit` of them, after `after`. */
   channels(query: ChannelQuery): readonly ChannelState[];
   /** How much is kept. */
   size(): LogSize;
-  /** Resolves once a write has been made as for a message, without leaving one; rejects as `append` does. */
+  /** Makes a write as for a message, without keeping one; rejects as `append` does. */
   check(): Promise<void>;
-  /** Finishes what was appended, then lets go of everything. */
+  /** Finishes what was appended, then releases all resources. */
   close(): Promise<void>;
 }
 
 export interface Appended {
   readonly message: Message;
-  /** Whether the key of the draft had made this message before. */
+  /** Whether the key of the draft was used before: then the message is the earlier one. */
   readonly repeated: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface LogQuery {
   /** An offset: only messages after it. */
   readonly after: number;
   readonly channels: readonly ChannelPattern[];
-  /** Messages at most; a page is also cut when its payloads pass a size of the log's choosing, never before the first. */
+  /** Messages at most; a page also ends when its payloads pass a size that the log chooses, but has at least one. */
   readonly limit: number;
 }
 
@@ -54,7 +54,7 @@ export interface LogPage {
   readonly messages: readonly Message[];
   /** Everything up to here has been looked at. */
   readonly end: number;
-  /** The last offset on these channels that has been dropped; beyond `after`, it means messages are missing. */
+  /** The last offset dropped from these channels; if it is greater than `after`, messages are missing. */
   readonly dropped: number;
 }
 
@@ -62,7 +62,7 @@ export interface RecentQuery {
   /** An offset: only messages before it; with `Infinity`, all of them. */
   readonly before: number;
   readonly channels: readonly ChannelPattern[];
-  /** Messages at most; a page is cut to the same size as one that is read, without its older ones, never the newest. */
+  /** Messages at most; a page has the same size limit as in `read`: older messages are left out, never the newest. */
   readonly limit: number;
 }
 
@@ -72,7 +72,7 @@ export interface RecentPage {
   readonly more: boolean;
 }
 
-/** Whether a page that was asked for from here leaves out messages that were dropped. */
+/** Whether messages are missing between `after` and this page, because they were dropped. */
 export function isMissing(page: LogPage, after: number): boolean {
   return after >= 0 && page.dropped > after;
 }
@@ -99,7 +99,7 @@ export interface LogSize {
   /** Bytes of payload, event, sender and channel names, without what the store adds. */
   readonly bytes: number;
   readonly channels: number;
-  /** Grows with each new channel, even one that takes the place of another. */
+  /** Grows with each new channel, even one that replaces another. */
   readonly channelsCreated: number;
 }
 
@@ -109,6 +109,6 @@ export interface Retention {
   readonly age: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Channels at most: an empty one makes room for another, the one used longest ago first. */
+  /** Channels at most: if there are as many, the empty one used longest ago is removed. */
   readonly channels: number;
 }

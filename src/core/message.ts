@@ -1,22 +1,22 @@
 import type { ChannelName } from "../protocol/channel.ts";
 import { HubError } from "./errors.ts";
 
-/** What someone wants published, before the log took it. Made by `draft`. */
+/** A message that the log has not accepted yet. Made by `draft`. */
 export interface Draft {
   readonly channel: ChannelName;
-  /** What an `EventSource` dispatches on: one line, at most 64 characters, `message` by default. */
+  /** The event type for `EventSource`: one line, at most 64 characters, `message` by default. */
   readonly event: string;
-  /** The payload as JSON text on one line: parsed by the two ends, never in between. */
+  /** The payload as JSON text on one line: the two ends parse it, the hub does not. */
   readonly data: string;
-  /** Who sent it, as the sender says: one line, at most 128 characters. */
+  /** The name the sender gave: one line, at most 128 characters; not verified. */
   readonly sender: string;
-  /** Set if a tool published it, as agents do: which way it came is the server's word, not the sender's. */
+  /** Set if a tool published it, as agents do: set by the server, so senders cannot forge it. */
   readonly via?: "tool";
-  /** Reaches those listening now; not kept, gets no id. */
+  /** Delivered to live readers only: not kept, and without an id. */
   readonly ephemeral?: boolean;
-  /** Names what is published: the same key on the same channel again is answered with the message it made. */
+  /** The idempotency key: publishing with the same key on the same channel again returns the first message. */
   readonly key?: string;
-  /** The hub's own number for this publication, by which it knows it again when the log brings it; not kept. */
+  /** The hub's number for this publication, by which it recognizes it when the log delivers it; not kept. */
   readonly publication?: number;
 }
 
@@ -35,11 +35,11 @@ export interface Published {
   readonly message: Message;
   /** Live readers it was offered to. */
   readonly receivers: number;
-  /** True if its key had been used before: the message is the one kept then. */
+  /** True if its key was used before: the message is the one kept then. */
   readonly repeated: boolean;
 }
 
-/** What a caller gives to publish; checked by `draft`. */
+/** What a caller passes to publish; checked by `draft`. */
 export interface DraftInput {
   readonly channel: ChannelName;
   /** Any JSON value; a number with more digits than a double holds as `JSON.rawJSON`. */
@@ -55,7 +55,7 @@ export interface DraftInput {
 export interface Format {
   /** `id` is undefined for an ephemeral message. */
   encode(message: Message, id: string | undefined): Uint8Array;
-  /** Set if readers are only told that something came: they do not count as receivers. */
+  /** Set if readers are only notified that something was published: they do not count as receivers. */
   readonly silent?: true;
   join(parts: readonly Uint8Array[]): Uint8Array;
 }
@@ -63,7 +63,7 @@ export interface Format {
 /** A message on its way to readers: encoded once per format, however many there are. */
 export class Envelope {
   readonly message: Message;
-  /** When this hub handed it to the log, in milliseconds of `performance.now()`. */
+  /** When this hub appended it, in milliseconds of `performance.now()`. */
   readonly since: number | undefined;
   readonly #id: string | undefined;
   readonly #encoded: [Format, Uint8Array][] = [];
@@ -86,24 +86,24 @@ export class Envelope {
 const RESERVED: ReadonlyMap<string, string> = new Map([
   ["live", "one of the server's own signals"],
   ["gap", "one of the server's own signals"],
-  // Clients of MCP over HTTP+SSE take it for the address to send all they have to say to.
+  // Clients of MCP over HTTP+SSE would send their requests to the address that this event names.
   ["endpoint", "an order to MCP clients"],
-  // A browser's EventSource dispatches its own events by these names, so a message would call the same handlers.
+  // EventSource dispatches its own events under these names, so a message would call the same handlers.
   ["error", "an event of EventSource itself"],
   ["open", "an event of EventSource itself"],
 ]);
-/** Levels of arrays and objects in data: reading and writing JSON takes stack for each. */
+/** Levels of arrays and objects in data: parsing and writing JSON recurses for each. */
 export const MAX_DATA_DEPTH = 100;
 const MAX_EVENT = 64;
 /** Characters of a sender. */
 export const MAX_SENDER = 128;
 const MAX_KEY = 255;
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+// eslint-disable-next-line no-control-regex -- it must match control characters
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 const utf8 = new TextEncoder();
 
 /**
- * Checks what is to be published. `maxBytes` bounds the payload: the UTF-8 bytes of a string, or of the JSON of another
+ * Checks a message to publish. `maxBytes` bounds the payload: the UTF-8 bytes of a string, or of the JSON of another
  * value. Throws `INVALID_MESSAGE` or `MESSAGE_TOO_LARGE`, naming the field.
  */
 export function draft(input: DraftInput, maxBytes: number): Draft {
@@ -138,11 +138,11 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
   };
 }
 
-// JSON.stringify writes a lone surrogate, and nothing else, as an unescaped-backslash \udXXX.
+// JSON.stringify escapes only a lone surrogate as \udXXX with a backslash that is not escaped itself.
 const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 
 function checkData(value: unknown, levels: number): void {
-  // JSON.stringify would make null of it.
+  // JSON.stringify would turn it into null.
   if (typeof value === "number" && !Number.isFinite(value)) {
     throw new HubError("INVALID_MESSAGE", `data holds ${value}, which JSON has no number for; send it as a string`);
   }

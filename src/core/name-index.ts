@@ -1,4 +1,4 @@
-/** A value under its name, and the stretch of names it is in. */
+/** A value with its name, and the stretch that holds it. */
 interface Place<Value> {
   readonly name: string;
   value: Value;
@@ -7,19 +7,19 @@ interface Place<Value> {
   stretch: Stretch<Value>;
 }
 
-/** Names that stand next to each other, and the highest numbers among them. */
+/** A run of adjacent names, with the highest numbers among them. */
 interface Stretch<Value> {
   places: Place<Value>[];
   last: number;
   dropped: number;
 }
 
-/** Names in one stretch. */
+/** Names in one stretch at most. */
 const LONGEST = 512;
 
 /**
- * Values by name, in byte order, so that a prefix is a range. Names are kept in stretches: adding one moves few, and a
- * stretch whose highest numbers are too low is skipped as a whole.
+ * Values by name, in byte order, so that a prefix is a range. Names are kept in short sorted arrays, so that adding one
+ * moves few others, and a stretch whose highest numbers are too low is skipped as a whole.
  */
 export class NameIndex<Value> {
   readonly #byName = new Map<string, Place<Value>>();
@@ -33,7 +33,7 @@ export class NameIndex<Value> {
     return this.#byName.get(name)?.value;
   }
 
-  /** Keeps a value under a name; `last` and `dropped` are offsets that `range` and `dropped` are asked about. */
+  /** Stores a value under a name, with the offsets that `range` filters by and `dropped` looks for. */
   set(name: string, value: Value, last = 0, dropped = 0): void {
     const place = this.#byName.get(name) ?? this.#add(name, value);
     Object.assign(place, { value, last, dropped });
@@ -50,7 +50,7 @@ export class NameIndex<Value> {
     else this.#stretches.splice(this.#stretches.indexOf(stretch), 1);
   }
 
-  /** The values whose names begin with a prefix, and come after `after`, in order; with `above`, only those whose `last` is greater. */
+  /** Values of names with a prefix that come after `after`, in order; with `above`, only if their `last` is greater. */
   *range(prefix: string, after?: string, above?: number): Iterable<Value> {
     for (const [, value] of this.entries(prefix, after, above)) yield value;
   }
@@ -80,7 +80,7 @@ export class NameIndex<Value> {
     return highest;
   }
 
-  /** The stretches that may hold names which begin with a prefix, from a name on. */
+  /** The stretches that may hold names with this prefix, from a name on. */
   *#from(name: string, prefix: string): Iterable<Stretch<Value>> {
     const start = this.#stretchOf(name);
     for (let at = start; at < this.#stretches.length; at++) {
@@ -107,7 +107,7 @@ export class NameIndex<Value> {
     return place;
   }
 
-  /** Where the stretch is that holds a name, or would hold it. */
+  /** The position of the stretch that holds a name, or would hold it. */
   #stretchOf(name: string): number {
     const at = rank(this.#stretches, firstOf, name);
     const isFirst = at < this.#stretches.length && firstOf(this.#stretches[at] as Stretch<Value>) === name;
@@ -134,7 +134,7 @@ function raise<Value>(stretch: Stretch<Value>, { last, dropped }: Place<Value>):
   if (dropped > stretch.dropped) stretch.dropped = dropped;
 }
 
-/** Where a name stands, or would stand, in a sorted list. */
+/** The position of a name in a sorted list, or the one to insert it at. */
 function rank<Item>(items: readonly Item[], name: (item: Item) => string, sought: string): number {
   let low = 0;
   for (let high = items.length; low < high;) {

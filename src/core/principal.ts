@@ -92,6 +92,12 @@ export function checkAdmin(principal: Principal, what: string): void {
   if (!principal.admin) throw refusal(principal, "admin", what);
 }
 
+/** Throws `UNAUTHENTICATED` or `FORBIDDEN` if it may not read, or publish, anything; `what` completes "may not". */
+export function checkAnyGrant(principal: Principal, right: "read" | "publish", what: string): void {
+  const { publish, subscribe, admin } = principal;
+  if (!admin && (right === "read" ? subscribe : publish).length === 0) throw refusal(principal, right, what);
+}
+
 /** The channels of a pattern that it may read, as patterns in byte order of which none covers another. */
 export function readable({ subscribe, admin }: Principal, pattern: ChannelPattern): readonly ChannelPattern[] {
   if (admin) return [pattern];

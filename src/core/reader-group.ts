@@ -8,17 +8,17 @@ import type { Stats } from "./stats.ts";
 export interface LiveReader extends LaggingHolder {
   readonly sink: Sink;
   readonly channels: readonly ChannelPattern[];
-  /** It only looks on, and does not count as a reader. */
+  /** It receives messages but does not count as a reader. */
   readonly watches: boolean;
   /** Set exactly while it is live. */
   group: ReaderGroup | undefined;
-  /** How many of the messages ever offered to its group it has been given, or came too late for. */
+  /** How many of the messages ever offered to its group it has been given, or were offered before it joined. */
   given: number;
-  /** The offset of the last id that it was told. */
+  /** The offset of the last id sent to it. */
   told: number;
 }
 
-/** What members that lack the same are given. */
+/** The bytes for members that lack the same messages. */
 interface Piece {
   readonly from: number;
   readonly to: number;
@@ -30,21 +30,21 @@ interface Piece {
 }
 
 /**
- * The live readers with the same channels and the same format. What is published is queued here once, and written to
- * the members in rounds: each gets all it has not been given yet in one piece, the same bytes for all who lack the same.
+ * The live readers with the same channels and the same format. Messages are queued here once and written to the members
+ * in rounds: each gets all that it lacks in one write, and members that lack the same messages get the same bytes.
  */
 export class ReaderGroup {
   readonly patterns: readonly ChannelPattern[];
-  /** Whether its members only look on and do not count as readers. */
+  /** Whether its members receive messages but do not count as readers. */
   readonly watches: boolean;
   readonly #format: Format;
   readonly #members = new Set<LiveReader>();
   #queue: Envelope[] = [];
   /** How many messages were offered before the first in the queue. */
   #before = 0;
-  /** The members that this round has still to visit. */
+  /** The members that this round has not visited yet. */
   #round: Iterator<LiveReader> | undefined;
-  /** Everyone will have been given this much when the round is over. */
+  /** The count of messages that every member will have been given when the round has ended. */
   #roundGives = 0;
   #piece: Piece | undefined;
 
@@ -58,12 +58,12 @@ export class ReaderGroup {
     return this.#members.size;
   }
 
-  /** Whether its members are only told that something came. */
+  /** Whether its members are only notified that something was published. */
   get isSilent(): boolean {
     return this.#format.silent === true;
   }
 
-  /** Members that count as readers: neither silent nor only looking on. */
+  /** Members that count as readers. */
   get receivers(): number {
     return this.isSilent || this.watches ? 0 : this.#members.size;
   }
@@ -73,7 +73,7 @@ export class ReaderGroup {
     return this.#queue.length > 0 && this.#members.size > 0;
   }
 
-  /** A new member is given what is offered from now on. */
+  /** Adds a member; it is given what is offered from now on. */
   add(member: LiveReader): void {
     member.given = this.#end;
     this.#members.add(member);
@@ -83,7 +83,7 @@ export class ReaderGroup {
     this.#members.delete(member);
   }
 
-  /** Queues a message for everyone; false if it is queued already. */
+  /** Queues a message for all members; false if it is queued already. */
   offer(envelope: Envelope): boolean {
     if (this.#queue.at(-1) === envelope) return false;
     this.#queue.push(envelope);
@@ -91,8 +91,8 @@ export class ReaderGroup {
   }
 
   /**
-   * Continues the round: writes to at most `most` members what each lacks, and returns to how many it wrote. Calls
-   * back with what every member has been given now.
+   * Continues the round: writes to at most `most` members what each lacks, and returns how many it wrote to. At the end
+   * of a round, calls back with the messages that every member now has.
    */
   write(most: number, backlog: Backlog, stats: Stats, onGiven: (envelopes: readonly Envelope[]) => void): number {
     let written = 0;
@@ -132,7 +132,7 @@ export class ReaderGroup {
     return this.#before + this.#queue.length;
   }
 
-  /** Members are visited one after the other, so most of them lack what the one before lacked. */
+  /** The last piece is reused: most members lack what the member before them lacked. */
   #pieceOf(from: number, to: number): Piece {
     if (this.#piece?.from === from && this.#piece.to === to) return this.#piece;
     const due = this.#queue.slice(from - this.#before);
@@ -151,10 +151,10 @@ export class ReaderGroup {
   }
 }
 
-/** The bytes made last of several messages in each format, by the first of them. */
+/** The last joined bytes in each format, by the first of their messages. */
 const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelope[]; readonly bytes: Uint8Array }>>();
 
-/** The bytes of several messages in one format; the same bytes for groups of other channels that lack the same. */
+/** The bytes of several messages in one format; groups of other channels that lack the same messages share them. */
 export function joined(envelopes: readonly Envelope[], format: Format): Uint8Array {
   const [first] = envelopes;
   if (first === undefined) return format.join([]);

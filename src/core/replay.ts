@@ -11,21 +11,21 @@ import type { Subscription } from "./subscription.ts";
 export interface ReplayOptions {
   /** Messages in one page of replay. */
   readonly page: number;
-  /** Called with the reason for which a reader that was replaying is ended. */
+  /** Called with the error if a read fails, which ends the reader. */
   readonly onReadFailed?: (error: unknown) => void;
 }
 
-/** Brings a subscription from its cursor up to what the hub has delivered, page by page, and makes it live there. */
+/** Sends a subscription the pages from its cursor to the last message delivered, then attaches it as live. */
 export class Replay {
   readonly #log: Log;
   readonly #fanOut: FanOut;
   readonly #options: ReplayOptions;
   readonly #stats: Stats;
   readonly #fail: (subscription: Subscription) => void;
-  /** Called with the next delivery. */
+  /** Called at the next delivery. */
   readonly #awaiting: (() => void)[] = [];
 
-  /** `fail` is to end a reader whose pages cannot be read. */
+  /** `fail` must end a reader whose pages cannot be read. */
   constructor(
     log: Log,
     fanOut: FanOut,
@@ -40,7 +40,7 @@ export class Replay {
     this.#fail = fail;
   }
 
-  /** Reads page after page until a subscription has passed what was delivered, however its channels change meanwhile. */
+  /** Reads page after page until a subscription has all that was delivered, even if its channels change meanwhile. */
   async run(subscription: Subscription): Promise<void> {
     if (subscription.replaying) return;
     subscription.replaying = true;
@@ -53,7 +53,7 @@ export class Replay {
     }
   }
 
-  /** More was delivered: subscriptions that were ahead of it may go on. */
+  /** More was delivered: subscriptions that were ahead of it continue. */
   delivered(): void {
     for (const resume of this.#awaiting.splice(0)) resume();
   }
@@ -75,7 +75,7 @@ export class Replay {
   /** Reads one page; true once the subscription is live. */
   async #step(subscription: Subscription): Promise<boolean> {
     const { revision, sink } = subscription;
-    // First, so that a reader that keeps changing its channels is not sent page after page either.
+    // First, so that a reader that keeps changing its channels has to drain each page, too.
     await sink.drained();
     if (subscription.revision !== revision) return false;
     subscription.heartbeatsWaited = 0;
@@ -91,26 +91,26 @@ export class Replay {
     const { delivered } = this.#fanOut;
     if (subscription.revision !== revision || subscription.position < delivered) return false;
     if (subscription.position === delivered && subscription.next.until === Infinity) {
-      // Nothing may be awaited between the look above and this, or what is published meanwhile is lost.
+      // Nothing may be awaited between the check above and this, or what is published meanwhile is lost.
       this.attach(subscription);
       sink.signal({ kind: "live", id: cursorAt(this.#log, delivered) });
       subscription.told = delivered;
       return true;
     }
-    // It is further than what was delivered here: a log may be ahead of that.
+    // The log was ahead of what this hub has delivered: wait until that catches up.
     await new Promise<void>((resolve) => this.#awaiting.push(resolve));
     return false;
   }
 
   #write(subscription: Subscription, page: LogPage, until: number): void {
-    // What a log has beyond the last delivery will come live.
+    // What the log has after the last delivery will be delivered live.
     const messages = subscription.take(page.messages, Math.min(page.end, until, this.#fanOut.delivered));
     if (messages.length === 0) return;
     const due = messages.map((message) => new Envelope(message, cursorAt(this.#log, message.offset)));
     const bytes = joined(due, subscription.sink.format);
     if (!subscription.sink.write(bytes)) {
       subscription.lag = this.#fanOut.backlog.add(subscription, bytes);
-      // A page of replay does not count as left untaken before there is another.
+      // The pending bytes of a page do not count before the next one is written.
       subscription.lag.excused = bytes.length;
     }
     subscription.told = messages.at(-1)?.offset ?? subscription.position;

@@ -1,19 +1,22 @@
 import type { Signal } from "../protocol/signal.ts";
 import type { Format } from "./message.ts";
 
-/** Where a subscription's messages go: one socket. */
+/** Writes a subscription's messages to one socket. */
 export interface Sink {
   readonly format: Format;
-  /** Bytes handed over that the socket has not taken. */
+  /** Bytes written that the socket has not accepted. */
   readonly pending: number;
-  /** Hands over encoded messages; never waits, never throws. False if `pending` has grown enough to be looked at. */
+  /** Writes encoded messages; never waits, never throws. False if the socket lags: then `pending` must be checked. */
   write(bytes: Uint8Array): boolean;
-  /** Tells the reader something that is not a message; never waits, never throws. */
+  /** Sends the reader a signal; never waits, never throws. */
   signal(signal: Signal): void;
-  /** Resolves once the socket has taken what it was given, or is gone. */
+  /** Resolves once the socket has accepted what was written, or is closed. */
   drained(): Promise<void>;
   close(reason: CloseReason): void;
 }
 
-/** `slow`: did not take what it was sent. `unavailable`: the log could not be read. `shutdown`: the server stops. */
-export type CloseReason = "slow" | "unavailable" | "shutdown";
+/**
+ * `slow`: it did not take what it was sent. `unavailable`: the log could not be read. `shutdown`: the server stops.
+ * `expired`, `revoked`: its credential is no longer good. `aged`: it was open as long as a stream may be.
+ */
+export type CloseReason = "slow" | "unavailable" | "shutdown" | "expired" | "revoked" | "aged";

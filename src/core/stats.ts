@@ -1,15 +1,15 @@
 /** What a hub has done since it opened. Counters only ever grow. */
 export class Stats {
-  /** Messages published, ephemeral ones included; those of the server's own channels are not. */
+  /** Messages published, ephemeral ones included, without those of the server's own channels. */
   published = 0;
-  /** Messages handed to live readers, one per reader; neither those of the server's own channels nor to who looks on. */
+  /** Messages written to live readers, one per reader; without the server's own channels and without `watch` readers. */
   delivered = 0;
-  /** Messages handed to readers that were replaying. */
+  /** Messages written to readers that were replaying. */
   replayed = 0;
-  /** Bytes handed to readers, as encoded for them. */
+  /** Bytes written to readers. */
   bytes = 0;
-  /** Readers told that something is missing. */
+  /** Gaps sent to readers. */
   gaps = 0;
-  /** Readers cut because they did not take what they were sent. */
+  /** Readers cut because they lagged too far. */
   slow = 0;
 }

@@ -3,13 +3,13 @@ import { covers, patternsOver, uncovered, type ChannelName, type ChannelPattern 
 import type { Format } from "./message.ts";
 import { NameIndex } from "./name-index.ts";
 
-/** Which groups a channel reaches: an index by pattern, asked once for each pattern that could cover the channel. */
+/** Finds the groups of a channel, with one lookup for each pattern that could cover it. */
 export class SubscriptionIndex {
   readonly #byFormat = new Map<Format, Map<string, ReaderGroup>>();
-  /** The groups of each pattern; true under those that no other of theirs covers, so a channel leads to each once. */
+  /** The groups of each pattern; true if no other pattern of the group covers it, so a channel finds a group once. */
   readonly #byPattern = new NameIndex<Map<ReaderGroup, boolean>>();
 
-  /** The group of these channels in this format, made if it is missing; `watches`: of those that only look on. */
+  /** The group of these channels in this format, made if it is missing; `watches`: of readers that do not count. */
   group(patterns: Iterable<ChannelPattern>, format: Format, watches = false): ReaderGroup {
     const sorted = [...patterns].sort();
     const key = keyOf(sorted, watches);
@@ -29,7 +29,7 @@ export class SubscriptionIndex {
     return group;
   }
 
-  /** Takes a member out; a group without members is forgotten. */
+  /** Removes a member, and the group if it was the last one. */
   remove(group: ReaderGroup, member: LiveReader): void {
     group.remove(member);
     if (group.size > 0) return;
@@ -49,12 +49,12 @@ export class SubscriptionIndex {
     }
   }
 
-  /** Live readers of a channel, without those that are only told that something came and, unless `all`, those that only look on. */
+  /** Live readers of a channel, without silent ones and, unless `all`, without those that do not count as readers. */
   readers(channel: ChannelName, all = false): number {
     return this.counted(all)(channel);
   }
 
-  /** Counts live readers of many channels: those of a pattern once, however many channels it covers. */
+  /** Counts live readers of many channels, looking each pattern up only once. */
   counted(all = false): (channel: ChannelName) => number {
     const counts = new Map<ChannelPattern, number>();
     const count = (pattern: ChannelPattern): number => {
@@ -70,7 +70,7 @@ export class SubscriptionIndex {
     return (channel) => patternsOver(channel).reduce((sum, pattern) => sum + count(pattern), 0);
   }
 
-  /** The channels that live readers have asked for by name, of those a pattern covers and after `after`, in order. */
+  /** The channels that live readers ask for by name, if a pattern covers them and they come after `after`, in order. */
   *channels(pattern: ChannelPattern, after?: string): Iterable<ChannelName> {
     const isPrefix = pattern.endsWith("*");
     for (const [name, groups] of this.#byPattern.entries(isPrefix ? pattern.slice(0, -1) : pattern, after)) {

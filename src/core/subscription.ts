@@ -7,43 +7,43 @@ import type { Sink } from "./sink.ts";
 
 export interface SubscribeRequest {
   readonly channels: readonly ChannelPattern[];
-  /** A cursor as text, or `earliest`; what is not a cursor of this log is answered with a gap. Absent: from now on. */
+  /** A cursor as text, or `earliest`; any other text is answered with a gap. Absent: from now on. */
   readonly after?: string | undefined;
-  /** It only looks on: it gets everything and does not count as a reader. Fixed when it subscribes. */
+  /** It receives everything but does not count as a reader. Fixed when it subscribes. */
   readonly watch?: boolean | undefined;
 }
 
-/** Messages that may pass by a reader before it is told another id to come back with. */
+/** Messages of other channels after which a heartbeat moves the id that a reader resumes from. */
 const FAR = 1000;
 const MAX_HEARTBEATS_WAITED = 3;
 
 /**
- * One reader's place in the log, and the sink that gets what follows. Either it is live, in a group that is given what
- * is published; or it replays, reading pages from `position` until it has passed what the hub delivered.
+ * One reader's place in the log, and the sink that what follows is written to. Either it is live, as a member of a
+ * group; or it replays, reading pages from `position` until it has all that the hub has delivered.
  */
 export class Subscription implements LiveReader {
   readonly sink: Sink;
   /** Counts up from 0 over the hub's life; spreads the heartbeats. */
   readonly number: number;
   readonly watches: boolean;
-  /** Each channel or pattern it reads, with the offset after which it wants messages while it replays. */
+  /** Each channel or pattern it reads, with the offset after which a replay sends its messages. */
   readonly wants: Map<ChannelPattern, number> = new Map();
-  /** While it replays: everything up to here has been given to the sink, or was not wanted. */
+  /** While it replays: everything up to here has been written to the sink, or was not asked for. */
   position: number;
   told: number;
   given = 0;
   lag: Lag | undefined;
   group: ReaderGroup | undefined;
   closed = false;
-  /** Changes when what it reads changes, so that a page asked for before is thrown away. */
+  /** Grows when its channels change, so that a page that was requested before is discarded. */
   revision = 0;
-  /** Set while pages are read for it: once at a time, however often its channels change. */
+  /** Set while a replay runs, so that there is only one however often its channels change. */
   replaying = false;
-  /** While it replays: heartbeats since its socket last took a whole page. */
+  /** While it replays: heartbeats since its socket last accepted a whole page. */
   heartbeatsWaited = 0;
   readonly #cut: (subscription: Subscription) => void;
 
-  /** `cut` is to end a reader that leaves too much untaken. */
+  /** `cut` must end a reader with too many pending bytes. */
   constructor(
     sink: Sink,
     number: number,
@@ -71,22 +71,22 @@ export class Subscription implements LiveReader {
     this.#cut(this);
   }
 
-  /** Whether its socket has taken no page of its replay for too many heartbeats; to be asked once a heartbeat. */
+  /** Whether its socket has not accepted a page for too many heartbeats; must be called once a heartbeat. */
   isStalled(): boolean {
     return this.group === undefined && ++this.heartbeatsWaited > MAX_HEARTBEATS_WAITED;
   }
 
-  /** Tells its reader how far it has got, which is to all that was `delivered` if it is live. */
+  /** Sends its reader the cursor it has reached, which is that of `delivered` if it is live. */
   heartbeat(delivered: number, cursor: (offset: number) => string): void {
     const offset = this.group === undefined ? this.position : delivered;
-    // A reader that asked for the earliest has got nowhere before its first page, not even to the beginning.
+    // Before its first page, a reader that asked for the earliest has no place to resume from.
     if (offset <= BEGINNING && this.group === undefined) return;
     const moves = offset - this.told >= FAR;
     if (moves) this.told = offset;
     this.sink.signal({ kind: "beat", id: cursor(offset), moves });
   }
 
-  /** What it reads next: the channels it reads from its position on, and the offset at which it reads others, too. */
+  /** What to read next: the channels to read from its position on, and the offset at which others join them. */
   get next(): { readonly after: number; readonly channels: readonly ChannelPattern[]; readonly until: number } {
     const channels: ChannelPattern[] = [];
     let until = Infinity;
@@ -97,7 +97,7 @@ export class Subscription implements LiveReader {
     return { after: this.position, channels: uncovered(channels), until };
   }
 
-  /** Advances past a page, up to `end`; returns the messages of it that are wanted, on each channel those after its offset. */
+  /** Advances past a page, up to `end`; returns its messages that are after the offset in `wants` of their channel. */
   take(messages: readonly Message[], end: number): readonly Message[] {
     const wants = [...this.wants];
     this.position = Math.max(this.position, end);
@@ -107,11 +107,11 @@ export class Subscription implements LiveReader {
     );
   }
 
-  /** Reads these channels after `since`, and what it read before from where it is. */
+  /** Adds channels, to be read after `since`; those it reads already continue from its position. */
   add(channels: readonly ChannelPattern[], since: number): void {
     this.revision++;
     for (const [pattern, wanted] of this.wants) this.wants.set(pattern, Math.max(wanted, this.position));
-    // Asking again for what is being read must not leave out what is still to come of it.
+    // Adding a channel again must not skip messages that its replay has not reached yet.
     for (const pattern of channels) this.wants.set(pattern, Math.min(this.wants.get(pattern) ?? since, since));
     this.position = Math.min(this.position, since);
     this.told = Math.min(this.told, since);
@@ -123,13 +123,13 @@ export class Subscription implements LiveReader {
     for (const channel of channels) this.wants.delete(channel);
   }
 
-  /** Wants nothing up to `offset`. */
+  /** Skips everything up to `offset`. */
   skipTo(offset: number): void {
     for (const [pattern, since] of this.wants) if (since < offset) this.wants.set(pattern, offset);
     this.#advance();
   }
 
-  /** Everything up to `offset` has been given to the sink. */
+  /** Records that everything up to `offset` has been written to the sink. */
   advanceTo(offset: number): void {
     this.position = offset;
     this.skipTo(offset);

@@ -9,11 +9,12 @@ import Fastify, {
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
+import { authentication } from "./authentication.ts";
 import { channels } from "./channels.ts";
 import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
-import { asHubError, keepOpen, problem, PROBLEM_HEADERS, rawProblem, RETRY_AFTER } from "./problem-details.ts";
+import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProblem } from "./problem-details.ts";
 import { healthRoutes } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import type { LogOutput } from "../ops/log-output.ts";
@@ -91,7 +92,10 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
       // A stream has begun on this connection, so a problem would end up inside it.
       if (endStream(socket, sentence)) return;
-      endGracefully(socket, rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence)));
+      endGracefully(
+        socket,
+        rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence), context),
+      );
     },
   });
   const { connections } = context;
@@ -104,8 +108,8 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     const known = asHubError(error, limits.body);
     if (known.code === "INTERNAL") request.log.error(error, "a request failed");
     if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
-    if (known.retry) reply.header("retry-after", RETRY_AFTER);
-    return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
+    reply.headers({ ...errorHeaders(known, context), "content-type": "application/problem+json" });
+    return reply.status(known.status).send(problem(known));
   });
   notFound(app);
 
@@ -123,6 +127,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     next(refused);
   });
   cors(app);
+  authentication(app, context);
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
     // The plugin would add a hook to every other route.
@@ -136,7 +141,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
-  metrics(app, context.hub, context.connections, latency, output);
+  metrics(app, context, latency, output);
   await pages(app, context);
   return app;
 }

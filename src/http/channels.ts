@@ -3,11 +3,13 @@ import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { checkSubscribe } from "../core/principal.ts";
 import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
-import { channelSummary, messagePage, publish, type MessagePage } from "../tools/index.ts";
+import { channelSummary, messagePage, publish, readableChannels, type MessagePage } from "../tools/index.ts";
 import { quoted } from "../protocol/text.ts";
 import type { HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
+import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
 
 const PAGE = 100;
@@ -129,7 +131,8 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
     async (request) => {
       const { pattern, after, limit: most } = request.query as z.output<typeof listQuery>;
       const covered = pattern === undefined ? EVERYTHING : channelPattern(pattern);
-      const found = hub.channels({ pattern: covered, limit: most + 1, ...(after === undefined ? {} : { after }) });
+      const query = { pattern: covered, limit: most + 1, ...(after === undefined ? {} : { after }) };
+      const found = readableChannels({ hub, principal: principalOf(request, context) }, query);
       return {
         channels: found.slice(0, most).map((listing) => channelSummary(listing, hub)),
         more: found.length > most,
@@ -138,11 +141,9 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
   );
 }
 
-async function post(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { hub, limits, principal }: HttpContext,
-): Promise<FastifyReply> {
+async function post(request: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
+  const { hub, limits } = context;
+  const principal = principalOf(request, context);
   const { channel: name } = request.params as z.output<typeof channel>;
   const { event, sender, ephemeral } = request.query as z.output<typeof publishQuery>;
   const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
@@ -153,7 +154,7 @@ async function post(
   const data = dataIn(request.body as SentBody | null);
   const { receipt: answer, repeated } = await publish(
     { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
-    { hub, limits, principal: principal() },
+    { hub, limits, principal },
   );
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);
@@ -184,11 +185,13 @@ const LONGEST_SHOWN = 100;
 
 async function read(
   request: FastifyRequest,
-  { hub }: HttpContext,
+  context: HttpContext,
 ): Promise<MessagePage & { readonly earlier?: string | null }> {
+  const { hub } = context;
   const { channel: pattern } = request.params as z.output<typeof channel>;
   const { after, before, limit: most } = request.query as z.output<typeof pageQuery>;
   const asked = { channels: [channelPattern(pattern)], limit: most };
+  checkSubscribe(principalOf(request, context), asked.channels);
   const idOf = (kept: Message): string | undefined => hub.idOf(kept);
   if (before === undefined) {
     return messagePage(await hub.history({ ...asked, after }), idOf);

@@ -1,11 +1,10 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
-import type { FastifyRequest } from "fastify";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
-import type { ToolContext, ToolSet } from "../tools/index.ts";
+import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { Client, Connections } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 
@@ -47,34 +46,48 @@ interface HttpLimits {
   readonly request: number;
 }
 
+/** Counts a call that waits as one of `by`, and ends it when its caller's credential does. */
+export function stayFor(
+  { connections, lifetimes }: HttpContext,
+  by: Socket | Client,
+  principal: Principal,
+): RequestContext["stay"] {
+  return (end) => {
+    const leave = connections.enter("waiting", by);
+    const release = lifetimes.hold(principal, { end });
+    return () => {
+      release();
+      leave();
+    };
+  };
+}
+
 /** What tools work with when they are called through a door; calls that wait take the places of `by`. */
-export function toolContext(
+export function requestContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
-): ToolContext {
-  return new DoorContext(context, call, by);
+  principal: Principal,
+): RequestContext {
+  return new HttpRequestContext(context, call, by, principal);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
-class DoorContext implements ToolContext {
-  readonly hub: ToolContext["hub"];
+class HttpRequestContext implements RequestContext {
+  readonly hub: RequestContext["hub"];
   readonly principal: Principal;
-  readonly limits: ToolContext["limits"];
-  readonly info: ToolContext["info"];
-  readonly stay: ToolContext["stay"];
+  readonly limits: RequestContext["limits"];
+  readonly info: RequestContext["info"];
+  readonly stay: RequestContext["stay"];
   readonly #call: { readonly signal: AbortSignal };
 
-  constructor(
-    { hub, principal, limits, info, connections }: HttpContext,
-    call: { readonly signal: AbortSignal },
-    by: Socket | Client,
-  ) {
+  constructor(context: HttpContext, call: { readonly signal: AbortSignal }, by: Socket | Client, principal: Principal) {
+    const { hub, limits, info } = context;
     this.hub = hub;
-    this.principal = principal();
+    this.principal = principal;
     this.limits = limits;
     this.info = info;
-    this.stay = () => connections.enter("waiting", by);
+    this.stay = stayFor(context, by, principal);
     this.#call = call;
   }
 
@@ -100,6 +113,12 @@ export class ConnectionCall implements Disposable {
       else listenersOf(this.#socket).add(this.#end);
     }
     return this.#end.signal;
+  }
+
+  /** Ends the call as if its connection had closed. */
+  abort(): void {
+    void this.signal;
+    this.#end?.abort();
   }
 
   [Symbol.dispose](): void {

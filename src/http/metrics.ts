@@ -1,8 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { z } from "zod";
-import type { Hub } from "../core/hub.ts";
-import type { Connections } from "../ops/connections.ts";
+import { checkAdmin } from "../core/principal.ts";
+import { principalOf } from "./authentication.ts";
+import type { HttpContext } from "./context.ts";
 import type { LogOutput } from "../ops/log-output.ts";
 
 const PREFIX = "sse_mcp_";
@@ -22,15 +23,10 @@ export class LogLatency {
 }
 
 /** `GET /metrics`: Prometheus text. Counters are read from the hub when they are asked for. */
-export function metrics(
-  app: FastifyInstance,
-  hub: Hub,
-  connections: Connections,
-  latency: LogLatency,
-  output: LogOutput,
-): void {
+export function metrics(app: FastifyInstance, context: HttpContext, latency: LogLatency, output: LogOutput): void {
   const registry = Registry.merge([ofProcess(), new Registry()]);
   registry.registerMetric(latency.histogram);
+  const { hub, connections } = context;
   const { stats } = hub;
   counter(registry, "messages_published_total", "Messages published", () => stats.published);
   counter(
@@ -73,7 +69,8 @@ export function metrics(
     tags: ["operate"],
     response: { 200: { description: "Prometheus text", content: { "text/plain": { schema: z.string() } } } },
   };
-  app.get("/metrics", { schema }, async (_, reply) => {
+  app.get("/metrics", { schema }, async (request, reply) => {
+    checkAdmin(principalOf(request, context), "read metrics");
     return reply.header("content-type", registry.contentType).send(await registry.metrics());
   });
 }

@@ -1,4 +1,5 @@
 import type { FastifyReply } from "fastify";
+import { challengeHeader } from "../auth/challenge.ts";
 import { HubError } from "../core/errors.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
 
@@ -61,6 +62,19 @@ export function asHubError(error: unknown, bodyLimit: number): HubError {
   }
 }
 
+/** What the headers of an error say beside its status: when to come back, and what credential to come back with. */
+export function errorHeaders(
+  error: HubError,
+  { metadataUrl }: { readonly metadataUrl: string | undefined },
+): Record<string, string> {
+  const challenge = challengeHeader(error, metadataUrl);
+  const retryAfter = error.retryAfter ?? (error.retry ? RETRY_AFTER : undefined);
+  return {
+    ...(challenge === undefined ? {} : { "www-authenticate": challenge }),
+    ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+  };
+}
+
 export function problem({ status, code, message, retry }: HubError): Problem {
   return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code, retry };
 }
@@ -80,13 +94,13 @@ export function keepOpen(reply: FastifyReply): void {
 }
 
 /** A whole HTTP/1.1 response for a socket that no framework looks after. */
-export function rawProblem(error: HubError): string {
+export function rawProblem(error: HubError, context: { readonly metadataUrl: string | undefined }): string {
   const body = JSON.stringify(problem(error));
   const lines = Object.entries({
     ...PROBLEM_HEADERS,
     "content-length": String(Buffer.byteLength(body)),
     connection: "close",
-    ...(error.retry ? { "retry-after": String(RETRY_AFTER) } : {}),
+    ...errorHeaders(error, context),
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${error.status} ${TITLES[error.status] ?? "Error"}\r\n${lines.join("")}\r\n${body}`;
 }

@@ -1,4 +1,4 @@
-import { callTool, type Tool, type ToolListing, type ToolSet } from "../tools/index.ts";
+import { authorizeCall, callTool, type Tool, type ToolListing, type ToolSet } from "../tools/index.ts";
 import type { Extras, Catalog, ToolDefinition } from "./definitions.ts";
 import { prompts } from "./prompts.ts";
 import { runWithQuestions } from "./questions.ts";
@@ -34,6 +34,7 @@ export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}):
 function offered(tool: Tool, listing: ToolListing): ToolDefinition {
   return {
     listing,
+    authorize: (input, principal) => authorizeCall(tool, input, principal),
     call: (input, context) =>
       tool.mayAsk
         ? runWithQuestions(context, (asking) => callTool(tool, input, asking))

@@ -1,6 +1,7 @@
 import { EVERYTHING } from "../protocol/channel.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import type { Catalog } from "./definitions.ts";
+import { readableChannels } from "../tools/index.ts";
 import { canonicalUri } from "./resources.ts";
 import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
 
@@ -14,7 +15,7 @@ const MAX_VALUE = 1024;
  * `completion/complete`: channel names, for every argument that is a channel. Those that begin with what was typed come
  * first, then those that have it anywhere.
  */
-export function completions({ ref, argument }: JsonObject, { hub }: RequestContext, catalog: Catalog): JsonObject {
+export function completions({ ref, argument }: JsonObject, call: McpRequestContext, catalog: Catalog): JsonObject {
   if (!isObject(argument) || typeof argument["name"] !== "string" || typeof argument["value"] !== "string") {
     throw invalidParams('argument must be an object such as {"name": "channel", "value": "ord"}');
   }
@@ -25,10 +26,10 @@ export function completions({ ref, argument }: JsonObject, { hub }: RequestConte
   }
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
   const typed = value.toLowerCase();
-  const looked = hub.channels({ pattern: EVERYTHING, limit: LOOKED_AT });
+  const looked = readableChannels(call, { pattern: EVERYTHING, limit: LOOKED_AT });
   // Where there are more channels nobody knows how many of them would do.
   const isAll = looked.length < LOOKED_AT;
-  const names = [...new Set([...looked, ...(isAll ? [] : beginning(value, hub))].map(({ channel }) => channel))];
+  const names = [...new Set([...looked, ...(isAll ? [] : beginning(value, call))].map(({ channel }) => channel))];
   const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
   const then = names.filter((channel) => channel.toLowerCase().indexOf(typed) > 0);
   const values = [...first, ...then];
@@ -42,14 +43,14 @@ export function completions({ ref, argument }: JsonObject, { hub }: RequestConte
 }
 
 /** Channels that begin with what was typed, or with a usual way to write that. */
-function beginning(typed: string, hub: RequestContext["hub"]): ReturnType<RequestContext["hub"]["channels"]> {
+function beginning(typed: string, call: McpRequestContext): ReturnType<typeof readableChannels> {
   const lower = typed.toLowerCase();
   const ways = new Set([typed, lower, typed.toUpperCase(), lower.slice(0, 1).toUpperCase() + lower.slice(1)]);
   return [...ways].flatMap((way) => {
     const last = way.charCodeAt(way.length - 1);
     // Names are in byte order, and ~ comes behind all that a name may hold.
     const after = `${way.slice(0, -1)}${String.fromCharCode(last - 1)}~`;
-    const found = hub.channels({ pattern: EVERYTHING, limit: MOST + 1, after });
+    const found = readableChannels(call, { pattern: EVERYTHING, limit: MOST + 1, after });
     return found.filter(({ channel }) => channel.startsWith(way));
   });
 }

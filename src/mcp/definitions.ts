@@ -1,6 +1,7 @@
+import type { Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import type { JsonObject } from "./errors.ts";
 
 /** What a server offers over MCP. */
@@ -23,8 +24,10 @@ export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "
 
 export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
+  /** Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call it with this input; absent if everyone may. */
+  authorize?(input: JsonObject | undefined, principal: Principal): Promise<void>;
   /** `input` is what the caller gave, an object or undefined; the tool checks it. */
-  call(input: JsonObject | undefined, call: RequestContext): Promise<ContentResult | InputRequired>;
+  call(input: JsonObject | undefined, call: McpRequestContext): Promise<ContentResult | InputRequired>;
 }
 
 export interface PromptDefinition {
@@ -35,7 +38,7 @@ export interface PromptDefinition {
     readonly arguments?: readonly PromptArgument[];
   };
   /** `input` holds a text for each required argument. */
-  get(input: Readonly<Record<string, string>>, call: RequestContext): Promise<PromptResult | InputRequired>;
+  get(input: Readonly<Record<string, string>>, call: McpRequestContext): Promise<PromptResult | InputRequired>;
 }
 
 interface PromptArgument {
@@ -48,7 +51,9 @@ export interface ResourceDefinition {
   readonly listing: ResourceListing;
   /** The channels whose messages change it; absent where nobody can be told of changes. */
   readonly watches?: readonly ChannelPattern[];
-  read(call: RequestContext): Promise<ResourceResult | InputRequired>;
+  /** Throws `UNAUTHENTICATED` or `FORBIDDEN` if someone may not read it, or be told of its changes; absent if everyone may. */
+  authorize?(principal: Principal): void;
+  read(call: McpRequestContext): Promise<ResourceResult | InputRequired>;
 }
 
 /** Resources that are read, but not all listed. */
@@ -57,7 +62,7 @@ export interface TemplateDefinition {
   /** The resource of this URI; undefined where it is none of these. Throws where it is one, and wrong. */
   resource(uri: string): Omit<ResourceDefinition, "listing"> | undefined;
   /** Some of them, for lists: those behind `after`, in a fixed order. */
-  list?(after: string | undefined, limit: number, call: RequestContext): readonly ResourceListing[];
+  list?(after: string | undefined, limit: number, call: McpRequestContext): readonly ResourceListing[];
 }
 
 /** A resource as `resources/list` tells of it. */

@@ -43,6 +43,12 @@ const LONGEST_SHOWN = 100;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+export interface McpErrorOptions extends Partial<Pick<HubError, "challenge" | "retryAfter">> {
+  readonly data?: JsonObject;
+  readonly status?: number;
+  readonly cause?: unknown;
+}
+
 /** An error as JSON-RPC tells of it. */
 export class McpError extends Error {
   readonly code: number;
@@ -52,12 +58,16 @@ export class McpError extends Error {
    * answered with, and no client takes it for a failure of the transport.
    */
   readonly status: number;
+  readonly challenge: HubError["challenge"];
+  readonly retryAfter: HubError["retryAfter"];
 
-  constructor(code: number, sentence: string, more: { data?: JsonObject; status?: number; cause?: unknown } = {}) {
+  constructor(code: number, sentence: string, more: McpErrorOptions = {}) {
     super(sentence, more.cause === undefined ? {} : { cause: more.cause });
     this.name = "McpError";
     this.code = code;
     this.data = more.data;
+    this.challenge = more.challenge;
+    this.retryAfter = more.retryAfter;
     this.status = more.status ?? 200;
   }
 }
@@ -71,8 +81,11 @@ export function invalidParams(sentence: string, data?: JsonObject): McpError {
 export function asMcpError(error: unknown): McpError {
   if (error instanceof McpError) return error;
   if (error instanceof HubError) {
-    const { rpcCode, code, message, retry } = error;
-    return new McpError(rpcCode, message, { data: { code, ...(retry ? { retry } : {}) }, cause: error.cause });
+    const { rpcCode, code, message, retry, challenge, retryAfter } = error;
+    const data = { code, ...(retry ? { retry } : {}) };
+    // Clients get another token for 401 and 403 only if HTTP says so.
+    const status = challenge === undefined ? {} : { status: error.status };
+    return new McpError(rpcCode, message, { data, ...status, cause: error.cause, challenge, retryAfter });
   }
   return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
 }

@@ -1,4 +1,4 @@
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import type { InputRequest, InputRequired } from "./definitions.ts";
 import { CODES, isObject, McpError, type JsonObject } from "./errors.ts";
 
@@ -14,7 +14,7 @@ interface Need {
  */
 export function checkInputRequests(
   { inputRequests = {} }: InputRequired,
-  { capabilities }: Pick<RequestContext, "capabilities">,
+  { capabilities }: Pick<McpRequestContext, "capabilities">,
 ): void {
   const missing = Object.values(inputRequests)
     .map(needOf)

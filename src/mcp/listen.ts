@@ -2,7 +2,7 @@ import { z } from "zod";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
-import type { RequestContext, NotificationStream } from "./request-context.ts";
+import type { McpRequestContext, NotificationStream } from "./request-context.ts";
 import type { Catalog } from "./definitions.ts";
 import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./errors.ts";
 import { watched } from "./resources.ts";
@@ -25,7 +25,7 @@ type Filter = Readonly<z.output<typeof FILTER>>;
  * `subscriptions/listen`: stays open and tells what changes (2026-07-28, "Subscriptions"). Resolves when the server
  * ends it; a caller that goes away ends it by `call.signal`.
  */
-export async function listen(params: JsonObject, call: RequestContext, catalog: Catalog): Promise<JsonObject> {
+export async function listen(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
   const watches = watchedBy(asked, catalog);
   const mayChange = catalog.changes !== undefined;
@@ -50,7 +50,7 @@ export async function listen(params: JsonObject, call: RequestContext, catalog: 
 async function follow(
   watches: Watched,
   granted: Filter,
-  { hub, signal }: RequestContext,
+  { hub, signal }: McpRequestContext,
   catalog: Catalog,
   stream: NotificationStream,
   id: string,

@@ -1,5 +1,5 @@
 import { unknownTool } from "../tools/index.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
 import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "./definitions.ts";
@@ -15,7 +15,7 @@ export function isInputRequired(result: Result): result is InputRequired {
 }
 
 /** A method of the protocol. Throws `McpError` or `HubError`. */
-type Method = (params: JsonObject, call: RequestContext, catalog: Catalog) => Promise<Result> | Result;
+type Method = (params: JsonObject, call: McpRequestContext, catalog: Catalog) => Promise<Result> | Result;
 
 /** Entries of one page of a list. */
 const PAGE = 100;
@@ -66,7 +66,7 @@ function discover(catalog: Catalog): Result {
   };
 }
 
-async function callTool(params: JsonObject, call: RequestContext, { tools }: Catalog): Promise<Result> {
+async function callTool(params: JsonObject, call: McpRequestContext, { tools }: Catalog): Promise<Result> {
   const name = textOf(params, "name");
   const input = params["arguments"];
   if (input !== undefined && !isObject(input)) throw invalidParams("arguments must be an object");
@@ -80,7 +80,7 @@ async function callTool(params: JsonObject, call: RequestContext, { tools }: Cat
   return tool.call(input, call);
 }
 
-async function getPrompt(params: JsonObject, call: RequestContext, { prompts }: Catalog): Promise<Result> {
+async function getPrompt(params: JsonObject, call: McpRequestContext, { prompts }: Catalog): Promise<Result> {
   const name = textOf(params, "name");
   const given = params["arguments"] ?? {};
   const prompt = prompts.find(({ listing }) => listing.name === name);
@@ -106,13 +106,15 @@ function withoutEmpty(input: JsonObject, { listing }: PromptDefinition): JsonObj
   return Object.fromEntries(kept);
 }
 
-async function readResource(params: JsonObject, call: RequestContext, catalog: Catalog): Promise<Result> {
+async function readResource(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<Result> {
   const uri = textOf(params, "uri");
-  return findResource(catalog, uri).read(call);
+  const resource = findResource(catalog, uri);
+  resource.authorize?.(call.principal);
+  return resource.read(call);
 }
 
 /** Fixed resources first, then those of the templates, page by page. */
-function listResources({ cursor }: JsonObject, call: RequestContext, { resources, templates: of }: Catalog): Result {
+function listResources({ cursor }: JsonObject, call: McpRequestContext, { resources, templates: of }: Catalog): Result {
   const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
   for (let { template, after } = start; template < of.length; template++, after = "") {

@@ -1,8 +1,8 @@
-import { cannotAsk, type AskAnswer, type ToolContext } from "../tools/index.ts";
+import { cannotAsk, type AskAnswer, type RequestContext } from "../tools/index.ts";
 import type { ContentResult, InputRequired } from "./definitions.ts";
 import { isObject, McpError } from "./errors.ts";
 import { checkInputRequests } from "./input-requests.ts";
-import type { RequestContext } from "./request-context.ts";
+import type { McpRequestContext } from "./request-context.ts";
 
 /** A question that was answered in a round before this one. */
 interface Answered {
@@ -32,8 +32,8 @@ class Unanswered extends Error {}
  * far (2026-07-28, "Multi Round-Trip Requests").
  */
 export async function runWithQuestions(
-  context: RequestContext,
-  run: (context: ToolContext) => Promise<ContentResult>,
+  context: McpRequestContext,
+  run: (context: RequestContext) => Promise<ContentResult>,
 ): Promise<ContentResult | InputRequired> {
   const { responses, state = NO_ROUNDS } = context.inputs;
   const { answered, open } = state as Rounds;
@@ -76,7 +76,7 @@ interface Question {
 }
 
 /** What the client lacks to be asked; undefined if it can be. */
-function lackOf(question: Question, context: RequestContext): McpError | undefined {
+function lackOf(question: Question, context: McpRequestContext): McpError | undefined {
   try {
     checkInputRequests({ resultType: "input_required", inputRequests: requestsOf(question) }, context);
     return undefined;

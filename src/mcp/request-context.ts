@@ -1,17 +1,17 @@
 import type { RpcId } from "../protocol/jsonrpc.ts";
-import type { ToolContext } from "../tools/index.ts";
+import type { RequestContext } from "../tools/index.ts";
 import { LOG_LEVELS, type JsonObject, type LogLevel } from "./errors.ts";
 import type { RequestStates, StateScope } from "./request-state.ts";
 
 export type RequestId = Exclude<RpcId, null>;
 
 /** What every request is answered with, whatever its era. */
-export interface Services extends Pick<ToolContext, "hub" | "limits" | "info"> {
+export interface Services extends Pick<RequestContext, "hub" | "limits" | "info"> {
   readonly states: RequestStates;
 }
 
 /** One request, as its era understood it. */
-export interface McpRequest extends Pick<ToolContext, "principal" | "sender" | "stay"> {
+export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay"> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
@@ -59,18 +59,18 @@ export interface NotificationStream {
 const NO_INPUTS: Inputs = { responses: {}, state: undefined };
 
 /** What a method, a tool, a prompt or a resource works with. A class, so that what few ask for is made when they do. */
-export class RequestContext implements ToolContext {
+export class McpRequestContext implements RequestContext {
   /** Set for tools that may ask a person; see `runWithQuestions`. */
-  askPerson: ToolContext["askPerson"];
+  askPerson: RequestContext["askPerson"];
   /** What came back of the input asked for in the round before. */
   inputs: Inputs = NO_INPUTS;
-  readonly hub: ToolContext["hub"];
-  readonly limits: ToolContext["limits"];
-  readonly info: ToolContext["info"];
+  readonly hub: RequestContext["hub"];
+  readonly limits: RequestContext["limits"];
+  readonly info: RequestContext["info"];
   readonly id: RequestId;
-  readonly principal: ToolContext["principal"];
-  readonly sender: ToolContext["sender"];
-  readonly stay: ToolContext["stay"];
+  readonly principal: RequestContext["principal"];
+  readonly sender: RequestContext["sender"];
+  readonly stay: RequestContext["stay"];
   /** What the client said it can do. */
   readonly capabilities: JsonObject;
   /** Asks the client something while the request is open: only in a session. */

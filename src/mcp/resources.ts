@@ -1,7 +1,8 @@
 import { channelName } from "../core/channel.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { channelSummary, messageObject } from "../tools/index.ts";
+import { checkSubscribe, readable } from "../core/principal.ts";
+import { channelSummary, messageObject, readableChannels } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 
@@ -22,9 +23,10 @@ export const channelsResource: ResourceDefinition = {
     mimeType: "application/json",
   },
   watches: [EVERYTHING],
-  async read({ hub }) {
-    const found = hub.channels({ pattern: EVERYTHING, limit: MOST_CHANNELS + 1 });
-    const channels = found.slice(0, MOST_CHANNELS).map((listing) => channelSummary(listing, hub));
+  authorize() {},
+  async read(call) {
+    const found = readableChannels(call, { pattern: EVERYTHING, limit: MOST_CHANNELS + 1 });
+    const channels = found.slice(0, MOST_CHANNELS).map((listing) => channelSummary(listing, call.hub));
     return json(CHANNELS, { channels, more: found.length > MOST_CHANNELS });
   },
 };
@@ -43,6 +45,7 @@ export const channelTemplate: TemplateDefinition = {
     const channel = channelName(uri.slice(CHANNELS.length + 1));
     return {
       watches: [channel],
+      authorize: (principal) => checkSubscribe(principal, [channel]),
       async read({ hub }) {
         const { messages, next, earlier } = await hub.recent({ channels: [channel], limit: RECENT });
         const objects = messages.map((message) => messageObject(message, hub.idOf(message)));
@@ -50,10 +53,12 @@ export const channelTemplate: TemplateDefinition = {
       },
     };
   },
-  list(after, limit, { hub }) {
-    const query = { pattern: EVERYTHING, limit, ...(after === undefined ? {} : { after }) };
+  list(after, limit, { hub, principal }) {
     // Those without a message so far are left out: readers come and go, and who keeps this list is not told.
-    return hub.log.channels(query).map(({ channel, kept }) => ({
+    const found = readable(principal, EVERYTHING).flatMap((pattern) =>
+      hub.log.channels({ pattern, limit, ...(after === undefined ? {} : { after }) }),
+    );
+    return found.slice(0, limit).map(({ channel, kept }) => ({
       uri: `${CHANNELS}/${channel}`,
       name: channel,
       title: `Channel ${channel}`,

@@ -33,6 +33,7 @@ export class Connections {
   accepted = 0;
   /** Readers refused so far because there were as many as may be. */
   refused = 0;
+  #waiting = 0;
   #draining = false;
 
   /** `ignoreRest` makes the server take no more requests from a connection. */
@@ -60,6 +61,19 @@ export class Connections {
   /** A new client at the address of a connection. */
   client(socket: Socket): Client {
     return { address: addressOf(socket), waits: 0 };
+  }
+
+  /** Counts a socket whose client has to present its credential yet. Throws `TOO_MANY_CONNECTIONS`. */
+  wait(): () => void {
+    const most = Math.ceil(this.limit * CONNECTION_SHARE);
+    if (this.#waiting >= most) {
+      throw new HubError(
+        "TOO_MANY_CONNECTIONS",
+        `${most} connections have no credential yet; send one with the request`,
+      );
+    }
+    this.#waiting++;
+    return () => void this.#waiting--;
   }
 
   /** Calls of a connection that wait. */

@@ -19,6 +19,7 @@ export type ClientFrame =
       readonly ephemeral?: boolean;
       readonly id?: FrameId;
     }
+  | { readonly type: "auth"; readonly token: string; readonly id?: FrameId }
   | { readonly type: "ping"; readonly id?: FrameId };
 
 /** What a client names its frame with; the answer carries it back. */
@@ -44,8 +45,18 @@ export const CLOSE_CODES = {
   unavailable: 4001,
   /** The server stops. */
   shutdown: 4002,
+  /** It was open as long as one may be. */
+  aged: 4003,
   /** Three frames in a row were not JSON objects. */
   not_json: 4100,
   /** A binary frame came. */
   binary: 4101,
+  /** No credential came in time. */
+  unauthenticated: 4102,
+  /** The credential may not read the channels asked for. */
+  forbidden: 4105,
+  /** The credential expired. */
+  expired: 4103,
+  /** The credential was revoked. */
+  revoked: 4104,
 } as const;

@@ -1,19 +1,21 @@
 import { HubError } from "../core/errors.ts";
+import type { Principal } from "../core/principal.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient } from "./lenient.ts";
 import { problems } from "./validation-message.ts";
-import type { Tool, ToolContext, ToolResult } from "./tool.ts";
+import type { Tool, RequestContext, ToolResult } from "./tool.ts";
 
 /**
  * Calls a tool, for any door. What the caller got wrong in the input is a result with `isError`, which names the field;
  * throws what the server cannot do right now.
  */
-export async function callTool(tool: Tool, input: unknown, context: ToolContext): Promise<ToolResult> {
+export async function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
   try {
     const meant = meantBy(tool, input);
     // Only the schemas of others may have checks that wait.
     const parsed = tool.mayAsk ? await tool.input.safeParseAsync(meant) : tool.input.safeParse(meant);
     if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, meant, Object.keys(tool.input.shape))}`);
+    tool.authorize(parsed.data, context.principal);
     // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
     if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
     const { text, structured } = await tool.run(parsed.data, context);
@@ -22,10 +24,20 @@ export async function callTool(tool: Tool, input: unknown, context: ToolContext)
       ...(structured === undefined ? {} : { structuredContent: structured }),
     };
   } catch (error) {
-    if (error instanceof HubError && !error.retry && error.status < 500)
+    // Whoever could do it with another credential has to be told as HTTP tells it.
+    if (error instanceof HubError && !error.retry && error.status < 500 && error.challenge === undefined)
       return failed(`${tool.name}: ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * Throws `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call a tool with this input: for doors whose answer, once
+ * it has begun, cannot say so as HTTP says it. Input that is wrong is for the call to refuse.
+ */
+export async function authorizeCall(tool: Tool, input: unknown, principal: Principal): Promise<void> {
+  const parsed = await tool.input.safeParseAsync(meantBy(tool, input));
+  if (parsed.success) tool.authorize(parsed.data, principal);
 }
 
 function meantBy(tool: Tool, input: unknown): unknown {

@@ -24,6 +24,7 @@ export const getServerInfo: Tool = tool({
     limits: each(WHOLE),
   }),
   readOnly: true,
+  authorize() {},
   async run(_, { info }) {
     const structured = info();
     // One reading answers every caller for a second.

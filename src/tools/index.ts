@@ -1,4 +1,4 @@
-export { callTool } from "./call.ts";
+export { authorizeCall, callTool } from "./call.ts";
 export {
   cannotAsk,
   defineTool,
@@ -9,8 +9,9 @@ export {
   type ToolMessage,
 } from "./define-tool.ts";
 export { lenient } from "./lenient.ts";
+export { readableChannels } from "./readable-channels.ts";
 export { publish } from "./publish.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
-export { ToolError, type AskAnswer, type Tool, type ToolContext, type ToolListing } from "./tool.ts";
+export { ToolError, type AskAnswer, type Tool, type RequestContext, type ToolListing } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

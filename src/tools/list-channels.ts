@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { channelName, channelPattern } from "../core/channel.ts";
 import { EVERYTHING, MAX_NAME, type ChannelPattern } from "../protocol/channel.ts";
+import { readableChannels } from "./readable-channels.ts";
 import { channelSummary, type ChannelSummary } from "./results.ts";
 import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./json-schema.ts";
 import { tool, type Tool } from "./tool.ts";
@@ -32,9 +33,11 @@ export const listChannels: Tool = tool({
   }),
   output: object({ channels: CHANNELS, more: TRUTH }),
   readOnly: true,
-  async run({ prefix }, { hub }) {
+  authorize() {},
+  async run({ prefix }, context) {
+    const { hub } = context;
     const patterns = patternsBelow(prefix);
-    const found = patterns.flatMap((pattern) => hub.channels({ pattern, limit: MOST + 1 }));
+    const found = patterns.flatMap((pattern) => readableChannels(context, { pattern, limit: MOST + 1 }));
     const channels = found.slice(0, MOST).map((listing) => channelSummary(listing, hub));
     const lines = channels.map(({ channel, readers, messages, lastId }) => {
       return `${channel}: ${readers} reading, ${messages} kept${lastId === null ? "" : `, last ${lastId}`}`;

@@ -1,8 +1,9 @@
-import { channelToPublish } from "../core/channel.ts";
+import { channelToPublish, shown } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { draft, type DraftInput } from "../core/message.ts";
+import { draft, type Draft, type DraftInput } from "../core/message.ts";
+import { checkPublish, type Principal } from "../core/principal.ts";
 import type { Receipt } from "../protocol/message.ts";
-import type { ToolContext } from "./tool.ts";
+import type { RequestContext } from "./tool.ts";
 
 /** What a caller wants published, as it came. */
 export interface PublishRequest extends Omit<DraftInput, "channel"> {
@@ -22,18 +23,33 @@ export interface Publication {
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender = principal.subject }: Pick<ToolContext, "hub" | "limits" | "principal" | "sender">,
+  { hub, limits, principal, sender }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender">,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
   }
   const channel = channelToPublish(request.channel, ephemeral);
-  const item = draft({ ...request, channel, sender: request.sender ?? sender }, limits.message);
-  const { id = null, message, receivers, repeated } = await hub.publish(item);
+  checkPublish(principal, channel);
+  const item = draft({ ...request, channel, sender: checkedSender(request.sender, sender, principal) }, limits.message);
+  const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
     throw new HubError("IDEMPOTENCY_KEY_REUSED", sentence);
   }
   return { receipt: { id, channel, time: new Date(message.time).toISOString(), receivers }, repeated };
+}
+
+/** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */
+function checkedSender(asked: string | undefined, called: string | undefined, principal: Principal): string {
+  const { subject, sendAs } = principal;
+  if (sendAs) return asked ?? called ?? subject;
+  if (asked === undefined || asked === subject) return subject;
+  const sentence = `sender is ${shown(asked)}, and this credential sends as ${shown(subject)}; leave sender out`;
+  throw new HubError("FORBIDDEN", sentence);
+}
+
+/** Each principal has idempotency keys of its own. */
+function ownKey(item: Draft, { kind, id }: Principal): Draft {
+  return item.key === undefined || kind === "anonymous" ? item : { ...item, key: `${id} ${item.key}` };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
+import { checkSubscribe } from "../core/principal.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool } from "./tool.ts";
 
@@ -14,6 +15,7 @@ export const readMessages: Tool = tool({
   }),
   output: messagePageSchema,
   readOnly: true,
+  authorize: ({ channel }, principal) => checkSubscribe(principal, [channelPattern(channel)]),
   async run({ channel, after, limit }, { hub }) {
     const history = await hub.history({ channels: [channelPattern(channel)], after, limit });
     const page = messagePage(history, (message) => hub.idOf(message));

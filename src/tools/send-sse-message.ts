@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { checkPublish } from "../core/principal.ts";
 import type { Receipt } from "../protocol/message.ts";
 import { object, TEXT, WHOLE } from "./json-schema.ts";
 import { publish, type PublishRequest } from "./publish.ts";
-import { tool, type Tool, type ToolContext } from "./tool.ts";
+import { tool, type Tool, type RequestContext } from "./tool.ts";
 
 /** What `send_sse_message` answers. */
 interface Sent {
@@ -27,6 +28,7 @@ export const sendSseMessage: Tool = tool({
   }),
   output: object({ id: TEXT, channel: TEXT, time: TEXT, receivers: WHOLE }),
   readOnly: false,
+  authorize: ({ channel = "default" }, principal) => checkPublish(principal, channelName(channel)),
   async run({ message, channel = "default", event, sender }, context) {
     const { id, time, receivers } = await sent(
       { channel: channelName(channel), data: message, event, sender },
@@ -41,11 +43,12 @@ export const sendSseMessage: Tool = tool({
 });
 
 /** What is `data` everywhere else is `message` to the caller of this tool. */
-async function sent(request: PublishRequest, context: ToolContext): Promise<Receipt> {
+async function sent(request: PublishRequest, context: RequestContext): Promise<Receipt> {
   try {
     return (await publish({ ...request, via: "tool" }, context)).receipt;
   } catch (error) {
     if (!(error instanceof HubError)) throw error;
+    if (!error.message.startsWith("data ")) throw error;
     throw new HubError(error.code, error.message.replace(/^data /, "message "), { cause: error });
   }
 }

@@ -3,8 +3,8 @@ import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
-/** What a tool works with. */
-export interface ToolContext {
+/** One request, as every door passes it down to the tools. */
+export interface RequestContext {
   readonly hub: Hub;
   readonly principal: Principal;
   /** The name of the caller, as a sender: of the messages for which it gives none. */
@@ -13,7 +13,7 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
   /** Counts a call that stays open as a reader, until the function it returns is called. Throws if there is no room. */
-  readonly stay: () => () => void;
+  readonly stay: (end: () => void) => () => void;
   /** What the process is and does; computed at most once a second. */
   readonly info: () => ServerInfo;
   /** Tells a caller that asked for it how far a long call is; `done` has to grow. */
@@ -50,19 +50,22 @@ export interface Tool {
   readonly output?: JsonSchema | undefined;
   /** Whether it changes nothing. */
   readonly readOnly: boolean;
+  /** Throws `UNAUTHENTICATED` or `FORBIDDEN` if the caller may not do this with such input. */
+  authorize(input: unknown, principal: Principal): void;
   /** Whether it may call `askPerson`. */
   readonly mayAsk?: boolean;
   /** What else callers may rely on; those of the hub's own tools unless given. */
   readonly annotations?: ToolAnnotations;
   /** `input` is what the schema made of the caller's. */
-  run(input: unknown, context: ToolContext): Promise<ToolOutcome>;
+  run(input: unknown, context: RequestContext): Promise<ToolOutcome>;
 }
 
 /** A tool, with its input typed by its schema where it is written. */
 export function tool<Input extends z.ZodObject>(
-  definition: Omit<Tool, "input" | "run"> & {
+  definition: Omit<Tool, "input" | "authorize" | "run"> & {
     readonly input: Input;
-    run(input: z.output<Input>, context: ToolContext): Promise<ToolOutcome>;
+    authorize(input: z.output<Input>, principal: Principal): void;
+    run(input: z.output<Input>, context: RequestContext): Promise<ToolOutcome>;
   },
 ): Tool {
   return definition;

@@ -3,10 +3,11 @@ import { channelPattern } from "../core/channel.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
+import { checkSubscribe } from "../core/principal.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
-import { tool, type Tool, type ToolContext } from "./tool.ts";
+import { tool, type Tool, type RequestContext } from "./tool.ts";
 
 /** Below the 60 seconds after which many clients give up. */
 const LONGEST = 50;
@@ -25,6 +26,7 @@ export const waitForMessages: Tool = tool({
   }),
   output: messagePageSchema,
   readOnly: true,
+  authorize: ({ channels }, principal) => checkSubscribe(principal, channels.map(channelPattern)),
   async run({ channels, after, timeoutSeconds }, context) {
     if (channels.length > context.limits.channels) {
       const { channels: most } = context.limits;
@@ -35,8 +37,9 @@ export const waitForMessages: Tool = tool({
     if (own !== undefined) {
       throw new HubError("INVALID_INPUT", `channels names ${own}, whose messages are not kept; read it at /events`);
     }
-    const leave = context.stay();
-    const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, context).finally(leave);
+    const bell = new Bell();
+    const leave = context.stay(() => bell.close());
+    const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, bell, context).finally(leave);
     const page = messagePage(history, (message) => context.hub.idOf(message));
     return { text: pageText(page), structured: page };
   },
@@ -47,9 +50,9 @@ async function wait(
   channels: readonly ChannelPattern[],
   after: string,
   seconds: number,
-  { hub, signal, progress }: ToolContext,
+  bell: Bell,
+  { hub, signal, progress }: RequestContext,
 ): Promise<History> {
-  const bell = new Bell();
   const subscription = hub.subscribe({ channels }, bell);
   const start = performance.now();
   const waited = (): number => (performance.now() - start) / 1000;

@@ -1,4 +1,4 @@
-import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { McpRequestContext } from "../../src/mcp/request-context.ts";
 import type { ToolDefinition } from "../../src/mcp/definitions.ts";
 import { isObject, type JsonObject } from "../../src/mcp/errors.ts";
 import { content, text } from "./content.ts";
@@ -74,7 +74,7 @@ export const askingTools: readonly ToolDefinition[] = [
 ];
 
 async function elicited(
-  call: RequestContext,
+  call: McpRequestContext,
   word: string,
   message: string,
   schema: JsonObject,
@@ -84,7 +84,7 @@ async function elicited(
   return content(text(`${word}: action=${String(action)}, content=${JSON.stringify(given)}`));
 }
 
-async function asked({ ask }: RequestContext, method: string, params: JsonObject): Promise<JsonObject> {
+async function asked({ ask }: McpRequestContext, method: string, params: JsonObject): Promise<JsonObject> {
   if (ask === undefined) throw new Error("only a session can be asked");
   return (await ask(method, params)) as JsonObject;
 }

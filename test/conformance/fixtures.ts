@@ -1,4 +1,4 @@
-import { Changes, type Extras } from "../../src/mcp/index.ts";
+import { Changes, type Extras } from "../../src/mcp/definitions.ts";
 import { askingTools } from "./asking-tools.ts";
 import { inputRequiredPrompt, inputRequiredTools } from "./input-required.ts";
 import { prompts } from "./prompts.ts";

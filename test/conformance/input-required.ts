@@ -1,4 +1,4 @@
-import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { McpRequestContext } from "../../src/mcp/request-context.ts";
 import type {
   ContentResult,
   InputRequest,
@@ -95,7 +95,7 @@ type Outcome = ContentResult | InputRequired;
 function asking(
   name: string,
   description: string,
-  answer: (call: RequestContext) => Outcome | Promise<Outcome>,
+  answer: (call: McpRequestContext) => Outcome | Promise<Outcome>,
 ): ToolDefinition {
   return {
     listing: { name, description, inputSchema: { type: "object", properties: {} } },
@@ -103,7 +103,7 @@ function asking(
   };
 }
 
-async function confirmed(call: RequestContext): Promise<Outcome> {
+async function confirmed(call: McpRequestContext): Promise<Outcome> {
   if (call.inputs.state === "asked" && accepted(call, "confirm", "ok") === true) return content(text("state-ok"));
   const asked = required({ confirm: form("Please confirm", "ok", "boolean") });
   return { ...asked, requestState: await call.seal("asked") };
@@ -126,14 +126,14 @@ function question(said: string, maxTokens: number): InputRequest {
 }
 
 /** What a person filled in; undefined where nobody did. */
-function accepted({ inputs }: RequestContext, name: string, field: string): unknown {
+function accepted({ inputs }: McpRequestContext, name: string, field: string): unknown {
   const response = inputs.responses[name];
   if (!isObject(response) || response["action"] !== "accept" || !isObject(response["content"])) return undefined;
   return response["content"][field];
 }
 
 /** What the client's model said; undefined where it was not asked. */
-function sampled({ inputs }: RequestContext, name: string): string | undefined {
+function sampled({ inputs }: McpRequestContext, name: string): string | undefined {
   const response = inputs.responses[name];
   if (!isObject(response) || !isObject(response["content"])) return undefined;
   const said = response["content"]["text"];
@@ -141,7 +141,7 @@ function sampled({ inputs }: RequestContext, name: string): string | undefined {
 }
 
 /** The client's roots; undefined where it was not asked. */
-function listed({ inputs }: RequestContext, name: string): readonly unknown[] | undefined {
+function listed({ inputs }: McpRequestContext, name: string): readonly unknown[] | undefined {
   const response = inputs.responses[name];
   return isObject(response) && Array.isArray(response["roots"]) ? response["roots"] : undefined;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { McpRequestContext } from "../../src/mcp/request-context.ts";
 import type { Changes, ContentResult, ToolDefinition } from "../../src/mcp/definitions.ts";
 import type { JsonObject } from "../../src/mcp/errors.ts";
 import { AUDIO, content, IMAGE, resource, text } from "./content.ts";
@@ -120,7 +120,7 @@ export const schemaTools: readonly ToolDefinition[] = [
 function simple(
   name: string,
   description: string,
-  call: (call: RequestContext) => ContentResult | Promise<ContentResult>,
+  call: (call: McpRequestContext) => ContentResult | Promise<ContentResult>,
 ): ToolDefinition {
   return {
     listing: { name, description, inputSchema: { type: "object", properties: {} } },

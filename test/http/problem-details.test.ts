@@ -59,13 +59,13 @@ describe("a failure as it is told", () => {
   });
 
   it("is a whole response where nobody else writes one, with its length in bytes and when to come back", () => {
-    const text = rawProblem(new HubError("OVERLOADED", "Too much: é"));
+    const text = rawProblem(new HubError("OVERLOADED", "Too much: é"), { metadataUrl: undefined });
     const [head = "", body = ""] = text.split("\r\n\r\n");
     assert.match(head, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
     assert.match(head, new RegExp(`^content-length: ${Buffer.byteLength(body)}\r?$`, "m"));
     assert.match(head, /^retry-after: 2\r?$/m);
     assert.equal((JSON.parse(body) as { detail: string }).detail, "Too much: é");
-    assert.doesNotMatch(rawProblem(new HubError("NOT_FOUND", "x")), /retry-after/);
+    assert.doesNotMatch(rawProblem(new HubError("NOT_FOUND", "x"), { metadataUrl: undefined }), /retry-after/);
   });
 
   it("is one of ours, whatever was thrown", () => {

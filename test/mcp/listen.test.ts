@@ -1,7 +1,7 @@
 import { ToolSet } from "../../src/tools/index.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { RequestContext, NotificationStream } from "../../src/mcp/request-context.ts";
+import type { McpRequestContext, NotificationStream } from "../../src/mcp/request-context.ts";
 import { hubCatalog } from "../../src/mcp/catalog.ts";
 import { listen as listenMethod } from "../../src/mcp/listen.ts";
 import { Changes, type ResourceDefinition } from "../../src/mcp/definitions.ts";
@@ -334,7 +334,7 @@ describe("the end of a subscription", { concurrency: true }, () => {
     const params = { notifications: { resourcesListChanged: true } };
     const result = await listenMethod(
       params,
-      call as Partial<RequestContext> as RequestContext,
+      call as Partial<McpRequestContext> as McpRequestContext,
       hubCatalog(new ToolSet()),
     );
     assert.deepEqual(result, { _meta: { [SUBSCRIPTION_ID]: 7 } });

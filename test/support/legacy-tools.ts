@@ -1,10 +1,10 @@
-import type { RequestContext } from "../../src/mcp/request-context.ts";
+import type { McpRequestContext } from "../../src/mcp/request-context.ts";
 import type { ContentResult, InputRequired, ToolDefinition } from "../../src/mcp/definitions.ts";
 
 /** A tool that does what a test says; its input is not checked. */
 export function tool(
   name: string,
-  call: (input: Readonly<Record<string, unknown>>, call: RequestContext) => Promise<ContentResult | InputRequired>,
+  call: (input: Readonly<Record<string, unknown>>, call: McpRequestContext) => Promise<ContentResult | InputRequired>,
 ): ToolDefinition {
   return {
     listing: { name, description: name, inputSchema: { type: "object" } },
@@ -19,7 +19,7 @@ export function said(text: string): ContentResult {
 
 /** Calls of the tool `hold`, which are answered when a test says so, or are cancelled. */
 export class Held {
-  readonly calls: { readonly call: RequestContext; readonly answer: (text: string) => void }[] = [];
+  readonly calls: { readonly call: McpRequestContext; readonly answer: (text: string) => void }[] = [];
   cancelled = 0;
 
   get tool(): ToolDefinition {

@@ -1,7 +1,10 @@
 import { ToolSet } from "../../src/tools/index.ts";
 import { Hub } from "../../src/core/hub.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { hubCatalog, RequestStates, Sealer, type Extras, type McpContext } from "../../src/mcp/index.ts";
+import { hubCatalog, type McpContext } from "../../src/mcp/catalog.ts";
+import type { Extras } from "../../src/mcp/definitions.ts";
+import { RequestStates } from "../../src/mcp/request-state.ts";
+import { Sealer } from "../../src/core/seal.ts";
 
 /** What both eras answer with, on a hub of its own. */
 export async function mcpContext(extras: Extras = {}): Promise<McpContext & AsyncDisposable> {

@@ -1,6 +1,6 @@
 import type { Hub } from "../../src/core/hub.ts";
 import type { Sink } from "../../src/core/sink.ts";
-import type { Extras } from "../../src/mcp/index.ts";
+import type { Extras } from "../../src/mcp/definitions.ts";
 import { createServer, type ServerOptions } from "../../src/server.ts";
 import { EventReader, type EventReaderOptions } from "./event-reader.ts";
 import { FrameReader, type FrameReaderOptions } from "./frame-reader.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { callTool, ToolSet, type ToolContext } from "../../src/tools/index.ts";
+import { callTool, ToolSet, type RequestContext } from "../../src/tools/index.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
@@ -10,7 +10,7 @@ import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { startServer, type ToolAnswer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
-function contextOf(hub: Hub, more: Partial<ToolContext> = {}): ToolContext {
+function contextOf(hub: Hub, more: Partial<RequestContext> = {}): RequestContext {
   const info = (): never => assert.fail("not asked for");
   return {
     hub,
@@ -23,7 +23,7 @@ function contextOf(hub: Hub, more: Partial<ToolContext> = {}): ToolContext {
   };
 }
 
-function wait(hub: Hub, input: object, more: Partial<ToolContext> = {}): Promise<ToolAnswer> {
+function wait(hub: Hub, input: object, more: Partial<RequestContext> = {}): Promise<ToolAnswer> {
   return callTool(
     new ToolSet().named("wait_for_messages"),
     input,

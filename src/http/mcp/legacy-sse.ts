@@ -1,22 +1,18 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import {
-  checkedPost,
-  checkInitialize,
-  CODES,
-  dropEmptyFields,
-  kindOf,
-  NO_SESSION,
-  Refusal,
-  REFUSED,
-  type SessionStore,
-} from "../../mcp/index.ts";
+import { kindOf } from "../../mcp/classify.ts";
+import { dropEmptyFields } from "../../mcp/empty-fields.ts";
+import { CODES } from "../../mcp/errors.ts";
+import type { SessionStore } from "../../mcp/legacy/session-store.ts";
+import { checkedPost, checkInitialize, NO_SESSION, Refusal, REFUSED } from "../../mcp/legacy/validate.ts";
+import { authorize } from "../../mcp/authorize.ts";
+import type { Catalog } from "../../mcp/definitions.ts";
 import { sseEvent } from "../../protocol/sse.ts";
 import { queryOf } from "../channel-query.ts";
 import type { HttpContext } from "../context.ts";
 import { jsonBody } from "../json-body.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
-import { ownerOf, refuse } from "./legacy.ts";
+import { ownerOf, refuse, refused } from "./legacy.ts";
 import { McpStream, streamBounds } from "./streams.ts";
 
 const STREAM = "/sse";
@@ -25,7 +21,7 @@ const MESSAGES = "/messages";
 const EARLY: ReadonlySet<unknown> = new Set(["initialize", "ping"]);
 
 /** `GET /sse` and `POST /messages`: MCP over HTTP+SSE, the transport of revision 2024-11-05 that others replaced. */
-export function legacySse(scope: FastifyInstance, context: HttpContext, store: SessionStore): void {
+export function legacySse(scope: FastifyInstance, context: HttpContext, store: SessionStore, catalog: Catalog): void {
   const schema = {
     tags: ["mcp"],
     description: "HTTP+SSE of the Model Context Protocol, as revision 2024-11-05 has it.",
@@ -35,11 +31,11 @@ export function legacySse(scope: FastifyInstance, context: HttpContext, store: S
     { schema: { ...schema, summary: "Open an MCP session" }, exposeHeadRoute: false },
     (request, reply) => open(request, reply, context, store),
   );
-  scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, (request, reply) => {
+  scope.post(MESSAGES, { schema: { ...schema, summary: "Send to an MCP session" } }, async (request, reply) => {
     try {
-      receive(request, context, store);
+      await receive(request, context, store, catalog);
     } catch (error) {
-      if (error instanceof Refusal) return refuse(reply, error);
+      if (error instanceof Refusal) return refuse(reply, error, context);
       throw error;
     }
     return reply.status(202).send();
@@ -73,7 +69,11 @@ async function open(
   await turn();
   if (!socket.writable) over();
   else {
-    socket.once("close", over);
+    const release = context.lifetimes.hold(session.principal, { end: over });
+    socket.once("close", () => {
+      release();
+      over();
+    });
     const opening = sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` });
     session.own.connection = McpStream.dedicated(socket, request, reply, streamBounds(context), opening);
   }
@@ -81,14 +81,20 @@ async function open(
 }
 
 /** Takes what was posted to a session; its answers go down the stream. Throws `Refusal`. */
-function receive(request: FastifyRequest, context: HttpContext, store: SessionStore): void {
+async function receive(
+  request: FastifyRequest,
+  context: HttpContext,
+  store: SessionStore,
+  catalog: Catalog,
+): Promise<void> {
   const id = queryOf(request.url).get("sessionId");
   const body = dropEmptyFields(jsonBody(request.body));
   if (id === null || id === "") {
     const sentence = "sessionId is missing; post to the address that the endpoint event of GET /sse names";
     throw new Refusal(400, REFUSED, sentence, body);
   }
-  const session = store.findOnConnection(id, ownerOf(request, context));
+  const owner = ownerOf(request, context);
+  const session = store.findOnConnection(id, owner);
   if (session === undefined) {
     const sentence = "Session not found: its stream has ended or never was; open another with GET /sse";
     throw new Refusal(404, NO_SESSION, sentence, body);
@@ -98,6 +104,9 @@ function receive(request: FastifyRequest, context: HttpContext, store: SessionSt
   if (session.version === undefined && first !== undefined && kindOf(first) === "request") {
     if (!EARLY.has(first["method"])) throw new Refusal(400, CODES.invalidRequest, "Send initialize first", first);
     if (first["method"] === "initialize") checkInitialize(first);
+  }
+  for (const message of messages) {
+    await authorize(message, owner.principal, catalog).catch((error: unknown) => refused(error, body));
   }
   session.receive(messages);
 }

@@ -1,31 +1,20 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { challengeHeader } from "../../auth/challenge.ts";
 import { HubError } from "../../core/errors.ts";
-import {
-  accepts,
-  asMcpError,
-  checkedPost,
-  checkInitialize,
-  clientOf,
-  CODES,
-  idProblem,
-  idsOf,
-  isObject,
-  kindOf,
-  LEGACY_VERSIONS,
-  NO_SESSION,
-  OWN_STREAM,
-  Refusal,
-  REFUSED,
-  shown,
-  type JsonObject,
-  type LegacySession,
-  type SessionConnection,
-  type SessionOwner,
-  type SessionStore,
-} from "../../mcp/index.ts";
+import { accepts, idProblem, kindOf } from "../../mcp/classify.ts";
+import { asMcpError, CODES, isObject, LEGACY_VERSIONS, shown, type JsonObject } from "../../mcp/errors.ts";
+import { OWN_STREAM } from "../../mcp/legacy/event-ring.ts";
+import { clientOf } from "../../mcp/legacy/session-state.ts";
+import type { SessionOwner, SessionStore } from "../../mcp/legacy/session-store.ts";
+import type { SessionConnection } from "../../mcp/legacy/session-stream.ts";
+import type { LegacySession } from "../../mcp/legacy/session.ts";
+import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } from "../../mcp/legacy/validate.ts";
+import { authorize } from "../../mcp/authorize.ts";
+import type { Catalog } from "../../mcp/definitions.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
-import type { HttpContext } from "../context.ts";
+import { principalOf } from "../authentication.ts";
+import { stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
@@ -44,11 +33,13 @@ const NO_ERA =
 export class StreamableHttp {
   readonly #context: HttpContext;
   readonly #store: SessionStore;
+  readonly #catalog: Catalog;
   /** How to count out the connection that a stream was given by GET. */
   readonly #places = new WeakMap<SessionConnection, () => void>();
 
-  constructor(context: HttpContext, store: SessionStore) {
+  constructor(context: HttpContext, store: SessionStore, catalog: Catalog) {
     this.#context = context;
+    this.#catalog = catalog;
     this.#store = store;
   }
 
@@ -57,7 +48,7 @@ export class StreamableHttp {
     try {
       return await this.#answer(request, reply, body);
     } catch (error) {
-      if (error instanceof Refusal) return refuse(reply, error);
+      if (error instanceof Refusal) return refuse(reply, error, this.#context);
       throw error;
     }
   }
@@ -84,13 +75,16 @@ export class StreamableHttp {
       const sentence = `MCP-Protocol-Version says ${shown(named)}; sessions speak ${LEGACY_VERSIONS.join(", ")}`;
       throw new Refusal(400, REFUSED, sentence, body);
     }
-    if (method === "GET") return this.#listen(request, reply, session);
+    if (method === "GET") return this.#listen(request, reply, session, owner);
     if (method === "DELETE") {
       this.#store.end(session);
       return reply.status(200).send();
     }
     const messages = checkedPost(body, session);
     checkAccept(request, body);
+    for (const message of messages) {
+      await authorize(message, owner.principal, this.#catalog).catch((error: unknown) => refused(error, body));
+    }
     const leave = this.#store.use(session);
     const { isPrimed } = session;
     return this.#post(request, reply, { session, leave, messages, isBatch: Array.isArray(body), isPrimed });
@@ -152,7 +146,12 @@ export class StreamableHttp {
   }
 
   /** Answers a GET: with the session's own stream, or with one that broke and is asked for again. */
-  async #listen(request: FastifyRequest, reply: FastifyReply, session: LegacySession): Promise<FastifyReply> {
+  async #listen(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: LegacySession,
+    owner: SessionOwner,
+  ): Promise<FastifyReply> {
     if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
       const sentence = `The stream of a session is ${EVENTS_TYPE}; Accept must take that`;
       throw new Refusal(406, REFUSED, sentence, undefined);
@@ -195,9 +194,11 @@ export class StreamableHttp {
       connection = McpStream.sessionAnswer(reply, bounds);
       reply.raw.flushHeaders();
     }
+    const release = this.#context.lifetimes.hold(owner.principal, { end: () => connection.end() });
     this.#places.set(connection, over);
     (name === OWN_STREAM ? socket : reply.raw).once("close", () => {
       session.detach(name, connection);
+      release();
       over();
     });
     // The server cannot know what it missed, nor what went to a connection that it no longer had.
@@ -244,21 +245,27 @@ class Answers implements SessionConnection {
 }
 
 /** Whose session a request opens; its calls that wait are counted as those of one client. */
-export function ownerOf({ raw: { socket } }: FastifyRequest, { connections, principal }: HttpContext): SessionOwner {
+export function ownerOf(request: FastifyRequest, context: HttpContext): SessionOwner {
+  const { connections } = context;
+  const { socket } = request.raw;
   // Now, since a socket that has closed has no address, and the session may outlive it.
   const client = connections.client(socket);
-  return { principal: principal(), stay: () => connections.enter("waiting", client) };
+  const principal = principalOf(request, context);
+  return { principal, stay: stayFor(context, client, principal) };
 }
 
 /** Throws: what the hub refuses as a refusal of this request, everything else as it is. */
-function refused(error: unknown, body: unknown): never {
+export function refused(error: unknown, body: unknown): never {
   if (!(error instanceof HubError)) throw error;
-  const { code, message, data } = asMcpError(error);
-  throw new Refusal(error.status, code, message, body, data);
+  const { code, message, data, challenge, retryAfter } = asMcpError(error);
+  throw new Refusal(error.status, code, message, body, { data, challenge, retryAfter });
 }
 
-export function refuse(reply: FastifyReply, { status, code, message, id, data }: Refusal): FastifyReply {
-  if (status === 503) reply.header("retry-after", RETRY_AFTER);
+export function refuse(reply: FastifyReply, refusal: Refusal, { metadataUrl }: HttpContext): FastifyReply {
+  const { status, code, message, id, data, retryAfter = status === 503 ? RETRY_AFTER : undefined } = refusal;
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  const challenge = challengeHeader(refusal, metadataUrl);
+  if (challenge !== undefined) reply.header("www-authenticate", challenge);
   return sendJson(reply.status(status), rpcError(id, { code, message, ...(data === undefined ? {} : { data }) }));
 }
 

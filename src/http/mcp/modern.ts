@@ -1,6 +1,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { answerModern, type McpContext, type ModernPost } from "../../mcp/index.ts";
-import { ConnectionCall, type HttpContext } from "../context.ts";
+import type { McpContext } from "../../mcp/catalog.ts";
+import { answerModern, type ModernPost } from "../../mcp/modern/handler.ts";
+import { challengeHeader } from "../../auth/challenge.ts";
+import { principalOf } from "../authentication.ts";
+import { ConnectionCall, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
@@ -16,29 +19,34 @@ export async function modern(
 ): Promise<FastifyReply> {
   const { socket } = request.raw;
   const { connections } = context;
+  const principal = principalOf(request, context);
   using connection = new ConnectionCall(socket);
   let stream: McpStream | undefined;
   const post: ModernPost = {
     body,
-    principal: context.principal(),
+    principal,
     signal: () => connection.signal,
     headers: (name) => headerOf(request, name),
-    stay: () => connections.enter("waiting", socket),
+    stay: stayFor(context, socket, principal),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
     openDedicated() {
       const free = freeSocket(request, reply);
       free.once("close", connections.enter("mcp", free));
+      free.once("close", context.lifetimes.hold(principal, { end: () => connection.abort() }));
       reply.hijack();
       return (stream = McpStream.dedicated(free, request, reply));
     },
   };
-  const { status, text, retry, cause } = await answerModern(post, mcpContext);
+  const answer = await answerModern(post, mcpContext);
+  const { status, text, retry, cause, retryAfter = retry === true ? RETRY_AFTER : undefined } = answer;
   if (cause !== undefined) request.log.error(cause, "an MCP method failed");
   if (stream !== undefined) {
     stream.end(text);
     return reply;
   }
-  if (retry === true) reply.header("retry-after", RETRY_AFTER);
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  const challenge = challengeHeader(answer, context.metadataUrl);
+  if (challenge !== undefined) reply.header("www-authenticate", challenge);
   if (text === "") return reply.status(status).send();
   return sendJson(reply.status(status), text);
 }

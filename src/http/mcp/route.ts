@@ -1,9 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { HubError } from "../../core/errors.ts";
-import { asMcpError, dropEmptyFields, eraOf, type McpContext, type SessionStore } from "../../mcp/index.ts";
+import type { McpContext } from "../../mcp/catalog.ts";
+import { eraOf } from "../../mcp/classify.ts";
+import { dropEmptyFields } from "../../mcp/empty-fields.ts";
+import { asMcpError } from "../../mcp/errors.ts";
+import type { SessionStore } from "../../mcp/legacy/session-store.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
 import type { HttpContext } from "../context.ts";
-import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
+import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
 import { StreamableHttp } from "./legacy.ts";
@@ -22,14 +26,14 @@ const PATH = "/mcp";
 
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
-  const sessions = new StreamableHttp(context, door.sessions);
+  const sessions = new StreamableHttp(context, door.sessions, door.context.catalog);
   void app.register(async (scope) => {
     takeAnyBody(scope);
     scope.setErrorHandler((error, request, reply) => {
       keepOpen(reply);
       const known = asHubError(error, context.limits.body);
       if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
-      return fail(request, reply, known);
+      return fail(request, reply, known, context);
     });
     scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
       const text = bodyText(request.body, "INVALID_JSON");
@@ -46,13 +50,13 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
     scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
       sessions.answer(request, reply),
     );
-    if (door.legacySse) legacySse(scope, context, door.sessions);
+    if (door.legacySse) legacySse(scope, context, door.sessions, door.context.catalog);
   });
 }
 
-function fail(request: FastifyRequest, reply: FastifyReply, error: HubError): FastifyReply {
+function fail(request: FastifyRequest, reply: FastifyReply, error: HubError, context: HttpContext): FastifyReply {
   if (error.code === "INTERNAL") request.log.error(error.cause ?? error, "an MCP request failed");
-  if (error.retry) reply.header("retry-after", RETRY_AFTER);
+  reply.headers(errorHeaders(error, context));
   const { code, message, data } = asMcpError(error);
   return sendJson(reply.status(error.status), rpcError(undefined, { code, message, data }));
 }

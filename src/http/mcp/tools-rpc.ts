@@ -5,8 +5,9 @@ import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
-import { ConnectionCall, toolContext, type HttpContext } from "../context.ts";
-import { asHubError, keepOpen, RETRY_AFTER } from "../problem-details.ts";
+import { principalOf } from "../authentication.ts";
+import { ConnectionCall, requestContext, type HttpContext } from "../context.ts";
+import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 
 const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
@@ -49,14 +50,14 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
     takeAnyBody(scope);
     scope.setErrorHandler((error, _, reply) => {
       keepOpen(reply);
-      return fail(reply, null, asHubError(error, context.limits.body));
+      return fail(reply, null, asHubError(error, context.limits.body), context);
     });
     scope.post("/mcp/tools/list", { schema: listSchema }, (incoming, reply) => {
       const body = read(incoming.body);
       try {
         checked(body, listRequest, "tools/list");
       } catch (error) {
-        return fail(reply, idOf(body), asHubError(error, context.limits.body));
+        return fail(reply, idOf(body), asHubError(error, context.limits.body), context);
       }
       return sendJson(reply, rpcResult(idOf(body), { tools: context.tools.listings }));
     });
@@ -70,10 +71,14 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   using connection = new ConnectionCall(socket);
   try {
     const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
-    const result = await callTool(context.tools.named(name), input, toolContext(context, connection, socket));
+    const result = await callTool(
+      context.tools.named(name),
+      input,
+      requestContext(context, connection, socket, principalOf(incoming, context)),
+    );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
-    return fail(reply, idOf(body), asHubError(error, context.limits.body));
+    return fail(reply, idOf(body), asHubError(error, context.limits.body), context);
   }
 }
 
@@ -126,9 +131,9 @@ function idOf({ id: given }: RpcBody): RpcId {
   return isId(given) ? given : null;
 }
 
-function fail(reply: FastifyReply, callId: RpcId, error: HubError): FastifyReply {
+function fail(reply: FastifyReply, callId: RpcId, error: HubError, context: HttpContext): FastifyReply {
   if (error.code === "INTERNAL") reply.log.error(error.cause ?? error, "a tool failed");
-  if (error.retry) reply.header("retry-after", RETRY_AFTER);
+  reply.headers(errorHeaders(error, context));
   const { rpcCode, message, code, retry } = error;
   return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code, retry } }));
 }

@@ -2,10 +2,11 @@ import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
-import type { Hub } from "../../core/hub.ts";
+import { checkSubscribe, type Principal } from "../../core/principal.ts";
 import type { Format, Message } from "../../core/message.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import { sseJson, sseOpening, sseText } from "../../protocol/sse.ts";
+import { principalOf } from "../authentication.ts";
 import type { HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { chunk, EventStream, freeSocket, joinChunks, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
@@ -65,6 +66,8 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const channels = requestedChannels(asked, context.limits.channels);
     if (channels.length === 0)
       throw new HubError("INVALID_PATTERN", "channel is empty; leave it out, or name a channel");
+    const principal = principalOf(request, context);
+    checkSubscribe(principal, channels);
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
@@ -82,16 +85,28 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       const opening = sseOpening(retryDelay(), fromNow && idEvents ? context.hub.cursor() : undefined);
       const stream = new EventStream(socket, request, reply, opening);
       const sink = new SseSink(stream, FORMATS[format][stream.isChunked ? "chunked" : "plain"], idEvents);
-      subscribe(context.hub, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
+      subscribe(context, principal, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
     });
   });
   app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
 }
 
 /** Until the connection closes. Remembers nothing of the request, which would make up a third of a reader. */
-function subscribe(hub: Hub, request: SubscribeRequest, sink: SseSink, socket: Socket, leave: () => void): void {
+function subscribe(
+  { hub, lifetimes }: HttpContext,
+  principal: Principal,
+  request: SubscribeRequest,
+  sink: SseSink,
+  socket: Socket,
+  leave: () => void,
+): void {
   const subscription = hub.subscribe(request, sink);
+  const release = lifetimes.hold(principal, {
+    expiring: () => sink.comment("credential expires"),
+    end: (reason) => hub.end(subscription, reason),
+  });
   socket.once("close", () => {
+    release();
     hub.unsubscribe(subscription);
     leave();
   });

@@ -41,7 +41,15 @@ export class SseSink implements Sink {
   close(reason: CloseReason): void {
     // What a slow reader has not taken will not be taken: it comes back with its cursor.
     if (reason === "slow") this.#socket.destroy();
-    else this.#stream.end();
+    else {
+      if (reason === "expired" || reason === "revoked") this.comment(`credential ${reason}`);
+      this.#stream.end();
+    }
+  }
+
+  /** Says something that no program reads. */
+  comment(text: string): void {
+    this.#stream.write(`: ${text}\n\n`);
   }
 }
 

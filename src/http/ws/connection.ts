@@ -2,11 +2,12 @@ import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
+import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
 import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
-import { toolContext, type HttpContext } from "../context.ts";
+import { requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Client } from "../../ops/connections.ts";
 import { checkedChannels } from "../channel-query.ts";
@@ -17,6 +18,10 @@ import { WsSink } from "./sink.ts";
 /** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls that may wait, which would stop all else. */
 const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
+/** Milliseconds in which a client without a credential has to send one. */
+const CREDENTIAL_TIMEOUT = 5000;
+
+type Answer = (frame: { type: string; [field: string]: unknown }) => void;
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
 export class WsConnection {
@@ -25,7 +30,12 @@ export class WsConnection {
   readonly #context: HttpContext;
   /** Told of what no caller can have caused. */
   readonly #report: (error: unknown) => void;
-  readonly #subscription: Subscription;
+  readonly #asked: SubscribeRequest;
+  #principal: Principal;
+  /** Undefined until the client has a credential that may read what it asked for. */
+  #subscription: Subscription | undefined;
+  /** Lets go of what ends the connection: its credential, or the time in which one has to come. */
+  #release: () => void = () => {};
   readonly #gone = new AbortController();
   readonly #guard: WriteGuard;
   readonly #client: Client;
@@ -36,33 +46,97 @@ export class WsConnection {
     ws: WebSocket,
     socket: Socket,
     context: HttpContext,
+    principal: Principal,
     asked: SubscribeRequest,
     report: (error: unknown) => void,
   ) {
     this.#ws = ws;
+    this.#principal = principal;
+    this.#asked = asked;
     this.#report = report;
     this.#socket = socket;
     this.#context = context;
     this.#guard = new WriteGuard(context.limits.pending);
-    const { hub, version, heartbeat, connections } = context;
-    this.#client = connections.client(socket);
-    const welcome = {
-      type: "welcome",
-      name: "sse-mcp-server",
-      version,
-      id: hub.cursor(),
-      channels: asked.channels,
-      heartbeatSeconds: heartbeat,
-    };
-    ws.send(JSON.stringify(welcome));
-    this.#subscription = hub.subscribe(asked, new WsSink(ws, socket));
+    this.#client = context.connections.client(socket);
+    if (isAnyone(principal)) this.#waitForCredential();
+    else this.#begin();
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
     ws.on("close", () => {
       this.#gone.abort();
-      hub.unsubscribe(this.#subscription);
+      this.#release();
+      if (this.#subscription !== undefined) context.hub.unsubscribe(this.#subscription);
     });
     // `ws` tells the client by the close code what is wrong with its frames, and that is enough.
     ws.on("error", () => {});
+  }
+
+  /** Welcomes the client and subscribes it to what it asked for, as far as it may read all of it; refuses it otherwise. */
+  #begin(): void {
+    const { hub, version, heartbeat } = this.#context;
+    const { channels } = this.#asked;
+    try {
+      checkSubscribe(this.#principal, channels);
+    } catch (error) {
+      this.#refuse(undefined, error as HubError);
+      this.#ws.close(CLOSE_CODES.forbidden, "this credential may not read these channels");
+      return;
+    }
+    const name = "sse-mcp-server";
+    this.#send({ type: "welcome", name, version, id: hub.cursor(), channels, heartbeatSeconds: heartbeat });
+    this.#subscription = hub.subscribe(this.#asked, new WsSink(this.#ws, this.#socket));
+    this.#hold();
+  }
+
+  #waitForCredential(): void {
+    let leave: () => void;
+    try {
+      leave = this.#context.connections.wait();
+    } catch (error) {
+      this.#refuse(undefined, error as HubError);
+      this.#ws.close(CLOSE_CODES.unauthenticated, "send a credential with the request");
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#refuse(undefined, credentialNeeded());
+      this.#ws.close(CLOSE_CODES.unauthenticated, "no credential came in time");
+    }, CREDENTIAL_TIMEOUT).unref();
+    this.#release = () => {
+      leave();
+      clearTimeout(timer);
+    };
+  }
+
+  /** Ends the connection when its credential ends, and says so a minute before. */
+  #hold(): void {
+    this.#release();
+    this.#release = this.#context.lifetimes.hold(this.#principal, {
+      expiring: (expires) => this.#send({ type: "expiring", expires: new Date(expires).toISOString() }),
+      end: (reason) => {
+        this.#gone.abort();
+        if (this.#subscription !== undefined) this.#context.hub.end(this.#subscription, reason);
+      },
+    });
+  }
+
+  /** Takes a credential, or a newer one of the same principal, and drops what it may not read. */
+  async #authenticate(token: string, answer: Answer): Promise<void> {
+    const principal = await this.#context.authenticator.token(token);
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    if (this.#principal.kind !== "anonymous" && this.#principal.id !== principal.id) {
+      throw new HubError("FORBIDDEN", "This connection belongs to another principal; open another for this credential");
+    }
+    this.#principal = principal;
+    answer({
+      type: "authenticated",
+      subject: principal.subject,
+      ...(principal.expires === undefined ? {} : { expires: new Date(principal.expires).toISOString() }),
+    });
+    if (this.#subscription === undefined) return this.#begin();
+    this.#hold();
+    const lost = this.#subscription.channels.filter((channel) => !maySubscribe(principal, channel));
+    if (lost.length === 0) return;
+    this.#context.hub.remove(this.#subscription, lost);
+    this.#send({ type: "unsubscribed", channels: lost });
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -100,45 +174,48 @@ export class WsConnection {
     }
   }
 
-  async #do(frame: ClientFrame, answer: (frame: { type: string; [field: string]: unknown }) => void): Promise<void> {
+  async #do(frame: ClientFrame, answer: Answer): Promise<void> {
     const { hub, limits } = this.#context;
+    if (frame.type === "ping") return answer({ type: "pong" });
+    if (frame.type === "auth") return this.#authenticate(frame.token, answer);
+    const subscription = this.#subscription;
+    if (subscription === undefined) throw credentialNeeded();
     switch (frame.type) {
-      case "ping":
-        return answer({ type: "pong" });
       case "mcp_call": {
         const { tool, arguments: input } = frame;
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          toolContext(this.#context, this.#gone, this.#client),
+          requestContext(this.#context, this.#gone, this.#client, this.#principal),
         );
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
         const { channel, data, event, sender, ephemeral } = frame;
-        const principal = this.#context.principal();
+        const principal = this.#principal;
         const { receipt } = await publish({ channel, data, event, sender, ephemeral }, { hub, limits, principal });
         return answer({ type: "published", message: receipt });
       }
       case "subscribe": {
-        const channels = this.#added(frame.channels);
+        const channels = this.#added(subscription, frame.channels);
+        checkSubscribe(this.#principal, channels);
         // The answer parts what was read before from what is read from here on.
-        hub.flush(this.#subscription);
+        hub.flush(subscription);
         answer({ type: "subscribed", channels });
-        return hub.add(this.#subscription, { channels, after: frame.last_event_id || undefined });
+        return hub.add(subscription, { channels, after: frame.last_event_id || undefined });
       }
       case "unsubscribe": {
         const channels = checkedChannels(frame.channels, limits.channels);
-        hub.remove(this.#subscription, channels);
+        hub.remove(subscription, channels);
         return answer({ type: "unsubscribed", channels });
       }
     }
   }
 
-  #added(words: readonly string[]): readonly ChannelPattern[] {
+  #added(subscription: Subscription, words: readonly string[]): readonly ChannelPattern[] {
     const { channels: most } = this.#context.limits;
     const channels = checkedChannels(words, most);
-    const all = new Set([...this.#subscription.channels, ...channels]).size;
+    const all = new Set([...subscription.channels, ...channels]).size;
     if (all > most) {
       throw new HubError("TOO_MANY_CHANNELS", `This reader would have ${all} channels; at most ${most} are allowed`);
     }
@@ -156,8 +233,17 @@ export class WsConnection {
     if (this.#guard.check(this.#socket.writableLength) !== "ok") return this.#ws.terminate();
     const bytes = Buffer.from(JSON.stringify(frame));
     this.#ws.send(bytes, { binary: false });
-    if (!this.#socket.writableNeedDrain) return;
+    if (!this.#socket.writableNeedDrain || this.#subscription === undefined) return;
     // Its messages wait in the same socket, so they count together.
     this.#subscription.lag = this.#context.hub.backlog.add(this.#subscription, bytes);
   }
+}
+
+/** Whether it is someone without a credential who may do nothing. */
+function isAnyone(principal: Principal): boolean {
+  return principal.kind === "anonymous" && !hasGrants(principal);
+}
+
+function credentialNeeded(): HubError {
+  return new HubError("UNAUTHENTICATED", 'Send a credential first, as {"type": "auth", "token": "…"}');
 }

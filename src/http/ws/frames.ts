@@ -10,6 +10,8 @@ import { resemblesCursor } from "../channel-query.ts";
 const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
 const channels = z.array(z.string()).min(1);
 
+/** Characters of a token, as in a header. */
+const MAX_TOKEN = 16 * 1024;
 const LONGEST_SHOWN = 64;
 
 const FRAMES = {
@@ -25,6 +27,7 @@ const FRAMES = {
     ephemeral: z.boolean().optional(),
     id,
   }),
+  auth: z.looseObject({ type: z.literal("auth"), token: z.string().max(MAX_TOKEN), id }),
   ping: z.looseObject({ type: z.literal("ping"), id }),
 } as const;
 
@@ -34,6 +37,7 @@ export const clientFrame: z.ZodType = z.discriminatedUnion("type", [
   FRAMES.subscribe,
   FRAMES.unsubscribe,
   FRAMES.publish,
+  FRAMES.auth,
   FRAMES.ping,
 ]);
 

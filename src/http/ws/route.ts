@@ -1,9 +1,10 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
+import { checkSubscribe, hasGrants, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import type { HttpContext } from "../context.ts";
 import { cursorParameter } from "../sse/route.ts";
@@ -22,6 +23,10 @@ const query = z.object({
   last_event_id: cursorParameter,
   watch: z.string().optional().describe("As for /events"),
 });
+
+const SUBPROTOCOL = "hub.v1";
+/** Before a token in base64url among the subprotocols that a browser offers. */
+const TOKEN_PROTOCOL = "hub.bearer.";
 
 /** Milliseconds a client has to answer a close frame. */
 const CLOSE_TIMEOUT = 2000;
@@ -50,6 +55,8 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
     maxPayload: context.limits.body,
     perMessageDeflate: false,
     clientTracking: false,
+    // The token itself is never sent back (kubernetes/kubernetes#47740).
+    handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : (false as const)),
     // Its types do not know this one yet.
     closeTimeout: CLOSE_TIMEOUT,
   };
@@ -57,32 +64,33 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
   server.on("wsClientError", ({ message }, socket) => {
     endGracefully(
       socket as Socket,
-      rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`)),
+      rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`), context),
     );
   });
   app.server.on("upgrade", (request, socket: Socket, rest) => {
     socket.on("error", () => socket.destroy());
-    try {
-      const admitted = admit(request, socket, context);
-      socket.once("close", admitted.leave);
-      server.handleUpgrade(request, socket, rest, (client) => {
-        new WsConnection(client, socket, context, admitted.asked, (error) => {
-          app.log.error(error, "a frame failed");
+    void admit(request, socket, context).then(
+      ({ asked, principal, leave }) => {
+        socket.once("close", leave);
+        server.handleUpgrade(request, socket, rest, (client) => {
+          new WsConnection(client, socket, context, principal, asked, (error) => {
+            app.log.error(error, "a frame failed");
+          });
         });
-      });
-    } catch (error) {
-      endGracefully(socket, rawProblem(asHubError(error, context.limits.body)));
-    }
+      },
+      (error: unknown) => endGracefully(socket, rawProblem(asHubError(error, context.limits.body), context)),
+    );
   });
 }
 
 interface Admitted {
+  readonly principal: Principal;
   readonly asked: SubscribeRequest;
   readonly leave: () => void;
 }
 
 /** An upgrade passes no hook of the framework, so everything is checked here. */
-function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Admitted {
+async function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Promise<Admitted> {
   const { headers, url = "/" } = request;
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];
@@ -91,5 +99,16 @@ function admit(request: IncomingMessage, socket: Socket, context: HttpContext): 
   const channels = requestedChannels(asked, context.limits.channels);
   const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
   const watch = requestedWatch(asked);
-  return { asked: { channels, after, watch }, leave: context.connections.enter("websocket", socket) };
+  const principal = await context.authenticator.authenticateUpgrade(request, subprotocolToken(headers));
+  // What a browser is answered before the socket opens no script can read: it is told on the socket.
+  const isReadable = headers.origin === undefined && (principal.kind !== "anonymous" || hasGrants(principal));
+  if (isReadable) checkSubscribe(principal, channels);
+  return { principal, asked: { channels, after, watch }, leave: context.connections.enter("websocket", socket) };
+}
+
+/** The token that a client offers among its subprotocols: the one place where a browser's WebSocket can put it. */
+function subprotocolToken({ "sec-websocket-protocol": offered = "" }: IncomingHttpHeaders): string | undefined {
+  const words = offered.split(",").map((word) => word.trim());
+  const encoded = words.find((word) => word.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
+  return encoded === undefined ? undefined : Buffer.from(encoded, "base64url").toString();
 }

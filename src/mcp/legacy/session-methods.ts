@@ -4,7 +4,7 @@ import type { InputRequired } from "../definitions.ts";
 import { beginning, CODES, invalidParams, LOG_LEVELS, McpError, type JsonObject } from "../errors.ts";
 import { checkInputRequests } from "../input-requests.ts";
 import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
-import { RequestContext } from "../request-context.ts";
+import { McpRequestContext } from "../request-context.ts";
 import type { SessionRequest } from "./session-request.ts";
 import { clientOf, type SessionState } from "./session-state.ts";
 
@@ -44,7 +44,7 @@ async function perform(request: SessionRequest, context: McpContext): Promise<Re
   const { method, params } = request;
   const shared = MODERN_ONLY.has(method) ? undefined : METHODS.get(method);
   if (shared === undefined) throw new McpError(CODES.methodNotFound, `Method not found: ${oneLine(beginning(method))}`);
-  const requestContext = new RequestContext(context, request);
+  const requestContext = new McpRequestContext(context, request);
   for (let round = 0; round <= MAX_ROUNDS; round++) {
     const result = await shared(params, requestContext, context.catalog);
     if (!isInputRequired(result)) return result;
@@ -54,7 +54,7 @@ async function perform(request: SessionRequest, context: McpContext): Promise<Re
 }
 
 /** Asks the client, while its request is open, what a modern client would be sent away to find out. */
-async function askFor(result: InputRequired, context: RequestContext): Promise<void> {
+async function askFor(result: InputRequired, context: McpRequestContext): Promise<void> {
   checkInputRequests(result, context);
   const answers = await Promise.all(
     Object.entries(result.inputRequests ?? {}).map(async ([name, { method, params = {} }]) => [

@@ -1,5 +1,5 @@
 import { HubError } from "../../core/errors.ts";
-import type { ToolContext } from "../../tools/index.ts";
+import type { RequestContext } from "../../tools/index.ts";
 import { isObject, LEGACY_VERSIONS, LOG_LEVELS, McpError, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -13,9 +13,9 @@ const MAX_KEPT = 64 * 1024;
 
 /** What the requests of a session have in common. */
 export class SessionState {
-  readonly principal: ToolContext["principal"];
+  readonly principal: RequestContext["principal"];
   /** Counts the calls of this session that wait. */
-  readonly stay: ToolContext["stay"];
+  readonly stay: RequestContext["stay"];
   /** Whether its streams can be taken up again on another connection. */
   readonly isResumable: boolean;
   readonly subscriptions: SessionSubscriptions;
@@ -28,7 +28,7 @@ export class SessionState {
   onChange: () => void = () => {};
 
   constructor(
-    { principal, stay }: Pick<ToolContext, "principal" | "stay">,
+    { principal, stay }: Pick<RequestContext, "principal" | "stay">,
     client: SessionClient | undefined,
     subscriptions: SessionSubscriptions,
     isResumable: boolean,

@@ -1,7 +1,7 @@
 import { HubError } from "../../core/errors.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import { EVERYTHING } from "../../protocol/channel.ts";
-import type { ToolContext } from "../../tools/index.ts";
+import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
 import type { Sealer } from "../../core/seal.ts";
@@ -41,7 +41,7 @@ interface SessionRecord {
 }
 
 /** Whose session it is, and what counts its calls that wait. */
-export type SessionOwner = Pick<ToolContext, "principal" | "stay">;
+export type SessionOwner = Pick<RequestContext, "principal" | "stay">;
 
 /** Characters of a name, which an id begins with. */
 const NAME = crypto.randomUUID().length;

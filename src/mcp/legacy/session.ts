@@ -1,5 +1,5 @@
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
-import type { ToolContext } from "../../tools/index.ts";
+import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { kindOf } from "../classify.ts";
 import { asMcpError, isObject, type JsonObject } from "../errors.ts";
@@ -14,11 +14,11 @@ import { SessionSubscriptions } from "./session-subscriptions.ts";
 export interface SessionOptions {
   /** Tells it from other sessions; not enough to use it. */
   readonly name: string;
-  readonly principal: ToolContext["principal"];
+  readonly principal: RequestContext["principal"];
   /** What the client said of itself; absent before `initialize`. */
   readonly client?: SessionClient | undefined;
   /** Counts the calls of this session that wait. */
-  readonly stay: ToolContext["stay"];
+  readonly stay: RequestContext["stay"];
   /** For clients that come back; absent if they cannot. */
   readonly ring?: EventRing | undefined;
   /** Told of errors that no client can have caused. */
@@ -30,7 +30,7 @@ export class LegacySession {
   readonly name: string;
   /** What its client sends with each request. */
   id: string;
-  readonly principal: ToolContext["principal"];
+  readonly principal: RequestContext["principal"];
   /** What no request belongs to goes here. */
   readonly own: SessionStream;
   /** What it is told of on its own stream. */

@@ -3,7 +3,7 @@ import { isId, type RpcId } from "../../protocol/jsonrpc.ts";
 import { problems } from "../../tools/index.ts";
 import { idProblem, kindOf } from "../classify.ts";
 import { MAX_BATCH } from "../empty-fields.ts";
-import { BATCH_VERSION, CODES, isObject, McpError, type JsonObject } from "../errors.ts";
+import { BATCH_VERSION, CODES, isObject, McpError, type JsonObject, type McpErrorOptions } from "../errors.ts";
 import type { RequestId } from "../request-context.ts";
 import type { LegacySession } from "./session.ts";
 
@@ -53,8 +53,8 @@ const INITIALIZE = z.object({
 export class Refusal extends McpError {
   readonly id: RpcId;
 
-  constructor(status: number, code: number, sentence: string, asked: unknown, data?: JsonObject) {
-    super(code, sentence, { status, ...(data === undefined ? {} : { data }) });
+  constructor(status: number, code: number, sentence: string, asked: unknown, more: McpErrorOptions = {}) {
+    super(code, sentence, { ...more, status });
     this.id = idOf(asked);
   }
 }

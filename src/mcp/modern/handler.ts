@@ -1,11 +1,11 @@
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
-import type { ToolContext } from "../../tools/index.ts";
+import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { accepts, idProblem, kindOf } from "../classify.ts";
 import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "../errors.ts";
 import { checkInputRequests } from "../input-requests.ts";
 import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
-import { RequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
+import { McpRequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
 import { malformed, metaOf, type Meta } from "./envelope.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 
@@ -14,10 +14,10 @@ export interface ModernPost {
   readonly headers: Headers;
   /** Any JSON. */
   readonly body: unknown;
-  readonly principal: ToolContext["principal"];
+  readonly principal: RequestContext["principal"];
   /** Aborted when the caller closes the connection, which cancels the request. */
   signal(): AbortSignal;
-  readonly stay: ToolContext["stay"];
+  readonly stay: RequestContext["stay"];
   /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
   stream(): NotificationStream;
   /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
@@ -30,6 +30,8 @@ export interface ModernAnswer {
   readonly text: string;
   /** Whether the same may succeed later. */
   readonly retry?: boolean;
+  readonly challenge?: McpError["challenge"];
+  readonly retryAfter?: McpError["retryAfter"];
   /** What failed inside, for the log. */
   readonly cause?: unknown;
 }
@@ -48,9 +50,9 @@ export async function answerModern(post: ModernPost, context: McpContext): Promi
     if (kind !== "request" || id === undefined) throw notARequest(kind, idProblem(body));
     return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, post, context)) };
   } catch (error) {
-    const { code, message, data, status, cause } = asMcpError(error);
+    const { code, message, data, status, cause, challenge, retryAfter } = asMcpError(error);
     const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
-    return { status, text, retry: data?.["retry"] === true, cause };
+    return { status, text, retry: data?.["retry"] === true, cause, challenge, retryAfter };
   }
 }
 
@@ -66,7 +68,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, catalog, params);
   const request = requestOf(id, method, params, meta, post);
-  const requestContext = new RequestContext(context, request);
+  const requestContext = new McpRequestContext(context, request);
   const { inputResponses, requestState } = params;
   if (INPUT_METHODS.has(method) && (inputResponses !== undefined || requestState !== undefined)) {
     if (inputResponses !== undefined && !isObject(inputResponses)) throw malformed("inputResponses must be an object");

@@ -5,7 +5,7 @@ import { CallToolResultSchema, ResourceUpdatedNotificationSchema } from "@modelc
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ServerOptions } from "../../../src/server.ts";
-import type { Extras } from "../../../src/mcp/index.ts";
+import type { Extras } from "../../../src/mcp/definitions.ts";
 import { EventReader } from "../../support/event-reader.ts";
 import { messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";
 import { calling, Held, said, tool } from "../../support/legacy-tools.ts";

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { channelName } from "../../../src/core/channel.ts";
-import { Changes } from "../../../src/mcp/index.ts";
+import { Changes } from "../../../src/mcp/definitions.ts";
 import type { ResourceDefinition } from "../../../src/mcp/definitions.ts";
 import type { EventReader } from "../../support/event-reader.ts";
 import { ACCEPT, initialize, LegacyClient, messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";

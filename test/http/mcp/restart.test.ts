@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import type { ServerOptions } from "../../../src/server.ts";
-import type { Extras } from "../../../src/mcp/index.ts";
+import type { Extras } from "../../../src/mcp/definitions.ts";
 import { Cli } from "../../support/cli.ts";
 import type { EventReader } from "../../support/event-reader.ts";
 import { ACCEPT, LegacyClient, messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";

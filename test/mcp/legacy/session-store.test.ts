@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE, type Principal } from "../../../src/core/principal.ts";
-import {
-  Changes,
-  clientOf,
-  Sealer,
-  SessionStore,
-  type Extras,
-  type LegacySession,
-  type McpContext,
-} from "../../../src/mcp/index.ts";
+import type { McpContext } from "../../../src/mcp/catalog.ts";
+import { Changes, type Extras } from "../../../src/mcp/definitions.ts";
+import { clientOf } from "../../../src/mcp/legacy/session-state.ts";
+import { SessionStore } from "../../../src/mcp/legacy/session-store.ts";
+import type { LegacySession } from "../../../src/mcp/legacy/session.ts";
+import { Sealer } from "../../../src/core/seal.ts";
 import type { SessionStoreOptions } from "../../../src/mcp/legacy/session-store.ts";
 import { calling, Held } from "../../support/legacy-tools.ts";
 import { Line } from "../../support/line.ts";

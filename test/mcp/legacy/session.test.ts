@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ANYONE } from "../../../src/core/principal.ts";
-import { Changes, type Extras, type McpContext } from "../../../src/mcp/index.ts";
+import type { McpContext } from "../../../src/mcp/catalog.ts";
+import { Changes, type Extras } from "../../../src/mcp/definitions.ts";
 import { EventRings } from "../../../src/mcp/legacy/event-ring.ts";
 import { LegacySession } from "../../../src/mcp/legacy/session.ts";
 import type { InputRequired } from "../../../src/mcp/definitions.ts";

@@ -1,0 +1,21 @@
+import type { Principal } from "../core/principal.ts";
+import type { Catalog } from "./definitions.ts";
+import { isObject, type JsonObject } from "./errors.ts";
+import { findResource } from "./resources.ts";
+
+const READS: ReadonlySet<unknown> = new Set(["resources/read", "resources/subscribe"]);
+
+/**
+ * Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not do what a request asks for: before its answer begins
+ * as a stream, which could not say so as HTTP does. What is wrong with the request otherwise is for its method to say.
+ */
+export async function authorize({ method, params }: JsonObject, principal: Principal, catalog: Catalog): Promise<void> {
+  if (principal.admin || !isObject(params)) return;
+  if (method === "tools/call") {
+    const tool = catalog.tools.find(({ listing }) => listing.name === params["name"]);
+    const input = params["arguments"] ?? undefined;
+    if (input === undefined || isObject(input)) await tool?.authorize?.(input, principal);
+  } else if (READS.has(method) && typeof params["uri"] === "string") {
+    findResource(catalog, params["uri"]).authorize?.(principal);
+  }
+}
