@@ -77,8 +77,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { tools: ownTools, logStream = process.stdout, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
-  const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
+  const auth = await openAuth(config, (sentence) => log.warn(sentence));
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -104,6 +104,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     authenticator: auth.authenticator,
     lifetimes: auth.lifetimes,
     metadataUrl: auth.metadataUrl,
+    resourceMetadata: auth.resourceMetadata,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;

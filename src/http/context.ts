@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
@@ -26,6 +27,7 @@ export interface HttpContext {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced; undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  readonly resourceMetadata: ResourceMetadata | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }

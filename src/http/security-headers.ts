@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 /** Beside the headers that every page may read. */
-const READABLE = "Mcp-Session-Id, Retry-After";
+const READABLE = "Mcp-Session-Id, Retry-After, WWW-Authenticate";
 /** Seconds for which a browser need not ask again. */
 const MAX_AGE = 600;
 
