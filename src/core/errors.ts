@@ -38,7 +38,7 @@ export const hubErrorCodes: readonly HubErrorCode[] = Object.keys(FAILURES) as H
 export class HubError extends Error {
   readonly code: HubErrorCode;
 
-  /** Also true for errors of another copy of this package: a program and the command that loads it may have one each. */
+  /** Also true for errors of another copy of this package: a program and the command that loads it may each have it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }
