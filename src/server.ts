@@ -30,9 +30,9 @@ import { Sealer } from "./core/seal.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
-/** A hub that listens. */
+/** A server that is listening. */
 export interface Server {
-  /** Where it listens, such as `http://127.0.0.1:8000`. */
+  /** The address it listens on, such as `http://127.0.0.1:8000`. */
   readonly url: string;
   /** Whether it is bound to loopback addresses only, however `HOST` spells them. */
   readonly loopback: boolean;
@@ -49,10 +49,10 @@ const NAME = "sse-mcp-server";
 const PAGE = 256;
 /** Readers written to in one turn for each message published in it: about a millisecond of work. */
 const WRITES_PER_MESSAGE = 128;
-/** Each heartbeat goes to the readers in so many parts, one after the other. */
+/** Parts into which the readers are divided, to spread each heartbeat over time. */
 const BEAT_PARTS = 15;
 
-/** Milliseconds for the last log lines to be written. */
+/** Milliseconds to wait for the last log lines to be written. */
 const LAST_LINES = 500;
 
 /** The version of this package. */
@@ -60,11 +60,11 @@ export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
-/** What a server is made of; what is not given has its default, as for `serve`. */
+/** The options of a server; the defaults are those of `serve`. */
 export interface ServerOptions extends Partial<Omit<Config, "tools">> {
-  /** Tools of your own, offered on every door beside the hub's; see `defineTool`. */
+  /** Tools of your own, offered on every door besides the hub's; see `defineTool`. */
   readonly tools?: readonly Tool[];
-  /** Logged to unless there is a `logFile`; standard output unless given. */
+  /** Where log lines go if there is no `logFile`; standard output by default. */
   readonly logStream?: LogStream;
 }
 
@@ -158,7 +158,7 @@ function openLogging(
   const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
   let listener: (line: LogLine) => void = () => {};
   const log = openLogger(logLevel, output, (line) => listener(line));
-  // Not through the logger, whose lines are just what is dropped.
+  // Not through the logger, whose lines are the ones that are dropped.
   output.onTrouble = (reason) =>
     listener({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
   output.onRecovered = (lost) =>
@@ -169,12 +169,12 @@ function openLogging(
   return { log, output, onLine: (given) => (listener = given) };
 }
 
-/** The framework says little that is worth a line: its errors, and no address it listens on. */
+/** Limits what Fastify logs to its errors. */
 function frameworkLog(log: Logger): Logger {
   return log.child({}, { level: log.isLevelEnabled("warn") ? "warn" : log.level });
 }
 
-/** The log, the hub on it, its heartbeat and what measures it. */
+/** Opens the log and the hub on it, with its heartbeat and its metrics. */
 async function openHub(
   config: Config,
   log: Logger,
@@ -220,7 +220,7 @@ async function openHub(
   return { hub, found, appends, deliveries, close };
 }
 
-/** What `/mcp` offers, and the sessions of its older versions. */
+/** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */
 function openMcp(
   config: Config,
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
@@ -251,7 +251,7 @@ function openMcp(
   return { context, sessions, legacySse: config.legacySse, close };
 }
 
-/** Opens the file once, since an error of the logger could not be caught. */
+/** Opens the file once, since an error of the logger itself could not be caught. */
 function checkLogFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
@@ -273,7 +273,7 @@ function limitsOf(config: Config): HttpContext["limits"] {
   };
 }
 
-/** What `get_server_info` says that does not change. */
+/** The part of `get_server_info` that does not change. */
 function fixedInfo(config: Config): FixedInfo {
   return {
     name: NAME,

@@ -8,12 +8,12 @@ import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
-/** Messages that a channel shows as a resource. */
+/** Messages in the resource of a channel. */
 const RECENT = 50;
 const MAX_URI = 1024;
 const LONGEST_SHOWN = 200;
 
-/** Every channel, as one resource. */
+/** The list of channels as a resource. */
 export const channelsResource: ResourceDefinition = {
   listing: {
     uri: CHANNELS,
@@ -31,7 +31,7 @@ export const channelsResource: ResourceDefinition = {
   },
 };
 
-/** Each channel as a resource: its last messages, oldest first, and the cursor to go on from. */
+/** Each channel as a resource: its last messages, oldest first, and the cursor to continue from. */
 export const channelTemplate: TemplateDefinition = {
   listing: {
     uriTemplate: `${CHANNELS}/{channel}`,
@@ -54,7 +54,7 @@ export const channelTemplate: TemplateDefinition = {
     };
   },
   list(after, limit, { hub, principal }) {
-    // Those without a message so far are left out: readers come and go, and who keeps this list is not told.
+    // Channels that only have readers are left out: no notification is sent when readers come and go.
     const found = readable(principal, EVERYTHING).flatMap((pattern) =>
       hub.log.channels({ pattern, limit, ...(after === undefined ? {} : { after }) }),
     );
@@ -68,7 +68,7 @@ export const channelTemplate: TemplateDefinition = {
   },
 };
 
-/** An address of the hub's own as it is listed: there are other spellings of it (RFC 3986, section 6.2.2). */
+/** The normalized form of a `hub:` URI, which has other spellings, too (RFC 3986, section 6.2.2). */
 export function canonicalUri(uri: string): string {
   if (uri.length > MAX_URI) return uri;
   const [whole, path = ""] = /^hub:\/\/channels(?:\/(.+))?$/is.exec(uri.replace(/\/$/, "")) ?? [];
@@ -80,7 +80,7 @@ export function canonicalUri(uri: string): string {
   }
 }
 
-/** The resource of a URI. Throws where there is none. */
+/** The resource of a URI. Throws if it does not exist. */
 export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefinition, "listing"> {
   const canonical = canonicalUri(uri);
   const fixed = catalog.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
@@ -100,7 +100,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
   throw resourceNotFound(uri, [...catalog.resources.map(({ listing }) => listing.uri), ...known]);
 }
 
-/** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
+/** The error for an unknown URI: `-32602` in both eras, since the SDK maps the older `-32002` to it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
   const some = known.slice(0, 10).join(", ");
   return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, LONGEST_SHOWN) });
@@ -110,7 +110,7 @@ function json(uri: string, value: unknown): ResourceResult {
   return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
 }
 
-/** The channels whose messages change one of these resources; undefined where nobody can be told of changes. */
+/** The channels whose messages change a resource; undefined if clients cannot subscribe to it. */
 export function watched(catalog: Catalog, uri: string): readonly ChannelPattern[] | undefined {
   try {
     return findResource(catalog, uri).watches;
