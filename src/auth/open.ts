@@ -1,11 +1,19 @@
+import { ConfigError } from "../core/errors.ts";
 import { anonymous } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
+import { ApiKeys } from "./api-keys.ts";
+import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import { Lifetimes } from "./lifetimes.ts";
 
 /** The settings that say who may do what; see `Config`. */
 export interface AuthSettings {
   readonly auth: "" | "none";
+  readonly apiKeysFile: string;
+  readonly jwtIssuers: readonly string[];
+  readonly jwtSecret: string;
+  readonly loginIssuer: string;
+  readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
   /** Seconds; 0 for no bound. */
@@ -22,11 +30,19 @@ export interface Auth {
 }
 
 /** Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. */
-export async function openAuth(settings: AuthSettings): Promise<Auth> {
+export async function openAuth(settings: AuthSettings, audit: Audit = () => {}): Promise<Auth> {
+  checkAuthNone(settings);
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
+  const closing: (() => void)[] = [() => lifetimes.close()];
+  if (settings.apiKeysFile !== "") {
+    const keys = new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+    lifetimes.isGone = (principal) => keys.isGone(principal);
+    tokens.push(keys);
+    closing.push(() => keys.close());
+  }
   const isOpen = tokens.length + requests.length === 0;
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
@@ -36,5 +52,23 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const authenticator = isOpen
     ? new Authenticator()
     : new Authenticator({ anonymous: anonymous(grants), tokens, requests });
-  return { authenticator, lifetimes, metadataUrl: undefined, close: () => lifetimes.close() };
+  const close = (): void => {
+    for (const end of closing) end();
+  };
+  return { authenticator, lifetimes, metadataUrl: undefined, close };
+}
+
+/** Throws if credentials are configured, and switched off all the same. */
+function checkAuthNone(settings: AuthSettings): void {
+  if (settings.auth !== "none") return;
+  const credentials = {
+    API_KEYS_FILE: settings.apiKeysFile,
+    JWT_ISSUERS: settings.jwtIssuers,
+    JWT_SECRET: settings.jwtSecret,
+    LOGIN_ISSUER: settings.loginIssuer,
+    TLS_CLIENT_CA: settings.tlsClientCa,
+  };
+  const [name] = Object.entries(credentials).find(([, value]) => value.length > 0) ?? [];
+  if (name === undefined) return;
+  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
 }
