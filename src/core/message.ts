@@ -12,6 +12,8 @@ export interface Draft {
   readonly sender: string;
   /** Set if a tool published it, as agents do: set by the server, so senders cannot forge it. */
   readonly via?: "tool";
+  /** Set if the sender is the name of the credential it is published with. */
+  readonly verified?: true;
   /** Delivered to live readers only: not kept, and without an id. */
   readonly ephemeral?: boolean;
   /** The idempotency key: publishing with the same key on the same channel again returns the first message. */
@@ -47,6 +49,7 @@ export interface DraftInput {
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
   readonly via?: "tool" | undefined;
+  readonly verified?: true | undefined;
   readonly ephemeral?: boolean | undefined;
   readonly key?: string | undefined;
 }
@@ -133,6 +136,7 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     data,
     sender,
     ...via,
+    ...(input.verified ? { verified: true } : {}),
     ...(input.ephemeral ? { ephemeral: true } : {}),
     ...key,
   };

@@ -6,7 +6,7 @@ import type { Receipt } from "../protocol/message.ts";
 import type { RequestContext } from "./tool.ts";
 
 /** What a caller wants published, as it came. */
-export interface PublishRequest extends Omit<DraftInput, "channel"> {
+export interface PublishRequest extends Omit<DraftInput, "channel" | "verified"> {
   readonly channel: string;
 }
 
@@ -31,7 +31,9 @@ export async function publish(
   }
   const channel = channelToPublish(request.channel, ephemeral);
   checkPublish(principal, channel);
-  const item = draft({ ...request, channel, sender: checkedSender(request.sender, sender, principal) }, limits.message);
+  const name = checkedSender(request.sender, sender, principal);
+  const isOwn = principal.kind !== "anonymous" && name === principal.subject;
+  const item = draft({ ...request, channel, sender: name, verified: isOwn ? true : undefined }, limits.message);
   const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;

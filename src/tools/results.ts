@@ -22,7 +22,10 @@ export interface MessagePage {
 /** `MessagePage` as JSON Schema. */
 export const messagePageSchema: JsonSchema = object({
   messages: list(
-    object({ id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT }, { via: { const: "tool" } }),
+    object(
+      { id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT },
+      { via: { const: "tool" }, verified: { const: true } },
+    ),
   ),
   next: TEXT,
   more: TRUTH,
@@ -44,7 +47,7 @@ export function messagePage(
 
 /** A message as JSON data; `id` is undefined for one that was not kept. */
 export function messageObject(
-  { channel, event, data, sender, time, via }: KeptMessage,
+  { channel, event, data, sender, time, via, verified }: KeptMessage,
   id: string | undefined,
 ): Message {
   return {
@@ -55,6 +58,7 @@ export function messageObject(
     sender,
     time: new Date(time).toISOString(),
     ...(via === undefined ? {} : { via }),
+    ...(verified === undefined ? {} : { verified }),
   };
 }
 

@@ -24,9 +24,10 @@ interface Row {
   readonly sender: string;
   readonly time: number;
   readonly via: "tool" | null;
+  readonly verified: 1 | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time, via";
+const COLUMNS = "offset, channel, event, data, sender, time, via, verified";
 
 /** The statements that read in one direction, from an offset on. */
 interface Direction {
@@ -162,11 +163,20 @@ export class SqliteReader {
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via }: Row): Message {
+  #message({ offset, channel: id, event, data, sender, time, via, verified }: Row): Message {
     const entry = this.#channels.byId(id);
     if (entry === undefined) throw new Error(`message ${offset} names channel ${id}, which is not there`);
     const { channel } = entry;
-    return { offset, channel, event, data, sender, time, ...(via === null ? {} : { via }) };
+    return {
+      offset,
+      channel,
+      event,
+      data,
+      sender,
+      time,
+      ...(via === null ? {} : { via }),
+      ...(verified === null ? {} : { verified: true }),
+    };
   }
 }
 

@@ -4,7 +4,7 @@ import { unusable } from "./errors.ts";
 
 /** Marks the file as ours in its header; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 3;
+const VERSION = 4;
 /** Files of format 1 hold no way by which a message came. */
 const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
@@ -22,6 +22,9 @@ const FROM_2 = `
   DELETE FROM hub WHERE name IN ('epoch', 'running');
 `;
 
+/** Files of format 3 do not say whether a sender is who it says. */
+const FROM_3 = "ALTER TABLE messages ADD COLUMN verified INTEGER";
+
 const SCHEMA = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE channels (
@@ -31,7 +34,7 @@ const SCHEMA = `
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
     sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT
+    via TEXT, verified INTEGER
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
@@ -62,6 +65,7 @@ export function upgrade(database: DatabaseSync, format: number): void {
   if (format === 0) database.exec(SCHEMA);
   if (format === 1) database.exec(FROM_1);
   if (format === 1 || format === 2) database.exec(FROM_2);
+  if (format > 0 && format < 4) database.exec(FROM_3);
   database.exec(`PRAGMA user_version = ${VERSION}`);
 }
 
