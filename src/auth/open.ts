@@ -1,10 +1,13 @@
 import { anonymous } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
 import { Lifetimes } from "./lifetimes.ts";
+import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings {
+export interface AuthSettings extends BrowserSettings {
   readonly auth: "" | "none";
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
@@ -18,6 +21,9 @@ export interface Auth {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced (RFC 9728); undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  readonly tickets: Tickets;
+  /** Undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   close(): void;
 }
 
@@ -28,6 +34,9 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const requests: RequestVerifier[] = [];
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const isOpen = tokens.length + requests.length === 0;
+  const tickets = new Tickets();
+  const sessions = isOpen ? undefined : openBrowserSessions(settings, (principal) => principal);
+  if (sessions !== undefined) requests.unshift(sessions);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
     subscribe: anonymousSubscribe as ChannelPattern[],
@@ -35,6 +44,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   };
   const authenticator = isOpen
     ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, requests });
-  return { authenticator, lifetimes, metadataUrl: undefined, close: () => lifetimes.close() };
+    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests });
+  const close = (): void => lifetimes.close();
+  return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, close };
 }
