@@ -14,8 +14,8 @@ export interface BrowserSessionOptions {
   readonly maxAge: number;
   /** The origin of the server's own pages, if it is not the host that they ask; empty if not known. */
   readonly publicUrl?: string;
-  /** Who a session belongs to now; undefined if the credential that it was made from is gone. */
-  readonly current?: (principal: Principal) => Principal | undefined;
+  /** Whether the credential that a session was made from is gone, or grants less. */
+  readonly isGone?: (principal: Principal) => boolean;
   /** In milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -36,15 +36,15 @@ const PURPOSE = "sse-mcp-server browser session 1";
  */
 export class BrowserSessions implements RequestVerifier {
   readonly #maxAge: number;
-  readonly #current: (principal: Principal) => Principal | undefined;
+  readonly #isGone: (principal: Principal) => boolean;
   readonly #publicUrl: string;
   readonly #now: () => number;
   readonly #isConfigured: boolean;
   #keys: CookieKeys;
 
-  constructor({ secrets, maxAge, publicUrl = "", current = (same) => same, now = Date.now }: BrowserSessionOptions) {
+  constructor({ secrets, maxAge, publicUrl = "", isGone = () => false, now = Date.now }: BrowserSessionOptions) {
     this.#maxAge = maxAge;
-    this.#current = current;
+    this.#isGone = isGone;
     this.#publicUrl = publicUrl;
     this.#now = now;
     this.#isConfigured = secrets.length > 0;
@@ -93,13 +93,10 @@ export class BrowserSessions implements RequestVerifier {
   verify(request: IncomingMessage): Principal | undefined {
     const cookie = cookieIn(request, NAME);
     if (cookie === undefined) return undefined;
-    const sealed = this.#keys.open(cookie) as Principal | undefined;
-    if (sealed === undefined || (sealed.expires ?? 0) <= this.#now()) throw invalidCredential();
-    const current = this.#current(sealed);
-    if (current === undefined) throw invalidCredential();
+    const principal = this.#keys.open(cookie) as Principal | undefined;
+    const isOver = principal === undefined || (principal.expires ?? 0) <= this.#now() || this.#isGone(principal);
+    if (isOver) throw invalidCredential();
     if (isUnsafe(request)) checkSameOrigin(request, this.#publicUrl);
-    if (current === sealed) return sealed;
-    const expires = Math.min(sealed.expires ?? 0, current.expires ?? Infinity);
-    return { ...current, kind: "session", expires };
+    return principal;
   }
 }

@@ -14,12 +14,12 @@ export interface BrowserSettings {
 /** Opens the sessions of browsers, for a server that asks for credentials. Throws `ConfigError`. */
 export function openBrowserSessions(
   { authSecret, browserSessionAge, publicUrl, allowedOrigins }: BrowserSettings,
-  current: (principal: Principal) => Principal | undefined,
+  isGone: (principal: Principal) => boolean,
 ): BrowserSessions {
   if (allowedOrigins.includes("*")) {
     const sentence =
       "ALLOWED_ORIGINS is * while credentials are asked for, so that any website could use people's sessions";
     throw new ConfigError(`${sentence}; name the origins that may call, such as https://app.example`);
   }
-  return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, current });
+  return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, isGone });
 }

@@ -1,5 +1,8 @@
-import { anonymous } from "../core/principal.ts";
+import { ConfigError } from "../core/errors.ts";
+import { anonymous, type Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
+import { ApiKeys } from "./api-keys.ts";
+import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import { Lifetimes } from "./lifetimes.ts";
@@ -9,6 +12,11 @@ import { Tickets } from "./tickets.ts";
 /** The settings that say who may do what; see `Config`. */
 export interface AuthSettings extends BrowserSettings {
   readonly auth: "" | "none";
+  readonly apiKeysFile: string;
+  readonly jwtIssuers: readonly string[];
+  readonly jwtSecret: string;
+  readonly loginIssuer: string;
+  readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
   /** Seconds; 0 for no bound. */
@@ -28,14 +36,23 @@ export interface Auth {
 }
 
 /** Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. */
-export async function openAuth(settings: AuthSettings): Promise<Auth> {
+export async function openAuth(settings: AuthSettings, audit: Audit = () => {}): Promise<Auth> {
+  checkAuthNone(settings);
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
+  const closing: (() => void)[] = [() => lifetimes.close()];
+  if (settings.apiKeysFile !== "") {
+    const keys = new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+    lifetimes.isGone = (principal) => keys.isGone(principal);
+    tokens.push(keys);
+    closing.push(() => keys.close());
+  }
   const isOpen = tokens.length + requests.length === 0;
-  const tickets = new Tickets();
-  const sessions = isOpen ? undefined : openBrowserSessions(settings, (principal) => principal);
+  const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
+  const tickets = new Tickets(isGone);
+  const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
   if (sessions !== undefined) requests.unshift(sessions);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
@@ -45,6 +62,23 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const authenticator = isOpen
     ? new Authenticator()
     : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests });
-  const close = (): void => lifetimes.close();
+  const close = (): void => {
+    for (const end of closing) end();
+  };
   return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, close };
+}
+
+/** Throws if credentials are configured, and switched off all the same. */
+function checkAuthNone(settings: AuthSettings): void {
+  if (settings.auth !== "none") return;
+  const credentials = {
+    API_KEYS_FILE: settings.apiKeysFile,
+    JWT_ISSUERS: settings.jwtIssuers,
+    JWT_SECRET: settings.jwtSecret,
+    LOGIN_ISSUER: settings.loginIssuer,
+    TLS_CLIENT_CA: settings.tlsClientCa,
+  };
+  const [name] = Object.entries(credentials).find(([, value]) => value.length > 0) ?? [];
+  if (name === undefined) return;
+  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
 }

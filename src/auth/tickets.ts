@@ -34,8 +34,11 @@ export class Tickets implements RequestVerifier {
   readonly #counts = new Map<string, number>();
   readonly #now: () => number;
 
-  /** `now` is in milliseconds since 1970. */
-  constructor(now: () => number = Date.now) {
+  readonly #isGone: (principal: Principal) => boolean;
+
+  /** `isGone` says whether the credential of a principal is gone. `now` is in milliseconds since 1970. */
+  constructor(isGone: (principal: Principal) => boolean = () => false, now: () => number = Date.now) {
+    this.#isGone = isGone;
     this.#now = now;
   }
 
@@ -62,14 +65,8 @@ export class Tickets implements RequestVerifier {
     if (ticket === undefined) return undefined;
     if (more.length > 0) throw twoCredentials();
     const kept = TICKET.test(ticket) ? this.#take(digest(ticket)) : undefined;
-    if (kept === undefined || kept.expires <= this.#now()) throw invalidCredential();
+    if (kept === undefined || kept.expires <= this.#now() || this.#isGone(kept.principal)) throw invalidCredential();
     return kept.principal;
-  }
-
-  /** Takes back the tickets of a principal, as far as `isGone` says that its credential is gone. */
-  revoke(id: string, isGone: (principal: Principal) => boolean = () => true): void {
-    if (!this.#counts.has(id)) return;
-    for (const [hash, { principal }] of this.#kept) if (principal.id === id && isGone(principal)) this.#take(hash);
   }
 
   #take(hash: string): Kept | undefined {
