@@ -87,6 +87,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   logging.onLine((line) => hubChannels.log(line));
   const limits = limitsOf(config);
   const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
+  if (mcp.key !== undefined) auth.sessions?.keepKey(mcp.key);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;
@@ -101,9 +102,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     heartbeat: config.heartbeat,
     // Visitors need not know the folder.
     logName: config.data.replace(/^file:.*\//, "file:"),
-    authenticator: auth.authenticator,
-    lifetimes: auth.lifetimes,
-    metadataUrl: auth.metadataUrl,
+    ...auth,
+    publicUrl: config.publicUrl,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -226,7 +226,7 @@ function openMcp(
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
   catalog: McpContext["catalog"],
   log: Logger,
-): McpDoor & { close: () => void } {
+): McpDoor & { readonly key: Uint8Array | undefined; close: () => void } {
   const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
   const sealer = new Sealer(records?.key);
   const context: McpContext = {
@@ -248,7 +248,7 @@ function openMcp(
     sessions.close();
     records?.close();
   };
-  return { context, sessions, legacySse: config.legacySse, close };
+  return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
 }
 
 /** Opens the file once, since an error of the logger itself could not be caught. */
