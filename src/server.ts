@@ -1,9 +1,9 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { dirname } from "node:path";
-import { ConfigError, defaults, type Config } from "./config.ts";
+import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
+import type { Audit } from "./auth/audit.ts";
 import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
 import type { HttpContext } from "./http/context.ts";
@@ -11,12 +11,12 @@ import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { McpDoor } from "./http/mcp/route.ts";
-import { openLogger, type LogLine } from "./ops/logger.ts";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
-import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
+import type { LogStream } from "./ops/log-output.ts";
+import { frameworkLog, openLogging } from "./ops/open-logging.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { ignoreRest } from "./http/pipelines.ts";
@@ -77,14 +77,16 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { tools: ownTools, logStream = process.stdout, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
-  const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
+  let audit: Audit = () => {};
+  const auth = await openAuth(config, (event) => audit(event));
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
   const info = (): ServerInfo => source.info();
   const hubChannels = new HubChannels(hub, info);
   logging.onLine((line) => hubChannels.log(line));
+  audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
   const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
   if (mcp.key !== undefined) auth.sessions?.keepKey(mcp.key);
@@ -147,31 +149,6 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     close: () => close(config.drain * 1000),
     [Symbol.asyncDispose]: () => close(0),
   };
-}
-
-/** The server's own log lines, and where they go. */
-function openLogging(
-  { logLevel, logFile }: Config,
-  stream: LogStream,
-): { log: Logger; output: LogOutput; onLine: (listener: (line: LogLine) => void) => void } {
-  if (logFile !== "") checkLogFile(logFile);
-  const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
-  let listener: (line: LogLine) => void = () => {};
-  const log = openLogger(logLevel, output, (line) => listener(line));
-  // Not through the logger, whose lines are the ones that are dropped.
-  output.onTrouble = (reason) =>
-    listener({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
-  output.onRecovered = (lost) =>
-    log.warn(
-      { lost },
-      `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
-    );
-  return { log, output, onLine: (given) => (listener = given) };
-}
-
-/** Limits what Fastify logs to its errors. */
-function frameworkLog(log: Logger): Logger {
-  return log.child({}, { level: log.isLevelEnabled("warn") ? "warn" : log.level });
 }
 
 /** Opens the log and the hub on it, with its heartbeat and its metrics. */
@@ -251,18 +228,6 @@ function openMcp(
   return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
 }
 
-/** Opens the file once, since an error of the logger itself could not be caught. */
-function checkLogFile(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    closeSync(openSync(path, LOG_FILE_FLAGS));
-  } catch (cause) {
-    throw new ConfigError(`LOG_FILE is ${JSON.stringify(path)}, which cannot be written: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
 function limitsOf(config: Config): HttpContext["limits"] {
   return {
     message: config.maxMessageBytes,
@@ -270,6 +235,15 @@ function limitsOf(config: Config): HttpContext["limits"] {
     channels: config.maxChannelsPerReader,
     pending: config.maxPendingBytes,
     request: config.requestTimeout * 1000,
+  };
+}
+
+/** Events of the audit go to the log and to `hub.audit`. */
+function auditTo(log: Logger, hubChannels: HubChannels): Audit {
+  return (event) => {
+    const { level, reason, ...fields } = event;
+    log[level](fields, reason ?? fields.action);
+    hubChannels.audit(event);
   };
 }
 

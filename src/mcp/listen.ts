@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
+import { readable, type Principal } from "../core/principal.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { McpRequestContext, NotificationStream } from "./request-context.ts";
@@ -27,7 +28,7 @@ type Filter = Readonly<z.output<typeof FILTER>>;
  */
 export async function listen(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
-  const watches = watchedBy(asked, catalog);
+  const watches = watchedBy(asked, catalog, call.principal);
   const mayChange = catalog.changes !== undefined;
   const granted: Filter = {
     toolsListChanged: asked.toolsListChanged && mayChange,
@@ -120,13 +121,17 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
 type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
 
 /** The URIs that can be watched; others are left out of the acknowledgement. */
-function watchedBy({ resourceSubscriptions, resourcesListChanged }: Filter, catalog: Catalog): Watched {
+function watchedBy(
+  { resourceSubscriptions, resourcesListChanged }: Filter,
+  catalog: Catalog,
+  principal: Principal,
+): Watched {
   const watches = new Map<string, readonly ChannelPattern[]>();
   for (const uri of resourceSubscriptions) {
-    const patterns = watched(catalog, uri);
+    const patterns = watched(catalog, uri, principal);
     if (patterns !== undefined) watches.set(uri, patterns);
   }
-  if (resourcesListChanged) watches.set(RESOURCE_LIST, [EVERYTHING]);
+  if (resourcesListChanged) watches.set(RESOURCE_LIST, readable(principal, EVERYTHING));
   return watches;
 }
 

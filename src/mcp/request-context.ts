@@ -141,6 +141,6 @@ export class McpRequestContext implements RequestContext {
   get #scope(): StateScope {
     const { method, principal, params } = this.#request;
     const { _meta: _, inputResponses: __, requestState: ___, ...rest } = params;
-    return { subject: principal.subject, method, params: rest };
+    return { subject: principal.id, method, params: rest };
   }
 }

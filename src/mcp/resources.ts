@@ -1,7 +1,7 @@
 import { channelName } from "../core/channel.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { checkSubscribe, readable } from "../core/principal.ts";
+import { checkSubscribe, readable, type Principal } from "../core/principal.ts";
 import { channelSummary, messageObject, readableChannels } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
@@ -110,12 +110,18 @@ function json(uri: string, value: unknown): ResourceResult {
   return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
 }
 
-/** The channels whose messages change a resource; undefined if clients cannot subscribe to it. */
-export function watched(catalog: Catalog, uri: string): readonly ChannelPattern[] | undefined {
+/**
+ * The channels whose messages change a resource, of those that someone may read; undefined if clients cannot subscribe
+ * to it. Throws `UNAUTHENTICATED` or `FORBIDDEN` if this one may not.
+ */
+export function watched(catalog: Catalog, uri: string, principal: Principal): readonly ChannelPattern[] | undefined {
+  let resource: Omit<ResourceDefinition, "listing">;
   try {
-    return findResource(catalog, uri).watches;
+    resource = findResource(catalog, uri);
   } catch (error) {
     if (error instanceof McpError) return undefined;
     throw error;
   }
+  resource.authorize?.(principal);
+  return resource.watches?.flatMap((pattern) => readable(principal, pattern));
 }

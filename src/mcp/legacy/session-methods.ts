@@ -25,7 +25,7 @@ export async function performInSession(
     case "initialize":
       return initialize(params, state, context);
     case "resources/subscribe":
-      return changed(state, state.subscriptions.add(params));
+      return changed(state, state.subscriptions.add(params, state.principal));
     case "resources/unsubscribe":
       return changed(state, state.subscriptions.remove(params));
     case "logging/setLevel":

@@ -13,7 +13,8 @@ const MAX_KEPT = 64 * 1024;
 
 /** The state that the requests of a session share. */
 export class SessionState {
-  readonly principal: RequestContext["principal"];
+  /** As its last request said: its credential may have been renewed. */
+  principal: RequestContext["principal"];
   /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
   /** Whether its streams can be resumed on another connection. */
@@ -62,7 +63,7 @@ export class SessionState {
 
   #subscribe(uri: string): void {
     try {
-      this.subscriptions.add({ uri });
+      this.subscriptions.add({ uri }, this.principal);
     } catch (error) {
       // The resource may not exist any more, or the limit of subscriptions may be lower.
       if (!(error instanceof McpError || error instanceof HubError)) throw error;

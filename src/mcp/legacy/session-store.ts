@@ -152,7 +152,8 @@ export class SessionStore {
 
   #found(id: string, { principal }: SessionOwner, isResumable: boolean): LegacySession | undefined {
     const session = this.#byName.get(id.slice(0, NAME));
-    if (session?.id !== id || session.principal.subject !== principal.subject) return undefined;
+    if (session?.id !== id || session.principal.id !== principal.id) return undefined;
+    session.actAs(principal);
     return session.isResumable === isResumable ? session : undefined;
   }
 
@@ -251,5 +252,5 @@ export class SessionStore {
 
 /** The scope that an id is sealed for. */
 function scopeOf(name: string, { principal }: SessionOwner): unknown {
-  return ["session", name, principal.subject];
+  return ["session", name, principal.id];
 }

@@ -1,9 +1,10 @@
 import { HubError } from "../../core/errors.ts";
 import type { Subscription } from "../../core/subscription.ts";
+import type { Principal } from "../../core/principal.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
 import { invalidParams, type JsonObject } from "../errors.ts";
-import { canonicalUri, resourceNotFound, watched } from "../resources.ts";
+import { canonicalUri, findResource, resourceNotFound, watched } from "../resources.ts";
 
 const LISTS = ["tools", "prompts", "resources"] as const;
 /** The names of list notifications, which are watched like URIs. */
@@ -64,10 +65,10 @@ export class SessionSubscriptions {
   }
 
   /** `resources/subscribe`. */
-  add({ uri }: JsonObject): JsonObject {
+  add({ uri }: JsonObject, principal: Principal): JsonObject {
     const { hub, catalog, limits } = this.#context;
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const channels = watched(catalog, uri);
+    const channels = watched(catalog, uri, principal);
     if (channels === undefined) {
       throw resourceNotFound(
         uri,
@@ -96,6 +97,18 @@ export class SessionSubscriptions {
       if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
     }
     return {};
+  }
+
+  /** Drops what the client may read no longer. */
+  restrictTo(principal: Principal): void {
+    const { catalog } = this.#context;
+    for (const uri of this.#notifier.names) {
+      try {
+        if (!LIST_NEWS.has(uri)) findResource(catalog, uri).authorize?.(principal);
+      } catch {
+        this.remove({ uri });
+      }
+    }
   }
 
   close(): void {

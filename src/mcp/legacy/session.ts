@@ -30,7 +30,6 @@ export class LegacySession {
   readonly name: string;
   /** The `Mcp-Session-Id` that its client sends with each request. */
   id: string;
-  readonly principal: RequestContext["principal"];
   /** The stream for messages that belong to no request. */
   readonly own: SessionStream;
   /** Sends change notifications on its own stream. */
@@ -55,12 +54,22 @@ export class LegacySession {
     this.#context = context;
     this.name = name;
     this.id = name;
-    this.principal = principal;
     this.#ring = ring;
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
     this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
+  }
+
+  get principal(): RequestContext["principal"] {
+    return this.state.principal;
+  }
+
+  /** Goes on with a newer credential of its principal, and drops the subscriptions that it does not grant. */
+  actAs(principal: RequestContext["principal"]): void {
+    if (this.state.principal === principal) return;
+    this.state.principal = principal;
+    this.subscriptions.restrictTo(principal);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
