@@ -11,7 +11,7 @@ import { KeySet, type KeySetOptions } from "./key-set.ts";
  */
 export function openIssuers(
   words: readonly string[],
-  { report, now }: Pick<KeySetOptions, "report" | "now">,
+  { audit, now }: Pick<KeySetOptions, "audit" | "now">,
 ): ReadonlyMap<string, KeySet> {
   const issuers = new Map<string, KeySet>();
   for (const word of words) {
@@ -21,7 +21,7 @@ export function openIssuers(
       if (problem !== undefined) throw new ConfigError(`JWT_ISSUERS names ${JSON.stringify(url)}, ${problem}`);
     }
     if (issuers.has(issuer)) throw new ConfigError(`JWT_ISSUERS names ${issuer} twice; name each issuer once`);
-    issuers.set(issuer, new KeySet({ issuer, load: loader(issuer, jwksUrl), report, now }));
+    issuers.set(issuer, new KeySet({ issuer, load: loader(issuer, jwksUrl), audit, now }));
   }
   return issuers;
 }

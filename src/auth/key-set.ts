@@ -1,5 +1,6 @@
 import { createLocalJWKSet, errors, type CryptoKey, type JSONWebKeySet, type JWTHeaderParameters } from "jose";
 import { HubError } from "../core/errors.ts";
+import type { Audit } from "./audit.ts";
 
 /** Milliseconds after which keys are fetched again, while the ones there are stay in use. */
 const FRESH = 600_000;
@@ -16,11 +17,11 @@ const TIMEOUT = 5000;
 const MOST_CANDIDATES = 10;
 
 export interface KeySetOptions {
-  /** Whose keys they are, for sentences to the operator. */
+  /** Whose keys they are. */
   readonly issuer: string;
   readonly load: (signal: AbortSignal) => Promise<JSONWebKeySet>;
-  /** Told in a sentence when the keys can no longer be fetched, and when they can again. */
-  readonly report: (sentence: string) => void;
+  /** Told when the keys can no longer be fetched, and when they can again. */
+  readonly audit: Audit;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -89,15 +90,18 @@ export class KeySet {
   }
 
   async #fetch(): Promise<void> {
-    const { issuer, load, now, report } = this.#options;
+    const { issuer, load, now, audit } = this.#options;
     try {
       const set = await load(AbortSignal.timeout(TIMEOUT));
       this.#known = { find: createLocalJWKSet(set), fetched: now() };
-      if (this.#failures > 0) report(`the keys of ${issuer} can be fetched again`);
+      if (this.#failures > 0) audit({ level: "info", action: "issuer_available", subject: issuer });
       this.#failures = 0;
       this.#nextTry = 0;
     } catch (cause) {
-      if (this.#failures++ === 0) report(`the keys of ${issuer} cannot be fetched: ${(cause as Error).message}`);
+      if (this.#failures++ === 0) {
+        const reason = `its keys cannot be fetched: ${(cause as Error).message}`;
+        audit({ level: "warn", action: "issuer_unavailable", subject: issuer, reason });
+      }
       const pause = Math.min(FIRST_PAUSE * 2 ** (this.#failures - 1), LONGEST_PAUSE);
       this.#nextTry = now() + pause;
       throw this.#unavailable(cause);

@@ -1,6 +1,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { SCOPES } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
+import type { Audit } from "./audit.ts";
 import { openIssuers } from "./issuers.ts";
 import { JwtVerifier } from "./jwt.ts";
 
@@ -26,11 +27,7 @@ export interface ResourceMetadata {
 }
 
 /** Opens the issuers that the settings name; undefined if they name none. Throws `ConfigError`. */
-export function openJwt(
-  settings: JwtSettings,
-  report: (sentence: string) => void,
-  now: () => number = Date.now,
-): JwtVerifier | undefined {
+export function openJwt(settings: JwtSettings, audit: Audit, now: () => number = Date.now): JwtVerifier | undefined {
   const { publicUrl, jwtIssuers, jwtSecret, jwtAudience, jwtAlgorithms, jwtClaim, jwtChannels } = settings;
   if (jwtIssuers.length === 0 && jwtSecret === "") return undefined;
   if (publicUrl === "" && jwtAudience.length === 0) {
@@ -38,7 +35,7 @@ export function openJwt(
     const sentence = `${setting} is set, but not whom its tokens are meant for; set PUBLIC_URL to the address that clients know the server by`;
     throw new ConfigError(`${sentence}, such as https://hub.example, or JWT_AUDIENCE to the aud of the tokens`);
   }
-  const issuers = openIssuers(jwtIssuers, { report, now });
+  const issuers = openIssuers(jwtIssuers, { audit, now });
   for (const keys of issuers.values()) keys.prefetch();
   return new JwtVerifier({
     issuers,

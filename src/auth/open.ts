@@ -1,12 +1,24 @@
-import { anonymous } from "../core/principal.ts";
+import { ConfigError } from "../core/errors.ts";
+import { anonymous, type Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
+import { ApiKeys } from "./api-keys.ts";
+import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
+import { checkExposure } from "./exposure.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import { metadataUrl, openJwt, resourceMetadata, type JwtSettings, type ResourceMetadata } from "./open-jwt.ts";
+import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import { Refusals } from "./refusals.ts";
+import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings extends JwtSettings {
+export interface AuthSettings extends BrowserSettings, JwtSettings {
+  readonly host: string;
   readonly auth: "" | "none";
+  readonly apiKeysFile: string;
+  readonly loginIssuer: string;
+  readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
   /** Seconds; 0 for no bound. */
@@ -21,22 +33,38 @@ export interface Auth {
   readonly metadataUrl: string | undefined;
   /** What is found there. */
   readonly resourceMetadata: ResourceMetadata | undefined;
+  readonly tickets: Tickets;
+  /** Undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   close(): void;
 }
 
-/**
- * Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. `report` is told
- * in a sentence of what goes wrong later on.
- */
-export async function openAuth(settings: AuthSettings, report: (sentence: string) => void = () => {}): Promise<Auth> {
+/** Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. */
+export async function openAuth(settings: AuthSettings, audit: Audit = () => {}): Promise<Auth> {
+  checkAuthNone(settings);
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
-  const jwt = openJwt(settings, report);
+  const lifetimes = new Lifetimes(maxConnectionAge * 1000);
+  const closing: (() => void)[] = [() => lifetimes.close()];
+  if (settings.apiKeysFile !== "") {
+    const keys = new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+    lifetimes.isGone = (principal) => keys.isGone(principal);
+    tokens.push(keys);
+    closing.push(() => keys.close());
+  }
+  const jwt = openJwt(settings, audit);
   if (jwt !== undefined) tokens.push(jwt);
   const metadata = resourceMetadata(settings);
-  const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const isOpen = tokens.length + requests.length === 0;
+  if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
+  const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
+  const tickets = new Tickets(isGone);
+  const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
+  if (sessions !== undefined) requests.unshift(sessions);
+  const refusals = new Refusals(audit);
+  closing.push(() => refusals.close());
+  const onRefused = (address: string, cause: unknown): void => refusals.count(address, cause);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
     subscribe: anonymousSubscribe as ChannelPattern[],
@@ -44,12 +72,32 @@ export async function openAuth(settings: AuthSettings, report: (sentence: string
   };
   const authenticator = isOpen
     ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, requests });
+    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
+  const close = (): void => {
+    for (const end of closing) end();
+  };
   return {
     authenticator,
     lifetimes,
     metadataUrl: metadata && metadataUrl(metadata),
     resourceMetadata: metadata,
-    close: () => lifetimes.close(),
+    tickets,
+    sessions,
+    close,
   };
+}
+
+/** Throws if credentials are configured, and switched off all the same. */
+function checkAuthNone(settings: AuthSettings): void {
+  if (settings.auth !== "none") return;
+  const credentials = {
+    API_KEYS_FILE: settings.apiKeysFile,
+    JWT_ISSUERS: settings.jwtIssuers,
+    JWT_SECRET: settings.jwtSecret,
+    LOGIN_ISSUER: settings.loginIssuer,
+    TLS_CLIENT_CA: settings.tlsClientCa,
+  };
+  const [name] = Object.entries(credentials).find(([, value]) => value.length > 0) ?? [];
+  if (name === undefined) return;
+  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
 }

@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
+import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
@@ -28,6 +30,11 @@ export interface HttpContext {
   /** Where the authorization servers are announced; undefined if there are none. */
   readonly metadataUrl: string | undefined;
   readonly resourceMetadata: ResourceMetadata | undefined;
+  /** The origin that clients know the server by; empty if it is not known. */
+  readonly publicUrl: string;
+  readonly tickets: Tickets;
+  /** Of browsers; undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }
