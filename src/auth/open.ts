@@ -5,12 +5,15 @@ import { ApiKeys } from "./api-keys.ts";
 import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
+import { checkExposure } from "./exposure.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import { Refusals } from "./refusals.ts";
 import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
 export interface AuthSettings extends BrowserSettings {
+  readonly host: string;
   readonly auth: "" | "none";
   readonly apiKeysFile: string;
   readonly jwtIssuers: readonly string[];
@@ -50,10 +53,14 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     closing.push(() => keys.close());
   }
   const isOpen = tokens.length + requests.length === 0;
+  if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
   const tickets = new Tickets(isGone);
   const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
   if (sessions !== undefined) requests.unshift(sessions);
+  const refusals = new Refusals(audit);
+  closing.push(() => refusals.close());
+  const onRefused = (address: string, cause: unknown): void => refusals.count(address, cause);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
     subscribe: anonymousSubscribe as ChannelPattern[],
@@ -61,7 +68,7 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   };
   const authenticator = isOpen
     ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests });
+    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
   const close = (): void => {
     for (const end of closing) end();
   };

@@ -189,7 +189,7 @@ function resolved(address: string, base?: string): URL | undefined {
   }
 }
 
-/** Browsers tell no more of it than that it is one. */
+/** Browsers only say that the request failed, not why. */
 function isRedirect({ type, status }: Response): boolean {
   return type === "opaqueredirect" || [301, 302, 303, 307, 308].includes(status);
 }
@@ -213,7 +213,7 @@ async function refusal(response: Response): Promise<{ readonly error: HubClientE
   const retryAfter = retryAfterIn(response.headers);
   // Unless a hub says so itself: a server that fails, or is asked too much, may do better later.
   const final = retry === undefined ? status < 500 && ![408, 425, 429].includes(status) : !retry;
-  // There is no such route, so whatever code it gives is not one of ours.
+  // The route does not exist, so the code in the answer is not one of the hub's.
   const known = status === 404 || status === 405 ? "NOT_A_HUB" : (code ?? codeOf(status));
   const sentence = detail ?? `The server answered ${status} ${response.statusText}`.trimEnd();
   return { error: new HubClientError(known, sentence, { final, status, retryAfter }), isHubs: retry !== undefined };

@@ -32,7 +32,7 @@ export interface ConnectOptions extends HttpClientOptions {
    * are 37 500 over SSE, and over WebSocket what the server says.
    */
   readonly silence?: number;
-  /** Characters that one message may have, with its fields; a longer one is told as a gap. Default: 33 554 432. */
+  /** Characters that one message may have, with its fields; a longer one is reported as a gap. Default: 33 554 432. */
   readonly messageMost?: number;
   /** Milliseconds a publication or a call may take, with all its attempts. Default: 60 000. */
   readonly timeout?: number;
