@@ -1,13 +1,19 @@
 import { ConfigError } from "../core/errors.ts";
-import { anonymous } from "../core/principal.ts";
+import { anonymous, type Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { ApiKeys } from "./api-keys.ts";
 import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
+import { checkExposure } from "./exposure.ts";
 import { Lifetimes } from "./lifetimes.ts";
+import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import { Refusals } from "./refusals.ts";
+import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings {
+export interface AuthSettings extends BrowserSettings {
+  readonly host: string;
   readonly auth: "" | "none";
   readonly apiKeysFile: string;
   readonly jwtIssuers: readonly string[];
@@ -26,6 +32,9 @@ export interface Auth {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced (RFC 9728); undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  readonly tickets: Tickets;
+  /** Undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   close(): void;
 }
 
@@ -44,6 +53,14 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     closing.push(() => keys.close());
   }
   const isOpen = tokens.length + requests.length === 0;
+  if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
+  const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
+  const tickets = new Tickets(isGone);
+  const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
+  if (sessions !== undefined) requests.unshift(sessions);
+  const refusals = new Refusals(audit);
+  closing.push(() => refusals.close());
+  const onRefused = (address: string, cause: unknown): void => refusals.count(address, cause);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
     subscribe: anonymousSubscribe as ChannelPattern[],
@@ -51,11 +68,11 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   };
   const authenticator = isOpen
     ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, requests });
+    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
   const close = (): void => {
     for (const end of closing) end();
   };
-  return { authenticator, lifetimes, metadataUrl: undefined, close };
+  return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, close };
 }
 
 /** Throws if credentials are configured, and switched off all the same. */

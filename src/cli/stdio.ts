@@ -3,7 +3,7 @@ import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf, type Credentials } f
 import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
 
 const PATH = "/mcp";
-/** Bytes of one line: more than a hub takes unless it is told to, so that it can say what its limit is. */
+/** Bytes of one line: more than a hub accepts by default, so that the hub can answer with its own limit. */
 const LONGEST = 8 * 1024 * 1024;
 /** Milliseconds that a client has to take what was written last. */
 const FAREWELL = 500;
@@ -33,7 +33,7 @@ async function run(words: readonly string[]): Promise<number> {
   process.once("SIGINT", () => stopped.abort());
   // Who reads what is written may be gone.
   process.stdout.on("error", () => stopped.abort());
-  // And nobody has to read the rest.
+  // A closed stderr only loses log lines.
   process.stderr.on("error", () => {});
   // What the client does not take would keep the process from ending.
   if (!(await carry(words, stopped.signal))) process.exit(0);

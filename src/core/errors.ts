@@ -60,7 +60,7 @@ export class HubError extends Error {
   /** Seconds after which the same call may succeed, if it is known. */
   readonly retryAfter: number | undefined;
 
-  /** Also true for errors of another copy of this package: a program and the command that loads it may have one each. */
+  /** Also true for errors of another copy of this package: a program and the command that loads it may each have it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }

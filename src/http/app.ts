@@ -26,6 +26,7 @@ import { pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
 import { cors, SECURITY_HEADERS } from "./security-headers.ts";
+import { session } from "./session.ts";
 import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
@@ -126,7 +127,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     }
     next(refused);
   });
-  cors(app);
+  cors(app, callers);
   authentication(app, context);
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
@@ -141,6 +142,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
+  await app.register(async (scope) => session(scope, context));
   metrics(app, context, latency, output);
   await pages(app, context);
   return app;

@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
@@ -26,6 +28,11 @@ export interface HttpContext {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced; undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  /** The origin that clients know the server by; empty if it is not known. */
+  readonly publicUrl: string;
+  readonly tickets: Tickets;
+  /** Of browsers; undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }

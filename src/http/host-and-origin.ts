@@ -74,14 +74,19 @@ export function checkOrigin({ host, origin }: CallerHeaders, rules: CallerRules)
 /** Whether a page of this origin may call: our own, a configured one, or loopback while we are on loopback ourselves. */
 export function isOriginAllowed(origin: string, host: string | undefined, rules: CallerRules): boolean {
   const { origins, production, loopback } = rules;
-  if (origins === "*") return true;
+  if (origins === "*" || isOriginListed(origin, rules)) return true;
   const address = originAddress(origin);
   if (address === undefined) return false;
-  if (origins.some((rule) => allowsOrigin(rule, address))) return true;
   if (!/^https?$/.test(address.scheme)) return false;
   const own = hostAddress(host ?? "");
   if (own !== undefined && isSameHost(address, own)) return true;
   return !production && loopback && isLoopback(address.name);
+}
+
+/** Whether the settings name an origin: neither `*`, nor that it is our own or on this machine, names it. */
+export function isOriginListed(origin: string, { origins }: CallerRules): boolean {
+  const address = originAddress(origin);
+  return address !== undefined && origins !== "*" && origins.some((rule) => allowsOrigin(rule, address));
 }
 
 function isHostAllowed(host: string | undefined, { loopback, hosts }: CallerRules): boolean {

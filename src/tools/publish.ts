@@ -5,15 +5,15 @@ import { checkPublish, type Principal } from "../core/principal.ts";
 import type { Receipt } from "../protocol/message.ts";
 import type { RequestContext } from "./tool.ts";
 
-/** What a caller wants published, as it came. */
+/** A message that a caller wants to publish, unchecked. */
 export interface PublishRequest extends Omit<DraftInput, "channel" | "verified"> {
   readonly channel: string;
 }
 
-/** What came of it. */
+/** The result of a publication. */
 export interface Publication {
   readonly receipt: Receipt;
-  /** True if its key had been used before: the receipt is that of the message kept then. */
+  /** True if its key was used before: the receipt is that of the message kept then. */
   readonly repeated: boolean;
 }
 

@@ -11,9 +11,9 @@ import type { JsonSchema } from "./tool.ts";
 /** A page of messages as JSON data. */
 export interface MessagePage {
   readonly messages: readonly Message[];
-  /** The cursor to go on with. */
+  /** The cursor to continue from. */
   readonly next: string;
-  /** Whether there may be more right now. */
+  /** Whether there may be more already. */
   readonly more: boolean;
   /** What is missing between `after` and the first message; null if nothing is. */
   readonly gap: Gap | null;
@@ -62,7 +62,7 @@ export function messageObject(
   };
 }
 
-/** A page for a reader of text: a line for each message, whatever it says, then how to go on. */
+/** A page as text: one line for each message, whatever it contains, then how to continue. */
 export function pageText({ messages, next, more, gap }: MessagePage): string {
   const lines = messages.map(({ id, time, channel, event, sender, data }) => {
     const name = event === "message" ? "" : ` [${oneLineName(event)}]`;

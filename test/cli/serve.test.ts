@@ -139,10 +139,10 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       new RegExp(`Port ${server.port} on 127\\.0\\.0\\.1 is in use; give another with --port or PORT`),
     );
     assert.match(isFolder, /The log .+folder cannot be opened for writing: /);
-    assert.match(isFile, /The folder of the log, .+file, cannot be made: |is not writable: /);
+    assert.match(isFile, /The folder of the log, .+file, cannot be created: |is not writable: /);
     assert.match(
       damaged,
-      /The log .+damaged\.db is damaged or no SQLite database; restore it from a backup, or move it away/,
+      /The log .+damaged\.db is damaged or not an SQLite database; restore it from a backup, or move it away/,
     );
     assert.match(host, /HOST is "192\.0\.2\.1", which is not an address of this machine/);
     assert.match(logFile, /LOG_FILE is ".+hub\.log", which cannot be written/);

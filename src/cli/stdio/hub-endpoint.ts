@@ -9,7 +9,7 @@ import type { Output } from "./output.ts";
 const PROBE = 15_000;
 /** Bytes of one answer, or of one event of a stream. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** What the system says of a connection that was there and is no more. */
+/** Error codes of the system for a connection that was open and has been lost. */
 const BROKEN = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"]);
 /** Statuses of answers that have no body. */
 const BODILESS = new Set([204, 205, 304]);

@@ -225,7 +225,7 @@ export class Chat {
   }
 }
 
-/** What an address says; as it is, if that is no encoding of anything. */
+/** Decodes a part of an address; returns it unchanged if it is not a valid encoding. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
