@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { ConfigError } from "./core/errors.ts";
 import { SETTINGS, type Config } from "./settings.ts";
 
+export { ConfigError };
 export type { Config } from "./settings.ts";
 
 /** Where a value came from. */
@@ -12,9 +14,6 @@ export interface Configured {
   readonly config: Config;
   readonly sources: Readonly<Record<keyof Config, Source>>;
 }
-
-/** A setting that is wrong; the message names it, its value and what is allowed. */
-export class ConfigError extends Error {}
 
 /** The names of all settings, in the order they are printed. */
 export const settingNames: readonly (keyof Config)[] = Object.keys(SETTINGS) as (keyof Config)[];

@@ -19,6 +19,7 @@ import type { ServerInfo } from "./protocol/server-info.ts";
 import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
+import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog, openSessionFile } from "./logs/open.ts";
 import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
@@ -79,6 +80,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const tools = new ToolSet(ownTools);
   const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
+  const tls = Tls.open(config, log);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -104,6 +106,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     authenticator: auth.authenticator,
     lifetimes: auth.lifetimes,
     metadataUrl: auth.metadataUrl,
+    tls,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -136,7 +139,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     throw error;
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
-  const url = urlOf(config.host, app.server.address() as AddressInfo);
+  const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
   return {
@@ -289,8 +292,8 @@ function fixedInfo(config: Config): FixedInfo {
   };
 }
 
-function urlOf(host: string, { port, address: bound }: AddressInfo): string {
+function urlOf(scheme: string, host: string, { port, address: bound }: AddressInfo): string {
   const address = bound.replace(/^::ffff:(?=\d+\.)/, "");
   const shown = host === "localhost" ? host : address.includes(":") ? `[${address}]` : address;
-  return `http://${shown}:${port}`;
+  return `${scheme}://${shown}:${port}`;
 }

@@ -1,11 +1,14 @@
 import { anonymous } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
+import { CertificateVerifier, type CertificateGrants } from "./certificate.ts";
 import { Lifetimes } from "./lifetimes.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings {
+export interface AuthSettings extends CertificateGrants {
   readonly auth: "" | "none";
+  /** Empty if clients need no certificate. */
+  readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
   /** Seconds; 0 for no bound. */
@@ -26,6 +29,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
+  if (settings.tlsClientCa !== "") requests.push(new CertificateVerifier(settings));
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const isOpen = tokens.length + requests.length === 0;
   const grants = {

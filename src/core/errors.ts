@@ -93,3 +93,6 @@ export class HubError extends Error {
     return FAILURES[this.code].retry;
   }
 }
+
+/** A setting that is wrong, or a file that one names; the sentence says which, and what would be right. */
+export class ConfigError extends Error {}
