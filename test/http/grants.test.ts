@@ -286,6 +286,6 @@ describe("the grants of a credential", () => {
     assert.equal(event.event, "audit");
     assert.match(event.data, /credential_refused/);
     assert.doesNotMatch(event.data, /secretsecret/);
-    await reader.close();
+    reader.close();
   });
 });
