@@ -7,7 +7,8 @@ import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authe
 import type { BrowserSessions } from "./browser-sessions.ts";
 import { checkExposure } from "./exposure.ts";
 import { Lifetimes } from "./lifetimes.ts";
-import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import type { Login } from "./login.ts";
+import { openBrowserSessions, openLogin, type BrowserSettings } from "./open-browsers.ts";
 import { Refusals } from "./refusals.ts";
 import { Tickets } from "./tickets.ts";
 
@@ -35,6 +36,10 @@ export interface Auth {
   readonly tickets: Tickets;
   /** Undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
+  /** Undefined if people cannot log in at an identity provider. */
+  readonly login: Login | undefined;
+  /** Seals what browsers keep with a key that outlives a restart, unless the settings have secrets. */
+  keepKey(key: Uint8Array): void;
   close(): void;
 }
 
@@ -52,7 +57,8 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     tokens.push(keys);
     closing.push(() => keys.close());
   }
-  const isOpen = tokens.length + requests.length === 0;
+  const login = openLogin(settings);
+  const isOpen = tokens.length + requests.length === 0 && login === undefined;
   if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
   const tickets = new Tickets(isGone);
@@ -69,10 +75,14 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const authenticator = isOpen
     ? new Authenticator()
     : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
+  const keepKey = (key: Uint8Array): void => {
+    sessions?.keepKey(key);
+    login?.keepKey(key);
+  };
   const close = (): void => {
     for (const end of closing) end();
   };
-  return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, close };
+  return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, login, keepKey, close };
 }
 
 /** Throws if credentials are configured, and switched off all the same. */

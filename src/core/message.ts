@@ -100,6 +100,8 @@ export const MAX_DATA_DEPTH = 100;
 const MAX_EVENT = 64;
 /** Characters of a sender. */
 export const MAX_SENDER = 128;
+/** What nearly all senders are called. */
+const PLAIN_NAME = /^[\w.-]{1,64}$/;
 const MAX_KEY = 255;
 // eslint-disable-next-line no-control-regex -- it must match control characters
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
@@ -140,6 +142,13 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     ...(input.ephemeral ? { ephemeral: true } : {}),
     ...key,
   };
+}
+
+/** A name that came from elsewhere as a sender: on one line and shortened to what that may be; undefined if nothing is left. */
+export function senderName(name: string): string | undefined {
+  if (PLAIN_NAME.test(name)) return name;
+  const text = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
+  return text.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
 }
 
 // JSON.stringify escapes only a lone surrogate as \udXXX with a backslash that is not escaped itself.

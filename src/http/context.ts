@@ -3,6 +3,7 @@ import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { Login } from "../auth/login.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
@@ -33,6 +34,8 @@ export interface HttpContext {
   readonly tickets: Tickets;
   /** Of browsers; undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
+  /** At an identity provider; undefined if there is none. */
+  readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }
