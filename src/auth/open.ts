@@ -8,17 +8,16 @@ import type { BrowserSessions } from "./browser-sessions.ts";
 import { checkExposure } from "./exposure.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import type { Login } from "./login.ts";
+import { metadataUrl, openJwt, resourceMetadata, type JwtSettings, type ResourceMetadata } from "./open-jwt.ts";
 import { openBrowserSessions, openLogin, type BrowserSettings } from "./open-browsers.ts";
 import { Refusals } from "./refusals.ts";
 import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings extends BrowserSettings {
+export interface AuthSettings extends BrowserSettings, JwtSettings {
   readonly host: string;
   readonly auth: "" | "none";
   readonly apiKeysFile: string;
-  readonly jwtIssuers: readonly string[];
-  readonly jwtSecret: string;
   readonly loginIssuer: string;
   readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
@@ -33,6 +32,8 @@ export interface Auth {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced (RFC 9728); undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  /** What is found there. */
+  readonly resourceMetadata: ResourceMetadata | undefined;
   readonly tickets: Tickets;
   /** Undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
@@ -57,6 +58,9 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     tokens.push(keys);
     closing.push(() => keys.close());
   }
+  const jwt = openJwt(settings, audit);
+  if (jwt !== undefined) tokens.push(jwt);
+  const metadata = resourceMetadata(settings);
   const login = openLogin(settings);
   const isOpen = tokens.length + requests.length === 0 && login === undefined;
   if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
@@ -82,7 +86,17 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const close = (): void => {
     for (const end of closing) end();
   };
-  return { authenticator, lifetimes, metadataUrl: undefined, tickets, sessions, login, keepKey, close };
+  return {
+    authenticator,
+    lifetimes,
+    metadataUrl: metadata && metadataUrl(metadata),
+    resourceMetadata: metadata,
+    tickets,
+    sessions,
+    login,
+    keepKey,
+    close,
+  };
 }
 
 /** Throws if credentials are configured, and switched off all the same. */

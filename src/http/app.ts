@@ -22,9 +22,10 @@ import { login } from "./login.ts";
 import { mcp, type McpDoor } from "./mcp/route.ts";
 import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, checkOrigin } from "./host-and-origin.ts";
+import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
+import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
 import { cors, SECURITY_HEADERS } from "./security-headers.ts";
 import { session } from "./session.ts";
@@ -122,6 +123,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       // The framework builds the options of the route each time it is asked for them.
       const isProbe = request.url.includes("/health") && PROBED.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
+      else if (isResourceMetadata(request.url)) checkHost(request.headers, callers);
       else checkCaller(request.headers, callers);
     } catch (error) {
       refused = error as Error;
@@ -145,6 +147,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   ws(app, context);
   await app.register(async (scope) => session(scope, context));
   metrics(app, context, latency, output);
+  resourceMetadata(app, context);
   login(app, context);
   await pages(app, context);
   return app;

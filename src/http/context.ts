@@ -4,6 +4,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
 import type { Login } from "../auth/login.ts";
+import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
@@ -29,6 +30,7 @@ export interface HttpContext {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced; undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  readonly resourceMetadata: ResourceMetadata | undefined;
   /** The origin that clients know the server by; empty if it is not known. */
   readonly publicUrl: string;
   readonly tickets: Tickets;

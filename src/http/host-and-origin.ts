@@ -54,13 +54,17 @@ export function callerRules({
  * Refuses a request for another host, which a page can make with DNS rebinding, and one from a page of another origin.
  * Throws `HOST_NOT_ALLOWED` or `ORIGIN_NOT_ALLOWED`, naming the setting that would allow it.
  */
-export function checkCaller({ host, origin }: CallerHeaders, rules: CallerRules): void {
-  if (!isHostAllowed(host, rules)) {
-    const name = hostAddress(host ?? "")?.name;
-    const remedy = name === undefined ? "it is not a host name" : `ALLOWED_HOSTS=${name} would allow it`;
-    throw new HubError("HOST_NOT_ALLOWED", `Host ${shown(host)} is not this server's; ${remedy}`);
-  }
-  checkOrigin({ host, origin }, rules);
+export function checkCaller(headers: CallerHeaders, rules: CallerRules): void {
+  checkHost(headers, rules);
+  checkOrigin(headers, rules);
+}
+
+/** Refuses a request for another host. Throws `HOST_NOT_ALLOWED`. */
+export function checkHost({ host }: CallerHeaders, rules: CallerRules): void {
+  if (isHostAllowed(host, rules)) return;
+  const name = hostAddress(host ?? "")?.name;
+  const remedy = name === undefined ? "it is not a host name" : `ALLOWED_HOSTS=${name} would allow it`;
+  throw new HubError("HOST_NOT_ALLOWED", `Host ${shown(host)} is not this server's; ${remedy}`);
 }
 
 /** Refuses a request from a page of another origin. Throws `ORIGIN_NOT_ALLOWED`. */

@@ -1,4 +1,4 @@
-import { MAX_SENDER } from "../../core/message.ts";
+import { senderName } from "../../core/message.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
@@ -48,16 +48,10 @@ export function metaOf(params: unknown, headers: Headers): Meta {
   return { capabilities, sender: senderOf(client), progressToken, logLevel: logLevel as LogLevel | undefined };
 }
 
-/** The fast path: matches the names of nearly all clients. */
-const PLAIN_NAME = /^[\w.-]{1,64}$/;
-
 /** The name of a client as the sender of its messages, cut to the allowed length; undefined if it has none. */
 export function senderOf(client: unknown): string | undefined {
   const { name } = isObject(client) ? client : {};
-  if (typeof name !== "string") return undefined;
-  if (PLAIN_NAME.test(name)) return name;
-  const line = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
-  return line.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
+  return typeof name === "string" ? senderName(name) : undefined;
 }
 
 /** The error for params that cannot be parsed, with HTTP status 400. */
