@@ -91,7 +91,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
   const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
-  if (mcp.key !== undefined) auth.sessions?.keepKey(mcp.key);
+  if (mcp.key !== undefined) auth.keepKey(mcp.key);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;

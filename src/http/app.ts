@@ -21,6 +21,7 @@ import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProble
 import { healthRoutes } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import type { LogOutput } from "../ops/log-output.ts";
+import { login } from "./login.ts";
 import { mcp, type McpDoor } from "./mcp/route.ts";
 import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
@@ -162,6 +163,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   await app.register(async (scope) => session(scope, context));
   metrics(app, context, latency, output);
   resourceMetadata(app, context);
+  login(app, context);
   await pages(app, context);
   return app;
 }

@@ -3,6 +3,7 @@ import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
@@ -38,6 +39,8 @@ export interface HttpContext {
   readonly sessions: BrowserSessions | undefined;
   /** Undefined if the server speaks plain HTTP. */
   readonly tls: Tls | undefined;
+  /** At an identity provider; undefined if there is none. */
+  readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }
