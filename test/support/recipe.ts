@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -15,6 +15,8 @@ const END = "end-of-command";
 /** Programs that are not part of this project. */
 const FOREIGN = /^claude /;
 
+type Shell = ChildProcessByStdio<Writable, Readable, Readable>;
+
 interface Stream {
   readonly command: string;
   readonly prints: RegExp;
@@ -29,8 +31,8 @@ export class Recipe implements AsyncDisposable {
   readonly port: number;
   readonly #addresses: readonly (readonly [shown: string, real: string])[];
   readonly #folder = new TemporaryFolder();
-  readonly #shell: ChildProcessByStdio<Writable, Readable, Readable>;
-  readonly #running: ChildProcess[] = [];
+  readonly #shell: Shell;
+  readonly #running: Shell[] = [];
   readonly #streams: Stream[] = [];
   #output = "";
 
@@ -46,34 +48,40 @@ export class Recipe implements AsyncDisposable {
     chmodSync(join(bin, "sse-mcp-server"), 0o755);
     symlinkSync(join(ROOT, "node_modules"), this.file("node_modules"));
     writeFileSync(this.file(".curlrc"), "silent\nshow-error\nmax-time = 60\n");
-    this.#shell = this.#spawn([]) as typeof this.#shell;
+    this.#shell = this.#spawn([]);
     this.#shell.stdout.on("data", (text: string) => (this.#output += text));
     this.#shell.stdin.write("exec 2>&1\n");
   }
 
   /** Opens one on a free port; `addresses` says what those on the page stand for, beside `localhost:8000`. */
-  static async open(addresses: (port: number) => Readonly<Record<string, string>> = () => ({})): Promise<Recipe> {
+  static async open(
+    addresses: (port: number) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+  ): Promise<Recipe> {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     server.close();
     await once(server, "close");
-    return new Recipe(port, { "localhost:8000": `localhost:${port}`, ...addresses(port) });
+    return new Recipe(port, { "localhost:8000": `localhost:${port}`, ...(await addresses(port)) });
   }
 
   file(name: string): string {
     return this.#folder.file(name);
   }
 
-  /** Does what a block says. Programs in TypeScript go into the file that their first line names. */
-  async follow({ language, text }: Block): Promise<void> {
-    if (language === "sh") await this.#start(text);
+  /**
+   * Does what a block says; resolves with what a server that it starts has printed. Programs in TypeScript go into the
+   * file that their first line names.
+   */
+  async follow({ language, text }: Block): Promise<string> {
+    if (language === "sh") return this.#start(text);
     if (language === "console") for (const typed of typedIn(text)) await this.#type(typed.command, typed.prints);
     if (language === "ts") {
       const [, name] = /^\/\/ (\S+)\n/.exec(text) ?? [];
       assert.ok(name !== undefined, "a program begins with the name of its file");
       writeFileSync(this.file(name), this.#real(text));
     }
+    return "";
   }
 
   /** Waits until every stream has shown what the page says. */
@@ -96,18 +104,19 @@ export class Recipe implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  async #start(text: string): Promise<void> {
+  async #start(text: string): Promise<string> {
     const server = this.#spawn(["-ec", this.#real(text)]);
     let output = "";
     for (const stream of [server.stdout, server.stderr]) stream?.on("data", (more: string) => (output += more));
     await until("the server listens", () => output.includes(" listens on ") || server.exitCode !== null);
     assert.ok(output.includes(" listens on "), `${text}\n${output}`);
+    return output;
   }
 
   async #type(shown: string, prints: string): Promise<void> {
     if (FOREIGN.test(shown)) return;
     const command = this.#real(shown).replace(
-      /^sse-mcp-server (publish|tail)/,
+      /\bsse-mcp-server (publish|tail)/,
       `sse-mcp-server $1 --url http://localhost:${this.port}`,
     );
     const expected = shownText(this.#real(prints));
@@ -133,7 +142,7 @@ export class Recipe implements AsyncDisposable {
     return this.#addresses.reduce((changed, [shown, real]) => changed.replaceAll(shown, real), text);
   }
 
-  #spawn(words: readonly string[]): ChildProcess {
+  #spawn(words: readonly string[]): Shell {
     const { PATH = "" } = process.env;
     const env = {
       PATH: `${this.file("bin")}:${dirname(process.execPath)}:${PATH}`,
