@@ -153,7 +153,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     route.compress = isRead && !UNCOMPRESSED.has(route.url) ? {} : false;
   });
   await app.register(compress, { encodings: ["gzip", "br"], globalDecompression: false });
-  await docs(app, context.version);
+  await docs(app, context);
   healthRoutes(app, context);
   rpc(app, context);
   mcp(app, context, mcpDoor);

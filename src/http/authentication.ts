@@ -7,6 +7,11 @@ import type { HttpContext } from "./context.ts";
 const PUBLIC =
   /^\/(?:|chat|dashboard|docs(?:\/.*)?|openapi\.json|assets\/.*|client\.js(?:\.map)?|favicon\.ico|health(?:\/live)?|\.well-known\/.*|login(?:\/.*)?|session)$/;
 
+/** Whether a route is answered without looking at who asks. */
+export function isPublic(url: string): boolean {
+  return PUBLIC.test(url);
+}
+
 /** Who each request comes from, once that is known. */
 const principals = new WeakMap<object, Principal>();
 
@@ -29,7 +34,7 @@ export function authentication(app: FastifyInstance, { authenticator }: HttpCont
     }
   };
   app.addHook("onRoute", (route) => {
-    if (PUBLIC.test(route.url) || route.method === "OPTIONS") return;
+    if (isPublic(route.url) || route.method === "OPTIONS") return;
     route.onRequest = [...[route.onRequest ?? []].flat(), authenticate];
   });
 }

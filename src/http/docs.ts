@@ -2,6 +2,9 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import { hasGrants } from "../core/principal.ts";
+import type { HttpContext } from "./context.ts";
+import { SECURITY_SCHEMES, withCredentials } from "./route-credentials.ts";
 
 /** Everything from our own origin; the page styles elements one by one, so its own styles may be inline. */
 const POLICY = [
@@ -23,7 +26,8 @@ const STYLE = `
 `;
 
 /** `GET /openapi.json`, made from the schemas that validate, and `GET /docs`, which shows it. Comes before the routes. */
-export async function docs(app: FastifyInstance, version: string): Promise<void> {
+export async function docs(app: FastifyInstance, { version, authenticator }: HttpContext): Promise<void> {
+  const isOptional = hasGrants(authenticator.anonymous);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -38,10 +42,16 @@ export async function docs(app: FastifyInstance, version: string): Promise<void>
         { name: "receive", description: "Messages out" },
         { name: "tools", description: "What agents call" },
         { name: "mcp", description: "The Model Context Protocol" },
+        { name: "access", description: "Sessions of browsers, and tickets" },
         { name: "operate", description: "Running it" },
       ],
+      components: { securitySchemes: SECURITY_SCHEMES },
     },
-    transform: jsonSchemaTransform,
+    transform: (document) => {
+      const { schema, url } = jsonSchemaTransform(document);
+      const method = [document.route.method].flat()[0] as string;
+      return { schema: schema.hide === true ? schema : withCredentials(schema, url, method, isOptional), url };
+    },
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",

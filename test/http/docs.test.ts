@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { before, after, describe, it } from "node:test";
+import type { ServerOptions } from "../../src/server.ts";
 import { faults, KEYWORDS, type Schema } from "../support/json-schema.ts";
+import { KeyRing } from "../support/keys.ts";
 import type { Answer, RequestOptions } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -23,12 +25,14 @@ interface Operation {
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: Body;
   readonly responses: Readonly<Record<string, Body>>;
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
 }
 
 interface Document {
   readonly openapi: string;
   readonly info: { readonly title: string; readonly version: string };
   readonly tags: readonly { readonly name: string }[];
+  readonly components: { readonly securitySchemes: Readonly<Record<string, Readonly<Record<string, string>>>> };
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
@@ -50,6 +54,7 @@ describe("GET /openapi.json", () => {
     assert.equal(document.info.title, "sse-mcp-server");
     assert.deepEqual(operations.map(([name]) => name).sort(), [
       "DELETE /mcp",
+      "DELETE /session",
       "GET /channels",
       "GET /channels/{channel}/messages",
       "GET /events",
@@ -57,11 +62,14 @@ describe("GET /openapi.json", () => {
       "GET /health/live",
       "GET /mcp",
       "GET /metrics",
+      "GET /session",
       "GET /ws",
       "POST /channels/{channel}/messages",
       "POST /mcp",
       "POST /mcp/tools/call",
       "POST /mcp/tools/list",
+      "POST /session",
+      "POST /tickets",
     ]);
   });
 
@@ -165,6 +173,76 @@ describe("GET /openapi.json", () => {
       const schema = operation?.responses[String(answer.status)]?.content?.["application/json"]?.schema;
       assert.ok(schema !== undefined, `${name} answers ${answer.status}, which is not documented`);
       assert.deepEqual(faults(answer.json(), schema), [], `${name} ${answer.status}: ${answer.text}`);
+    }
+  });
+});
+
+describe("the credentials in /openapi.json", () => {
+  const operationsOf = async (server: TestServer): Promise<Map<string, Operation>> => {
+    const { paths } = (await server.request("/openapi.json")).json() as Document;
+    return new Map(
+      Object.entries(paths).flatMap(([path, methods]) =>
+        Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
+      ),
+    );
+  };
+  const namesOf = ({ security }: Operation): string[][] | undefined => security?.map((one) => Object.keys(one));
+
+  it("are asked for where they are needed, and nowhere else", async () => {
+    using keys = new KeyRing();
+    await using server = await startServer({ apiKeysFile: keys.path });
+    const operations = await operationsOf(server);
+    const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /session"];
+    for (const [name, operation] of operations) {
+      const [method = "", path = ""] = name.split(" ");
+      const isOpen = open.includes(name);
+      const names = namesOf(operation);
+      assert.equal(names === undefined || names.some((one) => one.length === 0), isOpen, name);
+      const answer = await server.request(path.replace("{channel}", "a"), { method });
+      assert.equal(answer.status === 401, !isOpen, `${name}: ${answer.status}`);
+      if (names === undefined) continue;
+      for (const status of ["401", "403", "429"]) assert.ok(operation.responses[status], `${name} has no ${status}`);
+    }
+    const { components } = (await server.request("/openapi.json")).json() as Document;
+    const used = new Set([...operations.values()].flatMap((operation) => namesOf(operation)?.flat() ?? []));
+    assert.deepEqual([...used].sort(), Object.keys(components.securitySchemes).sort());
+  });
+
+  it("let one in if they are presented as described, and refusals are as described", async () => {
+    using keys = new KeyRing();
+    const key = keys.add("ada", { subscribe: ["a"] });
+    await using server = await startServer({ apiKeysFile: keys.path });
+    const operations = await operationsOf(server);
+    const { securitySchemes: schemes } = ((await server.request("/openapi.json")).json() as Document).components;
+    const begun = await server.request("/session", { method: "POST", headers: { "x-api-key": key } });
+    const [cookie = ""] = String(begun.headers["set-cookie"]).split(";");
+    assert.deepEqual([schemes["bearer"]?.["type"], schemes["bearer"]?.["scheme"]], ["http", "bearer"]);
+    assert.deepEqual([schemes["session"]?.["in"], schemes["session"]?.["name"]], ["cookie", cookie.split("=")[0]]);
+    const presented = [{ authorization: `Bearer ${key}` }, { [schemes["apiKey"]?.["name"] ?? ""]: key }, { cookie }];
+    for (const headers of presented) {
+      assert.equal((await server.request("/channels", { headers })).status, 200, JSON.stringify(headers));
+    }
+    const headers = { "x-api-key": key };
+    const refused = [
+      ["GET /channels/{channel}/messages", await server.request("/channels/b/messages", { headers })],
+      ["GET /channels", await server.request("/channels")],
+      ["POST /mcp/tools/list", await server.request("/mcp/tools/list", { method: "POST", body: "{}" })],
+    ] as const;
+    for (const [name, answer] of refused) {
+      const type = String(answer.headers["content-type"]).split(";")[0] ?? "";
+      const schema = operations.get(name)?.responses[String(answer.status)]?.content?.[type]?.schema;
+      assert.ok(schema !== undefined, `${name} ${answer.status} ${type}`);
+      assert.deepEqual(faults(answer.json(), schema), [], name);
+    }
+  });
+
+  it("are optional if someone without one may do something", async () => {
+    using keys = new KeyRing();
+    const settings: readonly ServerOptions[] = [{}, { apiKeysFile: keys.path, anonymousSubscribe: ["status"] }];
+    for (const options of settings) {
+      await using server = await startServer(options);
+      const operation = (await operationsOf(server)).get("GET /events");
+      assert.deepEqual(operation && namesOf(operation)?.[0], []);
     }
   });
 });
