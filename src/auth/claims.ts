@@ -69,7 +69,7 @@ function scopesOf({ scope, scp }: JWTPayload): ReadonlySet<unknown> | undefined 
 }
 
 /** What the claim with grants says: `{ publish, subscribe, admin, sendAs }`, each optional. Throws if it cannot be understood. */
-function claimedGrants(value: unknown): Grants {
+export function claimedGrants(value: unknown): Grants {
   if (!isObject(value)) throw new Error("its claim with grants is not an object");
   const { admin = false, sendAs = false } = value;
   if (typeof admin !== "boolean" || typeof sendAs !== "boolean") throw new Error("admin and sendAs are true or false");

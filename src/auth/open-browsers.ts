@@ -1,13 +1,13 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
+import { isLoopback } from "../protocol/address.ts";
 import { BrowserSessions } from "./browser-sessions.ts";
+import { Login, type LoginSettings } from "./login.ts";
 
 /** The settings of what is for browsers; see `Config`. */
-export interface BrowserSettings {
-  readonly authSecret: readonly string[];
+export interface BrowserSettings extends LoginSettings {
   /** Seconds. */
   readonly browserSessionAge: number;
-  readonly publicUrl: string;
   readonly allowedOrigins: readonly string[];
 }
 
@@ -22,4 +22,27 @@ export function openBrowserSessions(
     throw new ConfigError(`${sentence}; name the origins that may call, such as https://app.example`);
   }
   return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, isGone });
+}
+
+/** Opens the login at an identity provider; undefined if the settings name none. Throws `ConfigError`. */
+export function openLogin(settings: LoginSettings): Login | undefined {
+  const { loginIssuer, loginClientId, publicUrl } = settings;
+  if (loginIssuer === "") return undefined;
+  if (loginClientId === "") {
+    throw new ConfigError("LOGIN_ISSUER is set without LOGIN_CLIENT_ID; set it to this server's client id there");
+  }
+  if (publicUrl === "") {
+    const sentence =
+      "LOGIN_ISSUER is set without PUBLIC_URL, which it sends people back to; set PUBLIC_URL to the address";
+    throw new ConfigError(`${sentence} that browsers know this server by, such as https://hub.example`);
+  }
+  for (const [name, url] of Object.entries({ LOGIN_ISSUER: loginIssuer, PUBLIC_URL: publicUrl })) {
+    const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: "", hostname: "" };
+    if (protocol === "https:" || (protocol === "http:" && isLoopback(hostname))) continue;
+    const sentence = "a login over plain HTTP can be read on the way, and browsers keep no session of it";
+    throw new ConfigError(
+      `${name} is ${JSON.stringify(url)}, but ${sentence}; use https, or http on this machine alone`,
+    );
+  }
+  return new Login(settings);
 }

@@ -6,18 +6,21 @@ import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import { checkExposure } from "./exposure.ts";
+import { CertificateVerifier, type CertificateGrants } from "./certificate.ts";
 import { Lifetimes } from "./lifetimes.ts";
+import type { Login } from "./login.ts";
 import { metadataUrl, openJwt, resourceMetadata, type JwtSettings, type ResourceMetadata } from "./open-jwt.ts";
-import { openBrowserSessions, type BrowserSettings } from "./open-browsers.ts";
+import { openBrowserSessions, openLogin, type BrowserSettings } from "./open-browsers.ts";
 import { Refusals } from "./refusals.ts";
 import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings extends BrowserSettings, JwtSettings {
+export interface AuthSettings extends BrowserSettings, JwtSettings, CertificateGrants {
   readonly host: string;
   readonly auth: "" | "none";
   readonly apiKeysFile: string;
   readonly loginIssuer: string;
+  /** Empty if clients need no certificate. */
   readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
@@ -36,6 +39,10 @@ export interface Auth {
   readonly tickets: Tickets;
   /** Undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
+  /** Undefined if people cannot log in at an identity provider. */
+  readonly login: Login | undefined;
+  /** Seals what browsers keep with a key that outlives a restart, unless the settings have secrets. */
+  keepKey(key: Uint8Array): void;
   close(): void;
 }
 
@@ -45,6 +52,7 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
+  if (settings.tlsClientCa !== "") requests.push(new CertificateVerifier(settings));
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const closing: (() => void)[] = [() => lifetimes.close()];
   if (settings.apiKeysFile !== "") {
@@ -56,7 +64,8 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const jwt = openJwt(settings, audit);
   if (jwt !== undefined) tokens.push(jwt);
   const metadata = resourceMetadata(settings);
-  const isOpen = tokens.length + requests.length === 0;
+  const login = openLogin(settings);
+  const isOpen = tokens.length + requests.length === 0 && login === undefined;
   if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
   const tickets = new Tickets(isGone);
@@ -73,6 +82,10 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const authenticator = isOpen
     ? new Authenticator()
     : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
+  const keepKey = (key: Uint8Array): void => {
+    sessions?.keepKey(key);
+    login?.keepKey(key);
+  };
   const close = (): void => {
     for (const end of closing) end();
   };
@@ -83,6 +96,8 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     resourceMetadata: metadata,
     tickets,
     sessions,
+    login,
+    keepKey,
     close,
   };
 }

@@ -3,6 +3,7 @@ import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
@@ -10,6 +11,7 @@ import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { Client, Connections } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
+import type { Tls } from "./tls.ts";
 
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
@@ -35,6 +37,10 @@ export interface HttpContext {
   readonly tickets: Tickets;
   /** Of browsers; undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
+  /** Undefined if the server speaks plain HTTP. */
+  readonly tls: Tls | undefined;
+  /** At an identity provider; undefined if there is none. */
+  readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }
@@ -42,7 +48,7 @@ export interface HttpContext {
 /** The calls in progress on each connection that have asked for a signal. */
 const listening = new WeakMap<Socket, Set<AbortController>>();
 
-interface HttpLimits {
+export interface HttpLimits {
   /** Bytes of one message. */
   readonly message: number;
   /** Bytes of one request body or frame. */

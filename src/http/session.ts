@@ -41,6 +41,7 @@ const ticket = z.object({ ticket: z.string(), expires: z.iso.datetime() });
 /** `/session` and `/tickets`: what a browser has in place of an `Authorization` header. In a scope of its own. */
 export function session(app: FastifyInstance, context: HttpContext): void {
   const { authenticator, sessions, tickets } = context;
+  const login = sessions === undefined ? "none" : context.login === undefined ? "credential" : "provider";
   takeAnyBody(app);
 
   app.get(
@@ -63,7 +64,7 @@ export function session(app: FastifyInstance, context: HttpContext): void {
         reply.header("set-cookie", sessions.end);
         principal = authenticator.anonymous;
       }
-      return { ...described(principal), login: sessions === undefined ? "none" : "credential" };
+      return { ...described(principal), login };
     },
   );
 
@@ -94,7 +95,7 @@ export function session(app: FastifyInstance, context: HttpContext): void {
       }
       const { principal, cookie } = sessions.begin(await authenticator.token(token));
       reply.headers({ ...NO_STORE, "set-cookie": cookie });
-      return { ...described(principal), login: "credential" };
+      return { ...described(principal), login };
     },
   );
 
