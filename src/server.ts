@@ -19,6 +19,7 @@ import type { LogStream } from "./ops/log-output.ts";
 import { frameworkLog, openLogging } from "./ops/open-logging.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
+import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openLog, openSessionFile } from "./logs/open.ts";
 import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
@@ -80,6 +81,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { log, output, ...logging } = openLogging(config, logStream);
   let audit: Audit = () => {};
   const auth = await openAuth(config, (event) => audit(event));
+  const tls = Tls.open(config, log);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -106,6 +108,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     logName: config.data.replace(/^file:.*\//, "file:"),
     ...auth,
     publicUrl: config.publicUrl,
+    tls,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -138,7 +141,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     throw error;
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
-  const url = urlOf(config.host, app.server.address() as AddressInfo);
+  const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
   return {
@@ -263,8 +266,8 @@ function fixedInfo(config: Config): FixedInfo {
   };
 }
 
-function urlOf(host: string, { port, address: bound }: AddressInfo): string {
+function urlOf(scheme: string, host: string, { port, address: bound }: AddressInfo): string {
   const address = bound.replace(/^::ffff:(?=\d+\.)/, "");
   const shown = host === "localhost" ? host : address.includes(":") ? `[${address}]` : address;
-  return `http://${shown}:${port}`;
+  return `${scheme}://${shown}:${port}`;
 }

@@ -78,6 +78,9 @@ export interface Config {
   readonly tlsKey: string;
   /** The path of a PEM file with who may sign certificates of clients; empty if they need none. */
   readonly tlsClientCa: string;
+  /** What a client's certificate grants: patterns for all of them, `NAME=PATTERN` for the one with that name. */
+  readonly certificatePublish: readonly string[];
+  readonly certificateSubscribe: readonly string[];
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
   /** Whether the rate limits count; empty: unless the server is bound to loopback outside production. */
@@ -192,6 +195,8 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   tlsCert: text(/^/, "", "a path", "PEM file of the certificate, with its chain; TLS if it is set"),
   tlsKey: text(/^/, "", "a path", "PEM file of the key of TLS_CERT"),
   tlsClientCa: text(/^/, "", "a path", "PEM file of who may sign clients' certificates"),
+  certificatePublish: certificateGrants("channels that clients with a certificate may publish on"),
+  certificateSubscribe: certificateGrants("channels that clients with a certificate may read"),
   trustedProxies: names(isNetwork, "addresses and networks such as 10.0.0.0/8", "proxies whose X-Forwarded-For counts"),
   rateLimits: {
     ...oneOf(["", "on", "off"], "whether rate limits count; on unless it is a development server on loopback"),
@@ -255,6 +260,11 @@ function patterns(about: string, fallback: readonly string[] = []): Setting<read
     ...names((item) => patternProblem(item) === undefined, "channels or patterns such as orders.*", about),
     fallback,
   };
+}
+
+function certificateGrants(about: string): Setting<readonly string[]> {
+  const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;
+  return names(isGrant, "patterns such as orders.*, or NAME=PATTERN for the certificate with that name", about);
 }
 
 function isIssuer(item: string): boolean {

@@ -65,6 +65,8 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   tlsCert: ["./hub.pem", "./hub.pem"],
   tlsKey: ["./hub.key", "./hub.key"],
   tlsClientCa: ["./ca.pem", "./ca.pem"],
+  certificatePublish: ["news,billing=orders.*", ["news", "billing=orders.*"]],
+  certificateSubscribe: ["*", ["*"]],
   trustedProxies: ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],
   rateLimits: ["on", "on"],
   logLevel: ["warn", "warn"],
@@ -133,6 +135,14 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   tlsCert: [[], "use a path"],
   tlsKey: [[], "use a path"],
   tlsClientCa: [[], "use a path"],
+  certificatePublish: [
+    ["#", "billing=", "billing=a b"],
+    "use patterns such as orders.*, or NAME=PATTERN for the certificate with that name, separated by commas",
+  ],
+  certificateSubscribe: [
+    ["/"],
+    "use patterns such as orders.*, or NAME=PATTERN for the certificate with that name, separated by commas",
+  ],
   trustedProxies: [
     ["proxy.example", "10.0.0.0/33", "::1/129", "10.0.0.0/8/8"],
     "use addresses and networks such as 10.0.0.0/8, separated by commas",

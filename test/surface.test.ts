@@ -141,6 +141,8 @@ describe("the public surface", () => {
       "TLS_CERT",
       "TLS_KEY",
       "TLS_CLIENT_CA",
+      "CERTIFICATE_PUBLISH",
+      "CERTIFICATE_SUBSCRIBE",
       "TRUSTED_PROXIES",
       "RATE_LIMITS",
       "LOG_LEVEL",

@@ -6,6 +6,7 @@ import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
 import { checkExposure } from "./exposure.ts";
+import { CertificateVerifier, type CertificateGrants } from "./certificate.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import type { Login } from "./login.ts";
 import { metadataUrl, openJwt, resourceMetadata, type JwtSettings, type ResourceMetadata } from "./open-jwt.ts";
@@ -14,11 +15,12 @@ import { Refusals } from "./refusals.ts";
 import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings extends BrowserSettings, JwtSettings {
+export interface AuthSettings extends BrowserSettings, JwtSettings, CertificateGrants {
   readonly host: string;
   readonly auth: "" | "none";
   readonly apiKeysFile: string;
   readonly loginIssuer: string;
+  /** Empty if clients need no certificate. */
   readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
   readonly anonymousSubscribe: readonly string[];
@@ -50,6 +52,7 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
+  if (settings.tlsClientCa !== "") requests.push(new CertificateVerifier(settings));
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const closing: (() => void)[] = [() => lifetimes.close()];
   if (settings.apiKeysFile !== "") {

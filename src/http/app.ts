@@ -1,7 +1,10 @@
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import { TLSSocket } from "node:tls";
 import compress from "@fastify/compress";
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
+  type FastifyHttpOptions,
   type FastifyInstance,
   type FastifyReply,
   type FastifySchemaCompiler,
@@ -27,8 +30,8 @@ import { pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
-import { cors, SECURITY_HEADERS } from "./security-headers.ts";
 import { session } from "./session.ts";
+import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
 import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
@@ -43,6 +46,8 @@ export interface AppOptions {
 const LOOK_FOR_LATE = 2000;
 /** Milliseconds of silence after which the system asks whether a peer is still there. */
 const KEEP_ALIVE_PROBE = 30_000;
+/** Milliseconds to become TLS in: a connection that does not keeps a server that stops waiting for it. */
+const HANDSHAKE = 5000;
 /** More than the head of a request can hold: how long a name may be is for the routes to say. */
 const LONGEST_PARAM = 65_536;
 
@@ -57,8 +62,17 @@ const UNCOMPRESSED: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/m
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
-  const { limits, callers } = context;
-  const app = Fastify({
+  const { limits, callers, tls } = context;
+  const http = {
+    // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_PROBE,
+    headersTimeout: limits.request,
+    connectionsCheckingInterval: LOOK_FOR_LATE,
+  };
+  const https = tls === undefined ? null : { ...http, ...tls.options, handshakeTimeout: HANDSHAKE };
+  const options: FastifyHttpOptions<HttpServer> = {
     bodyLimit: limits.body,
     requestTimeout: limits.request,
     forceCloseConnections: true,
@@ -72,14 +86,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
-    http: {
-      // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE,
-      headersTimeout: limits.request,
-      connectionsCheckingInterval: LOOK_FOR_LATE,
-    },
+    http,
     frameworkErrors(error, { headers }, reply) {
       // No hook has run before this.
       let known = asHubError(error, limits.body);
@@ -91,6 +98,11 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       void (reply as FastifyReply).status(known.status).headers(PROBLEM_HEADERS).send(problem(known));
     },
     clientErrorHandler(error, socket) {
+      // It never became TLS, as a request with plain HTTP, so nothing can be said on it.
+      if (socket instanceof TLSSocket && socket.getProtocol() === null) {
+        socket.destroy();
+        return;
+      }
       const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
       const sentence = isLate ? "The request took too long to arrive" : "The request cannot be read as HTTP";
       // A stream has begun on this connection, so a problem would end up inside it.
@@ -100,8 +112,10 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
         rawProblem(new HubError(isLate ? "REQUEST_TIMEOUT" : "INVALID_REQUEST", sentence), context),
       );
     },
-  });
+  };
+  const app = Fastify({ ...options, https } as FastifyHttpOptions<HttpServer>) as FastifyInstance;
   const { connections } = context;
+  tls?.serve(app);
   boundPipelines(app.server, connections.mostWaits + OTHER_REQUESTS, (socket) => connections.waitsOn(socket));
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -118,6 +132,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
 
   app.addHook("onRequest", (request, reply, next) => {
     reply.headers(SECURITY_HEADERS);
+    if (tls !== undefined) strictTransport(request, reply);
     let refused: Error | undefined;
     try {
       // The framework builds the options of the route each time it is asked for them.

@@ -11,6 +11,7 @@ import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { Client, Connections } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
+import type { Tls } from "./tls.ts";
 
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
@@ -36,6 +37,8 @@ export interface HttpContext {
   readonly tickets: Tickets;
   /** Of browsers; undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
+  /** Undefined if the server speaks plain HTTP. */
+  readonly tls: Tls | undefined;
   /** At an identity provider; undefined if there is none. */
   readonly login: Login | undefined;
   /** Whether the server is stopping. */
@@ -45,7 +48,7 @@ export interface HttpContext {
 /** The calls in progress on each connection that have asked for a signal. */
 const listening = new WeakMap<Socket, Set<AbortController>>();
 
-interface HttpLimits {
+export interface HttpLimits {
   /** Bytes of one message. */
   readonly message: number;
   /** Bytes of one request body or frame. */

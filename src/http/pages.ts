@@ -49,7 +49,7 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
   for (const [path, html] of Object.entries(PAGES)) {
     app.get(path, { schema: { hide: true } }, (request, reply) => {
       const { headers } = request;
-      const origin = `${shownProtocol(headers)}://${headers.host ?? "localhost"}`;
+      const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;
       const facts = {

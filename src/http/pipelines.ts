@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { Server as TlsServer } from "node:tls";
 import type { Socket } from "node:net";
 import { endGracefully } from "./sse/raw-socket.ts";
 
@@ -17,7 +18,8 @@ export function boundPipelines(server: Server, most: number, waitsOn: (socket: S
   const onPause = function onPause(this: Socket): void {
     if (waitsOn(this) > 0) ignoreRest(this);
   };
-  server.on("connection", (socket: Socket) => socket.on("pause", onPause));
+  const connected = server instanceof TlsServer ? "secureConnection" : "connection";
+  server.on(connected, (socket: Socket) => socket.on("pause", onPause));
   server.on("request", ({ socket }, response) => {
     const count = (unanswered.get(socket) ?? 0) + 1;
     unanswered.set(socket, count);

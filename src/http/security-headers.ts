@@ -1,5 +1,6 @@
-import type { FastifyInstance } from "fastify";
 import { isOriginListed, type CallerRules } from "./host-and-origin.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { hostAddress, isLoopback } from "../protocol/address.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 /** Beside the headers that every page may read. */
@@ -7,9 +8,12 @@ const READABLE = "Mcp-Session-Id, Retry-After, WWW-Authenticate";
 /** Seconds for which a browser need not ask again. */
 const MAX_AGE = 600;
 
+/** Seconds for which a browser comes over TLS only. */
+const STRICT_AGE = 365 * 86_400;
+
 /**
- * The security headers of every response. Only the proxy that terminates TLS knows whether a whole domain uses HTTPS,
- * so Strict-Transport-Security is not among them.
+ * The security headers of every response. Without TLS of our own, only the proxy that terminates it knows whether a
+ * whole domain uses HTTPS: Strict-Transport-Security comes from `strictTransport`.
  */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   // Pages load what they need from our own origin and nothing else; data loads nothing.
@@ -29,6 +33,12 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
 };
+
+/** Has browsers come over TLS only (RFC 6797): not to loopback names, which other servers of that machine share. */
+export function strictTransport({ headers: { host = "" } }: FastifyRequest, reply: FastifyReply): void {
+  if (isLoopback(hostAddress(host)?.name ?? "")) return;
+  reply.header("strict-transport-security", `max-age=${STRICT_AGE}`);
+}
 
 /**
  * Lets pages read what they are answered (Fetch, "CORS protocol"). Comes after `checkCaller`, which has refused the

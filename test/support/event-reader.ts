@@ -1,4 +1,6 @@
 import * as http from "node:http";
+import * as https from "node:https";
+import type { SecureContextOptions } from "node:tls";
 import { createParser } from "eventsource-parser";
 import { Queue } from "./queue.ts";
 
@@ -14,6 +16,7 @@ export interface EventReaderOptions {
   readonly headers?: http.OutgoingHttpHeaders;
   /** What to POST; without it the stream is asked for by GET. */
   readonly body?: string;
+  readonly tls?: SecureContextOptions;
 }
 
 /** A reader of `text/event-stream`, parsed by a parser that is not ours. */
@@ -56,10 +59,11 @@ export class EventReader {
   }
 
   /** Resolves when the head of the response is there. */
-  static open(url: string, { lastEventId, headers = {}, body }: EventReaderOptions = {}): Promise<EventReader> {
+  static open(url: string, { lastEventId, headers = {}, body, tls }: EventReaderOptions = {}): Promise<EventReader> {
     const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
     return new Promise((resolve, reject) => {
-      const request = http.request(url, {
+      const request = (tls === undefined ? http : https).request(url, {
+        ...tls,
         method: body === undefined ? "GET" : "POST",
         agent: false,
         headers: { accept: "text/event-stream", ...resume, ...headers },

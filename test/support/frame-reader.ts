@@ -1,3 +1,4 @@
+import type { SecureContextOptions } from "node:tls";
 import { WebSocket } from "ws";
 import { Queue } from "./queue.ts";
 
@@ -6,6 +7,7 @@ export type Frame = Readonly<Record<string, unknown>> & { readonly type: string 
 
 export interface FrameReaderOptions {
   readonly headers?: Record<string, string>;
+  readonly tls?: SecureContextOptions;
 }
 
 /** A client of `/ws`. */
@@ -27,8 +29,8 @@ export class FrameReader {
   }
 
   /** Resolves when the connection is open; rejects with `RefusedUpgrade` where the server answers with a response. */
-  static open(url: string, { headers = {} }: FrameReaderOptions = {}): Promise<FrameReader> {
-    const ws = new WebSocket(url, { headers, perMessageDeflate: false });
+  static open(url: string, { headers = {}, tls }: FrameReaderOptions = {}): Promise<FrameReader> {
+    const ws = new WebSocket(url, { ...tls, headers, perMessageDeflate: false });
     const reader = new FrameReader(ws);
     return new Promise((resolve, reject) => {
       ws.on("open", () => resolve(reader));

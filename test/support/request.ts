@@ -1,4 +1,6 @@
 import * as http from "node:http";
+import * as https from "node:https";
+import type { SecureContextOptions } from "node:tls";
 import { text as textOf } from "node:stream/consumers";
 
 export interface RequestOptions {
@@ -6,6 +8,7 @@ export interface RequestOptions {
   readonly headers?: http.OutgoingHttpHeaders;
   readonly body?: string | Uint8Array;
   readonly agent?: http.Agent;
+  readonly tls?: SecureContextOptions;
 }
 
 /** A whole response. */
@@ -18,11 +21,11 @@ export interface Answer {
 
 /** One request with exactly these headers, which `fetch` would not send: Host and Origin among them. */
 export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
-  const { method = "GET", headers = {}, body, agent } = options;
+  const { method = "GET", headers = {}, body, agent, tls } = options;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-    const outgoing = http.request(
+    const outgoing = (tls === undefined ? http : https).request(
       url,
-      { method, headers, agent: agent ?? false, signal: AbortSignal.timeout(30_000) },
+      { method, headers, agent: agent ?? false, signal: AbortSignal.timeout(30_000), ...tls },
       resolve,
     );
     outgoing.on("error", reject);
