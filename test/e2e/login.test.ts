@@ -123,7 +123,7 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
     }
   });
 
-  it("a page of another site can neither read, open a socket nor publish in the name of who is logged in", async (browser) => {
+  it("[BRW-3] a page of another site can neither read, open a socket nor publish in the name of who is logged in", async (browser) => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["*"], subscribe: ["*"] });
     await using server = await startServer({ apiKeysFile: keys.path });
@@ -172,7 +172,7 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
     await page.context().close();
   });
 
-  it("the start page shows what one may see, and the login page does not lead elsewhere", async (browser) => {
+  it("[BRW-7] the start page shows what one may see, and the login page does not lead elsewhere", async (browser) => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["default"], subscribe: ["default"] });
     await using server = await startServer({ apiKeysFile: keys.path });
