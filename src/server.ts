@@ -79,7 +79,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
   const { log, output, ...logging } = openLogging(config, logStream);
-  let audit: Audit = () => {};
+  let audit = auditTo(log);
   const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
@@ -241,12 +241,12 @@ function limitsOf(config: Config): HttpContext["limits"] {
   };
 }
 
-/** Events of the audit go to the log and to `hub.audit`. */
-function auditTo(log: Logger, hubChannels: HubChannels): Audit {
+/** Events of the audit go to the log, and to `hub.audit` once there is one. */
+function auditTo(log: Logger, hubChannels?: HubChannels): Audit {
   return (event) => {
     const { level, reason, ...fields } = event;
     log[level](fields, reason ?? fields.action);
-    hubChannels.audit(event);
+    hubChannels?.audit(event);
   };
 }
 

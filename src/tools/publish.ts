@@ -44,8 +44,9 @@ export async function publish(
 
 /** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */
 function checkedSender(asked: string | undefined, called: string | undefined, principal: Principal): string {
-  const { subject, sendAs } = principal;
-  if (sendAs) return asked ?? called ?? subject;
+  const { subject, sendAs, kind } = principal;
+  if (kind === "anonymous") return asked ?? called ?? subject;
+  if (sendAs && asked !== undefined) return asked;
   if (asked === undefined || asked === subject) return subject;
   const sentence = `sender is ${shown(asked)}, and this credential sends as ${shown(subject)}; leave sender out`;
   throw new HubError("FORBIDDEN", sentence);
