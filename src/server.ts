@@ -6,7 +6,9 @@ import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
-import type { HttpContext } from "./http/context.ts";
+import { limitsOf, type HttpContext } from "./http/context.ts";
+import { ClientAddresses } from "./ops/client-address.ts";
+import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
@@ -81,6 +83,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
   const tls = Tls.open(config, log);
+  const rateLimits = new RateLimits(config);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -107,6 +110,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     lifetimes: auth.lifetimes,
     metadataUrl: auth.metadataUrl,
     tls,
+    addresses: new ClientAddresses(config.trustedProxies),
+    rateLimits,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -139,6 +144,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     throw error;
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
+  rateLimits.isOn = isLimited(config, callers.loopback);
   const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
@@ -264,16 +270,6 @@ function checkLogFile(path: string): void {
       cause,
     });
   }
-}
-
-function limitsOf(config: Config): HttpContext["limits"] {
-  return {
-    message: config.maxMessageBytes,
-    body: config.maxBodyBytes,
-    channels: config.maxChannelsPerReader,
-    pending: config.maxPendingBytes,
-    request: config.requestTimeout * 1000,
-  };
 }
 
 /** What `get_server_info` says that does not change. */

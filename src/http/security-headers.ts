@@ -3,7 +3,7 @@ import { hostAddress, isLoopback } from "../protocol/address.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 /** Beside the headers that every page may read. */
-const READABLE = "Mcp-Session-Id, Retry-After";
+const READABLE = "Mcp-Session-Id, Retry-After, RateLimit, RateLimit-Policy";
 /** Seconds for which a browser need not ask again. */
 const MAX_AGE = 600;
 

@@ -14,6 +14,8 @@ export interface RequestContext {
   readonly limits: ToolLimits;
   /** Counts a call that stays open as a reader, until the function it returns is called. Throws if there is no room. */
   readonly stay: (end: () => void) => () => void;
+  /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; absent if nothing is counted. */
+  readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
   /** What the process is and does; computed at most once a second. */
   readonly info: () => ServerInfo;
   /** Tells a caller that asked for it how far a long call is; `done` has to grow. */

@@ -16,6 +16,7 @@ export class SessionState {
   readonly principal: RequestContext["principal"];
   /** Counts the calls of this session that wait. */
   readonly stay: RequestContext["stay"];
+  readonly admit: RequestContext["admit"];
   /** Whether its streams can be taken up again on another connection. */
   readonly isResumable: boolean;
   readonly subscriptions: SessionSubscriptions;
@@ -28,13 +29,14 @@ export class SessionState {
   onChange: () => void = () => {};
 
   constructor(
-    { principal, stay }: Pick<RequestContext, "principal" | "stay">,
+    { principal, stay, admit }: Pick<RequestContext, "principal" | "stay" | "admit">,
     client: SessionClient | undefined,
     subscriptions: SessionSubscriptions,
     isResumable: boolean,
   ) {
     this.principal = principal;
     this.stay = stay;
+    this.admit = admit;
     this.client = client;
     this.subscriptions = subscriptions;
     this.isResumable = isResumable;

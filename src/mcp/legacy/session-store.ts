@@ -41,7 +41,7 @@ interface SessionRecord {
 }
 
 /** Whose session it is, and what counts its calls that wait. */
-export type SessionOwner = Pick<RequestContext, "principal" | "stay">;
+export type SessionOwner = Pick<RequestContext, "principal" | "stay" | "admit">;
 
 /** Characters of a name, which an id begins with. */
 const NAME = crypto.randomUUID().length;

@@ -19,6 +19,7 @@ export interface SessionOptions {
   readonly client?: SessionClient | undefined;
   /** Counts the calls of this session that wait. */
   readonly stay: RequestContext["stay"];
+  readonly admit?: RequestContext["admit"];
   /** For clients that come back; absent if they cannot. */
   readonly ring?: EventRing | undefined;
   /** Told of errors that no client can have caused. */
@@ -51,7 +52,7 @@ export class LegacySession {
   #atWork = 0;
   #isOver = false;
 
-  constructor(context: McpContext, { name, principal, client, stay, ring, report }: SessionOptions) {
+  constructor(context: McpContext, { name, principal, client, stay, admit, ring, report }: SessionOptions) {
     this.#context = context;
     this.name = name;
     this.id = name;
@@ -60,7 +61,7 @@ export class LegacySession {
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
-    this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
+    this.state = new SessionState({ principal, stay, admit }, client, this.subscriptions, ring !== undefined);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
