@@ -73,13 +73,13 @@ describe("rate limits", () => {
   });
 
   it("keep no more than so many callers apart, and forget nobody for others", async () => {
-    const limits = new RateLimits({ ...NONE, limitConnects: 1 });
-    assert.equal(await admitted(11, () => limits.admit(undefined, "first", "connects")), 10);
-    for (let index = 0; index < 100_000; index++) limits.admit(undefined, `a${index}`, "connects");
+    const limits = new RateLimits({ ...NONE, limitFailedCredentials: 10 });
+    assert.equal(await admitted(11, () => limits.admit(undefined, "first", "failed_credentials")), 10);
+    for (let index = 0; index < 100_000; index++) limits.admit(undefined, `a${index}`, "failed_credentials");
     await turn();
-    assert.equal(await admitted(1, () => limits.admit(undefined, "first", "connects")), 0);
+    assert.equal(await admitted(1, () => limits.admit(undefined, "first", "failed_credentials")), 0);
     let news = 0;
-    assert.ok((await admitted(20, () => limits.admit(undefined, `new${news++}`, "connects"))) <= 10);
+    assert.ok((await admitted(20, () => limits.admit(undefined, `new${news++}`, "failed_credentials"))) <= 10);
   });
 
   it("are off for development on loopback unless they are asked for, and on otherwise", () => {
