@@ -6,12 +6,12 @@ import { mcpRequest } from "./mcp-request.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 const LISTENERS = 1000;
-/** More than the time in which changes are told once, so that every message is told. */
+/** Longer than the time in which changes are merged into one notification, so that every message causes one. */
 const INTERVAL = 250;
 const SETTLE = 1000;
 const CHANNEL = "watched";
 
-/** CPU microseconds of the server for each thing told to one of 1,000 connections. */
+/** CPU microseconds of the server for each notification to one of 1,000 connections. */
 export interface ListenCost {
   /** `notifications/resources/updated` on a listen stream. */
   readonly notification: number;

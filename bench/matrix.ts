@@ -48,7 +48,7 @@ export class Matrix {
     for (const contender of contenders) await measureCell(contender, servers.get(contender.server), WARM_UP);
     for (const count of readers) {
       for (const publishing of publishers) {
-        // Who comes first changes, so that nobody always has the machine as another left it.
+        // The order rotates, so that no server always runs after the same one.
         for (let turn = 0; turn < contenders.length; turn += 1) {
           const contender = contenders[(turn + round * 2) % contenders.length];
           if (contender === undefined) continue;

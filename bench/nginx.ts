@@ -13,7 +13,7 @@ export function nginxCommand(directory: string, port: number): readonly string[]
   return [nginxBinary() ?? "nginx", "-p", directory, "-c", file, "-e", join(directory, "error.log")];
 }
 
-/** Why there is no Nchan here, or undefined. */
+/** Why Nchan cannot run on this machine, or undefined. */
 export function nchanMissing(): string | undefined {
   if (nginxBinary() === undefined) return "nginx is not installed";
   return existsSync(MODULE) ? undefined : `${MODULE} is not installed (Debian: libnginx-mod-nchan)`;

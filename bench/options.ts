@@ -14,7 +14,7 @@ export interface Options {
   readonly publishers: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
-  /** Write the tables into the document: unless told otherwise, when everything was measured. */
+  /** Write the tables into the document: by default, if everything was measured. */
   readonly write: boolean;
 }
 

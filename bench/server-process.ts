@@ -54,7 +54,7 @@ export class ServerProcess implements AsyncDisposable {
     return processSeconds(this.#pids);
   }
 
-  /** Resident memory in bytes: of the worker where there is one, of the process itself otherwise. */
+  /** Resident memory in bytes: of the worker if there is one, otherwise of the process itself. */
   residentBytes(): number {
     const pids = this.#pids.length > 1 ? this.#pids.slice(1) : this.#pids;
     const pages = pids.map((pid) => Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]));
@@ -64,7 +64,7 @@ export class ServerProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      // nginx would leave its worker behind if it were killed; the others end at once and owe nobody a goodbye.
+      // nginx would leave its worker behind if it were killed; the others leave nothing behind.
       this.#child.kill(this.#pids.length > 1 ? "SIGTERM" : "SIGKILL");
       await Promise.race([ended, pause(5000)]);
     }
@@ -72,7 +72,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** A port that nobody listens on now. */
+/** A port on which no process listens now. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -31,6 +31,7 @@ function scripts() {
       start: join(ROOT, "src/web/start/page.tsx"),
       chat: join(ROOT, "src/web/chat/page.tsx"),
       dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
+      login: join(ROOT, "src/web/login/page.tsx"),
       uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
     },
     splitting: true,

@@ -1,9 +1,9 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { dirname } from "node:path";
-import { ConfigError, defaults, type Config } from "./config.ts";
+import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
+import type { Audit } from "./auth/audit.ts";
 import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
 import { limitsOf, type HttpContext } from "./http/context.ts";
@@ -13,12 +13,12 @@ import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { McpDoor } from "./http/mcp/route.ts";
-import { openLogger, type LogLine } from "./ops/logger.ts";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
-import { LOG_FILE_FLAGS, LogOutput, type LogStream } from "./ops/log-output.ts";
+import type { LogStream } from "./ops/log-output.ts";
+import { frameworkLog, openLogging } from "./ops/open-logging.ts";
 import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
@@ -33,9 +33,9 @@ import { Sealer } from "./core/seal.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
-/** A hub that listens. */
+/** A server that is listening. */
 export interface Server {
-  /** Where it listens, such as `http://127.0.0.1:8000`. */
+  /** The address it listens on, such as `http://127.0.0.1:8000`. */
   readonly url: string;
   /** Whether it is bound to loopback addresses only, however `HOST` spells them. */
   readonly loopback: boolean;
@@ -52,10 +52,10 @@ const NAME = "sse-mcp-server";
 const PAGE = 256;
 /** Readers written to in one turn for each message published in it: about a millisecond of work. */
 const WRITES_PER_MESSAGE = 128;
-/** Each heartbeat goes to the readers in so many parts, one after the other. */
+/** Parts into which the readers are divided, to spread each heartbeat over time. */
 const BEAT_PARTS = 15;
 
-/** Milliseconds for the last log lines to be written. */
+/** Milliseconds to wait for the last log lines to be written. */
 const LAST_LINES = 500;
 
 /** The version of this package. */
@@ -63,11 +63,11 @@ export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 ).version;
 
-/** What a server is made of; what is not given has its default, as for `serve`. */
+/** The options of a server; the defaults are those of `serve`. */
 export interface ServerOptions extends Partial<Omit<Config, "tools">> {
-  /** Tools of your own, offered on every door beside the hub's; see `defineTool`. */
+  /** Tools of your own, offered on every door besides the hub's; see `defineTool`. */
   readonly tools?: readonly Tool[];
-  /** Logged to unless there is a `logFile`; standard output unless given. */
+  /** Where log lines go if there is no `logFile`; standard output by default. */
   readonly logStream?: LogStream;
 }
 
@@ -80,8 +80,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { tools: ownTools, logStream = process.stdout, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
-  const auth = await openAuth(config);
   const { log, output, ...logging } = openLogging(config, logStream);
+  let audit: Audit = () => {};
+  const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const rateLimits = new RateLimits(config);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
@@ -90,8 +91,10 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const info = (): ServerInfo => source.info();
   const hubChannels = new HubChannels(hub, info);
   logging.onLine((line) => hubChannels.log(line));
+  audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
   const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
+  if (mcp.key !== undefined) auth.keepKey(mcp.key);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;
@@ -106,9 +109,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     heartbeat: config.heartbeat,
     // Visitors need not know the folder.
     logName: config.data.replace(/^file:.*\//, "file:"),
-    authenticator: auth.authenticator,
-    lifetimes: auth.lifetimes,
-    metadataUrl: auth.metadataUrl,
+    ...auth,
+    publicUrl: config.publicUrl,
     tls,
     addresses: new ClientAddresses(config.trustedProxies),
     rateLimits,
@@ -158,32 +160,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   };
 }
 
-/** The server's own log lines, and where they go. */
-function openLogging(
-  { logLevel, logFile }: Config,
-  stream: LogStream,
-): { log: Logger; output: LogOutput; onLine: (listener: (line: LogLine) => void) => void } {
-  if (logFile !== "") checkLogFile(logFile);
-  const output = logFile === "" ? LogOutput.toStream(stream) : LogOutput.toFile(logFile);
-  let listener: (line: LogLine) => void = () => {};
-  const log = openLogger(logLevel, output, (line) => listener(line));
-  // Not through the logger, whose lines are just what is dropped.
-  output.onTrouble = (reason) =>
-    listener({ level: "error", msg: `log lines are dropped (${reason}) until they can be written` });
-  output.onRecovered = (lost) =>
-    log.warn(
-      { lost },
-      `${lost === 1 ? "1 log line was" : `${lost} log lines were`} dropped: they could not be written`,
-    );
-  return { log, output, onLine: (given) => (listener = given) };
-}
-
-/** The framework says little that is worth a line: its errors, and no address it listens on. */
-function frameworkLog(log: Logger): Logger {
-  return log.child({}, { level: log.isLevelEnabled("warn") ? "warn" : log.level });
-}
-
-/** The log, the hub on it, its heartbeat and what measures it. */
+/** Opens the log and the hub on it, with its heartbeat and its metrics. */
 async function openHub(
   config: Config,
   log: Logger,
@@ -229,13 +206,13 @@ async function openHub(
   return { hub, found, appends, deliveries, close };
 }
 
-/** What `/mcp` offers, and the sessions of its older versions. */
+/** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */
 function openMcp(
   config: Config,
   { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
   catalog: McpContext["catalog"],
   log: Logger,
-): McpDoor & { close: () => void } {
+): McpDoor & { readonly key: Uint8Array | undefined; close: () => void } {
   const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
   const sealer = new Sealer(records?.key);
   const context: McpContext = {
@@ -257,22 +234,19 @@ function openMcp(
     sessions.close();
     records?.close();
   };
-  return { context, sessions, legacySse: config.legacySse, close };
+  return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
 }
 
-/** Opens the file once, since an error of the logger could not be caught. */
-function checkLogFile(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    closeSync(openSync(path, LOG_FILE_FLAGS));
-  } catch (cause) {
-    throw new ConfigError(`LOG_FILE is ${JSON.stringify(path)}, which cannot be written: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+/** Events of the audit go to the log and to `hub.audit`. */
+function auditTo(log: Logger, hubChannels: HubChannels): Audit {
+  return (event) => {
+    const { level, reason, ...fields } = event;
+    log[level](fields, reason ?? fields.action);
+    hubChannels.audit(event);
+  };
 }
 
-/** What `get_server_info` says that does not change. */
+/** The part of `get_server_info` that does not change. */
 function fixedInfo(config: Config): FixedInfo {
   return {
     name: NAME,

@@ -159,12 +159,13 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     ...oneOf(["", "none"], "none: no credentials, everyone may do everything"),
     allowed: "none, or leave it out",
   },
-  publicUrl: text(
-    /^(?:https?:\/\/[^/?#\s@]+)?$/,
-    "",
-    "an origin such as https://hub.example",
-    "address that clients know it by",
-  ),
+  publicUrl: {
+    ...text(/^/, "", "an origin such as https://hub.example", "address that clients know it by"),
+    schema: z
+      .string()
+      .regex(/^(?:https?:\/\/[^/?#\s@]+)?$/)
+      .refine((url) => url === "" || URL.canParse(url)),
+  },
   apiKeysFile: text(/^/, "", "a path", "JSON file of API keys, which `key create` writes"),
   jwtIssuers: names(isIssuer, "URLs, each with =URL of its key set if it has no discovery", "issuers of JWTs to trust"),
   jwtSecret: {

@@ -4,7 +4,7 @@ const ROUNDS = 20;
 // calls load code and take long: the round in which the two were read closest together is the one to believe.
 const zero = closest();
 
-/** Microseconds on a clock that all processes of this machine share and nobody sets. */
+/** Microseconds on a clock that all processes of this machine share and that is never set. */
 export function micros(): number {
   return performance.now() * 1e3 + zero;
 }

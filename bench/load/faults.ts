@@ -7,7 +7,7 @@ export interface Gap {
   readonly to: number;
 }
 
-/** What was published: how many by each publisher, and which of them nobody can tell whether the server took. */
+/** What was published: how many by each publisher, and for which of them it is unknown whether the server accepted them. */
 export interface Published {
   readonly counts: Uint32Array;
   readonly unanswered: readonly Gap[];

@@ -8,7 +8,7 @@ import { restamp, stampedPayload } from "./stamp.ts";
 
 const PAUSE_AFTER_TROUBLE = 100;
 
-/** One publisher: a connection, a request that is stamped anew for each message, and a count. */
+/** One publisher: a connection, a request that is stamped again for each message, and a count. */
 export class Publisher {
   /** Messages sent, which is also the next sequence number. */
   sent = 0;

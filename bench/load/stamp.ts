@@ -39,7 +39,7 @@ export class StampFinder {
     this.#size = size;
   }
 
-  /** False when there is no whole payload of this run between `from` and `to`. */
+  /** False if there is no whole payload of this run between `from` and `to`. */
   find(bytes: Buffer, from: number, to: number): boolean {
     const last = to - this.#size;
     for (let at = from; at <= last; at += 1) {
@@ -50,7 +50,7 @@ export class StampFinder {
 
   #read(bytes: Buffer, at: number): boolean {
     for (let i = 0; i < RUN; i += 1) if (bytes[at + 2 + i] !== this.#run[i]) return false;
-    // A payload cut short or spliced into another does not end where it should: it counts as not delivered.
+    // A payload cut short or spliced into another lacks the final tilde: it counts as not delivered.
     if (bytes[at + this.#size - 1] !== TILDE) return false;
     this.publisher = readDigits(bytes, at + HEAD, PUBLISHER);
     this.sequence = readDigits(bytes, at + SEQUENCE_AT, SEQUENCE);

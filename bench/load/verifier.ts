@@ -87,7 +87,7 @@ export class Verifier {
     return track;
   }
 
-  /** Takes what arrived at `now`; throws when it is no stream of this format. */
+  /** Takes what arrived at `now`; throws if it is not a stream of this format. */
   feed(track: Track, bytes: Buffer, from: number, to: number, now: number): void {
     let at = from;
     if (track.rest.length === 0) this.#join(track, now);
@@ -167,7 +167,7 @@ export class Verifier {
     for (let end = this.#format.end(unread, at, last); end >= 0; end = this.#format.end(unread, at, last)) {
       this.#take(track, unread, at, end, now);
       at = end;
-      // Bounded, because a reader far behind would search the reference at each of its units.
+      // Bounded, because a reader that lags far would search the reference at each of its units.
       if ((tries < TRIES || at === last) && this.#join(track, now)) {
         track.rest = EMPTY;
         return at + to - last;

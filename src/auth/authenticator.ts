@@ -28,6 +28,8 @@ export interface AuthenticatorOptions {
   readonly tickets?: RequestVerifier | undefined;
   /** Asked one after the other for requests without a token: sessions of browsers, certificates of clients. */
   readonly requests: readonly RequestVerifier[];
+  /** Told of each credential that was refused, with the address it came from and what was wrong with it. */
+  readonly onRefused?: (address: string, cause: unknown) => void;
 }
 
 /** Makes the one `Principal` of a request, for every door. */
@@ -54,25 +56,44 @@ export class Authenticator {
    */
   authenticate(request: IncomingMessage): Principal | Promise<Principal> {
     if (this.isOpen) return ANYONE;
-    const token = presentedToken(request);
-    return token === undefined ? this.#without(request) : this.token(token);
+    return this.#reported(request, () => {
+      const token = presentedToken(request);
+      return token === undefined ? this.#without(request) : this.token(token);
+    });
   }
 
   /** As `authenticate`, for an upgrade to WebSocket: a ticket or a `token` of the subprotocol counts, too. */
   authenticateUpgrade(request: IncomingMessage, token: string | undefined): Principal | Promise<Principal> {
     if (this.isOpen) return ANYONE;
-    const header = presentedToken(request);
-    const ticket = this.#options.tickets?.verify(request);
-    if ([header, token, ticket].filter((given) => given !== undefined).length > 1) throw twoCredentials();
-    const given = header ?? token;
-    if (given !== undefined) return this.token(given);
-    return ticket === undefined ? this.#without(request) : required(ticket);
+    return this.#reported(request, () => {
+      const header = presentedToken(request);
+      const ticket = this.#options.tickets?.verify(request);
+      if ([header, token, ticket].filter((given) => given !== undefined).length > 1) throw twoCredentials();
+      const given = header ?? token;
+      if (given !== undefined) return this.token(given);
+      return ticket === undefined ? this.#without(request) : required(ticket);
+    });
   }
 
   /** Who holds a token. Throws or rejects as `authenticate` does. */
   token(token: string): Principal | Promise<Principal> {
     const found = this.#options.tokens.find((verifier) => verifier.accepts(token))?.verify(token);
     return required(found);
+  }
+
+  /** Counts what is refused: only here it is known who presented it. */
+  #reported({ socket }: IncomingMessage, find: () => Principal | Promise<Principal>): Principal | Promise<Principal> {
+    const refused = (error: unknown): never => {
+      if (error instanceof HubError && error.challenge?.error === "invalid_token")
+        this.#options.onRefused?.(socket.remoteAddress ?? "a local socket", error.cause);
+      throw error;
+    };
+    try {
+      const found = find();
+      return found instanceof Promise ? found.catch(refused) : found;
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   #without(request: IncomingMessage): Principal | Promise<Principal> {

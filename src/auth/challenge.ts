@@ -1,4 +1,5 @@
 import type { HubError } from "../core/errors.ts";
+import { SCOPES } from "../core/principal.ts";
 
 /**
  * The `WWW-Authenticate` of an answer (RFC 6750 section 3); undefined if no credential would make a difference.
@@ -9,7 +10,9 @@ export function challengeHeader(
   metadataUrl: string | undefined,
 ): string | undefined {
   if (challenge === undefined) return undefined;
-  const { error, scope } = challenge;
+  const { error } = challenge;
+  // Those who get another token for the one that was refused ask for this, and for more once they are told to.
+  const { scope = error === "invalid_token" && metadataUrl !== undefined ? SCOPES.read : undefined } = challenge;
   const fields = { resource_metadata: metadataUrl, error, scope };
   const given = Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [`${name}="${value}"`]));
   return given.length === 0 ? "Bearer" : `Bearer ${given.join(", ")}`;

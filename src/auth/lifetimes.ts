@@ -36,6 +36,8 @@ export class Lifetimes {
   readonly #maxAge: number;
   readonly #now: () => number;
   readonly #timer: ReturnType<typeof setInterval>;
+  /** Whether the credential of a principal is gone: it may go between a request and what the request opens. */
+  isGone: (principal: Principal) => boolean = () => false;
 
   /** `maxAge` is the longest that anything stays open, in milliseconds; 0 for no bound. `now` is in milliseconds since 1970. */
   constructor(maxAge = 0, now: () => number = Date.now) {
@@ -57,6 +59,7 @@ export class Lifetimes {
     const hold: Hold = { principal, held, ends, reason, second: Infinity, isWarned };
     add(this.#byPrincipal, principal.id, hold);
     this.#schedule(hold);
+    if (this.isGone(principal)) queueMicrotask(() => this.revoke(principal.id, this.isGone));
     return () => this.#release(hold);
   }
 

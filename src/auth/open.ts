@@ -1,12 +1,25 @@
-import { anonymous } from "../core/principal.ts";
+import { ConfigError } from "../core/errors.ts";
+import { anonymous, type Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
+import { ApiKeys } from "./api-keys.ts";
+import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
+import type { BrowserSessions } from "./browser-sessions.ts";
+import { checkExposure } from "./exposure.ts";
 import { CertificateVerifier, type CertificateGrants } from "./certificate.ts";
 import { Lifetimes } from "./lifetimes.ts";
+import type { Login } from "./login.ts";
+import { metadataUrl, openJwt, resourceMetadata, type JwtSettings, type ResourceMetadata } from "./open-jwt.ts";
+import { openBrowserSessions, openLogin, type BrowserSettings } from "./open-browsers.ts";
+import { Refusals } from "./refusals.ts";
+import { Tickets } from "./tickets.ts";
 
 /** The settings that say who may do what; see `Config`. */
-export interface AuthSettings extends CertificateGrants {
+export interface AuthSettings extends BrowserSettings, JwtSettings, CertificateGrants {
+  readonly host: string;
   readonly auth: "" | "none";
+  readonly apiKeysFile: string;
+  readonly loginIssuer: string;
   /** Empty if clients need no certificate. */
   readonly tlsClientCa: string;
   readonly anonymousPublish: readonly string[];
@@ -21,17 +34,46 @@ export interface Auth {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced (RFC 9728); undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  /** What is found there. */
+  readonly resourceMetadata: ResourceMetadata | undefined;
+  readonly tickets: Tickets;
+  /** Undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
+  /** Undefined if people cannot log in at an identity provider. */
+  readonly login: Login | undefined;
+  /** Seals what browsers keep with a key that outlives a restart, unless the settings have secrets. */
+  keepKey(key: Uint8Array): void;
   close(): void;
 }
 
 /** Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. */
-export async function openAuth(settings: AuthSettings): Promise<Auth> {
+export async function openAuth(settings: AuthSettings, audit: Audit = () => {}): Promise<Auth> {
+  checkAuthNone(settings);
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
   const requests: RequestVerifier[] = [];
   if (settings.tlsClientCa !== "") requests.push(new CertificateVerifier(settings));
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
-  const isOpen = tokens.length + requests.length === 0;
+  const closing: (() => void)[] = [() => lifetimes.close()];
+  if (settings.apiKeysFile !== "") {
+    const keys = new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+    lifetimes.isGone = (principal) => keys.isGone(principal);
+    tokens.push(keys);
+    closing.push(() => keys.close());
+  }
+  const jwt = openJwt(settings, audit);
+  if (jwt !== undefined) tokens.push(jwt);
+  const metadata = resourceMetadata(settings);
+  const login = openLogin(settings);
+  const isOpen = tokens.length + requests.length === 0 && login === undefined;
+  if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
+  const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
+  const tickets = new Tickets(isGone);
+  const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
+  if (sessions !== undefined) requests.unshift(sessions);
+  const refusals = new Refusals(audit);
+  closing.push(() => refusals.close());
+  const onRefused = (address: string, cause: unknown): void => refusals.count(address, cause);
   const grants = {
     publish: anonymousPublish as ChannelPattern[],
     subscribe: anonymousSubscribe as ChannelPattern[],
@@ -39,6 +81,38 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   };
   const authenticator = isOpen
     ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, requests });
-  return { authenticator, lifetimes, metadataUrl: undefined, close: () => lifetimes.close() };
+    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
+  const keepKey = (key: Uint8Array): void => {
+    sessions?.keepKey(key);
+    login?.keepKey(key);
+  };
+  const close = (): void => {
+    for (const end of closing) end();
+  };
+  return {
+    authenticator,
+    lifetimes,
+    metadataUrl: metadata && metadataUrl(metadata),
+    resourceMetadata: metadata,
+    tickets,
+    sessions,
+    login,
+    keepKey,
+    close,
+  };
+}
+
+/** Throws if credentials are configured, and switched off all the same. */
+function checkAuthNone(settings: AuthSettings): void {
+  if (settings.auth !== "none") return;
+  const credentials = {
+    API_KEYS_FILE: settings.apiKeysFile,
+    JWT_ISSUERS: settings.jwtIssuers,
+    JWT_SECRET: settings.jwtSecret,
+    LOGIN_ISSUER: settings.loginIssuer,
+    TLS_CLIENT_CA: settings.tlsClientCa,
+  };
+  const [name] = Object.entries(credentials).find(([, value]) => value.length > 0) ?? [];
+  if (name === undefined) return;
+  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { nameProblem } from "../protocol/channel.ts";
 import { isObject } from "../protocol/json.ts";
+import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf, type Credentials } from "./credentials.ts";
 import { SMALLEST_PAYLOAD } from "./bench/delivery-check.ts";
 import { Load, type Options } from "./bench/load.ts";
 import { report } from "./bench/report.ts";
@@ -24,7 +25,7 @@ once and in order.
 
 Options:
   --url         where the hub is (${DEFAULT_URL})
-  --door        how readers connect: sse or ws (sse)
+${credentialHelp(16)}  --door        how readers connect: sse or ws (sse)
   --channel     the channel (a new one for each run)
   --readers     connections that read the channel (100)
   --publishers  connections that publish (1)
@@ -41,12 +42,13 @@ order or damaged; 1 if not; 2 for a wrong option.
 
 async function run(words: readonly string[]): Promise<number> {
   const id = randomBytes(3).toString("hex");
-  const { json, ...options } = benchOptions(words, `bench-${id}`);
-  const idle = await serverUsage(options.url);
-  using load = new Load(options, id);
+  const { json, credentials, ...options } = benchOptions(words, `bench-${id}`);
+  const headers = credentials.headers();
+  const idle = await serverUsage(options.url, headers);
+  using load = new Load(options, id, headers);
   await load.connect();
   await pause(SETTLE);
-  const start = await serverUsage(options.url);
+  const start = await serverUsage(options.url, headers);
   let elapsed = 0;
   const timer = setInterval(() => {
     const { publishLatency, deliveryLatency } = load;
@@ -55,7 +57,7 @@ async function run(words: readonly string[]): Promise<number> {
   }, SECOND);
   if (json) clearInterval(timer);
   await load.run().finally(() => clearInterval(timer));
-  const { asked, cpuSeconds, ...end } = await serverUsage(options.url);
+  const { asked, cpuSeconds, ...end } = await serverUsage(options.url, headers);
   const cpuPercent = ((cpuSeconds - start.cpuSeconds) / (asked - start.asked)) * 1e5;
   const server = { ...end, cpuPercent: Number.isNaN(cpuPercent) ? undefined : cpuPercent, rssBytesIdle: idle.rssBytes };
   const { passed, text, json: result } = report(load, server);
@@ -64,9 +66,13 @@ async function run(words: readonly string[]): Promise<number> {
 }
 
 /** Reads the words after `bench`. Throws `UsageError`. */
-export function benchOptions(words: readonly string[], ownChannel: string): Options & { readonly json: boolean } {
+export function benchOptions(
+  words: readonly string[],
+  ownChannel: string,
+): Options & { readonly json: boolean; readonly credentials: Credentials } {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, {
+    ...CREDENTIAL_OPTIONS,
     url: text,
     door: { ...text, default: "sse" },
     channel: { ...text, default: ownChannel },
@@ -97,15 +103,16 @@ export function benchOptions(words: readonly string[], ownChannel: string): Opti
     seconds: whole("seconds", 1, 3600),
     size: whole("size", SMALLEST_PAYLOAD, 65_000),
     json,
+    credentials: credentialsOf(values),
   };
 }
 
 /** What the tool `get_server_info` says; a server without it is loaded all the same. */
-async function serverUsage(url: URL) {
+async function serverUsage(url: URL, headers: Readonly<Record<string, string>>) {
   const asked = performance.now();
   const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "get_server_info", arguments: {} } };
   const answer = await post(routeUrl(url, "mcp/tools/call"), {
-    headers: { "content-type": "application/json" },
+    headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(call),
     signal: AbortSignal.timeout(PATIENCE),
   }).catch(() => ({}));

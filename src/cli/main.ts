@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tail: async () => (await import("./tail.ts")).tail,
   stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,
+  key: async () => (await import("./key.ts")).key,
 };
 
 const OLDEST_NODE = [24, 11];

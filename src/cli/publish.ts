@@ -1,4 +1,5 @@
 import { oneLineName } from "../protocol/text.ts";
+import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import {
   DEFAULT_URL,
   failed,
@@ -28,7 +29,7 @@ published, less one line break at its end.
 
 Options:
   --url        where the hub is (${DEFAULT_URL})
-  --event      SSE event name (message)
+${credentialHelp(15)}  --event      SSE event name (message)
   --sender     who sends it
   --key        an idempotency key: the same key again publishes nothing new
   --json       TEXT is JSON, not a string
@@ -40,6 +41,7 @@ Options:
 async function send(words: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, {
+    ...CREDENTIAL_OPTIONS,
     url: text,
     event: text,
     sender: text,
@@ -55,6 +57,7 @@ async function send(words: readonly string[]): Promise<number> {
   if (values.ephemeral) url.searchParams.set("ephemeral", "true");
   const body = given === undefined || given === "-" ? await piped(given === "-") : given;
   const headers = {
+    ...credentialsOf(values).headers(),
     "content-type": values.json ? "application/json" : "text/plain; charset=utf-8",
     ...(values.key === undefined ? {} : { "idempotency-key": values.key }),
   };

@@ -19,10 +19,8 @@ export function beginning(since: string | undefined, now: number = Date.now()): 
   if (since === undefined) return {};
   if (since === EARLIEST) return { after: EARLIEST };
   // The log is in order and has no index by time: the hub gives all that is kept, and what is older is left out.
-  if (AGO.test(since)) {
-    const parts = [...since.matchAll(PART)].map(([, count, unit = ""]) => Number(count) * (SECONDS[unit] ?? NaN));
-    return { after: EARLIEST, time: now - 1000 * parts.reduce((sum, part) => sum + part, 0) };
-  }
+  const ago = duration(since);
+  if (ago !== undefined) return { after: EARLIEST, time: now - ago };
   const time = TIME.test(since) ? Date.parse(since) : NaN;
   if (time <= now) return { after: EARLIEST, time };
   if (time > now) throw new UsageError(`--since is ${since}, which is in the future`);
@@ -30,4 +28,11 @@ export function beginning(since: string | undefined, now: number = Date.now()): 
   throw new UsageError(
     `--since is ${JSON.stringify(since)}; use the id of a message, a time such as 2026-11-28T09:30:00Z, how long ago such as 10m, 1h or 2d, or earliest`,
   );
+}
+
+/** Milliseconds of a text such as 90s, 1h30m or 2d; undefined if it is not one. */
+export function duration(text: string): number | undefined {
+  if (!AGO.test(text)) return undefined;
+  const parts = [...text.matchAll(PART)].map(([, count, unit = ""]) => Number(count) * (SECONDS[unit] ?? NaN));
+  return 1000 * parts.reduce((sum, part) => sum + part, 0);
 }

@@ -1,21 +1,18 @@
 import { oneLine } from "../protocol/text.ts";
+import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf, type Credentials } from "./credentials.ts";
 import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
 
 const PATH = "/mcp";
-/** Bytes of one line: more than a hub takes unless it is told to, so that it can say what its limit is. */
+/** Bytes of one line: more than a hub accepts by default, so that the hub can answer with its own limit. */
 const LONGEST = 8 * 1024 * 1024;
 /** Milliseconds that a client has to take what was written last. */
 const FAREWELL = 500;
-const HEADER = /^([!#$%&'*+.^_`|~\w-]+):[\t ]*([\x20-\x7e\t]*)$/;
-/** Headers that are the bridge's own to set. */
-const OWN =
-  /^(?:mcp-.*|accept|connection|content-length|content-type|expect|host|last-event-id|te|trailer|transfer-encoding|upgrade)$/i;
 
 /** `sse-mcp-server stdio`: MCP on standard input and output, for clients that speak nothing else. */
 export const stdio: Command = {
   name: "stdio",
   summary: "MCP on standard input and output: a bridge to a hub",
-  help: `Usage: sse-mcp-server stdio --url URL [--header "NAME: VALUE"]…
+  help: `Usage: sse-mcp-server stdio --url URL [OPTIONS]
        sse-mcp-server stdio [SETTINGS]
 
 Speaks MCP on standard input and output, for clients that start their servers themselves; all else goes to standard error.
@@ -23,9 +20,8 @@ With --url it is a bridge to a hub that runs. Without, it runs a hub of its own,
 Sessions and subscriptions survive a restart of the hub. It ends when standard input does.
 
 Options:
-  --url      where the hub speaks MCP, such as ${DEFAULT_URL}${PATH}
-  --header   a header for every request to it, such as "Authorization: Bearer …"; may be given more than once
-
+  --url         where the hub speaks MCP, such as ${DEFAULT_URL}${PATH}
+${credentialHelp(16)}
 The settings of a hub of its own are those of sse-mcp-server serve; see sse-mcp-server serve --help.
 `,
   run: (words) => run(words).catch(failed),
@@ -37,7 +33,7 @@ async function run(words: readonly string[]): Promise<number> {
   process.once("SIGINT", () => stopped.abort());
   // Who reads what is written may be gone.
   process.stdout.on("error", () => stopped.abort());
-  // And nobody has to read the rest.
+  // A closed stderr only loses log lines.
   process.stderr.on("error", () => {});
   // What the client does not take would keep the process from ending.
   if (!(await carry(words, stopped.signal))) process.exit(0);
@@ -46,19 +42,20 @@ async function run(words: readonly string[]): Promise<number> {
 
 /** Carries messages until there are no more, or it is stopped. */
 async function carry(words: readonly string[], stopped: AbortSignal): Promise<boolean> {
-  const isEmbedded = !words.some((word) => /^--(?:url|header)(?:=|$)/.test(word));
+  const isEmbedded = !words.some((word) => /^--(?:url|header|token|token-file)(?:=|$)/.test(word));
   // Loaded now: the text of --help does not wait for it, and a bridge to another hub needs no hub here.
   await using embedded = isEmbedded
     ? await (await import("./stdio/embedded-hub.ts")).openEmbeddedHub(words)
     : undefined;
-  const { url, headers } = embedded === undefined ? targetOf(words) : { url: embedded.url, headers: {} };
+  const { url, credentials } =
+    embedded === undefined ? targetOf(words) : { url: embedded.url, credentials: credentialsOf({}) };
   const [{ Bridge }, { HubEndpoint }, { Output }] = await Promise.all([
     import("./stdio/bridge.ts"),
     import("./stdio/hub-endpoint.ts"),
     import("./stdio/output.ts"),
   ]);
   const output = new Output(process.stdout);
-  const hub = new HubEndpoint(url, headers, output);
+  const hub = new HubEndpoint(url, credentials, output);
   note(embedded?.greeting ?? `bridges to ${hub.address}`);
   const bridge = new Bridge({ hub, output, longest: Math.max(LONGEST, embedded?.maxBody ?? 0), note });
   const ended = new Promise<void>((resolve) => stopped.addEventListener("abort", () => resolve()));
@@ -77,14 +74,13 @@ async function* input(stopped: AbortSignal): AsyncGenerator<Uint8Array> {
   }
 }
 
-function targetOf(words: readonly string[]): { url: URL; headers: Record<string, string> } {
-  const text = { type: "string" } as const;
-  const { values, positionals } = parsed(words, { url: text, header: { ...text, multiple: true } });
-  const { url, header = [] } = values;
+function targetOf(words: readonly string[]): { url: URL; credentials: Credentials } {
+  const { values, positionals } = parsed(words, { ...CREDENTIAL_OPTIONS, url: { type: "string" } });
+  const { url, ...given } = values;
   // Not repeated here: it may be the rest of a secret.
   if (positionals.length > 0) throw new UsageError("stdio takes options only; put a --header in quotes");
-  if (url === undefined) throw new UsageError("--header is for the hub at --url; give that, too");
-  return { url: mcpUrl(url), headers: Object.fromEntries(header.map(headerOf)) };
+  if (url === undefined) throw new UsageError(`--${Object.keys(given)[0]} is for the hub at --url; give that, too`);
+  return { url: mcpUrl(url), credentials: credentialsOf(given) };
 }
 
 function mcpUrl(text: string): URL {
@@ -92,15 +88,6 @@ function mcpUrl(text: string): URL {
   // With a slash at the end it is the address of a hub, which may live under a path of its own.
   const hub = url.pathname.replace(/(?:\/mcp)?\/+$/, "");
   return url.pathname.endsWith("/") ? new URL(`${hub}${PATH}${url.search}`, url) : url;
-}
-
-function headerOf(text: string, index: number): [string, string] {
-  const [, name, value] = HEADER.exec(text.trim()) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new UsageError(`--header number ${index + 1} is not of the form "Name: value" in ASCII`);
-  }
-  if (OWN.test(name)) throw new UsageError(`--header may not set ${name}, which the bridge does`);
-  return [name.toLowerCase(), value];
 }
 
 function note(sentence: string): void {

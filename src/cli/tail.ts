@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
 import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
 import { keptJson } from "../protocol/json.ts";
+import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import { beginning } from "./since.ts";
-import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed, type Command } from "./usage.ts";
+import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed, remedy, type Command } from "./usage.ts";
 
 /** `sse-mcp-server tail`: prints what is published, and reconnects and resumes when the connection breaks. */
 export const tail: Command = {
@@ -16,25 +17,35 @@ A text that would break the line or move the cursor is printed as a JSON string.
 When the connection breaks it reconnects and prints what it missed. If some of that is no longer kept, it says so on standard error.
 
 Options:
-  --url     where the hub is (${DEFAULT_URL})
-  --since   begin after the message of this id; at a time such as 2026-11-28T09:30:00Z; so long ago, such as 90s,
-            10m, 1h30m or 2d; or with all that is kept: earliest
-  --json    whole messages as JSON, a line each
+  --url         where the hub is (${DEFAULT_URL})
+${credentialHelp(16)}  --since       begin after the message of this id; at a time such as 2026-11-28T09:30:00Z; so long ago, such as 90s,
+                10m, 1h30m or 2d; or with all that is kept: earliest
+  --json        whole messages as JSON, a line each
 `,
   run: (words) => follow(words).catch(failed),
 };
 
 async function follow(words: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
-  const { values, positionals } = parsed(words, { url: text, since: text, json: { type: "boolean" } });
+  const { values, positionals } = parsed(words, {
+    ...CREDENTIAL_OPTIONS,
+    url: text,
+    since: text,
+    json: { type: "boolean" },
+  });
   const begin = beginning(values.since);
+  const { headers, isRenewable } = credentialsOf(values);
   const stop = new AbortController();
   const { signal } = stop;
   const end = (): void => stop.abort();
   process.once("SIGINT", end).once("SIGTERM", end);
   // The reader of the output may have seen enough, as head has.
   process.stdout.once("error", end);
-  await using hub = connect(hubUrl(values.url), { signal, parse: keptJson });
+  await using hub = connect(hubUrl(values.url), {
+    signal,
+    parse: keptJson,
+    headers: isRenewable ? headers : headers(),
+  });
   hub.onState(stateNotes((error) => stop.abort(error)));
   try {
     const messages = hub.subscribe(positionals.length === 0 ? "default" : positionals, {
@@ -75,9 +86,11 @@ function stateNotes(missing: (error: HubClientError) => void): (state: HubState)
 /** Why the hub cannot be read, as an error of the command line. */
 function refused(error: unknown): unknown {
   if (!(error instanceof HubClientError)) return error;
-  const { code, message } = error;
+  const { code, message, status } = error;
   const sentence =
-    code === "UNREACHABLE" ? `${message}; start one with sse-mcp-server, or give --url` : `${code}: ${message}`;
+    code === "UNREACHABLE"
+      ? `${message}; start one with sse-mcp-server, or give --url`
+      : `${code}: ${message}${remedy(status)}`;
   return new HubUnreachable(sentence, { cause: error });
 }
 

@@ -91,9 +91,16 @@ function unreachable(url: URL, cause: unknown): HubUnreachable {
 /** What an answer that refuses means. */
 export function refusal(status: number, text: string): HubUnreachable {
   const { code, detail } = jsonObject(text);
-  if (typeof detail !== "string")
-    return new HubUnreachable(`The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd());
-  return new HubUnreachable(`${typeof code === "string" ? code : status}: ${detail}`.slice(0, LONGEST_SENTENCE));
+  const said =
+    typeof detail === "string"
+      ? `${typeof code === "string" ? code : status}: ${detail}`.slice(0, LONGEST_SENTENCE)
+      : `The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
+  return new HubUnreachable(`${said}${remedy(status)}`);
+}
+
+/** What to do about an answer with this status, as the end of a sentence. */
+export function remedy(status: number | undefined): string {
+  return status === 401 ? "; give a valid one with HUB_TOKEN or --token" : "";
 }
 
 /** The text of an answer, or the beginning of it. */

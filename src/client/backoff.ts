@@ -43,7 +43,7 @@ export class Backoff {
     const failures = this.#failures++;
     const longest = Math.min(failures === 0 ? first : Math.max(first, LEAST) * 2 ** failures, most);
     if (!(retryAfter > 0)) return Math.min(longest * (0.5 + Math.random() / 2), LONGEST_TIMER);
-    // Those who were told the same time to come back must not all come at that time either.
+    // Clients that were given the same retry time must not all reconnect at that moment.
     const asked = Math.min(retryAfter, LONGEST_ASKED);
     return asked + Math.random() * Math.min(first, most, asked);
   }

@@ -18,7 +18,7 @@ const HEARTBEAT = 15_000;
 /** The least and the most that a server can say. */
 const HEARTBEATS = { least: 1000, most: 3_600_000 } as const;
 /** Refusals that are about what was asked for; all other final ones are about who asks, and where. */
-const ABOUT_PATTERNS = ["INVALID_PATTERN", "INVALID_CHANNEL", "TOO_MANY_CHANNELS"];
+const ABOUT_PATTERNS = ["INVALID_PATTERN", "INVALID_CHANNEL", "TOO_MANY_CHANNELS", "FORBIDDEN"];
 
 /** Reads from the hub over one stream after the other, each from where the last one ended. */
 export class Connection implements Source {
@@ -112,7 +112,9 @@ export class Connection implements Source {
       if (this.#isFinal(error)) {
         this.#patterns = [];
         this.#cursor = undefined;
-        const isAboutPatterns = ABOUT_PATTERNS.includes(error.code);
+        // Unless a hub has answered, something else has forbidden it.
+        const isHubs = error.code !== "FORBIDDEN" || this.#options.http.hubAnswered;
+        const isAboutPatterns = isHubs && ABOUT_PATTERNS.includes(error.code);
         state = isAboutPatterns ? { kind: "refused", error } : { kind: "state", state: { kind: "closed", error } };
       } else await this.#wait(error);
     }

@@ -7,7 +7,7 @@ export type HubClientErrorCode =
   | "NOT_A_HUB"
   | "TOO_LARGE"
   | "REDIRECTED"
-  | "UNAUTHORIZED"
+  | "UNAUTHENTICATED"
   | "FORBIDDEN"
   | "REFUSED"
   | "RATE_LIMITED"

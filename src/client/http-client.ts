@@ -7,6 +7,12 @@ export type Headers =
 
 export interface HttpClientOptions {
   /**
+   * An API key or token, or a promise of one, sent as `Authorization: Bearer` with every request, and in exchange for a
+   * ticket with every WebSocket. It is asked for each time, so that it can be renewed. Default: none, which in a page
+   * of the hub's own leaves it to the cookie of its session.
+   */
+  readonly token?: () => string | Promise<string>;
+  /**
    * Headers of every request, or a function that is asked for them before each. Browsers send none with the handshake
    * of a WebSocket. Default: none.
    */
@@ -44,6 +50,7 @@ export class HttpClient {
   readonly parse: NonNullable<HttpClientOptions["parse"]>;
   /** Whether a hub has answered here. */
   hubAnswered = false;
+  readonly token: HttpClientOptions["token"];
   readonly #headers: Headers;
   readonly #fetch: typeof fetch;
 
@@ -53,6 +60,7 @@ export class HttpClient {
     this.webSocket = options.webSocket ?? ((address) => new WebSocket(address));
     this.reading = options.watch ? { watch: "true" } : {};
     this.parse = options.parse ?? ((json) => JSON.parse(json) as unknown);
+    this.token = options.token;
     this.#headers = options.headers ?? {};
     this.#fetch = options.fetch ?? ((...request) => fetch(...request));
   }
@@ -65,18 +73,20 @@ export class HttpClient {
 
   /**
    * An answer that is not a refusal. Rejects with `HubClientError`, with the reason of the signal, or with what the
-   * function for the headers throws.
+   * functions for the token and the headers throw.
    */
   async request(url: URL, request: Request): Promise<Response> {
     let response = await this.#send(url, request);
-    // The headers may be better when they are asked for again.
-    if (response.status === 401 && typeof this.#headers === "function") {
+    // What is asked for may be better when it is asked for again.
+    if (response.status === 401 && (this.token !== undefined || typeof this.#headers === "function")) {
       discard(response.body);
       response = await this.#send(url, request);
     }
     if (request.method === "POST" && isRedirect(response)) throw redirection(response, this.base, url);
-    if (!response.ok) throw await refusal(response);
-    return response;
+    if (response.ok) return response;
+    const { error, isHubs } = await refusal(response);
+    this.hubAnswered ||= isHubs;
+    throw error;
   }
 
   /** The body of a stream of events. Rejects like `request`. */
@@ -98,6 +108,8 @@ export class HttpClient {
     signal.throwIfAborted();
     const given = typeof this.#headers === "function" ? await orAborted(this.#headers(), signal) : this.#headers;
     const all = new Headers(given);
+    const token = this.token && (await orAborted(this.token(), signal));
+    if (token) all.set("authorization", `Bearer ${token}`);
     for (const [name, value] of Object.entries(headers)) all.set(name, value);
     const init = {
       method,
@@ -177,7 +189,7 @@ function resolved(address: string, base?: string): URL | undefined {
   }
 }
 
-/** Browsers tell no more of it than that it is one. */
+/** Browsers only say that the request failed, not why. */
 function isRedirect({ type, status }: Response): boolean {
   return type === "opaqueredirect" || [301, 302, 303, 307, 308].includes(status);
 }
@@ -195,20 +207,20 @@ function redirection(response: Response, base: string, url: URL): HubClientError
 }
 
 /** What an answer means that is not the one hoped for. Takes its body. */
-async function refusal(response: Response): Promise<HubClientError> {
+async function refusal(response: Response): Promise<{ readonly error: HubClientError; readonly isHubs: boolean }> {
   const { status } = response;
   const { code, detail, retry } = reasonIn((await textOf(response, MAX_REFUSAL).catch(() => "")) ?? "");
   const retryAfter = retryAfterIn(response.headers);
   // Unless a hub says so itself: a server that fails, or is asked too much, may do better later.
   const final = retry === undefined ? status < 500 && ![408, 425, 429].includes(status) : !retry;
-  // There is no such route, so whatever code it gives is not one of ours.
+  // The route does not exist, so the code in the answer is not one of the hub's.
   const known = status === 404 || status === 405 ? "NOT_A_HUB" : (code ?? codeOf(status));
   const sentence = detail ?? `The server answered ${status} ${response.statusText}`.trimEnd();
-  return new HubClientError(known, sentence, { final, status, retryAfter });
+  return { error: new HubClientError(known, sentence, { final, status, retryAfter }), isHubs: retry !== undefined };
 }
 
 function codeOf(status: number): HubClientErrorCode {
-  if (status === 401) return "UNAUTHORIZED";
+  if (status === 401) return "UNAUTHENTICATED";
   if (status === 403) return "FORBIDDEN";
   if (status === 429) return "RATE_LIMITED";
   if (status >= 500 || status === 408 || status === 425) return "UNAVAILABLE";

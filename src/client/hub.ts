@@ -19,8 +19,8 @@ export interface ConnectOptions extends HttpClientOptions {
   readonly transport?: "sse" | "websocket";
   /**
    * Whether tabs of one origin share one connection: those with the same address and, if it is a text, the same
-   * text. Default: true in pages that have Web Locks and BroadcastChannel, unless `headers` are given, since another
-   * tab may be another person's.
+   * text. Default: true in pages that have Web Locks and BroadcastChannel, unless a `token` or `headers` are given,
+   * since another tab may be another person's.
    */
   readonly share?: boolean | string;
   /** Milliseconds before the first attempt to come back. Default: what the server says with `retry:`, else 1000. */
@@ -32,7 +32,7 @@ export interface ConnectOptions extends HttpClientOptions {
    * are 37 500 over SSE, and over WebSocket what the server says.
    */
   readonly silence?: number;
-  /** Characters that one message may have, with its fields; a longer one is told as a gap. Default: 33 554 432. */
+  /** Characters that one message may have, with its fields; a longer one is reported as a gap. Default: 33 554 432. */
   readonly messageMost?: number;
   /** Milliseconds a publication or a call may take, with all its attempts. Default: 60 000. */
   readonly timeout?: number;
@@ -67,7 +67,8 @@ export class Hub {
     const open = transport === "sse" ? sseTransport : webSocketTransport;
     const connection: ConnectionOptions = { http, transport: open(http, messageMost), backoff, silence };
     this.#requests = new Requests({ http, backoff, timeout });
-    const { share = "document" in globalThis && options.headers === undefined } = options;
+    const { share = "document" in globalThis && options.headers === undefined && options.token === undefined } =
+      options;
     const hear = (event: SourceEvent): void => this.#hear(event);
     this.#source =
       share !== false && canShare()

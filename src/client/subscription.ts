@@ -81,7 +81,7 @@ export class ChannelSubscription implements Subscription {
       this.#beReady = resolve;
       this.#failReady = reject;
     });
-    // Whoever does not wait for it is told in other ways.
+    // A caller that does not await it must not cause an unhandled rejection.
     this.ready.catch(() => {});
     options.signal?.addEventListener("abort", this.#abort);
   }

@@ -3,7 +3,7 @@ import { earliestOf } from "../protocol/cursor.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import type { HubState, SourceEvent } from "./transport.ts";
 
-/** What a tab reads, and from where on. */
+/** What a tab reads, and from which cursor. */
 export interface TabRequest {
   readonly patterns: readonly string[];
   readonly from?: string | undefined;

@@ -5,7 +5,7 @@ export const VERSION = 2;
 
 /** What tabs say to each other. Another form of it needs another `VERSION`, so that tabs of both kinds do not meet. */
 export type TabMessage =
-  /** A tab: what it reads, and from where on. */
+  /** A tab: what it reads, and from which cursor. */
   | { readonly kind: "read"; readonly tab: string; readonly patterns: readonly string[]; readonly from?: string }
   /** A tab: is there a leader? */
   | { readonly kind: "ping" }
@@ -15,7 +15,7 @@ export type TabMessage =
 
 const EVENTS = ["cover", "message", "gap", "reached", "live", "restart", "refused", "state"];
 
-/** What came over the channel of the tabs, where anything in a page can speak; undefined if no tab said it. */
+/** Checks a message of the BroadcastChannel, to which any script of the origin can post; undefined if no tab sent it. */
 export function tabMessageIn(data: unknown): TabMessage | undefined {
   const message = (data ?? {}) as TabMessage;
   const { kind } = message;
@@ -29,7 +29,7 @@ function areTexts(values: unknown): boolean {
   return Array.isArray(values) && values.every((value) => typeof value === "string");
 }
 
-/** An event that can go to another tab, where an error would arrive without its fields. */
+/** An event as it is posted to another tab: structured cloning would drop the fields of an error. */
 export function plainEvent(event: SourceEvent): SourceEvent {
   const mayHoldError = event.kind === "state" || event.kind === "refused";
   return mayHoldError ? (JSON.parse(JSON.stringify(event)) as SourceEvent) : event;

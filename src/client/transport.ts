@@ -79,10 +79,19 @@ export const MAX_MESSAGE: number = 32 * 1024 * 1024;
 
 /** Throws if it is not a message. */
 export function messageIn(fields: Frame): Message {
-  const { id, channel, event, data, sender, time, via } = fields as Partial<Message>;
+  const { id, channel, event, data, sender, time, via, verified } = fields as Partial<Message>;
   const isPlaced = id === null || typeof id === "string";
   if (!isPlaced || typeof channel !== "string" || typeof event !== "string") throw new TypeError("no message");
-  return { id, channel, event, data, sender, time, ...(via !== undefined && { via }) } as Message;
+  return {
+    id,
+    channel,
+    event,
+    data,
+    sender,
+    time,
+    ...(via !== undefined && { via }),
+    ...(verified === true && { verified }),
+  } as Message;
 }
 
 /** Throws if it is not a gap. */

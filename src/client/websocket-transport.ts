@@ -1,6 +1,6 @@
 import { CLOSE_CODES } from "../protocol/ws-frames.ts";
 import { HubClientError, notAHub, passingError } from "./errors.ts";
-import { discard, type HttpClient } from "./http-client.ts";
+import { discard, textOf, type HttpClient } from "./http-client.ts";
 import {
   gapIn,
   MAX_MESSAGE,
@@ -13,6 +13,9 @@ import {
   type Transport,
 } from "./transport.ts";
 
+/** Bytes of the answer that has a ticket. */
+const MAX_TICKET = 4096;
+
 /** What is done with the answer to a frame. */
 interface Pending {
   readonly answered: (frame: Frame) => void;
@@ -21,14 +24,7 @@ interface Pending {
 
 /** One WebSocket: subscribes by frames, so what it reads changes without a new connection. */
 export function webSocketTransport(http: HttpClient, most: number = MAX_MESSAGE): Transport {
-  return (patterns, after, listener) => {
-    try {
-      return new WebSocketStream(http, most, patterns, after, listener);
-    } catch (cause) {
-      // A page may be forbidden to open it at all.
-      return { ended: Promise.resolve(passingError("UNREACHABLE", String(cause), cause)), close: () => {} };
-    }
-  };
+  return (patterns, after, listener) => new WebSocketStream(http, most, patterns, after, listener);
 }
 
 class WebSocketStream implements Stream {
@@ -36,7 +32,8 @@ class WebSocketStream implements Stream {
   readonly #http: HttpClient;
   readonly #most: number;
   readonly #listener: StreamListener;
-  readonly #socket: WebSocket;
+  /** Undefined until there is a ticket for it. */
+  #socket: WebSocket | undefined;
   readonly #pending = new Map<number, Pending>();
   readonly #after: string | undefined;
   #patterns: readonly string[];
@@ -65,13 +62,37 @@ class WebSocketStream implements Stream {
         this.#leave();
       };
     });
-    const socket = http.webSocket(http.url("ws", { channel: "", ...http.reading }).href.replace(/^http/, "ws"));
+    if (http.token === undefined) this.#open();
+    else void this.#openWithTicket();
+  }
+
+  #open(ticket?: string): void {
+    const http = this.#http;
+    let socket: WebSocket;
+    try {
+      socket = http.webSocket(http.url("ws", { channel: "", ...http.reading, ticket }).href.replace(/^http/, "ws"));
+    } catch (cause) {
+      // A page may be forbidden to open it at all.
+      return this.#end(passingError("UNREACHABLE", String(cause), cause));
+    }
     this.#socket = socket;
     socket.addEventListener("open", () => (this.#opened = true));
     socket.addEventListener("message", ({ data }: { data: unknown }) => this.#received(data));
     socket.addEventListener("close", ({ code }: { code: number }) => void this.#closed(code));
     // It is closed after every error.
     socket.addEventListener("error", () => {});
+  }
+
+  /** Browsers send no headers with the handshake. */
+  async #openWithTicket(): Promise<void> {
+    const { signal } = this.#closing;
+    try {
+      const response = await this.#http.request(this.#http.url("tickets"), { method: "POST", signal });
+      const { ticket } = JSON.parse((await textOf(response, MAX_TICKET)) ?? "") as { ticket?: unknown };
+      if (!signal.aborted) this.#open(String(ticket));
+    } catch (error) {
+      this.#end(error instanceof HubClientError ? error : passingError("CONNECTION_LOST", "No ticket came", error));
+    }
   }
 
   change(patterns: readonly string[], after: string): void {
@@ -115,7 +136,13 @@ class WebSocketStream implements Stream {
   }
 
   #send(frame: Frame): void {
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  /** Sends a newer token, if there is one. If that is refused, the server ends the connection in time. */
+  async #renew(): Promise<void> {
+    const token = await this.#http.token?.();
+    if (token && !this.#closing.signal.aborted) this.#send({ type: "auth", token });
   }
 
   #received(data: unknown): void {
@@ -138,8 +165,10 @@ class WebSocketStream implements Stream {
   #take(frame: Frame, text: string): void {
     const { type, id } = frame;
     const listener = this.#listener;
+    if (!this.#welcomed && type === "error") return this.#end(errorIn(frame));
     if (!this.#welcomed && type !== "welcome") throw new TypeError("no welcome");
-    if (type === "welcome") {
+    if (type === "expiring") void this.#renew().catch(() => {});
+    else if (type === "welcome") {
       this.#welcomed = true;
       listener.advised({ heartbeat: Number(frame["heartbeatSeconds"]) * 1000 });
       // From now on means from here on: what is published before the server reads the frame is not to be missed.
@@ -181,7 +210,7 @@ class WebSocketStream implements Stream {
 
   #leave(): void {
     this.#closing.abort();
-    this.#socket.close();
+    this.#socket?.close();
     const error = passingError(
       "CONNECTION_LOST",
       "The connection ended before the answer; it may or may not have been done",

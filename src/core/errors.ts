@@ -69,7 +69,7 @@ export class HubError extends Error {
   /** Set if a limit was used up. */
   readonly rateLimit: RateLimitFields | undefined;
 
-  /** Also true for errors of another copy of this package: a program and the command that loads it may have one each. */
+  /** Also true for errors of another copy of this package: a program and the command that loads it may each have it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && "isHubError" in value;
   }

@@ -12,6 +12,8 @@ export interface Draft {
   readonly sender: string;
   /** Set if a tool published it, as agents do: set by the server, so senders cannot forge it. */
   readonly via?: "tool";
+  /** Set if the sender is the name of the credential it is published with. */
+  readonly verified?: true;
   /** Delivered to live readers only: not kept, and without an id. */
   readonly ephemeral?: boolean;
   /** The idempotency key: publishing with the same key on the same channel again returns the first message. */
@@ -47,6 +49,7 @@ export interface DraftInput {
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
   readonly via?: "tool" | undefined;
+  readonly verified?: true | undefined;
   readonly ephemeral?: boolean | undefined;
   readonly key?: string | undefined;
 }
@@ -97,6 +100,8 @@ export const MAX_DATA_DEPTH = 100;
 const MAX_EVENT = 64;
 /** Characters of a sender. */
 export const MAX_SENDER = 128;
+/** What nearly all senders are called. */
+const PLAIN_NAME = /^[\w.-]{1,64}$/;
 const MAX_KEY = 255;
 // eslint-disable-next-line no-control-regex -- it must match control characters
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
@@ -133,9 +138,17 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
     data,
     sender,
     ...via,
+    ...(input.verified ? { verified: true } : {}),
     ...(input.ephemeral ? { ephemeral: true } : {}),
     ...key,
   };
+}
+
+/** A name that came from elsewhere as a sender: on one line and shortened to what that may be; undefined if nothing is left. */
+export function senderName(name: string): string | undefined {
+  if (PLAIN_NAME.test(name)) return name;
+  const text = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
+  return text.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
 }
 
 // JSON.stringify escapes only a lone surrogate as \udXXX with a backslash that is not escaped itself.

@@ -1,4 +1,4 @@
-/** Characters of a sealed text that can be opened: well below what the body of a request may have. */
+/** Characters of a sealed text at most: well below the limit of a request body. */
 export const MAX_LENGTH: number = 512 * 1024;
 const KEY_BYTES = 32;
 const utf8 = new TextEncoder();
@@ -6,14 +6,14 @@ const utf8 = new TextEncoder();
 type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 /**
- * Seals values that clients hold: the text is signed with HMAC-SHA-256, and bound to what it is for. It is not secret,
- * and can be used again until its lifetime is over.
+ * Seals values that clients keep: the text is signed with HMAC-SHA-256 and bound to a scope. It is not encrypted, and
+ * can be used more than once until it expires.
  */
 export class Sealer {
   readonly #key: Promise<Key>;
   readonly #now: () => number;
 
-  /** `secret` has 32 bytes; whoever has it opens what others sealed with it. `now` is in milliseconds since 1970. */
+  /** `secret` has 32 bytes; sealers that share it open each other's texts. `now` is in milliseconds since 1970. */
   constructor(
     secret: Uint8Array<ArrayBuffer> = crypto.getRandomValues(new Uint8Array(KEY_BYTES)),
     now: () => number = Date.now,
@@ -22,7 +22,7 @@ export class Sealer {
     this.#now = now;
   }
 
-  /** `payload` and `scope` are any JSON; `lifetime` is in milliseconds, without end if it is left out. */
+  /** `payload` and `scope` are any JSON; `lifetime` is in milliseconds, unlimited by default. */
   async seal(payload: unknown, scope: unknown, lifetime?: number): Promise<string> {
     const until = lifetime === undefined ? [] : [this.#now() + lifetime];
     const body = toBase64Url(utf8.encode(JSON.stringify([payload, ...until])));
@@ -30,7 +30,7 @@ export class Sealer {
     return `${body}.${toBase64Url(new Uint8Array(signature))}`;
   }
 
-  /** What was sealed for this scope; undefined if the text is not of this key and scope, or is too old. */
+  /** What was sealed for this scope; undefined if the text has another key or scope, or has expired. */
   async open(text: unknown, scope: unknown): Promise<{ readonly payload: unknown } | undefined> {
     if (typeof text !== "string" || text.length > MAX_LENGTH) return undefined;
     const [body = "", signature = "", ...rest] = text.split(".");
@@ -54,7 +54,7 @@ function toBase64Url(bytes: Uint8Array): string {
     .replaceAll("=", "");
 }
 
-/** Undefined if `toBase64Url` would have written it otherwise: the last character has bits to spare. */
+/** Undefined if `toBase64Url` would not write exactly this text: the last character has unused bits. */
 function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));

@@ -2,7 +2,7 @@
 export class Stats {
   /** Messages published, ephemeral ones included, without those of the server's own channels. */
   published = 0;
-  /** Messages written to live readers, one per reader; without the server's own channels and without `watch` readers. */
+  /** Messages written to live readers, one per reader, without the server's own channels and `watch` readers. */
   delivered = 0;
   /** Messages written to readers that were replaying. */
   replayed = 0;

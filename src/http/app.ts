@@ -21,13 +21,16 @@ import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProble
 import { healthRoutes } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import type { LogOutput } from "../ops/log-output.ts";
+import { login } from "./login.ts";
 import { mcp, type McpDoor } from "./mcp/route.ts";
 import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
-import { checkCaller, checkOrigin } from "./host-and-origin.ts";
+import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
 import { boundPipelines } from "./pipelines.ts";
+import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
+import { session } from "./session.ts";
 import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
 import { ws } from "./ws/route.ts";
 
@@ -135,13 +138,14 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       // The framework builds the options of the route each time it is asked for them.
       const isProbe = request.url.includes("/health") && PROBED.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
+      else if (isResourceMetadata(request.url)) checkHost(request.headers, callers);
       else checkCaller(request.headers, callers);
     } catch (error) {
       refused = error as Error;
     }
     next(refused);
   });
-  cors(app);
+  cors(app, callers);
   authentication(app, context);
   app.addHook("onRoute", (route) => {
     const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
@@ -156,7 +160,10 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   await app.register(async (scope) => channels(scope, context));
   events(app, context);
   ws(app, context);
+  await app.register(async (scope) => session(scope, context));
   metrics(app, context, latency, output);
+  resourceMetadata(app, context);
+  login(app, context);
   await pages(app, context);
   return app;
 }

@@ -49,6 +49,7 @@ const message = z.object({
   sender: z.string(),
   time: z.iso.datetime(),
   via: z.literal("tool").optional().describe("Set if a tool published it"),
+  verified: z.literal(true).optional().describe("Set if sender is the name of the credential it was published with"),
 });
 const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
 const page = z.object({

@@ -2,7 +2,11 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
+import type { Login } from "../auth/login.ts";
+import type { ResourceMetadata } from "../auth/open-jwt.ts";
+import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
@@ -32,8 +36,16 @@ export interface HttpContext {
   readonly metadataUrl: string | undefined;
   readonly addresses: ClientAddresses;
   readonly rateLimits: RateLimits;
+  readonly resourceMetadata: ResourceMetadata | undefined;
+  /** The origin that clients know the server by; empty if it is not known. */
+  readonly publicUrl: string;
+  readonly tickets: Tickets;
+  /** Of browsers; undefined if no one needs a credential. */
+  readonly sessions: BrowserSessions | undefined;
   /** Undefined if the server speaks plain HTTP. */
   readonly tls: Tls | undefined;
+  /** At an identity provider; undefined if there is none. */
+  readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
 }

@@ -54,13 +54,17 @@ export function callerRules({
  * Refuses a request for another host, which a page can make with DNS rebinding, and one from a page of another origin.
  * Throws `HOST_NOT_ALLOWED` or `ORIGIN_NOT_ALLOWED`, naming the setting that would allow it.
  */
-export function checkCaller({ host, origin }: CallerHeaders, rules: CallerRules): void {
-  if (!isHostAllowed(host, rules)) {
-    const name = hostAddress(host ?? "")?.name;
-    const remedy = name === undefined ? "it is not a host name" : `ALLOWED_HOSTS=${name} would allow it`;
-    throw new HubError("HOST_NOT_ALLOWED", `Host ${shown(host)} is not this server's; ${remedy}`);
-  }
-  checkOrigin({ host, origin }, rules);
+export function checkCaller(headers: CallerHeaders, rules: CallerRules): void {
+  checkHost(headers, rules);
+  checkOrigin(headers, rules);
+}
+
+/** Refuses a request for another host. Throws `HOST_NOT_ALLOWED`. */
+export function checkHost({ host }: CallerHeaders, rules: CallerRules): void {
+  if (isHostAllowed(host, rules)) return;
+  const name = hostAddress(host ?? "")?.name;
+  const remedy = name === undefined ? "it is not a host name" : `ALLOWED_HOSTS=${name} would allow it`;
+  throw new HubError("HOST_NOT_ALLOWED", `Host ${shown(host)} is not this server's; ${remedy}`);
 }
 
 /** Refuses a request from a page of another origin. Throws `ORIGIN_NOT_ALLOWED`. */
@@ -74,14 +78,19 @@ export function checkOrigin({ host, origin }: CallerHeaders, rules: CallerRules)
 /** Whether a page of this origin may call: our own, a configured one, or loopback while we are on loopback ourselves. */
 export function isOriginAllowed(origin: string, host: string | undefined, rules: CallerRules): boolean {
   const { origins, production, loopback } = rules;
-  if (origins === "*") return true;
+  if (origins === "*" || isOriginListed(origin, rules)) return true;
   const address = originAddress(origin);
   if (address === undefined) return false;
-  if (origins.some((rule) => allowsOrigin(rule, address))) return true;
   if (!/^https?$/.test(address.scheme)) return false;
   const own = hostAddress(host ?? "");
   if (own !== undefined && isSameHost(address, own)) return true;
   return !production && loopback && isLoopback(address.name);
+}
+
+/** Whether the settings name an origin: neither `*`, nor that it is our own or on this machine, names it. */
+export function isOriginListed(origin: string, { origins }: CallerRules): boolean {
+  const address = originAddress(origin);
+  return address !== undefined && origins !== "*" && origins.some((rule) => allowsOrigin(rule, address));
 }
 
 function isHostAllowed(host: string | undefined, { loopback, hosts }: CallerRules): boolean {

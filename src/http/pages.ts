@@ -28,6 +28,13 @@ const PAGES: Readonly<Record<string, string>> = {
   "/": htmlOf("start.html"),
   "/chat": htmlOf("chat.html"),
   "/dashboard": htmlOf("dashboard.html"),
+  "/login": htmlOf("login.html"),
+};
+
+/** What a person sees after a login at an identity provider. */
+const LOGIN_ENDED: Readonly<Record<"done" | "failed", string>> = {
+  done: htmlOf("logged-in.html"),
+  failed: htmlOf("login-failed.html"),
 };
 
 /** The pages for people, and what they load: all from our own origin. */
@@ -48,6 +55,7 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       const facts = {
         version: context.version,
         log: context.logName,
+        auth: context.authenticator.isOpen ? "none" : "required",
         node: JSON.stringify(node),
         command: JSON.stringify(command),
       };
@@ -80,6 +88,11 @@ export function notFoundPage(url: string): string {
   // Relative, since a proxy may have put the server under a path.
   const base = "../".repeat(path.split("/").length - 2) || "./";
   return filled(NOT_FOUND, { base, path: path.slice(0, LONGEST_SHOWN) });
+}
+
+/** The page after a login at an identity provider: it goes on to `next` by itself, or says why there was none. */
+export function loginEndedPage(outcome: "done" | "failed", values: Readonly<Record<string, string>>): string {
+  return filled(LOGIN_ENDED[outcome], values);
 }
 
 /** What the browser sees as the protocol. A proxy that terminates TLS says so; it changes text on the page, nothing else. */

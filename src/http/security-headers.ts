@@ -1,9 +1,10 @@
+import { isOriginListed, type CallerRules } from "./host-and-origin.ts";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hostAddress, isLoopback } from "../protocol/address.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 /** Beside the headers that every page may read. */
-const READABLE = "Mcp-Session-Id, Retry-After, RateLimit, RateLimit-Policy";
+const READABLE = "Mcp-Session-Id, Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy";
 /** Seconds for which a browser need not ask again. */
 const MAX_AGE = 600;
 
@@ -41,14 +42,16 @@ export function strictTransport({ headers: { host = "" } }: FastifyRequest, repl
 
 /**
  * Lets pages read what they are answered (Fetch, "CORS protocol"). Comes after `checkCaller`, which has refused the
- * pages of origins that may not call; what the others want to send, they may.
+ * pages of origins that may not call; what the others want to send, they may. Only the origins that the settings name
+ * may read what a browser's session is answered.
  */
-export function cors(app: FastifyInstance): void {
+export function cors(app: FastifyInstance, callers: CallerRules): void {
   app.addHook("onRequest", ({ method, headers }, reply, next) => {
     reply.header("vary", "Origin");
     const { origin = "" } = headers;
     if (origin === "") return next();
     reply.header("access-control-allow-origin", origin);
+    if (isOriginListed(origin, callers)) reply.header("access-control-allow-credentials", "true");
     if (method !== "OPTIONS" || headers["access-control-request-method"] === undefined) {
       reply.header("access-control-expose-headers", READABLE);
       return next();

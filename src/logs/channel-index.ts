@@ -4,25 +4,25 @@ import type { ChannelQuery, ChannelState } from "../core/log.ts";
 import type { Draft } from "../core/message.ts";
 import { NameIndex } from "../core/name-index.ts";
 
-/** What a log knows of one channel. */
+/** What a log knows about one channel. */
 export interface ChannelEntry extends ChannelState {
-  /** The store's own number for it. */
+  /** Its number in the store. */
   readonly id: number;
-  /** Bytes of the messages kept. */
+  /** Bytes of the messages that are kept. */
   readonly bytes: number;
   /** Offset of its last message that retention dropped; 0 if none was. */
   readonly dropped: number;
 }
 
-/** The channels of a log, found by name, by number and by pattern. */
+/** The channels of a log, by name, by number and by pattern. */
 export class ChannelIndex {
   readonly #byName = new NameIndex<ChannelEntry>();
   readonly #byId = new Map<number, ChannelEntry>();
-  /** Those that hold no message, the one last published to longest ago first. */
+  /** Channels without messages; the one last published to longest ago comes first. */
   readonly #empty = new Set<ChannelName>();
   readonly #limit: number;
   #lastId = 0;
-  /** The highest offset dropped from a channel that is forgotten here: it may have been any. */
+  /** The highest offset dropped from channels that were removed: it counts for every unknown channel. */
   #floor: number;
   #dropped: number;
 
@@ -36,7 +36,7 @@ export class ChannelIndex {
     return this.#byName.size;
   }
 
-  /** The highest number that a channel has had. */
+  /** The highest number that any channel has had. */
   get lastId(): number {
     return this.#lastId;
   }
@@ -58,7 +58,7 @@ export class ChannelIndex {
     return this.#byId.get(id);
   }
 
-  /** Why there is no room for another channel beside the `added` ones that are about to come; undefined if there is. */
+  /** The error if there is no room for another channel after `added` more; undefined if there is. */
   full(added = 0): HubError | undefined {
     if (this.size + added < this.#limit) return undefined;
     return new HubError(
@@ -67,14 +67,14 @@ export class ChannelIndex {
     );
   }
 
-  /** An entry for a channel that is not here, the `number`th of those to come; `put` makes it known. */
+  /** An entry for an unknown channel, the `number`th of those a transaction adds; `put` stores it. */
   fresh(channel: ChannelName, number = 1, floor: number = this.#floor): ChannelEntry {
-    // It may have been here before, and been forgotten.
+    // It may have existed before, and been removed.
     return { id: this.#lastId + number, channel, kept: 0, bytes: 0, last: 0, time: 0, dropped: floor };
   }
 
   put(entry: ChannelEntry): void {
-    // What it held was dropped, so nothing is to be found in it.
+    // An empty channel has nothing to read, so `range` must skip it.
     this.#byName.set(entry.channel, entry, entry.kept === 0 ? 0 : entry.last, entry.dropped);
     this.#byId.set(entry.id, entry);
     if (entry.kept === 0) this.#empty.add(entry.channel);
@@ -83,12 +83,12 @@ export class ChannelIndex {
     this.#dropped = Math.max(this.#dropped, entry.dropped);
   }
 
-  /** The channels that hold no message, in the order in which they are to make room. */
+  /** The channels without messages, in the order in which they are removed to make room. */
   *empty(): IterableIterator<ChannelEntry> {
     for (const channel of this.#empty) yield this.#byName.get(channel) as ChannelEntry;
   }
 
-  /** Forgets a channel; what was dropped from it counts for every channel that is not here. */
+  /** Removes a channel; what was dropped from it counts for every unknown channel. */
   forget({ channel, id, dropped }: ChannelEntry): void {
     this.#byName.delete(channel);
     this.#byId.delete(id);
@@ -108,7 +108,7 @@ export class ChannelIndex {
     return dropped;
   }
 
-  /** The channels of these patterns that have messages after an offset, each once; at most so many. */
+  /** The channels of these patterns that have messages after an offset, each once; at most `most`. */
   behind(patterns: readonly ChannelPattern[], after: number, most: number = Infinity): readonly ChannelEntry[] {
     const found: ChannelEntry[] = [];
     for (const pattern of uncovered(patterns)) {
@@ -142,12 +142,12 @@ export class ChannelIndex {
   }
 }
 
-/** What keeping a message costs, in bytes, without what the store adds. */
+/** The bytes of a message as retention counts them, without what the store adds. */
 export function costOf(draft: Draft): number {
   return Buffer.byteLength(draft.data) + draft.event.length + draft.sender.length + draft.channel.length;
 }
 
-/** What the channels of a pattern begin with; undefined for one that names a single channel. */
+/** The prefix of a pattern; undefined if it names a single channel. */
 function prefixOf(pattern: ChannelPattern): string | undefined {
   return pattern.endsWith("*") ? pattern.slice(0, -1) : undefined;
 }

@@ -19,29 +19,29 @@ import { ChannelIndex, costOf, type ChannelEntry } from "./channel-index.ts";
 import { endOfPage, ReadTurns, recentPage } from "./page.ts";
 import { WriteBatch } from "./write-batch.ts";
 
-/** Messages that are looked through before others have their turn. */
+/** Messages that a read scans before it yields to other work. */
 const SLICE = 2000;
-/** Places of dropped messages that are worth giving back. */
+/** Empty places of dropped messages at which the array is compacted. */
 const COMPACT_AT = 1024;
 
 interface Kept {
   readonly message: Message;
   readonly cost: number;
-  /** When it was kept, by the clock that cannot be set. */
+  /** When it was appended, by a monotonic clock. */
   readonly at: number;
 }
 
-/** Keeps messages in this process and nowhere else: for tests and throw-away servers. */
+/** Keeps messages in the memory of this process: for tests and throw-away servers. */
 export class MemoryLog implements Log {
   readonly epoch: string = randomBytes(5).toString("hex");
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #elapsed: () => number;
   readonly #channels: ChannelIndex;
-  /** In order of their offsets, of which none is left out; places of dropped messages, up to `#start`, are empty. */
+  /** In order of their offsets, which are contiguous; the places of dropped messages, up to `#start`, are empty. */
   #kept: (Kept | undefined)[] = [];
   #start = 0;
-  /** The offset before that of the first place. */
+  /** The offset of the first place, minus one. */
   #base = 0;
   readonly #byKey = new Map<string, Message>();
   readonly #batch = new WriteBatch(() => this.#write());
@@ -51,7 +51,7 @@ export class MemoryLog implements Log {
   #bytes = 0;
   #closed = false;
 
-  /** `elapsed` counts milliseconds of a clock that cannot be set; messages grow old by it. */
+  /** `elapsed` is a monotonic clock in milliseconds, by which the age of messages is measured. */
   constructor(retention: Retention, now: () => number = Date.now, elapsed: () => number = () => performance.now()) {
     this.#retention = retention;
     this.#channels = new ChannelIndex(0, retention.channels);
@@ -70,7 +70,7 @@ export class MemoryLog implements Log {
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
     const found: Message[] = [];
-    // Longer slices as nothing is found in those before, up to a bound.
+    // Slices double in length while the page is not full, up to a bound.
     for (let [from, step] = [after, limit]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
       const first = Math.max(from - this.#base, this.#start);
@@ -130,7 +130,7 @@ export class MemoryLog implements Log {
     return this.#base + this.#kept.length;
   }
 
-  /** Puts the messages of these channels in a range of places into `found`; returns how many places there were. */
+  /** Adds the messages of these channels in a range of places to `found`; returns the number of places scanned. */
   #slice(channels: readonly ChannelPattern[], first: number, end: number, found: Message[]): number {
     const patterns = uncovered(channels);
     const places = Math.min(end, this.#kept.length);
@@ -151,7 +151,7 @@ export class MemoryLog implements Log {
   }
 
   #keep(draft: Draft, published: Message[]): Appended | HubError {
-    // An ephemeral message is not kept, so its key is not either.
+    // An ephemeral message is not kept, so neither is its key.
     const name = draft.key === undefined || draft.ephemeral ? undefined : `${draft.channel} ${draft.key}`;
     const known = name === undefined ? undefined : this.#byKey.get(name);
     if (known !== undefined) return { message: known, repeated: true };

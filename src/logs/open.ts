@@ -10,11 +10,11 @@ export interface LogOptions {
   readonly data: string;
   readonly retention: Retention;
   readonly durability: "normal" | "full";
-  /** Called with a sentence that whoever runs the server should read. */
+  /** Called with a sentence for the operator of the server. */
   readonly report?: (sentence: string) => void;
 }
 
-/** Opens the log that `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence that says what is wrong. */
+/** Opens the log that `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
 export async function openLog({ data, retention, durability, report }: LogOptions): Promise<Log> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))
@@ -22,7 +22,7 @@ export async function openLog({ data, retention, durability, report }: LogOption
   throw new HubError("LOG_UNAVAILABLE", `DATA is ${JSON.stringify(data)}; use file:PATH or memory:`);
 }
 
-/** Opens what keeps MCP sessions beside an open log; undefined if the log is in memory, or the file cannot be used. */
+/** Opens the file of MCP sessions beside an open log; undefined if the log is in memory, or the file cannot be used. */
 export function openSessionFile(data: string, report: (sentence: string) => void): SessionFile | undefined {
   if (!data.startsWith("file:")) return undefined;
   return SessionFile.open(`${resolve(data.slice("file:".length))}.sessions`, report);

@@ -2,15 +2,15 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { RecentPage } from "../core/log.ts";
 import type { Message } from "../core/message.ts";
 
-/** What a page may hold in all, in characters of payload; a page of one message may hold more. */
+/** Characters of payload that a page may hold; a page of one message may hold more. */
 export const MAX_CHARACTERS: number = 256 * 1024;
 
-/** Milliseconds that reads may take of one turn of the event loop. */
+/** Milliseconds that reads may take in one turn of the event loop. */
 const MOST = 2;
 
 /**
- * Ends a page at its limit, or before its payloads pass the size of a page; takes from `messages` no more than the one
- * that is too many. `more`: there was one.
+ * Ends a page at its limit, or before its payloads pass the size of a page. Reads at most one message too many from
+ * `messages`; `more` says whether there was one.
  */
 export function endOfPage(
   messages: Iterable<Message>,
@@ -30,15 +30,15 @@ export function endOfPage(
   return { messages: taken, more: false };
 }
 
-/** The page that ends with the first of these messages, which come newest first; one beyond the limit means more. */
+/** Makes a page of messages that are given newest first; a message beyond the limit means that there are more. */
 export function recentPage(messages: Iterable<Message>, limit: number): RecentPage {
   const page = endOfPage(messages, limit);
   return { messages: page.messages.toReversed(), more: page.more };
 }
 
-/** Spreads reads over turns of the event loop, so that replay leaves time for everything else. */
+/** Spreads reads over turns of the event loop, so that replay leaves time for other work. */
 export class ReadTurns {
-  /** When the first read of this turn began. */
+  /** When the first read of the current turn began. */
   #since: number | undefined;
 
   /** Resolves when there is time for another read. */

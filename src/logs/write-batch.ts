@@ -2,17 +2,17 @@ import { HubError } from "../core/errors.ts";
 import type { Appended } from "../core/log.ts";
 import type { Draft } from "../core/message.ts";
 
-/** A draft that waits to be written. */
+/** A draft that is waiting to be written. */
 export interface Waiting {
   readonly draft: Draft;
-  /** Answers its publisher: with what was appended, or with why it was not. */
+  /** Answers its publisher with what was appended, or with the error. */
   readonly settle: (outcome: Appended | Error) => void;
 }
 
 const MAX_WAITING = 20_000;
 const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024;
 
-/** Collects what one turn of the event loop appends, so that it is written together when the turn ends. */
+/** Collects what one turn of the event loop appends, to write it together when the turn ends. */
 export class WriteBatch {
   readonly #write: () => void;
   #waiting: Waiting[] = [];
@@ -27,12 +27,12 @@ export class WriteBatch {
     return this.#waiting.length;
   }
 
-  /** Characters of payload that wait. */
+  /** Characters of payload that are waiting. */
   get characters(): number {
     return this.#characters;
   }
 
-  /** Waits to be written; rejects with `OVERLOADED` if too much waits already. */
+  /** Adds a draft; rejects with `OVERLOADED` if too much is waiting already. */
   add(draft: Draft): Promise<Appended> {
     const characters = draft.data.length;
     if (this.#waiting.length >= MAX_WAITING || this.#characters + characters > MAX_WAITING_CHARACTERS) {
@@ -59,12 +59,12 @@ export class WriteBatch {
     });
   }
 
-  /** Everything that waits; it goes on waiting. */
+  /** Everything that is waiting, without removing it. */
   peek(): readonly Waiting[] {
     return this.#waiting;
   }
 
-  /** Everything that waits, which stops waiting. */
+  /** Removes and returns everything that is waiting. */
   take(): readonly Waiting[] {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -72,7 +72,7 @@ export class WriteBatch {
     return waiting;
   }
 
-  /** Refuses everything that waits. */
+  /** Rejects everything that is waiting. */
   fail(error: Error): void {
     for (const { settle } of this.take()) settle(error);
   }

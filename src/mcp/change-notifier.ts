@@ -2,16 +2,16 @@ import { type ChannelName, type ChannelPattern, covers } from "../protocol/chann
 import type { Format } from "../core/message.ts";
 import type { CloseReason, Sink } from "../core/sink.ts";
 
-/** Milliseconds in which changes of the same resources are told once. */
+/** Milliseconds between two notifications to a listener. */
 const QUIET = 100;
 
-/** Who is told which resources have changed. */
+/** Receives the names of what has changed. */
 export interface ChangeListener {
-  /** Bytes told that were not taken yet. */
+  /** Bytes written that the socket has not accepted. */
   readonly pending: number;
-  /** Whether it has been told as much as its socket holds; it is told more when that is `drained`. */
+  /** Whether its socket is full; it is notified again after that is `drained`. */
   readonly isLagging: boolean;
-  /** Some of the names given to `ChangeNotifier` have changed. */
+  /** Called with the names that have changed, of those that `ChangeNotifier` watches. */
   changed(names: readonly string[]): void;
   keepAlive(): void;
   drained(): Promise<void>;
@@ -19,8 +19,8 @@ export interface ChangeListener {
 }
 
 /**
- * Makes of a stream of messages the news that something has changed: at once, and from then on at most every `QUIET`
- * milliseconds, and not before what was told is taken. So a listener that stands still costs a set of names.
+ * Coalesces messages into change notifications: the first at once, then at most one every `QUIET` milliseconds, and
+ * only after the previous one has drained. So a listener that stalls costs only a set of names.
  */
 export class ChangeNotifier implements Sink {
   readonly format: Format = NAMES;
@@ -36,7 +36,7 @@ export class ChangeNotifier implements Sink {
     this.#listener = listener;
   }
 
-  /** The names watched. */
+  /** The names that are watched. */
   get names(): ReadonlySet<string> {
     return new Set(this.#watched.keys());
   }
@@ -46,7 +46,7 @@ export class ChangeNotifier implements Sink {
     return [...(this.#exact.keys() as Iterable<ChannelPattern>), ...this.#patterns.keys()];
   }
 
-  /** Tells of a name when messages come on these channels. */
+  /** Notifies of a name when messages are published on these channels. */
   watch(name: string, channels: readonly ChannelPattern[]): void {
     this.unwatch(name);
     this.#watched.set(name, channels);
@@ -58,7 +58,7 @@ export class ChangeNotifier implements Sink {
     }
   }
 
-  /** Tells of a name no more. Returns the channels that nobody asks for now. */
+  /** Stops watching a name. Returns the channels that no other name needs. */
   unwatch(name: string): readonly ChannelPattern[] {
     const channels = this.#watched.get(name) ?? [];
     this.#watched.delete(name);
@@ -70,7 +70,7 @@ export class ChangeNotifier implements Sink {
     });
   }
 
-  /** Something of this name has changed that no message tells of. */
+  /** Notifies of a name that changed without a message. */
   touch(name: string): void {
     this.#changed.add(name);
     if (!this.#resting) this.#tell();
@@ -130,10 +130,10 @@ export class ChangeNotifier implements Sink {
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
-/** Messages as the names of their channels, each once. */
+/** Encodes messages as the names of their channels, each once. */
 const NAMES: Format = {
   silent: true,
-  // What is not kept is in no resource.
+  // Resources show only messages that are kept.
   encode: ({ channel, ephemeral }) => utf8.encode(ephemeral ? "" : `${channel}\n`),
   join: (parts) => utf8.encode([...new Set(parts.map((part) => text.decode(part)))].join("")),
 };
@@ -141,7 +141,7 @@ const NAMES: Format = {
 let lastBytes: Uint8Array | undefined;
 let lastNames: readonly string[] = [];
 
-/** Listeners of the same channels are given the same bytes, one after the other. */
+/** The last result is reused, since listeners of the same channels get the same bytes one after the other. */
 function namesIn(bytes: Uint8Array): readonly string[] {
   if (bytes !== lastBytes) {
     lastBytes = bytes;

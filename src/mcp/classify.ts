@@ -5,8 +5,8 @@ import { isObject, LEGACY_VERSIONS, META, MODERN_VERSIONS } from "./errors.ts";
 const NOT_AT_ALL = /^q=0(?:\.0*)?$/;
 
 /**
- * Which generation of the protocol a POST speaks (2026-07-28, "Versioning"): modern where it names a version in
- * `_meta`, or has the headers of that era; all else belongs to a session, or asks for one.
+ * Which era of the protocol a POST speaks (2026-07-28, "Versioning"): modern if it names a version in `_meta` or has
+ * the headers of that era; anything else belongs to a session, or opens one.
  */
 export function eraOf(body: unknown, headers: Headers): "modern" | "legacy" {
   const { params, method } = isObject(body) ? body : {};
@@ -19,7 +19,7 @@ export function eraOf(body: unknown, headers: Headers): "modern" | "legacy" {
   return version === undefined && headers("mcp-method") !== undefined ? "modern" : "legacy";
 }
 
-/** Whether a body is a JSON-RPC request, a notification, a response, or none of these. */
+/** Whether a body is a JSON-RPC request, a notification or a response; undefined if it is something else. */
 export function kindOf(body: unknown): "request" | "notification" | "response" | undefined {
   if (!isObject(body) || body["jsonrpc"] !== "2.0") return undefined;
   const { id, method, result, error } = body;
@@ -30,13 +30,13 @@ export function kindOf(body: unknown): "request" | "notification" | "response" |
   return result !== undefined || error !== undefined ? "response" : undefined;
 }
 
-/** What is wrong with a message that would be a request if its id could name one. */
+/** Says what is wrong with the id of a request; undefined if the id is valid, or the message is not a request. */
 export function idProblem(body: unknown): string | undefined {
   if (!isObject(body) || typeof body["method"] !== "string" || body["id"] === undefined) return undefined;
   return isId(body["id"]) ? undefined : `id: ${ID_RULE}`;
 }
 
-/** Whether an `Accept` header takes a media type (RFC 9110, section 12.5.1); the range that says most about it decides. */
+/** Whether an `Accept` header accepts a media type (RFC 9110, section 12.5.1); the most specific range decides. */
 export function accepts(header: string | null, type: string): boolean {
   if (header === null || header.trim() === "") return true;
   const ranges = [type, `${type.slice(0, type.indexOf("/"))}/*`, "*/*"];

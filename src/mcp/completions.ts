@@ -5,15 +5,15 @@ import { readableChannels } from "../tools/index.ts";
 import { canonicalUri } from "./resources.ts";
 import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
 
-/** As many as one answer may hold (2026-07-28, "Completion"). */
+/** Values in one answer at most (2026-07-28, "Completion"). */
 const MOST = 100;
-/** Channels that are looked through. */
+/** Channels that are searched at most. */
 const LOOKED_AT = 1000;
 const MAX_VALUE = 1024;
 
 /**
- * `completion/complete`: channel names, for every argument that is a channel. Those that begin with what was typed come
- * first, then those that have it anywhere.
+ * `completion/complete`: channel names, for each argument that is a channel. Those that begin with the typed text come
+ * first, then those that contain it.
  */
 export function completions({ ref, argument }: JsonObject, call: McpRequestContext, catalog: Catalog): JsonObject {
   if (!isObject(argument) || typeof argument["name"] !== "string" || typeof argument["value"] !== "string") {
@@ -27,7 +27,7 @@ export function completions({ ref, argument }: JsonObject, call: McpRequestConte
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
   const typed = value.toLowerCase();
   const looked = readableChannels(call, { pattern: EVERYTHING, limit: LOOKED_AT });
-  // Where there are more channels nobody knows how many of them would do.
+  // If not all channels were searched, the number of matches is unknown.
   const isAll = looked.length < LOOKED_AT;
   const names = [...new Set([...looked, ...(isAll ? [] : beginning(value, call))].map(({ channel }) => channel))];
   const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
@@ -42,25 +42,25 @@ export function completions({ ref, argument }: JsonObject, call: McpRequestConte
   };
 }
 
-/** Channels that begin with what was typed, or with a usual way to write that. */
+/** Channels that begin with the typed text as it is, in lower case, in upper case or capitalized. */
 function beginning(typed: string, call: McpRequestContext): ReturnType<typeof readableChannels> {
   const lower = typed.toLowerCase();
   const ways = new Set([typed, lower, typed.toUpperCase(), lower.slice(0, 1).toUpperCase() + lower.slice(1)]);
   return [...ways].flatMap((way) => {
     const last = way.charCodeAt(way.length - 1);
-    // Names are in byte order, and ~ comes behind all that a name may hold.
+    // Names are in byte order, and ~ comes after every character that a name may have.
     const after = `${way.slice(0, -1)}${String.fromCharCode(last - 1)}~`;
     const found = readableChannels(call, { pattern: EVERYTHING, limit: MOST + 1, after });
     return found.filter(({ channel }) => channel.startsWith(way));
   });
 }
 
-/** The names of the arguments of a prompt or a template. Throws where there is no such thing. */
+/** The names of the arguments of a prompt or a template. Throws if it does not exist. */
 function knownArguments(ref: unknown, { prompts, templates }: Catalog): readonly string[] {
   if (isObject(ref) && ref["type"] === "ref/prompt") {
     const prompt = prompts.find(({ listing }) => listing.name === ref["name"]);
     if (prompt !== undefined) return prompt.listing.arguments?.map(({ name }) => name) ?? [];
-    throw invalidParams("ref.name is no prompt; prompts/list tells which there are");
+    throw invalidParams("ref.name is not a prompt; prompts/list lists them");
   }
   if (isObject(ref) && ref["type"] === "ref/resource") {
     const uri = String(ref["uri"]);
@@ -69,7 +69,7 @@ function knownArguments(ref: unknown, { prompts, templates }: Catalog): readonly
     );
     if (template !== undefined)
       return [...template.listing.uriTemplate.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
-    throw invalidParams("ref.uri is no resource template; resources/templates/list tells which there are");
+    throw invalidParams("ref.uri is not a resource template; resources/templates/list lists them");
   }
   throw invalidParams('ref must be {"type": "ref/prompt", "name"} or {"type": "ref/resource", "uri"}');
 }

@@ -6,27 +6,27 @@ import type { JsonObject } from "./errors.ts";
 
 /** What a server offers over MCP. */
 export interface Catalog {
-  /** In the order they are listed. */
+  /** In the order in which they are listed. */
   readonly tools: readonly ToolDefinition[];
   readonly prompts: readonly PromptDefinition[];
   readonly resources: readonly ResourceDefinition[];
   readonly templates: readonly TemplateDefinition[];
   /** How to use the server, for a model. */
   readonly instructions: string;
-  /** Where it is told that the tools or prompts have changed; absent where they never do. */
+  /** Reports changes of the lists of tools and prompts; absent if they never change. */
   readonly changes?: Changes | undefined;
-  /** Whether some of it may send log messages. */
+  /** Whether anything in it may send log messages. */
   readonly logs: boolean;
 }
 
-/** What one server offers beside the hub's own. */
+/** What a server offers besides the hub's own definitions. */
 export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "changes">>;
 
 export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
   /** Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call it with this input; absent if everyone may. */
   authorize?(input: JsonObject | undefined, principal: Principal): Promise<void>;
-  /** `input` is what the caller gave, an object or undefined; the tool checks it. */
+  /** `input` is unchecked: the tool validates it. */
   call(input: JsonObject | undefined, call: McpRequestContext): Promise<ContentResult | InputRequired>;
 }
 
@@ -49,23 +49,23 @@ interface PromptArgument {
 
 export interface ResourceDefinition {
   readonly listing: ResourceListing;
-  /** The channels whose messages change it; absent where nobody can be told of changes. */
+  /** The channels whose messages change it; absent if clients cannot subscribe to it. */
   readonly watches?: readonly ChannelPattern[];
   /** Throws `UNAUTHENTICATED` or `FORBIDDEN` if someone may not read it, or be told of its changes; absent if everyone may. */
   authorize?(principal: Principal): void;
   read(call: McpRequestContext): Promise<ResourceResult | InputRequired>;
 }
 
-/** Resources that are read, but not all listed. */
+/** Resources that can be read, although not all of them are listed. */
 export interface TemplateDefinition {
   readonly listing: Omit<ResourceListing, "uri"> & { readonly uriTemplate: string };
-  /** The resource of this URI; undefined where it is none of these. Throws where it is one, and wrong. */
+  /** The resource of this URI; undefined if the template does not match. Throws if it matches but is invalid. */
   resource(uri: string): Omit<ResourceDefinition, "listing"> | undefined;
-  /** Some of them, for lists: those behind `after`, in a fixed order. */
+  /** A page of them for lists: those after `after`, in a fixed order. */
   list?(after: string | undefined, limit: number, call: McpRequestContext): readonly ResourceListing[];
 }
 
-/** A resource as `resources/list` tells of it. */
+/** A resource as `resources/list` lists it. */
 export interface ResourceListing {
   readonly uri: string;
   readonly name: string;
@@ -98,7 +98,7 @@ export interface InputRequired {
   readonly resultType: "input_required";
   /** Requests to the client, by names of the server's choosing. */
   readonly inputRequests?: Readonly<Record<string, InputRequest>>;
-  /** Sealed by `RequestStates`; comes back with the answers. */
+  /** Sealed by `RequestStates`; the client returns it with the answers. */
   readonly requestState?: string;
 }
 
@@ -109,7 +109,7 @@ export interface InputRequest {
 
 type List = "tools" | "prompts";
 
-/** Tells listeners that a list has changed. */
+/** Notifies listeners that a list has changed. */
 export class Changes {
   readonly #listeners = new Set<(list: List) => void>();
 

@@ -3,7 +3,7 @@ import { isObject, META } from "./errors.ts";
 /** Messages in one batch. */
 export const MAX_BATCH = 100;
 
-/** What these hold is not the protocol's: tools, prompts and clients look at it themselves. */
+/** Fields whose content is not defined by the protocol: tools, prompts and clients validate it. */
 const NOT_OURS: ReadonlySet<string> = new Set([
   "arguments",
   "error",
@@ -12,21 +12,21 @@ const NOT_OURS: ReadonlySet<string> = new Set([
   "inputResponses",
   "result",
 ]);
-/** Texts that mean something when they are empty, or that no message can do without. */
+/** Fields that are required, or that have a meaning if they are an empty text. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set([
   META.protocolVersion,
   ..."id jsonrpc level message method name progressToken protocolVersion requestId type uri value version".split(" "),
 ]);
 
 /**
- * A body as its sender meant it: no field of MCP has the value `null`, so a field with that is one left out, and so is
- * an optional one that is an empty text. Changes what it is given; `text` is the JSON of it, if that is at hand.
+ * Removes fields that are `null`, which no field of MCP may be, and optional ones that are an empty text: clients send
+ * them for fields that they leave out. Changes the body in place; `text` is its JSON, if available.
  */
 export function dropEmptyFields(body: unknown, text?: string): unknown {
-  // Nearly all that comes.
+  // The fast path, for nearly all bodies.
   if (text !== undefined && !text.includes("null") && !text.includes('""')) return body;
   if (!Array.isArray(body)) dropFrom(body);
-  // More is refused without a look at it.
+  // A longer batch is refused anyway.
   else if (body.length <= MAX_BATCH) for (const message of body) dropFrom(message);
   return body;
 }
@@ -34,7 +34,7 @@ export function dropEmptyFields(body: unknown, text?: string): unknown {
 function dropFrom(message: unknown): void {
   if (!isObject(message)) return;
   const { id, method } = message;
-  // Without its null a request would become a notification, which is never answered; one with an id is refused.
+  // Without `id: null` a request would become a notification, which is not answered; with it, it is refused.
   const isRequest = typeof method === "string" && !method.startsWith("notifications/");
   dropFromObject(message);
   if (id === null && isRequest) (message as Record<string, unknown>)["id"] = null;

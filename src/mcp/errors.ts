@@ -3,7 +3,7 @@ import { quoted } from "../protocol/text.ts";
 
 export { isObject } from "../protocol/json.ts";
 
-/** Revisions without a handshake: every request says what it speaks. */
+/** Revisions without a handshake: every request names its version. */
 export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
 
 /** Revisions that open a session with `initialize`, newest first. */
@@ -38,7 +38,7 @@ export const CODES = {
 export const LOG_LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Characters of what somebody sent that are named in a sentence. */
+/** Characters of a client's text that an error sentence repeats. */
 const LONGEST_SHOWN = 100;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -49,13 +49,13 @@ export interface McpErrorOptions extends Partial<Pick<HubError, "challenge" | "r
   readonly cause?: unknown;
 }
 
-/** An error as JSON-RPC tells of it. */
+/** A JSON-RPC error. */
 export class McpError extends Error {
   readonly code: number;
   readonly data: JsonObject | undefined;
   /**
-   * HTTP status of the answer. 200 where the method itself failed: the JSON-RPC error is then what the request is
-   * answered with, and no client takes it for a failure of the transport.
+   * HTTP status of the answer. It is 200 if the method itself failed, so that clients do not treat the JSON-RPC error
+   * as a failure of the transport.
    */
   readonly status: number;
   readonly challenge: HubError["challenge"];
@@ -74,12 +74,12 @@ export class McpError extends Error {
   }
 }
 
-/** What the caller got wrong in the params of a method. */
+/** The error for wrong params of a method. */
 export function invalidParams(sentence: string, data?: JsonObject): McpError {
   return new McpError(CODES.invalidParams, sentence, data === undefined ? {} : { data });
 }
 
-/** Any error as one that may be told; the cause of an internal one is for the log. */
+/** Maps any error to one that is safe to send; an internal error keeps its cause for the log. */
 export function asMcpError(error: unknown): McpError {
   if (error instanceof McpError) return error;
   if (error instanceof HubError) {
@@ -98,7 +98,7 @@ export function beginning(text: string, length: number = LONGEST_SHOWN): string 
   return text.slice(0, length).toWellFormed();
 }
 
-/** The beginning of a text that a client sent, in quotes, safe to name in a sentence. */
+/** The beginning of a text that a client sent, quoted and escaped for an error sentence. */
 export function shown(text: string): string {
   return quoted(beginning(text));
 }

@@ -9,8 +9,8 @@ interface Need {
 }
 
 /**
- * Throws `-32021` where the client is asked for something it never said it can do (2026-07-28, "Multi Round-Trip
- * Requests", server requirement 7).
+ * Throws `-32021` if the client did not declare the capability to answer one of the input requests (2026-07-28, "Multi
+ * Round-Trip Requests", server requirement 7).
  */
 export function checkInputRequests(
   { inputRequests = {} }: InputRequired,
@@ -39,6 +39,6 @@ function isMet({ name, part }: Need, capabilities: JsonObject): boolean {
   const capability = capabilities[name];
   if (!isObject(capability)) return false;
   if (part === undefined || isObject(capability[part])) return true;
-  // A client that says no more than that it asks people has forms for it ("Elicitation").
+  // A client that declares elicitation without details supports forms ("Elicitation").
   return part === "form" && !isObject(capability["url"]);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
+import { readable, type Principal } from "../core/principal.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { McpRequestContext, NotificationStream } from "./request-context.ts";
@@ -8,7 +9,7 @@ import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from 
 import { watched } from "./resources.ts";
 import { ChangeNotifier } from "./change-notifier.ts";
 
-/** Stands among the URIs for the list of resources, as such names do for the other lists. */
+/** The name of the list of resources among the watched URIs; the other lists have such names, too. */
 const RESOURCE_LIST = "resources/list_changed";
 
 const FILTER = z.looseObject({
@@ -18,16 +19,16 @@ const FILTER = z.looseObject({
   resourceSubscriptions: z.array(z.string()).default([]),
 });
 
-/** What a listener asks for, or is granted. */
+/** What a listener requests, or is granted. */
 type Filter = Readonly<z.output<typeof FILTER>>;
 
 /**
- * `subscriptions/listen`: stays open and tells what changes (2026-07-28, "Subscriptions"). Resolves when the server
- * ends it; a caller that goes away ends it by `call.signal`.
+ * `subscriptions/listen`: stays open and sends change notifications (2026-07-28, "Subscriptions"). Resolves when the
+ * server ends it; `call.signal` ends it if the caller disconnects.
  */
 export async function listen(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
-  const watches = watchedBy(asked, catalog);
+  const watches = watchedBy(asked, catalog, call.principal);
   const mayChange = catalog.changes !== undefined;
   const granted: Filter = {
     toolsListChanged: asked.toolsListChanged && mayChange,
@@ -42,11 +43,11 @@ export async function listen(params: JsonObject, call: McpRequestContext, catalo
   stream.write(notification(id, "subscriptions/acknowledged", `,"notifications":${JSON.stringify(honoured(granted))}`));
   const ended = await follow(watches, granted, call, catalog, stream, id);
   if (ended === "slow") stream.cut();
-  // Whoever reads the end of the stream reads that it was meant (2026-07-28, "Graceful Closure").
+  // A result at the end of the stream tells the client that this was intended (2026-07-28, "Graceful Closure").
   return { _meta: { [META.subscriptionId]: call.id } };
 }
 
-/** Resolves with the reason when it is over. */
+/** Resolves with the reason when the subscription ends. */
 async function follow(
   watches: Watched,
   granted: Filter,
@@ -119,24 +120,28 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
 
 type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
 
-/** The resources among the URIs that can be watched; others are left out of what is acknowledged. */
-function watchedBy({ resourceSubscriptions, resourcesListChanged }: Filter, catalog: Catalog): Watched {
+/** The URIs that can be watched; others are left out of the acknowledgement. */
+function watchedBy(
+  { resourceSubscriptions, resourcesListChanged }: Filter,
+  catalog: Catalog,
+  principal: Principal,
+): Watched {
   const watches = new Map<string, readonly ChannelPattern[]>();
   for (const uri of resourceSubscriptions) {
-    const patterns = watched(catalog, uri);
+    const patterns = watched(catalog, uri, principal);
     if (patterns !== undefined) watches.set(uri, patterns);
   }
-  if (resourcesListChanged) watches.set(RESOURCE_LIST, [EVERYTHING]);
+  if (resourcesListChanged) watches.set(RESOURCE_LIST, readable(principal, EVERYTHING));
   return watches;
 }
 
-/** What is granted, as it is acknowledged: what is not, is not named. */
+/** The acknowledgement, which names only what is granted. */
 function honoured({ resourceSubscriptions: uris, ...lists }: Filter): JsonObject {
   const named = Object.entries(lists).filter(([, isGranted]) => isGranted);
   return { ...Object.fromEntries(named), ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}) };
 }
 
-/** A notification of this subscription as text: made once, sent often. */
+/** A notification of this subscription as JSON text. */
 function notification(id: string, name: string, params = ""): string {
   return `{"jsonrpc":"2.0","method":"notifications/${name}","params":{"_meta":{"${META.subscriptionId}":${id}}${params}}}`;
 }

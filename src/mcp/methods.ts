@@ -6,10 +6,10 @@ import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "
 import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
 import { findResource } from "./resources.ts";
 
-/** What a method answers, without what an era adds to it. */
+/** The result of a method, without the fields that an era adds. */
 export type Result = object;
 
-/** Whether the client is asked for something first. */
+/** Whether the result asks the client for input. */
 export function isInputRequired(result: Result): result is InputRequired {
   return (result as { resultType?: unknown }).resultType === "input_required";
 }
@@ -17,10 +17,10 @@ export function isInputRequired(result: Result): result is InputRequired {
 /** A method of the protocol. Throws `McpError` or `HubError`. */
 type Method = (params: JsonObject, call: McpRequestContext, catalog: Catalog) => Promise<Result> | Result;
 
-/** Entries of one page of a list. */
+/** Entries on one page of a list. */
 const PAGE = 100;
 
-/** Every method both eras share, or only the modern one has: (params, call) -> result. */
+/** The methods that both eras have, and those of the modern era only. */
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["server/discover", (_, __, catalog) => discover(catalog)],
   ["tools/list", (params, _, catalog) => whole(params, { tools: catalog.tools.map(({ listing }) => listing) })],
@@ -34,19 +34,19 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["subscriptions/listen", listen],
 ]);
 
-/** How long, and by whom, the result of a method may be kept (2026-07-28, "Caching"). */
+/** How long, and by whom, the result of a method may be cached (2026-07-28, "Caching"). */
 export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly cacheScope: "public" | "private" }>> =
   {
     "server/discover": { ttlMs: 3_600_000, cacheScope: "public" },
     "tools/list": { ttlMs: 300_000, cacheScope: "public" },
     "prompts/list": { ttlMs: 300_000, cacheScope: "public" },
     "resources/templates/list": { ttlMs: 300_000, cacheScope: "public" },
-    // Channels come and go, and one day not everybody will see all of them.
+    // Channels change at any time, and which ones are listed may depend on the caller.
     "resources/list": { ttlMs: 0, cacheScope: "private" },
     "resources/read": { ttlMs: 0, cacheScope: "private" },
   };
 
-/** What a server with this catalog can do. */
+/** The capabilities of a server with this catalog. */
 export function capabilities({ changes, logs }: Catalog): JsonObject {
   const listChanged = changes === undefined ? {} : { listChanged: true };
   return {
@@ -97,7 +97,7 @@ async function getPrompt(params: JsonObject, call: McpRequestContext, { prompts 
   return prompt.get(input as Readonly<Record<string, string>>, call);
 }
 
-/** Without the arguments that count as left out: `null`, and an empty text for an optional one. */
+/** Removes arguments that count as absent: `null`, and an empty text for an optional one. */
 function withoutEmpty(input: JsonObject, { listing }: PromptDefinition): JsonObject {
   const required = new Set(
     (listing.arguments ?? []).flatMap(({ name, required: isRequired }) => (isRequired ? [name] : [])),
@@ -127,7 +127,7 @@ function listResources({ cursor }: JsonObject, call: McpRequestContext, { resour
   return { resources: found };
 }
 
-/** Where a page begins: with which of the templates, and behind which name; empty for its first. */
+/** Where a page begins: with which template, and after which name; an empty name for its first. */
 function placeOf(cursor: unknown, templateCount: number): { readonly template: number; readonly after: string } {
   const [, template = "", after = ""] = typeof cursor === "string" ? (/^(\d{1,3}):(.{0,128})$/.exec(cursor) ?? []) : [];
   if (template !== "" && Number(template) < templateCount) return { template: Number(template), after };

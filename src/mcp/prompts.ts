@@ -6,7 +6,7 @@ import { invalidParams } from "./errors.ts";
 
 const CHANNEL = { name: "channel", description: "A channel such as orders.eu", required: true } as const;
 
-/** What a person asks an agent to do with a channel. */
+/** The hub's own prompts: what a person may ask an agent to do with a channel. */
 export const prompts: readonly PromptDefinition[] = [
   {
     listing: {

@@ -4,31 +4,31 @@ import { isObject, McpError } from "./errors.ts";
 import { checkInputRequests } from "./input-requests.ts";
 import type { McpRequestContext } from "./request-context.ts";
 
-/** A question that was answered in a round before this one. */
+/** A question that was answered in an earlier round. */
 interface Answered {
   readonly message: string;
   readonly answer: AskAnswer;
 }
 
-/** What is sealed between two rounds. */
+/** The state that is sealed between two rounds. */
 interface Rounds {
   readonly answered: readonly Answered[];
-  /** The question whose answer this round brings. */
+  /** The question that this round answers. */
   readonly open: string;
 }
 
-/** The name of the one question of a round. */
+/** The name of the only question of a round. */
 const QUESTION = "question";
-/** Milliseconds that a person has to answer, a restart of the server included: a week. */
+/** Milliseconds that a person has to answer, even across a restart of the server: a week. */
 const LIFETIME = 7 * 86_400_000;
 const NO_ROUNDS: Rounds = { answered: [], open: "" };
 
-/** Thrown out of a tool at a question that has no answer yet. */
+/** Ends a run of a tool at a question that has not been answered yet. */
 class Unanswered extends Error {}
 
 /**
- * Runs a tool that may ask the person at the other end (MCP, "Elicitation"). At a question without an answer it ends,
- * and the result asks for the answer; the round that brings it runs the tool from its beginning, with all answers so
+ * Runs a tool that may ask the caller's user (MCP, "Elicitation"). At a question without an answer the run ends, and
+ * the result asks the client for the answer. The next round runs the tool again from its beginning, with all answers so
  * far (2026-07-28, "Multi Round-Trip Requests").
  */
 export async function runWithQuestions(
@@ -65,7 +65,7 @@ export async function runWithQuestions(
     const requestState = await context.seal(rounds, LIFETIME);
     return { resultType: "input_required", inputRequests: requestsOf(next), requestState };
   }
-  // The tool let the error pass, and to the client the protocol has one of its own.
+  // The tool did not handle the error, and the protocol defines its own for the client.
   if (lack !== undefined && result?.isError === true) throw lack;
   return result as ContentResult;
 }
@@ -75,7 +75,7 @@ interface Question {
   readonly schema: Readonly<Record<string, unknown>>;
 }
 
-/** What the client lacks to be asked; undefined if it can be. */
+/** The error if the client cannot be asked; undefined if it can. */
 function lackOf(question: Question, context: McpRequestContext): McpError | undefined {
   try {
     checkInputRequests({ resultType: "input_required", inputRequests: requestsOf(question) }, context);

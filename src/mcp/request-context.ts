@@ -5,64 +5,64 @@ import type { RequestStates, StateScope } from "./request-state.ts";
 
 export type RequestId = Exclude<RpcId, null>;
 
-/** What every request is answered with, whatever its era. */
+/** What the requests of both eras need from the server. */
 export interface Services extends Pick<RequestContext, "hub" | "limits" | "info"> {
   readonly states: RequestStates;
 }
 
-/** One request, as its era understood it. */
+/** One request, as parsed by its era. */
 export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay" | "admit"> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
-  /** What the client said it can do. */
+  /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
-  /** Set if the caller asks to be told of progress. */
+  /** Set if the caller asks for progress notifications. */
   readonly progressToken: string | number | undefined;
-  /** The least level of the log messages that the caller asks for; undefined for none. */
+  /** The lowest level of log messages that the caller asks for; undefined for none. */
   logLevel(): LogLevel | undefined;
-  /** Aborted when the request is cancelled. Made when it is asked for. */
+  /** Aborted when the request is cancelled. Created on first use. */
   signal(): AbortSignal;
   /** Sends a notification that belongs to this request; `name` without `notifications/`. */
   notify(name: string, params: JsonObject): void;
-  /** Asks the client something while the request is open: only in a session. */
+  /** Sends the client a request while this one is open: only in a session. */
   readonly ask?: ((method: string, params: JsonObject) => Promise<unknown>) | undefined;
-  /** Ends the connection of this request, so that the client comes back for the result: only in a session. */
+  /** Ends the connection of this request, so that the client reconnects for the result: only in a session. */
   readonly pause?: (() => void) | undefined;
-  /** Opens a stream that stays open for long, for a subscription: only if the transport can. */
+  /** Opens a long-lived stream for a subscription; absent if the transport cannot. */
   readonly openDedicated?: (() => NotificationStream) | undefined;
 }
 
 export interface Inputs {
-  /** By the names under which they were asked for; what the client made of it, unchecked. */
+  /** The client's responses by the names of the input requests, unchecked. */
   readonly responses: JsonObject;
-  /** What was sealed in the round before; undefined if nothing was. */
+  /** The state that was sealed in the previous round; undefined if there is none. */
   readonly state: unknown;
 }
 
-/** Where the notifications of one open request go. */
+/** The stream for notifications of one open request. */
 export interface NotificationStream {
-  /** Bytes handed over that the socket has not taken. */
+  /** Bytes written that the socket has not accepted. */
   readonly pending: number;
-  /** Whether it holds as much as it should; `drained` says when it does not. */
+  /** Whether its buffer is full; `drained` resolves when there is room. */
   readonly isLagging: boolean;
   /** Sends one JSON-RPC message as text; never waits, never throws. */
   write(message: string): void;
-  /** Sends something that no client sees, so that nothing on the way takes the stream for dead. */
+  /** Sends bytes that clients ignore, so that proxies do not close the stream as idle. */
   keepAlive(): void;
-  /** Resolves once what was written is taken, or the connection is gone. */
+  /** Resolves once the socket has accepted what was written, or the connection is closed. */
   drained(): Promise<void>;
-  /** Ends it at once. */
+  /** Closes it at once. */
   cut(): void;
 }
 
 const NO_INPUTS: Inputs = { responses: {}, state: undefined };
 
-/** What a method, a tool, a prompt or a resource works with. A class, so that what few ask for is made when they do. */
+/** The context of methods, tools, prompts and resources. A class, so that rarely used parts are created lazily. */
 export class McpRequestContext implements RequestContext {
   /** Set for tools that may ask a person; see `runWithQuestions`. */
   askPerson: RequestContext["askPerson"];
-  /** What came back of the input asked for in the round before. */
+  /** The input that was requested in the previous round. */
   inputs: Inputs = NO_INPUTS;
   readonly hub: RequestContext["hub"];
   readonly limits: RequestContext["limits"];
@@ -72,9 +72,9 @@ export class McpRequestContext implements RequestContext {
   readonly sender: RequestContext["sender"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  /** What the client said it can do. */
+  /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
-  /** Asks the client something while the request is open: only in a session. */
+  /** Sends the client a request while this one is open: only in a session. */
   readonly ask: McpRequest["ask"];
   readonly pause: McpRequest["pause"];
   readonly openDedicated: McpRequest["openDedicated"];
@@ -99,12 +99,12 @@ export class McpRequestContext implements RequestContext {
     this.#request = request;
   }
 
-  /** Aborted when the client cancels the request, and when the session or the connection it belongs to ends. */
+  /** Aborted when the client cancels the request, and when its session or connection ends. */
   get signal(): AbortSignal {
     return this.#request.signal();
   }
 
-  /** Tells how far the work is; undefined unless the caller asked to be told. `done` must grow: the rest is dropped. */
+  /** Reports progress; undefined unless the caller asked for it. `done` must grow: other calls are dropped. */
   get progress(): ((done: number, total?: number, message?: string) => void) | undefined {
     const { progressToken } = this.#request;
     if (progressToken === undefined || this.#progress !== undefined) return this.#progress;
@@ -126,14 +126,14 @@ export class McpRequestContext implements RequestContext {
   }
 
   /**
-   * Seals any JSON value, to be given back in `inputs.state` with the retry of this very request, for ten minutes
-   * unless `lifetime` says otherwise (in milliseconds, at most 30 days). With the log in a file it survives a restart.
+   * Seals any JSON value, which a retry of the same request gets back in `inputs.state`. The seal is valid for
+   * `lifetime` milliseconds: ten minutes by default, at most 30 days. With the log in a file it survives a restart.
    */
   seal(state: unknown, lifetime?: number): Promise<string> {
     return this.#states.seal(state, this.#scope, lifetime);
   }
 
-  /** Takes what the client gives back of the round before. Rejects if the state was not sealed for this request. */
+  /** Opens what the client returns from the previous round. Rejects if the state was not sealed for this request. */
   async resume(responses: JsonObject, requestState: unknown): Promise<void> {
     const state = requestState === undefined ? undefined : await this.#states.open(requestState, this.#scope);
     this.inputs = { responses, state };
@@ -143,6 +143,6 @@ export class McpRequestContext implements RequestContext {
   get #scope(): StateScope {
     const { method, principal, params } = this.#request;
     const { _meta: _, inputResponses: __, requestState: ___, ...rest } = params;
-    return { subject: principal.subject, method, params: rest };
+    return { subject: principal.id, method, params: rest };
   }
 }

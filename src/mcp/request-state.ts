@@ -2,12 +2,12 @@ import { HubError } from "../core/errors.ts";
 import { invalidParams, type JsonObject } from "./errors.ts";
 import { MAX_LENGTH, type Sealer } from "../core/seal.ts";
 
-/** Milliseconds in which a client has to come back, unless the state says otherwise. */
+/** Milliseconds for which a state is valid by default. */
 const LIFETIME = 600_000;
-/** Milliseconds that any state may live. */
+/** Milliseconds for which a state is valid at most. */
 const MAX_LIFETIME = 30 * 24 * 3_600_000;
 
-/** What a state is for: it is worth nothing with another caller or another request. */
+/** What a state is bound to: it cannot be opened for another caller or another request. */
 export interface StateScope {
   readonly subject: string;
   readonly method: string;
@@ -16,8 +16,8 @@ export interface StateScope {
 }
 
 /**
- * Seals what a request must remember until the client comes back with the input it was asked for (2026-07-28, "Multi
- * Round-Trip Requests", server requirements 4 and 5): the client holds the state, bound to caller, method and params.
+ * Seals the state of a request that waits for input of the client (2026-07-28, "Multi Round-Trip Requests", server
+ * requirements 4 and 5). The client keeps the state, which is bound to the caller, the method and the params.
  */
 export class RequestStates {
   readonly #sealer: Sealer;
@@ -26,7 +26,7 @@ export class RequestStates {
     this.#sealer = sealer;
   }
 
-  /** `payload` is any JSON value. Rejects with `INVALID_INPUT` if it is too long to be given back. */
+  /** `payload` is any JSON value. Rejects with `INVALID_INPUT` if it is too long for a request to carry it back. */
   async seal(payload: unknown, scope: StateScope, lifetime: number = LIFETIME): Promise<string> {
     const state = await this.#sealer.seal(payload, sealedFor(scope), Math.min(lifetime, MAX_LIFETIME));
     if (state.length <= MAX_LENGTH) return state;
@@ -34,11 +34,11 @@ export class RequestStates {
     throw new HubError("INVALID_INPUT", sentence);
   }
 
-  /** The payload. Throws `-32602`, always with the same sentence, if it was not sealed for this, or too long ago. */
+  /** Returns the payload. Throws `-32602`, always with the same sentence, if the scope is another or it has expired. */
   async open(state: unknown, scope: StateScope): Promise<unknown> {
     const found = await this.#sealer.open(state, sealedFor(scope));
     if (found !== undefined) return found.payload;
-    throw invalidParams("requestState is not one of this server's for this request, or too old; begin anew", {
+    throw invalidParams("requestState was not issued for this request, or has expired; send the request without it", {
       reason: "invalid_request_state",
     });
   }
@@ -48,7 +48,7 @@ function sealedFor({ subject, method, params }: StateScope): unknown {
   return ["state", subject, method, sorted(params)];
 }
 
-/** The same value with the names of its objects in order, so that equal params are equal text. */
+/** The same value with sorted object keys, so that equal params give equal text. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return ["[", ...value.map(sorted)];
   if (typeof value !== "object" || value === null) return value;

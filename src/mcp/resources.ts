@@ -1,19 +1,19 @@
 import { channelName } from "../core/channel.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { checkSubscribe, readable } from "../core/principal.ts";
+import { checkSubscribe, readable, type Principal } from "../core/principal.ts";
 import { channelSummary, messageObject, readableChannels } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
 const MOST_CHANNELS = 1000;
-/** Messages that a channel shows as a resource. */
+/** Messages in the resource of a channel. */
 const RECENT = 50;
 const MAX_URI = 1024;
 const LONGEST_SHOWN = 200;
 
-/** Every channel, as one resource. */
+/** The list of channels as a resource. */
 export const channelsResource: ResourceDefinition = {
   listing: {
     uri: CHANNELS,
@@ -31,7 +31,7 @@ export const channelsResource: ResourceDefinition = {
   },
 };
 
-/** Each channel as a resource: its last messages, oldest first, and the cursor to go on from. */
+/** Each channel as a resource: its last messages, oldest first, and the cursor to continue from. */
 export const channelTemplate: TemplateDefinition = {
   listing: {
     uriTemplate: `${CHANNELS}/{channel}`,
@@ -54,7 +54,7 @@ export const channelTemplate: TemplateDefinition = {
     };
   },
   list(after, limit, { hub, principal }) {
-    // Those without a message so far are left out: readers come and go, and who keeps this list is not told.
+    // Channels that only have readers are left out: no notification is sent when readers come and go.
     const found = readable(principal, EVERYTHING).flatMap((pattern) =>
       hub.log.channels({ pattern, limit, ...(after === undefined ? {} : { after }) }),
     );
@@ -68,7 +68,7 @@ export const channelTemplate: TemplateDefinition = {
   },
 };
 
-/** An address of the hub's own as it is listed: there are other spellings of it (RFC 3986, section 6.2.2). */
+/** The normalized form of a `hub:` URI, which has other spellings, too (RFC 3986, section 6.2.2). */
 export function canonicalUri(uri: string): string {
   if (uri.length > MAX_URI) return uri;
   const [whole, path = ""] = /^hub:\/\/channels(?:\/(.+))?$/is.exec(uri.replace(/\/$/, "")) ?? [];
@@ -80,7 +80,7 @@ export function canonicalUri(uri: string): string {
   }
 }
 
-/** The resource of a URI. Throws where there is none. */
+/** The resource of a URI. Throws if it does not exist. */
 export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefinition, "listing"> {
   const canonical = canonicalUri(uri);
   const fixed = catalog.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
@@ -100,7 +100,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
   throw resourceNotFound(uri, [...catalog.resources.map(({ listing }) => listing.uri), ...known]);
 }
 
-/** There is no resource of this URI: `-32602` in both eras, since the SDK turns the `-32002` of old into it. */
+/** The error for an unknown URI: `-32602` in both eras, since the SDK maps the older `-32002` to it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
   const some = known.slice(0, 10).join(", ");
   return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, LONGEST_SHOWN) });
@@ -110,12 +110,18 @@ function json(uri: string, value: unknown): ResourceResult {
   return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
 }
 
-/** The channels whose messages change one of these resources; undefined where nobody can be told of changes. */
-export function watched(catalog: Catalog, uri: string): readonly ChannelPattern[] | undefined {
+/**
+ * The channels whose messages change a resource, of those that someone may read; undefined if clients cannot subscribe
+ * to it. Throws `UNAUTHENTICATED` or `FORBIDDEN` if this one may not.
+ */
+export function watched(catalog: Catalog, uri: string, principal: Principal): readonly ChannelPattern[] | undefined {
+  let resource: Omit<ResourceDefinition, "listing">;
   try {
-    return findResource(catalog, uri).watches;
+    resource = findResource(catalog, uri);
   } catch (error) {
     if (error instanceof McpError) return undefined;
     throw error;
   }
+  resource.authorize?.(principal);
+  return resource.watches?.flatMap((pattern) => readable(principal, pattern));
 }

@@ -1,4 +1,4 @@
-import { LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
+import { AUDIT_CHANNEL, LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { LogLine } from "./logger.ts";
@@ -22,6 +22,11 @@ export class HubChannels {
   /** Publishes a line that is being logged. */
   log({ level, msg }: LogLine): void {
     this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
+  }
+
+  /** Publishes what was done to credentials. */
+  audit(event: object): void {
+    this.#publish(AUDIT_CHANNEL, "audit", () => ({ time: new Date().toISOString(), ...event }));
   }
 
   /** Resolves once readers have been offered what was published. */

@@ -13,8 +13,10 @@ export const EVERYTHING: ChannelPattern = "*" as ChannelPattern;
 export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 /** What the server logs. */
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
+/** What was done to credentials, and which were refused. */
+export const AUDIT_CHANNEL: ChannelName = serverChannel("audit");
 
-const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL]);
+const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL, AUDIT_CHANNEL]);
 /** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;

@@ -7,6 +7,8 @@ export interface MessageFields {
   readonly sender: string;
   /** Set if a tool published it, as agents do. */
   readonly via?: "tool" | undefined;
+  /** Set if the sender is the name of the credential it was published with. */
+  readonly verified?: true | undefined;
   /** Milliseconds since 1970. */
   readonly time: number;
 }
@@ -21,6 +23,8 @@ export interface Message<Data = unknown> {
   readonly sender: string;
   /** Set if a tool published it, as agents do. */
   readonly via?: "tool";
+  /** Set if the sender is the name of the credential it was published with, so that no one else can use it. */
+  readonly verified?: true;
   /** When the log took it, ISO 8601 in UTC. */
   readonly time: string;
 }
@@ -38,14 +42,15 @@ export interface Receipt {
 
 /** The inside of a `Message` as JSON text, without its braces; `id` is undefined for a message that is not kept. */
 export function messageMembers(
-  { channel, event, data, sender, via, time }: MessageFields,
+  { channel, event, data, sender, via, verified, time }: MessageFields,
   id: string | undefined,
 ): string {
   const head = id === undefined ? '"id":null' : `"id":"${id}"`;
   const at = new Date(time).toISOString();
   const way = via === undefined ? "" : `,"via":"${via}"`;
+  const proof = verified === undefined ? "" : `,"verified":true`;
   // Channel names, ids and times hold nothing that JSON escapes.
-  return `${head},"channel":"${channel}","event":${JSON.stringify(event)},"data":${data},"sender":${JSON.stringify(sender)},"time":"${at}"${way}`;
+  return `${head},"channel":"${channel}","event":${JSON.stringify(event)},"data":${data},"sender":${JSON.stringify(sender)},"time":"${at}"${way}${proof}`;
 }
 
 /** A `Message` as JSON text. */

@@ -6,17 +6,17 @@ import { problems } from "./validation-message.ts";
 import type { Tool, RequestContext, ToolResult } from "./tool.ts";
 
 /**
- * Calls a tool, for any door. What the caller got wrong in the input is a result with `isError`, which names the field;
- * throws what the server cannot do right now.
+ * Calls a tool, for any door. Wrong input gives a result with `isError`, which names the field; other failures are
+ * thrown.
  */
 export async function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
   try {
     const meant = meantBy(tool, input);
-    // Only the schemas of others may have checks that wait.
+    // Only schemas of tools that were added may have asynchronous checks.
     const parsed = tool.mayAsk ? await tool.input.safeParseAsync(meant) : tool.input.safeParse(meant);
     if (!parsed.success) return failed(`${tool.name}: ${problems(parsed.error, meant, Object.keys(tool.input.shape))}`);
     tool.authorize(parsed.data, context.principal);
-    // What reads answers when the turn ends, as what is published does: callers that asked in one turn are woken together.
+    // Tools that only read answer when the turn ends, so that the answers of one turn are written together.
     if (tool.readOnly) await new Promise<void>((resolve) => setImmediate(resolve));
     const { text, structured } = await tool.run(parsed.data, context);
     return {

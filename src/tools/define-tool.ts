@@ -8,46 +8,46 @@ import { TOOL, ToolError, type JsonSchema, type Tool, type ToolAnnotations, type
 
 /** A tool of your own, as `defineTool` takes it. */
 export interface ToolDefinition<Input extends z.ZodObject> {
-  /** What callers call it by: 1 to 64 letters, digits, `_` and `-`. */
+  /** Its name for callers: 1 to 64 letters, digits, `_` and `-`. */
   readonly name: string;
   /** For people; the name unless given. */
   readonly title?: string;
   /** What it does and when to use it, for a model. */
   readonly description: string;
-  /** What it takes. Callers see it as JSON Schema; `run` gets what it makes of their input. */
+  /** The schema of its input. Callers see it as JSON Schema; `run` gets the parsed input. */
   readonly input: Input;
-  /** What the data of its answers is. */
+  /** The schema of `structured` in its answers. */
   readonly output?: z.ZodObject;
-  /** Whether it changes nothing; false unless given. */
+  /** True if it changes nothing; false by default. */
   readonly readOnly?: boolean;
-  /** What else is true of it (MCP, "ToolAnnotations"). */
+  /** Other hints for callers (MCP, "ToolAnnotations"). */
   readonly annotations?: Omit<ToolAnnotations, "readOnlyHint">;
   /**
-   * Does what the tool does. Answers with a text, or with a text and the same as data. Throw a `HubError` such as
-   * `INVALID_INPUT` for what the caller can mend: its sentence is the answer. Any other error is logged, and the caller
-   * learns only that the server failed.
+   * Runs the tool. Return a text, or a text and the same as data. Throw a `HubError` such as `INVALID_INPUT` for what
+   * the caller can correct: its sentence is the answer. Any other error is logged, and the caller is told only that the
+   * server failed.
    */
   run(input: z.output<Input>, call: ToolCall): ToolAnswer | Promise<ToolAnswer>;
 }
 
-/** What a tool of your own answers. */
+/** The answer of a tool of your own. */
 export type ToolAnswer = string | { readonly text: string; readonly structured?: object };
 
-/** A call of a tool of your own, whatever door it came through. */
+/** A call of a tool of your own, through any door. */
 export interface ToolCall {
   /** Who calls. */
   readonly principal: Principal;
-  /** Aborted when the caller has cancelled or is gone, or the server stops. */
+  /** Aborted when the caller cancels or disconnects, or the server stops. */
   readonly signal: AbortSignal;
   readonly hub: {
     /** Publishes a message; resolves once it is kept and offered to every live reader. Throws a `HubError`. */
     readonly publish: (message: ToolMessage) => Promise<Receipt>;
   };
-  /** Tells a caller that asked for it how far the work is; `done` has to grow. */
+  /** Reports progress to a caller that asked for it; `done` must grow. */
   readonly progress: (done: number, total?: number, message?: string) => void;
   /**
-   * Asks the person at the other end (MCP, "Elicitation"). `schema` is a flat object of texts, numbers, booleans and
-   * choices. `run` starts again from its beginning with each answer, so ask before you change anything, and ask the
+   * Asks the caller's user (MCP, "Elicitation"). `schema` is a flat object of texts, numbers, booleans and choices.
+   * `run` starts again from its beginning with each answer, so ask before you change anything, and ask the
    * same questions in the same order. Throws a `HubError` if this caller cannot be asked.
    */
   readonly ask: <Schema extends z.ZodObject>(
@@ -56,17 +56,17 @@ export interface ToolCall {
   ) => Promise<PersonAnswer<z.output<Schema>>>;
 }
 
-/** What a tool of your own publishes. */
+/** A message that a tool of your own publishes. */
 export type ToolMessage = Pick<PublishRequest, "channel" | "data" | "event" | "sender" | "ephemeral" | "key">;
 
-/** What a person answered: `decline` is a no, `cancel` no answer at all. */
+/** What a person answered: `decline` means no, `cancel` means that they did not answer. */
 export type PersonAnswer<Content> =
   | { readonly action: "accept"; readonly content: Content }
   | { readonly action: "decline" | "cancel" };
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Makes a tool of your own, for `createServer({ tools })` and `serve --tools`. Throws a `ToolError` for what is wrong with it. */
+/** Makes a tool of your own, for `createServer({ tools })` and `serve --tools`. Throws a `ToolError` if it is invalid. */
 export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition<Input>): Tool {
   const { name, title = name, description, input, output, readOnly = false, annotations } = definition;
   if (typeof name !== "string" || !NAME.test(name))
@@ -100,7 +100,7 @@ export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition
   };
 }
 
-/** A schema as JSON Schema, as what goes in or comes out. Throws a `ToolError` if JSON Schema cannot say it. */
+/** Converts the input or output side of a schema. Throws a `ToolError` if JSON Schema cannot express it. */
 function jsonSchema(subject: string, schema: z.ZodObject, io: "input" | "output"): JsonSchema {
   try {
     const { $schema: _, ...rest } = z.toJSONSchema(schema, { io }) as Record<string, unknown>;
@@ -120,7 +120,7 @@ function callOf(context: RequestContext): ToolCall {
   };
 }
 
-/** A tool that does not wait for it must not bring down the process if it fails. */
+/** Prevents an unhandled rejection if the tool does not await the promise. */
 function handled<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
@@ -151,7 +151,7 @@ async function answerOf<Schema extends z.ZodObject>(
   return { action: "accept", content: data };
 }
 
-/** The schema of a form (MCP, "Elicitation"): its fields are no objects, and lists only of choices. */
+/** The schema of a form (MCP, "Elicitation"): its fields are not objects, and lists only of choices. */
 function flatSchema(schema: z.ZodObject): JsonSchema {
   const json = jsonSchema("What is asked", schema, "input");
   for (const [name, field] of Object.entries(json["properties"] as Record<string, JsonSchema>)) {
@@ -160,7 +160,7 @@ function flatSchema(schema: z.ZodObject): JsonSchema {
   return json;
 }
 
-/** This tool asks its caller something, and that is not possible here. */
+/** The error if a tool asks a question and its caller cannot be asked. */
 export function cannotAsk(why: string): HubError {
   return new HubError("INVALID_REQUEST", `This tool asks a person before it answers: ${why}`);
 }

@@ -27,7 +27,7 @@ export const getServerInfo: Tool = tool({
   authorize() {},
   async run(_, { info }) {
     const structured = info();
-    // One reading answers every caller for a second.
+    // The info is the same object for a second, so its text is made once.
     if (last?.structured !== structured) {
       last = { text: sentence(structured), structured };
       keepJson(structured);

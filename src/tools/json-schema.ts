@@ -1,6 +1,6 @@
 import type { JsonSchema } from "./tool.ts";
 
-// JSON Schema of what tools answer: short, since agents may read it.
+// JSON Schema of the answers of tools: short, since agents may read it.
 export const TEXT: JsonSchema = { type: "string" };
 export const OPTIONAL_TEXT: JsonSchema = { type: ["string", "null"] };
 export const WHOLE: JsonSchema = { type: "integer" };
@@ -19,7 +19,7 @@ export function object(properties: Properties, others: Properties = {}): JsonSch
   };
 }
 
-/** An object whose values are all of a kind. */
+/** An object whose values all have one schema. */
 export function each(kind: JsonSchema): JsonSchema {
   return { type: "object", additionalProperties: kind };
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { isObject } from "../protocol/json.ts";
 
-/** What a field of a schema takes, as far as it decides how a value is meant. */
+/** The type of a field of a schema, as far as it decides how a value is read. */
 interface Field {
   readonly name: string;
   readonly isOptional: boolean;
@@ -13,22 +13,21 @@ interface Field {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Items of a list that a schema looks at; `MAX_CHANNELS_PER_READER` cannot be higher. */
+/** Items of a list that are validated at most; `MAX_CHANNELS_PER_READER` cannot be higher. */
 const LONGEST_LIST = 10_000;
 const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
 
 /**
- * Values as their sender meant them, for a schema to check: `null` and `""` of an optional field are as if left
- * out, a text that is JSON of the asked type is that, and any other text is a list of one if a list is asked for.
- * All else is left to the schema. Throws `TOO_MANY_CHANNELS` for a longer list than that: all lists that are
- * taken name channels.
+ * Corrects common mistakes of agents before a schema checks the values: drops `null` and `""` of optional fields,
+ * parses a text that is JSON of the expected type, and makes any other text a list of one if a list is expected.
+ * Throws `TOO_MANY_CHANNELS` for a list longer than `LONGEST_LIST`, since all lists in inputs name channels.
  */
 export function lenient(schema: z.ZodObject, values: Values): Values {
   let meant: Record<string, unknown> | undefined;
   for (const field of fieldsIn(schema)) {
     const { name } = field;
     const given = values[name];
-    // Nearly all that comes.
+    // The fast path, for nearly all values.
     if (given === undefined || (typeof given === field.type && typeof given !== "object" && given !== "")) continue;
     const value = field.isOptional && (given === null || given === "") ? undefined : asMeant(field, given);
     if (field.type === "array" && Array.isArray(value) && value.length > LONGEST_LIST) {
@@ -50,7 +49,7 @@ function asMeant({ type, inner }: Field, given: unknown): unknown {
   if (typeof given !== "string") return given;
   if (type === "number" || type === "boolean") {
     const value = parsed(given);
-    // 1e400 is a number in JSON that no number is left of.
+    // JSON.parse reads 1e400 as Infinity.
     return typeof value === type && value !== Infinity && value !== -Infinity ? value : given;
   }
   if (type !== "array") return given;

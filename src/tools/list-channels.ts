@@ -17,7 +17,7 @@ const CHANNELS = list(
   }),
 );
 
-/** What `list_channels` answers. */
+/** The answer of `list_channels`. */
 interface ChannelList {
   readonly channels: readonly ChannelSummary[];
   /** Whether there are more than are listed. */
@@ -52,6 +52,6 @@ export const listChannels: Tool = tool({
 function patternsBelow(prefix = "*"): readonly ChannelPattern[] {
   const name = prefix.replace(/\.\*?$/, "");
   if (name === "*") return [EVERYTHING];
-  // The longest names have no room for a channel below.
+  // A name of nearly the maximum length cannot have channels below it.
   return [channelName(name), ...(name.length + 2 > MAX_NAME ? [] : [channelPattern(`${name}.*`)])];
 }

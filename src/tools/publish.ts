@@ -5,15 +5,15 @@ import { checkPublish, type Principal } from "../core/principal.ts";
 import type { Receipt } from "../protocol/message.ts";
 import type { RequestContext } from "./tool.ts";
 
-/** What a caller wants published, as it came. */
-export interface PublishRequest extends Omit<DraftInput, "channel"> {
+/** A message that a caller wants to publish, unchecked. */
+export interface PublishRequest extends Omit<DraftInput, "channel" | "verified"> {
   readonly channel: string;
 }
 
-/** What came of it. */
+/** The result of a publication. */
 export interface Publication {
   readonly receipt: Receipt;
-  /** True if its key had been used before: the receipt is that of the message kept then. */
+  /** True if its key was used before: the receipt is that of the message kept then. */
   readonly repeated: boolean;
 }
 
@@ -31,7 +31,9 @@ export async function publish(
   }
   const channel = channelToPublish(request.channel, ephemeral);
   checkPublish(principal, channel);
-  const item = draft({ ...request, channel, sender: checkedSender(request.sender, sender, principal) }, limits.message);
+  const name = checkedSender(request.sender, sender, principal);
+  const isOwn = principal.kind !== "anonymous" && name === principal.subject;
+  const item = draft({ ...request, channel, sender: name, verified: isOwn ? true : undefined }, limits.message);
   admit?.("publishes");
   admit?.("publish_bytes", item.data.length);
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)

@@ -11,9 +11,9 @@ import type { JsonSchema } from "./tool.ts";
 /** A page of messages as JSON data. */
 export interface MessagePage {
   readonly messages: readonly Message[];
-  /** The cursor to go on with. */
+  /** The cursor to continue from. */
   readonly next: string;
-  /** Whether there may be more right now. */
+  /** Whether there may be more already. */
   readonly more: boolean;
   /** What is missing between `after` and the first message; null if nothing is. */
   readonly gap: Gap | null;
@@ -22,7 +22,10 @@ export interface MessagePage {
 /** `MessagePage` as JSON Schema. */
 export const messagePageSchema: JsonSchema = object({
   messages: list(
-    object({ id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT }, { via: { const: "tool" } }),
+    object(
+      { id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT },
+      { via: { const: "tool" }, verified: { const: true } },
+    ),
   ),
   next: TEXT,
   more: TRUTH,
@@ -44,7 +47,7 @@ export function messagePage(
 
 /** A message as JSON data; `id` is undefined for one that was not kept. */
 export function messageObject(
-  { channel, event, data, sender, time, via }: KeptMessage,
+  { channel, event, data, sender, time, via, verified }: KeptMessage,
   id: string | undefined,
 ): Message {
   return {
@@ -55,10 +58,11 @@ export function messageObject(
     sender,
     time: new Date(time).toISOString(),
     ...(via === undefined ? {} : { via }),
+    ...(verified === undefined ? {} : { verified }),
   };
 }
 
-/** A page for a reader of text: a line for each message, whatever it says, then how to go on. */
+/** A page as text: one line for each message, whatever it contains, then how to continue. */
 export function pageText({ messages, next, more, gap }: MessagePage): string {
   const lines = messages.map(({ id, time, channel, event, sender, data }) => {
     const name = event === "message" ? "" : ` [${oneLineName(event)}]`;

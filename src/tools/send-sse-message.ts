@@ -7,7 +7,7 @@ import { object, TEXT, WHOLE } from "./json-schema.ts";
 import { publish, type PublishRequest } from "./publish.ts";
 import { tool, type Tool, type RequestContext } from "./tool.ts";
 
-/** What `send_sse_message` answers. */
+/** The answer of `send_sse_message`. */
 interface Sent {
   readonly id: string;
   readonly channel: string;
@@ -20,7 +20,7 @@ export const sendSseMessage: Tool = tool({
   title: "Send a message",
   description: "Send a message via Server-Sent Events",
   input: z.strictObject({
-    // Listed as a string, which is what agents send; any JSON is taken.
+    // Listed as a string, which is what agents send; any JSON is accepted.
     message: z.unknown().meta({ type: "string", description: "The message to send" }),
     channel: z.string().optional().describe("Where to send it, such as orders.eu; `default` unless given"),
     event: z.string().optional().describe("SSE event name; `message` unless given"),
@@ -42,7 +42,7 @@ export const sendSseMessage: Tool = tool({
   },
 });
 
-/** What is `data` everywhere else is `message` to the caller of this tool. */
+/** Names the field `message` in errors, as this tool calls what is `data` everywhere else. */
 async function sent(request: PublishRequest, context: RequestContext): Promise<Receipt> {
   try {
     return (await publish({ ...request, via: "tool" }, context)).receipt;

@@ -15,7 +15,7 @@ const HUB_TOOLS: readonly Tool[] = [getServerInfo, sendSseMessage, listChannels,
 /** The tools of a server, for every door: the hub's own, then those that were added. */
 export class ToolSet {
   readonly all: readonly { readonly tool: Tool; readonly listing: ToolListing }[];
-  /** As `tools/list` answers. */
+  /** The tools as `tools/list` lists them. */
   readonly listings: readonly ToolListing[];
   readonly #byName: ReadonlyMap<string, Tool>;
 
@@ -37,7 +37,7 @@ export class ToolSet {
   }
 }
 
-/** Says that no tool has this name, and which there are. */
+/** The error for an unknown tool, which lists the tools there are. */
 export function unknownTool(name: string, known: readonly string[]): HubError {
   const shown = quoted(name.slice(0, LONGEST_SHOWN).toWellFormed());
   return new HubError("UNKNOWN_TOOL", `Unknown tool: ${shown}; there are ${known.join(", ")}`);

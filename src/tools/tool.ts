@@ -7,20 +7,20 @@ import type { ServerInfo } from "../protocol/server-info.ts";
 export interface RequestContext {
   readonly hub: Hub;
   readonly principal: Principal;
-  /** The name of the caller, as a sender: of the messages for which it gives none. */
+  /** The name of the caller, which is the sender of messages that do not name one. */
   readonly sender?: string | undefined;
-  /** Aborted when the caller has cancelled or is gone, or the server stops. */
+  /** Aborted when the caller cancels or disconnects, or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
-  /** Counts a call that stays open as a reader, until the function it returns is called. Throws if there is no room. */
+  /** Counts a waiting call as a reader until the returned function is called. Throws if the limit is reached. */
   readonly stay: (end: () => void) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
-  /** What the process is and does; computed at most once a second. */
+  /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;
-  /** Tells a caller that asked for it how far a long call is; `done` has to grow. */
+  /** Reports the progress of a long call to a caller that asked for it; `done` must grow. */
   readonly progress?: ((done: number, total?: number, message?: string) => void) | undefined;
-  /** Asks the person at the other end for an object of this JSON Schema; absent if this door cannot ask. */
+  /** Asks the caller's user for an object of this JSON Schema; absent if this door cannot ask. */
   readonly askPerson?: ((message: string, schema: JsonSchema) => Promise<AskAnswer>) | undefined;
 }
 
@@ -41,14 +41,14 @@ export class ToolError extends Error {}
 /** Marks what `defineTool` made, in every copy of this package. */
 export const TOOL: unique symbol = Symbol.for("sse-mcp-server.Tool");
 
-/** Something a caller can ask for, whatever the door. Made by `tool`. */
+/** A tool that callers can use through any door. Made by `tool`. */
 export interface Tool {
   readonly [TOOL]?: true;
   readonly name: string;
   readonly title: string;
   readonly description: string;
   readonly input: z.ZodObject;
-  /** What the data of its answer is, as JSON Schema: for callers to read, not checked here. Absent if it answers with text. */
+  /** The JSON Schema of the data of its answer, which is not validated. Absent if it answers only with text. */
   readonly output?: JsonSchema | undefined;
   /** Whether it changes nothing. */
   readonly readOnly: boolean;
@@ -56,13 +56,13 @@ export interface Tool {
   authorize(input: unknown, principal: Principal): void;
   /** Whether it may call `askPerson`. */
   readonly mayAsk?: boolean;
-  /** What else callers may rely on; those of the hub's own tools unless given. */
+  /** Hints for callers; by default, those of the hub's own tools. */
   readonly annotations?: ToolAnnotations;
-  /** `input` is what the schema made of the caller's. */
+  /** `input` has been parsed by the schema. */
   run(input: unknown, context: RequestContext): Promise<ToolOutcome>;
 }
 
-/** A tool, with its input typed by its schema where it is written. */
+/** Makes a tool whose `run` gets its input typed by the schema. */
 export function tool<Input extends z.ZodObject>(
   definition: Omit<Tool, "input" | "authorize" | "run"> & {
     readonly input: Input;
@@ -73,7 +73,7 @@ export function tool<Input extends z.ZodObject>(
   return definition;
 }
 
-/** What a tool answers: a line for a reader, and the same as data. */
+/** The answer of a tool: a text, and the same as data. */
 export interface ToolOutcome {
   readonly text: string;
   readonly structured?: object | undefined;
@@ -106,7 +106,7 @@ export interface ToolAnnotations {
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A tool as a client is shown it. */
+/** A tool as it is listed for clients. */
 export function listing({ name, title, description, input, output, readOnly, annotations }: Tool): ToolListing {
   const { $schema: _, ...schema } = z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;
   return {
@@ -115,7 +115,7 @@ export function listing({ name, title, description, input, output, readOnly, ann
     description,
     inputSchema: { ...schema, required: schema["required"] ?? [] },
     ...(output === undefined ? {} : { outputSchema: output }),
-    // What the hub's own tools send adds to a channel and takes nothing away.
+    // The hub's own tools only add messages to a channel.
     annotations: annotations ?? {
       readOnlyHint: readOnly,
       ...(readOnly ? {} : { destructiveHint: false }),

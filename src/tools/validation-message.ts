@@ -3,10 +3,10 @@ import { oneLine, quoted } from "../protocol/text.ts";
 
 const SHOWN = 3;
 const LONGEST_SHOWN = 64;
-/** Better words for what a schema expects. */
+/** Clearer names for the types that a schema expects. */
 const WANTED: Readonly<Record<string, string>> = { int: "a whole number", nonoptional: "any JSON value" };
 
-/** What is wrong with the first few fields of some input, and what would be right; `known` are the fields it may have. */
+/** Says what is wrong with the first few fields of an input, and what would be right; `known` are the allowed fields. */
 export function problems(error: z.ZodError, input: unknown, known: readonly string[]): string {
   return error.issues
     .slice(0, SHOWN)

@@ -9,10 +9,10 @@ import type { Sink } from "../core/sink.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type RequestContext } from "./tool.ts";
 
-/** Below the 60 seconds after which many clients give up. */
+/** Seconds; below the 60 after which many clients give up. */
 const LONGEST = 50;
 const PAGE = 100;
-/** Seconds between two words of how long it has waited. */
+/** Seconds between two progress notifications. */
 const PROGRESS = 5;
 
 export const waitForMessages: Tool = tool({
@@ -45,7 +45,7 @@ export const waitForMessages: Tool = tool({
   },
 });
 
-/** Listens first and then looks, so that nothing comes between. */
+/** Subscribes before it reads, so that no message is missed in between. */
 async function wait(
   channels: readonly ChannelPattern[],
   after: string,
@@ -69,10 +69,10 @@ async function wait(
         nextProgress = waited() + PROGRESS;
       }
       from = history.next;
-      // The log ends a page after it has looked at many messages in vain; let others run before the next page.
+      // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
-      // All who were woken by one message ask for the same page, wherever they began to wait.
+      // All callers that one message wakes ask for the same page, wherever they began to wait.
       if (!history.more && bell.rung !== undefined) from = hub.cursor(bell.rung - 1);
       // A log that is closing does not answer; the last page says how to go on.
       if (signal.aborted || bell.closed) return history;
@@ -83,22 +83,22 @@ async function wait(
 }
 
 const NOTHING = new Uint8Array();
-/** Nothing but the offset of the first message that is kept. */
+/** Encodes only the offset of the first message that is kept. */
 const FOUND: Format = {
   encode: ({ ephemeral, offset }) => (ephemeral ? NOTHING : new Uint8Array(Float64Array.of(offset).buffer)),
   join: (parts) => parts.find((part) => part.length > 0) ?? NOTHING,
 };
 
-/** A sink that only says that something came that can be read. */
+/** A sink that only signals that there is a new message to read. */
 class Bell implements Sink {
   readonly format: Format = FOUND;
   readonly pending = 0;
   closed = false;
-  /** The offset of the first message that came since this was set to undefined. */
+  /** The offset of the first message since this was set to undefined. */
   rung: number | undefined;
   #ring: () => void = () => {};
 
-  /** Resolves once it has rung, and at the latest after so many milliseconds or with the signal. */
+  /** Resolves when it rings, after so many milliseconds, or when the signal is aborted. */
   next(milliseconds: number, signal: AbortSignal): Promise<void> {
     if (this.rung !== undefined || this.closed || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {

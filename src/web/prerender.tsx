@@ -2,6 +2,7 @@ import { renderToString } from "preact-render-to-string";
 import { ChatPage } from "./chat/page.tsx";
 import { DashboardPage } from "./dashboard/page.tsx";
 import { Bar, Document } from "./shared/page.tsx";
+import { LoginPage } from "./login/page.tsx";
 import { StartPage } from "./start/page.tsx";
 
 /** The HTML of each page by its file; the server fills in what stands in double braces. */
@@ -13,13 +14,40 @@ export function prerendered(): Readonly<Record<string, string>> {
       </Document>
     ),
     "chat.html": (
-      <Document title="Chat" name="chat" viewport=", interactive-widget=resizes-content">
+      <Document title="Chat" name="chat" facts="{{facts}}" viewport=", interactive-widget=resizes-content">
         <ChatPage />
       </Document>
     ),
     "dashboard.html": (
       <Document title="Dashboard · sse-mcp-server" name="dashboard" styles={["scripts/uplot"]} facts="{{facts}}">
         <DashboardPage />
+      </Document>
+    ),
+    "login.html": (
+      <Document title="Log in · sse-mcp-server" name="login" facts="{{facts}}">
+        <LoginPage />
+      </Document>
+    ),
+    "logged-in.html": (
+      <Document title="Logged in · sse-mcp-server" base="{{base}}" styles={["login"]} next="{{next}}">
+        <main>
+          <h1>Logged in</h1>
+          <p>
+            You are logged in as <bdi>{"{{name}}"}</bdi>. <a href="{{next}}">Go on</a>
+          </p>
+        </main>
+      </Document>
+    ),
+    "login-failed.html": (
+      <Document title="Not logged in · sse-mcp-server" base="{{base}}" styles={["login"]}>
+        <Bar base="{{base}}" />
+        <main>
+          <h1>Not logged in</h1>
+          <p>{"{{sentence}}"}.</p>
+          <p>
+            <a href="{{base}}login?next={{next}}">Back to the login</a>
+          </p>
+        </main>
       </Document>
     ),
     "not-found.html": (

@@ -55,7 +55,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       await using server = await startServer({ data });
       await server.publish("a", 1);
     }
-    await using cli = new Cli(["serve", "--port", "0", "--data", data, "--host", "0.0.0.0"]);
+    await using cli = new Cli(["serve", "--port", "0", "--data", data, "--host", "0.0.0.0", "--auth", "none"]);
     await cli.url();
     assert.match(cli.stdout, /\(1 message in 1 channel, durability normal\)/);
     assert.match(cli.stdout, /Warning: listening on 0\.0\.0\.0 without authentication/);
@@ -72,7 +72,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       ["::ffff:127.0.0.1", "127.0.0.1", false],
       ["0", "0.0.0.0", true],
     ] as const) {
-      await using cli = new Cli([...MEMORY, "--host", host]);
+      await using cli = new Cli([...MEMORY, "--auth", "none", "--host", host]);
       assert.match(await cli.url(), new RegExp(`^http://${address}:\\d+$`));
       await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
       assert.equal(cli.stdout.includes("Warning: "), warns, host);
@@ -131,7 +131,7 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       refusal(["--data", `file:${folder.file("folder")}`]),
       refusal(["--data", `file:${folder.file("file")}/hub.db`]),
       refusal(["--data", `file:${folder.file("damaged.db")}`]),
-      refusal(["--data", "memory:", "--host", "192.0.2.1"]),
+      refusal(["--data", "memory:", "--host", "192.0.2.1", "--auth", "none"]),
       refusal(["--data", "memory:", "--log-file", `${folder.file("file")}/hub.log`]),
     ]);
     assert.match(
@@ -139,10 +139,10 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       new RegExp(`Port ${server.port} on 127\\.0\\.0\\.1 is in use; give another with --port or PORT`),
     );
     assert.match(isFolder, /The log .+folder cannot be opened for writing: /);
-    assert.match(isFile, /The folder of the log, .+file, cannot be made: |is not writable: /);
+    assert.match(isFile, /The folder of the log, .+file, cannot be created: |is not writable: /);
     assert.match(
       damaged,
-      /The log .+damaged\.db is damaged or no SQLite database; restore it from a backup, or move it away/,
+      /The log .+damaged\.db is damaged or not an SQLite database; restore it from a backup, or move it away/,
     );
     assert.match(host, /HOST is "192\.0\.2\.1", which is not an address of this machine/);
     assert.match(logFile, /LOG_FILE is ".+hub\.log", which cannot be written/);

@@ -293,7 +293,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
     });
     await using bridge = await StdioBridge.open(["--url", hub.url, "--header", "Authorization: Bearer secret"]);
     const expected: readonly (readonly [number, RegExp])[] = [
-      [401, /^The hub answered 401 Unauthorized; give what it asks for with --header "Name: value"$/],
+      [401, /^The hub answered 401 Unauthorized; give what it asks for with HUB_TOKEN, --token or --header$/],
       [403, /^no$/],
       [502, /^The hub answered 502 Bad Gateway$/],
       [502, /^The hub answered 200 OK with text\/html and no message of MCP; check --url$/],
@@ -304,7 +304,7 @@ describe("sse-mcp-server stdio, line by line", { concurrency: 2 }, () => {
       [503, /broke before its answer came/],
       [502, /^The hub answered 202 Accepted with nothing and no message of MCP; check --url$/],
       [502, /^The hub answered 200 OK with application\/json and no message of MCP; check --url$/],
-      [403, /^The hub answered 403 Forbidden; give what it asks for with --header "Name: value"$/],
+      [403, /^The hub answered 403 Forbidden; give what it asks for with HUB_TOKEN, --token or --header$/],
       [7, /^who\?$/],
       [502, /is not a JSON-RPC message; check --url$/],
     ];

@@ -387,7 +387,7 @@ export const behaviours: readonly Behaviour[] = [
     async run(world) {
       const problem = (code: string): string => JSON.stringify({ code, detail: "because" });
       const answers = [
-        [401, "", "UNAUTHORIZED"],
+        [401, "", "UNAUTHENTICATED"],
         [403, "", "FORBIDDEN"],
         [403, problem("ORIGIN_NOT_ALLOWED"), "ORIGIN_NOT_ALLOWED"],
         [404, "<html>", "NOT_A_HUB"],
@@ -489,7 +489,7 @@ export const behaviours: readonly Behaviour[] = [
         await world.hub.answer("GET /", 401);
         await world.hub.cut();
       }
-      await until("it is refused for good", () => a.ended === "UNAUTHORIZED");
+      await until("it is refused for good", () => a.ended === "UNAUTHENTICATED");
       const heads = await world.hub.heads();
       equal(
         [heads.some((head) => /Bearer old/.test(head)), heads.some((head) => /Bearer new/.test(head))],

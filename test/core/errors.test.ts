@@ -26,9 +26,11 @@ describe("a failure", () => {
   it("is worth another try exactly where waiting helps", () => {
     const waiting = hubErrorCodes.filter((code) => new HubError(code, "").retry);
     assert.deepEqual(waiting.sort(), [
+      "AUTH_UNAVAILABLE",
       "INTERNAL",
       "LOG_UNAVAILABLE",
       "OVERLOADED",
+      "RATE_LIMITED",
       "REQUEST_TIMEOUT",
       "SHUTTING_DOWN",
       "TOO_MANY_CONNECTIONS",

@@ -186,7 +186,7 @@ describe("the address that was bound", { concurrency: true }, () => {
 
   for (const host of ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "localhost", "::1", "::ffff:127.0.0.1"]) {
     it(`[HTTP-41] makes HOST=${host} loopback: another Host is refused, and loopback origins are not`, async () => {
-      await using server = await startServer({ host });
+      await using server = await startServer({ host, auth: "none" });
       assert.equal(server.loopback, true);
       assert.equal((await server.request("/channels", { headers })).status, 403);
       const origin = "http://localhost:5173";
@@ -196,7 +196,7 @@ describe("the address that was bound", { concurrency: true }, () => {
 
   for (const host of ["0.0.0.0", "0", "0x0", "::", "::ffff:0.0.0.0", "::0"]) {
     it(`makes HOST=${host} all addresses: loopback origins are not trusted`, async () => {
-      await using server = await startServer({ host });
+      await using server = await startServer({ host, auth: "none" });
       assert.equal(server.loopback, false);
       const local = `http://127.0.0.1:${server.port}`;
       assert.equal((await request(`${local}/channels`, { headers })).status, 200);

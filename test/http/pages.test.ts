@@ -62,13 +62,13 @@ describe("GET /", () => {
       assert.ok(!told.includes(process.execPath) && !told.includes(import.meta.dirname.split("/test")[0] ?? ""), told);
       assert.match(told, /\/path\/to\/sse-mcp-server\/dist\/cli\/main\.js/);
     }
-    await using open = await startServer({ host: "0.0.0.0" });
+    await using open = await startServer({ host: "0.0.0.0", auth: "none" });
     const { text } = await request(`http://127.0.0.1:${open.port}/`);
     assert.ok(!text.includes(process.execPath));
   });
 
   it("shows a Host that is no name as text", async () => {
-    await using server = await startServer({ host: "0.0.0.0" });
+    await using server = await startServer({ host: "0.0.0.0", auth: "none" });
     const { text, status } = await server.request("/", { headers: { host: `"><script>alert(1)</script>` } });
     assert.equal(status, 200);
     assert.doesNotMatch(text, /<script>alert/);

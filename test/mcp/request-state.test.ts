@@ -13,7 +13,7 @@ const SCOPE: StateScope = {
 };
 const REFUSED = {
   code: -32602,
-  message: "requestState is not one of this server's for this request, or too old; begin anew",
+  message: "requestState was not issued for this request, or has expired; send the request without it",
   data: { reason: "invalid_request_state" },
 };
 

@@ -18,7 +18,7 @@ export class Reader {
   readonly #end = new AbortController();
 
   /** Resolves when it reads, or has failed to. `received` gets the data of each message. */
-  async open(url: URL, received: (text: string) => void): Promise<void> {
+  async open(url: URL, headers: Readonly<Record<string, string>>, received: (text: string) => void): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const opened = (): void => {
       this.isConnected = true;
@@ -26,7 +26,7 @@ export class Reader {
     };
     const late = setTimeout(() => this.close(`no answer within ${PATIENCE / 1000} s`), PATIENCE);
     const read = url.protocol.startsWith("ws") ? readSocket : readStream;
-    read(url, this.#end.signal, opened, received)
+    read({ url, headers, signal: this.#end.signal }, opened, received)
       // A name with several addresses fails with an error whose own message is empty.
       .catch(({ message, code }: NodeJS.ErrnoException) => this.close(message || code))
       .finally(resolve);
@@ -40,12 +40,18 @@ export class Reader {
   }
 }
 
-/** Reads until the connection ends, and rejects with the reason. */
-type Read = (url: URL, signal: AbortSignal, opened: () => void, received: (text: string) => void) => Promise<never>;
+interface Source {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
 
-const readStream: Read = async (url, signal, opened, received) => {
+/** Reads until the connection ends, and rejects with the reason. */
+type Read = (source: Source, opened: () => void, received: (text: string) => void) => Promise<never>;
+
+const readStream: Read = async ({ url, headers: given, signal }, opened, received) => {
   // A client that accepts events alone is told to come back later as if it were connected.
-  const headers = { accept: "text/event-stream, application/problem+json" };
+  const headers = { ...given, accept: "text/event-stream, application/problem+json" };
   const response = await answer(url, { agent: false, headers, signal });
   opened();
   const { promise, reject } = Promise.withResolvers<never>();
@@ -61,9 +67,9 @@ const readStream: Read = async (url, signal, opened, received) => {
   return promise;
 };
 
-const readSocket: Read = (url, signal, opened, received) => {
+const readSocket: Read = ({ url, headers, signal }, opened, received) => {
   const { promise, reject } = Promise.withResolvers<never>();
-  const socket = new WebSocket(url, { perMessageDeflate: false });
+  const socket = new WebSocket(url, { headers, perMessageDeflate: false });
   signal.addEventListener("abort", () => socket.terminate());
   socket.on("message", (bytes: Buffer) => {
     const { type, data } = jsonObject(bytes.toString());

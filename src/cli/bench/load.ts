@@ -48,18 +48,21 @@ export class Load implements Disposable {
   /** The part of its time for which this process worked while it published, 0 to 1. */
   busy = 0;
   readonly #run: string;
+  /** For every request. */
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #stampOf: ReturnType<typeof stampReader>;
   /** Where messages are posted. */
   readonly #address: URL;
   /** When the last message was received. */
   #last = 0;
 
-  /** `run` is six letters and digits that tell the messages of this run from others. */
-  constructor(options: Options, run: string) {
+  /** `run` is six letters and digits that tell the messages of this run from others; `headers` go with every request. */
+  constructor(options: Options, run: string, headers: Readonly<Record<string, string>> = {}) {
     this.options = options;
     this.readers = Array.from({ length: options.readers }, () => new Reader());
     this.sent = Array.from({ length: options.publishers }, () => ({ count: 0, failed: new Set() }));
     this.#run = run;
+    this.#headers = headers;
     this.#stampOf = stampReader(run, options.size);
     this.#address = routeUrl(options.url, `channels/${options.channel}/messages`);
   }
@@ -72,7 +75,9 @@ export class Load implements Disposable {
     const start = performance.now();
     for (let first = 0; first < this.readers.length; first += AT_ONCE) {
       const some = this.readers.slice(first, first + AT_ONCE);
-      await Promise.all(some.map((reader) => reader.open(address, (text) => this.#received(reader.check, text))));
+      const open = (reader: Reader): Promise<void> =>
+        reader.open(address, this.#headers, (text) => this.#received(reader.check, text));
+      await Promise.all(some.map(open));
       if (!some.some(({ isConnected }) => isConnected)) break;
     }
     this.seconds.connecting = secondsSince(start);
@@ -129,7 +134,11 @@ export class Load implements Disposable {
     const start = performance.now();
     const text = stamped(this.#run, { publisher, sequence, sent: Math.round(start * 1000) }, size);
     const body = JSON.stringify(text);
-    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const headers = {
+      ...this.#headers,
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(body),
+    };
     const signal = AbortSignal.timeout(PATIENCE);
     try {
       const response = await answer(this.#address, { method: "POST", headers, signal }, body);

@@ -17,8 +17,8 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * Begins a job now or when its turn comes; false if there is no room for it. One alone is let in whatever its size.
-   * Jobs never reject.
+   * Begins a job now or when its turn comes; false if the queue is full. A job that would run alone is accepted whatever
+   * its size. Jobs never reject.
    */
   admit(bytes: number, job: () => Promise<void>): boolean {
     if (this.#count >= this.#most || (this.#count > 0 && this.#bytes + bytes > this.#mostBytes)) return false;

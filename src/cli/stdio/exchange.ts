@@ -1,4 +1,5 @@
 import { SdkError, SdkHttpError, type JSONRPCMessage } from "@modelcontextprotocol/client";
+import { remedy } from "../usage.ts";
 import { broken, failureOf, isMalformed, isPassing, noMessage } from "./failure.ts";
 import type { HubEndpoint } from "./hub-endpoint.ts";
 import { isRequest, messageOf, versionOf, type Message } from "./message.ts";
@@ -56,10 +57,15 @@ export async function exchange(
     if (isRequest(message)) await answered.promise;
   } catch (error) {
     if (error instanceof SdkError && !(error instanceof SdkHttpError) && answer !== undefined) throw noMessage(answer);
+    const status = error instanceof SdkHttpError ? error.status : undefined;
     const refused = error instanceof SdkHttpError ? errorIn(String(error.data["text"])) : undefined;
-    const isLost = error instanceof SdkHttpError && error.status === 404 && session?.id !== undefined;
+    const isLost = status === 404 && session?.id !== undefined;
     if (isLost || refused === undefined || !isRequest(message)) throw failureOf(error);
-    receive({ jsonrpc: "2.0", id: message.id, error: refused });
+    receive({
+      jsonrpc: "2.0",
+      id: message.id,
+      error: { ...refused, message: `${String(refused["message"])}${remedy(status)}` },
+    });
   }
   return transport.sessionId;
 }

@@ -56,7 +56,7 @@ function refusal({ status, statusText = "", data }: SdkHttpError): Failure {
   const detail = detailOf(String(data["text"]));
   const why = detail === undefined ? said : `${said}: ${detail}`;
   if (status === 401 || status === 403) {
-    return new Failure(status, `${why}; give what it asks for with --header "Name: value"`);
+    return new Failure(status, `${why}; give what it asks for with HUB_TOKEN, --token or --header`);
   }
   return new Failure(status, status < 500 ? `${why}; check --url, such as http://127.0.0.1:8000/mcp` : why);
 }

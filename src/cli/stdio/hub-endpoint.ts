@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Credentials } from "../credentials.ts";
 import { Failure, broken } from "./failure.ts";
 import { markNumbers, markNumbersInEvents } from "./exact-numbers.ts";
 import type { Output } from "./output.ts";
@@ -8,7 +9,7 @@ import type { Output } from "./output.ts";
 const PROBE = 15_000;
 /** Bytes of one answer, or of one event of a stream. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** What the system says of a connection that was there and is no more. */
+/** Error codes of the system for a connection that was open and has been lost. */
 const BROKEN = new Set(["ECONNRESET", "EPIPE", "ERR_STREAM_PREMATURE_CLOSE"]);
 /** Statuses of answers that have no body. */
 const BODILESS = new Set([204, 205, 304]);
@@ -17,14 +18,13 @@ const EMPTY_LINE = /^[\r\n]|\n[\r\n]|\r\r/;
 /** Where the hub speaks MCP, and how HTTP gets there. */
 export class HubEndpoint {
   readonly url: URL;
-  /** What goes with every request. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly #credentials: Credentials;
   readonly #output: Output;
 
   /** What it answers is read as fast as `output` is. */
-  constructor(url: URL, headers: Readonly<Record<string, string>>, output: Output) {
+  constructor(url: URL, credentials: Credentials, output: Output) {
     this.url = url;
-    this.headers = headers;
+    this.#credentials = credentials;
     this.#output = output;
   }
 
@@ -35,20 +35,36 @@ export class HubEndpoint {
 
   /**
    * Unlike the global one it waits for hours, bounds what it reads, and keeps no connection that may be stale. `refused` is
-   * told of an answer that is too long, of which a reader of the SDK only knows that it broke.
+   * told of an answer that is too long, of which a reader of the SDK only knows that it broke. A credential that the hub
+   * does not take is asked for again, once.
    */
   readonly fetch = async (
     url: string | URL,
     init: RequestInit = {},
     refused?: (failure: Failure) => void,
   ): Promise<Response> => {
+    const used = this.#credentials.headers();
+    const answer = await this.#send(url, init, used);
+    if (answer.statusCode !== 401 || !this.#credentials.isRenewable) return this.#response(answer, refused);
+    const renewed = this.#credentials.headers();
+    if (renewed["authorization"] === used["authorization"]) return this.#response(answer, refused);
+    answer.destroy();
+    return this.#response(await this.#send(url, init, renewed), refused);
+  };
+
+  async #send(
+    url: string | URL,
+    init: RequestInit,
+    credentials: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage> {
     const { method = "GET", headers, signal } = init;
+    const all = { ...Object.fromEntries(new Headers(headers)), ...credentials };
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const send = new URL(url).protocol === "https:" ? httpsRequest : httpRequest;
     const request = send(url, {
       method,
       agent: false,
-      headers: Object.fromEntries(new Headers(headers)),
+      headers: all,
       ...(signal ? { signal } : {}),
     })
       .once("response", resolve)
@@ -57,16 +73,19 @@ export class HubEndpoint {
       .once("close", () => reject(broken()));
     request.setSocketKeepAlive(true, PROBE);
     request.end(init.body);
-    const answer = await promise;
+    return promise;
+  }
+
+  #response(answer: IncomingMessage, refused: ((failure: Failure) => void) | undefined): Response {
     const { statusCode: status = 0, statusMessage: statusText = "" } = answer;
     const body = BODILESS.has(status) ? answer.resume() && null : ReadableStream.from(this.#read(answer, refused));
-    // The transport would look for scopes to ask for, but the bridge has only what --header says.
+    // The transport would look for scopes to ask for, but the bridge has only the credential it is given.
     const { "www-authenticate": _, ...known } = answer.headers;
     return new Response(body, { status, statusText, headers: known as Record<string, string> });
-  };
+  }
 
   /** A stream by its lines, anything else as a whole. */
-  async *#read(answer: IncomingMessage, refused?: (failure: Failure) => void): AsyncGenerator<Uint8Array> {
+  async *#read(answer: IncomingMessage, refused: ((failure: Failure) => void) | undefined): AsyncGenerator<Uint8Array> {
     const isStream = answer.headers["content-type"]?.startsWith("text/event-stream") === true;
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let bytes = 0;

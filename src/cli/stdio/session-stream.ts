@@ -7,7 +7,7 @@ import { Backoff, openTransport, type SessionState } from "./transport.ts";
 /** Ids that a header can say. */
 const SAYABLE = /^[\t\x20-\x7e\u0080-\uffff]*$/;
 
-/** Who is told of what happens on the stream of a session. */
+/** Callbacks for what happens on the stream of a session. */
 export interface StreamListener {
   receive(message: Message): void;
   opened(): void;

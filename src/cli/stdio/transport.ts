@@ -27,7 +27,6 @@ export async function openTransport(
 ): Promise<StreamableHTTPClientTransport & AsyncDisposable> {
   const transport = new StreamableHTTPClientTransport(hub.url, {
     fetch: hub.fetch,
-    requestInit: { headers: hub.headers },
     ...(id === undefined ? {} : { sessionId: id }),
     ...(protocolVersion === undefined ? {} : { protocolVersion }),
     // It names the milliseconds that the hub asks for, and `Backoff` adds the rest.

@@ -69,19 +69,22 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
       rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`), context),
     );
   });
+  const upgrade = async (request: IncomingMessage, socket: Socket, rest: Buffer): Promise<void> => {
+    try {
+      const { asked, caller, leave } = await admit(request, socket, context);
+      socket.once("close", leave);
+      server.handleUpgrade(request, socket, rest, (client) => {
+        new WsConnection(client, socket, context, caller, asked, (error) => {
+          app.log.error(error, "a frame failed");
+        });
+      });
+    } catch (error) {
+      endGracefully(socket, rawProblem(asHubError(error, context.limits.body), context));
+    }
+  };
   app.server.on("upgrade", (request, socket: Socket, rest) => {
     socket.on("error", () => socket.destroy());
-    void admit(request, socket, context).then(
-      ({ asked, caller, leave }) => {
-        socket.once("close", leave);
-        server.handleUpgrade(request, socket, rest, (client) => {
-          new WsConnection(client, socket, context, caller, asked, (error) => {
-            app.log.error(error, "a frame failed");
-          });
-        });
-      },
-      (error: unknown) => endGracefully(socket, rawProblem(asHubError(error, context.limits.body), context)),
-    );
+    void upgrade(request, socket, rest);
   });
 }
 

@@ -2,10 +2,10 @@ import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { CheckpointOrder } from "./wal.ts";
 
-/** A write-ahead log of more pages than this (about 14 MiB) is worth holding the writer up for, so that it starts over. */
+/** Pages of the write-ahead log (about 14 MiB) above which the writer is blocked until the log can restart. */
 const LONG = 3500;
 
-/** Milliseconds that a reader of another program may hold up such a start, and the writer with it. */
+/** Milliseconds that a reader in another program may delay such a restart, and the writer with it. */
 const PATIENCE = 50;
 
 const database = new DatabaseSync(new URL(workerData as string), { timeout: PATIENCE });
@@ -13,7 +13,7 @@ const passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 const restart = database.prepare("PRAGMA wal_checkpoint(RESTART)");
 const truncate = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
 
-/** Pages in the write-ahead log, and those of them that the database has. */
+/** Pages in the write-ahead log, and how many of them are in the database, too. */
 interface Result {
   readonly busy: number;
   readonly log: number;
@@ -29,8 +29,8 @@ parentPort?.on("message", (order: CheckpointOrder | "close") => {
   let isMoved = false;
   try {
     let result = passive.get() as unknown as Result;
-    // Most pages are moved by now, so the writer waits for the last few only; it comes back by itself. If another
-    // program still reads, nothing comes of it this time.
+    // Most pages are in the database by now, so the writer waits only for the last few. If another program is still
+    // reading, this has no effect, and a later checkpoint tries again.
     if (order === "empty") result = truncate.get() as unknown as Result;
     else if (result.log > LONG) result = restart.get() as unknown as Result;
     isMoved = result.busy === 0 && result.log === result.checkpointed;

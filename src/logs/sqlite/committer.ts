@@ -16,39 +16,39 @@ export interface CommitterOptions {
   readonly walFile: number | undefined;
   readonly now: () => number;
   readonly clock: AgeClock;
-  /** Called with a sentence that whoever runs the server should read. */
+  /** Called with a sentence for the operator of the server. */
   readonly report: (sentence: string) => void;
   /** Flushes a file to the disk; `fdatasync`. */
   readonly sync?: ((file: number) => Promise<void>) | undefined;
 }
 
-/** What one commit wrote, and who waits for it. */
+/** What one commit wrote, and which publishers wait for it. */
 interface Commit extends Written {
   readonly waiting: readonly Waiting[];
   readonly check: PromiseWithResolvers<void> | undefined;
 }
 
 const RETRY = 5;
-/** Milliseconds for which the files are not looked at again while messages are written. */
+/** Milliseconds between checks of the files while messages are written. */
 const LOOK = 10;
-/** Milliseconds that publishers wait for a lock of another program. */
+/** Milliseconds that publishers wait while another program holds a lock. */
 const PATIENCE = 2000;
 
 const fdatasynced = promisify(fdatasync);
 
-/** Commits together what a turn of the event loop appends, then calls the follower and answers the publishers. */
+/** Commits what one turn of the event loop appends, then calls the follower and answers the publishers. */
 export class SqliteCommitter {
-  /** Called with what was published, once it is as safe as it is to be. */
+  /** Called with the published messages, once they are as safe as the durability setting asks. */
   follower: (messages: readonly Message[]) => void = () => {};
   readonly #options: CommitterOptions;
   readonly #batch = new WriteBatch(() => this.write());
-  /** Set while someone waits to see that writing works; all who do share one. */
+  /** Set while callers of `check` wait; they share one promise. */
   #check: PromiseWithResolvers<void> | undefined;
-  /** Whether the next commit is to be made even if it only drops messages. */
+  /** Whether to commit next even if that only drops messages. */
   #isExpiring = false;
   #syncing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
-  /** When the files were looked at, and found in order. */
+  /** When the files were last checked and found in order. */
   #looked = -Infinity;
   /** Whether the last write failed. */
   #isBroken = false;
@@ -67,7 +67,7 @@ export class SqliteCommitter {
     return this.#closing ? Promise.reject(stopped()) : this.#batch.add(draft);
   }
 
-  /** Resolves once a commit was made that wrote something, even if there was no message; rejects as `append` does. */
+  /** Resolves after a commit that wrote to the file, even without a message; rejects as `append` does. */
   check(): Promise<void> {
     if (this.#closing) return Promise.reject(stopped());
     this.#check ??= Promise.withResolvers<void>();
@@ -75,14 +75,14 @@ export class SqliteCommitter {
     return this.#check.promise;
   }
 
-  /** Drops what retention no longer wants, with the next commit. */
+  /** Drops, with the next commit, what is beyond the retention. */
   expire(): void {
     if (this.#batch.size > 0 || !this.#options.writer.isBehind(this.#moment().aged)) return;
     this.#isExpiring = true;
     this.#batch.schedule();
   }
 
-  /** Commits what waits, unless it has to wait for longer. */
+  /** Commits what waits, unless a sync, a retry or a checkpoint has to end first. */
   write(): void {
     const { wal, writer } = this.#options;
     if (this.#syncing !== undefined || this.#retry !== undefined) return;
@@ -118,7 +118,7 @@ export class SqliteCommitter {
     else this.expire();
   }
 
-  /** Commits what waits for the last time, and refuses what comes after that. */
+  /** Makes the last commit, and refuses what comes after that. */
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#retry);
@@ -128,12 +128,12 @@ export class SqliteCommitter {
     this.#refuse(stopped());
   }
 
-  /** Notes in the file that the log was used until now; not while a checkpoint may be running. */
+  /** Records in the file that the log was in use until now; must not run during a checkpoint. */
   noteEnd(): void {
     try {
       this.#options.writer.noteUse(this.#moment().aged);
     } catch {
-      // The next run takes an earlier time for that of the end.
+      // The next run then starts from an earlier recorded time.
     }
   }
 
@@ -172,7 +172,7 @@ export class SqliteCommitter {
       return;
     }
     this.#lockedSince = undefined;
-    // What the write-ahead log takes is room to drop messages in.
+    // Emptying the write-ahead log frees room for the transaction that drops messages.
     if (isFull(error)) wal.checkpoint("empty");
     const failure = unavailable(error);
     if (!this.#isBroken) report(failure.message);

@@ -1,19 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
 import { randomBytes } from "node:crypto";
 
-/** Runs that are told apart: with a start every ten seconds, those of a week. */
+/** Runs that are kept: with a start every ten seconds, those of a week. */
 const MAX_RUNS = 65_536;
 
 /**
- * The runs of a log file, from one opening to the next, each with an epoch of its own. A copy of the file goes on with
- * epochs that the original never has, so a cursor of a future that the copy does not share is never taken for one of
- * its own; cursors from before the copy stay good in both.
+ * The runs of a log file, from one opening to the next, each with an epoch of its own. A copy of the file continues
+ * with epochs that the original never has, so it does not accept cursors that the original gave out after the copy was
+ * made; earlier cursors stay valid in both.
  */
 export class Epochs {
   readonly #firsts: readonly number[];
   readonly #epochs: readonly string[];
   readonly #first: number;
-  /** Of what is published from now on. */
+  /** The epoch of what is published from now on. */
   readonly epoch: string;
 
   private constructor(rows: readonly { readonly first: number; readonly epoch: string }[]) {
@@ -23,10 +23,10 @@ export class Epochs {
     this.epoch = this.#epochs.at(-1) ?? "";
   }
 
-  /** Notes that a run begins after `head`, in the open transaction. */
+  /** Records, in the open transaction, that a run begins after `head`. */
   static begin(database: DatabaseSync, head: number, most: number = MAX_RUNS): Epochs {
     const { count } = database.prepare("SELECT count(*) AS count FROM runs").get() as { count: number };
-    // A run that kept no message gave out no cursor, so the next one can take its row.
+    // A run that kept no message gave out no cursor, so the next one can replace its row.
     database
       .prepare("INSERT OR REPLACE INTO runs (first, epoch) VALUES (?, ?)")
       .run(count === 0 ? 0 : head + 1, randomBytes(5).toString("hex"));
@@ -49,7 +49,7 @@ export class Epochs {
   }
 }
 
-/** Merges the oldest runs beyond `most` into the next one; their cursors are unknown from then on. */
+/** Merges the oldest runs beyond `most` into the next one; their cursors are unknown after that. */
 function merge(database: DatabaseSync, most: number): void {
   const kept = database.prepare("SELECT first FROM runs ORDER BY first DESC LIMIT 1 OFFSET ?").get(most - 1) as
     | { first: number }

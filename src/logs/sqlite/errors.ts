@@ -9,13 +9,13 @@ const FULL = 13;
 const CONSTRAINT = 19;
 const NOTADB = 26;
 
-/** Whether another program holds the database for the moment. */
+/** Whether another program has the database locked. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error);
   return code === BUSY || code === LOCKED;
 }
 
-/** Whether the file is not what SQLite wrote. */
+/** Whether the file is damaged or was not written by SQLite. */
 export function isDamaged(error: unknown): boolean {
   const code = resultCode(error);
   return code === CORRUPT || code === NOTADB;
@@ -26,7 +26,7 @@ export function isFull(error: unknown): boolean {
   return resultCode(error) === FULL;
 }
 
-/** What the person who starts the server is told about a log that cannot be used. */
+/** The error at the start if the log cannot be used; the sentence is for the operator. */
 export function unusable(sentence: string, cause?: unknown): HubError {
   return new HubError("LOG_UNAVAILABLE", sentence, { cause });
 }
@@ -35,7 +35,7 @@ export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** What a publisher is told when the file holds what this process did not write. */
+/** The error for publishers if the file holds what this process did not write. */
 export function contradiction(cause?: unknown): HubError {
   return new HubError(
     "LOG_UNAVAILABLE",
@@ -44,7 +44,7 @@ export function contradiction(cause?: unknown): HubError {
   );
 }
 
-/** What a publisher is told when SQLite fails; no path, no statement. */
+/** The error for publishers if SQLite fails: its sentence has no path and no statement. */
 export function unavailable(cause: unknown): HubError {
   if (cause instanceof HubError) return cause;
   if (resultCode(cause) === CONSTRAINT) return contradiction(cause);
@@ -53,7 +53,7 @@ export function unavailable(cause: unknown): HubError {
   });
 }
 
-/** What everyone is told once the log is closed. */
+/** The error for callers after the log has closed. */
 export function stopped(): HubError {
   return new HubError("SHUTTING_DOWN", "The log is closed; publish again in a few seconds");
 }

@@ -2,11 +2,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Retention } from "../../core/log.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Milliseconds that a clock may gain in one look without being taken for one that was set. */
+/** Milliseconds that the clock may jump ahead between two readings without being treated as set by someone. */
 const TOLERANCE = 60_000;
-/** The longest that a clock that was set ahead must stay there before messages grow old by it. */
+/** Milliseconds, at most, that a clock must stay ahead after a jump before the jump counts for the age of messages. */
 const PATIENCE = 3_600_000;
-/** Messages that are looked through in one transaction for one whose time is not in the future. */
+/** Messages scanned in one transaction for one whose time is not in the future. */
 const SEEK = 2000;
 
 interface Row {
@@ -16,25 +16,24 @@ interface Row {
   readonly time: number;
 }
 
-/** What a log keeps. */
+/** How much a log keeps. */
 export interface Kept {
   readonly messages: number;
   readonly bytes: number;
 }
 
 /**
- * Drops from a SQLite log what retention no longer wants, the oldest first. The order of messages is certain, their
- * times are only what the clock said: a message is as old as any that came after it, and one whose time is in the
- * future says nothing.
+ * Drops from a SQLite log what is beyond the retention, the oldest first. The order of messages is certain, but their
+ * times depend on the clock: a message is at least as old as any later one, and a time in the future is ignored.
  */
 export class SqliteExpiry {
   readonly #retention: Retention;
   readonly #oldest: StatementSync;
   readonly #drop: StatementSync;
   readonly #seek: StatementSync;
-  /** The time of the oldest message whose time was not in the future; -Infinity while that is not known. */
+  /** The time of the oldest message whose time is not in the future; -Infinity while it is unknown. */
   #front: number;
-  /** The times of all messages from the first to this one are in the future. */
+  /** The offset up to which the times of all messages are in the future. */
   #sought = 0;
 
   constructor(database: DatabaseSync, retention: Retention, isEmpty: boolean) {
@@ -45,19 +44,19 @@ export class SqliteExpiry {
     this.#front = isEmpty ? Infinity : -Infinity;
   }
 
-  /** Whether there may be something to drop at a time. */
+  /** Whether there may be messages to drop at a time. */
   isBehind({ messages, bytes }: Kept, time: number): boolean {
     const limits = this.#retention;
     return messages > limits.messages || bytes > limits.bytes || (messages > 0 && this.#front < time - limits.age);
   }
 
-  /** Takes note of what a transaction did, once that is certain. */
+  /** Updates the front after a transaction has been committed. */
   committed(front: number | undefined, published: number | undefined): void {
     if (front !== undefined) this.#front = front;
     if (published !== undefined) this.#front = Math.min(this.#front, published);
   }
 
-  /** Drops at most so many in a transaction, of what the log keeps with what it added; returns the front after that. */
+  /** Drops at most `most` messages in a transaction, those it added included; returns the front after that. */
   drop(kept: Kept, time: number, most: number, transaction: Transaction): number {
     const { messages, bytes } = this.#retention;
     const rows = this.#oldest.all(most + 1) as unknown as Row[];
@@ -90,7 +89,7 @@ export class SqliteExpiry {
     return beyond !== undefined && beyond < since ? (rows.at(-1)?.offset ?? old) : old;
   }
 
-  /** The time of the first message after these that is not in the future; undefined while it is not known. */
+  /** The time of the first message after these that is not in the future; undefined while it is unknown. */
   #beyond(rows: readonly Row[], time: number): number | undefined {
     const from = Math.max(rows.at(-1)?.offset ?? 0, this.#sought);
     const next = this.#seek.all(from, SEEK) as { offset: number; time: number }[];
@@ -102,27 +101,27 @@ export class SqliteExpiry {
 }
 
 export interface AgeClockOptions {
-  /** Milliseconds of a clock that cannot be set. */
+  /** A monotonic clock in milliseconds. */
   readonly elapsed: () => number;
-  /** The age that messages may reach. */
+  /** The age up to which messages are kept, in milliseconds. */
   readonly age: number;
-  /** What this clock said when the log was used last, if it was. */
+  /** The time of this clock when the log was last used, if it was. */
   readonly last: number | undefined;
   /** Called with a sentence if the clock is ahead by more than the age. */
   readonly report: (sentence: string) => void;
 }
 
 /**
- * The time by which messages grow old. A clock that jumps ahead, in this process or while no process had the log open,
- * is believed only after it has stayed there for as long as messages may be kept, at most an hour: until then, time
- * goes on from where it was, so that a clock that is wrong for a moment does not drop what is new.
+ * The clock by which the age of messages is measured. If the time of day jumps ahead, in this process or while no
+ * process had the log open, the jump counts only after it has lasted for as long as messages may be kept, at most an
+ * hour. Until then, time continues from where it was, so that a clock that is briefly wrong does not drop new messages.
  */
 export class AgeClock {
   readonly #options: AgeClockOptions;
   readonly #patience: number;
-  /** How far the time of day is ahead of `elapsed`, as it is believed. */
+  /** How far the time of day is ahead of `elapsed`, without a jump that does not count yet. */
   #lead: number | undefined;
-  /** Since when, and by how much, it is further ahead than that. */
+  /** A jump that does not count yet: since when, and how far ahead it is. */
   #doubt: { readonly since: number; readonly lead: number } | undefined;
 
   constructor(options: AgeClockOptions) {
@@ -131,7 +130,7 @@ export class AgeClock {
     if (options.last !== undefined) this.#lead = options.last - options.elapsed();
   }
 
-  /** `now` is the time of day in milliseconds since 1970, which someone may have set. */
+  /** `now` is the time of day in milliseconds since 1970, which may have been set. */
   time(now: number): number {
     const at = this.#options.elapsed();
     const lead = now - at;
@@ -157,12 +156,12 @@ export class AgeClock {
   }
 }
 
-/** Whether these are what is thought to be kept; if not, someone has removed messages by hand. */
+/** Whether the rows agree with the counters; if not, messages were removed by hand. */
 function agrees(rows: readonly Row[], messages: number, bytes: number): boolean {
   return rows.length === messages && rows.reduce((sum, { cost }) => sum + cost, 0) === bytes;
 }
 
-/** What these rows say of their channels. */
+/** Counts the rows of each channel. */
 function tally(rows: readonly Row[]): Map<number, { kept: number; bytes: number; oldest: number }> {
   const found = new Map<number, { kept: number; bytes: number; oldest: number }>();
   for (const { channel, cost, offset } of rows) {

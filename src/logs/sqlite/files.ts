@@ -2,13 +2,13 @@ import { closeSync, openSync, readSync, statSync, type Stats } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 
-/** Kinds of pages (SQLite, "Database File Format", 1.6), and where an inner one names the last below it. */
+/** Kinds of b-tree pages (SQLite, "Database File Format", 1.6), and the position of the last child in an inner one. */
 const INNER = 5;
 const LEAF = 13;
 const LAST_CHILD = 8;
 const DEEPEST = 8;
 
-/** What tells a file from all others of the machine. */
+/** Identifies a file on this machine. */
 export interface FileId {
   readonly dev: number;
   readonly ino: number;
@@ -21,8 +21,8 @@ export function isFile(path: string, { dev, ino }: FileId): boolean {
 }
 
 /**
- * The files of an open SQLite log, as their folder has them. SQLite goes on in files that were removed, and what it
- * keeps there is gone when the process ends.
+ * Checks that the files of an open SQLite log are still in their folder. SQLite continues to write to files that were
+ * removed, and what it writes there is lost when the process ends.
  */
 export class SqliteFiles {
   readonly #path: string;
@@ -30,11 +30,11 @@ export class SqliteFiles {
   readonly #database: FileId;
   readonly #wal: FileId;
   readonly #index: FileId;
-  /** The size that the database had when it was looked at last. */
+  /** The size of the database at the last check. */
   #size: number;
 
   readonly #replacement: Pick<ReplacementCheck, "isGone">;
-  /** When the database was written to before it was looked into last. */
+  /** When the database had last been written to, at the last check of its content. */
   #written = 0;
 
   /** `expected` is the size of the database in bytes as SQLite knows it. */
@@ -55,7 +55,7 @@ export class SqliteFiles {
    */
   look(isMoving: boolean): number {
     const { size, mtimeMs } = statsOf(this.#path, this.#database, "its database");
-    // Only a database that someone has SQLite rewrite becomes smaller.
+    // A database shrinks only if SQLite rewrites it (VACUUM).
     if (size < this.#size && size < this.#expected()) throw changed("its database was cut short");
     this.#size = size;
     if (mtimeMs !== this.#written && !isMoving) {
@@ -68,8 +68,8 @@ export class SqliteFiles {
 }
 
 /**
- * The run that goes on, as the database file itself has it. SQLite does not notice that another file was copied into
- * it: it goes on with the pages that it knows, and mixes both when it writes.
+ * Looks in the database file itself for the current run. SQLite does not notice if another file is copied over it: it
+ * continues with the pages in its cache, and mixes both when it writes.
  */
 export class ReplacementCheck {
   readonly #epoch: string;
@@ -77,7 +77,7 @@ export class ReplacementCheck {
   readonly #page: Buffer;
   readonly #file: number;
   #root: number;
-  /** What was committed may not be in the file yet. */
+  /** Before that, the run may be only in the write-ahead log. */
   #wasThere = false;
 
   constructor(path: string, database: DatabaseSync, epoch: string) {
@@ -91,11 +91,11 @@ export class ReplacementCheck {
     this.#file = openSync(path, "r");
   }
 
-  /** Whether it is gone from the file. */
+  /** Whether the run was in the file and is not any more. */
   isGone(): boolean {
     if (this.#isIn(this.#root)) this.#wasThere = true;
     else if (this.#wasThere) {
-      // Someone may have had SQLite rewrite the database.
+      // SQLite may have rewritten the database (VACUUM).
       const { root } = this.#place.get() as { root: number };
       if (!this.#isIn(root)) return true;
       this.#root = root;
@@ -103,12 +103,12 @@ export class ReplacementCheck {
     return false;
   }
 
-  /** Not before the database is closed: who closes a file lets go of all locks that the process has on it. */
+  /** To be called after the database is closed: closing a file releases all locks that the process has on it. */
   close(): void {
     closeSync(this.#file);
   }
 
-  /** Whether the last run in a tree of pages is this one. */
+  /** Whether the last run in a b-tree is this one. */
   #isIn(root: number): boolean {
     const page = this.#page;
     let number = root;

@@ -6,8 +6,8 @@ import { isBusy, reasonOf, unusable } from "./errors.ts";
 import { isFile, type FileId } from "./files.ts";
 
 /**
- * Keeps other hubs out of a log file: a database of its own beside it, held locked for as long as this process runs;
- * the system frees it, however the process ends.
+ * Keeps other hubs from opening a log file: a database beside it that is locked for as long as this process runs. The
+ * system releases the lock however the process ends.
  */
 export class SqliteLock {
   readonly #path: string;
@@ -33,7 +33,7 @@ export class SqliteLock {
     );
   }
 
-  /** Locks again what was removed while the log is open; throws if another hub came first. */
+  /** Locks again if a lock file was removed while the log is open; throws if another hub was first. */
   renew(): void {
     for (const [path, { file }] of this.#held) {
       if (isFile(`${path}.lock`, file)) continue;
@@ -42,7 +42,7 @@ export class SqliteLock {
       } catch (cause) {
         throw new HubError(
           "LOG_UNAVAILABLE",
-          "The log cannot keep messages: its lock was removed, and cannot be made again; whoever runs the server must restart it",
+          "The log cannot keep messages: its lock was removed and cannot be created again; whoever runs the server must restart it",
           { cause },
         );
       }
@@ -78,7 +78,7 @@ function isSameFile(one: string, other: string): boolean {
   try {
     return isFile(one, statSync(other));
   } catch {
-    // It cannot be reached from here, so neither can its lock.
+    // The path cannot be read, so its lock cannot be taken either.
     return false;
   }
 }

@@ -31,13 +31,13 @@ export interface SqliteOptions {
   /** normal: safe when the process dies · full: safe when the machine dies, an fsync for each commit. */
   readonly durability: "normal" | "full";
   readonly now?: () => number;
-  /** Milliseconds of a clock that cannot be set, by which one that is set is noticed; `performance.now`. */
+  /** A monotonic clock in milliseconds, to notice when the time of day is set; `performance.now` by default. */
   readonly elapsed?: () => number;
   /** The bytes that the write-ahead log may reach while another program keeps it from starting over. */
   readonly mostWal?: number;
-  /** Called with a sentence that whoever runs the server should read. */
+  /** Called with a sentence for the operator of the server. */
   readonly report?: ((sentence: string) => void) | undefined;
-  /** Has the disk take what was written to a file; `fdatasync`, unless a test wants to know of it. */
+  /** Flushes a file to the disk; `fdatasync` by default. */
   readonly sync?: (file: number) => Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export class SqliteLog implements Log {
       report(`${recounted} channels had counters that did not agree with their messages: counted again`);
   }
 
-  /** Opens or creates the file; rejects with `LOG_UNAVAILABLE` and a sentence for the person who starts the server. */
+  /** Opens or creates the file; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
   static async open(options: SqliteOptions): Promise<SqliteLog> {
     const file = openFile(options.path);
     try {
@@ -166,13 +166,13 @@ export class SqliteLog implements Log {
     }
   }
 
-  /** Done once a second, whether or not anyone publishes. */
+  /** Runs once a second, even if nothing is published. */
   #keepUp(): void {
     try {
       this.#wal.tend();
       this.#file.lock.renew();
     } catch {
-      // The next write, or the next `check`, says so.
+      // The next write, or the next `check`, rejects with this error.
     }
     this.#committer.expire();
   }

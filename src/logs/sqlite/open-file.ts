@@ -21,19 +21,19 @@ export interface OpenFile {
   readonly recounted: number;
 }
 
-/** Lets go of an open file. */
+/** Closes an open file and its lock. */
 export function closeFile({ database, replacement, lock }: OpenFile): void {
   database.close();
   replacement.close();
   lock.close();
 }
 
-/** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the person who starts the server. */
+/** Opens or creates a log file; throws `LOG_UNAVAILABLE` with a sentence for the operator. */
 export function openFile(path: string): OpenFile {
   try {
     mkdirSync(dirname(path), { recursive: true });
   } catch (cause) {
-    throw unusable(`The folder of the log, ${dirname(path)}, cannot be made: ${reasonOf(cause)}`, cause);
+    throw unusable(`The folder of the log, ${dirname(path)}, cannot be created: ${reasonOf(cause)}`, cause);
   }
   const real = realPath(path);
   const lock = new SqliteLock(real);
@@ -45,12 +45,12 @@ export function openFile(path: string): OpenFile {
   }
 }
 
-/** What the person who starts the server is told about a log that cannot be opened. */
+/** The error if a log cannot be opened; the sentence is for the operator. */
 export function cannotOpen(path: string, cause: unknown): HubError {
   if (cause instanceof HubError) return cause;
   if (isDamaged(cause)) {
     return unusable(
-      `The log ${path} is damaged or no SQLite database; restore it from a backup, or move it away`,
+      `The log ${path} is damaged or not an SQLite database; restore it from a backup, or move it away`,
       cause,
     );
   }
@@ -58,12 +58,12 @@ export function cannotOpen(path: string, cause: unknown): HubError {
   return unusable(`The log ${path} cannot be opened for writing: ${reasonOf(cause)}`, cause);
 }
 
-/** The path without symbolic links, so that every name of the log leads to one lock; creates the file it names. */
+/** The path without symbolic links, so that every name of the log has the same lock; creates the file if needed. */
 function realPath(path: string): string {
   try {
     return realpathSync.native(path);
   } catch {
-    // It is to be created, or opening it fails the same way.
+    // It does not exist yet, or opening it fails for the same reason.
   }
   try {
     closeSync(openSync(path, "a"));
@@ -83,7 +83,7 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
         | undefined;
       if (place !== undefined) lock.holdAlso(place.value);
     }
-    // Checkpoints are made by a thread of their own (see wal.ts): they wait for the disk.
+    // Checkpoints run on a thread of their own (see wal.ts), because they wait for the disk.
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
     database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384`);
     makeRoom(database);
@@ -93,7 +93,7 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
     const epochs = Epochs.begin(database, headOf(database));
     database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('place', ?)").run(path);
     database.exec("COMMIT");
-    // Who opens the file by another name sees the database only, not this write-ahead log: it must hold the place.
+    // A hub that opens the file by another name does not see this write-ahead log: move the path into the database.
     database.exec("PRAGMA wal_checkpoint(PASSIVE)");
     return { database, epochs, replacement: new ReplacementCheck(path, database, epochs.epoch), recounted };
   } catch (error) {
@@ -102,11 +102,11 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
   }
 }
 
-/** Gives the disk back what the write-ahead log of an unclean end takes: it may be full of that. */
+/** Empties the write-ahead log that a crash left behind, as it may fill the disk. */
 function makeRoom(database: DatabaseSync): void {
   try {
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch {
-    // The next statement says what is wrong.
+    // If the file is bad, the next statement fails and says why.
   }
 }

@@ -7,12 +7,12 @@ import type { Message } from "../../core/message.ts";
 import type { ChannelEntry, ChannelIndex } from "../channel-index.ts";
 import { endOfPage, MAX_CHARACTERS, recentPage } from "../page.ts";
 
-/** Channels that are looked into before others have their turn. */
+/** Channels that are queried before other reads and writes get a turn. */
 const STEP = 256;
-/** Beyond this many channels, reading the log in slices costs less than looking into each. */
+/** Above this many channels, scanning the log in slices costs less than querying each channel. */
 const MANY_CHANNELS = 2000;
 const SLICE = 2000;
-/** Rows fetched at once, at first and at most: messages may be large, and a page ends where they fill it. */
+/** Rows fetched by the first query, and by any: messages may be large, and few of them may fill a page. */
 const FETCH_FIRST = 16;
 const FETCH = 64;
 
@@ -24,9 +24,10 @@ interface Row {
   readonly sender: string;
   readonly time: number;
   readonly via: "tool" | null;
+  readonly verified: 1 | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time, via";
+const COLUMNS = "offset, channel, event, data, sender, time, via, verified";
 
 /** The statements that read in one direction, from an offset on. */
 interface Direction {
@@ -34,17 +35,17 @@ interface Direction {
   /** Whole messages: of all channels, and of one. */
   readonly all: StatementSync;
   readonly channel: StatementSync;
-  /** The offsets of one channel. */
+  /** Only the offsets of one channel. */
   readonly offsets: StatementSync;
 }
 
-/** Offsets of messages on the wanted channels, in the order of reading: all there are up to `end`. */
+/** Offsets of messages on the requested channels, in the order of reading: all there are up to `end`. */
 interface Looked {
   readonly offsets: readonly number[];
   readonly end: number;
 }
 
-/** Reads pages out of a SQLite log; each channel has its own run of an index. */
+/** Reads pages from a SQLite log; an index gives the messages of each channel in order. */
 export class SqliteReader {
   readonly #channels: ChannelIndex;
   readonly #forward: Direction;
@@ -62,17 +63,17 @@ export class SqliteReader {
     this.#keyed = database.prepare(`SELECT ${COLUMNS} FROM messages WHERE channel = ? AND key = ?`);
   }
 
-  /** One page; `head` is the offset of the last message there is. Others go on while many channels are looked into. */
+  /** One page; `head` is the offset of the last message. Other work runs between the queries of many channels. */
   async page(query: LogQuery, head: number): Promise<LogPage> {
     const page = await this.#page(query, head);
-    // Asked last: what retention took meanwhile is not in the page.
+    // Read last: messages that retention dropped meanwhile are missing from the page.
     return { ...page, dropped: this.#channels.dropped(query.channels) };
   }
 
-  /** The last page before an offset; others go on while many channels are looked into. */
+  /** The last page before an offset; other work runs between the queries of many channels. */
   async recent({ before, channels, limit }: RecentQuery, head: number): Promise<RecentPage> {
     const top = Math.min(before, head + 1);
-    // One more than is asked for: whether it is there tells whether there are more.
+    // One more than requested, which tells whether there are more.
     const count = limit + 1;
     if (channels.includes(EVERYTHING)) return recentPage(this.#run(this.#back.all, [], top, count), limit);
     const entries = this.#channels.behind(channels, BEGINNING);
@@ -90,7 +91,7 @@ export class SqliteReader {
     return recentPage(this.#each(offsets, count), limit);
   }
 
-  /** The message that a key made on a channel. */
+  /** The message that was published on a channel with this key. */
   keyed(channel: ChannelEntry, key: string): Message | undefined {
     const row = this.#keyed.get(channel.id, key) as Row | undefined;
     return row === undefined ? undefined : { ...this.#message(row), key };
@@ -107,7 +108,7 @@ export class SqliteReader {
     return cut(this.#each(looked.offsets, limit), limit, Math.min(looked.end, head));
   }
 
-  /** Looks at some offsets of each channel. */
+  /** Collects some offsets of each channel. */
   async #merge(entries: readonly ChannelEntry[], from: number, limit: number, direction: Direction): Promise<Looked> {
     const sign = direction.forward ? 1 : -1;
     const kept = entries.reduce((sum, entry) => sum + entry.kept, 0);
@@ -115,7 +116,7 @@ export class SqliteReader {
     const offsets: number[] = [];
     for (const [index, entry] of entries.entries()) {
       if (index % STEP === STEP - 1) await turn();
-      // More of those with more, or one busy channel among many quiet ones would end the page after a few messages.
+      // In proportion to their messages, or one busy channel among quiet ones would end the page after a few messages.
       const each = Math.max(8, Math.ceil((2 * limit * entry.kept) / kept));
       const found = direction.offsets.all(entry.id, from, each) as { offset: number }[];
       for (const { offset } of found) offsets.push(sign * offset);
@@ -125,7 +126,7 @@ export class SqliteReader {
     return { offsets: inOrder.map((offset) => sign * offset), end: sign * end };
   }
 
-  /** Looks at some offsets of the whole log. */
+  /** Collects the offsets of these channels from a slice of the whole log. */
   #lookThrough(channels: readonly ChannelPattern[], after: number): Looked {
     const patterns = uncovered(channels);
     const isWanted = (id: number): boolean => {
@@ -140,7 +141,7 @@ export class SqliteReader {
   *#each(offsets: readonly number[], limit: number): Iterable<Message> {
     for (const offset of offsets.slice(0, limit)) {
       const row = this.#one.get(offset) as Row | undefined;
-      // It may have been dropped while others went on.
+      // It may have been dropped while other work ran.
       if (row !== undefined) yield this.#message(row);
     }
   }
@@ -156,17 +157,26 @@ export class SqliteReader {
       count += rows.length;
       if (rows.length < fetch) return;
       from = rows.at(-1)?.offset ?? from;
-      // About as many as the page still holds, if they are like those before.
+      // About as many as still fit on the page, if they are as large as those before.
       const most = Math.ceil((MAX_CHARACTERS - characters) / (characters / count + 1)) + 1;
       fetch = Math.max(1, Math.min(most, FETCH));
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via }: Row): Message {
+  #message({ offset, channel: id, event, data, sender, time, via, verified }: Row): Message {
     const entry = this.#channels.byId(id);
-    if (entry === undefined) throw new Error(`message ${offset} names channel ${id}, which is not there`);
+    if (entry === undefined) throw new Error(`message ${offset} belongs to channel ${id}, which does not exist`);
     const { channel } = entry;
-    return { offset, channel, event, data, sender, time, ...(via === null ? {} : { via }) };
+    return {
+      offset,
+      channel,
+      event,
+      data,
+      sender,
+      time,
+      ...(via === null ? {} : { via }),
+      ...(verified === null ? {} : { verified: true }),
+    };
   }
 }
 
@@ -180,14 +190,14 @@ function directionOf(database: DatabaseSync, forward: boolean): Direction {
   };
 }
 
-/** The channels that may have one of the last `count` messages before an offset, as far as their last ones tell. */
+/** The channels that may have one of the last `count` messages before an offset, judged by their last messages. */
 function newestOf(entries: readonly ChannelEntry[], before: number, count: number): readonly ChannelEntry[] {
   const later = entries.filter(({ last }) => last >= before);
   const earlier = entries.filter(({ last }) => last < before).sort((a, b) => b.last - a.last);
   return [...later, ...earlier.slice(0, count)];
 }
 
-/** A page that ends where its messages do, when they are as many as were allowed, and otherwise at `end`. */
+/** A page that ends with its last message if it is full, and at `end` otherwise. */
 function cut(found: Iterable<Message>, limit: number, end: number): Pick<LogPage, "messages" | "end"> {
   const { messages, more } = endOfPage(found);
   const full = more || messages.length >= limit;

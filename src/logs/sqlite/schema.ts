@@ -2,14 +2,14 @@ import type { DatabaseSync } from "node:sqlite";
 import { ChannelIndex, type ChannelEntry } from "../channel-index.ts";
 import { unusable } from "./errors.ts";
 
-/** Marks the file as ours in its header; "sseh". */
+/** SQLite's application id in the header of the file; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 3;
-/** Files of format 1 hold no way by which a message came. */
+const VERSION = 4;
+/** Files of format 1 do not have the column `via`. */
 const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
- * Files of format 2 have one epoch, and holes: offsets that no message was given. A hole becomes a run whose epoch no
- * cursor has; if the last hole is at the head, a run after it keeps its offsets from being given out.
+ * Files of format 2 have one epoch, and holes: offsets that no message has. A hole becomes a run whose epoch no cursor
+ * has; if the last hole is at the head, a run after it keeps its offsets from being given out.
  */
 const FROM_2 = `
   CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
@@ -22,6 +22,9 @@ const FROM_2 = `
   DELETE FROM hub WHERE name IN ('epoch', 'running');
 `;
 
+/** Files of format 3 do not say whether a sender is who it says. */
+const FROM_3 = "ALTER TABLE messages ADD COLUMN verified INTEGER";
+
 const SCHEMA = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE channels (
@@ -31,7 +34,7 @@ const SCHEMA = `
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
     sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT
+    via TEXT, verified INTEGER
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
@@ -39,7 +42,7 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION};
 `;
 
-/** The format of a log file; 0 if it is new. Throws `LOG_UNAVAILABLE` if it is not a log that can be read here. */
+/** The format of a log file; 0 if it is new. Throws `LOG_UNAVAILABLE` if this version cannot read it. */
 export function formatOf(database: DatabaseSync, path: string): number {
   const { application } = database.prepare("SELECT application_id AS application FROM pragma_application_id").get() as {
     application: number;
@@ -57,15 +60,16 @@ export function formatOf(database: DatabaseSync, path: string): number {
   return tables === 0 ? 0 : version;
 }
 
-/** Brings a file of a format to the one of this version, in the open transaction. */
+/** Upgrades a file to the format of this version, in the open transaction. */
 export function upgrade(database: DatabaseSync, format: number): void {
   if (format === 0) database.exec(SCHEMA);
   if (format === 1) database.exec(FROM_1);
   if (format === 1 || format === 2) database.exec(FROM_2);
+  if (format > 0 && format < 4) database.exec(FROM_3);
   database.exec(`PRAGMA user_version = ${VERSION}`);
 }
 
-/** The channels that the file knows, at most so many. */
+/** An index of the channels in the file; `limit` bounds how many it may hold. */
 export function channelsOf(database: DatabaseSync, limit?: number): ChannelIndex {
   const floor = database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'floor'").get() as
     | { floor: number }
@@ -77,7 +81,7 @@ export function channelsOf(database: DatabaseSync, limit?: number): ChannelIndex
   return channels;
 }
 
-/** The last offset ever given out, as far as the file knows. */
+/** The last offset ever given out, according to the file. */
 export function headOf(database: DatabaseSync): number {
   const row = database
     .prepare(
@@ -88,7 +92,7 @@ export function headOf(database: DatabaseSync): number {
   return row.head;
 }
 
-/** When the log was used last, by the clock by which messages grow old, as far as the file knows. */
+/** When the log was last used, by the age clock, according to the file. */
 export function lastUse(database: DatabaseSync): number | undefined {
   const { last } = database
     .prepare(
@@ -99,7 +103,7 @@ export function lastUse(database: DatabaseSync): number | undefined {
   return last ?? undefined;
 }
 
-/** The bytes of the database, as SQLite knows it. */
+/** The size of the database in bytes, according to SQLite. */
 export function databaseSize(database: DatabaseSync): number {
   const { size } = database
     .prepare("SELECT page_count * page_size AS size FROM pragma_page_count, pragma_page_size")
@@ -107,7 +111,7 @@ export function databaseSize(database: DatabaseSync): number {
   return size;
 }
 
-/** What the rows of `messages` say of a channel. */
+/** The counters of a channel, counted from the rows of `messages`. */
 interface Found {
   readonly id: number;
   readonly rows: number;
@@ -116,11 +120,11 @@ interface Found {
 }
 
 /**
- * Makes the counters of channels agree with the rows, which someone may have changed by hand while no hub was running,
- * in the open transaction. Messages whose channel is gone are dropped. Returns how many channels were wrong.
+ * Corrects the counters of channels if rows were changed by hand while no hub was running, in the open transaction.
+ * Drops messages whose channel does not exist. Returns how many channels were wrong.
  */
 export function recount(database: DatabaseSync): number {
-  // The index of channels answers this without reading a message.
+  // The index on channels answers this without reading messages.
   const found = database
     .prepare(
       "SELECT channel AS id, count(*) AS rows, min(offset) AS oldest, max(offset) AS newest FROM messages GROUP BY channel",
@@ -137,7 +141,7 @@ export function recount(database: DatabaseSync): number {
   const lost = found.filter(({ id }) => !known.has(id));
   for (const { id, newest } of lost) {
     database.prepare("DELETE FROM messages WHERE channel = ?").run(id);
-    // Any channel may have been the one that lost them.
+    // Any channel may have lost them.
     database
       .prepare(
         `INSERT INTO hub (name, value) VALUES ('floor', ?)
@@ -156,7 +160,7 @@ interface Counted {
 
 function mend(database: DatabaseSync, { id, kept, last }: Counted, found: Found | undefined): void {
   const newest = Math.max(last, found?.newest ?? 0);
-  // Rows that are gone are taken for the oldest, as if retention had dropped them.
+  // Missing rows count as the oldest ones, as if retention had dropped them.
   const dropped = (found?.rows ?? 0) < kept ? (found?.oldest ?? newest + 1) - 1 : 0;
   database
     .prepare(

@@ -1,30 +1,30 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
-/** A session as it is kept. */
+/** A session as it is stored. */
 export interface KeptSession {
-  /** When it was used last, about: milliseconds since 1970. */
+  /** When it was last used, approximately: milliseconds since 1970. */
   readonly used: number;
   readonly state: string;
 }
 
 const VERSION = 1;
-/** Bytes that the file may have. */
+/** Bytes of the file at most. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const KEY_BYTES = 32;
 /** Milliseconds to wait for another program, such as a backup, that has the file locked. */
 const PATIENCE = 500;
 /** Ended sessions that are remembered until they can be deleted. */
 const MOST_ENDED = 10_000;
-/** Only who runs the server may read it: it holds the key that session ids are signed with. */
+/** Only the user of the server process may read it: it holds the key that session ids are signed with. */
 const MODE = 0o600;
 
 /**
- * Keeps the sessions of MCP and the key that their ids are signed with, in a file beside the log. What cannot be
- * written is reported, and is not there after a restart.
+ * Stores MCP sessions, and the key that their ids are signed with, in a file beside the log. If a write fails, that is
+ * reported, and the change is lost at a restart.
  */
 export class SessionFile {
-  /** Made once, for as long as the file lasts. */
+  /** Made once, when the file is created. */
   readonly key: Uint8Array<ArrayBuffer>;
   readonly #database: DatabaseSync;
   readonly #report: (sentence: string) => void;
@@ -33,7 +33,7 @@ export class SessionFile {
   readonly #touch: StatementSync;
   readonly #delete: StatementSync;
   readonly #trim: StatementSync;
-  /** Sessions that ended and could not be deleted yet. */
+  /** Sessions that have ended but could not be deleted yet. */
   readonly #ended = new Set<string>();
   #isFailing = false;
 
@@ -50,7 +50,7 @@ export class SessionFile {
     );
   }
 
-  /** Opens or makes the file; undefined, after a report, if that cannot be done. Only who holds the log may open it. */
+  /** Opens or creates the file; if that fails, reports it and returns undefined. Needs the lock of the log. */
   static open(path: string, report: (sentence: string) => void): SessionFile | undefined {
     let database: DatabaseSync | undefined;
     try {
@@ -75,7 +75,7 @@ export class SessionFile {
     this.#try(() => this.#put.run(id, used, state));
   }
 
-  /** Notes when sessions were used last, and deletes those that could not be deleted when they ended. */
+  /** Records when sessions were last used, and deletes those that could not be deleted when they ended. */
   touch(used: ReadonlyMap<string, number>): void {
     for (const id of this.#ended) this.delete(id);
     if (used.size === 0) return;
@@ -95,7 +95,7 @@ export class SessionFile {
     else if (this.#ended.size < MOST_ENDED) this.#ended.add(id);
   }
 
-  /** Forgets what was not used since `before`, and of the others all but the `most` used last. */
+  /** Deletes sessions that were not used since `before`, and of the others all but the `most` last used. */
   trim(before: number, most: number): void {
     this.#try(() => this.#trim.run(before, most));
   }
@@ -135,7 +135,7 @@ function keyIn(database: DatabaseSync): Uint8Array<ArrayBuffer> {
   const found = database.prepare("SELECT key FROM secret").get() as { readonly key: unknown } | undefined;
   if (found !== undefined) {
     if (found.key instanceof Uint8Array && found.key.length === KEY_BYTES) return Uint8Array.from(found.key);
-    throw new Error(`its key is not of ${KEY_BYTES} bytes; remove the file to begin with another`);
+    throw new Error(`its key does not have ${KEY_BYTES} bytes; remove the file to start with a new one`);
   }
   const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   database.prepare("INSERT INTO secret (key) VALUES (?)").run(key);

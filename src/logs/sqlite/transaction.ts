@@ -3,10 +3,10 @@ import type { HubError } from "../../core/errors.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
 
-/** What a transaction is about to change; thrown away when it fails. */
+/** The changes of a transaction, discarded if it fails. */
 export class Transaction {
   readonly changed: Map<ChannelName, ChannelEntry> = new Map();
-  /** Channels that hold nothing and make room. */
+  /** Empty channels that are removed to make room. */
   readonly forgotten: Map<ChannelName, ChannelEntry> = new Map();
   floor: number;
   readonly published: Message[] = [];
@@ -31,7 +31,7 @@ export class Transaction {
 
   publish(message: Message): Message {
     this.published.push(message);
-    // An ephemeral message is not kept, so its key is not either.
+    // An ephemeral message is not kept, so neither is its key.
     if (message.key !== undefined && !message.ephemeral) this.#byKey.set(keyOf(message), message);
     this.#head = message.offset;
     return message;
@@ -67,7 +67,7 @@ export class Transaction {
     const known = this.#directory.byId(id);
     const entry = known === undefined ? undefined : (this.changed.get(known.channel) ?? known);
     const found = entry ?? [...this.changed.values()].find((candidate) => candidate.id === id);
-    if (found === undefined) throw new Error(`a message names channel ${id}, which is not there`);
+    if (found === undefined) throw new Error(`a message belongs to channel ${id}, which does not exist`);
     return found;
   }
 
@@ -84,7 +84,7 @@ export class Transaction {
     this.changed.set(entry.channel, { ...entry, ...by, kept: entry.kept + by.kept, bytes: entry.bytes + by.bytes });
   }
 
-  /** Makes the counters of all channels agree with what was found. */
+  /** Sets the counters of all channels to what was counted. */
   recount(found: ReadonlyMap<number, { kept: number; bytes: number; oldest: number }>): void {
     const entries = new Map([...this.#directory.entries()].map((is) => [is.channel, is]));
     for (const entry of [...entries, ...this.changed].map(([, counted]) => counted)) {

@@ -5,35 +5,35 @@ import { Worker } from "node:worker_threads";
 import { HubError } from "../../core/errors.ts";
 import { SqliteFiles, type ReplacementCheck } from "./files.ts";
 
-/** A write-ahead log that starts over is cut to this many bytes, so above that its size is what it holds. */
+/** SQLite truncates the write-ahead log to this many bytes when it restarts, so a larger file is in use as a whole. */
 export const WAL_KEPT: number = 16 * 1024 * 1024;
-/** What is worth a checkpoint: so many commits, or so many bytes that the write-ahead log has grown. */
+/** A checkpoint is due after so many commits, or when the write-ahead log has grown by so many bytes. */
 const COMMITS_BETWEEN = 1000;
 const BYTES_BETWEEN = WAL_KEPT;
-/** Bytes above which no more messages are dropped than are kept until a checkpoint has moved them. */
+/** Bytes above which a transaction drops no more messages than it adds, until a checkpoint has run. */
 const LONG = 32 * 1024 * 1024;
-/** Bytes above which writing waits for a checkpoint that is running. */
+/** Bytes above which writes wait for a running checkpoint. */
 const TOO_LONG = 64 * 1024 * 1024;
 /** Bytes above which publishers are refused. */
 const MOST = 1024 * 1024 * 1024;
 
-/** `move` what was committed into the database; `empty` the write-ahead log as well, to give its room back to the disk. */
+/** `move` copies committed pages into the database; `empty` also truncates the write-ahead log, to free disk space. */
 export type CheckpointOrder = "move" | "empty";
 
 export interface WalOptions {
-  /** The bytes that it may reach while another program keeps it from starting over; 1 GiB. */
+  /** The bytes that it may reach while another program keeps it from restarting; 1 GiB by default. */
   readonly most?: number | undefined;
-  /** The size of the database in bytes, as SQLite knows it. */
+  /** The size of the database in bytes, according to SQLite. */
   readonly databaseSize: () => number;
   readonly replacement: Pick<ReplacementCheck, "isGone">;
-  /** Called when a checkpoint is over, and told whether the write-ahead log can start over. */
+  /** Called after a checkpoint, with whether the write-ahead log can restart. */
   readonly onCheckpoint: (isMoved: boolean) => void;
 }
 
 /**
- * Keeps the write-ahead log of a SQLite log short, and sees that its files are still those that were opened. Checkpoints
- * move committed pages into the database on a thread of its own, because that waits for the disk; it starts with the
- * first that is due, so small servers never have one.
+ * Keeps the write-ahead log of a SQLite log short, and checks that its files are still those that were opened.
+ * Checkpoints run on a thread of their own, because they wait for the disk. The thread starts with the first checkpoint
+ * that is due, so small servers never have one.
  */
 export class SqliteWal {
   readonly #path: string;
@@ -41,11 +41,11 @@ export class SqliteWal {
   readonly #most: number;
   readonly #onCheckpoint: (isMoved: boolean) => void;
   #size = 0;
-  /** Its size when a checkpoint was asked for last. */
+  /** Its size at the last checkpoint. */
   #sizeAtCheckpoint = 0;
   /** Commits since then. */
   #commits = 0;
-  /** Set when a checkpoint has moved all that is in it. */
+  /** Set after a checkpoint has copied everything in it. */
   #isMoved = false;
   #worker: Worker | undefined;
   #isMoving = false;
@@ -61,7 +61,7 @@ export class SqliteWal {
     return this.#size > LONG;
   }
 
-  /** Whether writing should wait until a checkpoint is over. */
+  /** Whether writes should wait until the running checkpoint has ended. */
   get isBusy(): boolean {
     return this.#size > TOO_LONG && this.#isMoving;
   }
@@ -69,7 +69,7 @@ export class SqliteWal {
   /** Throws `LOG_UNAVAILABLE` if nothing may be written now. */
   look(): void {
     const size = this.#files.look(this.#isMoving);
-    // It starts over with the next commit, and is cut then.
+    // It restarts with the next commit, which truncates it.
     this.#size = this.#isMoved && size <= this.#most ? 0 : size;
     this.#isMoved = false;
     if (this.#size <= this.#most) return;
@@ -86,11 +86,11 @@ export class SqliteWal {
     this.#files.look(this.#isMoving);
   }
 
-  /** Counts a commit, and asks for a checkpoint when enough has gathered. */
+  /** Counts a commit, and starts a checkpoint if one is due. */
   committed(): void {
     const size = this.#size;
     this.#commits++;
-    // It has started over.
+    // It has restarted.
     if (size < this.#sizeAtCheckpoint) this.#sizeAtCheckpoint = 0;
     const isGrown = size > WAL_KEPT && size >= this.#sizeAtCheckpoint + BYTES_BETWEEN;
     if (this.#isMoving || (this.#commits < COMMITS_BETWEEN && !isGrown)) return;
@@ -98,14 +98,14 @@ export class SqliteWal {
     this.checkpoint("move");
   }
 
-  /** Asks for a checkpoint, unless one is running. */
+  /** Starts a checkpoint, unless one is running. */
   checkpoint(order: CheckpointOrder): void {
     if (this.#isMoving) return;
     this.#commits = 0;
     try {
       this.#worker ??= this.#start();
     } catch {
-      // The system has no thread to give now; the write-ahead log grows until it has.
+      // The system could not start a thread; the write-ahead log grows until it can.
       return;
     }
     this.#isMoving = true;
@@ -117,7 +117,7 @@ export class SqliteWal {
     this.#worker = undefined;
     if (worker === undefined) return;
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    // Someone waits for it now; without this, the process would end first when nothing else is left to do.
+    // The caller waits for the worker, which must keep the process alive until it exits.
     worker.ref();
     worker.postMessage("close");
     await ended;
@@ -127,12 +127,12 @@ export class SqliteWal {
     const own = import.meta.url;
     const file = new URL(own.endsWith(".ts") ? "./checkpoint-worker.ts" : "./checkpoint-worker.js", own);
     const database = pathToFileURL(this.#path);
-    // A database that is gone must not be made again here.
+    // Opening a database that was removed must not create it again.
     database.searchParams.set("mode", "rw");
     const worker = new Worker(file, { workerData: database.href });
     worker.unref();
     worker.on("message", (isMoved: boolean) => this.#ended(isMoved));
-    // A checkpoint that fails costs nothing but room in the write-ahead log; the next one starts a new thread.
+    // If a checkpoint fails, the write-ahead log stays longer; the next one starts a new thread.
     worker.on("error", () => {
       if (this.#worker === worker) this.#worker = undefined;
       this.#ended(false);
@@ -150,7 +150,7 @@ export class SqliteWal {
 
 /** Opens a write-ahead log to sync it. */
 export function openWal(path: string): number {
-  // The name of a new file is in its folder, which has its own fsync.
+  // The name of a new file is stored in its folder, which needs its own fsync.
   const folder = openSync(dirname(path), "r");
   fsyncSync(folder);
   closeSync(folder);

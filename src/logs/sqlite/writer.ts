@@ -8,34 +8,34 @@ import { SqliteExpiry } from "./expiry.ts";
 import type { SqliteReader } from "./reader.ts";
 import { Transaction } from "./transaction.ts";
 
-/** Messages that one transaction drops at most, beyond as many as it keeps, so that none is long. */
+/** Messages that one transaction drops at most, beyond the number that it adds, so that no transaction takes long. */
 const DROP_AT_MOST = 512;
 
-/** When a turn is written. */
+/** The time and the conditions of one transaction. */
 export interface Moment {
   /** Milliseconds since 1970: the time of its messages. */
   readonly now: number;
-  /** The same by the clock by which messages grow old. */
+  /** The same by the age clock. */
   readonly aged: number;
-  /** Set while the write-ahead log is long: then no more is dropped than is kept. */
+  /** Set while the write-ahead log is long: then no more messages are dropped than added. */
   readonly hold?: boolean;
-  /** Set if it is to be seen that no one else writes into the file; what contradicts is refused in any case. */
+  /** Set to check whether another program writes into the file; contradictory rows are refused in any case. */
   readonly check?: boolean;
-  /** Set to write something even if there is no message, which proves that writing works. */
+  /** Set to write to the file even without a message, which proves that writing works. */
   readonly isProof?: boolean;
 }
 
-/** What a transaction did; true in the file when `commit` has returned. */
+/** What a transaction did. */
 export interface Written {
-  /** For each draft, what was appended, or why it alone was refused. */
+  /** For each draft, what was appended, or the error if only this draft was refused. */
   readonly outcomes: readonly (Appended | HubError)[];
-  /** The new ones, and the ephemeral ones between them. */
+  /** The new messages, and the ephemeral ones between them. */
   readonly published: readonly Message[];
-  /** Whether more is to be dropped. */
+  /** Whether there is more to drop. */
   readonly behind: boolean;
 }
 
-/** Writes turns into a SQLite log: one transaction each, in which the channels' counters agree with the messages. */
+/** Writes each turn to a SQLite log in one transaction, which also updates the counters of the channels. */
 export class SqliteWriter {
   readonly #channels: ChannelIndex;
   readonly #reader: SqliteReader;
@@ -74,7 +74,7 @@ export class SqliteWriter {
         "SELECT (SELECT epoch FROM runs ORDER BY first DESC LIMIT 1) AS epoch, (SELECT max(offset) FROM messages) AS head",
       ),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -100,17 +100,17 @@ export class SqliteWriter {
     return this.#bytes;
   }
 
-  /** Whether retention has something to drop, by the clock by which messages grow old. */
+  /** Whether there is something to drop, by the age clock. */
   isBehind(aged: number): boolean {
     return this.#expiry.isBehind(this, aged);
   }
 
-  /** Notes in the file that the log was used at a time, by the clock by which messages grow old. */
+  /** Records in the file that the log was in use at a time of the age clock. */
   noteUse(aged: number): void {
     this.#statements.used.run(String(aged));
   }
 
-  /** One transaction; throws what SQLite throws, and then nothing has happened. */
+  /** Makes one transaction; if SQLite throws, so does this, and nothing has changed. */
   write(drafts: readonly Draft[], { now, aged, hold = false, check = true, isProof = false }: Moment): Written {
     const transaction = new Transaction(this.#channels, this.#head);
     let outcomes: (Appended | HubError)[];
@@ -144,7 +144,7 @@ export class SqliteWriter {
     return { outcomes, published: transaction.published, behind: this.isBehind(aged) };
   }
 
-  /** Throws if the file says that someone else writes into it. */
+  /** Throws if another program has written into the file. */
   #checkFile(): void {
     const { epoch, head } = this.#statements.file.get() as { epoch: string | null; head: number | null };
     if (epoch !== this.#epoch || (head ?? 0) > this.#head) throw contradiction();
@@ -161,8 +161,8 @@ export class SqliteWriter {
     const message = transaction.publish({ ...draft, offset: transaction.head + 1, time });
     const cost = costOf(draft);
     transaction.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
-    const { offset, event, data, sender, key = null, via = null } = message;
-    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via);
+    const { offset, event, data, sender, key = null, via = null, verified } = message;
+    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via, verified ? 1 : null);
     return { message, repeated: false };
   }
 
@@ -170,7 +170,7 @@ export class SqliteWriter {
     try {
       this.#statements.rollback.run();
     } catch {
-      // SQLite has rolled back by itself, or never began.
+      // SQLite has rolled back by itself, or the transaction never began.
     }
   }
 }

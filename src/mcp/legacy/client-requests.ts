@@ -2,13 +2,13 @@ import { z } from "zod";
 import { problems } from "../../tools/index.ts";
 import { beginning, CODES, isObject, McpError, type JsonObject } from "../errors.ts";
 
-/** Milliseconds a client has to answer what it was asked: people may have to. */
+/** Milliseconds that a client has to answer a request, since a person may have to answer it. */
 const TIMEOUT = 300_000;
 const LONGEST_SHOWN = 200;
 
 const part = z.looseObject({ type: z.string() });
 const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
-/** What a client answers to what it can be asked. */
+/** The results of the requests that a server may send to a client. */
 const RESULTS: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   [
     "elicitation/create",
@@ -34,13 +34,13 @@ interface Asked {
   readonly fail: (sentence: string) => void;
 }
 
-/** What a session asked its client and is not answered yet. */
+/** The requests to the client of a session that have not been answered yet. */
 export class ClientRequests {
   readonly #asked = new Map<number, Asked>();
-  /** Not from 0: an answer to a request of an earlier process must not be taken for one of this one's. */
+  /** Starts at a random number, so that an answer to an earlier process does not match a request of this one. */
   #count = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) >>> 2;
 
-  /** Asks, and resolves with the result. Rejects with a sentence for the client if none comes, or one that is none. */
+  /** Sends a request, and resolves with its result. Rejects if there is no result, or an invalid one. */
   ask(method: string, params: JsonObject, signal: AbortSignal, send: (message: string) => void): Promise<JsonObject> {
     const id = ++this.#count;
     const answered = new Promise<JsonObject>((resolve, reject) => {
@@ -56,7 +56,7 @@ export class ClientRequests {
       };
       const fail = (sentence: string): void => {
         over();
-        // Nothing failed on the server, so there is nothing for its log.
+        // Without a cause, as the server itself did not fail and has nothing to log.
         reject(new McpError(CODES.internal, sentence));
       };
       const asked: Asked = {
@@ -72,12 +72,12 @@ export class ClientRequests {
       send(json({ id, method, params }));
       if (signal.aborted) withdraw();
     });
-    // A tool may have been answered without it.
+    // The caller may have stopped waiting for it.
     answered.catch(() => {});
     return answered;
   }
 
-  /** Takes a response of the client; one to nothing that it is asked is passed over. */
+  /** Handles a response of the client; ignores one that matches no request. */
   settle({ id, result, error }: JsonObject): void {
     const asked = typeof id === "number" ? this.#asked.get(id) : undefined;
     if (asked === undefined) return;
@@ -93,7 +93,7 @@ export class ClientRequests {
     );
   }
 
-  /** The session is over. */
+  /** Rejects all requests: the session has ended. */
   close(): void {
     for (const { method, fail } of this.#asked.values())
       fail(`The session ended before the client had answered ${method}`);

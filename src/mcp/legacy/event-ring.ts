@@ -1,7 +1,7 @@
-/** One event of a stream, to be sent again to a client that comes back. */
+/** One event of a stream, kept to be sent again to a client that reconnects. */
 export interface SentEvent {
   readonly id: string;
-  /** JSON, empty for an event that only gives a place to come back to: an object would take many times as much. */
+  /** JSON text, as an object would take more memory; empty if the event only gives an id to resume from. */
   readonly message: string;
   readonly isAnswer: boolean;
 }
@@ -11,25 +11,25 @@ interface KeptEvent extends SentEvent {
   readonly stream: string;
   readonly bytes: number;
   readonly ring: EventRing;
-  /** Those of all sessions before and after it. */
+  /** The events of all sessions that were sent before and after it. */
   previous?: KeptEvent | undefined;
   next?: KeptEvent | undefined;
 }
 
-/** The stream of a session that no request belongs to. */
+/** The name of the stream of a session that belongs to no request. */
 export const OWN_STREAM = "own";
-/** About the bytes that an event takes beside its message. */
+/** Approximate bytes that an event takes besides its message. */
 const OVERHEAD = 400;
-/** A session keeps at most this part of what all may keep, so that none can push out the others. */
+/** The share of all kept bytes that one session may have, so that it cannot evict the events of all others. */
 const SHARE = 1 / 4;
 const ID = /^([0-9a-f]{8})\/(own|\d{1,15})\/([1-9]\d{0,14})$/;
 
-/** What all sessions sent, within a number of bytes: the oldest event is forgotten first. */
+/** The last events of all sessions, bounded in bytes: the oldest event is dropped first. */
 export class EventRings {
   readonly most: number;
   /** Bytes held. */
   bytes = 0;
-  // A list, since a Set with many deleted entries takes long to find its first.
+  // A linked list, since a Set with many deleted entries is slow to find its first.
   #oldest: KeptEvent | undefined;
   #newest: KeptEvent | undefined;
 
@@ -37,7 +37,7 @@ export class EventRings {
     this.most = most;
   }
 
-  /** The events of one session, which may have sent others before the server was restarted. */
+  /** A ring for one session; `isRestored` if it existed before a restart of the server. */
   ring(isRestored = false): EventRing {
     return new EventRing(this, isRestored);
   }
@@ -60,13 +60,13 @@ export class EventRings {
   }
 }
 
-/** What one session sent; no other finds it (2025-11-25, "Resumability and Redelivery"). */
+/** The events of one session, which other sessions cannot read (2025-11-25, "Resumability and Redelivery"). */
 export class EventRing {
-  /** Tells the ids of this ring from those of others. */
+  /** Part of the ids of this ring, to distinguish them from those of others. */
   readonly #tag = crypto.randomUUID().slice(0, 8);
   readonly #all: EventRings;
   readonly #isRestored: boolean;
-  /** By number; none is kept before `#first`. */
+  /** By number; events before `#first` have been dropped. */
   readonly #events = new Map<number, KeptEvent>();
   #first = 1;
   #last = 0;
@@ -78,7 +78,7 @@ export class EventRing {
     this.#isRestored = isRestored;
   }
 
-  /** Keeps what is sent on a stream; returns the id of the event. Without a message the stream only begins. */
+  /** Keeps an event of a stream and returns its id. Without a message it is the first event of the stream. */
   add(stream: string, message = "", isAnswer = false): string {
     const number = ++this.#last;
     const id = `${this.#tag}/${stream}/${number}`;
@@ -87,7 +87,7 @@ export class EventRing {
     const most = this.#all.most * SHARE;
     if (this.#isOver) return id;
     for (; this.#events.size > 0 && this.#bytes + bytes > most; this.#first++) this.#dropNumber(this.#first);
-    // What is larger than a session may keep has only let go of what was before it.
+    // An event that is larger than the share of a session is not kept.
     if (bytes > most) return id;
     const event: KeptEvent = { id, number, stream, message, isAnswer, bytes, ring: this };
     this.#events.set(number, event);
@@ -96,12 +96,12 @@ export class EventRing {
     return id;
   }
 
-  /** The stream that an event was on; undefined if the event is not one of this session's, or is forgotten. */
+  /** The stream of an event; undefined if the event is not of this session, or was dropped. */
   streamOf(id: string): string | undefined {
     return this.#find(id)?.stream;
   }
 
-  /** Whether the id is that of an event which is not kept any more, on the stream that no request belongs to. */
+  /** Whether the id is that of a dropped event of the session's own stream. */
   isForgotten(id: string): boolean {
     const [, tag, stream, number] = ID.exec(id) ?? [];
     if (stream !== OWN_STREAM) return false;
@@ -109,7 +109,7 @@ export class EventRing {
     return Number(number) <= this.#last && !this.#events.has(Number(number));
   }
 
-  /** What was sent on the stream of this event after it. */
+  /** The events on the same stream after this one. */
   after(id: string): readonly SentEvent[] {
     const found = this.#find(id);
     if (found === undefined) return [];
@@ -122,7 +122,7 @@ export class EventRing {
     this.#dropNumber(number);
   }
 
-  /** Lets go of everything. */
+  /** Drops everything. */
   forget(): void {
     this.#isOver = true;
     for (const number of this.#events.keys()) this.#dropNumber(number);

@@ -8,11 +8,11 @@ import { McpRequestContext } from "../request-context.ts";
 import type { SessionRequest } from "./session-request.ts";
 import { clientOf, type SessionState } from "./session-state.ts";
 
-/** Times in a row that one request may ask for input. */
+/** Times that one request may ask for input. */
 const MAX_ROUNDS = 100;
 const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
 
-/** Does what a request of a session asks for: the methods that both eras share, and those of sessions. */
+/** Runs the method of a request in a session: one that both eras share, or one of sessions. */
 export async function performInSession(
   request: SessionRequest,
   state: SessionState,
@@ -25,7 +25,7 @@ export async function performInSession(
     case "initialize":
       return initialize(params, state, context);
     case "resources/subscribe":
-      return changed(state, state.subscriptions.add(params));
+      return changed(state, state.subscriptions.add(params, state.principal));
     case "resources/unsubscribe":
       return changed(state, state.subscriptions.remove(params));
     case "logging/setLevel":
@@ -53,7 +53,7 @@ async function perform(request: SessionRequest, context: McpContext): Promise<Re
   throw new McpError(CODES.internal, `Input was asked for ${MAX_ROUNDS} times in a row`);
 }
 
-/** Asks the client, while its request is open, what a modern client would be sent away to find out. */
+/** Requests the input from the client while its request is open, where the modern era would answer and be retried. */
 async function askFor(result: InputRequired, context: McpRequestContext): Promise<void> {
   checkInputRequests(result, context);
   const answers = await Promise.all(

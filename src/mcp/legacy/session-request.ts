@@ -18,13 +18,13 @@ export class SessionRequest implements McpRequest {
   isOver = false;
   readonly #stream: SessionStream;
   readonly #state: SessionState;
-  /** Aborted when the request is over, however it ends: what the client was asked for it is asked no longer. */
+  /** Aborted when the request ends in any way, to withdraw requests to the client that it has open. */
   #over: AbortController | undefined;
-  /** Aborted when it ends before it is answered. */
+  /** Aborted when the request ends without an answer. */
   #unanswered: AbortController | undefined;
   #isAnswered = false;
 
-  /** It is answered on the stream. */
+  /** The answer is sent on `stream`. */
   constructor(message: JsonObject, stream: SessionStream, state: SessionState) {
     this.id = message["id"] as RequestId;
     this.method = message["method"] as string;
@@ -68,7 +68,7 @@ export class SessionRequest implements McpRequest {
     if (!this.isOver) this.#stream.send(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
   }
 
-  /** It is about to be answered, or ends without an answer. */
+  /** Ends the request, before its answer is sent or without an answer. */
   end(isAnswered = false): void {
     if (this.isOver) return;
     this.isOver = true;

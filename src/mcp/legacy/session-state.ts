@@ -5,27 +5,28 @@ import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { SessionSubscriptions } from "./session-subscriptions.ts";
 
-/** From this revision on clients understand an event without data, which gives them a place to come back to. */
+/** The first revision whose clients accept an event without data, which gives them an id to resume from. */
 const FIRST_PRIMED = "2025-11-25";
 
-/** Characters of the URIs of one session that are kept for a restart. */
+/** Characters of the URIs of one session that are stored for a restart. */
 const MAX_KEPT = 64 * 1024;
 
-/** What the requests of a session have in common. */
+/** The state that the requests of a session share. */
 export class SessionState {
-  readonly principal: RequestContext["principal"];
-  /** Counts the calls of this session that wait. */
+  /** As its last request said: its credential may have been renewed. */
+  principal: RequestContext["principal"];
+  /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  /** Whether its streams can be taken up again on another connection. */
+  /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
   readonly subscriptions: SessionSubscriptions;
   readonly asked: ClientRequests = new ClientRequests();
-  /** What the client said of itself; undefined before `initialize`. */
+  /** What the client declared in `initialize`; undefined before that. */
   client: SessionClient | undefined;
   logLevel: LogLevel = "debug";
 
-  /** Called when something has changed that is to outlive a restart. */
+  /** Called when `kept` has changed. */
   onChange: () => void = () => {};
 
   constructor(
@@ -42,19 +43,19 @@ export class SessionState {
     this.isResumable = isResumable;
   }
 
-  /** Whether the client understands an event without data. */
+  /** Whether the client accepts an event without data. */
   get isPrimed(): boolean {
     return (this.client?.version ?? "") >= FIRST_PRIMED;
   }
 
-  /** What is to outlive a restart, as text; subscriptions that make it too long are left out. */
+  /** The state to store for a restart, as text; subscriptions that would make it too long are left out. */
   get kept(): string {
     let room = MAX_KEPT;
     const uris = this.subscriptions.uris.filter((uri) => (room -= uri.length) >= 0);
     return JSON.stringify({ logLevel: this.logLevel, uris });
   }
 
-  /** Takes back what outlived a restart, and tells the client that all it listens to may have changed meanwhile. */
+  /** Restores the stored state, and notifies the client that everything it subscribed to may have changed meanwhile. */
   restore(kept: string): void {
     const { logLevel, uris } = readKept(kept);
     this.logLevel = logLevel;
@@ -64,15 +65,15 @@ export class SessionState {
 
   #subscribe(uri: string): void {
     try {
-      this.subscriptions.add({ uri });
+      this.subscriptions.add({ uri }, this.principal);
     } catch (error) {
-      // There may be no such resource any more, or room for fewer.
+      // The resource may not exist any more, or the limit of subscriptions may be lower.
       if (!(error instanceof McpError || error instanceof HubError)) throw error;
     }
   }
 }
 
-/** Someone may have changed the file by hand: what cannot be read is as if it had not been kept. */
+/** Parses the stored state; ignores what is invalid, since the file may have been changed by hand. */
 function readKept(text: string): { readonly logLevel: LogLevel; readonly uris: readonly string[] } {
   let kept: unknown;
   try {
@@ -87,17 +88,17 @@ function readKept(text: string): { readonly logLevel: LogLevel; readonly uris: r
   };
 }
 
-/** What a session keeps of what its client said with `initialize`. */
+/** What a session keeps of the params of `initialize`. */
 export interface SessionClient {
   /** The revision agreed on. */
   readonly version: string;
-  /** What the client calls itself, as a sender. */
+  /** The name of the client, as a sender. */
   readonly sender: string | undefined;
-  /** What the client can be asked. */
+  /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
 }
 
-/** The parts of these capabilities that tell what a client can be asked; the others mean nothing here. */
+/** The capabilities, and the parts of them, that decide which requests a client accepts; others are ignored. */
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   elicitation: ["form", "url"],
   roots: ["listChanged"],

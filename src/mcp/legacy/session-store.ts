@@ -11,53 +11,53 @@ import type { ChangedList } from "./session-subscriptions.ts";
 import { LegacySession } from "./session.ts";
 
 export interface SessionStoreOptions {
-  /** Sessions at once. */
+  /** Sessions at the same time. */
   readonly most: number;
-  /** Milliseconds without a request or an open stream after which a session is over. */
+  /** Milliseconds without a request or an open stream after which a session ends. */
   readonly idle: number;
-  /** Makes ids that no one else can. */
+  /** Signs session ids. */
   readonly sealer: Sealer;
-  /** Where sessions are kept for a restart; without it they end with the process. */
+  /** Stores sessions for a restart; without it they end with the process. */
   readonly records?: SessionRecords | undefined;
-  /** Told of errors that no client can have caused. */
+  /** Called with internal errors, which clients cannot cause. */
   readonly report: (error: unknown) => void;
 }
 
-/** Keeps what of a session outlives the process, by its name. Never throws. */
+/** Stores the part of sessions that survives a restart, by their names. Never throws. */
 interface SessionRecords {
   get(name: string): SessionRecord | undefined;
   put(name: string, record: SessionRecord): void;
   /** Notes when sessions were used last. */
   touch(used: ReadonlyMap<string, number>): void;
   delete(name: string): void;
-  /** Forgets what was not used since `before`, and of the others all but the `most` used last. */
+  /** Deletes sessions that were not used since `before`, and of the others all but the `most` last used. */
   trim(before: number, most: number): void;
 }
 
 interface SessionRecord {
-  /** When it was used last, about: milliseconds since 1970. */
+  /** When it was last used, approximately: milliseconds since 1970. */
   readonly used: number;
   readonly state: string;
 }
 
-/** Whose session it is, and what counts its calls that wait. */
+/** The owner of a session, and the counter of its waiting calls. */
 export type SessionOwner = Pick<RequestContext, "principal" | "stay" | "admit">;
 
-/** Characters of a name, which an id begins with. */
+/** Characters of the name, with which an id begins. */
 const NAME = crypto.randomUUID().length;
-/** Characters of an id. */
+/** Characters of an id at most. */
 const MAX_ID = 1023;
-/** Bytes that all sessions together keep of what they sent, for clients that come back. */
+/** Bytes of sent events that all sessions together keep for clients that resume. */
 const SENT_BYTES = 16 * 1024 * 1024;
 
-/** The sessions of the initialize era: at most so many, each ended when it has been idle for too long. */
+/** The sessions of the legacy era: bounded in number, and each ended when it has been idle for too long. */
 export class SessionStore {
-  /** Sessions ended so far to make room for others. */
+  /** Number of sessions that were ended to make room for others. */
   evicted = 0;
   readonly #context: McpContext;
   readonly #options: SessionStoreOptions;
   readonly #rings = new EventRings(SENT_BYTES);
-  /** The one used longest ago comes first. */
+  /** The least recently used session comes first. */
   readonly #byName = new Map<string, LegacySession>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
@@ -77,8 +77,8 @@ export class SessionStore {
   }
 
   /**
-   * Begins a session, whose streams can be resumed; it is in use until `leave` is called. Rejects with `SHUTTING_DOWN`,
-   * or `TOO_MANY_CONNECTIONS` if all there may be are in use.
+   * Begins a session whose streams can be resumed; it is in use until `leave` is called. Rejects with `SHUTTING_DOWN`,
+   * or with `TOO_MANY_CONNECTIONS` if the limit is reached and every session is in use.
    */
   async begin(
     owner: SessionOwner,
@@ -92,25 +92,25 @@ export class SessionStore {
     return { session, leave };
   }
 
-  /** Begins a session that lasts as long as its only connection, which is not there yet. Throws as `begin` rejects. */
+  /** Begins a session that lasts as long as its only connection, to be attached later. Throws as `begin` rejects. */
   beginOnConnection(owner: SessionOwner): LegacySession {
     return this.#add(owner, crypto.randomUUID());
   }
 
   /**
-   * The session with this id that can be resumed, if it belongs to who asks; one that outlived a restart goes on.
+   * The resumable session with this id, if it belongs to `owner`; restores it if it was stored before a restart.
    * Rejects as `begin` does if there is no room for it.
    */
   async find(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
     return this.#found(id, owner, true) ?? (await this.#restore(id, owner));
   }
 
-  /** The session with this id that lasts as long as its connection, if it belongs to who asks. */
+  /** The session with this id that lasts as long as its connection, if it belongs to `owner`. */
   findOnConnection(id: string, owner: SessionOwner): LegacySession | undefined {
     return this.#found(id, owner, false);
   }
 
-  /** Notes that a session is in use, until the function returned is called. */
+  /** Marks a session as in use until the returned function is called. */
   use(session: LegacySession): () => void {
     const touch = (): void => {
       session.used = performance.now();
@@ -134,12 +134,12 @@ export class SessionStore {
     if (this.#byName.size === 0) this.#unfollowChannels();
   }
 
-  /** Begins no more sessions. */
+  /** Refuses new sessions from now on. */
   drain(): void {
     this.#isDraining = true;
   }
 
-  /** Ends every session; those that are kept go on after a restart. */
+  /** Ends every session; those that are stored continue after a restart. */
   close(): void {
     this.drain();
     clearInterval(this.#sweeper);
@@ -152,7 +152,8 @@ export class SessionStore {
 
   #found(id: string, { principal }: SessionOwner, isResumable: boolean): LegacySession | undefined {
     const session = this.#byName.get(id.slice(0, NAME));
-    if (session?.id !== id || session.principal.subject !== principal.subject) return undefined;
+    if (session?.id !== id || session.principal.id !== principal.id) return undefined;
+    session.actAs(principal);
     return session.isResumable === isResumable ? session : undefined;
   }
 
@@ -163,7 +164,7 @@ export class SessionStore {
     const sealed = await sealer.open(id.slice(NAME + 1), scopeOf(name, owner));
     if (sealed === undefined) return undefined;
     const record = records.get(name);
-    // Several requests may have come at once.
+    // Another request may have restored it while this one waited.
     if (this.#byName.has(name)) return this.#found(id, owner, true);
     if (record === undefined || record.used + idle < Date.now()) return undefined;
     const session = this.#add(owner, name, sealed.payload as SessionClient, true);
@@ -185,7 +186,7 @@ export class SessionStore {
     return session;
   }
 
-  /** Ends the session that was used longest ago, and is not in use, if there are as many as may be. */
+  /** If the limit is reached, ends the least recently used session that is not in use. */
   #makeRoom(): void {
     const { most } = this.#options;
     if (this.#byName.size < most) return;
@@ -201,14 +202,14 @@ export class SessionStore {
     const before = performance.now() - this.#options.idle;
     for (const session of this.#byName.values()) {
       if (session.used > before) break;
-      // A client may come back for the answer to a request whose stream broke.
+      // A client may reconnect for the answer to a request whose stream broke.
       if (session.open === 0 && session.atWork === 0) this.end(session);
     }
     this.#touch();
     this.#options.records?.trim(Date.now() - this.#options.idle, this.#options.most);
   }
 
-  /** Notes when sessions were used last, for a restart. */
+  /** Stores when sessions were last used, for a restart. */
   #touch(): void {
     const since = Date.now() - performance.now();
     const used = [...this.#byName.values()].map(({ name, open, atWork, used: last }): [string, number] => [
@@ -218,7 +219,7 @@ export class SessionStore {
     this.#options.records?.touch(new Map(used));
   }
 
-  /** Tells the sessions when there is a new channel, for as long as there are sessions. */
+  /** Notifies the sessions of new channels, for as long as there are sessions. */
   #followChannels(): void {
     if (this.#channels !== undefined) return;
     const { hub } = this.#context;
@@ -249,7 +250,7 @@ export class SessionStore {
   }
 }
 
-/** What an id is sealed for. */
+/** The scope that an id is sealed for. */
 function scopeOf(name: string, { principal }: SessionOwner): unknown {
-  return ["session", name, principal.subject];
+  return ["session", name, principal.id];
 }

@@ -1,20 +1,20 @@
 import type { EventRing } from "./event-ring.ts";
 
-/** A connection that a stream of a session goes out on. */
+/** A connection that carries a stream of a session. */
 export interface SessionConnection {
-  /** Set if its client takes no events, so that it carries answers and nothing else. */
+  /** Set if its client does not accept events, so that it carries only answers. */
   readonly answersOnly?: true;
   /** Sends one JSON-RPC message as text, as the event with this id; never waits, never throws. */
   write(message: string, id?: string, isAnswer?: boolean): void;
-  /** Sends an event without data, whose id gives the client a place to come back to. */
+  /** Sends an event without data, whose id lets the client resume. */
   prime(id: string): void;
   /** Ends it after what was written. */
   end(): void;
-  /** Ends it at once. */
+  /** Closes it at once. */
   cut(): void;
 }
 
-/** A stream of a session. It outlives its connections: a client may come back for it on another one. */
+/** A stream of a session. It outlives its connections: a client may resume it on another one. */
 export class SessionStream {
   readonly name: string;
   connection: SessionConnection | undefined;
@@ -31,12 +31,12 @@ export class SessionStream {
     this.connection?.write(message, id, isAnswer);
   }
 
-  /** Gives the client a place to come back to. */
+  /** Sends the client an id to resume from. */
   prime(): void {
     if (this.#ring !== undefined) this.connection?.prime(this.#ring.add(this.name));
   }
 
-  /** Ends the connection, if there is one; the stream may go on on another. */
+  /** Ends the connection, if there is one; the stream may continue on another. */
   pause(): void {
     this.connection?.end();
     this.connection = undefined;

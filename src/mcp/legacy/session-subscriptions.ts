@@ -1,18 +1,19 @@
 import { HubError } from "../../core/errors.ts";
 import type { Subscription } from "../../core/subscription.ts";
+import type { Principal } from "../../core/principal.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
 import { invalidParams, type JsonObject } from "../errors.ts";
-import { canonicalUri, resourceNotFound, watched } from "../resources.ts";
+import { canonicalUri, findResource, resourceNotFound, watched } from "../resources.ts";
 
 const LISTS = ["tools", "prompts", "resources"] as const;
-/** They stand among the URIs. */
+/** The names of list notifications, which are watched like URIs. */
 const LIST_NEWS: ReadonlySet<string> = new Set(LISTS.map((list) => `${list}/list_changed`));
 
-/** What a session can be told has changed. */
+/** The lists whose changes a session is notified of. */
 export type ChangedList = (typeof LISTS)[number];
 
-/** What a session is told of unasked: resources that it subscribed to, and lists. */
+/** Sends a session change notifications: of resources that it subscribed to, and of lists. */
 export class SessionSubscriptions {
   readonly #context: McpContext;
   readonly #notifier: ChangeNotifier;
@@ -25,7 +26,7 @@ export class SessionSubscriptions {
     this.#context = context;
     const isDeaf = (): boolean => !this.#isListening;
     this.#notifier = new ChangeNotifier({
-      // What waits for a socket is counted, and cut, by the connection.
+      // The connection itself counts and bounds its pending bytes.
       pending: 0,
       get isLagging() {
         return isDeaf();
@@ -39,21 +40,21 @@ export class SessionSubscriptions {
     });
   }
 
-  /** Says whether the client hears what it is told unasked. What changes meanwhile is told, once, when it does. */
+  /** Sets whether the client is listening. Changes while it is not are sent once, when it listens again. */
   listening(isListening: boolean): void {
     this.#isListening = isListening;
     if (!isListening) return;
     for (const wake of this.#onListening.splice(0)) wake();
   }
 
-  /** Tells the client, when it listens, that anything may have changed: the server cannot know what it missed. */
+  /** Notifies the client, once it listens, that anything may have changed: the server cannot know what it missed. */
   allChanged(): void {
     const { changes } = this.#context.catalog;
     for (const list of changes === undefined ? (["resources"] as const) : LISTS) this.changed(list);
     for (const uri of this.#notifier.names) this.#notifier.touch(uri);
   }
 
-  /** Tells the client that a list is no longer what it was. */
+  /** Notifies the client that a list has changed. */
   changed(list: ChangedList): void {
     this.#notifier.touch(`${list}/list_changed`);
   }
@@ -64,10 +65,10 @@ export class SessionSubscriptions {
   }
 
   /** `resources/subscribe`. */
-  add({ uri }: JsonObject): JsonObject {
+  add({ uri }: JsonObject, principal: Principal): JsonObject {
     const { hub, catalog, limits } = this.#context;
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const channels = watched(catalog, uri);
+    const channels = watched(catalog, uri, principal);
     if (channels === undefined) {
       throw resourceNotFound(
         uri,
@@ -75,7 +76,7 @@ export class SessionSubscriptions {
       );
     }
     const notifier = this.#notifier;
-    // A change that it was not told of so far must not be forgotten.
+    // Watching it again would drop a change that has not been sent yet.
     if (notifier.names.has(uri)) return {};
     if (notifier.names.size >= limits.channels) {
       throw new HubError("TOO_MANY_CHANNELS", `${limits.channels} resources are subscribed to, the limit`);
@@ -98,6 +99,18 @@ export class SessionSubscriptions {
     return {};
   }
 
+  /** Drops what the client may read no longer. */
+  restrictTo(principal: Principal): void {
+    const { catalog } = this.#context;
+    for (const uri of this.#notifier.names) {
+      try {
+        if (!LIST_NEWS.has(uri)) findResource(catalog, uri).authorize?.(principal);
+      } catch {
+        this.remove({ uri });
+      }
+    }
+  }
+
   close(): void {
     this.#isListening = false;
     if (this.#subscription !== undefined) this.#context.hub.unsubscribe(this.#subscription);
@@ -107,7 +120,7 @@ export class SessionSubscriptions {
 let lastName = "";
 let lastText = "";
 
-/** Sessions that listen to the same are told one after the other: they keep one text, not a copy each. */
+/** The last text is reused: sessions with the same subscription are notified one after the other. */
 function notification(name: string): string {
   if (name === lastName) return lastText;
   lastName = name;

@@ -12,41 +12,40 @@ import { SessionStream, type SessionConnection } from "./session-stream.ts";
 import { SessionSubscriptions } from "./session-subscriptions.ts";
 
 export interface SessionOptions {
-  /** Tells it from other sessions; not enough to use it. */
+  /** Identifies the session; unlike `id`, it does not give access to it. */
   readonly name: string;
   readonly principal: RequestContext["principal"];
-  /** What the client said of itself; absent before `initialize`. */
+  /** What the client declared in `initialize`; absent before that. */
   readonly client?: SessionClient | undefined;
-  /** Counts the calls of this session that wait. */
+  /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
   readonly admit?: RequestContext["admit"];
-  /** For clients that come back; absent if they cannot. */
+  /** Keeps events for clients that resume; absent if they cannot. */
   readonly ring?: EventRing | undefined;
-  /** Told of errors that no client can have caused. */
+  /** Called with internal errors, which clients cannot cause. */
   readonly report: (error: unknown) => void;
 }
 
-/** One session of the initialize era: requests come in, streams go out, the shared methods do the work. */
+/** One session of the legacy era: receives messages, runs the shared methods and answers on its streams. */
 export class LegacySession {
   readonly name: string;
-  /** What its client sends with each request. */
+  /** The `Mcp-Session-Id` that its client sends with each request. */
   id: string;
-  readonly principal: RequestContext["principal"];
-  /** What no request belongs to goes here. */
+  /** The stream for messages that belong to no request. */
   readonly own: SessionStream;
-  /** What it is told of on its own stream. */
+  /** Sends change notifications on its own stream. */
   readonly subscriptions: SessionSubscriptions;
-  /** Requests and streams that are open, as the session store counts them. */
+  /** Open requests and streams, counted by the session store. */
   open = 0;
-  /** When it was used last: milliseconds of `performance.now()`. */
+  /** When it was last used: milliseconds of `performance.now()`. */
   used: number = performance.now();
   readonly #context: McpContext;
   readonly state: SessionState;
   readonly #ring: EventRing | undefined;
   readonly #report: (error: unknown) => void;
-  /** The streams of POSTs that are not answered yet. */
+  /** The streams of POSTs that have not been answered yet. */
   readonly #streams = new Map<string, SessionStream>();
-  /** By each id of a POST, until the last of its requests is answered. */
+  /** POSTs by the ids of their requests, until the last of these is answered. */
   readonly #posts = new Map<RequestId, Post>();
   #streamCount = 0;
   #atWork = 0;
@@ -56,7 +55,6 @@ export class LegacySession {
     this.#context = context;
     this.name = name;
     this.id = name;
-    this.principal = principal;
     this.#ring = ring;
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
@@ -64,22 +62,33 @@ export class LegacySession {
     this.state = new SessionState({ principal, stay, admit }, client, this.subscriptions, ring !== undefined);
   }
 
+  get principal(): RequestContext["principal"] {
+    return this.state.principal;
+  }
+
+  /** Goes on with a newer credential of its principal, and drops the subscriptions that it does not grant. */
+  actAs(principal: RequestContext["principal"]): void {
+    if (this.state.principal === principal) return;
+    this.state.principal = principal;
+    this.subscriptions.restrictTo(principal);
+  }
+
   /** The revision agreed on; undefined before `initialize`. */
   get version(): string | undefined {
     return this.state.client?.version;
   }
 
-  /** Whether its streams can be taken up again on another connection. */
+  /** Whether its streams can be resumed on another connection. */
   get isResumable(): boolean {
     return this.state.isResumable;
   }
 
-  /** Whether the client understands an event without data. */
+  /** Whether the client accepts an event without data. */
   get isPrimed(): boolean {
     return this.state.isPrimed;
   }
 
-  /** Requests that are not answered yet. */
+  /** Number of requests that have not been answered yet. */
   get atWork(): number {
     return this.#atWork;
   }
@@ -89,12 +98,12 @@ export class LegacySession {
     return this.#isOver;
   }
 
-  /** Whether a request has this id, so that another one must not. */
+  /** Whether an open request has this id, so that a new one must not. */
   isInUse(id: RequestId): boolean {
     return this.#posts.has(id);
   }
 
-  /** A stream for the answers to one POST, which may be told how to come back for them. */
+  /** Makes a stream for the answers to one POST; `isPrimed`: the client is sent an id to resume it from. */
   stream(connection: SessionConnection | undefined, isPrimed: boolean = this.isPrimed): SessionStream {
     const stream = new SessionStream(String(++this.#streamCount), this.#ring);
     stream.connection = connection;
@@ -102,7 +111,7 @@ export class LegacySession {
     return stream;
   }
 
-  /** Takes the messages of one POST, which were checked; its requests are answered on the stream. */
+  /** Handles the messages of one POST, which are valid; the requests among them are answered on the stream. */
   receive(messages: readonly JsonObject[], stream: SessionStream = this.own): void {
     const requests = messages.filter((message) => kindOf(message) === "request");
     const ids = requests.map((message) => message["id"] as RequestId);
@@ -110,7 +119,7 @@ export class LegacySession {
     for (const id of ids) this.#posts.set(id, post);
     this.#atWork += ids.length;
     if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
-    // Before any of them is at work, so that the first answer does not end the stream.
+    // Before any of them runs, so that the first answer does not end the stream.
     for (const message of requests) {
       const request = new SessionRequest(message, stream, this.state);
       post.waiting.set(request.id, request);
@@ -120,28 +129,28 @@ export class LegacySession {
       if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
       else if (kind === "response") this.state.asked.settle(message);
       else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
-      // With HTTP+SSE there is no other sign that the client is ready.
+      // With HTTP+SSE this is the only sign that the client is ready.
       else if (message["method"] === "notifications/initialized" && !this.isResumable)
         this.subscriptions.listening(true);
     }
   }
 
-  /** The stream that an event was on; undefined if there is no such event, or none any more. */
+  /** The stream of an event; undefined if there is no such event, or it was dropped. */
   streamOf(eventId: string): string | undefined {
     return this.#ring?.streamOf(eventId);
   }
 
-  /** Whether the event was on the session's own stream, and is not kept any more. */
+  /** Whether the event was on the session's own stream, and was dropped. */
   isForgotten(eventId: string): boolean {
     return this.#ring?.isForgotten(eventId) === true;
   }
 
-  /** The connection that a stream has now. */
+  /** The current connection of a stream. */
   connectionOf(stream: string): SessionConnection | undefined {
     return this.#stream(stream)?.connection;
   }
 
-  /** Gives a stream another connection, and sends on it what came after an event. A stream that is over ends it. */
+  /** Moves a stream to another connection, sends what came after an event, and ends it if the stream has ended. */
   resume(name: string, connection: SessionConnection, eventId: string): void {
     const stream = this.#stream(name);
     const missed: readonly SentEvent[] = this.#ring?.after(eventId) ?? [];
@@ -151,14 +160,14 @@ export class LegacySession {
     else this.#listen(connection);
   }
 
-  /** Gives the session's own stream a connection that begins now. */
+  /** Attaches a connection to the session's own stream, without earlier events. */
   listen(connection: SessionConnection): void {
     if (this.#isOver) return connection.end();
     this.#listen(connection);
     if (this.isPrimed) this.own.prime();
   }
 
-  /** A connection is gone. */
+  /** Detaches a connection that was closed. */
   detach(name: string, connection: SessionConnection): void {
     const stream = this.#stream(name);
     if (stream?.connection !== connection) return;
@@ -178,7 +187,7 @@ export class LegacySession {
     this.#ring?.forget();
   }
 
-  /** A stream that may still be written to. */
+  /** A stream that has not ended. */
   #stream(name: string): SessionStream | undefined {
     if (this.#isOver) return undefined;
     return name === OWN_STREAM ? this.own : this.#streams.get(name);
@@ -191,7 +200,7 @@ export class LegacySession {
   }
 
   async #answer(request: SessionRequest | undefined, post: Post): Promise<void> {
-    // What is cancelled at once, or belongs to a session that ends at once, does no work.
+    // A request that is cancelled in the same turn, or whose session ends in it, must not run.
     await Promise.resolve();
     if (request === undefined || request.isOver) return;
     const { id } = request;
@@ -209,7 +218,7 @@ export class LegacySession {
     this.#settle(id, post);
   }
 
-  /** A request is answered, or never will be. */
+  /** Removes a request that was answered or cancelled. */
   #settle(id: RequestId, post: Post): void {
     if (!post.waiting.delete(id)) return;
     this.#atWork--;
@@ -229,7 +238,7 @@ export class LegacySession {
   }
 }
 
-/** The requests of one POST: they share a stream, which ends when the last of them is answered or cancelled. */
+/** The requests of one POST, which share a stream that ends when the last of them is answered or cancelled. */
 interface Post {
   readonly ids: readonly RequestId[];
   readonly waiting: Map<RequestId, SessionRequest>;

@@ -7,13 +7,13 @@ import { BATCH_VERSION, CODES, isObject, McpError, type JsonObject, type McpErro
 import type { RequestId } from "../request-context.ts";
 import type { LegacySession } from "./session.ts";
 
-/** Requests of one session that are answered at once. */
+/** Requests of one session that may be open at the same time. */
 const MAX_AT_WORK = 256;
-/** Characters of what a client says it can do. */
+/** Characters of the capabilities of a client at most. */
 const MAX_CAPABILITIES = 8192;
-/** Names of an object whose fields are looked at; what tools are given is not among them. */
+/** Names in an object of the protocol at most; the arguments of tools are not checked. */
 const MAX_NAMES = 1000;
-/** Codes that clients know for what HTTP refuses in a session. */
+/** JSON-RPC codes of errors that HTTP answers in a session. */
 export const REFUSED = -32000;
 export const NO_SESSION = -32001;
 
@@ -49,7 +49,7 @@ const INITIALIZE = z.object({
   }),
 });
 
-/** A request that HTTP answers with an error, and what of it the error repeats. */
+/** A message that HTTP answers with an error, and its id, which the error repeats. */
 export class Refusal extends McpError {
   readonly id: RpcId;
 
@@ -59,7 +59,7 @@ export class Refusal extends McpError {
   }
 }
 
-/** The messages of a POST in a session. Throws `Refusal` if they are not what the session can take. */
+/** The messages of a POST in a session. Throws `Refusal` if the session cannot accept them. */
 export function checkedPost(
   body: unknown,
   session: Pick<LegacySession, "version" | "atWork" | "isInUse">,
@@ -93,7 +93,7 @@ export function checkedPost(
 export function checkInitialize(body: JsonObject): void {
   checkMessage(body);
   const { protocolVersion, capabilities, clientInfo: client } = isObject(body["params"]) ? body["params"] : {};
-  // Before they are looked into: a fault in each of many parts would cost more than they do.
+  // Before they are validated: reporting a fault in each of many parts would cost more.
   if (JSON.stringify(capabilities ?? {}).length > MAX_CAPABILITIES) {
     const sentence = `params.capabilities has more than ${MAX_CAPABILITIES} characters; say only what the client can do`;
     throw new Refusal(400, CODES.invalidParams, sentence, body);
@@ -113,7 +113,7 @@ function checkMessage(message: unknown): void {
   const kind = isObject(message) ? kindOf(message) : undefined;
   if (!isObject(message) || kind === undefined) {
     const example = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
-    throw invalid(idProblem(message) ?? `The body is no JSON-RPC 2.0 message such as ${example}`, message);
+    throw invalid(idProblem(message) ?? `The body is not a JSON-RPC 2.0 message such as ${example}`, message);
   }
   const answer = message["error"] === undefined ? "result" : "error";
   const fault = crowded(message) ?? faultOf(message, SCHEMAS[kind === "response" ? answer : kind]);
@@ -127,7 +127,7 @@ function faultOf(message: JsonObject, schema: z.ZodType): string | undefined {
   return error === undefined ? undefined : problems(error, message, []);
 }
 
-/** Says which object of a message has more names than any should. */
+/** A sentence that names the object of a message with too many names; undefined if there is none. */
 function crowded(message: JsonObject): string | undefined {
   for (const field of ["params", "result"]) {
     const value = message[field];

@@ -1,4 +1,4 @@
-import { MAX_SENDER } from "../../core/message.ts";
+import { senderName } from "../../core/message.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { mismatch, type Headers } from "./headers.ts";
 import {
@@ -14,19 +14,19 @@ import {
   type LogLevel,
 } from "../errors.ts";
 
-/** What every request of the modern era says about itself (2026-07-28, "_meta"). */
+/** The `_meta` of a modern request (2026-07-28, "_meta"). */
 export interface Meta {
-  /** What the client can do. */
+  /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
-  /** What the client calls itself, as a sender. */
+  /** The name of the client, as a sender. */
   readonly sender: string | undefined;
-  /** There where the caller asks to be told of progress. */
+  /** Set if the caller asks for progress notifications. */
   readonly progressToken: string | number | undefined;
-  /** There where the caller asks for log messages. */
+  /** Set if the caller asks for log messages. */
   readonly logLevel: LogLevel | undefined;
 }
 
-/** The `_meta` of a request. Throws where it lacks what it must say, or says what the headers do not. */
+/** Parses the `_meta` of a request. Throws if a required field is missing, or the headers contradict it. */
 export function metaOf(params: unknown, headers: Headers): Meta {
   const meta = isObject(params) ? params["_meta"] : undefined;
   checkVersion(isObject(meta) ? meta[META.protocolVersion] : undefined, headers("mcp-protocol-version"));
@@ -48,24 +48,18 @@ export function metaOf(params: unknown, headers: Headers): Meta {
   return { capabilities, sender: senderOf(client), progressToken, logLevel: logLevel as LogLevel | undefined };
 }
 
-/** What nearly all clients are called. */
-const PLAIN_NAME = /^[\w.-]{1,64}$/;
-
-/** The name of a client as the sender of its messages, shortened to what that may be; undefined if it has none. */
+/** The name of a client as the sender of its messages, cut to the allowed length; undefined if it has none. */
 export function senderOf(client: unknown): string | undefined {
   const { name } = isObject(client) ? client : {};
-  if (typeof name !== "string") return undefined;
-  if (PLAIN_NAME.test(name)) return name;
-  const line = name.slice(0, 4 * MAX_SENDER).replaceAll(/[\p{C}\p{Z}]+/gu, " ");
-  return line.trim().slice(0, MAX_SENDER).toWellFormed().trim() || undefined;
+  return typeof name === "string" ? senderName(name) : undefined;
 }
 
-/** `params` cannot be understood at all: the request is answered with HTTP status 400. */
+/** The error for params that cannot be parsed, with HTTP status 400. */
 export function malformed(sentence: string): McpError {
   return new McpError(CODES.invalidParams, sentence, { status: 400 });
 }
 
-/** A version that only the header names is looked at, too: later revisions may say it nowhere else. */
+/** Also checks a version that only the header names, because later revisions may have it only there. */
 function checkVersion(version: unknown, header: string | undefined): void {
   if (header === undefined) {
     throw mismatch(`The MCP-Protocol-Version header is missing; send one of ${MODERN_VERSIONS.join(", ")}`);

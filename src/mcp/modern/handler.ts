@@ -9,7 +9,7 @@ import { McpRequestContext, type McpRequest, type NotificationStream, type Reque
 import { malformed, metaOf, type Meta } from "./envelope.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
 
-/** One POST of the modern era, as whatever carries it hands it over. */
+/** One POST of the modern era, as the transport passes it in. */
 export interface ModernPost {
   readonly headers: Headers;
   /** Any JSON. */
@@ -21,9 +21,9 @@ export interface ModernPost {
   readonly admit: RequestContext["admit"];
   /** Throws `RATE_LIMITED` before the request is worked on. */
   begin(body: JsonObject): void;
-  /** Makes the answer a stream, for what comes before the result; the result goes there, too. */
+  /** Turns the answer into a stream, for notifications before the result; the result is sent on it, too. */
   stream(): NotificationStream;
-  /** Makes the answer a stream that stays open for long; nothing else will go over the connection. */
+  /** Turns the answer into a long-lived stream, which has the connection to itself. */
   openDedicated(): NotificationStream;
 }
 
@@ -31,23 +31,23 @@ export interface ModernPost {
 export interface ModernAnswer {
   readonly status: number;
   readonly text: string;
-  /** Whether the same may succeed later. */
+  /** Whether the same request may succeed later. */
   readonly retry?: boolean;
   readonly challenge?: McpError["challenge"];
   readonly retryAfter?: McpError["retryAfter"];
   readonly rateLimit?: McpError["rateLimit"];
-  /** What failed inside, for the log. */
+  /** The cause of an internal error, for the log. */
   readonly cause?: unknown;
 }
 
 const ACCEPTED: ModernAnswer = { status: 202, text: "" };
 const INPUT_METHODS: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
-/** Answers one request of the modern era: checks what HTTP and `_meta` say, runs the method, says how it went. */
+/** Answers one request of the modern era: checks the headers and `_meta`, runs the method, encodes the result. */
 export async function answerModern(post: ModernPost, context: McpContext): Promise<ModernAnswer> {
   const { body, headers } = post;
   const kind = kindOf(body);
-  // A response names a request of the server's, not one that could be answered.
+  // The id of a response is that of a request from the server, so it must not be answered.
   const id = isObject(body) && kind !== "response" && isId(body["id"]) ? body["id"] : undefined;
   try {
     if (kind === "notification") return acceptNotification(body as JsonObject, headers);
@@ -66,7 +66,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   const { catalog, serverInfo } = context;
   const method = body["method"] as string;
   const meta = metaOf(body["params"], headers);
-  // What has a `_meta` is an object.
+  // `metaOf` throws if it is not an object.
   const params = body["params"] as JsonObject;
   checkHeaders(headers, method, params);
   const perform = METHODS.get(method);
@@ -94,7 +94,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   return { resultType: "complete", ...result, ...CACHING[method], _meta };
 }
 
-/** `end` is called when it is about to be answered: what a tool sends after that is dropped. */
+/** `end` must be called before it is answered: later notifications of a tool are dropped. */
 function requestOf(
   id: RequestId,
   method: string,
@@ -138,7 +138,7 @@ function notARequest(kind: string | undefined, wrongId: string | undefined): Mcp
   const sentence =
     kind === "response"
       ? "The body is a JSON-RPC response; clients send requests"
-      : 'The body is no JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
+      : 'The body is not a JSON-RPC 2.0 request such as {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}, ' +
         "whose id is a short text or a whole number";
   return new McpError(CODES.invalidRequest, wrongId ?? sentence, { status: 400 });
 }

@@ -4,7 +4,7 @@ import { CODES, isObject, McpError, shown, type JsonObject } from "../errors.ts"
 /** The headers of a request, by lower-case name. */
 export type Headers = (name: string) => string | undefined;
 
-/** Which field of the params the Mcp-Name header repeats, by method. */
+/** The field of the params that the Mcp-Name header repeats, by method. */
 const NAMED: ReadonlyMap<string, string> = new Map([
   ["tools/call", "name"],
   ["prompts/get", "name"],
@@ -12,7 +12,7 @@ const NAMED: ReadonlyMap<string, string> = new Map([
 ]);
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** What `JSON.parse` takes for a number: other languages have other ideas of hexadecimal and of infinity. */
+/** A JSON number; `Number()` would also accept hexadecimal and `Infinity`. */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const BASE64 = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
@@ -23,14 +23,14 @@ export function mismatch(sentence: string): McpError {
 
 /**
  * Compares the headers that repeat parts of the body with the body (2026-07-28, "Server Validation"), all but
- * MCP-Protocol-Version. Throws `-32020` where one is missing, malformed or says something else.
+ * MCP-Protocol-Version. Throws `-32020` if one is missing, malformed or different.
  */
 export function checkHeaders(headers: Headers, method: string, params: JsonObject): void {
   compare("Mcp-Method", visible("Mcp-Method", headers("mcp-method")), method);
   const field = NAMED.get(method);
   if (field === undefined) return;
   const value = params[field];
-  // A missing or wrong field is the method's to name.
+  // The method itself reports a missing or wrong field.
   if (typeof value === "string") compare("Mcp-Name", decoded("Mcp-Name", headers("mcp-name")), value);
 }
 
@@ -60,30 +60,30 @@ function compare(name: string, given: string | undefined, wanted: string): void 
   if (given !== wanted) throw mismatch(`The ${name} header says ${shown(given)}, the body says ${shown(wanted)}`);
 }
 
-/** A header as it came. Throws where it has characters that none may have. */
+/** The value of a header. Throws if it has characters that are not allowed in headers. */
 function visible(name: string, given: string | undefined): string | undefined {
   if (given === undefined || VISIBLE.test(given)) return given;
   throw mismatch(`The ${name} header has characters other than visible ASCII`);
 }
 
-/** The value a header stands for ("Value Encoding"). */
+/** The decoded value of a header ("Value Encoding"). */
 function decoded(name: string, header: string | undefined): string | undefined {
   const given = visible(name, header);
   if (given === undefined || !given.startsWith("=?base64?") || !given.endsWith("?=")) return given;
   const encoded = BASE64.exec(given)?.[1];
   try {
-    // Base64 comes in fours, but atob takes it without its padding, too.
+    // `atob` also accepts Base64 without padding, which is not valid here.
     if (encoded !== undefined && encoded.length % 4 === 0)
       return utf8.decode(Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)));
   } catch {
-    // Said below.
+    // The error below covers this.
   }
   throw mismatch(`The ${name} header is not Base64 of UTF-8 between =?base64? and ?=`);
 }
 
 interface MappedParam {
   readonly header: string;
-  /** From the arguments down. */
+  /** The path of property names from the arguments down. */
   readonly path: readonly string[];
 }
 

@@ -1,6 +1,7 @@
 import { HubClientError, type Hub } from "../../client/index.ts";
 import { watchConnection, type Connection } from "../shared/connection.ts";
 import { plainName } from "../shared/names.ts";
+import { EVERYONE, mayRead, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { whyNoChannel } from "./channel-name.ts";
 import { Outbox } from "./outbox.ts";
@@ -35,14 +36,16 @@ export class Chat {
   readonly #channels = new Stored("chat.channels", namesIn);
   readonly #lastOpen = new Stored("chat.open", (value) => (typeof value === "string" ? value : "default"));
   readonly #nickname = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
+  readonly #session: Session;
   #name: string;
   #connection: Connection = { kind: "idle" };
   #wasAway = false;
   #saying: ReturnType<typeof setTimeout> | undefined;
   #cancelRender: (() => void) | undefined;
 
-  constructor(hub: Hub) {
+  constructor(hub: Hub, session: Session = EVERYONE) {
     this.hub = hub;
+    this.#session = session;
     this.unread = new Unread(hub, () => this.changed());
     this.outbox = new Outbox({
       publish: ({ channel, text, sender, key }, signal) => {
@@ -58,7 +61,7 @@ export class Chat {
       ),
       newKey: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-"),
     });
-    this.#channels.onChange((channels) => this.unread.follow(channels));
+    this.#channels.onChange(() => this.unread.follow(this.channels));
     this.#name = this.#nickname.get();
     this.#nickname.onChange((name) => this.#rename(name));
     watchConnection(hub, (connection) => this.#connected(connection));
@@ -78,14 +81,22 @@ export class Chat {
     return this.room?.channel ?? "";
   }
 
-  /** The channels of the person, sorted. */
+  /** The channels of the person that they may read, sorted. */
   get channels(): readonly string[] {
-    return [...this.#channels.get()].sort(BY_NAME.compare);
+    return this.#channels
+      .get()
+      .filter((name) => mayRead(this.#session, name))
+      .sort(BY_NAME.compare);
+  }
+
+  /** The name that the person has proved; undefined if they may call themselves what they like. */
+  get verifiedName(): string | undefined {
+    return verifiedName(this.#session);
   }
 
   /** How the person is called; empty if no name was given. */
   get nickname(): string {
-    return this.#name;
+    return this.verifiedName ?? this.#name;
   }
 
   set nickname(name: string) {
@@ -117,12 +128,13 @@ export class Chat {
   /** Opens what the address names. */
   follow(): void {
     const named = decoded(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
-    if (!this.join(named ?? this.#lastOpen.get()) && this.channel === "") this.open("default", true);
+    if (!this.join(named ?? this.#lastOpen.get()) && this.channel === "") this.open(this.#firstChannel, true);
   }
 
   /** Opens a channel of this name, or says why there can be none. */
   join(name: string): boolean {
-    const why = whyNoChannel(name);
+    const mayNot = mayRead(this.#session, name) ? undefined : `You may not read ${name}`;
+    const why = whyNoChannel(name) ?? mayNot;
     if (why === undefined) this.open(name);
     else {
       this.refused = why;
@@ -160,7 +172,7 @@ export class Chat {
 
   leave(channel: string): void {
     this.#setChannels(this.#channels.get().filter((other) => other !== channel));
-    this.open(this.channels[0] ?? "default");
+    this.open(this.channels[0] ?? this.#firstChannel);
   }
 
   /** Opens the channel of the person that is so many further in the list. */
@@ -188,6 +200,12 @@ export class Chat {
     }
   }
 
+  /** Where someone begins who has been nowhere yet. */
+  get #firstChannel(): string {
+    const { subscribe } = this.#session;
+    return mayRead(this.#session, "default") ? "default" : (subscribe[0] ?? "default").replace(/\*$/, "general");
+  }
+
   #rename(name: string): void {
     this.#name = name;
     this.presence?.rename();
@@ -196,7 +214,7 @@ export class Chat {
 
   #setChannels(channels: readonly string[]): void {
     this.#channels.set(channels);
-    this.unread.follow(channels);
+    this.unread.follow(this.channels);
   }
 
   #connected(connection: Connection): void {
@@ -225,7 +243,7 @@ export class Chat {
   }
 }
 
-/** What an address says; as it is, if that is no encoding of anything. */
+/** Decodes a part of an address; returns it unchanged if it is not a valid encoding. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -72,6 +72,7 @@ export function Composer({ chat, field }: ComposerProps) {
 function Nickname({ chat }: { readonly chat: Chat | undefined }) {
   const field = useRef<HTMLInputElement>(null);
   const name = chat?.nickname;
+  const isVerified = chat?.verifiedName !== undefined;
   useEffect(() => {
     if (field.current !== null && name !== undefined) field.current.value = name;
   }, [name]);
@@ -81,6 +82,8 @@ function Nickname({ chat }: { readonly chat: Chat | undefined }) {
       ref={field}
       dir="auto"
       maxLength={64}
+      readOnly={isVerified}
+      title={isVerified ? "The name you logged in with" : undefined}
       placeholder="anyone"
       autocomplete="nickname"
       onChange={({ currentTarget }) => {

@@ -17,7 +17,11 @@ export function placeOf(
   const [time, before] = [new Date(message.time), new Date(above.time)];
   const beginsDay = !isSameDay(time, before);
   const isApart = time.getTime() - before.getTime() > TOGETHER;
-  const isOther = message.sender !== above.sender || message.via !== above.via || message.event !== above.event;
+  const isOther =
+    message.sender !== above.sender ||
+    message.via !== above.via ||
+    message.verified !== above.verified ||
+    message.event !== above.event;
   return { beginsDay, hasHead: beginsDay || isApart || isOther || message.event !== "message" };
 }
 

@@ -25,12 +25,12 @@ export class Refusal extends Error {
   }
 }
 
-/** The last messages in front of one, or of all with `latest`. Rejects with a `Refusal`. */
+/** The last messages before a given one, or the last of all with `latest`. Rejects with a `Refusal`. */
 export function pageBefore(channel: string, before: string, limit: number, signal?: AbortSignal): Promise<Page> {
   return ask(`channels/${encodeURIComponent(channel)}/messages`, { before, limit }, signal) as Promise<Page>;
 }
 
-/** The first messages behind one. Rejects with a `Refusal`. */
+/** The first messages after a given one. Rejects with a `Refusal`. */
 export function pageAfter(channel: string, after: string, limit: number, signal?: AbortSignal): Promise<Page> {
   return ask(`channels/${encodeURIComponent(channel)}/messages`, { after, limit }, signal) as Promise<Page>;
 }

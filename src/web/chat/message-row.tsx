@@ -73,10 +73,21 @@ export function Kept({ id, receivers, time }: Receipt) {
   );
 }
 
-function Head({ message: { sender, via, event, id }, time }: { readonly message: Message; readonly time: Date }) {
+function Head({
+  message: { sender, verified, via, event, id },
+  time,
+}: {
+  readonly message: Message;
+  readonly time: Date;
+}) {
   return (
     <p class="who">
       <Name sender={sender} />
+      {verified === true && (
+        <span class="verified" title="The server has verified this name">
+          ✓<span class="unseen"> verified</span>
+        </span>
+      )}
       {via === "tool" && (
         <Tag text="agent" kind="tag agent" title="Sent with the tool send_sse_message, as agents do" />
       )}

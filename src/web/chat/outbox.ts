@@ -18,15 +18,15 @@ export interface Outgoing {
 }
 
 export interface OutboxOptions {
-  /** Rejects with an error that has `final` where sending the same again is of no use. */
+  /** Rejects with an error that has `final` if sending the same message again cannot succeed. */
   readonly publish: (message: Outgoing, signal: AbortSignal) => Promise<Receipt>;
-  /** Whether a message that is kept needs no line of its own: it is shown among the others, or nobody looks. */
+  /** Whether a published message needs no line of its own: it is shown among the others, or its channel is not open. */
   readonly isShown: (message: Outgoing, id: string) => boolean;
-  /** Something is to be shown anew. */
+  /** Called when the outbox has to be rendered again. */
   readonly changed: () => void;
   /** The message of this id, which is shown, turned out to be one of ours. */
   readonly kept: (id: string, receipt: Receipt) => void;
-  /** Where it lies while the page is loaded anew. */
+  /** Keeps the outbox while the page reloads. */
   readonly store: { get(): unknown; set(value: unknown): void };
   readonly newKey: () => string;
 }
@@ -72,7 +72,7 @@ export class Outbox {
     void this.send();
   }
 
-  /** A message comes in live. Where it is one of ours, it leaves the outbox; the receipt is returned if it is known. */
+  /** A message comes in live. If it is one of ours, it leaves the outbox; the receipt is returned if it is known. */
   claim({ id, channel, data, sender, via }: Message): Receipt | undefined {
     if (id === null || via !== undefined) return undefined;
     const known = this.#all.find(({ receipt }) => receipt?.id === id);
@@ -145,7 +145,7 @@ function fail(message: Outgoing, { message: reason, final }: Error & { final?: b
   message.passing = final !== true;
 }
 
-/** What lay in the store; nothing where that is not what was put there. */
+/** What the store holds; empty if that is not what the outbox wrote. */
 function restored(value: unknown): Outgoing[] {
   return Array.isArray(value) ? value.filter(isOutgoing) : [];
 }

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { connect } from "../../client/index.ts";
-import { Bar, mount } from "../shared/page.tsx";
+import { Bar, mount, Refused } from "../shared/page.tsx";
+import { loginAddress, type Session } from "../shared/session.ts";
 import { ChannelList } from "./channel-list.tsx";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
@@ -12,11 +13,13 @@ import { countText } from "./unread.ts";
 const NAMES_SHOWN = 4;
 
 interface ChatProps {
-  readonly chat: Chat;
+  /** Undefined if the person may read nothing. */
+  readonly chat: Chat | undefined;
+  readonly session: Session;
 }
 
 /** Channels, and people, services and agents who talk there. */
-export function ChatPage({ chat }: Partial<ChatProps>) {
+export function ChatPage({ chat, session }: Partial<ChatProps>) {
   const [, render] = useReducer((renders: number) => renders + 1, 0);
   const [panelIsOpen, openPanel] = useState(false);
   const [finds, find] = useReducer((times: number) => times + 1, 0);
@@ -61,7 +64,7 @@ export function ChatPage({ chat }: Partial<ChatProps>) {
       >
         Skip to the message field
       </a>
-      <Bar current="Chat" />
+      <Bar current="Chat" session={session} />
       <div class="frame">
         <ChannelList
           chat={chat}
@@ -95,6 +98,7 @@ export function ChatPage({ chat }: Partial<ChatProps>) {
             <Readers chat={chat} />
           </header>
           <Banner away={chat?.away} />
+          {session !== undefined && chat === undefined && <Refused session={session} to="to read and write here" />}
           <Log chat={chat} write={write} />
           <Composer chat={chat} field={text} />
         </main>
@@ -109,7 +113,7 @@ export function ChatPage({ chat }: Partial<ChatProps>) {
 }
 
 /** Who reads now. */
-function Readers({ chat }: Partial<ChatProps>) {
+function Readers({ chat }: Pick<Partial<ChatProps>, "chat">) {
   const { readers, roster } = chat?.presence ?? {};
   const { count, names, rest } = readersSentence(readers, roster?.names(performance.now()) ?? [], NAMES_SHOWN);
   return (
@@ -130,11 +134,22 @@ function Banner({ away }: { readonly away: Chat["away"] }) {
   return (
     <p id="banner" role="status" hidden={away === undefined}>
       <span id="why">{away !== undefined && awaySentence(away)}</span>{" "}
-      <button id="reload" type="button" hidden={away?.kind !== "closed"} onClick={() => location.reload()}>
+      <button
+        id="reload"
+        type="button"
+        hidden={away?.kind !== "closed" || hasEnded(away)}
+        onClick={() => location.reload()}
+      >
         Reload
       </button>
+      {hasEnded(away) && <a href={loginAddress()}>Log in</a>}
     </p>
   );
+}
+
+/** Whether the person has to log in again. */
+function hasEnded(away: Chat["away"]): boolean {
+  return away?.kind === "closed" && away.error?.code === "UNAUTHENTICATED";
 }
 
 function awaySentence(away: NonNullable<Chat["away"]>): string {
@@ -144,6 +159,7 @@ function awaySentence(away: NonNullable<Chat["away"]>): string {
     const isRefusal = !["UNREACHABLE", "CONNECTION_LOST", "SILENT"].includes(code);
     return `${isRefusal ? message : "The server cannot be reached"}. What you send waits here until it is back.`;
   }
+  if (hasEnded(away)) return "Your session has ended. What you send waits here until you log in again.";
   const why = away.error === undefined ? "" : `: ${away.error.message.replace(/\.$/, "")}`;
   return `The server refuses this page${why}. Nothing comes or goes until it is loaded again; what you send waits here.`;
 }
@@ -190,4 +206,7 @@ function takesLetters(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
 }
 
-mount<ChatProps>(ChatPage, () => ({ chat: new Chat(connect("./")) }));
+mount<ChatProps>(ChatPage, (_, session) => ({
+  session,
+  chat: session.admin || session.subscribe.length > 0 ? new Chat(connect("./"), session) : undefined,
+}));

@@ -4,7 +4,7 @@ import { PRESENCE_EVERY, Roster } from "./roster.ts";
 
 /** The event of the ephemeral messages by which pages tell each other, beside the channel, who reads it. */
 const EVENT = "presence";
-/** With more readers than this, only their number is told: the names would be noise. */
+/** With more readers than this, only their number is shown: the names would be noise. */
 const MOST_READERS = 50;
 /** Milliseconds within which newcomers are answered, all with one message: spread, and that long after the last one. */
 const ANSWER_WITHIN = 2000;

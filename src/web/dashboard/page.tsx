@@ -3,7 +3,8 @@ import { connect, type Hub, type Message } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
 import { clock, count, duration } from "../shared/format.ts";
-import { Bar, mount, Skip } from "../shared/page.tsx";
+import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
+import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
 import { Plots, withMoment, type Moment } from "./plots.tsx";
@@ -18,6 +19,10 @@ interface DashboardFacts {
   readonly log: string;
 }
 
+interface DashboardProps extends DashboardFacts {
+  readonly session: Session;
+}
+
 const READ = ["hub.stats", "hub.logs", "*"];
 /** Milliseconds between looks at the list of channels. */
 const LIST_EVERY = 5000;
@@ -26,8 +31,8 @@ const SECOND = 1000;
 const [RATE_SECONDS, RATED] = [10, 2000];
 
 /** What the server does, live. It reads everything, and counts as a reader of nothing. */
-export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Partial<DashboardFacts>) {
-  const { hub, moments, listed, rates, lines, logs } = useHub();
+export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
+  const { hub, moments, listed, rates, lines, logs } = useHub(session?.admin === true);
   const channelField = useRef<HTMLInputElement>(null);
   const info = moments.at(-1)?.info;
   const only = (channel: string): void => {
@@ -38,17 +43,21 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Part
   return (
     <>
       <Skip to="tail">Skip to the messages</Skip>
-      <Bar current="Dashboard" />
+      <Bar current="Dashboard" session={session} />
       <main>
         <header class="overview">
           <div>
             <h1>Dashboard</h1>
-            <Status
-              hub={hub}
-              live="Live: this page is one of the connections, and not a reader of any channel."
-              offline=". What is shown is as it was last."
-              waiting="; trying again. What is shown is as it was last."
-            />
+            {session?.admin === false ? (
+              <Refused session={session} to="as an admin to see what the server does" />
+            ) : (
+              <Status
+                hub={hub}
+                live="Live: this page is one of the connections, and not a reader of any channel."
+                offline=". What is shown is as it was last."
+                waiting="; trying again. What is shown is as it was last."
+              />
+            )}
           </div>
           <Facts info={info} version={info?.version ?? version} log={log} />
         </header>
@@ -56,7 +65,7 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}" }: Part
         <Tail lines={lines} channelField={channelField} />
         <Channels {...listed} rates={rates} choose={only} />
         <ServerLog lines={logs} />
-        <Send hub={hub} />
+        <Send hub={hub} sender={(session && verifiedName(session)) ?? "dashboard"} />
       </main>
     </>
   );
@@ -91,7 +100,7 @@ function Facts({ info, version, log }: DashboardFacts & { readonly info: ServerI
 }
 
 /** Reads the hub while the page is looked at: a tab that no one sees reads nothing and asks for nothing. */
-function useHub() {
+function useHub(isAllowed: boolean) {
   const [hub, setHub] = useState<Hub>();
   const [moments, setMoments] = useState<readonly Moment[]>([]);
   const [listed, setListed] = useState<{ readonly listed: readonly ListedChannel[]; readonly more: boolean }>({
@@ -103,6 +112,7 @@ function useHub() {
   const [logs] = useState(() => new LogLines());
   const away = useRef<number>(undefined);
   useWhileVisible(() => {
+    if (!isAllowed) return () => {};
     const opened = connect("./", { watch: true });
     setHub(opened);
     const show = (info: ServerInfo): void => setMoments((last) => withMoment(last, info));
@@ -140,7 +150,7 @@ function useHub() {
       for (const timer of timers) clearInterval(timer);
       away.current = Date.now();
     };
-  }, []);
+  }, [isAllowed]);
   return { hub, moments, listed, rates, lines, logs };
 }
 
@@ -153,4 +163,4 @@ async function asked<Answer>(hub: Hub, tool: string): Promise<Answer | undefined
   }
 }
 
-mount<DashboardFacts>(DashboardPage, (facts) => facts as DashboardFacts);
+mount<DashboardProps>(DashboardPage, (facts, session) => ({ ...(facts as DashboardFacts), session }));

@@ -120,7 +120,7 @@ function create({ series, top, unit }: Figure, box: HTMLElement, names: HTMLElem
   const lines = series.map((_, line) => ({
     stroke: () => colourOf(line),
     width: 1.5,
-    // A value between two moments without one is no line.
+    // A value between two moments without a value does not make a line: it is drawn as a point.
     points: { show: true, size: 4, filter: (plot: UPlot, index: number) => lonely(plot.data[index] ?? []) },
     // Under the first line only, or they would cover each other.
     ...(line === 0 && { fill: () => colourOf(0).replace("rgb(", "rgba(").replace(")", ", 0.1)") }),

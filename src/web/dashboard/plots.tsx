@@ -4,7 +4,7 @@ import type { ServerInfo } from "../../protocol/server-info.ts";
 import { count, decimal, mebibytes, milliseconds, percent } from "../shared/format.ts";
 import { Plot, type Figure } from "./plot.tsx";
 
-/** What is plotted of one moment; no `info` where the lines break. */
+/** What is plotted of one moment; without `info` if the lines break here. */
 export interface Moment {
   /** Seconds since 1970. */
   readonly time: number;

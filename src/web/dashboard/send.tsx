@@ -8,7 +8,7 @@ interface Said {
 }
 
 /** A form that sends a test message. */
-export function Send({ hub }: { readonly hub: Hub | undefined }) {
+export function Send({ hub, sender }: { readonly hub: Hub | undefined; readonly sender: string }) {
   const form = useRef<HTMLFormElement>(null);
   const [{ kind, text }, say] = useState<Said>({ kind: "", text: "" });
   const [isSending, setSending] = useState(false);
@@ -17,7 +17,7 @@ export function Send({ hub }: { readonly hub: Hub | undefined }) {
     if (hub === undefined || form.current === null || isSending) return;
     setSending(true);
     say({ kind: "", text: "Sending …" });
-    say(await publish(hub, form.current));
+    say(await publish(hub, sender, form.current));
     setSending(false);
   };
   const field = { spellcheck: false, autocapitalize: "off", autocomplete: "off" } as const;
@@ -68,7 +68,7 @@ export function Send({ hub }: { readonly hub: Hub | undefined }) {
   );
 }
 
-async function publish(hub: Hub, form: HTMLFormElement): Promise<Said> {
+async function publish(hub: Hub, sender: string, form: HTMLFormElement): Promise<Said> {
   const given = new FormData(form);
   const [channel = "", event = "", data = ""] = ["channel", "event", "data"].map((name) => given.get(name) as string);
   let value: unknown = data;
@@ -78,7 +78,7 @@ async function publish(hub: Hub, form: HTMLFormElement): Promise<Said> {
     return { kind: "bad", text: `This is not JSON: ${(error as Error).message}` };
   }
   try {
-    const options = { sender: "dashboard", ...(event.trim() !== "" && { event: event.trim() }) };
+    const options = { sender, ...(event.trim() !== "" && { event: event.trim() }) };
     const { receivers, id } = await hub.publish(channel.trim(), value, options);
     const readers = receivers === 1 ? "1 reader" : `${receivers} readers`;
     return { kind: "good", text: `Kept as ${id}, offered to ${readers}.` };

@@ -8,7 +8,7 @@ const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFra
 /** From here on a number is shown in thousands or millions if there is little room. */
 export const COMPACT_FROM = 10_000;
 
-/** What stands where there is no value. */
+/** Shown if there is no value. */
 const NOTHING = "–";
 
 /** A number of things. */
@@ -28,7 +28,7 @@ export function decimal(value: number): string {
   return (value < 1 ? HUNDREDTHS : TENTHS).format(value);
 }
 
-/** A number at the side of a plot, where one step is told from the next. */
+/** A number on the axis of a plot, with enough digits to distinguish two steps. */
 export function scale(value: number): string {
   return Number.isInteger(value) ? compact(value) : decimal(value);
 }

@@ -1,6 +1,6 @@
-// How senders are told apart at a glance.
+// Gives senders colours that distinguish them at a glance.
 
-/** So many that names seldom share one, so few that two are told apart. */
+/** So many that names seldom share one, so few that two can be told apart. */
 const HUES = 18;
 
 /** A hue in degrees, always the same for a name. */

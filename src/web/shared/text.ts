@@ -1,6 +1,6 @@
 // What of a text is shown, and what of it may be a link.
 
-/** A run of text; with an address where it may be followed. */
+/** A run of text; with an address if it is a link. */
 export interface Piece {
   readonly text: string;
   readonly href?: string;
@@ -33,7 +33,7 @@ export function piecesOf(text: string): Piece[] {
   return pieces;
 }
 
-/** The beginning of a text that is too long to be shown as it comes; the text itself where it is not. */
+/** The beginning of a text that is too long to be shown whole; otherwise the text itself. */
 export function beginningOf(text: string): string {
   let end = Math.min(text.length, LONGEST);
   for (let line = 0, at = -1; line < MOST_LINES; line++) {
@@ -57,7 +57,7 @@ function endsAt(address: string, rest: string): boolean {
   return (HOST_ONLY.test(address) ? AFTER_HOST : AFTER_PATH).test(sign);
 }
 
-/** The sentence goes on behind an address; what belongs to the sentence is none of it. */
+/** Punctuation after an address belongs to the sentence, not to the address. */
 function withoutStop(address: string): string {
   const opens = address.includes("(");
   let end = address.length;

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Hub, Message } from "../../client/index.ts";
+import { verifiedName, type Session } from "../shared/session.ts";
 import { beginningOf } from "../shared/text.ts";
 
 const CHANNEL = "default";
@@ -10,10 +11,11 @@ const NEAR = 40;
 const PATIENCE = 500;
 
 /** The last messages of the channel, those that come, and a form that publishes. */
-export function Live({ hub }: { readonly hub: Hub | undefined }) {
+export function Live({ hub, session }: { readonly hub: Hub | undefined; readonly session: Session | undefined }) {
+  const sender = (session && verifiedName(session)) ?? "start page";
   const { messages, list } = useMessages(hub);
   const field = useRef<HTMLInputElement>(null);
-  const { said, isBusy, publish } = usePublish(hub, () => field.current?.form?.reset());
+  const { said, isBusy, publish } = usePublish(hub, sender, () => field.current?.form?.reset());
   return (
     <section aria-labelledby="live">
       <h2 id="live">
@@ -99,7 +101,7 @@ async function lastPage(): Promise<{ readonly messages: readonly Message[]; read
 }
 
 /** Publishes one text at a time: it may take as long as the server is away, and what is sent twice is kept twice. */
-function usePublish(hub: Hub | undefined, done: () => void) {
+function usePublish(hub: Hub | undefined, sender: string, done: () => void) {
   const [said, say] = useState("");
   const isPublishing = useRef(false);
   const [isBusy, setBusy] = useState(false);
@@ -112,7 +114,7 @@ function usePublish(hub: Hub | undefined, done: () => void) {
       say("Publishing …");
     }, PATIENCE);
     try {
-      await hub.publish(CHANNEL, text, { sender: "start page" });
+      await hub.publish(CHANNEL, text, { sender });
       say("");
       done();
     } catch (error) {

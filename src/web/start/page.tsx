@@ -3,13 +3,16 @@ import { connect, type Hub } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
 import { count } from "../shared/format.ts";
-import { Bar, mount, Skip } from "../shared/page.tsx";
+import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
+import { mayRead, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { AgentLines, PublishLines, type StartFacts } from "./lines.tsx";
 import { Live } from "./live.tsx";
 
 interface StartProps extends StartFacts {
-  readonly hub: Hub;
+  /** Undefined if the person may read nothing. */
+  readonly hub: Hub | undefined;
+  readonly session: Session;
 }
 
 const FILLED_IN: StartFacts = {
@@ -30,12 +33,12 @@ const ELSEWHERE = [
 ] as const;
 
 /** What the server does in numbers, the channel default live, and lines to copy. */
-export function StartPage({ hub, ...given }: Partial<StartProps>) {
+export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
   const facts = { ...FILLED_IN, ...given };
   return (
     <>
       <Skip to="text">Skip to the message field</Skip>
-      <Bar current="Start" />
+      <Bar current="Start" session={session} />
       <main>
         <header>
           <h1>
@@ -45,13 +48,17 @@ export function StartPage({ hub, ...given }: Partial<StartProps>) {
             Services, AI agents and people on the same channels, at <code>{facts.origin}</code>. Messages are kept in{" "}
             <code>{facts.log}</code>
           </p>
-          <Status
-            hub={hub}
-            live="Running"
-            offline="; what was missed comes when you are back."
-            waiting="; what was missed comes when it is back."
-          />
-          <Numbers hub={hub} />
+          {session === undefined || hub !== undefined ? (
+            <Status
+              hub={hub}
+              live="Running"
+              offline="; what was missed comes when you are back."
+              waiting="; what was missed comes when it is back."
+            />
+          ) : (
+            <Refused session={session} to="to read and publish here" />
+          )}
+          {session?.admin !== false && <Numbers hub={hub} />}
           <p class="ways">
             <a class="way" href="chat">
               <b>Open the chat</b> <span>with whoever else is here</span>
@@ -61,7 +68,7 @@ export function StartPage({ hub, ...given }: Partial<StartProps>) {
             </a>
           </p>
         </header>
-        <Live hub={hub} />
+        {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} />}
         <PublishLines {...facts} />
         <AgentLines {...facts} />
         <nav class="links" aria-label="What else is here">
@@ -102,8 +109,10 @@ function Numbers({ hub }: { readonly hub: Hub | undefined }) {
   );
 }
 
-mount<StartProps>(StartPage, (facts) => {
+mount<StartProps>(StartPage, (facts, session) => {
   // A proxy may speak another protocol than the server knows of, and have put it under a path.
   const origin = new URL(".", location.href).href.replace(/\/$/, "");
-  return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub: connect("./") };
+  // The page shows the channel `default`, and what only admins see.
+  const hub = mayRead(session, "default") ? connect("./") : undefined;
+  return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub, session };
 });

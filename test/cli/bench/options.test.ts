@@ -5,7 +5,8 @@ import { UsageError } from "../../../src/cli/usage.ts";
 
 describe("the options of bench", () => {
   it("have defaults, which the help names", () => {
-    const options = benchOptions([], "bench-1");
+    const { credentials, ...options } = benchOptions([], "bench-1");
+    assert.deepEqual(credentials.headers(), {});
     assert.deepEqual(options, {
       url: new URL("http://127.0.0.1:8000"),
       door: "sse",

@@ -59,19 +59,19 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
     await filled(folder.file(), 3);
     {
       using database = openDatabase(folder.file());
-      database.exec("PRAGMA user_version = 4");
+      database.exec("PRAGMA user_version = 5");
     }
     await cannotOpen(
       folder.file(),
-      /^The log \S+ was written by a newer sse-mcp-server \(format 4\); use that version$/,
+      /^The log \S+ was written by a newer sse-mcp-server \(format 5\); use that version$/,
     );
   });
 
   it("because it is a text is refused and left as it is", async () => {
     using folder = new TemporaryFolder();
     writeFileSync(folder.file(), "not a database, whatever its name says\n".repeat(100));
-    await cannotOpen(folder.file(), /damaged or no SQLite database; restore it from a backup, or move it away$/);
-    await cannotOpen(folder.file(), /damaged or no SQLite database/);
+    await cannotOpen(folder.file(), /damaged or not an SQLite database; restore it from a backup, or move it away$/);
+    await cannotOpen(folder.file(), /damaged or not an SQLite database/);
     assert.match(readFileSync(folder.file(), "utf8"), /^not a database/);
   });
 
@@ -80,7 +80,7 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
     mkdirSync(folder.file("folder.db"));
     await cannotOpen(folder.file("folder.db"), /^The log \S+ cannot be opened for writing: /);
     writeFileSync(folder.file("file"), "");
-    await cannotOpen(folder.file("file/hub.db"), /^The folder of the log, \S+, cannot be made: /);
+    await cannotOpen(folder.file("file/hub.db"), /^The folder of the log, \S+, cannot be created: /);
   });
 
   it("because another program holds it locked is refused, until it lets go", async () => {
@@ -102,7 +102,7 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
       const path = folder.file(`${length}.db`);
       copyFileSync(folder.file(), path);
       truncateSync(path, length);
-      await cannotOpen(path, /damaged or no SQLite database/);
+      await cannotOpen(path, /damaged or not an SQLite database/);
     }
     // Nothing is written at the very end of a page.
     truncateSync(folder.file(), size - 1);

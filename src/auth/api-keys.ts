@@ -1,0 +1,179 @@
+import { statSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { ConfigError } from "../core/errors.ts";
+import { maySubscribe, type Principal } from "../core/principal.ts";
+import { covers, uncovered } from "../protocol/channel.ts";
+import { isLikeApiKey, isSecret, parsedApiKey, secretHash } from "./api-key.ts";
+import type { Audit } from "./audit.ts";
+import type { TokenVerifier } from "./authenticator.ts";
+import { readKeyFile } from "./key-file.ts";
+import { KeyFault, type KeyRecord } from "./key-record.ts";
+import type { Lifetimes } from "./lifetimes.ts";
+
+interface Key {
+  readonly record: KeyRecord;
+  readonly hash: Uint8Array;
+  /** One for all requests with this key, until the key changes. */
+  readonly principal: Principal;
+}
+
+interface ApiKeysOptions {
+  /** What is open by whose key ends with the key. */
+  readonly lifetimes: Lifetimes;
+  readonly audit: Audit;
+}
+
+/**
+ * Milliseconds between two looks at the file. A watch on its folder would be told of less: nothing of a file that is
+ * mounted into a container, and of no change on the other side of a network.
+ */
+const LOOK = 250;
+/** Keys of which one change of the file is told one by one. */
+const MOST_TOLD = 100;
+/** Before the id of a key, in the id of its principal. */
+const ID_PREFIX = "key-";
+/** Compared with secrets of unknown keys, so that those take as long as wrong ones. */
+const NO_HASH = secretHash("");
+
+/** The API keys in a file, which is read again within a second when it changes. */
+export class ApiKeys implements TokenVerifier {
+  readonly #path: string;
+  readonly #lifetimes: Lifetimes;
+  readonly #audit: Audit;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #keys: ReadonlyMap<string, Key>;
+  /** The version of the file that was read last. */
+  #version: string;
+  #isLooking = false;
+
+  /** Throws `ConfigError` if the file cannot be taken as it is. */
+  constructor(path: string, { lifetimes, audit }: ApiKeysOptions) {
+    this.#path = path;
+    this.#lifetimes = lifetimes;
+    this.#audit = audit;
+    try {
+      // Looked at first: what changes afterwards is another version.
+      this.#version = versionOf(statSync(path, { bigint: true }));
+      this.#keys = this.#read(new Map());
+    } catch (cause) {
+      throw new ConfigError(`API_KEYS_FILE is ${JSON.stringify(path)}, ${refusalOf(cause, path)}`, { cause });
+    }
+    this.#timer = setInterval(() => void this.#look(), LOOK).unref();
+  }
+
+  accepts(token: string): boolean {
+    return isLikeApiKey(token);
+  }
+
+  verify(token: string): Principal | undefined {
+    const given = parsedApiKey(token);
+    if (given === undefined) return undefined;
+    const key = this.#keys.get(given.id);
+    if (!isSecret(given.secret, key?.hash ?? NO_HASH)) return undefined;
+    return (key?.principal.expires ?? Infinity) > Date.now() ? key?.principal : undefined;
+  }
+
+  /** Whether a principal has its rights from a key that no longer grants all of them. */
+  isGone(principal: Principal): boolean {
+    const { kind, id } = principal;
+    if ((kind !== "key" && kind !== "session") || !id.startsWith(ID_PREFIX)) return false;
+    const current = this.#keys.get(id.slice(ID_PREFIX.length))?.principal;
+    return current !== principal && (current === undefined || !grantsAllOf(current, principal));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    // A file system that does not answer is asked once.
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const version = await stat(this.#path, { bigint: true }).then(versionOf, String);
+    this.#isLooking = false;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#reload();
+  }
+
+  /** Takes the whole file or nothing of it: half a file must not revoke the other half of the keys. */
+  #reload(): void {
+    const before = this.#keys;
+    try {
+      this.#keys = this.#read(before);
+    } catch (cause) {
+      const reason = `API_KEYS_FILE is ${JSON.stringify(this.#path)}, ${refusalOf(cause, this.#path)}; until then the keys stay what they were`;
+      this.#audit({ level: "error", action: "keys_refused", reason });
+      return;
+    }
+    const changes: { readonly action: string; readonly record: KeyRecord }[] = [];
+    for (const [id, { record, hash }] of before) {
+      const now = this.#keys.get(id);
+      if (now?.record === record) continue;
+      const isOther = now === undefined || Buffer.compare(now.hash, hash) !== 0;
+      this.#lifetimes.revoke(`${ID_PREFIX}${id}`, (held) => isOther || this.isGone(held));
+      changes.push(
+        now === undefined ? { action: "key_revoked", record } : { action: "key_changed", record: now.record },
+      );
+    }
+    for (const [id, { record }] of this.#keys) if (!before.has(id)) changes.push({ action: "key_created", record });
+    for (const { action, record } of changes.slice(0, MOST_TOLD)) {
+      this.#audit({ level: "info", action, subject: record.name, id: record.id });
+    }
+    const untold = changes.length - MOST_TOLD;
+    if (untold > 0) this.#audit({ level: "info", action: "keys_changed", reason: `and ${untold} more keys changed` });
+  }
+
+  /** Keys that are what they were keep their principals. */
+  #read(before: ReadonlyMap<string, Key>): ReadonlyMap<string, Key> {
+    const { keys, isShared } = readKeyFile(this.#path);
+    if (isShared) {
+      const reason = `other users of this machine can read or write ${this.#path}, which API_KEYS_FILE names; chmod 600 it`;
+      this.#audit({ level: "warn", action: "keys_shared", reason });
+    }
+    return new Map(
+      keys.map((record) => {
+        const known = before.get(record.id);
+        const isSame = JSON.stringify(known?.record) === JSON.stringify(record);
+        return [record.id, known !== undefined && isSame ? known : keyOf(record)];
+      }),
+    );
+  }
+}
+
+function keyOf(record: KeyRecord): Key {
+  const { id, hash, name, publish, subscribe, admin, sendAs, expires } = record;
+  const principal: Principal = {
+    subject: name,
+    kind: "key",
+    id: `${ID_PREFIX}${id}`,
+    publish: uncovered(publish),
+    subscribe: uncovered(subscribe),
+    admin,
+    sendAs,
+    ...(expires === undefined ? {} : { expires: Date.parse(expires) }),
+  };
+  return { record, hash: Buffer.from(hash, "hex"), principal };
+}
+
+/** Whether a principal may do all that another may, as long and under the same name. */
+function grantsAllOf(principal: Principal, other: Principal): boolean {
+  const { subject, admin, sendAs, publish, expires = Infinity } = principal;
+  if (subject !== other.subject || (other.sendAs && !sendAs) || expires < (other.expires ?? Infinity)) return false;
+  if (admin || other.admin) return admin;
+  const mayPublishAll = other.publish.every((pattern) => publish.some((granted) => covers(granted, pattern)));
+  return mayPublishAll && other.subscribe.every((pattern) => maySubscribe(principal, pattern));
+}
+
+/** Changes with everything that can be done to a file, also within one tick of its clock. */
+function versionOf({ ino, size, mtimeNs, ctimeNs }: Record<"ino" | "size" | "mtimeNs" | "ctimeNs", bigint>): string {
+  return [ino, size, mtimeNs, ctimeNs].join(" ");
+}
+
+/** Why the file cannot be taken, and what to do, as the rest of a sentence. */
+function refusalOf(cause: unknown, path: string): string {
+  if (cause instanceof KeyFault) return `which cannot be taken: ${cause.message}`;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code !== "ENOENT") return `which cannot be read (${code ?? message})`;
+  return `which does not exist; make it with: sse-mcp-server key create --name NAME --subscribe '*' --file ${JSON.stringify(path)}`;
+}

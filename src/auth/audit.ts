@@ -1,0 +1,16 @@
+/** Something that was done to credentials or with an admin's rights, for whoever answers for the server. Never a secret. */
+export interface AuditEvent {
+  /** `error`: something is not as it was asked for, and someone must see to it. */
+  readonly level: "info" | "warn" | "error";
+  /** What was done, such as `key_revoked`; stays the same from version to version. */
+  readonly action: string;
+  /** Who it is about, as their messages name them. */
+  readonly subject?: string;
+  /** The id of the credential. */
+  readonly id?: string;
+  /** What a person should know beside that, as a sentence. */
+  readonly reason?: string;
+}
+
+/** Is told of each event when it has happened. */
+export type Audit = (event: AuditEvent) => void;

@@ -1,0 +1,31 @@
+import type { FastifyInstance, FastifyReply } from "fastify";
+import type { HttpContext } from "./context.ts";
+
+const PATH = "/.well-known/oauth-protected-resource";
+const PATHS: readonly string[] = [PATH, `${PATH}/mcp`];
+/** Seconds for which it may be kept. */
+const MAX_AGE = 300;
+
+/** Whether a URL is that of the metadata, which pages of any origin may read: MCP clients run in browsers, too. */
+export function isResourceMetadata(url: string): boolean {
+  return url.startsWith(PATH) && PATHS.includes(url.split("?", 1)[0] as string);
+}
+
+/**
+ * `GET /.well-known/oauth-protected-resource` and the same with the path of the MCP endpoint: where clients of OAuth
+ * get their tokens (RFC 9728).
+ */
+export function resourceMetadata(app: FastifyInstance, { resourceMetadata: metadata }: HttpContext): void {
+  if (metadata === undefined) return;
+  const schema = {
+    summary: "Where to get a token",
+    description: "OAuth 2.0 Protected Resource Metadata (RFC 9728).",
+    tags: ["operate"],
+  };
+  const answer = (_: unknown, reply: FastifyReply): unknown =>
+    reply
+      .headers({ "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" })
+      .header("cache-control", `public, max-age=${MAX_AGE}`)
+      .send(metadata);
+  for (const path of PATHS) app.get(path, { schema }, answer);
+}
