@@ -23,7 +23,7 @@ export interface Publication {
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender">,
+  { hub, limits, principal, sender, admit }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit">,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
@@ -34,6 +34,10 @@ export async function publish(
   const name = checkedSender(request.sender, sender, principal);
   const isOwn = principal.kind !== "anonymous" && name === principal.subject;
   const item = draft({ ...request, channel, sender: name, verified: isOwn ? true : undefined }, limits.message);
+  admit?.("publishes");
+  admit?.("publish_bytes", item.data.length);
+  if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
+    admit("new_channels");
   const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
