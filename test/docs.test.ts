@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { describe as settingText, settingNames, variable } from "../src/config.ts";
 import { HubError, hubErrorCodes } from "../src/core/errors.ts";
 import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
+import { blocksIn, shownText } from "./support/page-blocks.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const MAIN = join(ROOT, "src/cli/main.ts");
@@ -23,16 +24,11 @@ const pages = [
   ...markdown("docs/decisions"),
 ];
 
-interface Block {
-  readonly language: string;
-  readonly text: string;
-}
-
 describe("the documentation", () => {
   for (const page of ["README.md", "docs/operating.md", "docs/mcp.md"]) {
     it(`${page} shows what really happens`, { timeout: 120_000 }, async () => {
       await using walk = await Walk.start();
-      for (const { language, text } of blocks(read(page))) {
+      for (const { language, text } of blocksIn(read(page))) {
         if (language === "console") await walk.console(text);
         if (language === "js") await walk.script(text);
       }
@@ -160,7 +156,7 @@ class Walk {
       .replaceAll("http://localhost:8000", this.#url)
       .replace(/^sse-mcp-server (\w+)/, `${process.execPath} ${MAIN} $1 --url ${this.#url}`)
       .replace(/^npm run /, `npm --prefix ${ROOT} run `);
-    const pattern = expression(expected.join("\n").trimEnd());
+    const pattern = shownText(expected.join("\n").trimEnd());
     if (command.startsWith("curl -N")) {
       const stream = { command, expected: pattern, output: "" };
       this.#streams.push(stream);
@@ -258,18 +254,6 @@ function section(page: string): string {
       .split("\n## ")
       .find((part) => part.startsWith("The map of the code")) ?? ""
   );
-}
-
-function blocks(text: string): readonly Block[] {
-  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = "", body = ""]) => ({
-    language,
-    text: body.trimEnd(),
-  }));
-}
-
-function expression(text: string): RegExp {
-  const escaped = text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll("…", "[\\s\\S]*?");
-  return new RegExp(`^${escaped}`);
 }
 
 function tableRows(text: string, head: RegExp): string[][] {

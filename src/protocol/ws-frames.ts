@@ -53,10 +53,10 @@ export const CLOSE_CODES = {
   binary: 4101,
   /** No credential came in time. */
   unauthenticated: 4102,
-  /** The credential may not read the channels asked for. */
-  forbidden: 4105,
   /** The credential expired. */
   expired: 4103,
   /** The credential was revoked. */
   revoked: 4104,
+  /** The credential may not read the channels asked for. */
+  forbidden: 4105,
 } as const;
