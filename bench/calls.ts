@@ -13,6 +13,8 @@ export interface ToolCall {
   readonly input: object;
   /** Over the MCP endpoint, as revision 2026-07-28 has it; otherwise with plain HTTP. */
   readonly mcp?: boolean;
+  /** Sent as `Authorization: Bearer`. */
+  readonly token?: string;
 }
 
 /** How many calls of a tool a server answers per second to connections that each wait for their answer. */
@@ -46,10 +48,11 @@ export async function callsPerSecond(port: number, call: ToolCall, seconds: numb
   return rate;
 }
 
-function requestOf(address: Address, { tool, input, mcp = false }: ToolCall): Buffer {
+function requestOf(address: Address, { tool, input, mcp = false, token }: ToolCall): Buffer {
   const params = { name: tool, arguments: input };
+  const credential = token === undefined ? [] : [`Authorization: Bearer ${token}`];
   if (mcp) return mcpRequest(address, "tools/call", params, tool);
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
-  const fields = ["Content-Type: application/json", `Content-Length: ${body.length}`];
+  const fields = [...credential, "Content-Type: application/json", `Content-Length: ${body.length}`];
   return Buffer.from(requestHead("POST", "/mcp/tools/call", address, fields) + body);
 }

@@ -13,13 +13,14 @@ const END = "<!-- bench: end -->";
 
 /** All tables of a run, as they stand in the document. */
 export function resultsText(measured: Measured, notes: readonly string[]): string {
-  const { matrix, calls, mcp, seed, memory } = measured;
+  const { matrix, calls, mcp, seed, memory, trust } = measured;
   const parts = [
     `${machine()}${notes.map((note) => ` ${note}`).join("")}`,
     `### Goals\n\n${goalsText(measured)}`,
     ...(matrix === undefined ? [] : [`### Fan-out\n\n${matrix.text()}`]),
     ...(calls === undefined ? [] : [`### Tool calls\n\n${callsText(calls)}`]),
     ...(mcp === undefined ? [] : [`### MCP\n\n${mcpText(mcp)}`]),
+    ...(trust === undefined ? [] : [`### Credentials and rate limits\n\n${trustText(trust)}`]),
     ...(seed === undefined ? [] : [`### 100 readers, 50 publishes per second\n\n${seedText(seed)}`]),
     ...(memory === undefined ? [] : [`### Memory per connection\n\n${memoryText(memory)}`]),
   ];
@@ -54,6 +55,20 @@ function callsText({ bare, info, send }: NonNullable<Measured["calls"]>): string
     1,
     ["32 connections, each waiting for its answer", "calls/s", "× bare"],
     [row("bare node:http", bare), row("get_server_info", info), row("send_sse_message", send)],
+  );
+}
+
+function trustText({ open, jwt, limited }: NonNullable<Measured["trust"]>): string {
+  const base = median(open);
+  const row = (name: string, rates: readonly number[]): readonly string[] => [
+    name,
+    count(median(rates)),
+    (median(rates) / base).toFixed(2),
+  ];
+  return table(
+    1,
+    ["send_sse_message, 32 connections", "calls/s", "× open"],
+    [row("open", open), row("a JWT with each call", jwt), row("rate limits on", limited)],
   );
 }
 

@@ -3,6 +3,7 @@ import { cpuPerDelivery, deliveriesPerSecond } from "./matrix.ts";
 import type { Matrix } from "./matrix.ts";
 import { median, medianRatio } from "./median.ts";
 import type { CallRates, McpRates } from "./parts.ts";
+import type { TrustRates } from "./trust.ts";
 import { table } from "./table.ts";
 
 const READERS = 1000;
@@ -14,6 +15,7 @@ export interface Measured {
   readonly calls: CallRates | undefined;
   readonly mcp: McpRates | undefined;
   readonly seed: ReadonlyMap<string, readonly Cell[]> | undefined;
+  readonly trust: TrustRates | undefined;
   readonly memory: ReadonlyMap<string, ConnectionMemory> | undefined;
 }
 
@@ -35,7 +37,7 @@ export function goalsText(measured: Measured): string {
   return table(2, ["goal", "wanted", "measured", "result"], rows);
 }
 
-function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] {
+function goals({ matrix, calls, mcp, seed, memory, trust }: Measured): readonly Goal[] {
   const cpu = (to: string, publishers: number, name = "ours"): number =>
     compare(matrix, cpuPerDelivery, name, to, publishers);
   const pace = (publishers: number): number => compare(matrix, deliveriesPerSecond, "ours", "nchan", publishers);
@@ -72,6 +74,13 @@ function goals({ matrix, calls, mcp, seed, memory }: Measured): readonly Goal[] 
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Centrifugo", p99("ours") / p99("centrifugo")),
     atMost("100 readers, 50 publishes/s: p99 of delivery", 1, "× Mercure", p99("ours") / p99("mercure")),
     atMost("100 readers, 50 publishes/s: lost", 0, "", seed === undefined ? Number.NaN : lost),
+    atLeast("send_sse_message/s with a JWT", 0.9, "× without", medianRatio(trust?.jwt ?? [], trust?.open ?? [])),
+    atLeast(
+      "send_sse_message/s with rate limits",
+      0.95,
+      "× without",
+      medianRatio(trust?.limited ?? [], trust?.open ?? []),
+    ),
     atMost("memory per idle SSE connection", 16, " KB", (memory?.get("ours")?.idle ?? Number.NaN) / KILOBYTE),
   ];
 }

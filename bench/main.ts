@@ -6,6 +6,7 @@ import { Matrix } from "./matrix.ts";
 import { HELP, parseOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { measureCalls, measureMcp, measureMemories, measureSeed } from "./parts.ts";
+import { measureTrust } from "./trust.ts";
 import { CONTENDERS } from "./targets.ts";
 
 const SEED_SECONDS = 10;
@@ -37,6 +38,7 @@ async function compare(options: Options): Promise<void> {
     calls: parts.includes("calls") ? await measureCalls(rounds, CALL_SECONDS) : undefined,
     mcp: parts.includes("mcp") ? await measureMcp(rounds, CALL_SECONDS) : undefined,
     seed: parts.includes("seed") ? await measureSeed(contenders.filter(inSeed), rounds, SEED_SECONDS) : undefined,
+    trust: parts.includes("trust") ? await measureTrust(rounds, CALL_SECONDS) : undefined,
     memory: parts.includes("memory") ? await measureMemories(contenders) : undefined,
   };
   const text = resultsText(measured, notes);

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CONTENDERS } from "./targets.ts";
 
-const PARTS = ["matrix", "calls", "mcp", "seed", "memory"] as const;
+const PARTS = ["matrix", "calls", "mcp", "seed", "memory", "trust"] as const;
 
 /** A part of the comparison. */
 export type Part = (typeof PARTS)[number];

@@ -6,7 +6,9 @@ import type { LogSize } from "./core/log.ts";
 import type { Audit } from "./auth/audit.ts";
 import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
-import type { HttpContext } from "./http/context.ts";
+import { limitsOf, type HttpContext } from "./http/context.ts";
+import { ClientAddresses } from "./ops/client-address.ts";
+import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
@@ -79,9 +81,10 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
   const { log, output, ...logging } = openLogging(config, logStream);
-  let audit: Audit = () => {};
+  let audit = auditTo(log);
   const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
+  const rateLimits = new RateLimits(config);
   const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
@@ -109,6 +112,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     ...auth,
     publicUrl: config.publicUrl,
     tls,
+    addresses: new ClientAddresses(config.trustedProxies),
+    rateLimits,
     isDraining: () => draining,
   };
   let app: FastifyInstance | undefined;
@@ -141,6 +146,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     throw error;
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
+  rateLimits.isOn = isLimited(config, callers.loopback);
   const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
@@ -231,22 +237,12 @@ function openMcp(
   return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
 }
 
-function limitsOf(config: Config): HttpContext["limits"] {
-  return {
-    message: config.maxMessageBytes,
-    body: config.maxBodyBytes,
-    channels: config.maxChannelsPerReader,
-    pending: config.maxPendingBytes,
-    request: config.requestTimeout * 1000,
-  };
-}
-
-/** Events of the audit go to the log and to `hub.audit`. */
-function auditTo(log: Logger, hubChannels: HubChannels): Audit {
+/** Events of the audit go to the log, and to `hub.audit` once there is one. */
+function auditTo(log: Logger, hubChannels?: HubChannels): Audit {
   return (event) => {
     const { level, reason, ...fields } = event;
     log[level](fields, reason ?? fields.action);
-    hubChannels.audit(event);
+    hubChannels?.audit(event);
   };
 }
 

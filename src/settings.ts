@@ -85,6 +85,18 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Whether the rate limits count; empty: unless the server is bound to loopback outside production. */
   readonly rateLimits: "" | "on" | "off";
+  /** A second; of one principal, or of one address without a credential, as all that follow. 0: no limit. */
+  readonly limitConnects: number;
+  readonly limitPublishes: number;
+  readonly limitPublishBytes: number;
+  readonly limitToolCalls: number;
+  readonly limitHistoryPages: number;
+  /** A minute, of one address. */
+  readonly limitFailedCredentials: number;
+  /** An hour. */
+  readonly limitNewChannels: number;
+  /** At once. */
+  readonly limitWaitingCalls: number;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** A path; empty for standard output. */
   readonly logFile: string;
@@ -202,6 +214,14 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     ...oneOf(["", "on", "off"], "whether rate limits count; on unless it is a development server on loopback"),
     allowed: "on or off",
   },
+  limitConnects: whole(0, 1e6, 50, "streams and sockets one caller may open a second; 0: any"),
+  limitPublishes: whole(0, 1e6, 200, "messages one caller may publish a second; 0: any"),
+  limitPublishBytes: whole(0, 1e9, 2 * MB, "bytes one caller may publish a second; 0: any"),
+  limitToolCalls: whole(0, 1e6, 100, "tool calls of one caller a second; 0: any"),
+  limitHistoryPages: whole(0, 1e6, 50, "pages of history one caller may read a second; 0: any"),
+  limitFailedCredentials: whole(0, 1e6, 20, "bad credentials of one address a minute; 0: any"),
+  limitNewChannels: whole(0, 1e6, 1000, "channels one caller may make an hour; 0: any"),
+  limitWaitingCalls: whole(0, 1e6, 500, "calls of one caller that may wait at once; 0: any"),
   logLevel: {
     ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),
     fallback: "info",

@@ -122,6 +122,8 @@ function stopOnSignal(server: Server): Promise<number> {
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
+    // From a terminal it says that the terminal is gone; to a service, that files have changed, which it sees by itself.
+    if (!process.stdout.isTTY) process.on("SIGHUP", () => {});
   });
 }
 

@@ -112,9 +112,8 @@ export class Connection implements Source {
       if (this.#isFinal(error)) {
         this.#patterns = [];
         this.#cursor = undefined;
-        // Unless a hub has answered, something else has forbidden it.
-        const isHubs = error.code !== "FORBIDDEN" || this.#options.http.hubAnswered;
-        const isAboutPatterns = isHubs && ABOUT_PATTERNS.includes(error.code);
+        // What stands between may forbid everything.
+        const isAboutPatterns = ABOUT_PATTERNS.includes(error.code) && (error.fromHub || error.code !== "FORBIDDEN");
         state = isAboutPatterns ? { kind: "refused", error } : { kind: "state", state: { kind: "closed", error } };
       } else await this.#wait(error);
     }

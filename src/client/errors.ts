@@ -23,6 +23,7 @@ export interface HubClientErrorOptions extends ErrorOptions {
   readonly final: boolean;
   readonly status?: number | undefined;
   readonly retryAfter?: number | undefined;
+  readonly fromHub?: boolean | undefined;
 }
 
 /** What went wrong between this client and its hub; docs/client.md has every code. */
@@ -37,22 +38,33 @@ export class HubClientError extends Error {
   /** Milliseconds after which the server wants to be asked again, if it said so. */
   readonly retryAfter: number | undefined;
 
+  /** Whether the hub itself said so, and not the library or something on the way. */
+  readonly fromHub: boolean;
+
   constructor(
     code: HubClientErrorCode,
     sentence: string,
-    { final, status, retryAfter, ...rest }: HubClientErrorOptions,
+    { final, status, retryAfter, fromHub = false, ...rest }: HubClientErrorOptions,
   ) {
     super(sentence, rest);
     this.code = code;
     this.final = final;
     this.status = status;
     this.retryAfter = retryAfter;
+    this.fromHub = fromHub;
   }
 
   /** As plain data: errors lose their fields on the way to another tab. */
   toJSON(): HubClientErrorData {
-    const { code, message, final, status, retryAfter } = this;
-    return { code, message, final, ...(status && { status }), ...(retryAfter && { retryAfter }) };
+    const { code, message, final, status, retryAfter, fromHub } = this;
+    return {
+      code,
+      message,
+      final,
+      ...(status && { status }),
+      ...(retryAfter && { retryAfter }),
+      ...(fromHub && { fromHub }),
+    };
   }
 }
 
@@ -62,6 +74,7 @@ export interface HubClientErrorData {
   readonly final: boolean;
   readonly status?: number;
   readonly retryAfter?: number;
+  readonly fromHub?: boolean;
 }
 
 /** An error that came from another tab. */

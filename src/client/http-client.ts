@@ -84,9 +84,7 @@ export class HttpClient {
     }
     if (request.method === "POST" && isRedirect(response)) throw redirection(response, this.base, url);
     if (response.ok) return response;
-    const { error, isHubs } = await refusal(response);
-    this.hubAnswered ||= isHubs;
-    throw error;
+    throw await refusal(response);
   }
 
   /** The body of a stream of events. Rejects like `request`. */
@@ -207,7 +205,7 @@ function redirection(response: Response, base: string, url: URL): HubClientError
 }
 
 /** What an answer means that is not the one hoped for. Takes its body. */
-async function refusal(response: Response): Promise<{ readonly error: HubClientError; readonly isHubs: boolean }> {
+async function refusal(response: Response): Promise<HubClientError> {
   const { status } = response;
   const { code, detail, retry } = reasonIn((await textOf(response, MAX_REFUSAL).catch(() => "")) ?? "");
   const retryAfter = retryAfterIn(response.headers);
@@ -216,7 +214,7 @@ async function refusal(response: Response): Promise<{ readonly error: HubClientE
   // The route does not exist, so the code in the answer is not one of the hub's.
   const known = status === 404 || status === 405 ? "NOT_A_HUB" : (code ?? codeOf(status));
   const sentence = detail ?? `The server answered ${status} ${response.statusText}`.trimEnd();
-  return { error: new HubClientError(known, sentence, { final, status, retryAfter }), isHubs: retry !== undefined };
+  return new HubClientError(known, sentence, { final, status, retryAfter, fromHub: retry !== undefined });
 }
 
 function codeOf(status: number): HubClientErrorCode {

@@ -222,5 +222,5 @@ class WebSocketStream implements Stream {
 
 function errorIn({ code, message, retry, retryAfter }: Frame): HubClientError {
   const wait = typeof retryAfter === "number" ? retryAfter * 1000 : undefined;
-  return new HubClientError(String(code), String(message), { final: retry !== true, retryAfter: wait });
+  return new HubClientError(String(code), String(message), { final: retry !== true, retryAfter: wait, fromHub: true });
 }

@@ -46,10 +46,17 @@ export interface Challenge {
   readonly scope?: string;
 }
 
+/** The fields of a limit that is used up (draft-ietf-httpapi-ratelimit-headers-10). */
+export interface RateLimitFields {
+  readonly policy: string;
+  readonly state: string;
+}
+
 interface HubErrorOptions extends ErrorOptions {
   readonly challenge?: Challenge;
   /** Seconds after which the same call may succeed. */
   readonly retryAfter?: number;
+  readonly rateLimit?: RateLimitFields;
 }
 
 /** The only error that crosses a door; anything else is answered as an internal error. */
@@ -59,6 +66,8 @@ export class HubError extends Error {
   readonly challenge: Challenge | undefined;
   /** Seconds after which the same call may succeed, if it is known. */
   readonly retryAfter: number | undefined;
+  /** Set if a limit was used up. */
+  readonly rateLimit: RateLimitFields | undefined;
 
   /** Also true for errors of another copy of this package: a program and the command that loads it may each have it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -71,6 +80,7 @@ export class HubError extends Error {
     this.code = code;
     this.challenge = options?.challenge;
     this.retryAfter = options?.retryAfter;
+    this.rateLimit = options?.rateLimit;
   }
 
   /** Marks it as a `HubError`, whichever copy of this package made it. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { checkCredential } from "../auth/authenticator.ts";
+import { HubError } from "../core/errors.ts";
 import { ANYONE, type Principal } from "../core/principal.ts";
 import type { HttpContext } from "./context.ts";
 
@@ -16,7 +17,8 @@ export function isPublic(url: string): boolean {
 const principals = new WeakMap<object, Principal>();
 
 /** Finds out who each request comes from before its body is read. Comes before the routes. */
-export function authentication(app: FastifyInstance, { authenticator }: HttpContext): void {
+export function authentication(app: FastifyInstance, context: HttpContext): void {
+  const { authenticator, addresses } = context;
   if (authenticator.isOpen) return;
   const authenticate = (request: FastifyRequest, _: unknown, next: (error?: Error) => void): void => {
     const known = (principal: Principal): void => {
@@ -24,7 +26,8 @@ export function authentication(app: FastifyInstance, { authenticator }: HttpCont
       principals.set(request.raw, principal);
       next();
     };
-    const refused = (error: unknown): void => next(error as Error);
+    const refused = (error: unknown): void =>
+      next(refusedCredential(error, addresses.of(request.raw), context) as Error);
     try {
       const found = authenticator.authenticate(request.raw);
       if (found instanceof Promise) found.then(known).catch(refused);
@@ -37,6 +40,20 @@ export function authentication(app: FastifyInstance, { authenticator }: HttpCont
     if (isPublic(route.url) || route.method === "OPTIONS") return;
     route.onRequest = [...[route.onRequest ?? []].flat(), authenticate];
   });
+}
+
+/**
+ * What is answered in place of an error of a credential: itself, or `RATE_LIMITED` if too many credentials from that
+ * address were bad. Good ones still count: others may share the address.
+ */
+export function refusedCredential(error: unknown, address: string, { rateLimits }: HttpContext): unknown {
+  if (!(error instanceof HubError) || error.challenge?.error !== "invalid_token") return error;
+  try {
+    rateLimits.admit(undefined, address, "failed_credentials");
+    return error;
+  } catch (limited) {
+    return limited;
+  }
 }
 
 /** Who a request comes from. */

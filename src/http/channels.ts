@@ -7,7 +7,7 @@ import { checkSubscribe } from "../core/principal.ts";
 import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, publish, readableChannels, type MessagePage } from "../tools/index.ts";
 import { quoted } from "../protocol/text.ts";
-import type { HttpContext } from "./context.ts";
+import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
 import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
@@ -155,7 +155,7 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   const data = dataIn(request.body as SentBody | null);
   const { receipt: answer, repeated } = await publish(
     { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
-    { hub, limits, principal },
+    { hub, limits, principal, admit: admitFor(context, callerOf(request.raw, principal, context)) },
   );
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);
@@ -192,7 +192,9 @@ async function read(
   const { channel: pattern } = request.params as z.output<typeof channel>;
   const { after, before, limit: most } = request.query as z.output<typeof pageQuery>;
   const asked = { channels: [channelPattern(pattern)], limit: most };
-  checkSubscribe(principalOf(request, context), asked.channels);
+  const caller = callerOf(request.raw, principalOf(request, context), context);
+  checkSubscribe(caller.principal, asked.channels);
+  context.rateLimits.admit(caller.principal, caller.address, "history_pages");
   const idOf = (kept: Message): string | undefined => hub.idOf(kept);
   if (before === undefined) {
     return messagePage(await hub.history({ ...asked, after }), idOf);

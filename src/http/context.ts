@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -9,7 +10,9 @@ import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
-import type { Client, Connections } from "../ops/connections.ts";
+import type { RateLimits } from "../limits/rate-limits.ts";
+import type { ClientAddresses } from "../ops/client-address.ts";
+import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 import type { Tls } from "./tls.ts";
 
@@ -31,6 +34,8 @@ export interface HttpContext {
   readonly lifetimes: Lifetimes;
   /** Where the authorization servers are announced; undefined if there are none. */
   readonly metadataUrl: string | undefined;
+  readonly addresses: ClientAddresses;
+  readonly rateLimits: RateLimits;
   readonly resourceMetadata: ResourceMetadata | undefined;
   /** The origin that clients know the server by; empty if it is not known. */
   readonly publicUrl: string;
@@ -61,18 +66,47 @@ export interface HttpLimits {
   readonly request: number;
 }
 
+/** Who is counted for a request. */
+export function callerOf(request: IncomingMessage, principal: Principal, { addresses }: HttpContext): Caller {
+  return { principal, address: addresses.of(request) };
+}
+
+/** Lets a reader in at a door, if its caller does not open too many; the function returned counts it out. */
+export function enter(
+  { connections, rateLimits }: HttpContext,
+  door: Exclude<StreamDoor, "waiting">,
+  by: Socket,
+  caller: Caller,
+): () => void {
+  rateLimits.admit(caller.principal, caller.address, "connects");
+  return connections.enter(door, by, caller);
+}
+
+/** Counts what a caller publishes; undefined if nothing is counted. */
+export function admitFor({ rateLimits }: HttpContext, { principal, address }: Caller): RequestContext["admit"] {
+  return rateLimits.isOn ? (what, cost) => rateLimits.admit(principal, address, what, cost) : undefined;
+}
+
 /** Counts a call that waits as one of `by`, and ends it when its caller's credential does. */
 export function stayFor(
-  { connections, lifetimes }: HttpContext,
+  { connections, lifetimes, rateLimits }: HttpContext,
   by: Socket | Client,
-  principal: Principal,
+  caller: Caller,
 ): RequestContext["stay"] {
   return (end) => {
-    const leave = connections.enter("waiting", by);
-    const release = lifetimes.hold(principal, { end });
+    const done = rateLimits.hold(caller.principal, caller.address);
+    let leave: () => void;
+    try {
+      leave = connections.enter("waiting", by, caller);
+    } catch (error) {
+      done();
+      throw error;
+    }
+    const release = lifetimes.hold(caller.principal, { end });
     return () => {
       release();
       leave();
+      done();
     };
   };
 }
@@ -82,9 +116,9 @@ export function requestContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
-  principal: Principal,
+  caller: Caller,
 ): RequestContext {
-  return new HttpRequestContext(context, call, by, principal);
+  return new HttpRequestContext(context, call, by, caller);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
@@ -94,15 +128,17 @@ class HttpRequestContext implements RequestContext {
   readonly limits: RequestContext["limits"];
   readonly info: RequestContext["info"];
   readonly stay: RequestContext["stay"];
+  readonly admit: RequestContext["admit"];
   readonly #call: { readonly signal: AbortSignal };
 
-  constructor(context: HttpContext, call: { readonly signal: AbortSignal }, by: Socket | Client, principal: Principal) {
+  constructor(context: HttpContext, call: { readonly signal: AbortSignal }, by: Socket | Client, caller: Caller) {
     const { hub, limits, info } = context;
     this.hub = hub;
-    this.principal = principal;
+    this.principal = caller.principal;
+    this.admit = admitFor(context, caller);
     this.limits = limits;
     this.info = info;
-    this.stay = stayFor(context, by, principal);
+    this.stay = stayFor(context, by, caller);
     this.#call = call;
   }
 
@@ -152,4 +188,21 @@ function listenersOf(socket: Socket): Set<AbortController> {
     });
   }
   return calls;
+}
+
+/** The limits that a configuration sets. */
+export function limitsOf(config: {
+  readonly maxMessageBytes: number;
+  readonly maxBodyBytes: number;
+  readonly maxChannelsPerReader: number;
+  readonly maxPendingBytes: number;
+  readonly requestTimeout: number;
+}): HttpLimits {
+  return {
+    message: config.maxMessageBytes,
+    body: config.maxBodyBytes,
+    channels: config.maxChannelsPerReader,
+    pending: config.maxPendingBytes,
+    request: config.requestTimeout * 1000,
+  };
 }

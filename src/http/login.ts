@@ -18,7 +18,9 @@ export function login(app: FastifyInstance, { login: provider, sessions, limits 
   const schema = { hide: true };
 
   app.get("/login/start", { schema }, async (request, reply) => {
-    const next = pathOf(String((request.query as Record<string, unknown>)["next"] ?? "/"));
+    const next = pathOf(
+      new URL(request.url, provider?.publicUrl ?? "http://localhost").searchParams.get("next") ?? "/",
+    );
     if (provider === undefined) return reply.redirect(`../login?next=${encodeURIComponent(next)}`);
     const { host } = new URL(provider.publicUrl);
     // The provider sends people back to that name, and cookies are kept by name.

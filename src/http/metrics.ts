@@ -64,6 +64,17 @@ export function metrics(app: FastifyInstance, context: HttpContext, latency: Log
     },
   });
 
+  const refusals = new Counter({
+    name: `${PREFIX}rate_limited_total`,
+    help: "Requests refused because a credential or an address did too much",
+    labelNames: ["limit"],
+    registers: [registry],
+    collect() {
+      refusals.reset();
+      for (const [limit, count] of context.rateLimits.refused) refusals.inc({ limit }, count);
+    },
+  });
+
   const schema = {
     summary: "Prometheus metrics",
     tags: ["operate"],

@@ -72,7 +72,12 @@ export function errorHeaders(
   return {
     ...(challenge === undefined ? {} : { "www-authenticate": challenge }),
     ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+    ...rateLimitHeaders(error),
   };
+}
+
+export function rateLimitHeaders({ rateLimit }: Partial<Pick<HubError, "rateLimit">>): Record<string, string> {
+  return rateLimit === undefined ? {} : { "ratelimit-policy": rateLimit.policy, ratelimit: rateLimit.state };
 }
 
 export function problem({ status, code, message, retry }: HubError): Problem {

@@ -43,7 +43,7 @@ const LONGEST_SHOWN = 100;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-export interface McpErrorOptions extends Partial<Pick<HubError, "challenge" | "retryAfter">> {
+export interface McpErrorOptions extends Partial<Pick<HubError, "challenge" | "retryAfter" | "rateLimit">> {
   readonly data?: JsonObject;
   readonly status?: number;
   readonly cause?: unknown;
@@ -60,6 +60,7 @@ export class McpError extends Error {
   readonly status: number;
   readonly challenge: HubError["challenge"];
   readonly retryAfter: HubError["retryAfter"];
+  readonly rateLimit: HubError["rateLimit"];
 
   constructor(code: number, sentence: string, more: McpErrorOptions = {}) {
     super(sentence, more.cause === undefined ? {} : { cause: more.cause });
@@ -68,6 +69,7 @@ export class McpError extends Error {
     this.data = more.data;
     this.challenge = more.challenge;
     this.retryAfter = more.retryAfter;
+    this.rateLimit = more.rateLimit;
     this.status = more.status ?? 200;
   }
 }
@@ -81,11 +83,12 @@ export function invalidParams(sentence: string, data?: JsonObject): McpError {
 export function asMcpError(error: unknown): McpError {
   if (error instanceof McpError) return error;
   if (error instanceof HubError) {
-    const { rpcCode, code, message, retry, challenge, retryAfter } = error;
+    const { rpcCode, code, message, retry, challenge, retryAfter, rateLimit } = error;
     const data = { code, ...(retry ? { retry } : {}) };
-    // Clients get another token for 401 and 403 only if HTTP says so.
-    const status = challenge === undefined ? {} : { status: error.status };
-    return new McpError(rpcCode, message, { data, ...status, cause: error.cause, challenge, retryAfter });
+    // Clients get another token for 401 and 403, and slow down for 429, only if HTTP says so.
+    const isHttp = challenge !== undefined || code === "RATE_LIMITED";
+    const status = isHttp ? { status: error.status } : {};
+    return new McpError(rpcCode, message, { data, ...status, cause: error.cause, challenge, retryAfter, rateLimit });
   }
   return asMcpError(new HubError("INTERNAL", "Something failed on the server; its log says what", { cause: error }));
 }

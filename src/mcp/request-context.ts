@@ -11,7 +11,7 @@ export interface Services extends Pick<RequestContext, "hub" | "limits" | "info"
 }
 
 /** One request, as parsed by its era. */
-export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay"> {
+export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay" | "admit"> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
@@ -71,6 +71,7 @@ export class McpRequestContext implements RequestContext {
   readonly principal: RequestContext["principal"];
   readonly sender: RequestContext["sender"];
   readonly stay: RequestContext["stay"];
+  readonly admit: RequestContext["admit"];
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
   /** Sends the client a request while this one is open: only in a session. */
@@ -89,6 +90,7 @@ export class McpRequestContext implements RequestContext {
     this.principal = request.principal;
     this.sender = request.sender;
     this.stay = request.stay;
+    this.admit = request.admit;
     this.capabilities = request.capabilities;
     this.ask = request.ask;
     this.pause = request.pause;

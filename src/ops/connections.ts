@@ -1,6 +1,8 @@
 import { Socket } from "node:net";
 import { HubError } from "../core/errors.ts";
 import { isLoopback } from "../protocol/address.ts";
+import type { Principal } from "../core/principal.ts";
+import { counted } from "./client-address.ts";
 
 /** What is held open: readers by their door, and tool calls that wait. */
 export type StreamDoor = "sse" | "websocket" | "mcp" | "waiting";
@@ -12,10 +14,17 @@ export interface Client {
   waits: number;
 }
 
+/** Who asks, and from where. */
+export interface Caller {
+  readonly principal: Principal;
+  /** As `ClientAddresses` says. */
+  readonly address: string;
+}
+
 /** Calls of one client that may wait at once if they are answered in any order; of a plain connection, a share of all readers. */
 const MAX_WAITS = 64;
 const CONNECTION_SHARE = 0.1;
-/** The share of all readers that calls which wait may be, and the readers of one address unless it is loopback. */
+/** The share of all readers that calls which wait may be, the readers of one principal, and those of one address unless it is loopback. */
 const SHARE = 0.5;
 
 /** Counts open readers by door and by address, and refuses more than there may be. */
@@ -28,6 +37,7 @@ export class Connections {
   readonly #ignoreRest: (socket: Socket) => void;
   readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };
   readonly #byAddress = new Map<string, number>();
+  readonly #byPrincipal = new Map<string, number>();
   readonly #bySocket = new WeakMap<Socket, Client>();
   /** Readers let in so far. */
   accepted = 0;
@@ -58,9 +68,9 @@ export class Connections {
     this.#draining = true;
   }
 
-  /** A new client at the address of a connection. */
-  client(socket: Socket): Client {
-    return { address: addressOf(socket), waits: 0 };
+  /** A new client at an address. */
+  client(address: string): Client {
+    return { address, waits: 0 };
   }
 
   /** Counts a socket whose client has to present its credential yet. Throws `TOO_MANY_CONNECTIONS`. */
@@ -85,18 +95,19 @@ export class Connections {
    * Lets a reader in; the function returned counts it out. Throws `TOO_MANY_CONNECTIONS`, `OVERLOADED` when too many
    * calls of one client wait, or `SHUTTING_DOWN`.
    */
-  enter(door: StreamDoor, by: Socket | Client): () => void {
+  enter(door: StreamDoor, by: Socket | Client, caller?: Caller): () => void {
     if (this.#draining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
     if (by instanceof Socket && by.destroyed) throw new HubError("INVALID_REQUEST", "The connection has ended");
     const client = by instanceof Socket ? this.#clientOf(by) : by;
-    const { address } = client;
+    const address = caller?.address ?? client.address;
+    const id = caller === undefined || caller.principal.kind === "anonymous" ? undefined : caller.principal.id;
     const waits = door === "waiting" ? 1 : 0;
     const mostWaits = by instanceof Socket ? this.mostWaits : Math.min(this.mostWaits, MAX_WAITS);
     if (client.waits + waits > mostWaits) {
       if (by instanceof Socket) this.#ignoreRest(by);
       throw new HubError("OVERLOADED", `${mostWaits} calls of this client wait already; wait for one of them`);
     }
-    const full = this.#full(address, waits > 0);
+    const full = this.#full(address, id, waits > 0);
     if (full !== undefined) {
       this.refused++;
       throw new HubError("TOO_MANY_CONNECTIONS", `${full}; come back later`);
@@ -105,7 +116,8 @@ export class Connections {
     if (waits > 0 && by instanceof Socket && by.isPaused()) this.#ignoreRest(by);
     this.#open[door]++;
     this.accepted++;
-    this.#byAddress.set(address, this.#at(address) + 1);
+    add(this.#byAddress, address, 1);
+    if (id !== undefined) add(this.#byPrincipal, id, 1);
     client.waits += waits;
     let left = false;
     return () => {
@@ -113,42 +125,36 @@ export class Connections {
       left = true;
       this.#open[door]--;
       client.waits -= waits;
-      if (this.#at(address) > 1) this.#byAddress.set(address, this.#at(address) - 1);
-      else this.#byAddress.delete(address);
+      add(this.#byAddress, address, -1);
+      if (id !== undefined) add(this.#byPrincipal, id, -1);
     };
   }
 
   /** Why one more is refused; undefined if it is not. */
-  #full(address: string, waits: boolean): string | undefined {
+  #full(address: string, id: string | undefined, waits: boolean): string | undefined {
     const share = Math.ceil(this.limit * SHARE);
     if (this.total >= this.limit) return `${this.limit} readers are connected, the limit that MAX_CONNECTIONS sets`;
     if (waits && this.#open.waiting >= share) {
       return `${share} calls wait, the limit: half of what MAX_CONNECTIONS sets`;
     }
+    if (id !== undefined && (this.#byPrincipal.get(id) ?? 0) >= share)
+      return `${share} readers of this principal are connected, the limit: half of what MAX_CONNECTIONS sets`;
     const most = this.#perAddress > 0 ? this.#perAddress : isLocal(address) ? this.limit : share;
-    if (this.#at(address) < most) return undefined;
+    if ((this.#byAddress.get(address) ?? 0) < most) return undefined;
     return `${most} readers of this address are connected, the limit that MAX_CONNECTIONS_PER_ADDRESS sets`;
-  }
-
-  #at(address: string): number {
-    return this.#byAddress.get(address) ?? 0;
   }
 
   #clientOf(socket: Socket): Client {
     let client = this.#bySocket.get(socket);
-    if (client === undefined) this.#bySocket.set(socket, (client = this.client(socket)));
+    if (client === undefined) this.#bySocket.set(socket, (client = this.client(counted(socket.remoteAddress ?? ""))));
     return client;
   }
 }
 
-/** The address by which a peer is counted: for IPv6 its /64 network, since one host often has all of it. */
-export function addressOf({ remoteAddress = "" }: Pick<Socket, "remoteAddress">): string {
-  const [address = ""] = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, "").split("%");
-  if (!address.includes(":") || isLocal(address)) return address;
-  const [head = "", tail] = address.split("::");
-  const [left, right] = [head, tail ?? ""].map((part) => (part === "" ? [] : part.split(":"))) as [string[], string[]];
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return `${[...left, ...zeros, ...right].slice(0, 4).join(":")}::/64`;
+function add(counts: Map<string, number>, key: string, more: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + more;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
 }
 
 /** A peer without an address accepted over a local socket. */

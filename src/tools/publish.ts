@@ -23,7 +23,7 @@ export interface Publication {
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender">,
+  { hub, limits, principal, sender, admit }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit">,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
@@ -34,6 +34,10 @@ export async function publish(
   const name = checkedSender(request.sender, sender, principal);
   const isOwn = principal.kind !== "anonymous" && name === principal.subject;
   const item = draft({ ...request, channel, sender: name, verified: isOwn ? true : undefined }, limits.message);
+  admit?.("publishes");
+  admit?.("publish_bytes", item.data.length);
+  if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
+    admit("new_channels");
   const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
@@ -44,8 +48,9 @@ export async function publish(
 
 /** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */
 function checkedSender(asked: string | undefined, called: string | undefined, principal: Principal): string {
-  const { subject, sendAs } = principal;
-  if (sendAs) return asked ?? called ?? subject;
+  const { subject, sendAs, kind } = principal;
+  if (kind === "anonymous") return asked ?? called ?? subject;
+  if (sendAs && asked !== undefined) return asked;
   if (asked === undefined || asked === subject) return subject;
   const sentence = `sender is ${shown(asked)}, and this credential sends as ${shown(subject)}; leave sender out`;
   throw new HubError("FORBIDDEN", sentence);

@@ -203,7 +203,7 @@ describe("API keys", { concurrency: true }, () => {
     await until("it is ended", () => late.ended === "revoked");
   });
 
-  it("stay what they were while the file is gone, half written or wrong, and say so once", async () => {
+  it("stay what they were while the file is gone, half written or wrong, and say so once [KEY-3]", async () => {
     const { token, record } = newKey();
     using bed = new KeyBed(record);
     const { keys } = bed;

@@ -30,7 +30,7 @@ const REFUSED = { code: "UNAUTHENTICATED" };
 const FOREIGN = { code: "ORIGIN_NOT_ALLOWED" };
 
 describe("the sessions of browsers", () => {
-  it("a cookie comes back as the principal it was made from, and says nothing to who reads it", () => {
+  it("[BRW-1] a cookie comes back as the principal it was made from, and says nothing to who reads it", () => {
     const sessions = sessionsOf({ now: () => 1000 });
     const { principal, cookie } = sessions.begin(ANN);
     assert.match(cookie, /^__Host-hub=[\w-]+; Path=\/; Max-Age=3600; HttpOnly; Secure; SameSite=Strict$/);
@@ -43,7 +43,7 @@ describe("the sessions of browsers", () => {
     assert.equal(sessions.verify({ method: "GET", headers: {} } as IncomingMessage), undefined);
   });
 
-  it("a session ends with its credential, at the latest after its age, and when its key is gone", () => {
+  it("[BRW-1] a session ends with its credential, at the latest after its age, and when its key is gone", () => {
     let now = 0;
     let isGone = false;
     const sessions = sessionsOf({ now: () => now, isGone: ({ id }) => isGone && id === ANN.id });

@@ -88,7 +88,7 @@ describe("a JWT", () => {
     await fault(open({ jwtIssuers: [issuer.url] }), await issuer.sign(MCP));
   });
 
-  it("is refused if it is not signed, or signed with what is public", async () => {
+  it("[AUTH-40] is refused if it is not signed, or signed with what is public", async () => {
     await using issuer = await TestIssuer.open({ alg: "RS256" });
     const [jwk] = issuer.keys;
     const publicKey = (await importJWK({ ...jwk, ext: true }, "RS256", { extractable: true })) as CryptoKey;
@@ -150,7 +150,7 @@ describe("a JWT", () => {
     "grants admin with a text": { hub: { admin: "false" } },
   };
   for (const [what, claims] of Object.entries(WRONG)) {
-    it(`is refused if it ${what}`, async () => {
+    it(`[AUTH-40] is refused if it ${what}`, async () => {
       await using issuer = await TestIssuer.open();
       const iss = claims["iss"] === "TRAILING" ? `${issuer.url}/` : claims["iss"];
       const verifier = open({ jwtIssuers: [issuer.url] });
@@ -312,7 +312,7 @@ describe("a JWT signed with JWT_SECRET", () => {
     assert.partialDeepStrictEqual(await holder(verifier, await signedWithSecret({})), { publish: [], subscribe: [] });
   });
 
-  it("is refused if another secret signed it, or if it is in the name of an issuer that has keys", async () => {
+  it("[AUTH-40] is refused if another secret signed it, or if it is in the name of an issuer that has keys", async () => {
     await using issuer = await TestIssuer.open();
     const verifier = open({ jwtSecret: SECRET, jwtIssuers: [issuer.url] });
     await fault(verifier, await signedWithSecret({}, "another secret of thirty-two chars"));

@@ -174,8 +174,8 @@ describe("the credential of a command", { concurrency: true }, () => {
       const isGood = request.headers.authorization === "Bearer second";
       // The other token is in the file by the time the refusal is read.
       writeFileSync(token, "second");
-      if (!isGood) return response.writeHead(401).end();
-      response.writeHead(200, { "content-type": "application/json" }).end('{"jsonrpc":"2.0","id":1,"result":{}}');
+      response.writeHead(isGood ? 200 : 401, { "content-type": "application/json" });
+      response.end('{"jsonrpc":"2.0","id":1,"result":{}}');
     }).listen(0, "127.0.0.1");
     await once(hub, "listening");
     const url = `http://127.0.0.1:${(hub.address() as AddressInfo).port}/mcp`;

@@ -53,7 +53,16 @@ describe("sse-mcp-server stdio", { concurrency: 2 }, () => {
     const join = new RegExp(`join it with --url http://127\\.0\\.0\\.1:${server.port}/mcp`);
     const port = ["--port", String(server.port)];
     for (const host of ["127.0.0.1", "0.0.0.0"]) {
-      const { code, stdout, stderr } = await runCli(["stdio", ...port, "--data", "memory:", "--auth", "none", "--host", host]);
+      const { code, stdout, stderr } = await runCli([
+        "stdio",
+        ...port,
+        "--data",
+        "memory:",
+        "--auth",
+        "none",
+        "--host",
+        host,
+      ]);
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(stderr, new RegExp(`Something listens on port ${server.port} of ${host} already`));
       assert.match(stderr, join);

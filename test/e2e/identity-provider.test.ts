@@ -146,7 +146,7 @@ describe("the way to the identity provider", () => {
     await run(server, provider.issuer);
   }
 
-  test("asks for a code with PKCE, a state and a nonce, and keeps them from whoever reads the cookie", async () => {
+  test("[BRW-7] asks for a code with PKCE, a state and a nonce, and keeps them from whoever reads the cookie", async () => {
     await withProvider(async (server, issuer) => {
       const { status, headers } = await server.request("/login/start?next=//evil.example");
       const url = new URL(String(headers.location));

@@ -123,7 +123,7 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
     }
   });
 
-  it("a page of another site can neither read, open a socket nor publish in the name of who is logged in", async (browser) => {
+  it("[BRW-3] a page of another site can neither read, open a socket nor publish in the name of who is logged in", async (browser) => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["*"], subscribe: ["*"] });
     await using server = await startServer({ apiKeysFile: keys.path });
@@ -134,8 +134,11 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
     const { port } = host.address() as AddressInfo;
     const page = await openPage(browser);
     await logIn(page, server, key);
-    // Another site is another name; another port of this one is the same site, to which the cookie is sent.
-    for (const site of [`http://localhost:${port}`, `http://127.0.0.1:${port}`]) {
+    // Another site is another name, and no one without the cookie. Another port is the same site and sends the cookie.
+    for (const [site, code] of [
+      [`http://localhost:${port}`, 4102],
+      [`http://127.0.0.1:${port}`, 1006],
+    ] as const) {
       await page.goto(`${site}/`);
       await page.evaluate(OPEN(server.url));
       const publish = (options: string): Promise<unknown> =>
@@ -148,7 +151,7 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
       const read = `fetch("${server.url}/channels", { credentials: "include" }).then(() => "read", () => "refused")`;
       assert.equal(await page.evaluate(read), "refused", site);
       await until("both are over", async () => (await page.evaluate<string[]>("ended")).length === 2);
-      assert.deepEqual((await page.evaluate<string[]>("ended")).sort(), ["events 2", "socket 1006"], site);
+      assert.deepEqual((await page.evaluate<string[]>("ended")).sort(), ["events 2", `socket ${code}`], site);
       assert.deepEqual(await got(page), [], site);
     }
     assert.deepEqual([server.hub.size, server.hub.stats.published], [0, 0]);
@@ -172,7 +175,7 @@ describeInBrowser("logging in with a key", { concurrency: 2 }, (it) => {
     await page.context().close();
   });
 
-  it("the start page shows what one may see, and the login page does not lead elsewhere", async (browser) => {
+  it("[BRW-7] the start page shows what one may see, and the login page does not lead elsewhere", async (browser) => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["default"], subscribe: ["default"] });
     await using server = await startServer({ apiKeysFile: keys.path });

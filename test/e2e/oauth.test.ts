@@ -164,7 +164,7 @@ describe("the authorization server of these tests", () => {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
       const [address] = /http:\S+\/auth\?\S+(?=\n)/.exec(output) ?? [];
-      if (address !== undefined) login ??= logIn(new URL(address), "ada").then((callback) => fetch(callback));
+      if (address !== undefined) login ??= logIn(new URL(address), "ada").then((returned) => fetch(returned));
     });
     const [code] = (await once(child, "close")) as [number | null];
     await login;

@@ -15,7 +15,7 @@ describeInBrowser(
       const { page, complaints } = await watchedPage(browser, server.url);
       await page.goto(`${server.url}/docs`);
       await page.locator(".opblock").first().waitFor();
-      assert.equal(await page.locator(".opblock").count(), 13);
+      assert.equal(await page.locator(".opblock").count(), 17);
       const health = page.locator(".opblock", { has: page.locator('[data-path="/health"]') });
       await health.locator(".opblock-summary").click();
       await health.locator(".try-out__btn").click();

@@ -95,7 +95,7 @@ describe("a session of a browser", () => {
     assert.equal((await open.request("/session", { method: "POST" })).status, 400);
   });
 
-  it("a cookie that is not good is 401 on every door and never no credential, but on pages and /session", async () => {
+  it("[BRW-2] a cookie that is not good is 401 on every door and never no credential, but on pages and /session", async () => {
     using keys = new KeyRing();
     await using server = await startServer({
       apiKeysFile: keys.path,
@@ -126,7 +126,7 @@ describe("a session of a browser", () => {
     assert.equal(bearer.status, 401);
   });
 
-  it("a token in a header comes before the cookie: if it is bad, that is 401", async () => {
+  it("[BRW-6] a token in a header comes before the cookie: if it is bad, that is 401", async () => {
     using keys = new KeyRing();
     const key = keys.add("ann", { subscribe: ["*"] });
     await using server = await startServer({ apiKeysFile: keys.path });
@@ -136,7 +136,7 @@ describe("a session of a browser", () => {
     assert.equal(both.status, 401);
   });
 
-  it("to change something and to open a socket, a cookie needs the Origin of the server's own pages", async () => {
+  it("[BRW-3] to change something and to open a socket, a cookie needs the Origin of the server's own pages", async () => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["*"], subscribe: ["*"] });
     await using server = await startServer({ apiKeysFile: keys.path });
@@ -165,7 +165,7 @@ describe("a session of a browser", () => {
     );
   });
 
-  it("a session ends with its key: open readers are cut within a second, and the cookie is refused", async () => {
+  it("[BRW-2] a session ends with its key: open readers are cut within a second, and the cookie is refused", async () => {
     using keys = new KeyRing();
     const key = keys.add("ann", { subscribe: ["*"] });
     await using server = await startServer({ apiKeysFile: keys.path });
@@ -200,7 +200,7 @@ describe("a session of a browser", () => {
     }
   });
 
-  it("only origins that the settings name may read with a cookie, and all may read the challenge", async () => {
+  it("[BRW-4] only origins that the settings name may read with a cookie, and all may read the challenge", async () => {
     using keys = new KeyRing();
     await using server = await startServer({ apiKeysFile: keys.path, allowedOrigins: ["https://app.example"] });
     const allowed = async (origin: string): Promise<readonly unknown[]> => {
@@ -216,7 +216,7 @@ describe("a session of a browser", () => {
     assert.equal(any.headers["access-control-allow-credentials"], undefined);
   });
 
-  it("a server that asks for credentials does not start with ALLOWED_ORIGINS=*", async () => {
+  it("[BRW-4] a server that asks for credentials does not start with ALLOWED_ORIGINS=*", async () => {
     using keys = new KeyRing();
     await assert.rejects(
       startServer({ apiKeysFile: keys.path, allowedOrigins: ["*"] }),
@@ -226,7 +226,7 @@ describe("a session of a browser", () => {
 });
 
 describe("a ticket", () => {
-  it("opens one WebSocket in the name of who asked for it, and is refused the second time", async () => {
+  it("[BRW-5] opens one WebSocket in the name of who asked for it, and is refused the second time", async () => {
     using keys = new KeyRing();
     const key = keys.add("ann", { publish: ["orders.*"], subscribe: ["orders.*", "news"] });
     await using server = await startServer({ apiKeysFile: keys.path });

@@ -94,10 +94,10 @@ describe("tokens at every door", () => {
     it(`[AUTH-40] ${name} takes a good token`, async () => {
       const headers = { authorization: `Bearer ${good}` };
       if (name === "/ws") {
-        await using reader = await server.frames("?channel=secret", { headers });
+        using reader = await server.frames("?channel=secret", { headers });
         assert.equal((await reader.next())["type"], "welcome");
       } else if (name === "/events") {
-        await using reader = await EventReader.open(`${server.url}/events?channel=secret`, { headers });
+        using reader = await EventReader.open(`${server.url}/events?channel=secret`, { headers });
         assert.equal(reader.status, 200);
       } else assert.equal((await ask(door, headers)).status, 200);
     });

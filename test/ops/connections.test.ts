@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
-import { addressOf, Connections, type Client } from "../../src/ops/connections.ts";
+import { counted } from "../../src/ops/client-address.ts";
+import { Connections, type Client } from "../../src/ops/connections.ts";
 import { LegacyClient, messagesOf } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
@@ -127,7 +128,7 @@ describe("readers of one address", () => {
   });
 
   it("are counted by the address of IPv4, however it is written, and by the network of IPv6", () => {
-    const of = (remoteAddress: string): string => addressOf({ remoteAddress });
+    const of = counted;
     assert.equal(of("192.0.2.1"), "192.0.2.1");
     assert.equal(of("::ffff:192.0.2.1"), "192.0.2.1");
     assert.equal(of("::ffff:127.0.0.1"), "127.0.0.1");
@@ -136,7 +137,7 @@ describe("readers of one address", () => {
     assert.equal(of("2001:db8::1"), of("2001:db8:0:0:1::2"));
     assert.notEqual(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     assert.equal(of("fe80::1%eth0"), of("fe80::2%eth1"));
-    assert.equal(addressOf({ remoteAddress: undefined }), "");
+    assert.equal(of(""), "");
   });
 
   it("[LIM-1] are refused at every door over their share, with when to come back, and others are not", async () => {

@@ -44,7 +44,8 @@ export class IdentityProvider implements AsyncDisposable {
       }),
       cookies: { keys: ["keys of a test"] },
     });
-    server.on("request", provider.callback());
+    const answer = provider.callback();
+    server.on("request", (request, response) => void answer(request, response));
     return new IdentityProvider(server, issuer, taken);
   }
 

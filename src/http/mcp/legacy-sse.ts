@@ -8,11 +8,12 @@ import { checkedPost, checkInitialize, NO_SESSION, Refusal, REFUSED } from "../.
 import { authorize } from "../../mcp/authorize.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { sseEvent } from "../../protocol/sse.ts";
+import { principalOf } from "../authentication.ts";
 import { queryOf } from "../channel-query.ts";
-import type { HttpContext } from "../context.ts";
+import { callerOf, enter, type HttpContext } from "../context.ts";
 import { jsonBody } from "../json-body.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
-import { ownerOf, refuse, refused } from "./legacy.ts";
+import { admitted, ownerOf, refuse, refused } from "./legacy.ts";
 import { McpStream, streamBounds } from "./streams.ts";
 
 const STREAM = "/sse";
@@ -50,7 +51,7 @@ async function open(
   store: SessionStore,
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
-  const countOut = context.connections.enter("mcp", socket);
+  const countOut = enter(context, "mcp", socket, callerOf(request.raw, principalOf(request, context), context));
   let session: ReturnType<SessionStore["beginOnConnection"]>;
   try {
     session = store.beginOnConnection(ownerOf(request, context));
@@ -105,7 +106,9 @@ async function receive(
     if (!EARLY.has(first["method"])) throw new Refusal(400, CODES.invalidRequest, "Send initialize first", first);
     if (first["method"] === "initialize") checkInitialize(first);
   }
+  const caller = callerOf(request.raw, owner.principal, context);
   for (const message of messages) {
+    admitted(message, caller, context);
     await authorize(message, owner.principal, catalog).catch((error: unknown) => refused(error, body));
   }
   session.receive(messages);

@@ -13,10 +13,12 @@ import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } fro
 import { authorize } from "../../mcp/authorize.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
+import type { Caller } from "../../ops/connections.ts";
 import { principalOf } from "../authentication.ts";
-import { stayFor, type HttpContext } from "../context.ts";
+import { admitFor, callerOf, enter, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
-import { RETRY_AFTER } from "../problem-details.ts";
+import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
+import { admitMessage } from "./admission.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { headerOf } from "./modern.ts";
 import { McpStream, streamBounds } from "./streams.ts";
@@ -82,7 +84,9 @@ export class StreamableHttp {
     }
     const messages = checkedPost(body, session);
     checkAccept(request, body);
+    const caller = callerOf(request.raw, owner.principal, this.#context);
     for (const message of messages) {
+      admitted(message, caller, this.#context);
       await authorize(message, owner.principal, this.#catalog).catch((error: unknown) => refused(error, body));
     }
     const leave = this.#store.use(session);
@@ -172,7 +176,7 @@ export class StreamableHttp {
       previous.cut();
       this.#places.get(previous)?.();
     }
-    const countOut = this.#context.connections.enter("mcp", socket);
+    const countOut = enter(this.#context, "mcp", socket, callerOf(request.raw, owner.principal, this.#context));
     const leave = this.#store.use(session);
     const over = (): void => {
       countOut();
@@ -246,24 +250,32 @@ class Answers implements SessionConnection {
 
 /** Whose session a request opens; its calls that wait are counted as those of one client. */
 export function ownerOf(request: FastifyRequest, context: HttpContext): SessionOwner {
-  const { connections } = context;
-  const { socket } = request.raw;
   // Now, since a socket that has closed has no address, and the session may outlive it.
-  const client = connections.client(socket);
-  const principal = principalOf(request, context);
-  return { principal, stay: stayFor(context, client, principal) };
+  const caller = callerOf(request.raw, principalOf(request, context), context);
+  const client = context.connections.client(caller.address);
+  return { principal: caller.principal, stay: stayFor(context, client, caller), admit: admitFor(context, caller) };
+}
+
+/** As `admitMessage`, with a refusal of the message. */
+export function admitted(message: JsonObject, caller: Caller, context: HttpContext): void {
+  try {
+    admitMessage(message, caller, context);
+  } catch (error) {
+    refused(error, message);
+  }
 }
 
 /** Throws: what the hub refuses as a refusal of this request, everything else as it is. */
 export function refused(error: unknown, body: unknown): never {
   if (!(error instanceof HubError)) throw error;
-  const { code, message, data, challenge, retryAfter } = asMcpError(error);
-  throw new Refusal(error.status, code, message, body, { data, challenge, retryAfter });
+  const { code, message, data, challenge, retryAfter, rateLimit } = asMcpError(error);
+  throw new Refusal(error.status, code, message, body, { data, challenge, retryAfter, rateLimit });
 }
 
 export function refuse(reply: FastifyReply, refusal: Refusal, { metadataUrl }: HttpContext): FastifyReply {
   const { status, code, message, id, data, retryAfter = status === 503 ? RETRY_AFTER : undefined } = refusal;
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  reply.headers(rateLimitHeaders(refusal));
   const challenge = challengeHeader(refusal, metadataUrl);
   if (challenge !== undefined) reply.header("www-authenticate", challenge);
   return sendJson(reply.status(status), rpcError(id, { code, message, ...(data === undefined ? {} : { data }) }));

@@ -3,9 +3,10 @@ import type { McpContext } from "../../mcp/catalog.ts";
 import { answerModern, type ModernPost } from "../../mcp/modern/handler.ts";
 import { challengeHeader } from "../../auth/challenge.ts";
 import { principalOf } from "../authentication.ts";
-import { ConnectionCall, stayFor, type HttpContext } from "../context.ts";
+import { admitFor, callerOf, ConnectionCall, enter, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
-import { RETRY_AFTER } from "../problem-details.ts";
+import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
+import { admitMessage } from "./admission.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { McpStream, streamBounds } from "./streams.ts";
 
@@ -18,8 +19,8 @@ export async function modern(
   mcpContext: McpContext,
 ): Promise<FastifyReply> {
   const { socket } = request.raw;
-  const { connections } = context;
   const principal = principalOf(request, context);
+  const caller = callerOf(request.raw, principal, context);
   using connection = new ConnectionCall(socket);
   let stream: McpStream | undefined;
   const post: ModernPost = {
@@ -27,11 +28,13 @@ export async function modern(
     principal,
     signal: () => connection.signal,
     headers: (name) => headerOf(request, name),
-    stay: stayFor(context, socket, principal),
+    stay: stayFor(context, socket, caller),
+    admit: admitFor(context, caller),
+    begin: (message) => admitMessage(message, caller, context),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
     openDedicated() {
       const free = freeSocket(request, reply);
-      free.once("close", connections.enter("mcp", free));
+      free.once("close", enter(context, "mcp", free, caller));
       free.once("close", context.lifetimes.hold(principal, { end: () => connection.abort() }));
       reply.hijack();
       return (stream = McpStream.dedicated(free, request, reply));
@@ -45,6 +48,7 @@ export async function modern(
     return reply;
   }
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  reply.headers(rateLimitHeaders(answer));
   const challenge = challengeHeader(answer, context.metadataUrl);
   if (challenge !== undefined) reply.header("www-authenticate", challenge);
   if (text === "") return reply.status(status).send();

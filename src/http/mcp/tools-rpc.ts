@@ -6,7 +6,7 @@ import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
 import { principalOf } from "../authentication.ts";
-import { ConnectionCall, requestContext, type HttpContext } from "../context.ts";
+import { callerOf, ConnectionCall, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 
@@ -71,10 +71,12 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   using connection = new ConnectionCall(socket);
   try {
     const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
+    const caller = callerOf(incoming.raw, principalOf(incoming, context), context);
+    context.rateLimits.admit(caller.principal, caller.address, "tool_calls");
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, principalOf(incoming, context)),
+      requestContext(context, connection, socket, caller),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {

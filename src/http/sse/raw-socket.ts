@@ -27,8 +27,8 @@ const LAST_CHUNK = "0\r\n\r\n";
 const streams = new WeakMap<object, EventStream>();
 
 /** Milliseconds after which a client should come back: random, so that they do not all come at once. */
-export function retryDelay(): number {
-  return Math.round(RETRY_AFTER * 1000 * (1 + Math.random()));
+export function retryDelay(seconds: number = RETRY_AFTER): number {
+  return Math.round(seconds * 1000 * (1 + Math.random()));
 }
 
 /**
@@ -40,8 +40,11 @@ export function takesOnlyEvents({ method, headers }: FastifyRequest): boolean {
 }
 
 /** Refuses for now: an `EventSource` learns from a stream that ends when to come back, and why. */
-export function sendRetry(reply: FastifyReply, { message }: HubError): FastifyReply {
-  return reply.status(200).headers(STREAM_HEADERS).send(sseRetry(retryDelay(), message));
+export function sendRetry(reply: FastifyReply, { message, retryAfter }: HubError): FastifyReply {
+  return reply
+    .status(200)
+    .headers(STREAM_HEADERS)
+    .send(sseRetry(retryDelay(retryAfter), message));
 }
 
 /** The socket of a request whose answer will take it over. Throws if earlier requests on it are not answered yet. */

@@ -7,7 +7,7 @@ import type { Format, Message } from "../../core/message.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import { sseJson, sseOpening, sseText } from "../../protocol/sse.ts";
 import { principalOf } from "../authentication.ts";
-import type { HttpContext } from "../context.ts";
+import { callerOf, enter, type HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { chunk, EventStream, freeSocket, joinChunks, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
 import { SseSink } from "./sink.ts";
@@ -71,7 +71,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
-    const leave = context.connections.enter("sse", socket);
+    const leave = enter(context, "sse", socket, callerOf(request.raw, principal, context));
     reply.hijack();
     const format = asked.get("format") === "json" ? "json" : "text";
     const idEvents = asked.get("id_events") !== "false";

@@ -7,9 +7,10 @@ import type { SubscribeRequest, Subscription } from "../../core/subscription.ts"
 import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
-import { requestContext, type HttpContext } from "../context.ts";
+import { admitFor, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
-import type { Client } from "../../ops/connections.ts";
+import type { Caller, Client } from "../../ops/connections.ts";
+import { refusedCredential } from "../authentication.ts";
 import { checkedChannels } from "../channel-query.ts";
 import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, frameObject } from "./frames.ts";
@@ -46,7 +47,7 @@ export class WsConnection {
     ws: WebSocket,
     socket: Socket,
     context: HttpContext,
-    principal: Principal,
+    { principal, address }: Caller,
     asked: SubscribeRequest,
     report: (error: unknown) => void,
   ) {
@@ -57,7 +58,7 @@ export class WsConnection {
     this.#socket = socket;
     this.#context = context;
     this.#guard = new WriteGuard(context.limits.pending);
-    this.#client = context.connections.client(socket);
+    this.#client = context.connections.client(address);
     if (isAnyone(principal)) this.#waitForCredential();
     else this.#begin();
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
@@ -120,7 +121,7 @@ export class WsConnection {
 
   /** Takes a credential, or a newer one of the same principal, and drops what it may not read. */
   async #authenticate(token: string, answer: Answer): Promise<void> {
-    const principal = await this.#context.authenticator.token(token);
+    const principal = await this.#verified(token);
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#principal.kind !== "anonymous" && this.#principal.id !== principal.id) {
       throw new HubError("FORBIDDEN", "This connection belongs to another principal; open another for this credential");
@@ -137,6 +138,18 @@ export class WsConnection {
     if (lost.length === 0) return;
     this.#context.hub.remove(this.#subscription, lost);
     this.#send({ type: "unsubscribed", channels: lost });
+  }
+
+  async #verified(token: string): Promise<Principal> {
+    try {
+      return await this.#context.authenticator.token(token);
+    } catch (error) {
+      throw refusedCredential(error, this.#client.address, this.#context);
+    }
+  }
+
+  get #caller(): Caller {
+    return { principal: this.#principal, address: this.#client.address };
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -175,7 +188,7 @@ export class WsConnection {
   }
 
   async #do(frame: ClientFrame, answer: Answer): Promise<void> {
-    const { hub, limits } = this.#context;
+    const { hub, limits, rateLimits } = this.#context;
     if (frame.type === "ping") return answer({ type: "pong" });
     if (frame.type === "auth") return this.#authenticate(frame.token, answer);
     const subscription = this.#subscription;
@@ -183,17 +196,22 @@ export class WsConnection {
     switch (frame.type) {
       case "mcp_call": {
         const { tool, arguments: input } = frame;
+        rateLimits.admit(this.#principal, this.#client.address, "tool_calls");
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          requestContext(this.#context, this.#gone, this.#client, this.#principal),
+          requestContext(this.#context, this.#gone, this.#client, this.#caller),
         );
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
         const { channel, data, event, sender, ephemeral } = frame;
         const principal = this.#principal;
-        const { receipt } = await publish({ channel, data, event, sender, ephemeral }, { hub, limits, principal });
+        const admit = admitFor(this.#context, this.#caller);
+        const { receipt } = await publish(
+          { channel, data, event, sender, ephemeral },
+          { hub, limits, principal, admit },
+        );
         return answer({ type: "published", message: receipt });
       }
       case "subscribe": {
@@ -222,8 +240,8 @@ export class WsConnection {
     return channels;
   }
 
-  #refuse(id: string | number | undefined, { code, message, retry }: HubError): void {
-    const later = retry ? { retry, retryAfter: RETRY_AFTER } : { retry };
+  #refuse(id: string | number | undefined, { code, message, retry, retryAfter = RETRY_AFTER }: HubError): void {
+    const later = retry ? { retry, retryAfter } : { retry };
     this.#send({ type: "error", ...(id === undefined ? {} : { id }), code, message, ...later });
   }
 

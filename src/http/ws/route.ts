@@ -6,7 +6,9 @@ import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
-import type { HttpContext } from "../context.ts";
+import { callerOf, enter, type HttpContext } from "../context.ts";
+import type { Caller } from "../../ops/connections.ts";
+import { refusedCredential } from "../authentication.ts";
 import { cursorParameter } from "../sse/route.ts";
 import { asHubError, problem, rawProblem } from "../problem-details.ts";
 import { endGracefully } from "../sse/raw-socket.ts";
@@ -69,10 +71,10 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
   });
   const upgrade = async (request: IncomingMessage, socket: Socket, rest: Buffer): Promise<void> => {
     try {
-      const { asked, principal, leave } = await admit(request, socket, context);
+      const { asked, caller, leave } = await admit(request, socket, context);
       socket.once("close", leave);
       server.handleUpgrade(request, socket, rest, (client) => {
-        new WsConnection(client, socket, context, principal, asked, (error) => {
+        new WsConnection(client, socket, context, caller, asked, (error) => {
           app.log.error(error, "a frame failed");
         });
       });
@@ -87,7 +89,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
 }
 
 interface Admitted {
-  readonly principal: Principal;
+  readonly caller: Caller;
   readonly asked: SubscribeRequest;
   readonly leave: () => void;
 }
@@ -102,11 +104,20 @@ async function admit(request: IncomingMessage, socket: Socket, context: HttpCont
   const channels = requestedChannels(asked, context.limits.channels);
   const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
   const watch = requestedWatch(asked);
-  const principal = await context.authenticator.authenticateUpgrade(request, subprotocolToken(headers));
+  const caller = callerOf(request, await principalOf(request, context), context);
+  const { principal } = caller;
   // What a browser is answered before the socket opens no script can read: it is told on the socket.
   const isReadable = headers.origin === undefined && (principal.kind !== "anonymous" || hasGrants(principal));
   if (isReadable) checkSubscribe(principal, channels);
-  return { principal, asked: { channels, after, watch }, leave: context.connections.enter("websocket", socket) };
+  return { caller, asked: { channels, after, watch }, leave: enter(context, "websocket", socket, caller) };
+}
+
+async function principalOf(request: IncomingMessage, context: HttpContext): Promise<Principal> {
+  try {
+    return await context.authenticator.authenticateUpgrade(request, subprotocolToken(request.headers));
+  } catch (error) {
+    throw refusedCredential(error, context.addresses.of(request), context);
+  }
 }
 
 /** The token that a client offers among its subprotocols: the one place where a browser's WebSocket can put it. */

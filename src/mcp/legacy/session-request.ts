@@ -11,6 +11,7 @@ export class SessionRequest implements McpRequest {
   readonly params: JsonObject;
   readonly principal: McpRequest["principal"];
   readonly stay: McpRequest["stay"];
+  readonly admit: McpRequest["admit"];
   readonly sender: McpRequest["sender"];
   readonly capabilities: JsonObject;
   readonly progressToken: McpRequest["progressToken"];
@@ -32,6 +33,7 @@ export class SessionRequest implements McpRequest {
     this.progressToken = isId(progressToken) ? progressToken : undefined;
     this.principal = state.principal;
     this.stay = state.stay;
+    this.admit = state.admit;
     this.sender = state.client?.sender;
     this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;

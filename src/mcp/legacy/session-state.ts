@@ -17,6 +17,7 @@ export class SessionState {
   principal: RequestContext["principal"];
   /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
+  readonly admit: RequestContext["admit"];
   /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
   readonly subscriptions: SessionSubscriptions;
@@ -29,13 +30,14 @@ export class SessionState {
   onChange: () => void = () => {};
 
   constructor(
-    { principal, stay }: Pick<RequestContext, "principal" | "stay">,
+    { principal, stay, admit }: Pick<RequestContext, "principal" | "stay" | "admit">,
     client: SessionClient | undefined,
     subscriptions: SessionSubscriptions,
     isResumable: boolean,
   ) {
     this.principal = principal;
     this.stay = stay;
+    this.admit = admit;
     this.client = client;
     this.subscriptions = subscriptions;
     this.isResumable = isResumable;

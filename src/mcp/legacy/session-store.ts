@@ -41,7 +41,7 @@ interface SessionRecord {
 }
 
 /** The owner of a session, and the counter of its waiting calls. */
-export type SessionOwner = Pick<RequestContext, "principal" | "stay">;
+export type SessionOwner = Pick<RequestContext, "principal" | "stay" | "admit">;
 
 /** Characters of the name, with which an id begins. */
 const NAME = crypto.randomUUID().length;

@@ -19,6 +19,7 @@ export interface SessionOptions {
   readonly client?: SessionClient | undefined;
   /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
+  readonly admit?: RequestContext["admit"];
   /** Keeps events for clients that resume; absent if they cannot. */
   readonly ring?: EventRing | undefined;
   /** Called with internal errors, which clients cannot cause. */
@@ -50,7 +51,7 @@ export class LegacySession {
   #atWork = 0;
   #isOver = false;
 
-  constructor(context: McpContext, { name, principal, client, stay, ring, report }: SessionOptions) {
+  constructor(context: McpContext, { name, principal, client, stay, admit, ring, report }: SessionOptions) {
     this.#context = context;
     this.name = name;
     this.id = name;
@@ -58,7 +59,7 @@ export class LegacySession {
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
-    this.state = new SessionState({ principal, stay }, client, this.subscriptions, ring !== undefined);
+    this.state = new SessionState({ principal, stay, admit }, client, this.subscriptions, ring !== undefined);
   }
 
   get principal(): RequestContext["principal"] {

@@ -18,6 +18,9 @@ export interface ModernPost {
   /** Aborted when the caller closes the connection, which cancels the request. */
   signal(): AbortSignal;
   readonly stay: RequestContext["stay"];
+  readonly admit: RequestContext["admit"];
+  /** Throws `RATE_LIMITED` before the request is worked on. */
+  begin(body: JsonObject): void;
   /** Turns the answer into a stream, for notifications before the result; the result is sent on it, too. */
   stream(): NotificationStream;
   /** Turns the answer into a long-lived stream, which has the connection to itself. */
@@ -32,6 +35,7 @@ export interface ModernAnswer {
   readonly retry?: boolean;
   readonly challenge?: McpError["challenge"];
   readonly retryAfter?: McpError["retryAfter"];
+  readonly rateLimit?: McpError["rateLimit"];
   /** The cause of an internal error, for the log. */
   readonly cause?: unknown;
 }
@@ -48,11 +52,12 @@ export async function answerModern(post: ModernPost, context: McpContext): Promi
   try {
     if (kind === "notification") return acceptNotification(body as JsonObject, headers);
     if (kind !== "request" || id === undefined) throw notARequest(kind, idProblem(body));
+    post.begin(body as JsonObject);
     return { status: 200, text: rpcResult(id, await run(id, body as JsonObject, post, context)) };
   } catch (error) {
-    const { code, message, data, status, cause, challenge, retryAfter } = asMcpError(error);
+    const { code, message, data, status, cause, challenge, retryAfter, rateLimit } = asMcpError(error);
     const text = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
-    return { status, text, retry: data?.["retry"] === true, cause, challenge, retryAfter };
+    return { status, text, retry: data?.["retry"] === true, cause, challenge, retryAfter, rateLimit };
   }
 }
 
@@ -105,6 +110,7 @@ function requestOf(
     params,
     principal: post.principal,
     stay: post.stay,
+    admit: post.admit,
     sender: meta.sender,
     capabilities: meta.capabilities,
     progressToken: meta.progressToken,

@@ -138,7 +138,9 @@ describe("a SQLite log of many channels", () => {
     const directory = new ChannelIndex();
     const large = JSON.stringify("x".repeat(60_000));
     database.exec("BEGIN");
-    const insert = database.prepare("INSERT INTO messages VALUES (?, ?, 'message', ?, 'anyone', 0, 0, NULL, NULL, NULL)");
+    const insert = database.prepare(
+      "INSERT INTO messages VALUES (?, ?, 'message', ?, 'anyone', 0, 0, NULL, NULL, NULL)",
+    );
     for (let offset = 1; offset <= 1000; offset++) insert.run(offset, (offset % 2) + 1, large);
     database.exec("COMMIT");
     for (const id of [1, 2])
@@ -233,7 +235,9 @@ function openRare(path: string): Disposable & {
 } {
   const { database, lock } = openFile(path);
   const directory = new ChannelIndex();
-  const insert = database.prepare("INSERT INTO messages VALUES (?, ?, 'message', '0', 'anyone', 0, 0, NULL, NULL, NULL)");
+  const insert = database.prepare(
+    "INSERT INTO messages VALUES (?, ?, 'message', '0', 'anyone', 0, 0, NULL, NULL, NULL)",
+  );
   const put = (id: number, name: string, kept: number, last: number): void =>
     directory.put({ id, channel: channelName(name), kept, bytes: 0, last, time: 0, dropped: 0 });
   database.exec("BEGIN");

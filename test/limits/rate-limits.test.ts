@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
+import type { Principal } from "../../src/core/principal.ts";
+import { LegacyClient } from "../support/legacy-client.ts";
+import { mcp } from "../support/mcp.ts";
+import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
+
+const NONE: LimitSettings = {
+  limitConnects: 0,
+  limitPublishes: 0,
+  limitPublishBytes: 0,
+  limitToolCalls: 0,
+  limitHistoryPages: 0,
+  limitFailedCredentials: 0,
+  limitNewChannels: 0,
+  limitWaitingCalls: 0,
+};
+const TEXT = { "content-type": "text/plain" };
+
+function principal(id: string): Principal {
+  return { id, subject: id, kind: "key", publish: [], subscribe: [], admin: false, sendAs: false };
+}
+
+/** How many of these calls are let in, each in a turn of its own. */
+async function admitted(count: number, call: () => void): Promise<number> {
+  let let_in = 0;
+  for (let index = 0; index < count; index++) {
+    try {
+      call();
+      let_in++;
+    } catch (error) {
+      assert.equal((error as { code: string }).code, "RATE_LIMITED");
+    }
+    await turn();
+  }
+  return let_in;
+}
+
+describe("rate limits", () => {
+  it("let each principal do as much as ten seconds allow, and each address without one, apart from each other", async () => {
+    const limits = new RateLimits({ ...NONE, limitPublishes: 1 });
+    assert.equal(await admitted(15, () => limits.admit(principal("a"), "192.0.2.1", "publishes")), 10);
+    assert.equal(await admitted(15, () => limits.admit(principal("b"), "192.0.2.1", "publishes")), 10);
+    assert.equal(await admitted(15, () => limits.admit(undefined, "192.0.2.1", "publishes")), 10);
+    assert.equal(await admitted(15, () => limits.admit(principal("a"), "192.0.2.1", "tool_calls")), 15);
+    assert.equal(limits.refused.get("publishes"), 15);
+  });
+
+  it("let one message pass that is larger than what is left, and none after it", async () => {
+    const limits = new RateLimits({ ...NONE, limitPublishBytes: 100 });
+    const costs = [900, 5000, 1];
+    const found = [];
+    for (const cost of costs) found.push(await admitted(1, () => limits.admit(undefined, "a", "publish_bytes", cost)));
+    assert.deepEqual(found, [1, 1, 0]);
+  });
+
+  it("say when to go on, spread by a fifth, and what the limit is", async () => {
+    const limits = new RateLimits({ ...NONE, limitFailedCredentials: 1 });
+    limits.admit(undefined, "a", "failed_credentials");
+    await turn();
+    assert.throws(
+      () => limits.admit(undefined, "a", "failed_credentials"),
+      ({ retryAfter, rateLimit }: { retryAfter: number; rateLimit: { policy: string; state: string } }) => {
+        assert.ok(retryAfter >= 59 && retryAfter <= 72, String(retryAfter));
+        assert.equal(rateLimit.policy, '"failed_credentials";q=1;w=60');
+        assert.match(rateLimit.state, /^"failed_credentials";r=0;t=(?:59|60)$/);
+        return true;
+      },
+    );
+  });
+
+  it("keep no more than so many callers apart, and forget nobody for others", async () => {
+    const limits = new RateLimits({ ...NONE, limitFailedCredentials: 10 });
+    assert.equal(await admitted(11, () => limits.admit(undefined, "first", "failed_credentials")), 10);
+    for (let index = 0; index < 100_000; index++) limits.admit(undefined, `a${index}`, "failed_credentials");
+    await turn();
+    assert.equal(await admitted(1, () => limits.admit(undefined, "first", "failed_credentials")), 0);
+    let news = 0;
+    assert.ok((await admitted(20, () => limits.admit(undefined, `new${news++}`, "failed_credentials"))) <= 10);
+  });
+
+  it("are off for development on loopback unless they are asked for, and on otherwise", () => {
+    const cases = ["", "on", "off"].map((rateLimits) => [
+      isLimited({ rateLimits, env: "development" }, true),
+      isLimited({ rateLimits, env: "production" }, true),
+      isLimited({ rateLimits, env: "development" }, false),
+    ]);
+    assert.deepEqual(cases, [
+      [false, true, true],
+      [true, true, true],
+      [false, false, false],
+    ]);
+  });
+});
+
+describe("a caller over its limit", { concurrency: true }, () => {
+  it("gets 429 with Retry-After and the RateLimit fields, which pages may read, and is counted in metrics", async () => {
+    await using server = await startServer({ rateLimits: "on", limitPublishes: 1 });
+    const publish = () =>
+      server.request("/channels/a/messages", { method: "POST", headers: { ...TEXT, origin: server.url }, body: "x" });
+    for (let count = 0; count < 10; count++) assert.equal((await publish()).status, 201);
+    const { status, headers, json } = await publish();
+    assert.deepEqual([status, (json() as { code: string }).code], [429, "RATE_LIMITED"]);
+    assert.match(String(headers["retry-after"]), /^(?:[1-9]|1[0-2])$/);
+    assert.equal(headers["ratelimit-policy"], '"publishes";q=10;w=10');
+    assert.match(String(headers["ratelimit"]), /^"publishes";r=0;t=\d+$/);
+    assert.match(String(headers["access-control-expose-headers"]), /RateLimit, RateLimit-Policy/);
+    assert.equal(await server.metric('sse_mcp_rate_limited_total{limit="publishes"}'), 1);
+  });
+
+  it("keeps its WebSocket, in the order of its frames, and is told by error frames", async () => {
+    await using server = await startServer({ rateLimits: "on", limitPublishes: 1, limitToolCalls: 1 });
+    using reader = await server.frames("?channel=a");
+    await reader.nextOf("welcome");
+    for (let id = 0; id < 40; id++) {
+      reader.send(
+        id % 2 === 0
+          ? { type: "publish", channel: "a", data: id }
+          : { type: "mcp_call", tool: "send_sse_message", arguments: { channel: "a", message: String(id) } },
+      );
+      await turn();
+    }
+    const error = await reader.nextOf("error");
+    assert.equal(error["code"], "RATE_LIMITED");
+    assert.ok(Number(error["retryAfter"]) >= 1);
+    reader.send({ type: "ping" });
+    await reader.nextOf("pong");
+  });
+
+  it("frames sent together keep their order while they are counted", async () => {
+    await using server = await startServer({ rateLimits: "on" });
+    using reader = await server.frames("?channel=a");
+    await reader.nextOf("welcome");
+    for (let id = 0; id < 60; id++) {
+      const call = { type: "mcp_call", tool: "send_sse_message", arguments: { channel: "a", message: `${id}` } };
+      reader.send(id % 3 === 0 ? call : { type: "publish", channel: "a", data: `${id}` });
+    }
+    for (let id = 0; id < 60; id++) assert.equal((await reader.nextOf("message"))["data"], `${id}`);
+  });
+
+  it("gets a JSON-RPC error with 429 at /mcp, in both eras, and at /mcp/tools/call", async () => {
+    await using server = await startServer({ rateLimits: "on", limitToolCalls: 1 });
+    const session = await LegacyClient.open(server);
+    const call = { name: "get_server_info", arguments: {} };
+    for (let count = 0; count < 10; count++) await server.call("get_server_info");
+    const plain = await server.request("/mcp/tools/call", { method: "POST", body: JSON.stringify({ params: call }) });
+    assert.equal(plain.status, 429);
+    const modern = await mcp(server, "tools/call", call);
+    assert.deepEqual(modern.error?.data, { code: "RATE_LIMITED", retry: true });
+    assert.equal(modern.status, 429);
+    const legacy = await session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call });
+    assert.equal(legacy.status, 429);
+  });
+
+  it("as a bare EventSource is told when to come back, and other clients get 429", async () => {
+    await using server = await startServer({ rateLimits: "on", limitConnects: 1 });
+    for (let count = 0; count < 10; count++) {
+      using reader = await server.events();
+      assert.equal(reader.status, 200);
+    }
+    using refused = await server.events();
+    await refused.ended;
+    assert.equal(refused.status, 200);
+    assert.ok((refused.retry ?? 0) >= 1000, String(refused.retry));
+    assert.match(refused.comments.join(), /connections opened/);
+    assert.equal((await server.request("/events")).status, 429);
+    await assert.rejects(server.frames(), { status: 429 });
+  });
+
+  it("by new channels may go on with those there are, and by waiting calls with others", async () => {
+    await using server = await startServer({ rateLimits: "on", limitNewChannels: 2, limitWaitingCalls: 1 });
+    const publish = async (channel: string): Promise<number> =>
+      (await server.request(`/channels/${channel}/messages`, { method: "POST", headers: TEXT, body: "x" })).status;
+    assert.deepEqual(
+      [await publish("a"), await publish("b"), await publish("c"), await publish("a")],
+      [201, 201, 429, 201],
+    );
+    const waiting = server.call("wait_for_messages", { channels: ["a"], timeoutSeconds: 20 });
+    await until("it waits", async () => (await server.metric('sse_mcp_connections{door="waiting"}')) === 1);
+    await assert.rejects(server.call("wait_for_messages", { channels: ["a"] }), /429/);
+    await publish("a");
+    await waiting;
+  });
+
+  it("behind a trusted proxy is one client, and others behind it go on", async () => {
+    await using server = await startServer({ rateLimits: "on", limitPublishes: 1, trustedProxies: ["127.0.0.1"] });
+    const publish = async (client: string): Promise<number> => {
+      const headers = { ...TEXT, "x-forwarded-for": client };
+      return (await server.request("/channels/a/messages", { method: "POST", headers, body: "x" })).status;
+    };
+    for (let count = 0; count < 10; count++) assert.equal(await publish("192.0.2.1"), 201);
+    assert.equal(await publish("203.0.113.5, 192.0.2.1"), 429);
+    assert.equal(await publish("192.0.2.2"), 201);
+  });
+});
