@@ -104,7 +104,13 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
 
 /** Throws if credentials are configured, and switched off all the same. */
 function checkAuthNone(settings: AuthSettings): void {
-  if (settings.auth !== "none") return;
+  const name = configuredCredential(settings);
+  if (settings.auth !== "none" || name === undefined) return;
+  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
+}
+
+/** The setting that says who may do what, or the first of several; undefined if everyone may do everything. */
+export function configuredCredential(settings: AuthSettings): string | undefined {
   const credentials = {
     API_KEYS_FILE: settings.apiKeysFile,
     JWT_ISSUERS: settings.jwtIssuers,
@@ -112,7 +118,5 @@ function checkAuthNone(settings: AuthSettings): void {
     LOGIN_ISSUER: settings.loginIssuer,
     TLS_CLIENT_CA: settings.tlsClientCa,
   };
-  const [name] = Object.entries(credentials).find(([, value]) => value.length > 0) ?? [];
-  if (name === undefined) return;
-  throw new ConfigError(`AUTH is none, so everyone may do everything, but ${name} says who may; leave one of them out`);
+  return Object.entries(credentials).find(([, value]) => value.length > 0)?.[0];
 }

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { configuredCredential } from "../auth/open.ts";
 import {
   ConfigError,
   configure,
@@ -83,20 +84,25 @@ function table({ config, sources }: Configured): string {
 }
 
 function greeting({ url: listens, found, loopback }: Server, config: Config): string {
-  const { data, durability } = config;
+  const { data, durability, publicUrl, jwtIssuers } = config;
   const messages = found.messages === 1 ? "1 message" : `${found.messages} messages`;
   const channels = found.channels === 1 ? "1 channel" : `${found.channels} channels`;
-  const url = reachable(listens);
-  const open = loopback
-    ? ""
-    : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
+  const url = publicUrl === "" ? reachable(listens) : publicUrl;
+  const isOpen = configuredCredential(config) === undefined;
+  const header = isOpen ? "" : ' -H "Authorization: Bearer $HUB_TOKEN"';
+  // Clients of OAuth get their token by themselves.
+  const claude = isOpen || jwtIssuers.length > 0 ? "" : ' --header "Authorization: Bearer $HUB_TOKEN"';
+  const open =
+    loopback || !isOpen
+      ? ""
+      : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
 log: ${oneLine(data)} (${messages} in ${channels}, durability ${durability})
 ${open}
 Try:
-  curl -N ${url}/events
-  curl ${url}/channels/default/messages -d "Hello"
-  claude mcp add --transport http hub ${url}/mcp
+  curl -N ${url}/events${header}
+  curl ${url}/channels/default/messages${header} -d "Hello"
+  claude mcp add --transport http hub ${url}/mcp${claude}
 
 Open in a browser:
   ${url}/            lines to copy

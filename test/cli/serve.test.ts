@@ -8,6 +8,7 @@ import { Cli, runCli, type CliOptions } from "../support/cli.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { FrameReader } from "../support/frame-reader.ts";
 import { request } from "../support/request.ts";
+import { KeyRing } from "../support/keys.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -77,6 +78,17 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
       await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
       assert.equal(cli.stdout.includes("Warning: "), warns, host);
     }
+  });
+
+  it("shows lines with a credential and its public address if it asks for one, and does not warn", async () => {
+    using keys = new KeyRing();
+    const env = { API_KEYS_FILE: keys.path, PUBLIC_URL: "https://hub.example" };
+    await using cli = new Cli(MEMORY, { env });
+    await cli.url();
+    await until("the whole greeting", () => cli.stdout.endsWith("\n\n"));
+    assert.match(cli.stdout, /\n {2}curl -N https:\/\/hub\.example\/events -H "Authorization: Bearer \$HUB_TOKEN"\n/);
+    assert.match(cli.stdout, /hub https:\/\/hub\.example\/mcp --header "Authorization: Bearer \$HUB_TOKEN"\n/);
+    assert.ok(!cli.stdout.includes("Warning: "));
   });
 
   it("serves and ends with 0 if neither standard output nor standard error can be written", async (test) => {

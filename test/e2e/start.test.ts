@@ -3,10 +3,12 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { EVERYTHING, STATS_CHANNEL } from "../../src/protocol/channel.ts";
+import { TEAM_LINES } from "../../src/web/start/team-lines.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";
+import { KeyRing } from "../support/keys.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -73,7 +75,7 @@ describeInBrowser("the start page", { concurrency: 3 }, (it) => {
     const { page, complaints } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
     const lines = await page
-      .locator("pre code")
+      .locator("[role=tabpanel] pre code")
       .evaluateAll((found) => found.map(({ id, textContent }) => ({ id, text: textContent })));
     assert.equal(lines.length, 13);
     const socket = server.url.replace("http", "ws");
@@ -95,6 +97,20 @@ describeInBrowser("the start page", { concurrency: 3 }, (it) => {
       [join(import.meta.dirname, "../../src/cli/main.ts"), "stdio", "--url", `${server.url}/mcp`],
     );
     assert.deepEqual(complaints, []);
+  });
+
+  it("shows how to go from a laptop to a team, while everyone may do everything", async (browser) => {
+    await using open = await startServer();
+    const { page, complaints } = await watchedPage(browser, open.url);
+    await page.goto(`${open.url}/`);
+    await page.click('[data-copy="for-a-team"]');
+    assert.equal(await page.evaluate("navigator.clipboard.readText()"), TEAM_LINES);
+    assert.deepEqual(complaints, []);
+    using keys = new KeyRing();
+    await using closed = await startServer({ apiKeysFile: keys.path });
+    await page.goto(`${closed.url}/`);
+    await page.locator("#person, a[href^=login]").first().waitFor();
+    assert.equal(await page.locator("#for-a-team").count(), 0);
   });
 
   it("shows what its own lines publish", async (browser) => {

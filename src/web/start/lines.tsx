@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { Tabs } from "./tabs.tsx";
+import { TEAM_LINES } from "./team-lines.ts";
 
 /** Milliseconds for which a button says what it did. */
 const SAID_FOR = 1500;
@@ -156,6 +157,24 @@ export function AgentLines({ origin, node, command }: StartFacts) {
         Any client of the Model Context Protocol takes <code>{url}</code>.
       </p>
       <Tabs label="MCP clients" tabs={tabs} />
+    </section>
+  );
+}
+
+/** How others get to use a server that is open to everyone. */
+export function TeamLines() {
+  return (
+    <section aria-labelledby="team">
+      <h2 id="team">From a laptop to a team</h2>
+      <p>
+        Everyone who reaches this server may do everything. With the certificate of a name in <code>hub.pem</code> and
+        its key in <code>hub.key</code>, this puts it on the network, for those with a key:
+      </p>
+      <Line id="for-a-team">{TEAM_LINES}</Line>
+      <p>
+        Services send their key; people log in with theirs, or at your identity provider: see{" "}
+        <code>docs/security.md</code>.
+      </p>
     </section>
   );
 }

@@ -6,7 +6,7 @@ import { count } from "../shared/format.ts";
 import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { mayRead, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
-import { AgentLines, PublishLines, type StartFacts } from "./lines.tsx";
+import { AgentLines, PublishLines, TeamLines, type StartFacts } from "./lines.tsx";
 import { Live } from "./live.tsx";
 
 interface StartProps extends StartFacts {
@@ -71,6 +71,7 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
         {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} />}
         <PublishLines {...facts} />
         <AgentLines {...facts} />
+        {session?.login === "none" && <TeamLines />}
         <nav class="links" aria-label="What else is here">
           {ELSEWHERE.map(([text, href]) => (
             <a key={href} href={href}>
