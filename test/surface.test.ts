@@ -75,7 +75,17 @@ describe("the public surface", () => {
   });
 
   it("closes WebSockets with these codes", () => {
-    assert.deepEqual(CLOSE_CODES, { unavailable: 4001, shutdown: 4002, not_json: 4100, binary: 4101 });
+    assert.deepEqual(CLOSE_CODES, {
+      unavailable: 4001,
+      shutdown: 4002,
+      aged: 4003,
+      not_json: 4100,
+      binary: 4101,
+      unauthenticated: 4102,
+      expired: 4103,
+      revoked: 4104,
+      forbidden: 4105,
+    });
   });
 
   it("offers these tools with these inputs", () => {
