@@ -1,3 +1,4 @@
+import { configuredCredential } from "../../auth/open.ts";
 import { loadTools } from "../load-tools.ts";
 import { configure, ConfigError, flag, settingNames, type Config } from "../../config.ts";
 import { createServer, version, type Server } from "../../server.ts";
@@ -59,7 +60,8 @@ function whyNot(error: unknown, config: Config): string {
     : sentence;
 }
 
-function greeting({ url, found, loopback }: Server, { data, host }: Config): string {
+function greeting({ url, found, loopback }: Server, config: Config): string {
+  const { data, host } = config;
   const warning = `; warning: no authentication, whoever reaches ${host} can read and publish everything`;
-  return `sse-mcp-server ${version} listens on ${url} (log ${data}, ${found.messages} messages); open it in a browser to join${loopback ? "" : warning}`;
+  return `sse-mcp-server ${version} listens on ${url} (log ${data}, ${found.messages} messages); open it in a browser to join${loopback || configuredCredential(config) !== undefined ? "" : warning}`;
 }
