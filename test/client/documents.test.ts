@@ -55,7 +55,7 @@ describe("the client's documentation", { concurrency: true }, () => {
     await using server = await startServer();
     using folder = new TemporaryFolder();
     const blocks = [...page.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code]) => code as string);
-    assert.equal(blocks.length, 3);
+    assert.equal(blocks.length, 4);
     for (const [number, code] of blocks.entries()) {
       const file = folder.file(`${number}.mjs`);
       writeFileSync(file, code.replaceAll("http://localhost:8000", server.url));
