@@ -95,7 +95,9 @@ export function patternProblem(text: string): string | undefined {
   if (problem === undefined) return undefined;
   if (text.startsWith(PRESENCE)) return `after ${PRESENCE} comes the name of one channel, such as orders.eu`;
   if (name.includes("*") || text === ".*") return "* stands alone or ends a pattern after a dot, such as orders.*";
-  return isServerChannel(name) ? `${problem}; to read there are ${[...READABLE].join(" and ")}` : problem;
+  return isServerChannel(name)
+    ? `${problem}; to read there are ${[...READABLE].join(", ").replace(/, (?=[^,]*$)/, " and ")}`
+    : problem;
 }
 
 /** The rule that a channel name from outside breaks, as the end of a sentence; undefined if it is one. */

@@ -5,6 +5,7 @@ import { channelName, channelPattern } from "../../src/core/channel.ts";
 import {
   covers,
   isCovered,
+  AUDIT_CHANNEL,
   LOGS_CHANNEL,
   patternsOver,
   serverChannel,
@@ -157,13 +158,16 @@ describe("a pattern", () => {
   });
 
   it("[NAME-5] of the server's own channels is their exact name alone: * does not cover them", () => {
-    for (const own of [STATS_CHANNEL, LOGS_CHANNEL]) {
+    for (const own of [STATS_CHANNEL, LOGS_CHANNEL, AUDIT_CHANNEL]) {
       assert.equal(channelPattern(own), own);
       assert.ok(!covers(channelPattern("*"), own));
       assert.ok(!patternsOver(own).includes(channelPattern("*")));
       assert.equal(refusal(() => channelName(own)).code, "INVALID_CHANNEL");
     }
-    assert.match(refusal(() => channelPattern("hub.*")).message, /to read there are hub\.stats and hub\.logs$/);
+    assert.match(
+      refusal(() => channelPattern("hub.*")).message,
+      /to read there are hub\.stats, hub\.logs and hub\.audit$/,
+    );
   });
 });
 
