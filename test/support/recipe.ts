@@ -10,7 +10,7 @@ import { TemporaryFolder } from "./temporary-folder.ts";
 import { until } from "./until.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** Written behind each command, so that its output and its exit code can be told. */
+/** Written after each command, so that its output and its exit code can be told. */
 const END = "end-of-command";
 /** Programs that are not part of this project. */
 const FOREIGN = /^claude /;
@@ -25,7 +25,7 @@ interface Stream {
 
 /**
  * A folder in which someone follows a page: what its `sh` blocks start runs in a terminal of its own, and what is shown
- * behind `$` is typed in another. The page's addresses stand for those of the test.
+ * after `$` is typed in another. The page's addresses stand for those of the test.
  */
 export class Recipe implements AsyncDisposable {
   readonly port: number;
