@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { hostRule, originRule } from "./protocol/address.ts";
 import { patternProblem } from "./protocol/channel.ts";
+import { names, oneOf, patterns, text, truth, whole, type Setting } from "./setting-kinds.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
@@ -102,17 +103,6 @@ export interface Config {
   readonly logFile: string;
   /** Paths of modules that export tools. */
   readonly tools: readonly string[];
-}
-
-export interface Setting<Value> {
-  readonly schema: z.ZodType<Value>;
-  readonly fallback: Value;
-  /** Completes "use …". */
-  readonly allowed: string;
-  /** One line for `--help`. */
-  readonly about: string;
-  /** Never shown. */
-  readonly isSecret?: true;
 }
 
 const KB = 1024;
@@ -229,58 +219,6 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
   tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };
-
-function text(pattern: RegExp, fallback: string, allowed: string, about: string): Setting<string> {
-  return { schema: z.string().regex(pattern), fallback, allowed, about };
-}
-
-function whole(min: number, max: number, fallback: number, about: string): Setting<number> {
-  const number = z.union([
-    z.number(),
-    z
-      .string()
-      .regex(/^\d{1,15}$/)
-      .transform(Number),
-  ]);
-  return {
-    schema: number.pipe(z.int().min(min).max(max)),
-    fallback,
-    allowed: `a whole number from ${min} to ${max}`,
-    about,
-  };
-}
-
-function truth(about: string): Setting<boolean> {
-  const written = z.enum(["true", "false"]).transform((word) => word === "true");
-  return { schema: z.union([z.boolean(), written]), fallback: false, allowed: "true or false", about };
-}
-
-function oneOf<const Word extends string>(words: readonly [Word, ...Word[]], about: string): Setting<Word> {
-  return { schema: z.enum(words), fallback: words[0], allowed: words.join(", "), about };
-}
-
-function names(isName: (item: string) => boolean, allowed: string, about: string): Setting<readonly string[]> {
-  const split = z.string().transform((value) =>
-    value
-      .split(",")
-      .map((item) => item.trim())
-      .filter(Boolean),
-  );
-  const items = z.array(z.string().refine((item) => isName(item)));
-  return {
-    schema: z.union([split.pipe(items), items]),
-    fallback: [],
-    allowed: `${allowed}, separated by commas`,
-    about,
-  };
-}
-
-function patterns(about: string, fallback: readonly string[] = []): Setting<readonly string[]> {
-  return {
-    ...names((item) => patternProblem(item) === undefined, "channels or patterns such as orders.*", about),
-    fallback,
-  };
-}
 
 function certificateGrants(about: string): Setting<readonly string[]> {
   const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;

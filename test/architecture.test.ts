@@ -43,7 +43,8 @@ const RULES: Readonly<
   },
   auth: { own: ["auth", "core", "protocol"], packages: ["jose", "openid-client"], node: true },
   limits: { own: ["limits", "core", "protocol"], packages: ["rate-limiter-flexible"], node: true },
-  "settings.ts": { own: ["protocol"], packages: ["zod"], node: true },
+  "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
+  "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
   "config.ts": { own: ["settings.ts", "core"], packages: [], node: true },
   "server.ts": {
     own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "auth", "limits", "config.ts"],

