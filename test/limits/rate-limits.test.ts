@@ -185,6 +185,20 @@ describe("a caller over its limit", { concurrency: true }, () => {
     assert.equal((await server.request("/events")).status, 429);
   });
 
+  it("[LIM-10] by bytes has those of UTF-8 counted, and those of a message once, however often it is repeated", async () => {
+    const limits = { limitPublishBytes: 100, limitPublishes: 0 };
+    await using server = await startServer({ rateLimits: "on", ...limits });
+    const publish = async (body: string, key?: string): Promise<number> => {
+      const headers = { ...TEXT, ...(key === undefined ? {} : { "idempotency-key": key }) };
+      return (await server.request("/channels/a/messages", { method: "POST", headers, body })).status;
+    };
+    const euros = "€".repeat(200);
+    assert.equal(await publish(euros, "k"), 201);
+    for (let count = 0; count < 5; count++) assert.equal(await publish(euros, "k"), 200);
+    const written = [await publish(euros), await publish(euros)];
+    assert.deepEqual(written, [201, 429]);
+  });
+
   it("by new channels may go on with those there are, and by waiting calls with others", async () => {
     await using server = await startServer({ rateLimits: "on", limitNewChannels: 2, limitWaitingCalls: 1 });
     const publish = async (channel: string): Promise<number> =>
