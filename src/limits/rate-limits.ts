@@ -73,7 +73,7 @@ export class RateLimits {
     this.refused = new Map([...counters.map(([name]): [LimitName, number] => [name, 0]), ["waiting_calls", 0]]);
   }
 
-  /** Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left. */
+  /** Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left; a negative cost is given back. */
   admit(principal: Principal | undefined, address: string, what: Rate, cost = 1): void {
     const counter = this.isOn ? this.#counters.get(what) : undefined;
     if (counter === undefined) return;
@@ -86,7 +86,7 @@ export class RateLimits {
       window = undefined;
     }
     if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, wait: 0 }));
-    if (window.wait > now) throw this.#refusal(counter, (window.wait - now) / 1000);
+    if (window.wait > now && cost > 0) throw this.#refusal(counter, (window.wait - now) / 1000);
     void spend(bucket, key, cost, window);
   }
 
@@ -153,7 +153,7 @@ function callerKey(principal: Principal | undefined, address: string): string {
 async function spend(bucket: Bucket, key: string, cost: number, window: { wait: number }): Promise<void> {
   try {
     const { points, wait } = await bucket.spend(key, cost);
-    if (points <= 0) window.wait = performance.now() + wait;
+    window.wait = points > 0 ? 0 : performance.now() + wait;
   } catch {
     // A store that cannot be reached stops nobody.
   }

@@ -27,6 +27,12 @@ const CONNECTION_SHARE = 0.1;
 /** The share of all readers that calls which wait may be, the readers of one principal, and those of one address unless it is loopback. */
 const SHARE = 0.5;
 
+/** As whom a caller is counted where one may have a share of all; undefined for this machine without a credential. */
+export function holderOf({ principal, address }: Caller): string | undefined {
+  if (principal.kind !== "anonymous") return principal.id;
+  return isLocal(address) ? undefined : address;
+}
+
 /** Counts open readers by door and by address, and refuses more than there may be. */
 export class Connections {
   readonly limit: number;

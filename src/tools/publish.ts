@@ -35,10 +35,12 @@ export async function publish(
   const isOwn = principal.kind !== "anonymous" && name === principal.subject;
   const item = draft({ ...request, channel, sender: name, verified: isOwn ? true : undefined }, limits.message);
   admit?.("publishes");
-  admit?.("publish_bytes", item.data.length);
+  const bytes = admit === undefined ? 0 : Buffer.byteLength(item.data);
+  admit?.("publish_bytes", bytes);
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
     admit("new_channels");
   const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
+  if (repeated) admit?.("publish_bytes", -bytes);
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
     throw new HubError("IDEMPOTENCY_KEY_REUSED", sentence);

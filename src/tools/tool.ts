@@ -14,7 +14,7 @@ export interface RequestContext {
   readonly limits: ToolLimits;
   /** Counts a waiting call as a reader until the returned function is called. Throws if the limit is reached. */
   readonly stay: (end: () => void) => () => void;
-  /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; absent if nothing is counted. */
+  /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
   /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;

@@ -62,7 +62,7 @@ async function opened(server: TestServer): Promise<{ readonly status: number }> 
 }
 
 describe("rate limits", () => {
-  it("let each principal do as much as ten seconds allow, and each address without one, apart from each other", async () => {
+  it("[LIM-4] let each principal do as much as ten seconds allow, and each address without one, apart from each other", async () => {
     const limits = new RateLimits({ ...NONE, limitPublishes: 1 });
     assert.equal(await admitted(15, () => limits.admit(principal("a"), "192.0.2.1", "publishes")), 10);
     assert.equal(await admitted(15, () => limits.admit(principal("b"), "192.0.2.1", "publishes")), 10);
@@ -119,7 +119,7 @@ describe("rate limits", () => {
 });
 
 describe("a caller over its limit", { concurrency: true }, () => {
-  it("gets 429 with Retry-After and the RateLimit fields, which pages may read, and is counted in metrics", async () => {
+  it("[LIM-4] gets 429 with Retry-After and the RateLimit fields, which pages may read, and is counted in metrics", async () => {
     await using server = await startServer({ rateLimits: "on", limitPublishes: 1 });
     const publish = () =>
       server.request("/channels/a/messages", { method: "POST", headers: { ...TEXT, origin: server.url }, body: "x" });
@@ -133,7 +133,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     assert.ok((await server.metric('sse_mcp_rate_limited_total{limit="publishes"}')) >= 1);
   });
 
-  it("keeps its WebSocket, in the order of its frames, and is told by error frames", async () => {
+  it("[LIM-5] keeps its WebSocket, in the order of its frames, and is told by error frames", async () => {
     await using server = await startServer({ rateLimits: "on", limitPublishes: 1, limitToolCalls: 1 });
     using reader = await server.frames("?channel=a");
     await reader.nextOf("welcome");
@@ -152,7 +152,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await reader.nextOf("pong");
   });
 
-  it("frames sent together keep their order while they are counted", async () => {
+  it("[LIM-5] frames sent together keep their order while they are counted", async () => {
     await using server = await startServer({ rateLimits: "on" });
     using reader = await server.frames("?channel=a");
     await reader.nextOf("welcome");
@@ -163,7 +163,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     for (let id = 0; id < 60; id++) assert.equal((await reader.nextOf("message"))["data"], `${id}`);
   });
 
-  it("gets a JSON-RPC error with 429 at /mcp, in both eras, and at /mcp/tools/call", async () => {
+  it("[LIM-7] gets a JSON-RPC error with 429 at /mcp, in both eras, and at /mcp/tools/call", async () => {
     await using server = await startServer({ rateLimits: "on", limitToolCalls: 1 });
     const session = await LegacyClient.open(server);
     const call = { name: "get_server_info", arguments: {} };
@@ -174,7 +174,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await refused(() => session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call }));
   });
 
-  it("as a bare EventSource is told when to come back, and other clients get 429", async () => {
+  it("[LIM-8] as a bare EventSource is told when to come back, and other clients get 429", async () => {
     await using server = await startServer({ rateLimits: "on", limitConnects: 1 });
     await refused(() => opened(server));
     using reader = await server.events();
@@ -183,6 +183,20 @@ describe("a caller over its limit", { concurrency: true }, () => {
     assert.ok((reader.retry ?? 0) >= 1000, String(reader.retry));
     assert.match(reader.comments.join(), /connections opened/);
     assert.equal((await server.request("/events")).status, 429);
+  });
+
+  it("[LIM-10] by bytes has those of UTF-8 counted, and those of a message once, however often it is repeated", async () => {
+    const limits = { limitPublishBytes: 100, limitPublishes: 0 };
+    await using server = await startServer({ rateLimits: "on", ...limits });
+    const publish = async (body: string, key?: string): Promise<number> => {
+      const headers = { ...TEXT, ...(key === undefined ? {} : { "idempotency-key": key }) };
+      return (await server.request("/channels/a/messages", { method: "POST", headers, body })).status;
+    };
+    const euros = "€".repeat(200);
+    assert.equal(await publish(euros, "k"), 201);
+    for (let count = 0; count < 5; count++) assert.equal(await publish(euros, "k"), 200);
+    const written = [await publish(euros), await publish(euros)];
+    assert.deepEqual(written, [201, 429]);
   });
 
   it("by new channels may go on with those there are, and by waiting calls with others", async () => {
@@ -200,7 +214,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await waiting;
   });
 
-  it("behind a trusted proxy is one client, and others behind it go on", async () => {
+  it("[LIM-9] behind a trusted proxy is one client, and others behind it go on", async () => {
     await using server = await startServer({ rateLimits: "on", limitPublishes: 1, trustedProxies: ["127.0.0.1"] });
     const publish = (client: string): Promise<Answer> => {
       const headers = { ...TEXT, "x-forwarded-for": client };

@@ -13,7 +13,7 @@ import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } fro
 import { authorize } from "../../mcp/authorize.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
-import type { Caller } from "../../ops/connections.ts";
+import { holderOf, type Caller } from "../../ops/connections.ts";
 import { principalOf } from "../authentication.ts";
 import { admitFor, callerOf, enter, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
@@ -253,7 +253,12 @@ export function ownerOf(request: FastifyRequest, context: HttpContext): SessionO
   // Now, since a socket that has closed has no address, and the session may outlive it.
   const caller = callerOf(request.raw, principalOf(request, context), context);
   const client = context.connections.client(caller.address);
-  return { principal: caller.principal, stay: stayFor(context, client, caller), admit: admitFor(context, caller) };
+  return {
+    principal: caller.principal,
+    holder: holderOf(caller),
+    stay: stayFor(context, client, caller),
+    admit: admitFor(context, caller),
+  };
 }
 
 /** As `admitMessage`, with a refusal of the message. */

@@ -41,12 +41,17 @@ interface SessionRecord {
 }
 
 /** The owner of a session, and the counter of its waiting calls. */
-export type SessionOwner = Pick<RequestContext, "principal" | "stay" | "admit">;
+export interface SessionOwner extends Pick<RequestContext, "principal" | "stay" | "admit"> {
+  /** Who may hold no more than a share of all sessions; undefined for callers of this machine without a credential. */
+  readonly holder?: string | undefined;
+}
 
 /** Characters of the name, with which an id begins. */
 const NAME = crypto.randomUUID().length;
 /** Characters of an id at most. */
 const MAX_ID = 1023;
+/** The share of all sessions that one holder may have. */
+const SHARE = 0.5;
 /** Bytes of sent events that all sessions together keep for clients that resume. */
 const SENT_BYTES = 16 * 1024 * 1024;
 
@@ -59,6 +64,7 @@ export class SessionStore {
   readonly #rings = new EventRings(SENT_BYTES);
   /** The least recently used session comes first. */
   readonly #byName = new Map<string, LegacySession>();
+  readonly #byHolder = new Map<string, number>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
   #channels: Subscription | undefined;
@@ -130,6 +136,7 @@ export class SessionStore {
   end(session: LegacySession): void {
     if (!this.#byName.delete(session.name)) return;
     session.close();
+    this.#hold(session.holder, -1);
     this.#options.records?.delete(session.name);
     if (this.#byName.size === 0) this.#unfollowChannels();
   }
@@ -147,6 +154,7 @@ export class SessionStore {
     this.#touch();
     for (const session of this.#byName.values()) session.close();
     this.#byName.clear();
+    this.#byHolder.clear();
     this.#unfollowChannels();
   }
 
@@ -175,27 +183,43 @@ export class SessionStore {
 
   #add(owner: SessionOwner, name: string, client?: SessionClient, isRestored = false): LegacySession {
     if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
-    this.#makeRoom();
+    this.#makeRoom(owner.holder);
     const { report, records } = this.#options;
     const ring = client === undefined ? undefined : this.#rings.ring(isRestored);
     const session = new LegacySession(this.#context, { name, ...owner, client, ring, report });
     if (session.isResumable)
       session.state.onChange = () => records?.put(name, { used: Date.now(), state: session.state.kept });
     this.#byName.set(name, session);
+    this.#hold(owner.holder, 1);
     this.#followChannels();
     return session;
   }
 
-  /** If the limit is reached, ends the least recently used session that is not in use. */
-  #makeRoom(): void {
+  /**
+   * If the limit is reached, ends the least recently used session that is not in use: one of the same holder if that
+   * has its share, so that nobody pushes out the sessions of others.
+   */
+  #makeRoom(holder: string | undefined): void {
     const { most } = this.#options;
-    if (this.#byName.size < most) return;
+    const share = Math.ceil(most * SHARE);
+    const isOwn = holder !== undefined && (this.#byHolder.get(holder) ?? 0) >= share;
+    if (!isOwn && this.#byName.size < most) return;
     for (const session of this.#byName.values()) {
-      if (session.open > 0) continue;
+      if (session.open > 0 || (isOwn && session.holder !== holder)) continue;
       this.evicted++;
       return this.end(session);
     }
-    throw new HubError("TOO_MANY_CONNECTIONS", `${most} sessions are open and in use, the limit; come back later`);
+    const full = isOwn
+      ? `${share} sessions of this credential or address are open and in use, the limit: half of MAX_SESSIONS; end one of them`
+      : `${most} sessions are open and in use, the limit; come back later`;
+    throw new HubError("TOO_MANY_CONNECTIONS", full);
+  }
+
+  #hold(holder: string | undefined, more: 1 | -1): void {
+    if (holder === undefined) return;
+    const count = (this.#byHolder.get(holder) ?? 0) + more;
+    if (count > 0) this.#byHolder.set(holder, count);
+    else this.#byHolder.delete(holder);
   }
 
   #sweep(): void {

@@ -20,6 +20,8 @@ export interface SessionOptions {
   /** Counts the waiting calls of this session. */
   readonly stay: RequestContext["stay"];
   readonly admit?: RequestContext["admit"];
+  /** As whose it is counted, if it is. */
+  readonly holder?: string | undefined;
   /** Keeps events for clients that resume; absent if they cannot. */
   readonly ring?: EventRing | undefined;
   /** Called with internal errors, which clients cannot cause. */
@@ -29,6 +31,7 @@ export interface SessionOptions {
 /** One session of the legacy era: receives messages, runs the shared methods and answers on its streams. */
 export class LegacySession {
   readonly name: string;
+  readonly holder: string | undefined;
   /** The `Mcp-Session-Id` that its client sends with each request. */
   id: string;
   /** The stream for messages that belong to no request. */
@@ -51,9 +54,10 @@ export class LegacySession {
   #atWork = 0;
   #isOver = false;
 
-  constructor(context: McpContext, { name, principal, client, stay, admit, ring, report }: SessionOptions) {
+  constructor(context: McpContext, { name, holder, principal, client, stay, admit, ring, report }: SessionOptions) {
     this.#context = context;
     this.name = name;
+    this.holder = holder;
     this.id = name;
     this.#ring = ring;
     this.#report = report;

@@ -43,7 +43,8 @@ class House implements AsyncDisposable {
   }
 
   async begin(principal: Principal = ANYONE): Promise<LegacySession> {
-    const { session, leave } = await this.store.begin({ ...OWNER, principal }, CLIENT);
+    const holder = principal.kind === "anonymous" ? undefined : principal.id;
+    const { session, leave } = await this.store.begin({ ...OWNER, principal, holder }, CLIENT);
     leave();
     return session;
   }
@@ -98,6 +99,25 @@ describe("sessions", { concurrency: true }, () => {
     assert.equal(await house.finds(a), false);
   });
 
+  it("[LIM-6] of one credential make room for each other once they are half of all, never those of others", async () => {
+    await using house = await House.open({ most: 4 });
+    const busy: Principal = { ...ANYONE, kind: "key", id: "key:busy" };
+    const other: Principal = { ...ANYONE, kind: "key", id: "key:other" };
+    const oldest = await house.begin(other);
+    const [a, b] = [await house.begin(busy), await house.begin(busy)];
+    house.touch(a);
+    const c = await house.begin(busy);
+    assert.deepEqual([await house.finds(b, busy), await house.finds(oldest, other)], [false, true]);
+    const leaves = [a, c].map((session) => house.store.use(session));
+    await assert.rejects(house.begin(busy), { ...FULL, message: /^2 sessions of this credential or address/ });
+    assert.equal(house.store.size, 3);
+    await house.begin(other);
+    for (const leave of leaves) leave();
+    house.store.end(a);
+    await house.begin(busy);
+    assert.deepEqual([await house.finds(c, busy), house.store.evicted], [true, 1]);
+  });
+
   it("[MCP-10] end when they were not used for long enough, and not before", async () => {
     const held = new Held();
     await using house = await House.open({ idle: 200 }, { tools: [held.tool] });
@@ -116,7 +136,7 @@ describe("sessions", { concurrency: true }, () => {
 
   it("belong to who opened them: no one else finds them", async () => {
     await using house = await House.open();
-    const other: Principal = { ...ANYONE, subject: "somebody else" };
+    const other: Principal = { ...ANYONE, id: "somebody else" };
     const [mine, theirs] = [await house.begin(), await house.begin(other)];
     assert.deepEqual([await house.finds(mine), await house.finds(theirs, other)], [true, true]);
     assert.deepEqual([await house.finds(mine, other), await house.finds(theirs)], [false, false]);
