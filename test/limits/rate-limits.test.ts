@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
 import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
@@ -223,5 +223,22 @@ describe("a caller over its limit", { concurrency: true }, () => {
     let forged = 0;
     await refused(() => publish(`203.0.113.${forged++}, 192.0.2.1`));
     assert.equal((await publish("192.0.2.2")).status, 201);
+  });
+
+  it("[LIM-4] is not who has a hundred readers and makes fifty calls a second: the defaults let that pass", async () => {
+    await using server = await startServer({ rateLimits: "on" });
+    const readers = await Promise.all(Array.from({ length: 100 }, () => server.events("?channel=a")));
+    const sent: Promise<unknown>[] = [];
+    const start = performance.now();
+    for (let count = 0; count < 150; count++) {
+      await wait(Math.max(0, start + count * 20 - performance.now()));
+      sent.push(server.call("send_sse_message", { channel: "a", message: String(count) }));
+    }
+    await Promise.all(sent);
+    for (const reader of readers) {
+      await until("it has all", () => reader.waiting.filter(({ data }) => data !== "").length === 150);
+      reader.close();
+    }
+    assert.equal(server.hub.stats.published, 150);
   });
 });

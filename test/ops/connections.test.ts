@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
+import { ANYONE, type Principal } from "../../src/core/principal.ts";
 import { counted } from "../../src/ops/client-address.ts";
 import { Connections, type Client } from "../../src/ops/connections.ts";
 import { LegacyClient, messagesOf } from "../support/legacy-client.ts";
@@ -117,6 +118,22 @@ describe("readers of one address", () => {
     leave();
     leave();
     assert.equal(lets(left, "waiting", "192.0.2.1", 2), 1);
+  });
+
+  it("[LIM-6] are half of all for one credential, too, from wherever it comes, and others get in", () => {
+    const connections = new Connections(8);
+    const enter = (id: string, address: string): (() => void) => {
+      const principal: Principal = { ...ANYONE, kind: "key", id };
+      return connections.enter("sse", clientAt(address), { principal, address });
+    };
+    const [leave = () => {}] = [1, 2, 3, 4].map((host) => enter("key:a", `192.0.2.${host}`));
+    const refused = { code: "TOO_MANY_CONNECTIONS", message: /^4 readers of this principal are connected/ };
+    assert.throws(() => enter("key:a", "192.0.2.5"), refused);
+    assert.throws(() => enter("key:a", "127.0.0.1"), refused);
+    for (const host of [1, 2, 3]) enter("key:b", `192.0.2.${host}`);
+    leave();
+    enter("key:a", "192.0.2.5");
+    assert.throws(() => enter("key:a", "192.0.2.5"), refused);
   });
 
   it("[LIM-2] and calls that wait leave half of all to readers, wherever they come from", () => {
