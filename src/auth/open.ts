@@ -18,6 +18,7 @@ import { Tickets } from "./tickets.ts";
 export interface AuthSettings extends BrowserSettings, JwtSettings, CertificateGrants {
   readonly host: string;
   readonly auth: "" | "none";
+  readonly trustedProxies: readonly string[];
   readonly apiKeysFile: string;
   readonly loginIssuer: string;
   /** Empty if clients need no certificate. */
@@ -66,7 +67,7 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const metadata = resourceMetadata(settings);
   const login = openLogin(settings);
   const isOpen = tokens.length + requests.length === 0 && login === undefined;
-  if (isOpen && settings.auth !== "none") await checkExposure(settings.host);
+  if (isOpen && settings.auth !== "none") await checkExposure(settings);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
   const tickets = new Tickets(isGone);
   const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);

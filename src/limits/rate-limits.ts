@@ -1,5 +1,6 @@
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
+import { frontingSetting, type Fronting } from "../protocol/address.ts";
 import { MemoryBucket, type Bucket } from "./bucket.ts";
 
 /** How much one principal may do, or one address without a credential; 0 for no limit. */
@@ -137,9 +138,14 @@ export class RateLimits {
   }
 }
 
-/** Whether a configuration has its callers limited: not for development on loopback, unless it says so. */
-export function isLimited(config: { readonly rateLimits: string; readonly env: string }, isLoopback: boolean): boolean {
-  return config.rateLimits === "on" || (config.rateLimits === "" && (!isLoopback || config.env === "production"));
+/** Whether a configuration has its callers limited: not for development that others do not reach, unless it says so. */
+export function isLimited(
+  config: Fronting & { readonly rateLimits: string; readonly env: string },
+  isLoopback: boolean,
+): boolean {
+  const { rateLimits, env } = config;
+  if (rateLimits !== "") return rateLimits === "on";
+  return !isLoopback || env === "production" || frontingSetting(config) !== undefined;
 }
 
 function openBucket(points: number, seconds: number): Bucket {

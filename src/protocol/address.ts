@@ -96,6 +96,20 @@ export function isLoopback(name: string): boolean {
   );
 }
 
+/** The settings that say that others reach a server, wherever it listens. */
+export interface Fronting {
+  readonly trustedProxies: readonly string[];
+  /** Empty if it is not known. */
+  readonly publicUrl: string;
+}
+
+/** The setting that says that a proxy has others reach a server, which may listen on loopback only; undefined if none does. */
+export function frontingSetting({ trustedProxies, publicUrl }: Fronting): string | undefined {
+  if (trustedProxies.length > 0) return "TRUSTED_PROXIES";
+  if (publicUrl === "") return undefined;
+  return URL.canParse(publicUrl) && isLoopback(new URL(publicUrl).hostname) ? undefined : "PUBLIC_URL";
+}
+
 function allowsName(rule: AddressRule, name: string): boolean {
   return rule.name === name || rule.name === "*" || (rule.name.startsWith("*.") && name.endsWith(rule.name.slice(1)));
 }

@@ -104,11 +104,23 @@ describe("rate limits", () => {
     assert.ok((await admitted(20, () => limits.admit(undefined, `new${news++}`, "failed_credentials"))) <= 10);
   });
 
+  it("are on for development on loopback, too, if the settings say that others reach it through a proxy", () => {
+    const cases = [
+      { trustedProxies: ["127.0.0.1"], publicUrl: "" },
+      { trustedProxies: [], publicUrl: "https://hub.example" },
+      { trustedProxies: [], publicUrl: "http://localhost:8000" },
+    ].map((settings) => isLimited({ ...settings, rateLimits: "", env: "development" }, true));
+    assert.deepEqual(cases, [true, true, false]);
+    const off = { trustedProxies: ["127.0.0.1"], publicUrl: "", rateLimits: "off", env: "development" };
+    assert.equal(isLimited(off, true), false);
+  });
+
   it("are off for development on loopback unless they are asked for, and on otherwise", () => {
+    const ALONE = { trustedProxies: [], publicUrl: "" };
     const cases = ["", "on", "off"].map((rateLimits) => [
-      isLimited({ rateLimits, env: "development" }, true),
-      isLimited({ rateLimits, env: "production" }, true),
-      isLimited({ rateLimits, env: "development" }, false),
+      isLimited({ ...ALONE, rateLimits, env: "development" }, true),
+      isLimited({ ...ALONE, rateLimits, env: "production" }, true),
+      isLimited({ ...ALONE, rateLimits, env: "development" }, false),
     ]);
     assert.deepEqual(cases, [
       [false, true, true],
@@ -215,7 +227,12 @@ describe("a caller over its limit", { concurrency: true }, () => {
   });
 
   it("[LIM-9] behind a trusted proxy is one client, and others behind it go on", async () => {
-    await using server = await startServer({ rateLimits: "on", limitPublishes: 1, trustedProxies: ["127.0.0.1"] });
+    await using server = await startServer({
+      auth: "none",
+      rateLimits: "on",
+      limitPublishes: 1,
+      trustedProxies: ["127.0.0.1"],
+    });
     const publish = (client: string): Promise<Answer> => {
       const headers = { ...TEXT, "x-forwarded-for": client };
       return server.request("/channels/a/messages", { method: "POST", headers, body: "x" });
