@@ -44,11 +44,14 @@ export class CookieKeys {
   }
 }
 
-/** The value of a cookie; undefined if the request has none of this name. Of several, the first. */
+/**
+ * The value of a cookie; undefined if the request has none of this name. Of several, none can be told to be ours: empty,
+ * which no key opens. Only spaces and tabs are no part of a name: a browser keeps another character from its `__Host-` rule.
+ */
 export function cookieIn({ headers }: Pick<IncomingMessage, "headers">, name: string): string | undefined {
-  const pairs = headers.cookie?.split(";") ?? [];
-  const found = pairs.find((pair) => pair.trimStart().startsWith(`${name}=`));
-  return found?.trim().slice(name.length + 1);
+  const pairs = headers.cookie?.split(";").map((pair) => pair.replace(/^[ \t]+|[ \t]+$/g, "")) ?? [];
+  const [found, ...more] = pairs.filter((pair) => pair.startsWith(`${name}=`));
+  return more.length > 0 ? "" : found?.slice(name.length + 1);
 }
 
 /**

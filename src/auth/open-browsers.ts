@@ -16,10 +16,17 @@ export function openBrowserSessions(
   { authSecret, browserSessionAge, publicUrl, allowedOrigins }: BrowserSettings,
   isGone: (principal: Principal) => boolean,
 ): BrowserSessions {
+  const remedy = "name the origins that may call, such as https://app.example";
   if (allowedOrigins.includes("*")) {
     const sentence =
       "ALLOWED_ORIGINS is * while credentials are asked for, so that any website could use people's sessions";
-    throw new ConfigError(`${sentence}; name the origins that may call, such as https://app.example`);
+    throw new ConfigError(`${sentence}; ${remedy}`);
+  }
+  // Any website can put a page into a sandbox.
+  if (allowedOrigins.some((origin) => origin.toLowerCase() === "null")) {
+    const sentence =
+      "ALLOWED_ORIGINS has null while credentials are asked for, which any website can make the origin of a page";
+    throw new ConfigError(`${sentence}; ${remedy}`);
   }
   return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, isGone });
 }

@@ -71,6 +71,20 @@ describe("the sessions of browsers", () => {
     assert.throws(() => sessionsOf().verify(sent(cookie)), REFUSED);
   });
 
+  it("two cookies of its name are refused, as one could be another's, and only spaces and tabs are no part of a name", () => {
+    const sessions = sessionsOf();
+    const [pair = ""] = sessions.begin(ANN).cookie.split(";");
+    for (const two of [`${pair}; ${pair}`, `__Host-hub=x; ${pair}`, `${pair};__Host-hub=`]) {
+      const request = { method: "GET", headers: { cookie: two } } as IncomingMessage;
+      assert.throws(() => sessions.verify(request), REFUSED, two);
+      assert.ok(sessions.has(request));
+    }
+    const named = (before: string): Principal | undefined =>
+      sessions.verify({ method: "GET", headers: { cookie: `a=1;${before}${pair}` } } as IncomingMessage);
+    assert.equal(named(" \t")?.subject, "ann");
+    for (const before of ["\u00a0", "\u2000", "\v", "\ufeff"]) assert.equal(named(before), undefined);
+  });
+
   it("secrets can be changed: what the old one sealed counts as long as it is listed", () => {
     const [first, second] = ["a".repeat(32), "b".repeat(32)];
     const { cookie } = sessionsOf({ secrets: [first] }).begin(ANN);

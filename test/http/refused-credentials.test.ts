@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
-import { RefusedUpgrade } from "../support/frame-reader.ts";
+import { RefusedUpgrade, type FrameReader } from "../support/frame-reader.ts";
 import { KeyRing } from "../support/keys.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -60,4 +60,26 @@ describe("a credential that is refused", { concurrency: true }, () => {
       assert.ok(!log.includes(BAD));
     });
   }
+});
+
+describe("two tokens among the subprotocols of a WebSocket", () => {
+  it("are refused as two credentials, even if one or both are good", async () => {
+    using keys = new KeyRing();
+    const protocols = [keys.add("ann", { subscribe: ["*"] }), BAD].map(
+      (token) => `hub.bearer.${Buffer.from(token).toString("base64url")}`,
+    );
+    const [good = "", bad = ""] = protocols;
+    await using server = await startServer({ apiKeysFile: keys.path });
+    const open = async (...offered: string[]): Promise<FrameReader> =>
+      server.frames("", { headers: { "sec-websocket-protocol": ["hub.v1", ...offered].join(", ") } });
+    for (const two of [
+      [good, bad],
+      [bad, good],
+      [good, good],
+    ]) {
+      const error: unknown = await open(...two).catch((reason: unknown) => reason);
+      assert.ok(error instanceof RefusedUpgrade, String(error));
+      assert.deepEqual([error.status, /more than one credential/.test(error.text)], [400, true]);
+    }
+  });
 });

@@ -223,6 +223,16 @@ describe("a session of a browser", () => {
       /^Error: ALLOWED_ORIGINS is \*/,
     );
   });
+
+  it("nor with ALLOWED_ORIGINS=null, the origin of any page in a sandbox", async () => {
+    using keys = new KeyRing();
+    for (const origin of ["null", "NULL"]) {
+      await assert.rejects(
+        startServer({ apiKeysFile: keys.path, allowedOrigins: ["https://app.example", origin] }),
+        /^Error: ALLOWED_ORIGINS has null .* name the origins/,
+      );
+    }
+  });
 });
 
 describe("a ticket", () => {

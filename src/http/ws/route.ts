@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
+import { twoCredentials } from "../../auth/credential.ts";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
@@ -115,9 +116,13 @@ async function admit(request: IncomingMessage, socket: Socket, context: HttpCont
   return { caller, asked: { channels, after, watch }, leave: enter(context, "websocket", socket, caller) };
 }
 
-/** The token that a client offers among its subprotocols: the one place where a browser's WebSocket can put it. */
+/**
+ * The token that a client offers among its subprotocols: the one place where a browser's WebSocket can put it. Throws
+ * `INVALID_REQUEST` if there are two.
+ */
 function subprotocolToken({ "sec-websocket-protocol": offered = "" }: IncomingHttpHeaders): string | undefined {
   const words = offered.split(",").map((word) => word.trim());
-  const encoded = words.find((word) => word.startsWith(TOKEN_PROTOCOL))?.slice(TOKEN_PROTOCOL.length);
-  return encoded === undefined ? undefined : Buffer.from(encoded, "base64url").toString();
+  const [found, ...more] = words.filter((word) => word.startsWith(TOKEN_PROTOCOL));
+  if (more.length > 0) throw twoCredentials();
+  return found === undefined ? undefined : Buffer.from(found.slice(TOKEN_PROTOCOL.length), "base64url").toString();
 }
