@@ -25,12 +25,24 @@ export class ClientAddresses {
 
   /**
    * The address that a request comes from, as `counted` writes it: of the peer, or as long as that is a trusted proxy,
-   * of the hop that it names, from right to left. What is not an address ends the way: the proxy itself is counted.
+   * of the hop that it names, from right to left. What is not an address ends the way: the proxy itself is counted, as
+   * it is if `X-Forwarded-For` and `Forwarded` disagree, of which a client may have sent the one that it does not write.
    */
   of({ socket, headers }: Request): string {
-    let address = plain(socket.remoteAddress ?? "");
-    if (this.#trusted === undefined || !this.#isTrusted(address)) return counted(address);
-    for (const hop of hopsOf(headers).toReversed()) {
+    const peer = plain(socket.remoteAddress ?? "");
+    if (this.#trusted === undefined || !this.#isTrusted(peer)) return counted(peer);
+    const { "x-forwarded-for": list, forwarded } = headers;
+    const said: string[] = [];
+    if (list !== undefined) said.push(this.#client(peer, hopsIn([list].flat().join(","))));
+    if (forwarded !== undefined) said.push(this.#client(peer, hopsIn(forwarded).map(forIn)));
+    const [address = counted(peer), other = address] = said;
+    return address === other ? address : counted(peer);
+  }
+
+  /** The last of the hops that is no trusted proxy, as it is counted. */
+  #client(peer: string, hops: readonly string[]): string {
+    let address = peer;
+    for (const hop of hops.toReversed()) {
       const next = addressIn(hop);
       if (next === undefined) break;
       address = next;
@@ -62,14 +74,13 @@ function plain(address: string): string {
   return bare.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
-/** `Forwarded` (RFC 7239) counts only without `X-Forwarded-For`: a proxy that writes one may pass on the other. */
-function hopsOf({ "x-forwarded-for": list, forwarded }: IncomingMessage["headers"]): readonly string[] {
-  if (list !== undefined) return [list].flat().join(",").split(",").slice(-MAX_HOPS);
-  if (forwarded === undefined) return [];
-  return forwarded
-    .split(",")
-    .slice(-MAX_HOPS)
-    .map((hop) => /(?:^|;)\s*for="?([^";]*)"?/i.exec(hop)?.[1] ?? "");
+function hopsIn(list: string): readonly string[] {
+  return list.split(",").slice(-MAX_HOPS);
+}
+
+/** What a hop of `Forwarded` (RFC 7239) says who it came from. */
+function forIn(hop: string): string {
+  return /(?:^|;)\s*for="?([^";]*)"?/i.exec(hop)?.[1] ?? "";
 }
 
 /** The address that a hop names, which may have a port; undefined if it names none. */

@@ -44,4 +44,14 @@ describe("the address of a client", () => {
     assert.equal(of('by=10.1.1.1;For="[2a01:1:2:3::9]:47"'), "2a01:1:2:3::/64");
     assert.equal(of("for=_hidden"), "10.1.1.1");
   });
+
+  it("is that of the proxy if X-Forwarded-For and Forwarded disagree: a client may have sent one of them", () => {
+    const of = (list: string, forwarded: string): string =>
+      address(proxies, "10.1.1.1", { "x-forwarded-for": list, forwarded });
+    assert.equal(of("192.0.2.7", "for=192.0.2.8"), "10.1.1.1");
+    assert.equal(of("192.0.2.7", "for=unknown"), "10.1.1.1");
+    assert.equal(of("192.0.2.7", ""), "10.1.1.1");
+    assert.equal(of("203.0.113.9, 192.0.2.7", 'for="192.0.2.7:80", for=10.2.2.2'), "192.0.2.7");
+    assert.equal(of("2a01:1:2:3::9", 'for="[2a01:1:2:3::9]"'), "2a01:1:2:3::/64");
+  });
 });
