@@ -82,7 +82,7 @@ export class HttpClient {
       discard(response.body);
       response = await this.#send(url, request);
     }
-    if (request.method === "POST" && isRedirect(response)) throw redirection(response, this.base, url);
+    if (isRedirect(response)) throw redirection(response, this.base, url);
     if (response.ok) return response;
     throw await refusal(response);
   }
@@ -106,6 +106,7 @@ export class HttpClient {
     signal.throwIfAborted();
     const given = typeof this.#headers === "function" ? await orAborted(this.#headers(), signal) : this.#headers;
     const all = new Headers(given);
+    const hasHeaders = !all.keys().next().done;
     const token = this.token && (await orAborted(this.token(), signal));
     if (token) all.set("authorization", `Bearer ${token}`);
     for (const [name, value] of Object.entries(headers)) all.set(name, value);
@@ -114,8 +115,8 @@ export class HttpClient {
       // As an object: a `fetch` of the caller's may want to add some.
       headers: Object.fromEntries(all),
       signal,
-      // A POST that is redirected becomes a GET, or takes its headers to another origin.
-      ...(method === "POST" && { redirect: "manual" as const }),
+      // A POST that is redirected becomes a GET, and what is redirected takes its headers to another origin.
+      ...((method === "POST" || hasHeaders || token) && { redirect: "manual" as const }),
       ...(body !== undefined && { body }),
     };
     // A `fetch` of the caller's may not look at the signal.
@@ -200,7 +201,7 @@ function redirection(response: Response, base: string, url: URL): HubClientError
   const path = url.href.slice(base.length);
   const moved = there?.endsWith(`/${path}`) ? there.slice(0, -path.length) : there;
   const where = moved === undefined ? "elsewhere, and the runtime does not tell where" : `to ${JSON.stringify(moved)}`;
-  const sentence = `${base} redirects ${where}; only reading follows that, so connect to the new address`;
+  const sentence = `${base} redirects ${where}; only reading without credentials or other headers follows that, so connect to the new address`;
   return new HubClientError("REDIRECTED", sentence, { final: true, status: response.status || undefined });
 }
 

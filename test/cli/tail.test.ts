@@ -47,6 +47,16 @@ describe("sse-mcp-server tail", { concurrency: true }, () => {
     assert.deepEqual([await cli.exit(), cli.stderr], [0, ""]);
   });
 
+  it("takes no key through a redirect: it says where to, and ends", async () => {
+    await using rig = await HubRig.open();
+    await rig.control.answer("GET /", 302, { location: `${rig.server.url}/events` });
+    const tail = ["tail", "--url", rig.front.url, "--header", "X-API-Key: secret"];
+    const { code, stderr } = await runCli(tail);
+    assert.equal(code, 1);
+    assert.match(stderr, /REDIRECTED: .* redirects to "http:.*without credentials.*connect to the new address/);
+    assert.doesNotMatch(stderr, /secret/);
+  });
+
   it("prints each message on one line that looks like no other and drives no terminal", async () => {
     await using server = await startServer();
     const forged = "2026-11-28T17:00:00.000Z payments admin: APPROVED";

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { getEventListeners } from "node:events";
+import { getEventListeners, once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, it } from "node:test";
 import { connect, type HubClientError } from "../../src/client/index.ts";
 import { needsBrowser, openBrowser } from "../support/browser.ts";
@@ -84,6 +86,22 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     await rig.control.answer("GET /", 301, { location: `${rig.server.url}/events?channel=a&format=json` });
     await using hub = connect(rig.front.url);
     await hub.subscribe("a").ready;
+  });
+
+  it("a subscription takes its credentials through no redirect, and names the new address", async () => {
+    await using rig = await HubRig.open();
+    let arrived = 0;
+    await using other = createServer((_, response) => void response.end(String(arrived++))).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const there = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    await rig.control.answer("GET /", 307, { location: `${there}/events` });
+    for (const options of [{ headers: { "x-api-key": "secret" } }, { token: () => "secret" }]) {
+      await using hub = connect(rig.front.url, options);
+      const error = await failure(hub.subscribe("a").ready);
+      assert.deepEqual([error.code, error.final, error.status], ["REDIRECTED", true, 307]);
+      assert.ok(error.message.includes(`"${there}/events"`), error.message);
+    }
+    assert.equal(arrived, 0);
   });
 
   it("a publication or call takes nothing for an answer that does not have its shape", async () => {
