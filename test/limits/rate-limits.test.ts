@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
-import { LegacyClient } from "../support/legacy-client.ts";
+import { LegacyClient, type RpcMessage } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import type { Answer } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -172,6 +172,20 @@ describe("a caller over its limit", { concurrency: true }, () => {
     const modern = await refused(() => mcp(server, "tools/call", call));
     assert.deepEqual(modern.error?.data, { code: "RATE_LIMITED", retry: true });
     await refused(() => session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call }));
+  });
+
+  it("[LIM-7] by messages gets 429 from the tool that publishes in a session, too, and others go on", async () => {
+    await using server = await startServer({ rateLimits: "on", limitPublishes: 1 });
+    const session = await LegacyClient.open(server);
+    const send = { name: "send_sse_message", arguments: { channel: "a", message: "x" } };
+    const answer = await refused(() => session.post({ id: 9, method: "tools/call", params: send }));
+    assert.match(String(answer.headers["content-type"]), /^application\/json/);
+    assert.ok(Number(answer.headers["retry-after"]) >= 1);
+    assert.match(String(answer.headers["ratelimit-policy"]), /^"publishes";/);
+    const { id, error } = answer.json() as RpcMessage;
+    assert.deepEqual([id, error?.data?.["code"]], [9, "RATE_LIMITED"]);
+    const read = { name: "read_messages", arguments: { channel: "a" } };
+    assert.equal((await session.post({ id: 10, method: "tools/call", params: read })).status, 200);
   });
 
   it("[LIM-8] as a bare EventSource is told when to come back, and other clients get 429", async () => {

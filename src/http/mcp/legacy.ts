@@ -86,7 +86,7 @@ export class StreamableHttp {
     checkAccept(request, body);
     const caller = callerOf(request.raw, owner.principal, this.#context);
     for (const message of messages) {
-      admitted(message, caller, this.#context);
+      admitted(message, caller, this.#context, this.#catalog);
       await authorize(message, owner.principal, this.#catalog).catch((error: unknown) => refused(error, body));
     }
     const leave = this.#store.use(session);
@@ -262,9 +262,9 @@ export function ownerOf(request: FastifyRequest, context: HttpContext): SessionO
 }
 
 /** As `admitMessage`, with a refusal of the message. */
-export function admitted(message: JsonObject, caller: Caller, context: HttpContext): void {
+export function admitted(message: JsonObject, caller: Caller, context: HttpContext, catalog: Catalog): void {
   try {
-    admitMessage(message, caller, context);
+    admitMessage(message, caller, context, catalog);
   } catch (error) {
     refused(error, message);
   }
