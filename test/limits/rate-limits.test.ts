@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
-import { LegacyClient, type RpcMessage } from "../support/legacy-client.ts";
+import { initialize, LegacyClient, type RpcMessage } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import type { Answer } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -254,5 +254,24 @@ describe("a caller over its limit", { concurrency: true }, () => {
       reader.close();
     }
     assert.equal(server.hub.stats.published, 150);
+  });
+
+  it("[LIM-6] by sessions of MCP ends its own for new ones, never those of another address", async () => {
+    await using server = await startServer({ trustedProxies: ["127.0.0.1"], maxSessions: 4 });
+    const from = (address: string) => ({ "x-forwarded-for": address });
+    const open = async (address: string): Promise<string> => {
+      const params = { protocolVersion: "2025-11-25", capabilities: {} };
+      return String((await initialize(server, params, from(address))).headers["mcp-session-id"]);
+    };
+    const ping = async (session: string, address: string): Promise<number> => {
+      const client = new LegacyClient(server, session, "2025-11-25");
+      return (await client.post({ id: 1, method: "ping" }, from(address))).status;
+    };
+    const theirs = await open("192.0.2.2");
+    const mine = [];
+    for (let count = 0; count < 5; count++) mine.push(await open("192.0.2.1"));
+    const answers = await Promise.all(mine.map((session) => ping(session, "192.0.2.1")));
+    assert.deepEqual(answers, [404, 404, 404, 200, 200]);
+    assert.equal(await ping(theirs, "192.0.2.2"), 200);
   });
 });
