@@ -111,5 +111,5 @@ async function receive(
     admitted(message, caller, context, catalog);
     await authorize(message, owner.principal, catalog).catch((error: unknown) => refused(error, body));
   }
-  session.receive(messages);
+  session.receive(messages, owner);
 }
