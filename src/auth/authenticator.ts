@@ -56,23 +56,19 @@ export class Authenticator {
    */
   authenticate(request: IncomingMessage): Principal | Promise<Principal> {
     if (this.isOpen) return ANYONE;
-    return this.#reported(request, () => {
-      const token = presentedToken(request);
-      return token === undefined ? this.#without(request) : this.token(token);
-    });
+    const token = presentedToken(request);
+    return token === undefined ? this.#without(request) : this.token(token);
   }
 
   /** As `authenticate`, for an upgrade to WebSocket: a ticket or a `token` of the subprotocol counts, too. */
   authenticateUpgrade(request: IncomingMessage, token: string | undefined): Principal | Promise<Principal> {
     if (this.isOpen) return ANYONE;
-    return this.#reported(request, () => {
-      const header = presentedToken(request);
-      const ticket = this.#options.tickets?.verify(request);
-      if ([header, token, ticket].filter((given) => given !== undefined).length > 1) throw twoCredentials();
-      const given = header ?? token;
-      if (given !== undefined) return this.token(given);
-      return ticket === undefined ? this.#without(request) : required(ticket);
-    });
+    const header = presentedToken(request);
+    const ticket = this.#options.tickets?.verify(request);
+    if ([header, token, ticket].filter((given) => given !== undefined).length > 1) throw twoCredentials();
+    const given = header ?? token;
+    if (given !== undefined) return this.token(given);
+    return ticket === undefined ? this.#without(request) : required(ticket);
   }
 
   /** Who holds a token. Throws or rejects as `authenticate` does. */
@@ -81,19 +77,9 @@ export class Authenticator {
     return required(found);
   }
 
-  /** Counts what is refused: only here it is known who presented it. */
-  #reported({ socket }: IncomingMessage, find: () => Principal | Promise<Principal>): Principal | Promise<Principal> {
-    const refused = (error: unknown): never => {
-      if (error instanceof HubError && error.challenge?.error === "invalid_token")
-        this.#options.onRefused?.(socket.remoteAddress ?? "a local socket", error.cause);
-      throw error;
-    };
-    try {
-      const found = find();
-      return found instanceof Promise ? found.catch(refused) : found;
-    } catch (error) {
-      return refused(error);
-    }
+  /** Reports a credential that was refused. For the doors, which alone know the address of their client. */
+  refused(address: string, cause: unknown): void {
+    this.#options.onRefused?.(address, cause);
   }
 
   #without(request: IncomingMessage): Principal | Promise<Principal> {

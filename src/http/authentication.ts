@@ -20,20 +20,19 @@ const principals = new WeakMap<object, Principal>();
 export function authentication(app: FastifyInstance, context: HttpContext): void {
   const { authenticator, addresses } = context;
   if (authenticator.isOpen) return;
-  const authenticate = (request: FastifyRequest, _: unknown, next: (error?: Error) => void): void => {
+  const authenticate = ({ raw }: FastifyRequest, _: unknown, next: (error?: Error) => void): void => {
     const known = (principal: Principal): void => {
       checkCredential(principal);
-      principals.set(request.raw, principal);
+      principals.set(raw, principal);
       next();
     };
-    const refused = (error: unknown): void =>
-      next(refusedCredential(error, addresses.of(request.raw), context) as Error);
+    const failed = (error: unknown): void => next(error as Error);
     try {
-      const found = authenticator.authenticate(request.raw);
-      if (found instanceof Promise) found.then(known).catch(refused);
+      const found = judged(() => authenticator.authenticate(raw), addresses.of(raw), context);
+      if (found instanceof Promise) found.then(known).catch(failed);
       else known(found);
     } catch (error) {
-      refused(error);
+      failed(error);
     }
   };
   app.addHook("onRoute", (route) => {
@@ -43,16 +42,27 @@ export function authentication(app: FastifyInstance, context: HttpContext): void
 }
 
 /**
- * What is answered in place of an error of a credential: itself, or `RATE_LIMITED` if too many credentials from that
- * address were bad. Good ones still count: others may share the address.
+ * Who `find` finds, at once if that takes no waiting. Every door looks at credentials through here: one that is not good
+ * is reported, and counted for the address it comes from. Throws or rejects as `find` does, or with `RATE_LIMITED` if
+ * too many from there were bad. Good ones still count: others may share the address.
  */
-export function refusedCredential(error: unknown, address: string, { rateLimits }: HttpContext): unknown {
-  if (!(error instanceof HubError) || error.challenge?.error !== "invalid_token") return error;
+export function judged(
+  find: () => Principal | Promise<Principal>,
+  address: string,
+  context: HttpContext,
+): Principal | Promise<Principal> {
+  const refused = (error: unknown): never => {
+    if (error instanceof HubError && error.challenge?.error === "invalid_token") {
+      context.authenticator.refused(address, error.cause);
+      context.rateLimits.admit(undefined, address, "failed_credentials");
+    }
+    throw error;
+  };
   try {
-    rateLimits.admit(undefined, address, "failed_credentials");
-    return error;
-  } catch (limited) {
-    return limited;
+    const found = find();
+    return found instanceof Promise ? found.catch(refused) : found;
+  } catch (error) {
+    return refused(error);
   }
 }
 

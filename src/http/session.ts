@@ -7,7 +7,7 @@ import { HubError } from "../core/errors.ts";
 import { refusal, SCOPES, type Principal } from "../core/principal.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient, problems } from "../tools/index.ts";
-import { principalOf } from "./authentication.ts";
+import { judged, principalOf } from "./authentication.ts";
 import { checkedChannels } from "./channel-query.ts";
 import type { HttpContext } from "./context.ts";
 import { jsonBody, takeAnyBody } from "./json-body.ts";
@@ -40,7 +40,7 @@ const ticket = z.object({ ticket: z.string(), expires: z.iso.datetime() });
 
 /** `/session` and `/tickets`: what a browser has in place of an `Authorization` header. In a scope of its own. */
 export function session(app: FastifyInstance, context: HttpContext): void {
-  const { authenticator, sessions, tickets } = context;
+  const { addresses, authenticator, sessions, tickets } = context;
   const login = sessions === undefined ? "none" : context.login === undefined ? "credential" : "provider";
   takeAnyBody(app);
 
@@ -54,13 +54,13 @@ export function session(app: FastifyInstance, context: HttpContext): void {
         response: { 200: who },
       },
     },
-    async (request, reply) => {
+    async ({ raw }, reply) => {
       reply.headers(NO_STORE);
       let principal: Principal;
       try {
-        principal = await authenticator.authenticate(request.raw);
+        principal = await judged(() => authenticator.authenticate(raw), addresses.of(raw), context);
       } catch (error) {
-        if (presentedToken(request.raw) !== undefined || sessions?.has(request.raw) !== true) throw error;
+        if (presentedToken(raw) !== undefined || sessions?.has(raw) !== true) throw error;
         reply.header("set-cookie", sessions.end);
         principal = authenticator.anonymous;
       }
@@ -88,12 +88,13 @@ export function session(app: FastifyInstance, context: HttpContext): void {
         );
       }
       checkPage(request);
-      const token = presentedToken(request.raw);
-      if (token === undefined) {
+      const find = (): Principal | Promise<Principal> => {
+        const token = presentedToken(request.raw);
+        if (token !== undefined) return authenticator.token(token);
         const sentence = "A session begins with a credential; send Authorization: Bearer with an API key or a token";
         throw new HubError("UNAUTHENTICATED", sentence, { challenge: { scope: SCOPES.read } });
-      }
-      const { principal, cookie } = sessions.begin(await authenticator.token(token));
+      };
+      const { principal, cookie } = sessions.begin(await judged(find, addresses.of(request.raw), context));
       reply.headers({ ...NO_STORE, "set-cookie": cookie });
       return { ...described(principal), login };
     },

@@ -10,7 +10,7 @@ import { isId } from "../../protocol/jsonrpc.ts";
 import { admitFor, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Caller, Client } from "../../ops/connections.ts";
-import { refusedCredential } from "../authentication.ts";
+import { judged } from "../authentication.ts";
 import { checkedChannels } from "../channel-query.ts";
 import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, frameObject } from "./frames.ts";
@@ -126,7 +126,8 @@ export class WsConnection {
 
   /** Takes a credential, or a newer one of the same principal, and drops what it may not read. */
   async #authenticate(token: string, answer: Answer): Promise<void> {
-    const principal = await this.#verified(token);
+    const { authenticator } = this.#context;
+    const principal = await judged(() => authenticator.token(token), this.#client.address, this.#context);
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#principal.kind !== "anonymous" && this.#principal.id !== principal.id) {
       throw new HubError("FORBIDDEN", "This connection belongs to another principal; open another for this credential");
@@ -144,14 +145,6 @@ export class WsConnection {
     if (lost.length === 0) return;
     this.#context.hub.remove(this.#subscription, lost);
     this.#send({ type: "unsubscribed", channels: lost });
-  }
-
-  async #verified(token: string): Promise<Principal> {
-    try {
-      return await this.#context.authenticator.token(token);
-    } catch (error) {
-      throw refusedCredential(error, this.#client.address, this.#context);
-    }
   }
 
   get #caller(): Caller {

@@ -4,11 +4,11 @@ import type { FastifyInstance } from "fastify";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
-import { checkSubscribe, hasGrants, type Principal } from "../../core/principal.ts";
+import { checkSubscribe, hasGrants } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import type { Caller } from "../../ops/connections.ts";
-import { refusedCredential } from "../authentication.ts";
+import { judged } from "../authentication.ts";
 import { cursorParameter } from "../sse/route.ts";
 import { asHubError, problem, rawProblem } from "../problem-details.ts";
 import { endGracefully } from "../sse/raw-socket.ts";
@@ -97,6 +97,7 @@ interface Admitted {
 /** An upgrade passes no hook of the framework, so everything is checked here. */
 async function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Promise<Admitted> {
   const { headers, url = "/" } = request;
+  const { authenticator } = context;
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];
   if (path !== "/ws" && path !== "/ws/") throw new HubError("NOT_FOUND", "There is no WebSocket here; it is at /ws");
@@ -104,20 +105,14 @@ async function admit(request: IncomingMessage, socket: Socket, context: HttpCont
   const channels = requestedChannels(asked, context.limits.channels);
   const after = requestedCursor(headers["last-event-id"] as string | undefined, asked);
   const watch = requestedWatch(asked);
-  const caller = callerOf(request, await principalOf(request, context), context);
+  const find = (): ReturnType<typeof authenticator.authenticateUpgrade> =>
+    authenticator.authenticateUpgrade(request, subprotocolToken(headers));
+  const caller = callerOf(request, await judged(find, context.addresses.of(request), context), context);
   const { principal } = caller;
   // What a browser is answered before the socket opens no script can read: it is told on the socket.
   const isReadable = headers.origin === undefined && (principal.kind !== "anonymous" || hasGrants(principal));
   if (isReadable) checkSubscribe(principal, channels);
   return { caller, asked: { channels, after, watch }, leave: enter(context, "websocket", socket, caller) };
-}
-
-async function principalOf(request: IncomingMessage, context: HttpContext): Promise<Principal> {
-  try {
-    return await context.authenticator.authenticateUpgrade(request, subprotocolToken(request.headers));
-  } catch (error) {
-    throw refusedCredential(error, context.addresses.of(request), context);
-  }
 }
 
 /** The token that a client offers among its subprotocols: the one place where a browser's WebSocket can put it. */
