@@ -16,14 +16,15 @@ const COUNTED: ReadonlyMap<unknown, Rate> = new Map<unknown, Rate>([
  */
 export function admitMessage(
   { method, params }: JsonObject,
-  { principal, address }: Caller,
+  caller: Caller,
   { rateLimits }: HttpContext,
   catalog: Catalog,
 ): void {
   const what = COUNTED.get(method);
-  if (what === undefined) return;
+  if (what === undefined || !rateLimits.isOn) return;
+  const { principal, address } = caller;
   rateLimits.admit(principal, address, what);
-  if (what !== "tool_calls" || !rateLimits.isOn || !isObject(params)) return;
+  if (what !== "tool_calls" || !isObject(params)) return;
   const tool = catalog.tools.find(({ listing }) => listing.name === params["name"]);
   if (tool?.publishes !== true) return;
   for (const later of ["publishes", "publish_bytes"] as const) rateLimits.admit(principal, address, later, 0);
