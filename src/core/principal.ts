@@ -39,7 +39,10 @@ export interface Principal extends Grants {
 export const SCOPES = { read: "hub:read", publish: "hub:publish", admin: "hub:admin" } as const;
 
 /** Everyone, while there is no authentication: whoever reaches the server may do everything. */
-export const ANYONE: Principal = anonymous({ publish: [EVERYTHING], subscribe: [EVERYTHING], admin: true });
+export const ANYONE: Principal = {
+  ...anonymous({ publish: [EVERYTHING], subscribe: [EVERYTHING], admin: true }),
+  id: "anyone",
+};
 
 /** Someone without a credential, who may call themselves what they like. */
 export function anonymous({ publish, subscribe, admin }: Omit<Grants, "sendAs">): Principal {

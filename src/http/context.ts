@@ -68,7 +68,25 @@ export interface HttpLimits {
 
 /** Who is counted for a request. */
 export function callerOf(request: IncomingMessage, principal: Principal, { addresses }: HttpContext): Caller {
-  return { principal, address: addresses.of(request) };
+  return new RequestCaller(request, principal, addresses);
+}
+
+/** A class, so that the address is looked up only if something is counted by it. */
+class RequestCaller implements Caller {
+  readonly principal: Principal;
+  readonly #request: IncomingMessage;
+  readonly #addresses: ClientAddresses;
+  #address: string | undefined;
+
+  constructor(request: IncomingMessage, principal: Principal, addresses: ClientAddresses) {
+    this.principal = principal;
+    this.#request = request;
+    this.#addresses = addresses;
+  }
+
+  get address(): string {
+    return (this.#address ??= this.#addresses.of(this.#request));
+  }
 }
 
 /** Lets a reader in at a door, if its caller does not open too many; the function returned counts it out. */
@@ -78,13 +96,15 @@ export function enter(
   by: Socket,
   caller: Caller,
 ): () => void {
-  rateLimits.admit(caller.principal, caller.address, "connects");
+  if (rateLimits.isOn) rateLimits.admit(caller.principal, caller.address, "connects");
   return connections.enter(door, by, caller);
 }
 
 /** Counts what a caller publishes; undefined if nothing is counted. */
-export function admitFor({ rateLimits }: HttpContext, { principal, address }: Caller): RequestContext["admit"] {
-  return rateLimits.isOn ? (what, cost) => rateLimits.admit(principal, address, what, cost) : undefined;
+export function admitFor({ rateLimits }: HttpContext, caller: Caller): RequestContext["admit"] {
+  if (!rateLimits.isOn) return undefined;
+  const { principal, address } = caller;
+  return (what, cost) => rateLimits.admit(principal, address, what, cost);
 }
 
 /** Counts a call that waits as one of `by`, and ends it when its caller's credential does. */

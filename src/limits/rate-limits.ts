@@ -74,7 +74,10 @@ export class RateLimits {
     this.refused = new Map([...counters.map(([name]): [LimitName, number] => [name, 0]), ["waiting_calls", 0]]);
   }
 
-  /** Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left; a negative cost is given back. */
+  /**
+   * Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left; a negative cost is given back, and
+   * one of 0 only asks whether more would be refused.
+   */
   admit(principal: Principal | undefined, address: string, what: Rate, cost = 1): void {
     const counter = this.isOn ? this.#counters.get(what) : undefined;
     if (counter === undefined) return;
@@ -86,8 +89,10 @@ export class RateLimits {
       windows.delete(key);
       window = undefined;
     }
+    if (window !== undefined && window.wait > now && cost >= 0)
+      throw this.#refusal(counter, (window.wait - now) / 1000);
+    if (cost === 0) return;
     if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, wait: 0 }));
-    if (window.wait > now && cost > 0) throw this.#refusal(counter, (window.wait - now) / 1000);
     void spend(bucket, key, cost, window);
   }
 

@@ -1,6 +1,6 @@
 import type { Principal } from "../core/principal.ts";
-import type { Catalog } from "./definitions.ts";
-import { isObject, type JsonObject } from "./errors.ts";
+import type { Catalog, ResourceDefinition } from "./definitions.ts";
+import { isObject, McpError, type JsonObject } from "./errors.ts";
 import { findResource } from "./resources.ts";
 
 const READS: ReadonlySet<unknown> = new Set(["resources/read", "resources/subscribe"]);
@@ -16,6 +16,15 @@ export async function authorize({ method, params }: JsonObject, principal: Princ
     const input = params["arguments"] ?? undefined;
     if (input === undefined || isObject(input)) await tool?.authorize?.(input, principal);
   } else if (READS.has(method) && typeof params["uri"] === "string") {
-    findResource(catalog, params["uri"]).authorize?.(principal);
+    resourceOf(catalog, params["uri"])?.authorize?.(principal);
+  }
+}
+
+function resourceOf(catalog: Catalog, uri: string): Omit<ResourceDefinition, "listing"> | undefined {
+  try {
+    return findResource(catalog, uri);
+  } catch (error) {
+    if (error instanceof McpError) return undefined;
+    throw error;
   }
 }

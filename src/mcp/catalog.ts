@@ -34,6 +34,7 @@ export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}):
 function offered(tool: Tool, listing: ToolListing): ToolDefinition {
   return {
     listing,
+    publishes: tool.publishes,
     authorize: (input, principal) => authorizeCall(tool, input, principal),
     call: (input, context) =>
       tool.mayAsk

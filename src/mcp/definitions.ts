@@ -24,6 +24,8 @@ export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "
 
 export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
+  /** Whether each call publishes. */
+  readonly publishes?: true | undefined;
   /** Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call it with this input; absent if everyone may. */
   authorize?(input: JsonObject | undefined, principal: Principal): Promise<void>;
   /** `input` is unchecked: the tool validates it. */

@@ -50,6 +50,7 @@ export class Connections {
   /** Readers refused so far because there were as many as may be. */
   refused = 0;
   #waiting = 0;
+  readonly #waitingBy = new Map<string, number>();
   #draining = false;
 
   /** `ignoreRest` makes the server take no more requests from a connection. */
@@ -80,16 +81,39 @@ export class Connections {
   }
 
   /** Counts a socket whose client has to present its credential yet. Throws `TOO_MANY_CONNECTIONS`. */
-  wait(): () => void {
+  wait(address: string): () => void {
     const most = Math.ceil(this.limit * CONNECTION_SHARE);
-    if (this.#waiting >= most) {
+    const ofAddress = this.#waitingBy.get(address) ?? 0;
+    if (this.#waiting >= most || ofAddress >= Math.ceil(most * SHARE)) {
       throw new HubError(
         "TOO_MANY_CONNECTIONS",
-        `${most} connections have no credential yet; send one with the request`,
+        "Too many connections have no credential yet; send one with the request",
       );
     }
     this.#waiting++;
-    return () => void this.#waiting--;
+    add(this.#waitingBy, address, 1);
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.#waiting--;
+      add(this.#waitingBy, address, -1);
+    };
+  }
+
+  /**
+   * Counts a reader that has been let in as one of a principal, from when it presents its credential until the function
+   * returned is called. Throws `TOO_MANY_CONNECTIONS`.
+   */
+  claim({ id }: Principal): () => void {
+    const share = Math.ceil(this.limit * SHARE);
+    if ((this.#byPrincipal.get(id) ?? 0) >= share) throw new HubError("TOO_MANY_CONNECTIONS", fullPrincipal(share));
+    add(this.#byPrincipal, id, 1);
+    let left = false;
+    return () => {
+      if (!left) add(this.#byPrincipal, id, -1);
+      left = true;
+    };
   }
 
   /** Calls of a connection that wait. */
@@ -143,8 +167,7 @@ export class Connections {
     if (waits && this.#open.waiting >= share) {
       return `${share} calls wait, the limit: half of what MAX_CONNECTIONS sets`;
     }
-    if (id !== undefined && (this.#byPrincipal.get(id) ?? 0) >= share)
-      return `${share} readers of this principal are connected, the limit: half of what MAX_CONNECTIONS sets`;
+    if (id !== undefined && (this.#byPrincipal.get(id) ?? 0) >= share) return fullPrincipal(share);
     const most = this.#perAddress > 0 ? this.#perAddress : isLocal(address) ? this.limit : share;
     if ((this.#byAddress.get(address) ?? 0) < most) return undefined;
     return `${most} readers of this address are connected, the limit that MAX_CONNECTIONS_PER_ADDRESS sets`;
@@ -155,6 +178,10 @@ export class Connections {
     if (client === undefined) this.#bySocket.set(socket, (client = this.client(counted(socket.remoteAddress ?? ""))));
     return client;
   }
+}
+
+function fullPrincipal(share: number): string {
+  return `${share} readers of this principal are connected, the limit: half of what MAX_CONNECTIONS sets`;
 }
 
 function add(counts: Map<string, number>, key: string, more: 1 | -1): void {

@@ -90,7 +90,9 @@ export function defineTool<Input extends z.ZodObject>(definition: ToolDefinition
     annotations: { readOnlyHint: readOnly, ...annotations },
     authorize: (_, principal) => checkAnyGrant(principal, readOnly ? "read" : "publish", `call ${name}`),
     async run(given, context) {
-      const answer: unknown = await definition.run(given as z.output<Input>, callOf(context));
+      const answer: unknown = await held(context, (signal) =>
+        definition.run(given as z.output<Input>, callOf(context, signal)),
+      );
       const { text, structured } = isObject(answer) ? answer : { text: answer };
       if (typeof text !== "string") throw new Error(`${name} must answer with a text, or with { text, structured }`);
       if (output !== undefined) return { text, structured: await output.parseAsync(structured) };
@@ -110,10 +112,29 @@ function jsonSchema(subject: string, schema: z.ZodObject, io: "input" | "output"
   }
 }
 
-function callOf(context: RequestContext): ToolCall {
+/** Runs a tool that may take long: it counts as a waiting call, and ends when its caller's credential does. */
+async function held<Answer>(
+  context: RequestContext,
+  run: (signal: AbortSignal) => Answer | Promise<Answer>,
+): Promise<Answer> {
+  const end = new AbortController();
+  const { promise: ended, reject } = Promise.withResolvers<never>();
+  const leave = context.stay(() => {
+    end.abort();
+    const sentence = "The credential expired or was revoked while the tool ran";
+    reject(new HubError("UNAUTHENTICATED", sentence, { challenge: { error: "invalid_token" } }));
+  });
+  try {
+    return await Promise.race([run(AbortSignal.any([context.signal, end.signal])), ended]);
+  } finally {
+    leave();
+  }
+}
+
+function callOf(context: RequestContext, signal: AbortSignal): ToolCall {
   return {
     principal: context.principal,
-    signal: context.signal,
+    signal,
     hub: { publish: (message) => handled(receiptOf(message, context)) },
     progress: (done, total, message) => context.progress?.(done, total, message),
     ask: (message, schema) => handled(answerOf(message, schema, context)),

@@ -1,7 +1,7 @@
 import { channelToPublish, shown } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { draft, type Draft, type DraftInput } from "../core/message.ts";
-import { checkPublish, type Principal } from "../core/principal.ts";
+import { ANYONE, checkPublish, type Principal } from "../core/principal.ts";
 import type { Receipt } from "../protocol/message.ts";
 import type { RequestContext } from "./tool.ts";
 
@@ -58,7 +58,7 @@ function checkedSender(asked: string | undefined, called: string | undefined, pr
   throw new HubError("FORBIDDEN", sentence);
 }
 
-/** Each principal has idempotency keys of its own. */
-function ownKey(item: Draft, { kind, id }: Principal): Draft {
-  return item.key === undefined || kind === "anonymous" ? item : { ...item, key: `${id} ${item.key}` };
+/** Each principal has idempotency keys of its own: a line break is in no id, and in no key from outside. */
+function ownKey(item: Draft, { id }: Principal): Draft {
+  return item.key === undefined || id === ANYONE.id ? item : { ...item, key: `${id}\n${item.key}` };
 }

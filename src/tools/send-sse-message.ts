@@ -28,6 +28,7 @@ export const sendSseMessage: Tool = tool({
   }),
   output: object({ id: TEXT, channel: TEXT, time: TEXT, receivers: WHOLE }),
   readOnly: false,
+  publishes: true,
   authorize: ({ channel = "default" }, principal) => checkPublish(principal, channelName(channel)),
   async run({ message, channel = "default", event, sender }, context) {
     const { id, time, receivers } = await sent(

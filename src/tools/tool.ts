@@ -52,6 +52,8 @@ export interface Tool {
   readonly output?: JsonSchema | undefined;
   /** Whether it changes nothing. */
   readonly readOnly: boolean;
+  /** Whether each call publishes. */
+  readonly publishes?: true;
   /** Throws `UNAUTHENTICATED` or `FORBIDDEN` if the caller may not do this with such input. */
   authorize(input: unknown, principal: Principal): void;
   /** Whether it may call `askPerson`. */

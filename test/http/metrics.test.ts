@@ -24,6 +24,7 @@ describe("GET /metrics", () => {
         ["sse_mcp_messages_delivered_total", "counter"],
         ["sse_mcp_messages_published_total", "counter"],
         ["sse_mcp_messages_replayed_total", "counter"],
+        ["sse_mcp_rate_limited_total", "counter"],
         ["sse_mcp_sent_bytes_total", "counter"],
         ["sse_mcp_slow_readers_cut_total", "counter"],
         ["sse_mcp_subscriptions", "gauge"],

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
-import { LegacyClient } from "../support/legacy-client.ts";
+import { initialize, LegacyClient, type RpcMessage } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import type { Answer } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -186,6 +186,20 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await refused(() => session.post({ jsonrpc: "2.0", id: 9, method: "tools/call", params: call }));
   });
 
+  it("[LIM-7] by messages gets 429 from the tool that publishes in a session, too, and others go on", async () => {
+    await using server = await startServer({ rateLimits: "on", limitPublishes: 1 });
+    const session = await LegacyClient.open(server);
+    const send = { name: "send_sse_message", arguments: { channel: "a", message: "x" } };
+    const answer = await refused(() => session.post({ id: 9, method: "tools/call", params: send }));
+    assert.match(String(answer.headers["content-type"]), /^application\/json/);
+    assert.ok(Number(answer.headers["retry-after"]) >= 1);
+    assert.match(String(answer.headers["ratelimit-policy"]), /^"publishes";/);
+    const { id, error } = answer.json() as RpcMessage;
+    assert.deepEqual([id, error?.data?.["code"]], [9, "RATE_LIMITED"]);
+    const read = { name: "read_messages", arguments: { channel: "a" } };
+    assert.equal((await session.post({ id: 10, method: "tools/call", params: read })).status, 200);
+  });
+
   it("[LIM-8] as a bare EventSource is told when to come back, and other clients get 429", async () => {
     await using server = await startServer({ rateLimits: "on", limitConnects: 1 });
     await refused(() => opened(server));
@@ -257,5 +271,24 @@ describe("a caller over its limit", { concurrency: true }, () => {
       reader.close();
     }
     assert.equal(server.hub.stats.published, 150);
+  });
+
+  it("[LIM-6] by sessions of MCP ends its own for new ones, never those of another address", async () => {
+    await using server = await startServer({ trustedProxies: ["127.0.0.1"], maxSessions: 4 });
+    const from = (address: string) => ({ "x-forwarded-for": address });
+    const open = async (address: string): Promise<string> => {
+      const params = { protocolVersion: "2025-11-25", capabilities: {} };
+      return String((await initialize(server, params, from(address))).headers["mcp-session-id"]);
+    };
+    const ping = async (session: string, address: string): Promise<number> => {
+      const client = new LegacyClient(server, session, "2025-11-25");
+      return (await client.post({ id: 1, method: "ping" }, from(address))).status;
+    };
+    const theirs = await open("192.0.2.2");
+    const mine = [];
+    for (let count = 0; count < 5; count++) mine.push(await open("192.0.2.1"));
+    const answers = await Promise.all(mine.map((session) => ping(session, "192.0.2.1")));
+    assert.deepEqual(answers, [404, 404, 404, 200, 200]);
+    assert.equal(await ping(theirs, "192.0.2.2"), 200);
   });
 });

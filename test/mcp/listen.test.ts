@@ -1,3 +1,4 @@
+import { ANYONE } from "../../src/core/principal.ts";
 import { ToolSet } from "../../src/tools/index.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -327,6 +328,7 @@ describe("the end of a subscription", { concurrency: true }, () => {
     const call = {
       id: 7,
       hub,
+      principal: ANYONE,
       limits: { channels: 10, message: 1 },
       signal: new AbortController().signal,
       openDedicated: () => outlet,

@@ -1,3 +1,4 @@
+import { ANYONE } from "../../src/core/principal.ts";
 import type { SessionConnection } from "../../src/mcp/legacy/session-stream.ts";
 import type { LegacySession } from "../../src/mcp/legacy/session.ts";
 import type { RpcMessage } from "./legacy-client.ts";
@@ -30,7 +31,7 @@ export class Line implements SessionConnection {
 
   /** Brings a message to the session. */
   say(message: object): void {
-    this.#session.receive([{ jsonrpc: "2.0", ...message }]);
+    this.#session.receive([{ jsonrpc: "2.0", ...message }], { principal: ANYONE, stay: () => () => {} });
   }
 
   /** Brings a request; resolves with its response. */

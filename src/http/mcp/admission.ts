@@ -1,4 +1,5 @@
-import type { JsonObject } from "../../mcp/errors.ts";
+import type { Catalog } from "../../mcp/definitions.ts";
+import { isObject, type JsonObject } from "../../mcp/errors.ts";
 import type { Rate } from "../../limits/rate-limits.ts";
 import type { Caller } from "../../ops/connections.ts";
 import type { HttpContext } from "../context.ts";
@@ -9,8 +10,22 @@ const COUNTED: ReadonlyMap<unknown, Rate> = new Map<unknown, Rate>([
   ["resources/read", "history_pages"],
 ]);
 
-/** Counts a message of MCP before its answer begins. Throws `RATE_LIMITED`. */
-export function admitMessage(message: JsonObject, { principal, address }: Caller, { rateLimits }: HttpContext): void {
-  const what = COUNTED.get(message["method"]);
-  if (what !== undefined) rateLimits.admit(principal, address, what);
+/**
+ * Counts a message of MCP before its answer begins, and throws `RATE_LIMITED`: also if what its tool is about to publish
+ * would be refused, which an answer that has begun as a stream could not say as HTTP does.
+ */
+export function admitMessage(
+  { method, params }: JsonObject,
+  caller: Caller,
+  { rateLimits }: HttpContext,
+  catalog: Catalog,
+): void {
+  const what = COUNTED.get(method);
+  if (what === undefined || !rateLimits.isOn) return;
+  const { principal, address } = caller;
+  rateLimits.admit(principal, address, what);
+  if (what !== "tool_calls" || !isObject(params)) return;
+  const tool = catalog.tools.find(({ listing }) => listing.name === params["name"]);
+  if (tool?.publishes !== true) return;
+  for (const later of ["publishes", "publish_bytes"] as const) rateLimits.admit(principal, address, later, 0);
 }

@@ -108,8 +108,8 @@ async function receive(
   }
   const caller = callerOf(request.raw, owner.principal, context);
   for (const message of messages) {
-    admitted(message, caller, context);
+    admitted(message, caller, context, catalog);
     await authorize(message, owner.principal, catalog).catch((error: unknown) => refused(error, body));
   }
-  session.receive(messages);
+  session.receive(messages, owner);
 }

@@ -86,12 +86,12 @@ export class StreamableHttp {
     checkAccept(request, body);
     const caller = callerOf(request.raw, owner.principal, this.#context);
     for (const message of messages) {
-      admitted(message, caller, this.#context);
+      admitted(message, caller, this.#context, this.#catalog);
       await authorize(message, owner.principal, this.#catalog).catch((error: unknown) => refused(error, body));
     }
     const leave = this.#store.use(session);
     const { isPrimed } = session;
-    return this.#post(request, reply, { session, leave, messages, isBatch: Array.isArray(body), isPrimed });
+    return this.#post(request, reply, { session, owner, leave, messages, isBatch: Array.isArray(body), isPrimed });
   }
 
   #find(id: string, owner: SessionOwner, body: unknown): Promise<LegacySession | undefined> {
@@ -109,23 +109,23 @@ export class StreamableHttp {
     const { session, leave } = await this.#store.begin(owner, client).catch((error: unknown) => refused(error, body));
     // A client that asked for a revision that there is not may not understand what the one it is given allows.
     const isPrimed = session.isPrimed && params["protocolVersion"] === client.version;
-    return this.#post(request, reply, { session, leave, messages: [body], isBatch: false, isPrimed });
+    return this.#post(request, reply, { session, owner, leave, messages: [body], isBatch: false, isPrimed });
   }
 
   async #post(
     request: FastifyRequest,
     reply: FastifyReply,
-    { session, leave, messages, isBatch, isPrimed }: SessionPost,
+    { session, owner, leave, messages, isBatch, isPrimed }: SessionPost,
   ): Promise<FastifyReply> {
     if (idsOf(messages).length === 0) {
-      session.receive(messages);
+      session.receive(messages, owner);
       leave();
       return reply.status(202).send();
     }
     reply.header(ID_HEADER, session.id);
     if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
       const answers = await new Promise<readonly string[]>((resolve) => {
-        session.receive(messages, session.stream(new Answers(resolve), isPrimed));
+        session.receive(messages, owner, session.stream(new Answers(resolve), isPrimed));
       });
       leave();
       // What was cancelled is never answered.
@@ -134,7 +134,7 @@ export class StreamableHttp {
     }
     const { raw } = reply;
     if (raw.destroyed) {
-      session.receive(messages, session.stream(undefined, isPrimed));
+      session.receive(messages, owner, session.stream(undefined, isPrimed));
       leave();
       return reply;
     }
@@ -145,7 +145,7 @@ export class StreamableHttp {
       session.detach(stream.name, connection);
       leave();
     });
-    session.receive(messages, stream);
+    session.receive(messages, owner, stream);
     return reply;
   }
 
@@ -216,6 +216,7 @@ export class StreamableHttp {
 /** A POST in a session, which is in use until `leave` is called. */
 interface SessionPost {
   readonly session: LegacySession;
+  readonly owner: SessionOwner;
   readonly leave: () => void;
   readonly messages: readonly JsonObject[];
   readonly isBatch: boolean;
@@ -262,9 +263,9 @@ export function ownerOf(request: FastifyRequest, context: HttpContext): SessionO
 }
 
 /** As `admitMessage`, with a refusal of the message. */
-export function admitted(message: JsonObject, caller: Caller, context: HttpContext): void {
+export function admitted(message: JsonObject, caller: Caller, context: HttpContext, catalog: Catalog): void {
   try {
-    admitMessage(message, caller, context);
+    admitMessage(message, caller, context, catalog);
   } catch (error) {
     refused(error, message);
   }

@@ -30,7 +30,7 @@ export async function modern(
     headers: (name) => headerOf(request, name),
     stay: stayFor(context, socket, caller),
     admit: admitFor(context, caller),
-    begin: (message) => admitMessage(message, caller, context),
+    begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
     openDedicated() {
       const free = freeSocket(request, reply);

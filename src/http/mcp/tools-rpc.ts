@@ -72,7 +72,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   try {
     const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
     const caller = callerOf(incoming.raw, principalOf(incoming, context), context);
-    context.rateLimits.admit(caller.principal, caller.address, "tool_calls");
+    if (context.rateLimits.isOn) context.rateLimits.admit(caller.principal, caller.address, "tool_calls");
     const result = await callTool(
       context.tools.named(name),
       input,

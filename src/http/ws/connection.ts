@@ -19,6 +19,8 @@ import { WsSink } from "./sink.ts";
 /** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls that may wait, which would stop all else. */
 const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
+/** Close code of RFC 6455 registries: the same may work later. */
+const TRY_AGAIN_LATER = 1013;
 /** Milliseconds in which a client without a credential has to send one. */
 const CREDENTIAL_TIMEOUT = 5000;
 
@@ -37,6 +39,8 @@ export class WsConnection {
   #subscription: Subscription | undefined;
   /** Lets go of what ends the connection: its credential, or the time in which one has to come. */
   #release: () => void = () => {};
+  /** Gives back its place among the readers of its principal, if a frame presented the credential. */
+  #unclaim: () => void = () => {};
   readonly #gone = new AbortController();
   readonly #guard: WriteGuard;
   readonly #client: Client;
@@ -65,6 +69,7 @@ export class WsConnection {
     ws.on("close", () => {
       this.#gone.abort();
       this.#release();
+      this.#unclaim();
       if (this.#subscription !== undefined) context.hub.unsubscribe(this.#subscription);
     });
     // `ws` tells the client by the close code what is wrong with its frames, and that is enough.
@@ -91,10 +96,10 @@ export class WsConnection {
   #waitForCredential(): void {
     let leave: () => void;
     try {
-      leave = this.#context.connections.wait();
+      leave = this.#context.connections.wait(this.#client.address);
     } catch (error) {
       this.#refuse(undefined, error as HubError);
-      this.#ws.close(CLOSE_CODES.unauthenticated, "send a credential with the request");
+      this.#ws.close(TRY_AGAIN_LATER, "send a credential with the request");
       return;
     }
     const timer = setTimeout(() => {
@@ -127,6 +132,7 @@ export class WsConnection {
     if (this.#principal.kind !== "anonymous" && this.#principal.id !== principal.id) {
       throw new HubError("FORBIDDEN", "This connection belongs to another principal; open another for this credential");
     }
+    if (this.#principal.kind === "anonymous") this.#unclaim = this.#context.connections.claim(principal);
     this.#principal = principal;
     answer({
       type: "authenticated",

@@ -16,8 +16,8 @@ export class SessionState {
   /** As its last request said: its credential may have been renewed. */
   principal: RequestContext["principal"];
   /** Counts the waiting calls of this session. */
-  readonly stay: RequestContext["stay"];
-  readonly admit: RequestContext["admit"];
+  stay: RequestContext["stay"];
+  admit: RequestContext["admit"];
   /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
   readonly subscriptions: SessionSubscriptions;

@@ -158,10 +158,10 @@ export class SessionStore {
     this.#unfollowChannels();
   }
 
-  #found(id: string, { principal }: SessionOwner, isResumable: boolean): LegacySession | undefined {
+  #found(id: string, owner: SessionOwner, isResumable: boolean): LegacySession | undefined {
     const session = this.#byName.get(id.slice(0, NAME));
-    if (session?.id !== id || session.principal.id !== principal.id) return undefined;
-    session.actAs(principal);
+    if (session?.id !== id || session.principal.id !== owner.principal.id) return undefined;
+    session.actAs(owner);
     return session.isResumable === isResumable ? session : undefined;
   }
 

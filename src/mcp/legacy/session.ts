@@ -11,6 +11,9 @@ import { SessionState, type SessionClient } from "./session-state.ts";
 import { SessionStream, type SessionConnection } from "./session-stream.ts";
 import { SessionSubscriptions } from "./session-subscriptions.ts";
 
+/** Who sends a message of a session, and what counts their calls. */
+type SessionActor = Pick<RequestContext, "principal" | "stay" | "admit">;
+
 export interface SessionOptions {
   /** Identifies the session; unlike `id`, it does not give access to it. */
   readonly name: string;
@@ -71,7 +74,9 @@ export class LegacySession {
   }
 
   /** Goes on with a newer credential of its principal, and drops the subscriptions that it does not grant. */
-  actAs(principal: RequestContext["principal"]): void {
+  actAs({ principal, stay, admit }: SessionActor): void {
+    this.state.stay = stay;
+    this.state.admit = admit;
     if (this.state.principal === principal) return;
     this.state.principal = principal;
     this.subscriptions.restrictTo(principal);
@@ -116,7 +121,9 @@ export class LegacySession {
   }
 
   /** Handles the messages of one POST, which are valid; the requests among them are answered on the stream. */
-  receive(messages: readonly JsonObject[], stream: SessionStream = this.own): void {
+  receive(messages: readonly JsonObject[], owner: SessionActor, stream: SessionStream = this.own): void {
+    // Another request may have come since this one was let in, with another credential.
+    this.actAs(owner);
     const requests = messages.filter((message) => kindOf(message) === "request");
     const ids = requests.map((message) => message["id"] as RequestId);
     const post: Post = { ids, waiting: new Map(), stream };

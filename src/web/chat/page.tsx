@@ -149,7 +149,7 @@ function Banner({ away }: { readonly away: Chat["away"] }) {
 
 /** Whether the person has to log in again. */
 function hasEnded(away: Chat["away"]): boolean {
-  return away?.kind === "closed" && away.error?.code === "UNAUTHENTICATED";
+  return away?.kind === "closed" && away.error?.code === "UNAUTHENTICATED" && away.error.fromHub;
 }
 
 function awaySentence(away: NonNullable<Chat["away"]>): string {

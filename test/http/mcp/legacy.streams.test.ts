@@ -60,7 +60,7 @@ describe("batches in a session", { concurrency: true }, () => {
       [[], /1 to 100 messages; this one has 0/],
       [many(101), /this one has 101/],
       [[ping(1), ping(2), ping(1)], /use another id/],
-      [[ping(1), { id: 2 }], /no JSON-RPC 2.0 message/],
+      [[ping(1), { id: 2 }], /not a JSON-RPC 2.0 message/],
       [[ping(1), { id: 3, method: "ping", params: [] }], /params must be an object/],
     ] as const) {
       const answer = await client.post(body);

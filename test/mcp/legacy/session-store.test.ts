@@ -66,7 +66,7 @@ class House implements AsyncDisposable {
 
 /** Has a session call a tool that answers when it is told to. */
 function hold(session: LegacySession, id: string | number): void {
-  session.receive([{ jsonrpc: "2.0", ...calling(id, "hold") }], session.stream(undefined));
+  session.receive([{ jsonrpc: "2.0", ...calling(id, "hold") }], OWNER, session.stream(undefined));
 }
 
 describe("sessions", { concurrency: true }, () => {
@@ -189,7 +189,7 @@ describe("sessions", { concurrency: true }, () => {
       hold(session, `c${n}`);
       hold(session, `a${n}`);
       await until("both are held", () => held.calls.length === 2 * n + 2);
-      session.receive([{ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: `c${n}` } }]);
+      session.receive([{ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: `c${n}` } }], OWNER);
       held.calls.at(-1)?.answer("for no one");
     }
     await until("all is answered", () => session.atWork === 0);
