@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import {
   decodeJwt,
   decodeProtectedHeader,
@@ -43,7 +42,7 @@ type VerificationKey = CryptoKey | Uint8Array;
 /** Verifies JWT access tokens (RFC 9068) as a resource server does (OAuth 2.1 section 5.2). */
 export class JwtVerifier implements TokenVerifier {
   readonly #options: JwtOptions;
-  /** By the hash of the token; the one that was used the longest ago comes first. */
+  /** By token; the one that was used the longest ago comes first. */
   readonly #known = new Map<string, { readonly principal: Principal; readonly until: number }>();
 
   constructor(options: JwtOptions) {
@@ -55,23 +54,22 @@ export class JwtVerifier implements TokenVerifier {
   }
 
   verify(token: string): Principal | Promise<Principal> {
-    const key = hash("sha256", token, "base64url");
-    const known = this.#known.get(key);
-    if (known === undefined) return this.#verify(token, key);
-    this.#known.delete(key);
-    if (this.#options.now() >= known.until) return this.#verify(token, key);
-    this.#known.set(key, known);
+    const known = this.#known.get(token);
+    if (known === undefined) return this.#verify(token);
+    this.#known.delete(token);
+    if (this.#options.now() >= known.until) return this.#verify(token);
+    this.#known.set(token, known);
     return known.principal;
   }
 
-  async #verify(token: string, key: string): Promise<Principal> {
+  async #verify(token: string): Promise<Principal> {
     const { now } = this.#options;
     const principal = await this.#principal(token).catch((error: unknown) => {
       // What is wrong with the token is for the log: whoever sent it might be guessing.
       throw error instanceof HubError ? error : invalidCredential(error);
     });
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string);
-    this.#known.set(key, { principal, until: Math.min(principal.expires ?? Infinity, now() + KNOWN_FOR) });
+    this.#known.set(token, { principal, until: Math.min(principal.expires ?? Infinity, now() + KNOWN_FOR) });
     return principal;
   }
 

@@ -46,13 +46,26 @@ interface Counter {
   readonly points: number;
   readonly seconds: number;
   readonly bucket: Bucket;
-  /** When the window of each caller is over, and whether it has spent all; the first to be over comes first. */
-  readonly windows: Map<string, { readonly ends: number; wait: number }>;
+  /** What each caller uses in its window; the first that is over comes first. */
+  readonly windows: Map<string, Window>;
 }
 
+interface Window {
+  readonly ends: number;
+  /** Points spent in it here. */
+  used: number;
+  /** Those that the bucket has not been told of yet. */
+  untold: number;
+  /** Until when the caller is refused: milliseconds of `performance.now()`. */
+  wait: number;
+}
+
+/** Milliseconds for which what is used is collected before the bucket is told of it. */
+const TELL_AFTER = 50;
+
 /**
- * Refuses callers that do more than their share. The answer is there at once, from what is known of the caller here;
- * what it uses is counted behind that, so that no message has to wait for a count, and none overtakes another.
+ * Refuses callers that do more than their share. The answer is there at once, from what is counted here; buckets that
+ * other nodes may share are told soon after, so that no message waits for a count, and none overtakes another.
  */
 export class RateLimits {
   /** Nothing is limited while it is false. */
@@ -62,6 +75,7 @@ export class RateLimits {
   readonly #counters: ReadonlyMap<Rate, Counter>;
   readonly #mostWaiting: number;
   readonly #waiting = new Map<string, number>();
+  readonly #untold: { readonly bucket: Bucket; readonly key: string; readonly window: Window }[] = [];
 
   constructor(settings: LimitSettings, open: (points: number, seconds: number) => Bucket = openBucket) {
     const counters = Object.entries(RATES).map(([name, { setting, seconds: unit }]): [Rate, Counter] => {
@@ -81,7 +95,7 @@ export class RateLimits {
   admit(principal: Principal | undefined, address: string, what: Rate, cost = 1): void {
     const counter = this.isOn ? this.#counters.get(what) : undefined;
     if (counter === undefined) return;
-    const { windows, bucket, seconds } = counter;
+    const { windows, bucket, seconds, points } = counter;
     const now = performance.now();
     const key = this.#keyOf(counter, callerKey(principal, address), now);
     let window = windows.get(key);
@@ -92,8 +106,11 @@ export class RateLimits {
     if (window !== undefined && window.wait > now && cost >= 0)
       throw this.#refusal(counter, (window.wait - now) / 1000);
     if (cost === 0) return;
-    if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, wait: 0 }));
-    void spend(bucket, key, cost, window);
+    if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, used: 0, untold: 0, wait: 0 }));
+    window.used += cost;
+    window.wait = window.used < points ? 0 : window.ends;
+    if (window.untold === 0) this.#tellLater(bucket, key, window);
+    window.untold += cost;
   }
 
   /** Counts a call that waits until the function returned is called. Throws `RATE_LIMITED` if there are too many. */
@@ -113,6 +130,20 @@ export class RateLimits {
       if (left > 0) this.#waiting.set(key, left);
       else this.#waiting.delete(key);
     };
+  }
+
+  /** Tells a bucket what a caller uses from now on, all at once: a call must not pay for a count of its own. */
+  #tellLater(bucket: Bucket, key: string, window: Window): void {
+    if (this.#untold.length === 0) setTimeout(() => this.#tell(), TELL_AFTER).unref();
+    this.#untold.push({ bucket, key, window });
+  }
+
+  #tell(): void {
+    for (const { bucket, key, window } of this.#untold.splice(0)) {
+      const cost = window.untold;
+      window.untold = 0;
+      if (cost !== 0) void spend(bucket, key, cost, window);
+    }
   }
 
   /** A caller is counted apart if there is room for it: memory stays bounded, and nobody's count is dropped for it. */
@@ -161,10 +192,10 @@ function callerKey(principal: Principal | undefined, address: string): string {
   return principal === undefined || principal.kind === "anonymous" ? address : principal.id;
 }
 
-async function spend(bucket: Bucket, key: string, cost: number, window: { wait: number }): Promise<void> {
+async function spend(bucket: Bucket, key: string, cost: number, window: Window): Promise<void> {
   try {
     const { points, wait } = await bucket.spend(key, cost);
-    window.wait = points > 0 ? 0 : performance.now() + wait;
+    if (points <= 0) window.wait = Math.max(window.wait, performance.now() + wait);
   } catch {
     // A store that cannot be reached stops nobody.
   }
