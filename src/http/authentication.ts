@@ -28,7 +28,11 @@ export function authentication(app: FastifyInstance, context: HttpContext): void
     };
     const failed = (error: unknown): void => next(error as Error);
     try {
-      const found = judged(() => authenticator.authenticate(raw), addresses.of(raw), context);
+      const found = judged(
+        () => authenticator.authenticate(raw),
+        () => addresses.of(raw),
+        context,
+      );
       if (found instanceof Promise) found.then(known).catch(failed);
       else known(found);
     } catch (error) {
@@ -48,11 +52,12 @@ export function authentication(app: FastifyInstance, context: HttpContext): void
  */
 export function judged(
   find: () => Principal | Promise<Principal>,
-  address: string,
+  addressOf: () => string,
   context: HttpContext,
 ): Principal | Promise<Principal> {
   const refused = (error: unknown): never => {
     if (error instanceof HubError && error.challenge?.error === "invalid_token") {
+      const address = addressOf();
       context.authenticator.refused(address, error.cause);
       context.rateLimits.admit(undefined, address, "failed_credentials");
     }

@@ -58,7 +58,11 @@ export function session(app: FastifyInstance, context: HttpContext): void {
       reply.headers(NO_STORE);
       let principal: Principal;
       try {
-        principal = await judged(() => authenticator.authenticate(raw), addresses.of(raw), context);
+        principal = await judged(
+          () => authenticator.authenticate(raw),
+          () => addresses.of(raw),
+          context,
+        );
       } catch (error) {
         if (presentedToken(raw) !== undefined || sessions?.has(raw) !== true) throw error;
         reply.header("set-cookie", sessions.end);
@@ -94,7 +98,7 @@ export function session(app: FastifyInstance, context: HttpContext): void {
         const sentence = "A session begins with a credential; send Authorization: Bearer with an API key or a token";
         throw new HubError("UNAUTHENTICATED", sentence, { challenge: { scope: SCOPES.read } });
       };
-      const { principal, cookie } = sessions.begin(await judged(find, addresses.of(request.raw), context));
+      const { principal, cookie } = sessions.begin(await judged(find, () => addresses.of(request.raw), context));
       reply.headers({ ...NO_STORE, "set-cookie": cookie });
       return { ...described(principal), login };
     },

@@ -274,7 +274,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
   });
 
   it("[LIM-6] by sessions of MCP ends its own for new ones, never those of another address", async () => {
-    await using server = await startServer({ trustedProxies: ["127.0.0.1"], maxSessions: 4 });
+    await using server = await startServer({ auth: "none", trustedProxies: ["127.0.0.1"], maxSessions: 4 });
     const from = (address: string) => ({ "x-forwarded-for": address });
     const open = async (address: string): Promise<string> => {
       const params = { protocolVersion: "2025-11-25", capabilities: {} };

@@ -127,7 +127,11 @@ export class WsConnection {
   /** Takes a credential, or a newer one of the same principal, and drops what it may not read. */
   async #authenticate(token: string, answer: Answer): Promise<void> {
     const { authenticator } = this.#context;
-    const principal = await judged(() => authenticator.token(token), this.#client.address, this.#context);
+    const principal = await judged(
+      () => authenticator.token(token),
+      () => this.#client.address,
+      this.#context,
+    );
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#principal.kind !== "anonymous" && this.#principal.id !== principal.id) {
       throw new HubError("FORBIDDEN", "This connection belongs to another principal; open another for this credential");

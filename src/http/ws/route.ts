@@ -108,7 +108,7 @@ async function admit(request: IncomingMessage, socket: Socket, context: HttpCont
   const watch = requestedWatch(asked);
   const find = (): ReturnType<typeof authenticator.authenticateUpgrade> =>
     authenticator.authenticateUpgrade(request, subprotocolToken(headers));
-  const caller = callerOf(request, await judged(find, context.addresses.of(request), context), context);
+  const caller = callerOf(request, await judged(find, () => context.addresses.of(request), context), context);
   const { principal } = caller;
   // What a browser is answered before the socket opens no script can read: it is told on the socket.
   const isReadable = headers.origin === undefined && (principal.kind !== "anonymous" || hasGrants(principal));
