@@ -201,7 +201,10 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   certificateSubscribe: certificateGrants("channels that clients with a certificate may read"),
   trustedProxies: names(isNetwork, "addresses and networks such as 10.0.0.0/8", "proxies whose X-Forwarded-For counts"),
   rateLimits: {
-    ...oneOf(["", "on", "off"], "whether rate limits count; on unless it is a development server on loopback, with no proxy"),
+    ...oneOf(
+      ["", "on", "off"],
+      "whether rate limits count; on unless it is a development server on loopback, with no proxy",
+    ),
     allowed: "on or off",
   },
   limitConnects: whole(0, 1e6, 50, "streams and sockets one caller may open a second; 0: any"),
