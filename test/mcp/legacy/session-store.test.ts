@@ -121,9 +121,11 @@ describe("sessions", { concurrency: true }, () => {
   it("[MCP-10] end when they were not used for long enough, and not before", async () => {
     const held = new Held();
     await using house = await House.open({ idle: 200 }, { tools: [held.tool] });
-    const [idle, listening, working] = [await house.begin(), await house.begin(), await house.begin()];
-    const leave = house.store.use(listening);
+    const working = await house.begin();
     hold(working, 1);
+    const listening = await house.begin();
+    const leave = house.store.use(listening);
+    const idle = await house.begin();
     await until("the idle one is over", async () => !(await house.finds(idle)));
     const since = performance.now();
     await until("as long again has passed", () => performance.now() > since + 500);
