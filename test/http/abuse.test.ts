@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { defineTool } from "../../src/tools/define-tool.ts";
+import { EventReader } from "../support/event-reader.ts";
 import { KeyRing } from "../support/keys.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -141,5 +142,53 @@ describe("an attacker", () => {
     });
     assert.equal(status, 200, text);
     assert.ok(performance.now() - start < 20_000);
+  });
+
+  it("is told nothing more in a session of a channel that its newer credential may not read", async () => {
+    const secret = "0123456789abcdef0123456789abcdef";
+    const hub = "https://hub.example";
+    const token = (subscribe: readonly string[]): Promise<string> =>
+      new SignJWT({ sub: "agent", hub: { subscribe, publish: ["*"] } })
+        .setProtectedHeader({ alg: "HS256" })
+        .setAudience(hub)
+        .setExpirationTime("600s")
+        .sign(new TextEncoder().encode(secret));
+    await using server = await startServer({ jwtSecret: secret, publicUrl: hub });
+    const [wide, narrow] = (await Promise.all([token(["*"]), token(["news"])])).map((jwt) => ({
+      authorization: `Bearer ${jwt}`,
+    }));
+    const session = await sessionOf(server, wide ?? {});
+    const ask = (who: object | undefined, message: object): ReturnType<TestServer["request"]> =>
+      server.request("/mcp", {
+        method: "POST",
+        headers: { ...MCP, ...who, "mcp-session-id": session },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...message }),
+      });
+    for (const uri of ["hub://channels", "hub://channels/secret"]) {
+      assert.equal((await ask(wide, { method: "resources/subscribe", params: { uri } })).status, 200);
+    }
+    assert.equal((await ask(narrow, { method: "ping" })).status, 200);
+    const reader = await EventReader.open(`${server.url}/mcp`, {
+      headers: { ...narrow, "mcp-session-id": session, "mcp-protocol-version": "2025-06-18" },
+    });
+    const publish = (channel: string): ReturnType<TestServer["request"]> =>
+      server.request(`/channels/${channel}/messages`, { method: "POST", headers: { ...wide }, body: "x" });
+    const updated = async (): Promise<string> => {
+      for (;;) {
+        const { method, params } = JSON.parse((await reader.next()).data) as {
+          method: string;
+          params: { uri?: string };
+        };
+        if (method === "notifications/resources/updated") return params.uri ?? "";
+      }
+    };
+    // What it is told at first is that something may have changed while it did not listen.
+    assert.equal(await updated(), "hub://channels");
+    assert.equal((await publish("secret")).status, 201);
+    assert.equal((await publish("news")).status, 201);
+    assert.equal(await updated(), "hub://channels");
+    assert.ok(!reader.text.includes("hub://channels/secret"));
+    assert.equal(reader.waiting.filter(({ data }) => data.includes("resources/updated")).length, 0);
+    reader.close();
   });
 });

@@ -3,8 +3,8 @@ import type { Subscription } from "../../core/subscription.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { McpContext } from "../catalog.ts";
 import { ChangeNotifier } from "../change-notifier.ts";
-import { invalidParams, type JsonObject } from "../errors.ts";
-import { canonicalUri, findResource, resourceNotFound, watched } from "../resources.ts";
+import { invalidParams, McpError, type JsonObject } from "../errors.ts";
+import { canonicalUri, resourceNotFound, watched } from "../resources.ts";
 
 const LISTS = ["tools", "prompts", "resources"] as const;
 /** The names of list notifications, which are watched like URIs. */
@@ -99,14 +99,17 @@ export class SessionSubscriptions {
     return {};
   }
 
-  /** Drops what the client may read no longer. */
+  /** Drops the resources that the client may not read any more, and of the others the channels that it may not. */
   restrictTo(principal: Principal): void {
-    const { catalog } = this.#context;
-    for (const uri of this.#notifier.names) {
+    for (const uri of this.uris) {
+      if (LIST_NEWS.has(uri)) continue;
+      this.remove({ uri });
       try {
-        if (!LIST_NEWS.has(uri)) findResource(catalog, uri).authorize?.(principal);
-      } catch {
-        this.remove({ uri });
+        this.add({ uri }, principal);
+        // A change that was not sent yet was dropped with the subscription.
+        this.#notifier.touch(uri);
+      } catch (error) {
+        if (!(error instanceof HubError || error instanceof McpError)) throw error;
       }
     }
   }

@@ -77,9 +77,9 @@ export class LegacySession {
   actAs({ principal, stay, admit }: SessionActor): void {
     this.state.stay = stay;
     this.state.admit = admit;
-    if (this.state.principal === principal) return;
+    const before = this.state.principal;
     this.state.principal = principal;
-    this.subscriptions.restrictTo(principal);
+    if (!readsTheSame(before, principal)) this.subscriptions.restrictTo(principal);
   }
 
   /** The revision agreed on; undefined before `initialize`. */
@@ -254,4 +254,9 @@ interface Post {
   readonly ids: readonly RequestId[];
   readonly waiting: Map<RequestId, SessionRequest>;
   readonly stream: SessionStream;
+}
+
+/** Whether two credentials of a principal grant it to read the same. */
+function readsTheSame(one: RequestContext["principal"], other: RequestContext["principal"]): boolean {
+  return one === other || (one.admin === other.admin && one.subscribe.join() === other.subscribe.join());
 }
