@@ -66,7 +66,7 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   if (jwt !== undefined) tokens.push(jwt);
   const metadata = resourceMetadata(settings);
   const login = openLogin(settings);
-  const isOpen = tokens.length + requests.length === 0 && login === undefined;
+  const isOpen = configuredCredential(settings) === undefined;
   if (isOpen && settings.auth !== "none") await checkExposure(settings);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
   const tickets = new Tickets(isGone);
@@ -116,6 +116,8 @@ export function configuredCredential(settings: AuthSettings): string | undefined
     API_KEYS_FILE: settings.apiKeysFile,
     JWT_ISSUERS: settings.jwtIssuers,
     JWT_SECRET: settings.jwtSecret,
+    ANONYMOUS_PUBLISH: settings.anonymousPublish,
+    ANONYMOUS_SUBSCRIBE: settings.anonymousSubscribe,
     LOGIN_ISSUER: settings.loginIssuer,
     TLS_CLIENT_CA: settings.tlsClientCa,
   };

@@ -2,12 +2,16 @@ import type { Audit } from "./audit.ts";
 
 /** Milliseconds over which refusals are counted before they are reported again. */
 const PERIOD = 60_000;
+/** Addresses that one report names. */
+const MAX_NAMED = 5;
+const LONGEST_REASON = 200;
 
 /** Reports credentials that were refused: the first at once, those that follow as a count once a minute. */
 export class Refusals {
-  /** Credentials refused so far. */
-  total = 0;
-  #unreported = 0;
+  /** Refusals since the last report, by address; the first that came come first. */
+  readonly #unreported = new Map<string, number>();
+  /** Those of addresses that there is no room to name. */
+  #others = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #audit: Audit;
 
@@ -17,26 +21,32 @@ export class Refusals {
 
   /** Counts one, from an address; why it was refused is for the log, not for the caller. */
   count(address: string, cause: unknown): void {
-    this.total++;
-    this.#unreported++;
-    if (this.#timer !== undefined) return;
-    this.#report(address, cause);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#unreported > 0) this.#report(address, undefined);
-    }, PERIOD).unref();
+    if (this.#timer === undefined) {
+      const why = cause instanceof Error ? `: ${cause.message.slice(0, LONGEST_REASON)}` : "";
+      this.#report(`a credential from ${address} was refused${why}`);
+      this.#timer = setTimeout(() => this.#reportRest(), PERIOD).unref();
+    } else if (this.#unreported.has(address) || this.#unreported.size < MAX_NAMED) {
+      this.#unreported.set(address, (this.#unreported.get(address) ?? 0) + 1);
+    } else this.#others++;
   }
 
+  /** Reports what was counted so far. */
   close(): void {
     clearTimeout(this.#timer);
+    this.#reportRest();
   }
 
-  #report(address: string, cause: unknown): void {
-    const count = this.#unreported;
-    this.#unreported = 0;
-    const why = cause instanceof Error ? `: ${cause.message.slice(0, 200)}` : "";
-    const reason =
-      count === 1 ? `a credential from ${address} was refused${why}` : `${count} more credentials were refused`;
+  #reportRest(): void {
+    this.#timer = undefined;
+    if (this.#unreported.size === 0) return;
+    const named = [...this.#unreported].map(([address, count]) => `${count} from ${address}`);
+    if (this.#others > 0) named.push(`${this.#others} from others`);
+    this.#unreported.clear();
+    this.#others = 0;
+    this.#report(`more credentials were refused: ${named.join(", ")}`);
+  }
+
+  #report(reason: string): void {
     this.#audit({ level: "warn", action: "credential_refused", reason });
   }
 }

@@ -92,9 +92,14 @@ function greeting({ url: listens, found, loopback }: Server, config: Config): st
   const header = isOpen ? "" : ' -H "Authorization: Bearer $HUB_TOKEN"';
   // Clients of OAuth get their token by themselves.
   const claude = isOpen || jwtIssuers.length > 0 ? "" : ' --header "Authorization: Bearer $HUB_TOKEN"';
-  const open =
-    loopback || !isOpen
-      ? ""
+  const isPlain = config.tlsCert === "" && !config.publicUrl.startsWith("https:");
+  const plain = isPlain
+    ? `\nWarning: listening on ${config.host} without TLS: credentials cross the network in clear text, and browsers keep no session. Set TLS_CERT and TLS_KEY, or PUBLIC_URL if a proxy terminates TLS.\n`
+    : "";
+  const open = loopback
+    ? ""
+    : !isOpen
+      ? plain
       : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
 log: ${oneLine(data)} (${messages} in ${channels}, durability ${durability})

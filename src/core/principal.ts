@@ -29,7 +29,7 @@ export interface Principal extends Grants {
   readonly subject: string;
   /** What proved who they are. */
   readonly kind: "jwt" | "key" | "session" | "certificate" | "anonymous";
-  /** Stays the same over all credentials of one subject: what its limits, idempotency keys and MCP sessions belong to. */
+  /** What limits, idempotency keys and MCP sessions belong to: one key, one subject at one issuer and client, or one certificate name. */
   readonly id: string;
   /** Until when its credential is good, in milliseconds since 1970; absent if it has no end. */
   readonly expires?: number | undefined;

@@ -288,4 +288,17 @@ describe("the grants of a credential", () => {
     assert.doesNotMatch(event.data, /secretsecret/);
     reader.close();
   });
+
+  it("of someone without a credential, if they are all that is configured, are all that anyone has", async () => {
+    await using open = await startServer({ anonymousSubscribe: ["news"] });
+    const publish = await open.request("/channels/news/messages", { method: "POST", body: "x" });
+    assert.equal(publish.status, 401);
+    assert.equal((await open.request("/channels/news/messages")).status, 200);
+    assert.equal((await open.request("/channels/secret/messages")).status, 401);
+    assert.equal((await open.request("/metrics")).status, 401);
+    await assert.rejects(
+      startServer({ auth: "none", anonymousSubscribe: ["news"] }),
+      /AUTH is none, .+ANONYMOUS_SUBSCRIBE/,
+    );
+  });
 });

@@ -16,7 +16,7 @@ import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, frameObject } from "./frames.ts";
 import { WsSink } from "./sink.ts";
 
-/** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls that may wait, which would stop all else. */
+/** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls of one client that may wait, which would stop all else. */
 const MAX_AT_WORK = 128;
 const MAX_NOT_JSON = 3;
 /** Close code of RFC 6455 registries: the same may work later. */
@@ -63,7 +63,7 @@ export class WsConnection {
     this.#context = context;
     this.#guard = new WriteGuard(context.limits.pending);
     this.#client = context.connections.client(address);
-    if (isAnyone(principal)) this.#waitForCredential();
+    if (needsCredential(principal)) this.#waitForCredential();
     else this.#begin();
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
     ws.on("close", () => {
@@ -261,7 +261,7 @@ export class WsConnection {
 }
 
 /** Whether it is someone without a credential who may do nothing. */
-function isAnyone(principal: Principal): boolean {
+function needsCredential(principal: Principal): boolean {
   return principal.kind === "anonymous" && !hasGrants(principal);
 }
 

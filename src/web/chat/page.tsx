@@ -98,9 +98,14 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
             <Readers chat={chat} />
           </header>
           <Banner away={chat?.away} />
-          {session !== undefined && chat === undefined && <Refused session={session} to="to read and write here" />}
-          <Log chat={chat} write={write} />
-          <Composer chat={chat} field={text} />
+          {session !== undefined && chat === undefined ? (
+            <Refused session={session} to="to read and write here" />
+          ) : (
+            <>
+              <Log chat={chat} write={write} />
+              <Composer chat={chat} field={text} />
+            </>
+          )}
         </main>
       </div>
       <noscript>

@@ -17,19 +17,25 @@ export interface StartFacts {
 }
 
 /** How to publish and receive from elsewhere. */
-export function PublishLines({ origin, socket }: StartFacts) {
+export function PublishLines({ origin, socket, needsCredential }: StartFacts & { readonly needsCredential: boolean }) {
+  const credential = needsCredential ? ' -H "Authorization: Bearer $HUB_TOKEN"' : "";
   const tabs = [
     {
       id: "with-curl",
       name: "curl",
       panel: (
         <>
+          {needsCredential && (
+            <p>
+              <code>HUB_TOKEN</code> is an API key or a token; in a page, the session of whoever logged in counts.
+            </p>
+          )}
           <p>Publish; it shows above and in every other reader.</p>
-          <Line id="curl">{`curl ${origin}/channels/default/messages -d "Hello"`}</Line>
+          <Line id="curl">{`curl ${origin}/channels/default/messages${credential} -d "Hello"`}</Line>
           <p>Receive:</p>
-          <Line id="tail">{`curl -N ${origin}/events`}</Line>
+          <Line id="tail">{`curl -N ${origin}/events${credential}`}</Line>
           <p>Call a tool, as an agent does:</p>
-          <Line id="tool">{`curl ${origin}/mcp/tools/call -d '{"params":{"name":"send_sse_message","arguments":{"message":"Hello from a tool"}}}'`}</Line>
+          <Line id="tool">{`curl ${origin}/mcp/tools/call${credential} -d '{"params":{"name":"send_sse_message","arguments":{"message":"Hello from a tool"}}}'`}</Line>
         </>
       ),
     },

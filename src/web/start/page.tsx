@@ -69,7 +69,7 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
           </p>
         </header>
         {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} />}
-        <PublishLines {...facts} />
+        <PublishLines {...facts} needsCredential={session !== undefined && session.login !== "none"} />
         <AgentLines {...facts} />
         {session?.login === "none" && <TeamLines />}
         <nav class="links" aria-label="What else is here">
