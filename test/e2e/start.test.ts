@@ -104,7 +104,7 @@ describeInBrowser("the start page", { concurrency: 3 }, (it) => {
     const { page, complaints } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/`);
     await page.click('[data-copy="for-a-team"]');
-    assert.equal(await page.evaluate("navigator.clipboard.readText()"), TEAM_LINES);
+    await until("they are copied", async () => (await page.evaluate("navigator.clipboard.readText()")) === TEAM_LINES);
     assert.deepEqual(complaints, []);
     using keys = new KeyRing();
     await using closed = await startServer({ apiKeysFile: keys.path });
