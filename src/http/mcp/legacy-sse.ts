@@ -13,7 +13,8 @@ import { queryOf } from "../channel-query.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import { jsonBody } from "../json-body.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
-import { admitted, ownerOf, refuse, refused } from "./legacy.ts";
+import { admitted, refuse, refused } from "./legacy.ts";
+import { actorIn, ownerOf } from "./session-owner.ts";
 import { McpStream, streamBounds } from "./streams.ts";
 
 const STREAM = "/sse";
@@ -111,5 +112,5 @@ async function receive(
     admitted(message, caller, context, catalog);
     await authorize(message, owner.principal, catalog).catch((error: unknown) => refused(error, body));
   }
-  session.receive(messages, owner);
+  session.receive(messages, actorIn(session, owner, request, context));
 }

@@ -13,12 +13,12 @@ import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } fro
 import { authorize } from "../../mcp/authorize.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
-import { holderOf, type Caller } from "../../ops/connections.ts";
-import { principalOf } from "../authentication.ts";
-import { admitFor, callerOf, enter, stayFor, type HttpContext } from "../context.ts";
+import type { Caller } from "../../ops/connections.ts";
+import { callerOf, enter, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
 import { admitMessage } from "./admission.ts";
+import { actorIn, ownerOf } from "./session-owner.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { headerOf } from "./modern.ts";
 import { McpStream, streamBounds } from "./streams.ts";
@@ -91,7 +91,14 @@ export class StreamableHttp {
     }
     const leave = this.#store.use(session);
     const { isPrimed } = session;
-    return this.#post(request, reply, { session, owner, leave, messages, isBatch: Array.isArray(body), isPrimed });
+    return this.#post(request, reply, {
+      session,
+      owner: actorIn(session, owner, request, this.#context),
+      leave,
+      messages,
+      isBatch: Array.isArray(body),
+      isPrimed,
+    });
   }
 
   #find(id: string, owner: SessionOwner, body: unknown): Promise<LegacySession | undefined> {
@@ -109,7 +116,14 @@ export class StreamableHttp {
     const { session, leave } = await this.#store.begin(owner, client).catch((error: unknown) => refused(error, body));
     // A client that asked for a revision that there is not may not understand what the one it is given allows.
     const isPrimed = session.isPrimed && params["protocolVersion"] === client.version;
-    return this.#post(request, reply, { session, owner, leave, messages: [body], isBatch: false, isPrimed });
+    return this.#post(request, reply, {
+      session,
+      owner: actorIn(session, owner, request, this.#context),
+      leave,
+      messages: [body],
+      isBatch: false,
+      isPrimed,
+    });
   }
 
   async #post(
@@ -247,19 +261,6 @@ class Answers implements SessionConnection {
   cut(): void {
     this.end();
   }
-}
-
-/** Whose session a request opens; its calls that wait are counted as those of one client. */
-export function ownerOf(request: FastifyRequest, context: HttpContext): SessionOwner {
-  // Now, since a socket that has closed has no address, and the session may outlive it.
-  const caller = callerOf(request.raw, principalOf(request, context), context);
-  const client = context.connections.client(caller.address);
-  return {
-    principal: caller.principal,
-    holder: holderOf(caller),
-    stay: stayFor(context, client, caller),
-    admit: admitFor(context, caller),
-  };
 }
 
 /** As `admitMessage`, with a refusal of the message. */
