@@ -14,7 +14,7 @@ export interface ApiKey {
   readonly secret: string;
 }
 
-/** A new key that nobody can guess. */
+/** A new key that no one can guess. */
 export function newApiKey(): ApiKey {
   const id = Array.from({ length: 8 }, () => ID_CHARACTERS[randomInt(ID_CHARACTERS.length)]).join("");
   return { id, secret: randomBytes(SECRET_BYTES).toString("base64url") };

@@ -3,7 +3,7 @@ const MAX_BYTES = 256 * 1024;
 
 /**
  * The JSON at a URL. Rejects with an error whose sentence names the URL unless the answer is 200, JSON and of a
- * reasonable size. Redirects are not followed: they would lead to an address that nobody configured.
+ * reasonable size. Redirects are not followed: they would lead to an address that is not configured.
  */
 export async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   try {

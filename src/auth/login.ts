@@ -178,7 +178,7 @@ export class Login {
   }
 }
 
-/** A path of this server; the start page if it is none, so that no one is sent elsewhere. */
+/** A path of this server; the start page if it is anything else, so that no one is sent elsewhere. */
 export function pathOf(next: string): string {
   if (next.length > LONGEST_NEXT || !/^\/(?![/\\])[\w\-./~?#=&%*]*$/.test(next) || next.startsWith("/login"))
     return "/";

@@ -94,7 +94,7 @@ export class Tickets implements RequestVerifier {
   }
 }
 
-/** The same principal, who reads only these channels: even an admin, who then is none. */
+/** The same principal, who reads only these channels: even an admin, who is not one then. */
 function narrow(principal: Principal, channels: readonly ChannelPattern[]): Principal {
   checkSubscribe(principal, channels);
   const { admin, publish } = principal;

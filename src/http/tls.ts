@@ -65,7 +65,7 @@ export class Tls {
       if (isSame(found, this.#current)) return;
       server.setSecureContext(found);
       this.#current = found;
-      this.#log.info("the TLS certificate was loaded anew");
+      this.#log.info("the TLS certificate was loaded again");
     } catch (error) {
       // Files are replaced one after the other: the next look may find a pair.
       this.#log.warn(`the TLS certificate in use is kept: ${(error as Error).message}`);

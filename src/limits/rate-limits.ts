@@ -5,15 +5,15 @@ import { MemoryBucket, type Bucket } from "./bucket.ts";
 
 /** How much one principal may do, or one address without a credential; 0 for no limit. */
 export interface LimitSettings {
-  /** A second. */
+  /** Per second. */
   readonly limitConnects: number;
   readonly limitPublishes: number;
   readonly limitPublishBytes: number;
   readonly limitToolCalls: number;
   readonly limitHistoryPages: number;
-  /** A minute, of one address. */
+  /** Per minute, of one address. */
   readonly limitFailedCredentials: number;
-  /** An hour. */
+  /** Per hour. */
   readonly limitNewChannels: number;
   /** At once. */
   readonly limitWaitingCalls: number;
@@ -89,8 +89,8 @@ export class RateLimits {
   }
 
   /**
-   * Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left; a negative cost is given back, and
-   * one of 0 only asks whether more would be refused.
+   * Lets a caller do something of some cost, or throws `RATE_LIMITED`. The last may cost more than is left; a negative
+   * cost is given back, and one of 0 only asks whether more would be refused.
    */
   admit(principal: Principal | undefined, address: string, what: Rate, cost = 1): void {
     const counter = this.isOn ? this.#counters.get(what) : undefined;
@@ -146,7 +146,7 @@ export class RateLimits {
     }
   }
 
-  /** A caller is counted apart if there is room for it: memory stays bounded, and nobody's count is dropped for it. */
+  /** A caller is counted apart if there is room for it: memory stays bounded, and no other count is dropped for it. */
   #keyOf({ windows }: Counter, key: string, now: number): string {
     if (windows.size < MAX_CALLERS || windows.has(key)) return key;
     for (const [oldest, { ends }] of windows) {
@@ -197,6 +197,6 @@ async function spend(bucket: Bucket, key: string, cost: number, window: Window):
     const { points, wait } = await bucket.spend(key, cost);
     if (points <= 0) window.wait = Math.max(window.wait, performance.now() + wait);
   } catch {
-    // A store that cannot be reached stops nobody.
+    // A store that cannot be reached stops no one.
   }
 }

@@ -153,7 +153,7 @@ describeInBrowser("the chat", { concurrency: 2 }, (it) => {
     assert.equal(page.messages.length, 4);
   });
 
-  it("sends a message once, though its answer is lost and the page is loaded anew", async (browser) => {
+  it("sends a message once, though its answer is lost and the page is loaded again", async (browser) => {
     await using server = await startServer();
     let lost = 0;
     await using chat = await openChat(browser, server.url, {

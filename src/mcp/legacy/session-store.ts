@@ -197,7 +197,7 @@ export class SessionStore {
 
   /**
    * If the limit is reached, ends the least recently used session that is not in use: one of the same holder if that
-   * has its share, so that nobody pushes out the sessions of others.
+   * has its share, so that no one pushes out the sessions of others.
    */
   #makeRoom(holder: string | undefined): void {
     const { most } = this.#options;
