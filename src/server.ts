@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
+import type { SharedStore } from "./core/shared-store.ts";
 import type { Audit } from "./auth/audit.ts";
 import { openAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
@@ -23,7 +24,7 @@ import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
-import { openLog, openSessionFile } from "./logs/open.ts";
+import { openData, openSessionFile } from "./logs/open.ts";
 import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
@@ -166,6 +167,7 @@ async function openHub(
   log: Logger,
 ): Promise<{
   hub: Hub;
+  shared: SharedStore;
   found: LogSize;
   appends: LogLatency;
   deliveries: DeliveryTimes;
@@ -178,7 +180,16 @@ async function openHub(
     bytes: retentionBytes,
     channels: maxChannels,
   };
-  const kept = await openLog({ data, durability, retention, report: (sentence) => log.warn(sentence) });
+  const {
+    log: kept,
+    shared,
+    ...opened
+  } = await openData({
+    data,
+    durability,
+    retention,
+    report: (sentence) => log.warn(sentence),
+  });
   const found = kept.size();
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
@@ -202,8 +213,9 @@ async function openHub(
   const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
     clearInterval(heart);
+    await opened.close();
   };
-  return { hub, found, appends, deliveries, close };
+  return { hub, shared, found, appends, deliveries, close };
 }
 
 /** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */

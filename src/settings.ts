@@ -12,8 +12,14 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly env: "development" | "production" | "test";
-  /** `file:PATH` or `memory:`. */
+  /** `file:PATH`, `memory:`, or the URL of a Redis. */
   readonly data: string;
+  /** Where this node has its copy of a log on Redis: `file:PATH`, or `temporary:` for a file that goes with the process. */
+  readonly mirror: string;
+  /** Paths of PEM files for a Redis that is spoken to over TLS; empty for the system's authorities, and no certificate. */
+  readonly redisCa: string;
+  readonly redisCert: string;
+  readonly redisKey: string;
   readonly durability: "normal" | "full";
   /** Seconds. */
   readonly retentionAge: number;
@@ -36,6 +42,8 @@ export interface Config {
   readonly heartbeat: number;
   /** Seconds. */
   readonly drain: number;
+  /** Seconds. */
+  readonly drainWait: number;
   /** Seconds. */
   readonly requestTimeout: number;
   readonly allowedOrigins: readonly string[];
@@ -116,7 +124,21 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   host: text(/./, "127.0.0.1", "an address or host name", "address to listen on"),
   port: whole(0, 65_535, 8000, "port to listen on; 0 takes a free one"),
   env: oneOf(["development", "production", "test"], "production allows no loopback origin by default"),
-  data: text(/^(?:memory:|file:.+)$/, "file:./data/hub.db", "file:PATH or memory:", "where messages are kept"),
+  data: text(
+    /^(?:memory:|file:.+|rediss?(?:\+sentinel|\+cluster)?:\/\/.+)$/,
+    "file:./data/hub.db",
+    "file:PATH, memory:, redis://HOST:PORT, rediss://, redis+sentinel://HOST,HOST/NAME or redis+cluster://HOST,HOST",
+    "where messages are kept",
+  ),
+  mirror: text(
+    /^(?:temporary:|file:.+)$/,
+    "temporary:",
+    "temporary: or file:PATH",
+    "where a node keeps its copy of a log on Redis",
+  ),
+  redisCa: text(/^/, "", "a path", "PEM file of the authorities that a rediss:// server is trusted by"),
+  redisCert: text(/^/, "", "a path", "PEM file of the certificate to show a rediss:// server"),
+  redisKey: text(/^/, "", "a path", "PEM file of the key of REDIS_CERT"),
   durability: oneOf(["normal", "full"], "full: each commit reaches the disk before it is confirmed"),
   retentionAge: whole(1, 3650 * DAY, 7 * DAY, "seconds that messages are kept"),
   retentionMessages: whole(1, 1e9, 1_000_000, "messages that are kept"),
@@ -134,6 +156,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
+  drainWait: whole(0, 300, 0, "seconds a stopping server goes on, while /health tells balancers to send no one more"),
   requestTimeout: whole(1, 3600, 30, "seconds a request may take to arrive"),
   allowedOrigins: names(
     (item) => item === "*" || originRule(item) !== undefined,

@@ -2,7 +2,7 @@ import { shown } from "./channel.ts";
 import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
-import { isMissing, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
+import { isMissing, reasonOf, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Gap, GapReason } from "../protocol/signal.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
@@ -78,13 +78,14 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   const from = start ?? head;
   const page = await log.read({ after: from, channels, limit });
   const text = (offset: number): string => cursorAt(log, offset);
-  const missing = start === undefined || isMissing(page, from);
-  const reason = start === undefined ? "unknown_cursor" : "expired";
+  const isUnknown = start === undefined || page.end < from;
+  const missing = isUnknown || isMissing(page, from);
+  const resumed = start === undefined ? head : isUnknown ? page.end : page.dropped;
   return {
     messages: page.messages,
     next: text(Math.max(page.end, 0)),
     more: page.end < head,
-    gap: missing ? gap(reason, after, text(start === undefined ? head : page.dropped)) : undefined,
+    gap: missing ? gap(isUnknown ? "unknown_cursor" : reasonOf(page), after, text(resumed)) : undefined,
   };
 }
 

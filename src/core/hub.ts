@@ -69,7 +69,10 @@ export class Hub {
   /** Follows the log; from here on the hub owns the log, and closes it. */
   static async open(log: Log, options: HubOptions): Promise<Hub> {
     const hub = new Hub(log, options);
-    const start = await log.follow((messages) => hub.#deliver(messages));
+    const start = await log.follow(
+      (messages) => hub.#deliver(messages),
+      (head) => hub.#reset(head),
+    );
     // The first messages may have come while `follow` was resolving.
     hub.#fanOut.delivered = Math.max(hub.#fanOut.delivered, start);
     return hub;
@@ -91,6 +94,7 @@ export class Hub {
   /** Resolves once the message is kept and offered to every live reader. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
     if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
+    if (draft.ephemeral && isServerChannel(draft.channel)) return this.#announce(draft);
     const pending = this.#begin();
     const { publication, since } = pending;
     try {
@@ -249,6 +253,25 @@ export class Hub {
       if (pending !== undefined) pending.receivers = receivers;
     }
     this.#replay.delivered();
+  }
+
+  /** The log goes on after `head`: every live reader reads from the log what there is up to there, or that it is lost. */
+  #reset(head: number): void {
+    const before = this.#fanOut.delivered;
+    this.#fanOut.delivered = Math.max(before, head);
+    for (const subscription of this.#subscriptions) {
+      if (!this.#detach(subscription)) continue;
+      subscription.revision++;
+      subscription.advanceTo(before);
+      void this.#replay.run(subscription);
+    }
+    this.#replay.delivered();
+  }
+
+  /** What the server says of itself concerns this node: no log brings it to others. */
+  #announce(draft: Draft): Published {
+    const message = { ...draft, offset: this.#fanOut.delivered, time: Date.now() };
+    return { id: undefined, message, receivers: this.#offer(message, undefined), repeated: false };
   }
 
   #offer(message: Message, since: number | undefined): number {

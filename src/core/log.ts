@@ -4,7 +4,8 @@ import type { Draft, Message } from "./message.ts";
 
 /** Puts messages into one order and keeps them. `test/logs/log.suite.ts` tests what every log must do. */
 export interface Log {
-  /** The epoch of what is published from now on: lower-case letters and digits, a new one each time it is opened. */
+  /** The epoch of what is published from now on: lower-case letters and digits, a new one each time it is opened. It
+   * changes when a log on another machine begins another run. */
   readonly epoch: string;
   /** The epoch in which this offset was given out: that of its cursor, for as long as the log is kept. */
   epochAt(offset: number): string;
@@ -21,10 +22,15 @@ export interface Log {
   /**
    * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, each
    * exactly once. Only messages that were appended here carry the `publication` of their draft.
-   * Resolves with the offset the first of them follows. One follower: the hub.
+   * Resolves with the offset the first of them follows. One follower: the hub. `onReset` is called, between two turns,
+   * if the log has lost or replaced what it had: what follows comes after the offset given, which is greater than all
+   * before, and `read` tells everyone who has not got as far that messages are missing.
    */
-  follow(listener: (messages: readonly Message[]) => void): Promise<number>;
-  /** Whether this log gave out that cursor and can still tell what came after it. */
+  follow(listener: (messages: readonly Message[]) => void, onReset?: (head: number) => void): Promise<number>;
+  /**
+   * Whether this log gave out that cursor and can still tell what came after it. True also for one of the current epoch
+   * that another node may have given out before this one has its message.
+   */
   knows(cursor: Cursor): boolean;
   /** The channels a pattern covers that hold or held messages, by name; at most `limit` of them, after `after`. */
   channels(query: ChannelQuery): readonly ChannelState[];
@@ -52,10 +58,12 @@ export interface LogQuery {
 
 export interface LogPage {
   readonly messages: readonly Message[];
-  /** Everything up to here has been looked at. */
+  /** Everything up to here has been looked at. Less than `after` if no node gave out the cursor of that place. */
   readonly end: number;
   /** The last offset dropped from these channels; if it is greater than `after`, messages are missing. */
   readonly dropped: number;
+  /** Set if what is missing was lost by the engine, and not dropped by retention. */
+  readonly isLost?: true;
 }
 
 export interface RecentQuery {
@@ -72,9 +80,14 @@ export interface RecentPage {
   readonly more: boolean;
 }
 
-/** Whether messages are missing between `after` and this page, because they were dropped. */
+/** Whether messages are missing between `after` and this page, because they were dropped or lost. */
 export function isMissing(page: LogPage, after: number): boolean {
   return after >= 0 && page.dropped > after;
+}
+
+/** Why messages are missing. */
+export function reasonOf(page: LogPage): "lost" | "expired" {
+  return page.isLost === true ? "lost" : "expired";
 }
 
 export interface ChannelQuery {

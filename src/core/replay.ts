@@ -2,7 +2,7 @@ import { cursorAt } from "../protocol/cursor.ts";
 import type { GapReason } from "../protocol/signal.ts";
 import type { FanOut } from "./fan-out.ts";
 import { gap } from "./history.ts";
-import { isMissing, type Log, type LogPage } from "./log.ts";
+import { isMissing, reasonOf, type Log, type LogPage } from "./log.ts";
 import { Envelope } from "./message.ts";
 import { joined } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
@@ -83,9 +83,15 @@ export class Replay {
     const release = await this.#fanOut.backlog.room();
     const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(release);
     if (subscription.revision !== revision) return false;
+    if (page.end < after) {
+      const end = Math.min(page.end, this.#fanOut.delivered);
+      this.tellGap(subscription, "unknown_cursor", cursorAt(this.#log, after), end);
+      subscription.goBackTo(end);
+      return false;
+    }
     if (isMissing(page, after)) {
       subscription.skipTo(page.dropped);
-      this.tellGap(subscription, "expired", cursorAt(this.#log, after), page.dropped);
+      this.tellGap(subscription, reasonOf(page), cursorAt(this.#log, after), page.dropped);
     }
     this.#write(subscription, page, until);
     const { delivered } = this.#fanOut;

@@ -129,6 +129,13 @@ export class Subscription implements LiveReader {
     this.#advance();
   }
 
+  /** Goes on from an earlier place: the log has nothing at the one that its reader named. */
+  goBackTo(offset: number): void {
+    for (const [pattern, since] of this.wants) if (since > offset) this.wants.set(pattern, offset);
+    this.position = Math.min(this.position, offset);
+    this.told = Math.min(this.told, offset);
+  }
+
   /** Records that everything up to `offset` has been written to the sink. */
   advanceTo(offset: number): void {
     this.position = offset;

@@ -6,6 +6,7 @@ import { HubError } from "../core/errors.ts";
 import { checkSubscribe } from "../core/principal.ts";
 import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
 import { channelSummary, messagePage, publish, readableChannels, type MessagePage } from "../tools/index.ts";
+import { GAP_REASONS } from "../protocol/signal.ts";
 import { quoted } from "../protocol/text.ts";
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
@@ -51,7 +52,7 @@ const message = z.object({
   via: z.literal("tool").optional().describe("Set if a tool published it"),
   verified: z.literal(true).optional().describe("Set if sender is the name of the credential it was published with"),
 });
-const gap = z.object({ reason: z.enum(["expired", "unknown_cursor"]), after: z.string(), resumed: z.string() });
+const gap = z.object({ reason: z.enum(GAP_REASONS), after: z.string(), resumed: z.string() });
 const page = z.object({
   messages: z.array(message),
   next: z.string().describe("What to go on with as `after`"),

@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
 import { HubError } from "../core/errors.ts";
 import type { Log, Retention } from "../core/log.ts";
+import type { SharedStore } from "../core/shared-store.ts";
+import { LocalStore } from "./local-store.ts";
 import { MemoryLog } from "./memory.ts";
 import { SqliteLog } from "./sqlite/log.ts";
 import { SessionFile } from "./sqlite/session-file.ts";
 
 export interface LogOptions {
-  /** `memory:`, or `file:` and a path. */
+  /** `memory:`, `file:` and a path, or the URL of a Redis. */
   readonly data: string;
   readonly retention: Retention;
   readonly durability: "normal" | "full";
@@ -14,7 +16,21 @@ export interface LogOptions {
   readonly report?: (sentence: string) => void;
 }
 
-/** Opens the log that `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
+/** Where the messages of a hub are, and what its nodes share besides. */
+export interface Data {
+  readonly log: Log;
+  readonly shared: SharedStore;
+  /** Releases what is shared; the log is closed on its own, before. */
+  close(): Promise<void>;
+}
+
+/** Opens what `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
+export async function openData(options: LogOptions): Promise<Data> {
+  const shared = new LocalStore();
+  return { log: await openLog(options), shared, close: async () => shared.close() };
+}
+
+/** Opens a log on this machine; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
 export async function openLog({ data, retention, durability, report }: LogOptions): Promise<Log> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))

@@ -9,7 +9,7 @@ export type Signal =
 
 /** The messages after `after`, up to and including `resumed`, that cannot be given any more. */
 export interface Gap {
-  /** `expired`: dropped by retention. `unknown_cursor`: of another log, or of one restored from a backup. */
+  /** A `GapReason`, or one that a newer server has. */
   readonly reason: string;
   /** The cursor to which the reader had got, or what it gave instead of one, cut to 64 characters. */
   readonly after: string;
@@ -17,5 +17,9 @@ export interface Gap {
   readonly resumed: string;
 }
 
-/** `expired`: dropped by retention. `unknown_cursor`: not a cursor of this log, so no one can say what is missing. */
-export type GapReason = "expired" | "unknown_cursor";
+/**
+ * `expired`: dropped by retention. `lost`: kept on a machine that died before another had it. `unknown_cursor`: not a
+ * cursor of this log, so no one can say what is missing.
+ */
+export const GAP_REASONS = ["expired", "lost", "unknown_cursor"] as const;
+export type GapReason = (typeof GAP_REASONS)[number];

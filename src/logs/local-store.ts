@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import type { Counted, SharedStore } from "../core/shared-store.ts";
+
+interface Value {
+  readonly value: string;
+  /** In milliseconds of `performance.now()`. */
+  readonly ends: number;
+}
+
+/** Milliseconds between two removals of what is over. */
+const SWEEP = 10_000;
+
+/** The shared store of a hub with one node: the memory of its process. */
+export class LocalStore implements SharedStore {
+  readonly node: string = randomBytes(5).toString("hex");
+  readonly isShared: boolean = false;
+  readonly #values = new Map<string, Value>();
+  readonly #listeners = new Map<string, Set<(text: string) => void>>();
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor() {
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP).unref();
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return this.#find(key)?.value;
+  }
+
+  async set(key: string, value: string, lifetime: number): Promise<void> {
+    this.#values.set(key, { value, ends: performance.now() + lifetime });
+  }
+
+  async setNew(key: string, value: string, lifetime: number = Infinity): Promise<string> {
+    const found = this.#find(key)?.value;
+    if (found === undefined) await this.set(key, value, lifetime);
+    return found ?? value;
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    const found = this.#find(key)?.value;
+    this.#values.delete(key);
+    return found;
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#values.delete(key);
+  }
+
+  async add(key: string, points: number, lifetime: number): Promise<Counted> {
+    const now = performance.now();
+    const found = this.#find(key);
+    const ends = found?.ends ?? now + lifetime;
+    const total = Number(found?.value ?? 0) + points;
+    this.#values.set(key, { value: String(total), ends });
+    return { total, left: ends - now };
+  }
+
+  async publish(topic: string, text: string): Promise<void> {
+    for (const listener of this.#listeners.get(topic) ?? []) listener(text);
+  }
+
+  subscribe(topic: string, listener: (text: string) => void): () => void {
+    const listeners = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+  }
+
+  #find(key: string): Value | undefined {
+    const found = this.#values.get(key);
+    if (found === undefined || found.ends > performance.now()) return found;
+    this.#values.delete(key);
+    return undefined;
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const [key, { ends }] of this.#values) if (ends <= now) this.#values.delete(key);
+  }
+}
