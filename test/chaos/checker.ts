@@ -34,6 +34,7 @@ export function check(entries: readonly Entry[]): Verdict {
     if (entry.kind === "healed" && entry.problem !== null) {
       violations.push({ kind: "not healed", time: entry.time, text: entry.problem });
     }
+    if (entry.kind === "crash") violations.push(entry);
     if (!("reader" in entry)) continue;
     let chain = chains.get(entry.reader);
     if (chain === undefined) chains.set(entry.reader, (chain = new ChainCheck(entry.reader, truth, violations)));

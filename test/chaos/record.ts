@@ -37,6 +37,8 @@ export type Happening =
   | { readonly kind: "end"; readonly reader: string; readonly why: string }
   /** A fault begins or ends; for whoever reads the record. */
   | { readonly kind: "fault"; readonly fault: string; readonly what: string }
+  /** A node ended by itself. */
+  | { readonly kind: "crash"; readonly text: string }
   /** No fault is left, and publishing works; `what` says what did not come back. */
   | { readonly kind: "healed"; readonly problem: string | null };
 

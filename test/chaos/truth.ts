@@ -16,6 +16,7 @@ export interface Violation {
     | "renamed"
     | "refused but kept"
     | "not asked for"
+    | "crash"
     | "not healed";
   /** Milliseconds since the record began. */
   readonly time: number;
