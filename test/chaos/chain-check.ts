@@ -22,6 +22,8 @@ export class ChainCheck {
   #place: number | undefined;
   /** Whether it begins with what is still there, so that no gap tells it of what was lost before it came. */
   #isBeginning = false;
+  /** Where the last gap ended that it was told. */
+  #told: number = BEGINNING;
   #time = 0;
 
   constructor(reader: string, truth: Truth, violations: Violation[]) {
@@ -68,9 +70,11 @@ export class ChainCheck {
     if (!isWanted(channel, this.#channels)) this.#report("not asked for", `message ${n} on ${channel}`);
     const sent = this.#truth.channels.get(n);
     if (sent !== undefined && sent !== channel) this.#report("invented", `message ${n} of ${sent} on ${channel}`);
-    // One that the log has twice is reported once, for the log.
-    if (this.got.has(n)) {
-      if (this.got.get(n) === offset) this.#report("doubled", `message ${n} (${id})`);
+    const first = this.got.get(n);
+    if (first !== undefined) {
+      // The log may have a message again after it was lost, if this reader was told of that.
+      const isAgain = first !== offset && (first <= this.#told || !this.#truth.isLossBetween(first, offset));
+      if (!isAgain) this.#report("doubled", `message ${n} (${id})`);
     } else if (this.#place !== undefined && offset <= this.#place) {
       this.#report("reordered", `message ${n} (${id}) after ${this.#place}`);
     }
@@ -102,6 +106,7 @@ export class ChainCheck {
     if (after !== undefined) this.#complete(place, Math.min(after, resumed) + 1, `before the gap after ${gap.after}`);
     const missing = this.#truth.between(place, resumed + 1, this.#channels);
     this.insideGaps += missing.filter(({ n, isAcknowledged }) => isAcknowledged && !this.got.has(n)).length;
+    this.#told = resumed;
     // A reader that was further than the log is goes back.
     this.#place = resumed;
   }
@@ -110,7 +115,7 @@ export class ChainCheck {
   #complete(after: number, before: number, when: string): void {
     for (const { n, offset, channel, isAcknowledged } of this.#truth.between(after, before, this.#channels)) {
       if (this.got.has(n) || this.#missed.has(n)) continue;
-      if (this.#isBeginning && this.#truth.wasLost(offset)) continue;
+      if (this.#isBeginning && this.#truth.isLossBetween(offset, before)) continue;
       this.#missed.add(n);
       this.#report(isAcknowledged ? "lost" : "withheld", `message ${n} on ${channel} at ${offset} is missing ${when}`);
     }

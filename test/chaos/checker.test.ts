@@ -105,8 +105,11 @@ describe("the checker of the fault harness", () => {
     const other = [opened(null, ["c.*"], "other"), read(3, "a-10", "other")];
     assert.deepEqual(faults(opened(null), place("a-8"), ...reads(9, 10), ...other), ["renamed"]);
     assert.deepEqual(faults(opened(null), place("a-8"), ...reads(9, 10), read(10, "b-11")), ["doubled"]);
-    const told = [opened(null), place("a-8"), ...reads(9, 10), gap("a-9", "b-20"), read(10, "b-21")];
-    assert.deepEqual(faults(...told), []);
+    const again = [opened(null), place("a-8"), ...reads(9, 10), gap("a-10", "b-20"), read(10, "b-21")];
+    assert.deepEqual(faults(...again), []);
+    const all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => read(n, `a-${n}`, "all"));
+    const both = [opened("earliest", ["*"], "all"), ...all];
+    assert.deepEqual(faults(...again, ...both, read(10, "b-21", "all")), ["doubled"]);
   });
 
   it("takes a message that was lost and told for gone, and one that was not told for lost", () => {
@@ -115,7 +118,11 @@ describe("the checker of the fault harness", () => {
     const told = [opened(null), place("a-8"), gap("a-8", "a-100")];
     assert.deepEqual(faults(...told, reader, ...late), []);
     assert.equal(verdict(...PUBLISHED, ...told, reader, ...late).lost, 2);
+    // One who had the lost messages is told of the loss all the same.
+    assert.deepEqual(faults(opened(null), place("a-8"), ...reads(9, 10), gap("a-10", "a-100"), reader, ...late), []);
     assert.deepEqual(faults(reader, ...late), ["lost", "lost"]);
+    const [, ...allButFirst] = late;
+    assert.deepEqual(faults(...told, reader, ...allButFirst), ["lost"]);
     const flushed: Happening = { kind: "fault", fault: "flush", what: "done" };
     assert.deepEqual(faults(flushed, reader), []);
   });

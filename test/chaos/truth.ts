@@ -40,8 +40,8 @@ export class Truth {
   /** The same, by offset. */
   readonly inOrder: readonly Known[];
   readonly #violations: Violation[];
-  /** Places that some reader was told it can get nothing from. */
-  readonly #lost: { readonly after: number; readonly resumed: number }[] = [];
+  /** Offsets at which readers were told that what came last before them may be lost. */
+  readonly #losses: number[] = [];
 
   constructor(entries: readonly Entry[], violations: Violation[]) {
     this.#violations = violations;
@@ -53,9 +53,9 @@ export class Truth {
         acknowledged.add(entry.n);
         last = Math.max(last, placeOf(entry.id) ?? last);
       } else if (entry.kind === "gap" && entry.reason !== "expired") {
-        this.#lost.push({ after: placeOf(entry.after) ?? BEGINNING, resumed: placeOf(entry.resumed) ?? BEGINNING });
+        this.#losses.push(placeOf(entry.resumed) ?? BEGINNING);
       } else if (entry.kind === "fault" && entry.fault === "flush" && entry.what === "done") {
-        this.#lost.push({ after: BEGINNING, resumed: last });
+        this.#losses.push(last);
       }
     }
     this.#name(entries, acknowledged);
@@ -64,9 +64,9 @@ export class Truth {
     this.#checkRefusals(entries);
   }
 
-  /** Whether someone was told that what is at this place was lost. */
-  wasLost(offset: number): boolean {
-    return this.#lost.some(({ after, resumed }) => (offset > after || resumed < after) && offset <= resumed);
+  /** Whether readers were told of a loss between one offset, which may be lost, and a later one, which is not. */
+  isLossBetween(offset: number, later: number): boolean {
+    return this.#losses.some((loss) => offset <= loss && loss < later);
   }
 
   /** The messages on channels, after one offset and before another. */
@@ -101,10 +101,12 @@ export class Truth {
         this.#report("renamed", time, `${id} names message ${other} and message ${n}`);
         continue;
       }
-      if (first !== undefined && !this.wasLost(placeOf(first) ?? Number.NaN)) {
+      const before = this.known.get(n)?.offset ?? offset;
+      if (before !== offset && !this.isLossBetween(Math.min(before, offset), Math.max(before, offset))) {
         this.#report("doubled", time, `message ${n} is in the log as ${first} and as ${id}`);
-        continue;
       }
+      // One that was lost and sent again is where it was kept last.
+      if (offset < before) continue;
       ids.set(n, id);
       this.known.set(n, { n, offset, channel, isAcknowledged: acknowledged.has(n) });
     }
