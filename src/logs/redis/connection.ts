@@ -41,11 +41,13 @@ export class RedisConnection {
     this.name = (word) => `${address.prefix}:${word}`;
     const tls = address.isTls ? tlsOf(files) : undefined;
     this.commands = clientOf(address, tls, { commandTimeout: PATIENCE, socketTimeout: SILENCE });
-    this.#subscriber = clientOf(address, tls, {});
+    // The driver's own resubscription ends the process if the connection breaks again meanwhile.
+    this.#subscriber = clientOf(address, tls, { autoResubscribe: address.kind === "cluster" });
     for (const client of [this.commands, this.#subscriber]) {
       client.on("error", (error: Error) => this.#failed(error));
       client.on("ready", () => this.#isBack());
     }
+    if (this.#subscriber instanceof Redis) this.#subscriber.on("ready", () => this.#resubscribe());
     this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
       this.#listeners.get(channel.toString())?.(bytes),
     );
@@ -110,12 +112,17 @@ export class RedisConnection {
   /** Makes the subscriber's connection anew: it may be bound to an engine that no one publishes to any more. */
   remakeSubscription(): void {
     if (this.#subscriber instanceof Redis) this.#subscriber.disconnect(true);
-    else for (const channel of this.#listeners.keys()) void this.#subscriber.subscribe(channel).catch(() => {});
+    else this.#resubscribe();
   }
 
   close(): void {
     this.commands.disconnect();
     this.#subscriber.disconnect();
+  }
+
+  /** What fails here is noticed by the silence that follows. */
+  #resubscribe(): void {
+    for (const channel of this.#listeners.keys()) void this.#subscriber.subscribe(channel).catch(() => {});
   }
 
   async #connect(): Promise<void> {
