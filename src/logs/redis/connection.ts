@@ -189,7 +189,8 @@ function clientOf(
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
+    // The driver's own resubscription ends the process if the connection breaks again meanwhile.
+    autoResubscribe: kind === "cluster",
     connectTimeout: PATIENCE,
     // A replica was a primary before: Sentinel knows the new one.
     reconnectOnError: ({ message }) => /^(?:READONLY|MASTERDOWN|LOADING)/.test(message),
