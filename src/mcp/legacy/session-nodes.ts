@@ -1,12 +1,15 @@
 import { HubError } from "../../core/errors.ts";
 import type { SharedStore } from "../../core/shared-store.ts";
 import { isObject, type JsonObject } from "../errors.ts";
+import type { SessionRecord } from "./session-records.ts";
 import type { LegacySession } from "./session.ts";
 
 /** What a node tells the others of a session. */
 export type SessionNews =
-  /** That its record has changed, that it has ended, or that its client listens there from now on. */
-  | { readonly kind: "changed" | "ended" | "listening"; readonly name: string }
+  /** That it has ended, or that its client listens there from now on. */
+  | { readonly kind: "ended" | "listening"; readonly name: string }
+  /** What is stored of it from now on. */
+  | { readonly kind: "changed"; readonly name: string; readonly record: SessionRecord }
   /** A response or cancellation of its client, for the node that waits for it. */
   | { readonly kind: "message"; readonly name: string; readonly principal: string; readonly message: JsonObject };
 
@@ -29,15 +32,17 @@ export class SessionNodes {
   }
 
   /** Tells the others; if that fails, they find out by the record, at the latest when the session is used next. */
-  tell(kind: "changed" | "ended" | "listening", name: string): void {
-    this.#publish({ kind, name }).catch(() => {});
+  tell(news: SessionNews): void {
+    this.#publish(news).catch(() => {});
   }
 
   /**
-   * Passes on a response or a cancellation that matches no request here. Rejects with `MESSAGE_TOO_LARGE`, or with
-   * `LOG_UNAVAILABLE`.
+   * Passes on a response or a cancellation that matches no request here, which costs its sender what a message would.
+   * Rejects with `MESSAGE_TOO_LARGE`, `RATE_LIMITED`, or `LOG_UNAVAILABLE`.
    */
-  async forward({ name, principal }: LegacySession, message: JsonObject): Promise<void> {
+  async forward({ name, principal, state }: LegacySession, message: JsonObject): Promise<void> {
+    state.admit?.("publishes", 1);
+    state.admit?.("publish_bytes", JSON.stringify(message).length);
     await this.#publish({ kind: "message", name, principal: principal.id, message });
   }
 
@@ -64,9 +69,14 @@ export class SessionNodes {
       return undefined;
     }
     if (!isObject(sent) || sent["node"] === this.#store.node) return undefined;
-    const { kind, name, principal, message } = sent;
+    const { kind, name, record, principal, message } = sent;
     if (typeof name !== "string") return undefined;
-    if (kind === "changed" || kind === "ended" || kind === "listening") return { kind, name };
+    if (kind === "ended" || kind === "listening") return { kind, name };
+    if (kind === "changed" && isObject(record)) {
+      const { version, state } = record;
+      const isValid = typeof version === "number" && typeof state === "string";
+      return isValid ? { kind, name, record: { version, state } } : undefined;
+    }
     if (kind !== "message" || typeof principal !== "string" || !isObject(message)) return undefined;
     return { kind, name, principal, message };
   }

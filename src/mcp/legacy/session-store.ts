@@ -58,14 +58,14 @@ export class SessionStore {
   #isDraining = false;
 
   constructor(context: McpContext, options: SessionStoreOptions) {
-    const { idle, shared, report } = options;
+    const { idle, shared } = options;
     this.#context = context;
     this.#options = options;
     this.#live = new LiveSessions(options.most);
     this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle));
     this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
     this.#channels = new NewChannels(context.hub, () => this.#tellAll("resources"));
-    if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => void this.#hear(news).catch(report));
+    if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => this.#hear(news));
   }
 
   get size(): number {
@@ -130,7 +130,7 @@ export class SessionStore {
   async end(session: LegacySession): Promise<void> {
     if (session.isResumable) await this.#options.records?.delete(session.name);
     this.#letGo(session);
-    if (session.isResumable) this.#nodes?.tell("ended", session.name);
+    if (session.isResumable) this.#nodes?.tell({ kind: "ended", name: session.name });
   }
 
   /** Passes on what matches no request of this node to the one that waits for it. Rejects if that is not possible. */
@@ -141,7 +141,7 @@ export class SessionStore {
   /** Notes that the client of a session listens here, and nowhere else from now on. */
   listens(session: LegacySession): void {
     if (this.#nodes === undefined) return;
-    this.#nodes.tell("listening", session.name);
+    this.#nodes.tell({ kind: "listening", name: session.name });
     void this.#touch([session]);
   }
 
@@ -208,22 +208,22 @@ export class SessionStore {
       if (record === undefined) return this.#letGo(session);
       // Other nodes may have made changes before this one.
       if (record.version > (state.record?.version ?? 0)) state.follow(record);
+      this.#nodes?.tell({ kind: "changed", name, record });
     } catch (error) {
       if (state.record !== undefined) state.follow(state.record);
       throw error;
     }
-    this.#nodes?.tell("changed", name);
   }
 
   /** What another node tells of a session. */
-  async #hear(news: SessionNews): Promise<void> {
+  #hear(news: SessionNews): void {
     const session = this.#live.get(news.name);
     if (session?.isResumable !== true) return;
-    if (news.kind === "message") {
-      if (news.principal === session.principal.id) session.claim(news.message);
-    } else if (news.kind === "ended") this.#letGo(session);
-    else if (news.kind === "listening") session.moveAway();
-    else await this.#refresh(session).catch(unlessAway);
+    const { state, principal } = session;
+    if (news.kind === "ended") this.#letGo(session);
+    if (news.kind === "listening") session.moveAway();
+    if (news.kind === "changed" && news.record.version > (state.record?.version ?? Infinity)) state.follow(news.record);
+    if (news.kind === "message" && news.principal === principal.id) session.claim(news.message);
   }
 
   #add(owner: SessionOwner, name: string, client?: SessionClient, isOld = false): LegacySession {

@@ -273,6 +273,31 @@ describe("a session on many nodes", { concurrency: true }, () => {
     assert.deepEqual(stream.sent.at(-1)?.result?.["content"], [{ type: "text", text }]);
   });
 
+  it("[MCP-44] has the answer on the connection of its request, also of a tool that would have its client come back", async () => {
+    const slow = tool("slow", async (_, call) => {
+      call.pause?.();
+      return said("done");
+    });
+    await using nodes = await Nodes.open({}, { tools: [slow] });
+    const onA = await begin(nodes.a);
+    assert.deepEqual((await ask(onA, "tools/call", { name: "slow" })).result, {
+      content: [{ type: "text", text: "done" }],
+    });
+  });
+
+  it("[MCP-44] pays for what is passed on as for a message", async () => {
+    await using nodes = await Nodes.open();
+    const onB = await find(nodes.b, await begin(nodes.a));
+    const paid: unknown[] = [];
+    const message = { jsonrpc: "2.0", id: 1, result: {} };
+    const owner = { ...OWNER, admit: (what: string, cost?: number) => void paid.push([what, cost]) };
+    await nodes.b.sessions.forward(onB, onB.receive([message], owner));
+    assert.deepEqual(paid, [
+      ["publishes", 1],
+      ["publish_bytes", JSON.stringify(message).length],
+    ]);
+  });
+
   it("[MCP-44] cancels on any node what another works at", async () => {
     const held = new Held();
     await using nodes = await Nodes.open({}, { tools: [held.tool] });
