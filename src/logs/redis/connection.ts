@@ -94,8 +94,10 @@ export class RedisConnection {
 
   /** The error for what cannot be done while the engine is away. */
   away(cause?: unknown): HubError {
-    const reason = cause instanceof Error ? cause.message : this.#problem;
-    const sentence = `Redis cannot be reached (${reason.slice(0, 200)}); try again in a few seconds`;
+    const reason = (cause instanceof Error ? cause.message : this.#problem).slice(0, 200);
+    const sentence = isRefusal(cause)
+      ? `Redis refused this (${reason}); try again in a few seconds`
+      : `Redis cannot be reached (${reason}); try again in a few seconds`;
     return new HubError("LOG_UNAVAILABLE", sentence, { cause });
   }
 
@@ -144,6 +146,11 @@ export class RedisConnection {
     }
     this.onBack();
   }
+}
+
+/** Whether an engine answered that it would not do what it was asked to. */
+export function isRefusal(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === "ReplyError";
 }
 
 function clientOf(
