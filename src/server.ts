@@ -13,7 +13,6 @@ import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import type { McpDoor } from "./http/mcp/route.ts";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
@@ -25,12 +24,10 @@ import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openData, openSessionFile } from "./logs/open.ts";
-import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
+import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
-import { SessionStore } from "./mcp/legacy/session-store.ts";
-import { RequestStates } from "./mcp/request-state.ts";
-import { Sealer } from "./core/seal.ts";
+import { openMcp } from "./mcp/open.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
@@ -86,7 +83,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const rateLimits = new RateLimits(config);
-  const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const { hub, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
   const info = (): ServerInfo => source.info();
@@ -94,8 +91,19 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   logging.onLine((line) => hubChannels.log(line));
   audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
-  const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
-  if (mcp.key !== undefined) auth.keepKey(mcp.key);
+  const mcp = await openMcp({
+    hub,
+    limits,
+    info,
+    catalog: hubCatalog(tools, extras),
+    serverInfo: { name: NAME, title: "SSE MCP Server", version },
+    shared,
+    file: openSessionFile(config.data, (sentence) => log.warn(sentence)),
+    maxSessions: config.maxSessions,
+    idle: config.sessionTimeout * 1000,
+    onKey: (key) => auth.keepKey(key),
+    report: (error) => log.error(error, "an MCP method failed"),
+  });
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining = false;
@@ -140,7 +148,13 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   let ended: Promise<void> | undefined;
   const close = (spread: number): Promise<void> => (ended ??= end(spread));
   try {
-    app = await createApp({ context, mcp, latency: appends, log: frameworkLog(log), output });
+    app = await createApp({
+      context,
+      mcp: { ...mcp, legacySse: config.legacySse },
+      latency: appends,
+      log: frameworkLog(log),
+      output,
+    });
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
     await close(0);
@@ -218,37 +232,6 @@ async function openHub(
     await opened.close();
   };
   return { hub, shared, found, appends, deliveries, close };
-}
-
-/** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */
-function openMcp(
-  config: Config,
-  { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
-  catalog: McpContext["catalog"],
-  log: Logger,
-): McpDoor & { readonly key: Uint8Array | undefined; close: () => void } {
-  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
-  const sealer = new Sealer(records?.key);
-  const context: McpContext = {
-    hub,
-    limits,
-    info,
-    catalog,
-    states: new RequestStates(sealer),
-    serverInfo: { name: NAME, title: "SSE MCP Server", version },
-  };
-  const sessions = new SessionStore(context, {
-    most: config.maxSessions,
-    idle: config.sessionTimeout * 1000,
-    sealer,
-    records,
-    report: (error) => log.error(error, "an MCP method failed"),
-  });
-  const close = (): void => {
-    sessions.close();
-    records?.close();
-  };
-  return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */
