@@ -179,7 +179,7 @@ async function openHub(
   deliveries: DeliveryTimes;
   close: (spread: number) => Promise<void>;
 }> {
-  const { data, durability, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
+  const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
     age: retentionAge * 1000,
     messages: retentionMessages,
@@ -193,6 +193,8 @@ async function openHub(
   } = await openData({
     data,
     durability,
+    mirror,
+    redis: { ca: config.redisCa, cert: config.redisCert, key: config.redisKey },
     retention,
     report: (sentence) => log.warn(sentence),
   });
