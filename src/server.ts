@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
@@ -14,6 +15,7 @@ import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
+import { Nodes } from "./ops/nodes.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
@@ -83,11 +85,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const rateLimits = new RateLimits(config);
-  const { hub, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const { hub, nodes, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
-  const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
+  const state = { address: hostname(), draining: false };
+  const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
   const info = (): ServerInfo => source.info();
-  const hubChannels = new HubChannels(hub, info);
+  const hubChannels = new HubChannels(hub, nodes.node, info);
   logging.onLine((line) => hubChannels.log(line));
   audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
@@ -106,7 +109,6 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   });
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
-  let draining = false;
   const context: HttpContext = {
     hub,
     tools,
@@ -123,11 +125,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     tls,
     addresses: new ClientAddresses(config.trustedProxies),
     rateLimits,
-    isDraining: () => draining,
+    isDraining: () => state.draining,
   };
   let app: FastifyInstance | undefined;
   const end = async (spread: number): Promise<void> => {
-    draining = true;
+    state.draining = true;
+    nodes.tellStatus();
     summaries.close();
     const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
     // Whoever stops the server reads it on the terminal; a file gets a line.
@@ -162,6 +165,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
   rateLimits.isOn = isLimited(config, callers.loopback);
+  state.address += `:${(app.server.address() as AddressInfo).port}`;
+  nodes.start({ index: hub.index, status: () => source.status() });
   const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
@@ -181,6 +186,7 @@ async function openHub(
   log: Logger,
 ): Promise<{
   hub: Hub;
+  nodes: Nodes;
   shared: SharedStore;
   found: LogSize;
   appends: LogLatency;
@@ -209,7 +215,9 @@ async function openHub(
   const found = kept.size();
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
+  const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
   const hub = await Hub.open(kept, {
+    peers: nodes.peers,
     maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
@@ -228,10 +236,11 @@ async function openHub(
   ).unref();
   const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
+    await nodes.close();
     clearInterval(heart);
     await opened.close();
   };
-  return { hub, shared, found, appends, deliveries, close };
+  return { hub, nodes, shared, found, appends, deliveries, close };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */
