@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
@@ -43,7 +44,9 @@ export interface Server {
   readonly hub: Hub;
   /** What the log held at the start. */
   readonly found: LogSize;
-  /** Refuses new work, ends the readers spread over the drain time, and closes the log. */
+  /** `/health` says 503 from now on, and all else goes on; resolves after `DRAIN_WAIT`, or once `skip` is aborted. */
+  drain(skip?: AbortSignal): Promise<void>;
+  /** Drains, refuses new work, ends the readers spread over the drain time, and closes the log. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -98,7 +101,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   if (mcp.key !== undefined) auth.keepKey(mcp.key);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
-  let draining = false;
+  let draining: Promise<void> | undefined;
   const context: HttpContext = {
     hub,
     tools,
@@ -115,16 +118,19 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     tls,
     addresses: new ClientAddresses(config.trustedProxies),
     rateLimits,
-    isDraining: () => draining,
+    isDraining: () => draining !== undefined,
   };
   let app: FastifyInstance | undefined;
+  // Whoever stops the server reads it on the terminal; a file gets a line.
+  const say = (msg: string): void => (config.logFile === "" ? hubChannels.log({ level: "info", msg }) : log.info(msg));
+  const drain = (skip?: AbortSignal): Promise<void> => {
+    if (draining === undefined && config.drainWait > 0) say(`draining: readers are ended in ${config.drainWait} s`);
+    return (draining ??= wait(config.drainWait * 1000, undefined, { signal: skip, ref: false }).catch(() => {}));
+  };
   const end = async (spread: number): Promise<void> => {
-    draining = true;
+    draining ??= Promise.resolve();
     summaries.close();
-    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
-    // Whoever stops the server reads it on the terminal; a file gets a line.
-    if (config.logFile === "") hubChannels.log({ level: "info", msg: stopping });
-    else log.info(stopping);
+    say(`stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`);
     connections.drain();
     mcp.sessions.drain();
     await hubChannels.close();
@@ -135,6 +141,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     source.close();
     auth.close();
     await app?.close();
+    await hubParts.release();
     await output.close(LAST_LINES);
   };
   let ended: Promise<void> | undefined;
@@ -156,7 +163,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hub,
     loopback: callers.loopback,
     found,
-    close: () => close(config.drain * 1000),
+    drain,
+    close: async () => {
+      await drain();
+      await close(config.drain * 1000);
+    },
     [Symbol.asyncDispose]: () => close(0),
   };
 }
@@ -172,6 +183,7 @@ async function openHub(
   appends: LogLatency;
   deliveries: DeliveryTimes;
   close: (spread: number) => Promise<void>;
+  release: () => Promise<void>;
 }> {
   const { data, durability, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
@@ -213,9 +225,8 @@ async function openHub(
   const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
     clearInterval(heart);
-    await opened.close();
   };
-  return { hub, shared, found, appends, deliveries, close };
+  return { hub, shared, found, appends, deliveries, close, release: () => opened.close() };
 }
 
 /** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */
