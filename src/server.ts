@@ -185,7 +185,7 @@ async function openHub(
   close: (spread: number) => Promise<void>;
   release: () => Promise<void>;
 }> {
-  const { data, durability, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
+  const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
     age: retentionAge * 1000,
     messages: retentionMessages,
@@ -199,6 +199,8 @@ async function openHub(
   } = await openData({
     data,
     durability,
+    mirror,
+    redis: { ca: config.redisCa, cert: config.redisCert, key: config.redisKey },
     retention,
     report: (sentence) => log.warn(sentence),
   });

@@ -12,7 +12,7 @@ const RULES: Readonly<
   core: { own: ["core", "protocol"], packages: [], node: false },
   protocol: { own: ["protocol"], packages: ["eventsource-parser"], node: false },
   client: { own: ["client", "protocol"], packages: [], node: false },
-  logs: { own: ["logs", "core", "protocol"], packages: [], node: true },
+  logs: { own: ["logs", "core", "protocol"], packages: ["ioredis"], node: true },
   tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
   mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod"], node: false },
   ops: { own: ["ops", "core", "protocol"], packages: ["pino"], node: true },

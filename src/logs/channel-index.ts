@@ -36,6 +36,11 @@ export class ChannelIndex {
     return this.#byName.size;
   }
 
+  /** Channels without messages. */
+  get emptySize(): number {
+    return this.#empty.size;
+  }
+
   /** The highest number that any channel has had. */
   get lastId(): number {
     return this.#lastId;

@@ -12,6 +12,10 @@ export interface LogOptions {
   readonly data: string;
   readonly retention: Retention;
   readonly durability: "normal" | "full";
+  /** `temporary:`, or `file:` and a path: the copy of a log on Redis. */
+  readonly mirror: string;
+  /** Paths of PEM files for a Redis; empty for none. */
+  readonly redis: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Called with a sentence for the operator of the server. */
   readonly report?: (sentence: string) => void;
 }
@@ -26,16 +30,23 @@ export interface Data {
 
 /** Opens what `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
 export async function openData(options: LogOptions): Promise<Data> {
+  // Loaded only if asked for: most hubs have one node.
+  if (/^rediss?(?:\+|:)/.test(options.data)) return (await import("./redis/open.ts")).openRedis(options);
   const shared = new LocalStore();
   return { log: await openLog(options), shared, close: async () => shared.close() };
 }
 
 /** Opens a log on this machine; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
-export async function openLog({ data, retention, durability, report }: LogOptions): Promise<Log> {
+export async function openLog({
+  data,
+  retention,
+  durability,
+  report,
+}: Pick<LogOptions, "data" | "retention" | "durability" | "report">): Promise<Log> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))
     return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability, report });
-  throw new HubError("LOG_UNAVAILABLE", `DATA is ${JSON.stringify(data)}; use file:PATH or memory:`);
+  throw new HubError("LOG_UNAVAILABLE", `DATA is ${JSON.stringify(data)}; use file:PATH, memory: or redis://HOST:PORT`);
 }
 
 /** Opens the file of MCP sessions beside an open log; undefined if the log is in memory, or the file cannot be used. */

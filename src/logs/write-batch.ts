@@ -64,12 +64,18 @@ export class WriteBatch {
     return this.#waiting;
   }
 
-  /** Removes and returns everything that is waiting. */
-  take(): readonly Waiting[] {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#characters = 0;
-    return waiting;
+  /** Removes and returns everything that is waiting; or the first of it, up to bounds that one draft may pass. */
+  take(most: number = Infinity, characters: number = Infinity): readonly Waiting[] {
+    let [count, sum] = [0, 0];
+    for (const { draft } of this.#waiting) {
+      if (count === most || (count > 0 && sum + draft.data.length > characters)) break;
+      sum += draft.data.length;
+      count++;
+    }
+    const taken = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    this.#characters -= sum;
+    return taken;
   }
 
   /** Rejects everything that is waiting. */

@@ -25,7 +25,7 @@ describe("DATA", () => {
     for (const data of ["", "hub.db", "redis://localhost", "memory"]) {
       await assert.rejects(openLog({ ...options, data }), {
         code: "LOG_UNAVAILABLE",
-        message: `DATA is ${JSON.stringify(data)}; use file:PATH or memory:`,
+        message: `DATA is ${JSON.stringify(data)}; use file:PATH, memory: or redis://HOST:PORT`,
       });
     }
   });

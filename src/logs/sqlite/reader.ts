@@ -45,16 +45,19 @@ interface Looked {
   readonly end: number;
 }
 
+/** What a reader has to know of the channels. */
+type ReaderChannels = Pick<ChannelIndex, "behind" | "byId" | "dropped">;
+
 /** Reads pages from a SQLite log; an index gives the messages of each channel in order. */
 export class SqliteReader {
-  readonly #channels: ChannelIndex;
+  readonly #channels: ReaderChannels;
   readonly #forward: Direction;
   readonly #back: Direction;
   readonly #slice: StatementSync;
   readonly #one: StatementSync;
   readonly #keyed: StatementSync;
 
-  constructor(database: DatabaseSync, channels: ChannelIndex) {
+  constructor(database: DatabaseSync, channels: ReaderChannels) {
     this.#channels = channels;
     this.#forward = directionOf(database, true);
     this.#back = directionOf(database, false);
@@ -89,6 +92,12 @@ export class SqliteReader {
       from = looked.end;
     }
     return recentPage(this.#each(offsets, count), limit);
+  }
+
+  /** The message with this offset. */
+  message(offset: number): Message | undefined {
+    const row = this.#one.get(offset) as Row | undefined;
+    return row === undefined ? undefined : this.#message(row);
   }
 
   /** The message that was published on a channel with this key. */

@@ -37,12 +37,15 @@ export class Transaction {
     return message;
   }
 
-  entry(channel: ChannelName): ChannelEntry | HubError {
+  /** The entry of a channel, made if it is missing; `isForced`: also if there is no room for it. */
+  entry(channel: ChannelName, isForced: true): ChannelEntry;
+  entry(channel: ChannelName): ChannelEntry | HubError;
+  entry(channel: ChannelName, isForced = false): ChannelEntry | HubError {
     const known = this.changed.get(channel) ?? this.#found(channel);
     if (known !== undefined) return known;
     const { floor } = this;
     const full = this.#directory.full(this.#added - this.forgotten.size);
-    if (full !== undefined && !this.#makeRoom()) return full;
+    if (full !== undefined && !this.#makeRoom() && !isForced) return full;
     const entry = this.#directory.fresh(channel, ++this.#added, floor);
     this.changed.set(channel, entry);
     return entry;

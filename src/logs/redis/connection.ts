@@ -1,0 +1,219 @@
+import { readFileSync } from "node:fs";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { HubError } from "../../core/errors.ts";
+import type { RedisAddress } from "./address.ts";
+import type { Script } from "./scripts.ts";
+
+export interface RedisConnectionOptions {
+  readonly address: RedisAddress;
+  /** Paths of PEM files; empty for none. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** Called with a sentence for the operator of the server. */
+  readonly report: (sentence: string) => void;
+}
+
+/** Milliseconds that a command may take. */
+const PATIENCE = 2000;
+/** Milliseconds without a byte after which a connection counts as dead; something is asked every second. */
+const SILENCE = 4000;
+/** Milliseconds that a start waits for an engine that does not answer. */
+const START = 10_000;
+/** Refusals that no waiting mends. */
+const HOPELESS = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
+
+/** Two connections to a Redis: one for commands, and one on which announcements come. They come back by themselves. */
+export class RedisConnection {
+  readonly commands: Redis | Cluster;
+  /** The name of a key or channel of this hub. */
+  readonly name: (word: string) => string;
+  readonly #subscriber: Redis | Cluster;
+  readonly #report: (sentence: string) => void;
+  readonly #listeners = new Map<string, (bytes: Buffer) => void>();
+  /** Called when one of the connections is there again. */
+  onBack: () => void = () => {};
+  #problem = "it does not answer";
+  #isReported = false;
+
+  private constructor({ address, report, ...files }: RedisConnectionOptions) {
+    this.#report = report;
+    this.name = (word) => `${address.prefix}:${word}`;
+    const tls = address.isTls ? tlsOf(files) : undefined;
+    this.commands = clientOf(address, tls, { commandTimeout: PATIENCE, socketTimeout: SILENCE });
+    this.#subscriber = clientOf(address, tls, {});
+    for (const client of [this.commands, this.#subscriber]) {
+      client.on("error", (error: Error) => this.#failed(error));
+      client.on("ready", () => this.#isBack());
+    }
+    this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
+      this.#listeners.get(channel.toString())?.(bytes),
+    );
+  }
+
+  /** Rejects with `LOG_UNAVAILABLE` and a sentence for the operator if it cannot be reached within some seconds. */
+  static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
+    const connection = new RedisConnection(options);
+    try {
+      await connection.#connect();
+      return connection;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** Whether commands can be sent. */
+  get isReady(): boolean {
+    return this.commands.status === "ready";
+  }
+
+  /** Runs a script. Rejects with `LOG_UNAVAILABLE`; then it may have run or not. */
+  async run({ lua, sha }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const words = [...keys, ...args];
+    return this.ask(async (redis) => {
+      try {
+        return await redis.evalsha(sha, keys.length, ...words);
+      } catch (error) {
+        if (!String(error).includes("NOSCRIPT")) throw error;
+        return redis.eval(lua, keys.length, ...words);
+      }
+    });
+  }
+
+  /** Runs commands. Rejects with `LOG_UNAVAILABLE`; then they may have run or not. */
+  async ask<T>(work: (redis: Redis | Cluster) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.commands);
+    } catch (cause) {
+      // What a half-open connection was sent would get no answer either.
+      if (String(cause).includes("timed out") && this.commands instanceof Redis) this.commands.disconnect(true);
+      throw this.away(cause);
+    }
+  }
+
+  /** The error for what cannot be done while the engine is away. */
+  away(cause?: unknown): HubError {
+    const reason = (cause instanceof Error ? cause.message : this.#problem).slice(0, 200);
+    const sentence = isRefusal(cause)
+      ? `Redis refused this (${reason}); try again in a few seconds`
+      : `Redis cannot be reached (${reason}); try again in a few seconds`;
+    return new HubError("LOG_UNAVAILABLE", sentence, { cause });
+  }
+
+  /** Calls back with what is published on a channel of this hub. */
+  async listen(word: string, listener: (bytes: Buffer) => void): Promise<void> {
+    this.#listeners.set(this.name(word), listener);
+    await this.#subscriber.subscribe(this.name(word));
+  }
+
+  /** Makes the subscriber's connection anew: it may be bound to an engine that no one publishes to any more. */
+  remakeSubscription(): void {
+    if (this.#subscriber instanceof Redis) this.#subscriber.disconnect(true);
+    else for (const channel of this.#listeners.keys()) void this.#subscriber.subscribe(channel).catch(() => {});
+  }
+
+  close(): void {
+    this.commands.disconnect();
+    this.#subscriber.disconnect();
+  }
+
+  async #connect(): Promise<void> {
+    const clients = [this.commands, this.#subscriber];
+    for (const client of clients) client.connect().catch((error: Error) => this.#failed(error));
+    const start = performance.now();
+    while (clients.some(({ status }) => status !== "ready")) {
+      const isLate = performance.now() - start > START;
+      if (isLate || HOPELESS.test(this.#problem)) {
+        throw new HubError("LOG_UNAVAILABLE", `The Redis that DATA names cannot be used: ${this.#problem}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  #failed(error: Error & { code?: string; lastNodeError?: Error }): void {
+    const { code, message, lastNodeError } = error;
+    this.#problem = lastNodeError?.message ?? (message === "" ? (code ?? "it does not answer") : message);
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.#report(`Redis cannot be reached: ${this.#problem}`);
+  }
+
+  #isBack(): void {
+    if (this.#isReported && this.isReady) {
+      this.#isReported = false;
+      this.#report("Redis can be reached again");
+    }
+    this.onBack();
+  }
+}
+
+/** Whether an engine answered that it would not do what it was asked to. */
+export function isRefusal(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === "ReplyError";
+}
+
+function clientOf(
+  { kind, hosts, name, username, password, database, isTls }: RedisAddress,
+  tls: RedisOptions["tls"],
+  more: RedisOptions,
+): Redis | Cluster {
+  const options: RedisOptions = {
+    ...more,
+    username,
+    password,
+    ...(tls === undefined ? {} : { tls }),
+    connectionName: "sse-mcp-server",
+    // What waited for a connection would be published late, and out of turn.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: PATIENCE,
+    // A replica was a primary before: Sentinel knows the new one.
+    reconnectOnError: ({ message }) => /^(?:READONLY|MASTERDOWN|LOADING)/.test(message),
+  };
+  const retry = (times: number): number => Math.min(100 * 2 ** times, 2000) * (0.5 + Math.random() / 2);
+  if (kind === "cluster") {
+    return new Cluster([...hosts], {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: retry,
+      slotsRefreshInterval: 2000,
+      slotsRefreshTimeout: PATIENCE,
+      retryDelayOnFailover: 100,
+      redisOptions: options,
+    });
+  }
+  const common: RedisOptions = { ...options, db: database, lazyConnect: true, retryStrategy: retry };
+  const [first] = hosts;
+  if (kind === "single") return new Redis({ ...common, ...first });
+  return new Redis({
+    ...common,
+    sentinels: [...hosts],
+    name,
+    sentinelRetryStrategy: retry,
+    failoverDetector: true,
+    enableTLSForSentinelMode: isTls,
+    ...(tls === undefined ? {} : { sentinelTLS: tls }),
+  });
+}
+
+function tlsOf({ ca, cert, key }: { readonly ca: string; readonly cert: string; readonly key: string }): object {
+  return {
+    ...(ca === "" ? {} : { ca: pem("REDIS_CA", ca) }),
+    ...(cert === "" ? {} : { cert: pem("REDIS_CERT", cert) }),
+    ...(key === "" ? {} : { key: pem("REDIS_KEY", key) }),
+  };
+}
+
+function pem(setting: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new HubError(
+      "LOG_UNAVAILABLE",
+      `${setting} is ${JSON.stringify(path)}, which cannot be read (${code ?? message})`,
+    );
+  }
+}

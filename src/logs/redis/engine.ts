@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import { HubError } from "../../core/errors.ts";
+import type { Retention } from "../../core/log.ts";
+import type { Draft, Message } from "../../core/message.ts";
+import { costOf } from "../channel-index.ts";
+import { AgeClock } from "../sqlite/expiry.ts";
+import type { RedisConnection } from "./connection.ts";
+import type { Dropped } from "./mirror.ts";
+import { entryMessage, recordOf, type Entry } from "./record.ts";
+import { append, look } from "./scripts.ts";
+
+/** How far the log is, and since when it has been what it is. */
+export interface EngineState {
+  readonly epoch: string;
+  readonly head: number;
+  /** The last offset dropped by retention. */
+  readonly floor: number;
+  /** The same for channels that the engine knows nothing of. */
+  readonly channelFloor: number;
+  /** All runs, for `Runs`; empty if the epoch asked with is in use. */
+  readonly runs: readonly string[];
+}
+
+/** What became of a batch. */
+export interface AppendReply {
+  readonly before: number;
+  readonly floor: number;
+  readonly time: number;
+  /** For each draft its offset: negative if its key was used before, 0 if it is ephemeral. */
+  readonly offsets: readonly number[];
+}
+
+export interface EngineOptions {
+  readonly connection: RedisConnection;
+  readonly node: string;
+  readonly retention: Retention;
+  /** Called with a sentence for the operator of the server. */
+  readonly report: (sentence: string) => void;
+  /** Instead of the engine's clock and this machine's monotonic one, for tests; in milliseconds. */
+  readonly now?: (() => number) | undefined;
+  readonly elapsed?: (() => number) | undefined;
+}
+
+/** A command waits for a replica this long with full durability. */
+const CONFIRM = 500;
+/** Entries that are read at once. */
+export const PAGE = 500;
+/** As good as infinite, for a Lua number that is written without an exponent. */
+const FOREVER = 2 ** 52;
+
+/** The keys of a log on Redis, and what is done with them in one step each. */
+export class RedisEngine {
+  readonly #connection: RedisConnection;
+  readonly #node: string;
+  readonly #retention: Retention;
+  readonly #now: (() => number) | undefined;
+  readonly #elapsed: () => number;
+  readonly #keys: readonly string[];
+  /** By how much the engine's clock is ahead of `elapsed`; undefined before it has told. */
+  #lead: number | undefined;
+  #clock: AgeClock | undefined;
+  readonly #report: (sentence: string) => void;
+
+  constructor({ connection, node, retention, report, now, elapsed = () => performance.now() }: EngineOptions) {
+    this.#connection = connection;
+    this.#node = node;
+    this.#retention = retention;
+    this.#report = report;
+    this.#now = now;
+    this.#elapsed = elapsed;
+    this.#keys = ["meta", "log", "dropped", "used", "batches", "runs", "nodes", "seal"].map(connection.name);
+  }
+
+  /**
+   * Numbers, keeps and announces drafts, at most once for each number of a batch. Undefined if the node has to look
+   * first. Rejects with `LOG_UNAVAILABLE`; it may have been done or not then.
+   */
+  async append(batch: number, epoch: string, drafts: readonly Draft[]): Promise<AppendReply | undefined> {
+    const args = drafts.flatMap((draft) => [
+      draft.ephemeral ? "e" : "m",
+      draft.ephemeral ? "" : (draft.key ?? ""),
+      costOf(draft),
+      recordOf(draft),
+    ]);
+    const reply = (await this.#run(append, [batch, epoch, ...args])) as readonly [
+      string,
+      number,
+      number,
+      number,
+      number[],
+    ];
+    const [status, before, floor, time, offsets] = reply;
+    return status === "ok" ? { before, floor, time, offsets } : undefined;
+  }
+
+  /** Resolves once a replica has what was appended; rejects with `LOG_UNAVAILABLE` if none says so in time. */
+  async confirm(): Promise<void> {
+    const confirmed = await this.#connection.ask((redis) => redis.wait(1, CONFIRM));
+    if (confirmed >= 1) return;
+    const sentence = `The message was kept, but no replica confirmed it within ${CONFIRM} ms: it may be lost if this Redis stops now`;
+    throw new HubError("LOG_UNAVAILABLE", sentence);
+  }
+
+  /**
+   * Says how far this node has got, and how far the log is. Undefined while other nodes have to say how far they have
+   * got. Rejects with `LOG_UNAVAILABLE`.
+   */
+  async look(place: number, epoch: string): Promise<EngineState | undefined> {
+    const reply = (await this.#run(look, [place, epoch, randomBytes(5).toString("hex")])) as readonly unknown[];
+    const [status, current, head, floor, time, channelFloor, last, runs] = reply;
+    if (status === "wait") return undefined;
+    if (status === "newer") {
+      const sentence = `The log on Redis was written by a newer sse-mcp-server (format ${String(current)}); use that version`;
+      throw new HubError("LOG_UNAVAILABLE", sentence);
+    }
+    this.#lead = Number(time) - this.#elapsed();
+    this.#clock ??= new AgeClock({
+      elapsed: this.#elapsed,
+      age: this.#retention.age,
+      last: Number(last) || undefined,
+      report: this.#report,
+    });
+    return {
+      epoch: String(current),
+      head: Number(head),
+      floor: Number(floor),
+      channelFloor: Number(channelFloor),
+      runs: runs as readonly string[],
+    };
+  }
+
+  /** The runs of the log and how far it is, without taking part in it; undefined if there is none. */
+  async glance(): Promise<{ readonly runs: readonly string[]; readonly head: number } | undefined> {
+    const [meta, , , , , runs] = this.#keys as [string, string, string, string, string, string];
+    return this.#connection.ask(async (redis) => {
+      const head = await redis.hget(meta, "head");
+      return head === null ? undefined : { head: Number(head), runs: Object.entries(await redis.hgetall(runs)).flat() };
+    });
+  }
+
+  /** The messages after an offset, at most `PAGE`. */
+  async read(after: number): Promise<readonly Message[]> {
+    const log = this.#keys[1] as string;
+    const entries = await this.#connection.ask((redis) =>
+      redis.xrange(log, `(${Math.max(after, 0)}-0`, "+", "COUNT", PAGE),
+    );
+    return entries.map((entry) => entryMessage(entry as Entry));
+  }
+
+  /** The channels that have lost messages by retention. */
+  async dropped(): Promise<readonly Dropped[]> {
+    const key = this.#keys[2] as string;
+    const found = await this.#connection.ask((redis) => redis.hgetall(key));
+    return Object.entries(found).map(([channel, value]) => {
+      const [offset, time] = value.split(" ");
+      return { channel, offset: Number(offset), time: Number(time) };
+    });
+  }
+
+  /** Announces that someone asks whether announcements arrive. */
+  async ping(): Promise<void> {
+    await this.#connection.ask((redis) => redis.publish(this.#connection.name("live"), "ping"));
+  }
+
+  /** Says that this node is going. */
+  async leave(): Promise<void> {
+    const [nodes, batches] = [this.#keys[6] as string, this.#keys[4] as string];
+    await this.#connection.ask((redis) =>
+      Promise.all([redis.hdel(nodes, this.#node), redis.hdel(batches, this.#node)]),
+    );
+  }
+
+  #run(script: typeof look, args: readonly (string | number)[]): Promise<unknown> {
+    const { messages, bytes, channels } = this.#retention;
+    const bounds = [messages, bytes, this.#since(), channels].map((bound) => Math.min(bound, FOREVER));
+    const common = [this.#node, this.#now?.() ?? "", this.#connection.name("live"), ...bounds];
+    return this.#connection.run(script, this.#keys, [...common, ...args]);
+  }
+
+  /** The time before which messages are too old, by a clock that does not jump. */
+  #since(): number {
+    if (this.#clock === undefined || this.#lead === undefined) return 0;
+    const now = this.#now?.() ?? this.#elapsed() + this.#lead;
+    return Math.max(Math.floor(this.#clock.time(now) - this.#retention.age), 0);
+  }
+}

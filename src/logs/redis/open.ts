@@ -1,0 +1,31 @@
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import type { Data, LogOptions } from "../open.ts";
+import { redisAddress } from "./address.ts";
+import { RedisConnection } from "./connection.ts";
+import { engineWarnings } from "./engine-warnings.ts";
+import { RedisLog } from "./log.ts";
+import { RedisStore } from "./store.ts";
+
+/** Opens a log on Redis, and what its nodes share besides; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
+export async function openRedis({
+  data,
+  retention,
+  durability,
+  mirror,
+  redis,
+  report = () => {},
+}: LogOptions): Promise<Data> {
+  const node = randomBytes(5).toString("hex");
+  const connection = await RedisConnection.open({ address: redisAddress(data), ...redis, report });
+  try {
+    for (const warning of await engineWarnings(connection, durability)) report(warning);
+    const path = mirror.startsWith("file:") ? resolve(mirror.slice("file:".length)) : undefined;
+    const shared = await RedisStore.open(connection, node);
+    const log = await RedisLog.open({ connection, node, retention, durability, mirror: path, report });
+    return { log, shared, close: async () => connection.close() };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
