@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
@@ -42,7 +43,9 @@ export interface Server {
   readonly hub: Hub;
   /** What the log held at the start. */
   readonly found: LogSize;
-  /** Refuses new work, ends the readers spread over the drain time, and closes the log. */
+  /** `/health` says 503 from now on, and all else goes on; resolves after `DRAIN_WAIT`, or once `skip` is aborted. */
+  drain(skip?: AbortSignal): Promise<void>;
+  /** Drains, refuses new work, ends the readers spread over the drain time, and closes the log. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -109,6 +112,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   });
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
+  let draining: Promise<void> | undefined;
   const context: HttpContext = {
     hub,
     tools,
@@ -118,8 +122,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     version,
     info,
     heartbeat: config.heartbeat,
-    // Visitors need not know the folder.
-    logName: config.data.replace(/^file:.*\//, "file:"),
+    // Visitors need not know the folder, nor where a Redis is and its password.
+    logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
     ...auth,
     publicUrl: config.publicUrl,
     tls,
@@ -128,14 +132,20 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     isDraining: () => state.draining,
   };
   let app: FastifyInstance | undefined;
+  // Whoever stops the server reads it on the terminal; a file gets a line.
+  const say = (msg: string): void => (config.logFile === "" ? hubChannels.log({ level: "info", msg }) : log.info(msg));
+  const drain = (skip?: AbortSignal): Promise<void> => {
+    if (draining === undefined && config.drainWait > 0) say(`draining: readers are ended in ${config.drainWait} s`);
+    state.draining = true;
+    nodes.tellStatus();
+    return (draining ??= wait(config.drainWait * 1000, undefined, { signal: skip, ref: false }).catch(() => {}));
+  };
   const end = async (spread: number): Promise<void> => {
+    draining ??= Promise.resolve();
     state.draining = true;
     nodes.tellStatus();
     summaries.close();
-    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
-    // Whoever stops the server reads it on the terminal; a file gets a line.
-    if (config.logFile === "") hubChannels.log({ level: "info", msg: stopping });
-    else log.info(stopping);
+    say(`stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`);
     connections.drain();
     mcp.sessions.drain();
     await hubChannels.close();
@@ -146,6 +156,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     source.close();
     auth.close();
     await app?.close();
+    await hubParts.release();
     await output.close(LAST_LINES);
   };
   let ended: Promise<void> | undefined;
@@ -175,7 +186,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hub,
     loopback: callers.loopback,
     found,
-    close: () => close(config.drain * 1000),
+    drain,
+    close: async () => {
+      await drain();
+      await close(config.drain * 1000);
+    },
     [Symbol.asyncDispose]: () => close(0),
   };
 }
@@ -192,6 +207,7 @@ async function openHub(
   appends: LogLatency;
   deliveries: DeliveryTimes;
   close: (spread: number) => Promise<void>;
+  release: () => Promise<void>;
 }> {
   const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
@@ -238,9 +254,8 @@ async function openHub(
     await hub.close(spread);
     await nodes.close();
     clearInterval(heart);
-    await opened.close();
   };
-  return { hub, nodes, shared, found, appends, deliveries, close };
+  return { hub, nodes, shared, found, appends, deliveries, close, release: () => opened.close() };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */
