@@ -1,3 +1,4 @@
+import { HubError } from "../../src/core/errors.ts";
 import type { Counted, SharedStore } from "../../src/core/shared-store.ts";
 import type { LocalStore } from "../../src/logs/local-store.ts";
 
@@ -7,6 +8,8 @@ export class SharedNode implements SharedStore {
   readonly isShared = true;
   /** While it is true, the engine cannot be reached from this node. */
   isAway = false;
+  /** Calls that failed since the engine could not be reached. */
+  failures = 0;
   /** Texts that are lost on their way to this node, while it is true for them. */
   loses: (text: string) => boolean = () => false;
   readonly #store: LocalStore;
@@ -51,7 +54,8 @@ export class SharedNode implements SharedStore {
   }
 
   async #reach<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    if (this.isAway) throw new Error("away");
-    return call();
+    if (!this.isAway) return call();
+    this.failures++;
+    throw new HubError("LOG_UNAVAILABLE", "away");
   }
 }
