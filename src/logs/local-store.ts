@@ -36,6 +36,12 @@ export class LocalStore implements SharedStore {
     return found ?? value;
   }
 
+  async replace(key: string, before: string, value: string, lifetime: number): Promise<boolean> {
+    if (this.#find(key)?.value !== before) return false;
+    await this.set(key, value, lifetime);
+    return true;
+  }
+
   async take(key: string): Promise<string | undefined> {
     const found = this.#find(key)?.value;
     this.#values.delete(key);
