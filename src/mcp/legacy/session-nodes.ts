@@ -6,8 +6,8 @@ import type { LegacySession } from "./session.ts";
 
 /** What a node tells the others of a session. */
 export type SessionNews =
-  /** That it has ended, or that its client listens there from now on. */
-  | { readonly kind: "ended" | "listening"; readonly name: string }
+  /** That it has ended. */
+  | { readonly kind: "ended"; readonly name: string }
   /** What is stored of it from now on. */
   | { readonly kind: "changed"; readonly name: string; readonly record: SessionRecord }
   /** A response or cancellation of its client, for the node that waits for it. */
@@ -71,7 +71,7 @@ export class SessionNodes {
     if (!isObject(sent) || sent["node"] === this.#store.node) return undefined;
     const { kind, name, record, principal, message } = sent;
     if (typeof name !== "string") return undefined;
-    if (kind === "ended" || kind === "listening") return { kind, name };
+    if (kind === "ended") return { kind, name };
     if (kind === "changed" && isObject(record)) {
       const { version, state } = record;
       const isValid = typeof version === "number" && typeof state === "string";
