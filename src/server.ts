@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
@@ -14,6 +16,7 @@ import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
+import { Nodes } from "./ops/nodes.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
@@ -40,7 +43,9 @@ export interface Server {
   readonly hub: Hub;
   /** What the log held at the start. */
   readonly found: LogSize;
-  /** Refuses new work, ends the readers spread over the drain time, and closes the log. */
+  /** `/health` says 503 from now on, and all else goes on; resolves after `DRAIN_WAIT`, or once `skip` is aborted. */
+  drain(skip?: AbortSignal): Promise<void>;
+  /** Drains, refuses new work, ends the readers spread over the drain time, and closes the log. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -83,11 +88,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const auth = await openAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const rateLimits = new RateLimits(config);
-  const { hub, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const { hub, nodes, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
-  const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
+  const state = { address: hostname(), draining: false };
+  const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
   const info = (): ServerInfo => source.info();
-  const hubChannels = new HubChannels(hub, info);
+  const hubChannels = new HubChannels(hub, nodes.node, info);
   logging.onLine((line) => hubChannels.log(line));
   audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
@@ -106,7 +112,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   });
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
-  let draining = false;
+  let draining: Promise<void> | undefined;
   const context: HttpContext = {
     hub,
     tools,
@@ -116,23 +122,30 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     version,
     info,
     heartbeat: config.heartbeat,
-    // Visitors need not know the folder.
-    logName: config.data.replace(/^file:.*\//, "file:"),
+    // Visitors need not know the folder, nor where a Redis is and its password.
+    logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
     ...auth,
     publicUrl: config.publicUrl,
     tls,
     addresses: new ClientAddresses(config.trustedProxies),
     rateLimits,
-    isDraining: () => draining,
+    isDraining: () => state.draining,
   };
   let app: FastifyInstance | undefined;
+  // Whoever stops the server reads it on the terminal; a file gets a line.
+  const say = (msg: string): void => (config.logFile === "" ? hubChannels.log({ level: "info", msg }) : log.info(msg));
+  const drain = (skip?: AbortSignal): Promise<void> => {
+    if (draining === undefined && config.drainWait > 0) say(`draining: readers are ended in ${config.drainWait} s`);
+    state.draining = true;
+    nodes.tellStatus();
+    return (draining ??= wait(config.drainWait * 1000, undefined, { signal: skip, ref: false }).catch(() => {}));
+  };
   const end = async (spread: number): Promise<void> => {
-    draining = true;
+    draining ??= Promise.resolve();
+    state.draining = true;
+    nodes.tellStatus();
     summaries.close();
-    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
-    // Whoever stops the server reads it on the terminal; a file gets a line.
-    if (config.logFile === "") hubChannels.log({ level: "info", msg: stopping });
-    else log.info(stopping);
+    say(`stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`);
     connections.drain();
     mcp.sessions.drain();
     await hubChannels.close();
@@ -143,6 +156,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     source.close();
     auth.close();
     await app?.close();
+    await hubParts.release();
     await output.close(LAST_LINES);
   };
   let ended: Promise<void> | undefined;
@@ -162,6 +176,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
   rateLimits.isOn = isLimited(config, callers.loopback);
+  state.address += `:${(app.server.address() as AddressInfo).port}`;
+  nodes.start({ index: hub.index, status: () => source.status() });
   const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
@@ -170,7 +186,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hub,
     loopback: callers.loopback,
     found,
-    close: () => close(config.drain * 1000),
+    drain,
+    close: async () => {
+      await drain();
+      await close(config.drain * 1000);
+    },
     [Symbol.asyncDispose]: () => close(0),
   };
 }
@@ -181,11 +201,13 @@ async function openHub(
   log: Logger,
 ): Promise<{
   hub: Hub;
+  nodes: Nodes;
   shared: SharedStore;
   found: LogSize;
   appends: LogLatency;
   deliveries: DeliveryTimes;
   close: (spread: number) => Promise<void>;
+  release: () => Promise<void>;
 }> {
   const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
@@ -209,7 +231,9 @@ async function openHub(
   const found = kept.size();
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
+  const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
   const hub = await Hub.open(kept, {
+    peers: nodes.peers,
     maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
@@ -228,10 +252,10 @@ async function openHub(
   ).unref();
   const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
+    await nodes.close();
     clearInterval(heart);
-    await opened.close();
   };
-  return { hub, shared, found, appends, deliveries, close };
+  return { hub, nodes, shared, found, appends, deliveries, close, release: () => opened.close() };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */

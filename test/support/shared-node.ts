@@ -9,11 +9,13 @@ export class SharedNode implements SharedStore {
   isAway = false;
   /** Whether what is published here is lost. */
   isMute = false;
+  /** Texts that are lost on their way to this node, while it is true for them. */
+  loses: (text: string) => boolean = () => false;
   readonly #store: SharedStore;
 
   constructor(store: SharedStore, node: string) {
     this.#store = store;
-    this.node = node;
+    this.node = node.padEnd(10, "0");
   }
 
   get(key: string): Promise<string | undefined> {
@@ -50,7 +52,7 @@ export class SharedNode implements SharedStore {
 
   subscribe(topic: string, listener: (text: string) => void): () => void {
     return this.#store.subscribe(topic, (text) => {
-      if (!this.isAway) listener(text);
+      if (!this.isAway && !this.loses(text)) listener(text);
     });
   }
 

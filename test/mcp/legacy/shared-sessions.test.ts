@@ -242,7 +242,7 @@ describe("a session on many nodes", { concurrency: true }, () => {
     const [moved, stayed] = [await begin(nodes.a), await begin(nodes.a)];
     await find(nodes.b, moved);
     const record = (): Promise<string | undefined> => nodes.store.get(`session:${moved.name}`);
-    await until("it is noted who used it", async () => (await record())?.startsWith("b ") === true);
+    await until("it is noted who used it", async () => (await record())?.startsWith("b") === true);
     await begin(nodes.a);
     await begin(nodes.a);
     assert.deepEqual([moved.isOver, stayed.isOver, nodes.a.sessions.evicted], [true, true, 2]);
