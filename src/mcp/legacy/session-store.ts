@@ -92,9 +92,9 @@ export class SessionStore {
     const leave = this.use(session);
     const { sealer, records } = this.#options;
     const id = `${name}.${await sealer.seal(client, scopeOf(name, owner))}`;
-    const stored = session.isOver ? undefined : records?.begin(name, state.kept);
-    stored?.catch(() => this.#letGo(session));
-    state.record = await stored;
+    const storing = session.isOver ? undefined : records?.begin(name, state.kept);
+    storing?.catch(() => this.#letGo(session));
+    state.record = await storing;
     session.id = id;
     return { session, leave };
   }
@@ -110,8 +110,12 @@ export class SessionStore {
    */
   async find(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
     const session = this.#found(id, owner, true);
-    if (session !== undefined) await this.#refresh(session).catch(unlessAway);
-    return session === undefined || session.isOver ? this.#restore(id, owner) : session;
+    if (session === undefined) return this.#restore(id, owner);
+    const { records } = this.#options;
+    if (records?.isShared !== true) return session;
+    const adopt = (record: SessionRecord | undefined): void => this.#adopt(session, record);
+    await records.get(session.name).then(adopt).catch(unlessAway);
+    return session.isOver ? this.#restore(id, owner) : session;
   }
 
   /** The session with this id that lasts as long as its connection, if it belongs to `owner`. */
@@ -121,15 +125,7 @@ export class SessionStore {
 
   /** Marks a session as in use until the returned function is called. */
   use(session: LegacySession): () => void {
-    this.#live.use(session);
-    session.open++;
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      session.open--;
-      this.#live.use(session);
-    };
+    return this.#live.use(session);
   }
 
   /** Ends a session on all nodes. Rejects with `LOG_UNAVAILABLE`, and then it goes on. */
@@ -195,12 +191,6 @@ export class SessionStore {
   }
 
   /** Goes on with what is stored of a session by now; lets go of it if it has ended. */
-  async #refresh(session: LegacySession): Promise<void> {
-    const { records } = this.#options;
-    if (records?.isShared === true && session.state.record !== undefined)
-      this.#adopt(session, await records.get(session.name));
-  }
-
   #adopt(session: LegacySession, record: SessionRecord | undefined): void {
     const { name, state } = session;
     const { records, shared, report } = this.#options;
@@ -254,8 +244,8 @@ export class SessionStore {
   #evict(session: LegacySession): void {
     this.evicted++;
     this.#letGo(session);
-    if (!session.isResumable) return;
-    this.#options.records?.evict(session.name).catch(unlessAway).catch(this.#options.report);
+    const { records, report } = this.#options;
+    if (session.isResumable) records?.evict(session.name).catch(unlessAway).catch(report);
   }
 
   #sweep(): void {
