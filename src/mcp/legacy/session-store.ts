@@ -218,13 +218,14 @@ export class SessionStore {
     }
   }
 
-  /** What another node tells of a session. */
-  #hear(news: SessionNews): void {
+  /** What another node tells of a session; whether a message was for a request of this one. */
+  #hear(news: SessionNews): boolean {
     const session = this.#live.get(news.name);
-    if (session?.isResumable !== true) return;
+    if (session?.isResumable !== true) return false;
+    if (news.kind === "message") return news.principal === session.principal.id && session.claim(news.message);
     if (news.kind === "ended") this.#letGo(session);
-    else if (news.kind === "changed") this.#adopt(session, news.record);
-    else if (news.principal === session.principal.id) session.claim(news.message);
+    else this.#adopt(session, news.record);
+    return false;
   }
 
   #add(owner: SessionOwner, name: string, client?: SessionClient, isOld = false): LegacySession {

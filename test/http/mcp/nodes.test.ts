@@ -68,11 +68,11 @@ function moved({ session, version }: LegacyClient, server: TestServer): LegacyCl
   return new LegacyClient(server, session, version);
 }
 
-/** Resolves when a stream has ended. */
+/** Resolves when a stream has ended: after half a minute if an announcement was lost. */
 async function over(stream: EventReader): Promise<void> {
   let isOver = false;
   void stream.ended.then(() => (isOver = true));
-  await until("the stream ends", () => isOver);
+  await until("the stream ends", () => isOver, 60_000);
 }
 
 /** Reads a stream until its client has been told of all of these: URIs, or lists. */
