@@ -1,50 +1,55 @@
 import { HubError } from "../../src/core/errors.ts";
 import type { Counted, SharedStore } from "../../src/core/shared-store.ts";
-import type { LocalStore } from "../../src/logs/local-store.ts";
 
-/** What one of several nodes sees of a store that they share: this process stands for all of them. */
+/** One of several nodes that share a store, in one process. */
 export class SharedNode implements SharedStore {
   readonly node: string;
   readonly isShared = true;
-  /** While it is true, the engine cannot be reached from this node. */
+  /** Whether it cannot reach what is shared. */
   isAway = false;
-  /** Calls that failed since the engine could not be reached. */
+  /** Calls that failed because it could not. */
   failures = 0;
+  /** Whether what is published here is lost. */
+  isMute = false;
   /** Texts that are lost on their way to this node, while it is true for them. */
   loses: (text: string) => boolean = () => false;
-  readonly #store: LocalStore;
+  readonly #store: SharedStore;
 
-  constructor(store: LocalStore, name: string) {
+  constructor(store: SharedStore, node: string) {
     this.#store = store;
-    this.node = name.padEnd(10, "0");
+    this.node = node.padEnd(10, "0");
   }
 
   get(key: string): Promise<string | undefined> {
-    return this.#reach(() => this.#store.get(key));
+    return this.#reach((store) => store.get(key));
   }
 
   set(key: string, value: string, lifetime: number): Promise<void> {
-    return this.#reach(() => this.#store.set(key, value, lifetime));
+    return this.#reach((store) => store.set(key, value, lifetime));
   }
 
   setNew(key: string, value: string, lifetime?: number): Promise<string> {
-    return this.#reach(() => this.#store.setNew(key, value, lifetime));
+    return this.#reach((store) => store.setNew(key, value, lifetime));
+  }
+
+  replace(key: string, before: string, value: string, lifetime: number): Promise<boolean> {
+    return this.#reach((store) => store.replace(key, before, value, lifetime));
   }
 
   take(key: string): Promise<string | undefined> {
-    return this.#reach(() => this.#store.take(key));
+    return this.#reach((store) => store.take(key));
   }
 
   delete(key: string): Promise<void> {
-    return this.#reach(() => this.#store.delete(key));
+    return this.#reach((store) => store.delete(key));
   }
 
   add(key: string, points: number, lifetime: number): Promise<Counted> {
-    return this.#reach(() => this.#store.add(key, points, lifetime));
+    return this.#reach((store) => store.add(key, points, lifetime));
   }
 
   publish(topic: string, text: string): Promise<void> {
-    return this.#reach(() => this.#store.publish(topic, text));
+    return this.#reach((store) => (this.isMute ? Promise.resolve() : store.publish(topic, text)));
   }
 
   subscribe(topic: string, listener: (text: string) => void): () => void {
@@ -53,9 +58,9 @@ export class SharedNode implements SharedStore {
     });
   }
 
-  async #reach<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    if (!this.isAway) return call();
+  async #reach<T>(use: (store: SharedStore) => Promise<T>): Promise<T> {
+    if (!this.isAway) return use(this.#store);
     this.failures++;
-    throw new HubError("LOG_UNAVAILABLE", "away");
+    throw new HubError("LOG_UNAVAILABLE", "The engine cannot be reached");
   }
 }

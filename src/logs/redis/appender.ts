@@ -2,7 +2,7 @@ import { HubError } from "../../core/errors.ts";
 import type { Appended } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import { WriteBatch, type Waiting } from "../write-batch.ts";
-import type { RedisConnection } from "./connection.ts";
+import { isRefusal, type RedisConnection } from "./connection.ts";
 import type { AppendReply, RedisEngine } from "./engine.ts";
 import type { RedisFollower } from "./follower.ts";
 import type { Mirror } from "./mirror.ts";
@@ -25,6 +25,8 @@ const BATCH_CHARACTERS = 256 * 1024;
 /** Milliseconds that a batch is tried for. */
 const PATIENCE = 2500;
 const RETRY = 50;
+/** Refusals of an engine that is about to serve, or to be replaced by another. */
+const PASSING = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|NOREPLICAS|UNBLOCKED)/;
 
 /**
  * Sends what is appended to the engine, a batch at a time: what is appended while one is on its way goes with the next.
@@ -80,7 +82,7 @@ export class RedisAppender {
   }
 
   async #sendBatch(waiting: readonly Waiting[]): Promise<void> {
-    const { engine, follower, connection, durability } = this.#options;
+    const { engine, follower, durability } = this.#options;
     const drafts = waiting.map(({ draft }) => draft);
     const number = ++this.#number;
     const start = performance.now();
@@ -100,14 +102,15 @@ export class RedisAppender {
           this.#answer(waiting, reply, epoch, unconfirmed);
           return;
         }
-        await follower.catchUp();
-        continue;
+        problem = undefined;
+        if (await follower.catchUp()) continue;
       } catch (error) {
-        problem = error;
-        // What was never sent was not kept.
-        isSent ||= connection.isReady || !String((error as Error).cause).includes("writeable");
+        problem = (error as Error).cause;
+        // What was refused, or never sent, was not kept.
+        isSent ||= !isRefusal(problem) && !String(problem).includes("isn't writeable");
       }
-      if (performance.now() - start > PATIENCE || this.#closing) return this.#refuse(waiting, problem, isSent);
+      const isHopeless = isRefusal(problem) && !PASSING.test((problem as Error).message);
+      if (isHopeless || performance.now() - start > PATIENCE) return this.#refuse(waiting, problem, isSent);
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
@@ -149,7 +152,7 @@ export class RedisAppender {
 
   #refuse(waiting: readonly Waiting[], cause: unknown, isSent: boolean): void {
     const { connection } = this.#options;
-    const away = connection.away((cause as Error).cause);
+    const away = connection.away(cause ?? new Error("its state after a failover is not clear yet"));
     const sentence = `${away.message}. The message may have been kept: with an Idempotency-Key it can be published again without being there twice`;
     const unsure = new HubError("LOG_UNAVAILABLE", sentence, { cause });
     for (const { settle } of waiting) settle(isSent ? unsure : away);

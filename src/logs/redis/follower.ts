@@ -45,8 +45,10 @@ export class RedisFollower {
   #heldMessages = 0;
   #runs = new Runs();
   #repair: NodeJS.Timeout | undefined;
-  #catchingUp: Promise<void> | undefined;
+  #catchingUp: Promise<boolean> | undefined;
   #isDraining = false;
+  /** Whether the nodes have yet to agree on a new run. */
+  #isUndecided = false;
   #isClosed = false;
   /** When an announcement came last. */
   #heard = performance.now();
@@ -69,11 +71,8 @@ export class RedisFollower {
     if (found === undefined || mirror.head < 0 || known.at(mirror.head) !== mirror.epoch) mirror.clear(-1, 0, []);
     else this.#runs = known;
     await connection.listen("live", (bytes) => this.#announced(bytes));
-    for (const start = performance.now(); ;) {
-      await this.catchUp();
-      if (this.#runs.epoch !== "" && this.#catchingUp === undefined) break;
-      if (performance.now() - start > 4 * PATIENCE)
-        throw connection.away(new Error("the nodes do not agree on its state"));
+    for (const start = performance.now(); !(await this.catchUp());) {
+      if (performance.now() - start > 4 * PATIENCE) throw connection.away(undecided());
       await new Promise((resolve) => setTimeout(resolve, WAIT));
     }
     connection.onBack = () => void this.catchUp().catch(() => {});
@@ -100,21 +99,28 @@ export class RedisFollower {
     this.#drain();
   }
 
-  /** Looks at the engine and hands on all that there is. Rejects with `LOG_UNAVAILABLE`. */
-  catchUp(): Promise<void> {
+  /**
+   * Looks at the engine and hands on all that there is; false if the nodes do not agree yet on what there is. Rejects
+   * with `LOG_UNAVAILABLE`.
+   */
+  catchUp(): Promise<boolean> {
     return (this.#catchingUp ??= this.#catchUp().finally(() => {
       this.#catchingUp = undefined;
       this.#drain();
     }));
   }
 
-  /** How far the log is; rejects with `LOG_UNAVAILABLE`, also while the nodes agree on its state. */
+  /** How far the log is; rejects with `LOG_UNAVAILABLE`, also while the nodes do not agree on that. */
   async look(): Promise<EngineState> {
-    const { engine, mirror, connection } = this.#options;
-    const place = mirror.head;
-    const state = await engine.look(place, place < 0 ? "" : this.#runs.at(place));
-    if (state === undefined) throw connection.away(new Error("its state after a failover is not clear yet"));
+    const state = await this.#look();
+    if (state === undefined) throw this.#options.connection.away(undecided());
     return state;
+  }
+
+  #look(): Promise<EngineState | undefined> {
+    const { engine, mirror } = this.#options;
+    const place = mirror.head;
+    return engine.look(place, place < 0 ? "" : this.#runs.at(place));
   }
 
   close(): void {
@@ -202,15 +208,21 @@ export class RedisFollower {
   }
 
   #repairSoon(): void {
+    if (this.#isClosed) return;
     this.#repair ??= setTimeout(() => {
       this.#repair = undefined;
-      if (this.#held.length > 0) void this.catchUp().catch(() => {});
+      if (this.#held.length > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
     }, ON_ITS_WAY);
   }
 
-  async #catchUp(): Promise<void> {
+  async #catchUp(): Promise<boolean> {
     const { mirror, engine } = this.#options;
-    const state = await this.look();
+    const state = await this.#look();
+    this.#isUndecided = state === undefined;
+    if (state === undefined) {
+      this.#repairSoon();
+      return false;
+    }
     // Announced before that, so what is of another run is in the log by now, or lost.
     const before = new Set(this.#held);
     if (state.runs.length > 0) this.#runs = new Runs(state.runs);
@@ -220,8 +232,9 @@ export class RedisFollower {
     else if (hole !== undefined) mirror.cut(hole.after);
     // Then readers have to be told that something is missing, in its place: they read it from the mirror.
     const isReset = isBehind || hole !== undefined;
-    await this.#fill(state.floor, isReset ? () => {} : this.onMessages);
+    const isFilled = await this.#fill(state.floor, isReset ? () => {} : this.onMessages);
     if (isReset) this.onReset(mirror.head);
+    if (!isFilled) return this.#catchUp();
     for (const turn of before) {
       if (turn.epoch === this.#runs.epoch) continue;
       const last = turn.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? turn.before;
@@ -229,18 +242,24 @@ export class RedisFollower {
       this.#held.splice(this.#held.indexOf(turn), 1);
       this.#heldMessages -= turn.messages.length;
     }
+    return true;
   }
 
-  /** Reads what the mirror lacks, and calls back with each page after the mirror has it. */
-  async #fill(floor: number, onPage: (messages: readonly Message[]) => void): Promise<void> {
+  /**
+   * Reads what the mirror lacks, and calls back with each page after the mirror has it. False if messages that it lacks
+   * were dropped meanwhile.
+   */
+  async #fill(floor: number, onPage: (messages: readonly Message[]) => void): Promise<boolean> {
     const { mirror, engine } = this.#options;
     for (;;) {
       const messages = await engine.read(mirror.head);
+      const next = this.#runs.holeAfter(mirror.head)?.end ?? mirror.head;
+      if ((messages[0]?.offset ?? 0) > next + 1) return false;
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
       mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
       if (messages.length > 0) onPage(messages);
-      if (isAll) return;
+      if (isAll) return true;
     }
   }
 
@@ -263,7 +282,7 @@ export class RedisFollower {
       } else if (now - this.#heard > LOOK * 0.9) await engine.ping();
       const state = await this.look();
       const isOther = state.epoch !== this.#runs.epoch;
-      if (isOther || this.#failure !== undefined) return await this.catchUp();
+      if (isOther || this.#failure !== undefined) await this.catchUp();
       if (state.floor > mirror.floor && state.floor <= mirror.head) this.#handOn([], mirror.head, state.floor);
       if (state.head <= mirror.head) return;
       await new Promise((resolve) => setTimeout(resolve, ON_ITS_WAY));
@@ -272,4 +291,8 @@ export class RedisFollower {
       // The connection says so, and the next second tries again.
     }
   }
+}
+
+function undecided(): Error {
+  return new Error("its state after a failover is not clear yet");
 }

@@ -113,7 +113,7 @@ export class RedisLog implements Log {
     if (after > this.#mirror.head && !(await this.#reaches(after))) {
       return { messages: [], end: this.#mirror.head, dropped: 0 };
     }
-    const page = await this.#mirror.page(query);
+    const page = await this.#read(() => this.#mirror.page(query));
     const hole = this.#follower.runs.holeAfter(after);
     if (hole === undefined) return page;
     if (after >= hole.after) return page.dropped > hole.end ? page : { ...page, dropped: hole.end, isLost: true };
@@ -124,8 +124,7 @@ export class RedisLog implements Log {
 
   async recent(query: RecentQuery): Promise<RecentPage> {
     await this.#readTurns.next();
-    this.#checkOpen();
-    return this.#mirror.recent(query);
+    return this.#read(() => this.#mirror.recent(query));
   }
 
   async follow(
@@ -167,6 +166,16 @@ export class RedisLog implements Log {
     this.#follower.close();
     if (this.#connection.isReady) await this.#engine.leave().catch(() => {});
     this.#mirror.close();
+  }
+
+  /** Reads from the mirror, again if messages were taken out of it meanwhile. */
+  async #read<T>(look: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.#checkOpen();
+      const { version } = this.#mirror;
+      const page = await look();
+      if (version === this.#mirror.version) return page;
+    }
   }
 
   /** Whether the log has an offset that this node has not come to yet; resolves when it has. */

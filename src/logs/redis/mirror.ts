@@ -42,6 +42,7 @@ export class Mirror {
   #floor: number;
   #messages = 0;
   #bytes = 0;
+  #version = 0;
 
   private constructor(database: DatabaseSync, limit: number) {
     this.#database = database;
@@ -102,6 +103,11 @@ export class Mirror {
   /** The last offset that it knows to be dropped. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Grows when messages are taken out other than by retention: what was being read then is not to be believed. */
+  get version(): number {
+    return this.#version;
   }
 
   get channels(): ChannelIndex {
@@ -226,6 +232,7 @@ export class Mirror {
 
   /** Reads the channels from the file. */
   #load(): void {
+    this.#version++;
     const floor = this.#database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'channelFloor'").get();
     this.#channels = new ChannelIndex((floor as { floor: number } | undefined)?.floor, this.#limit);
     [this.#messages, this.#bytes] = [0, 0];

@@ -94,13 +94,15 @@ end
  * draft its offset: negative if its key was used before, 0 if it is ephemeral.
  */
 const APPEND = `${COMMON}
-local batch, epoch = ARGV[8], ARGV[9]
+local batch, epoch = tonumber(ARGV[8]), ARGV[9]
 local meta = redis.call('HMGET', META, 'epoch', 'run', 'head', 'floor', 'messages', 'bytes', 'oldest')
 if meta[1] ~= epoch or meta[2] ~= run then return {'stale'} end
 local last = redis.call('HGET', BATCHES, node)
 if last then
   last = cmsgpack.unpack(last)
   if last[1] == batch then return last[2] end
+  -- It came on a connection that its node has given up.
+  if last[1] > batch then return {'stale'} end
 end
 head, floor, messages, bytes, oldest = tonumber(meta[3]), tonumber(meta[4]), tonumber(meta[5]), tonumber(meta[6]), tonumber(meta[7])
 local before, offsets, lengths, records = head, {}, {}, {}
@@ -139,7 +141,7 @@ end
 local reply = {'ok', before, floor, time, offsets}
 redis.call('HSET', BATCHES, node, cmsgpack.pack({batch, reply}))
 if #records > 0 then
-  redis.call('PUBLISH', live, table.concat({'turn', node, batch, epoch, text(before), text(floor), text(time), table.concat(lengths, ',')}, ' ') .. '\\n' .. table.concat(records))
+  redis.call('PUBLISH', live, table.concat({'turn', node, ARGV[8], epoch, text(before), text(floor), text(time), table.concat(lengths, ',')}, ' ') .. '\\n' .. table.concat(records))
 end
 return reply
 `;
@@ -240,9 +242,17 @@ end
 return {total, left}
 `;
 
+/** Sets a value that is still what the caller found; answers whether it was. */
+const REPLACE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+`;
+
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
+export const replace: Script = scriptOf(REPLACE);
 
 function scriptOf(lua: string): Script {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
