@@ -7,10 +7,10 @@ export class SharedNode implements SharedStore {
   readonly isShared = true;
   /** Whether it cannot reach what is shared. */
   isAway = false;
-  /** Calls that failed because it could not. */
-  failures = 0;
   /** Whether what is published here is lost. */
   isMute = false;
+  /** Calls that failed since the engine could not be reached. */
+  failures = 0;
   /** Texts that are lost on their way to this node, while it is true for them. */
   loses: (text: string) => boolean = () => false;
   readonly #store: SharedStore;
