@@ -6,6 +6,7 @@ import type { History } from "../core/history.ts";
 import { checkSubscribe } from "../core/principal.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
+import type { Signal } from "../protocol/signal.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type RequestContext } from "./tool.ts";
 
@@ -73,7 +74,7 @@ async function wait(
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
       // All callers that one message wakes ask for the same page, wherever they began to wait.
-      if (!history.more && bell.rung !== undefined) from = hub.cursor(bell.rung - 1);
+      if (!history.more && bell.rung !== undefined && !bell.isGap) from = hub.cursor(bell.rung - 1);
       // A log that is closing does not answer; the last page says how to go on.
       if (signal.aborted || bell.closed) return history;
     }
@@ -96,11 +97,13 @@ class Bell implements Sink {
   closed = false;
   /** The offset of the first message since this was set to undefined. */
   rung: number | undefined;
+  /** Whether messages are missing since it was made: what was asked after tells which. */
+  isGap = false;
   #ring: () => void = () => {};
 
   /** Resolves when it rings, after so many milliseconds, or when the signal is aborted. */
   next(milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (this.rung !== undefined || this.closed || signal.aborted) return Promise.resolve();
+    if (this.rung !== undefined || this.isGap || this.closed || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -120,7 +123,11 @@ class Bell implements Sink {
     return true;
   }
 
-  signal(): void {}
+  signal({ kind }: Signal): void {
+    if (kind !== "gap") return;
+    this.isGap = true;
+    this.#ring();
+  }
 
   async drained(): Promise<void> {}
 

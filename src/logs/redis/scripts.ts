@@ -259,9 +259,17 @@ redis.call('HSET', KEYS[1], 'run', string.match(redis.call('INFO', 'server'), 'r
 return 1
 `;
 
+/** Sets a value that is still what the caller found; answers whether it was. */
+const REPLACE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+`;
+
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
+export const replace: Script = scriptOf(REPLACE);
 export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);
 
 function scriptOf(lua: string): Script {
