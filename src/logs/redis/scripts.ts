@@ -22,7 +22,7 @@ const VOTE = 3000;
 /** In place of the time of the oldest message, if all times are in the future. */
 const NEVER = 2 ** 52;
 /** Runs that are kept. */
-const MAX_RUNS = 1000;
+export const MAX_RUNS = 1000;
 
 /** What both scripts begin with: the keys, the engine's clock and identity, and dropping what is beyond the retention. */
 const COMMON = `
@@ -242,6 +242,23 @@ end
 return {total, left}
 `;
 
+/**
+ * Makes a log of what was written under other names: the keys of the log, beginning with `meta`, then those of its
+ * parts, in the same order. Answers 0 if there is a log already.
+ */
+const PUBLISH_ARCHIVE = `
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return 0 end
+for at = 2, 5 do
+  redis.call('DEL', KEYS[at])
+  if redis.call('EXISTS', KEYS[at + 4]) > 0 then
+    redis.call('RENAME', KEYS[at + 4], KEYS[at])
+    redis.call('PERSIST', KEYS[at])
+  end
+end
+redis.call('HSET', KEYS[1], 'run', string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), unpack(ARGV))
+return 1
+`;
+
 /** Sets a value that is still what the caller found; answers whether it was. */
 const REPLACE = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -255,6 +272,7 @@ export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
 export const replace: Script = scriptOf(REPLACE);
+export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);
 
 function scriptOf(lua: string): Script {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
