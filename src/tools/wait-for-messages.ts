@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
+import { offsetOf } from "../protocol/cursor.ts";
+import type { Signal } from "../protocol/signal.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import { checkSubscribe } from "../core/principal.ts";
@@ -72,8 +74,10 @@ async function wait(
       // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
-      // All callers that one message wakes ask for the same page, wherever they began to wait.
-      if (!history.more && bell.rung !== undefined) from = hub.cursor(bell.rung - 1);
+      // All callers that one message wakes ask for the same page, wherever they began to wait; but not for what they
+      // have got already, at a node that was further than this one.
+      const { rung = 0 } = bell;
+      if (!history.more && rung > offsetOf(from)) from = hub.cursor(rung - 1);
       // A log that is closing does not answer; the last page says how to go on.
       if (signal.aborted || bell.closed) return history;
     }
@@ -94,7 +98,7 @@ class Bell implements Sink {
   readonly format: Format = FOUND;
   readonly pending = 0;
   closed = false;
-  /** The offset of the first message since this was set to undefined. */
+  /** The offset of the first message since this was set to undefined; 0 if messages are missing before it. */
   rung: number | undefined;
   #ring: () => void = () => {};
 
@@ -120,7 +124,11 @@ class Bell implements Sink {
     return true;
   }
 
-  signal(): void {}
+  signal({ kind }: Signal): void {
+    if (kind !== "gap") return;
+    this.rung ??= 0;
+    this.#ring();
+  }
 
   async drained(): Promise<void> {}
 

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -80,14 +80,17 @@ export class HubProcess implements Place, AsyncDisposable {
       else this.#log(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => this.#log(text));
-    this.#ended = once(child, "close").then(async ([code, signal]) => {
-      this.#log(`--- ended with ${code ?? signal} at ${new Date().toISOString()}\n`);
-      this.#child = undefined;
-      if (!this.#isWanted) return;
-      if (isServing) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
-      await pause(RESTART);
-      if (this.#isWanted && this.#child === undefined) this.#spawn();
-    });
+    this.#ended = this.#end(child, () => isServing);
+  }
+
+  async #end(child: ChildProcess, isServing: () => boolean): Promise<void> {
+    const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+    this.#log(`--- ended with ${code ?? signal} at ${new Date().toISOString()}\n`);
+    this.#child = undefined;
+    if (!this.#isWanted) return;
+    if (isServing()) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
+    await pause(RESTART);
+    if (this.#isWanted && this.#child === undefined) this.#spawn();
   }
 
   #log(text: string): void {

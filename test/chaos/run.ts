@@ -115,7 +115,8 @@ async function readAll(name: string, url: string, recorder: Recorder): Promise<v
   let after = "earliest";
   recorder.note({ kind: "open", reader, at: name, channels: ["*"], after });
   for (;;) {
-    const { status, text } = await ask(`${url}/channels/*/messages?${new URLSearchParams({ after, limit: "500" })}`);
+    const query = new URLSearchParams({ after, limit: "500" });
+    const { status, text } = await ask(`${url}/channels/*/messages?${query.toString()}`);
     if (status !== 200) throw new Error(`${name} answers ${status}: ${text}`);
     const page = JSON.parse(text) as {
       readonly messages: readonly {
