@@ -11,6 +11,8 @@ const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const CLOCK = join(import.meta.dirname, "shifted-clock.ts");
 /** Milliseconds after which a node that ended by itself is started again. */
 const RESTART = 300;
+/** Compiled code from earlier starts, which makes the next ones twice as fast. */
+const COMPILED = join(import.meta.dirname, "../../.cache/compiled");
 const OUTPUT = 20_000;
 
 /** A node of the hub in a process of its own, which is started again when it ends by itself, as a supervisor does. */
@@ -70,7 +72,8 @@ export class HubProcess implements Place, AsyncDisposable {
     const { PATH = "", HOME = "" } = process.env;
     const words = [process.execPath, "--import", CLOCK, MAIN, "serve"];
     const [command, ...rest] = leashed(...words);
-    const env = { PATH, HOME, ...this.#env, PORT: String(this.port), CLOCK_SHIFT: String(this.#clockShift) };
+    const own = { PORT: String(this.port), CLOCK_SHIFT: String(this.#clockShift), NODE_COMPILE_CACHE: COMPILED };
+    const env = { PATH, HOME, ...this.#env, ...own };
     const child = spawn(command, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
     let isServing = false;
     this.#child = child;
