@@ -26,13 +26,23 @@ export interface CellLoad {
   readonly seconds: number;
   /** Publishes per second; 0 is the closed loop. */
   readonly rate: number;
+  readonly nodes?: Plan["nodes"];
 }
 
 /** What a server gets to do before it is measured, so that its code is compiled. */
 export const WARM_UP: CellLoad = { readers: 100, publishers: 16, seconds: 1, rate: 0 };
 
+/** What is measured: one process, or several. */
+export interface Loaded {
+  readonly port: number;
+  /** Seconds of CPU that each process has used since its start. */
+  cpuSecondsOfEach(): readonly number[];
+}
+
 /** One measurement of one contender. */
 export interface Cell extends Result {
+  /** Seconds of CPU that each process of the server used. */
+  readonly cpuSeconds: readonly number[];
   readonly cpuMicrosPerDelivery: number;
   /** The part of one core that the server used, 0 to 1. */
   readonly busy: number;
@@ -47,7 +57,7 @@ export interface ConnectionMemory {
 }
 
 /** Measures until the rest of the machine was quiet, at most three times; the quietest counts. */
-export async function measureQuietly(contender: Contender, server: ServerProcess, load: CellLoad): Promise<Cell> {
+export async function measureQuietly(contender: Contender, server: Loaded, load: CellLoad): Promise<Cell> {
   let best = await measureCell(contender, server, load);
   for (let tries = 1; best.disturbed > DISTURBED && tries < TRIES && patience > 0; tries += 1) {
     const start = performance.now();
@@ -60,12 +70,12 @@ export async function measureQuietly(contender: Contender, server: ServerProcess
 }
 
 /** Loads a running server and asks the kernel what that cost it. */
-export async function measureCell(contender: Contender, server: ServerProcess, load: CellLoad): Promise<Cell> {
+export async function measureCell(contender: Contender, server: Loaded, load: CellLoad): Promise<Cell> {
   const plan = planOf(contender, server, load);
   using run = new Load(plan);
   const { connects } = await open(run);
-  const read = (): { server: number; core: number; load: number; wall: number } => ({
-    server: server.cpuSeconds(),
+  const read = (): { each: readonly number[]; core: number; load: number; wall: number } => ({
+    each: server.cpuSecondsOfEach(),
     core: coreSeconds(0),
     load: processSeconds(run.pids),
     wall: performance.now() / 1e3,
@@ -75,11 +85,13 @@ export async function measureCell(contender: Contender, server: ServerProcess, l
   const drain = await run.drain(publishes);
   const end = read();
   const wall = end.wall - start.wall;
-  const used = end.server - start.server;
+  const cpuSeconds = end.each.map((seconds, index) => seconds - (start.each[index] ?? 0));
+  const used = cpuSeconds.reduce((sum, seconds) => sum + seconds, 0);
   // The load never sleeps in between, so what it did not get others had; the same holds for the server's core.
   const taken = Math.max(0, end.core - start.core - used) + Math.max(0, wall - (end.load - start.load));
   return {
     ...addUp({ plan, connects, publishes, drain }),
+    cpuSeconds,
     cpuMicrosPerDelivery: (used * 1e6) / Math.max(1, drain.delivered),
     // A drain that waits in vain must not count as time in which the server could have worked.
     busy: used / Math.min(wall, (drain.end - publishes.start) / 1e6),
@@ -111,7 +123,7 @@ async function open(run: Load): Promise<Pick<Parameters<typeof addUp>[0], "conne
   return { connects };
 }
 
-function planOf(contender: Contender, server: ServerProcess, load: CellLoad): Plan {
+function planOf(contender: Contender, server: Loaded, load: CellLoad): Plan {
   channels += 1;
   return { target: contender.target(server.port, `bench-${channels}`), run: RUN, size: 100, awake: true, ...load };
 }

@@ -10,32 +10,37 @@ const SECRET = randomBytes(32).toString("base64url");
 export const CENTRIFUGO: ServerKind = {
   name: "centrifugo",
   missing: () => missing("centrifugo", "go install github.com/centrifugal/centrifugo/v6@latest"),
-  command(directory, port) {
-    const file = join(directory, "config.json");
-    writeFileSync(
-      file,
-      JSON.stringify({
-        http_server: { address: "127.0.0.1", port },
-        log: { level: "error" },
-        usage_stats: { disabled: true },
-        http_api: { insecure: true },
-        uni_sse: { enabled: true },
-        health: { enabled: true },
-        client: { allow_anonymous_connect_without_token: true },
-        channel: {
-          without_namespace: {
-            allow_subscribe_for_anonymous: true,
-            allow_subscribe_for_client: true,
-            history_size: 1000,
-            history_ttl: "60s",
-          },
-        },
-      }),
-    );
-    return oneCore(binary("centrifugo"), "-c", file);
-  },
+  command: (directory, port) => centrifugoCommand(directory, port),
   ready: "/health",
 };
+
+/** The command line of a Centrifugo with history; on an engine that nodes share, one that readers can recover from. */
+export function centrifugoCommand(directory: string, port: number, engine?: object): readonly string[] {
+  const file = join(directory, "config.json");
+  writeFileSync(
+    file,
+    JSON.stringify({
+      http_server: { address: "127.0.0.1", port },
+      log: { level: "error" },
+      usage_stats: { disabled: true },
+      http_api: { insecure: true },
+      uni_sse: { enabled: true },
+      health: { enabled: true },
+      client: { allow_anonymous_connect_without_token: true },
+      channel: {
+        without_namespace: {
+          allow_subscribe_for_anonymous: true,
+          allow_subscribe_for_client: true,
+          history_size: 1000,
+          history_ttl: "60s",
+          ...(engine === undefined ? {} : { force_recovery: true }),
+        },
+      },
+      ...(engine === undefined ? {} : { engine }),
+    }),
+  );
+  return oneCore(binary("centrifugo"), "-c", file);
+}
 
 /** Mercure with its bolt transport, which keeps the last 1,000 messages in a file. */
 export const MERCURE: ServerKind = {

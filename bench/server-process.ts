@@ -54,6 +54,10 @@ export class ServerProcess implements AsyncDisposable {
     return processSeconds(this.#pids);
   }
 
+  cpuSecondsOfEach(): readonly number[] {
+    return [this.cpuSeconds()];
+  }
+
   /** Resident memory in bytes: of the worker if there is one, otherwise of the process itself. */
   residentBytes(): number {
     const pids = this.#pids.length > 1 ? this.#pids.slice(1) : this.#pids;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ConfigError } from "./core/errors.ts";
+import { masked } from "./protocol/address.ts";
 import { SETTINGS, type Config } from "./settings.ts";
 
 export { ConfigError };
@@ -37,7 +38,7 @@ export function describe(name: keyof Config): { readonly about: string; readonly
 export function shown(name: keyof Config, config: Config): string {
   const value = [config[name]].flat().join(",");
   if (SETTINGS[name].isSecret === true) return value === "" ? "" : "***";
-  return value.replace(/(:\/\/[^:/@]*:)[^@]+@/g, "$1***@");
+  return masked(value);
 }
 
 /** Every default. */

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import type { SharedStore } from "./core/shared-store.ts";
 import type { Audit } from "./auth/audit.ts";
-import { openAuth } from "./auth/open.ts";
+import { prepareAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
 import { limitsOf, type HttpContext } from "./http/context.ts";
 import { ClientAddresses } from "./ops/client-address.ts";
@@ -13,8 +15,8 @@ import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import type { McpDoor } from "./http/mcp/route.ts";
 import { HubChannels } from "./ops/hub-channels.ts";
+import { Nodes } from "./ops/nodes.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
@@ -25,12 +27,10 @@ import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { openData, openSessionFile } from "./logs/open.ts";
-import { hubCatalog, type McpContext } from "./mcp/catalog.ts";
+import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
-import { SessionStore } from "./mcp/legacy/session-store.ts";
-import { RequestStates } from "./mcp/request-state.ts";
-import { Sealer } from "./core/seal.ts";
+import { openMcp } from "./mcp/open.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
@@ -43,7 +43,9 @@ export interface Server {
   readonly hub: Hub;
   /** What the log held at the start. */
   readonly found: LogSize;
-  /** Refuses new work, ends the readers spread over the drain time, and closes the log. */
+  /** `/health` says 503 from now on, and all else goes on; resolves after `DRAIN_WAIT`, or once `skip` is aborted. */
+  drain(skip?: AbortSignal): Promise<void>;
+  /** Drains, refuses new work, ends the readers spread over the drain time, and closes the log. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -83,22 +85,35 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const tools = new ToolSet(ownTools);
   const { log, output, ...logging } = openLogging(config, logStream);
   let audit = auditTo(log);
-  const auth = await openAuth(config, (event) => audit(event));
+  const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
-  const rateLimits = new RateLimits(config);
-  const { hub, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const { hub, nodes, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const auth = await openAuth(shared);
+  const rateLimits = new RateLimits(config, shared);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
-  const source = new ServerInfoSource(fixedInfo(config), hub, connections, deliveries);
+  const state = { address: hostname(), draining: false };
+  const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
   const info = (): ServerInfo => source.info();
-  const hubChannels = new HubChannels(hub, info);
+  const hubChannels = new HubChannels(hub, nodes.node, info);
   logging.onLine((line) => hubChannels.log(line));
   audit = auditTo(log, hubChannels);
   const limits = limitsOf(config);
-  const mcp = openMcp(config, { hub, limits, info }, hubCatalog(tools, extras), log);
-  if (mcp.key !== undefined) auth.keepKey(mcp.key);
+  const mcp = await openMcp({
+    hub,
+    limits,
+    info,
+    catalog: hubCatalog(tools, extras),
+    serverInfo: { name: NAME, title: "SSE MCP Server", version },
+    shared,
+    file: openSessionFile(config.data, (sentence) => log.warn(sentence)),
+    maxSessions: config.maxSessions,
+    idle: config.sessionTimeout * 1000,
+    onKey: (key) => auth.keepKey(key),
+    report: (error) => log.error(error, "an MCP method failed"),
+  });
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
-  let draining = false;
+  let draining: Promise<void> | undefined;
   const context: HttpContext = {
     hub,
     tools,
@@ -108,23 +123,30 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     version,
     info,
     heartbeat: config.heartbeat,
-    // Visitors need not know the folder.
-    logName: config.data.replace(/^file:.*\//, "file:"),
+    // Visitors need not know the folder, nor where a Redis is and its password.
+    logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
     ...auth,
     publicUrl: config.publicUrl,
     tls,
     addresses: new ClientAddresses(config.trustedProxies),
     rateLimits,
-    isDraining: () => draining,
+    isDraining: () => state.draining,
   };
   let app: FastifyInstance | undefined;
+  // Whoever stops the server reads it on the terminal; a file gets a line.
+  const say = (msg: string): void => (config.logFile === "" ? hubChannels.log({ level: "info", msg }) : log.info(msg));
+  const drain = (skip?: AbortSignal): Promise<void> => {
+    if (draining === undefined && config.drainWait > 0) say(`draining: readers are ended in ${config.drainWait} s`);
+    state.draining = true;
+    nodes.tellStatus();
+    return (draining ??= wait(config.drainWait * 1000, undefined, { signal: skip, ref: false }).catch(() => {}));
+  };
   const end = async (spread: number): Promise<void> => {
-    draining = true;
+    draining ??= Promise.resolve();
+    state.draining = true;
+    nodes.tellStatus();
     summaries.close();
-    const stopping = `stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`;
-    // Whoever stops the server reads it on the terminal; a file gets a line.
-    if (config.logFile === "") hubChannels.log({ level: "info", msg: stopping });
-    else log.info(stopping);
+    say(`stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`);
     connections.drain();
     mcp.sessions.drain();
     await hubChannels.close();
@@ -135,12 +157,19 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     source.close();
     auth.close();
     await app?.close();
+    await hubParts.release();
     await output.close(LAST_LINES);
   };
   let ended: Promise<void> | undefined;
   const close = (spread: number): Promise<void> => (ended ??= end(spread));
   try {
-    app = await createApp({ context, mcp, latency: appends, log: frameworkLog(log), output });
+    app = await createApp({
+      context,
+      mcp: { ...mcp, legacySse: config.legacySse },
+      latency: appends,
+      log: frameworkLog(log),
+      output,
+    });
     await app.listen({ host: config.host, port: config.port });
   } catch (error) {
     await close(0);
@@ -148,6 +177,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   }
   callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
   rateLimits.isOn = isLimited(config, callers.loopback);
+  state.address += `:${(app.server.address() as AddressInfo).port}`;
+  nodes.start({ index: hub.index, status: () => source.status() });
   const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
   // The command line prints the address itself; a file gets a line.
   if (config.logFile !== "") log.info(`Server listening at ${url}`);
@@ -156,7 +187,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hub,
     loopback: callers.loopback,
     found,
-    close: () => close(config.drain * 1000),
+    drain,
+    close: async () => {
+      await drain();
+      await close(config.drain * 1000);
+    },
     [Symbol.asyncDispose]: () => close(0),
   };
 }
@@ -167,11 +202,13 @@ async function openHub(
   log: Logger,
 ): Promise<{
   hub: Hub;
+  nodes: Nodes;
   shared: SharedStore;
   found: LogSize;
   appends: LogLatency;
   deliveries: DeliveryTimes;
   close: (spread: number) => Promise<void>;
+  release: () => Promise<void>;
 }> {
   const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
@@ -195,7 +232,9 @@ async function openHub(
   const found = kept.size();
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
+  const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
   const hub = await Hub.open(kept, {
+    peers: nodes.peers,
     maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,
@@ -214,41 +253,10 @@ async function openHub(
   ).unref();
   const close = async (spread: number): Promise<void> => {
     await hub.close(spread);
+    await nodes.close();
     clearInterval(heart);
-    await opened.close();
   };
-  return { hub, shared, found, appends, deliveries, close };
-}
-
-/** Makes what `/mcp` needs: the catalog, and the sessions of the legacy era. */
-function openMcp(
-  config: Config,
-  { hub, limits, info }: Pick<McpContext, "hub" | "limits" | "info">,
-  catalog: McpContext["catalog"],
-  log: Logger,
-): McpDoor & { readonly key: Uint8Array | undefined; close: () => void } {
-  const records = openSessionFile(config.data, (sentence) => log.warn(sentence));
-  const sealer = new Sealer(records?.key);
-  const context: McpContext = {
-    hub,
-    limits,
-    info,
-    catalog,
-    states: new RequestStates(sealer),
-    serverInfo: { name: NAME, title: "SSE MCP Server", version },
-  };
-  const sessions = new SessionStore(context, {
-    most: config.maxSessions,
-    idle: config.sessionTimeout * 1000,
-    sealer,
-    records,
-    report: (error) => log.error(error, "an MCP method failed"),
-  });
-  const close = (): void => {
-    sessions.close();
-    records?.close();
-  };
-  return { context, sessions, legacySse: config.legacySse, key: records?.key, close };
+  return { hub, nodes, shared, found, appends, deliveries, close, release: () => opened.close() };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */

@@ -37,15 +37,15 @@ const RULES: Readonly<
     node: false,
   },
   cli: {
-    own: ["cli", "client", "protocol", "auth", "config.ts", "server.ts", "index.ts"],
+    own: ["cli", "client", "protocol", "auth", "core", "logs", "config.ts", "server.ts", "index.ts"],
     packages: ["ws", "@modelcontextprotocol/client"],
     node: true,
   },
   auth: { own: ["auth", "core", "protocol"], packages: ["jose", "openid-client"], node: true },
-  limits: { own: ["limits", "core", "protocol"], packages: ["rate-limiter-flexible"], node: true },
+  limits: { own: ["limits", "core", "protocol"], packages: [], node: true },
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
-  "config.ts": { own: ["settings.ts", "core"], packages: [], node: true },
+  "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },
   "server.ts": {
     own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "auth", "limits", "config.ts"],
     packages: ["fastify", "pino"],

@@ -28,6 +28,8 @@ export interface Target {
 /** One run of the load. */
 export interface Plan {
   readonly target: Target;
+  /** Ports of the nodes that publishers and readers use in turn; the target's own without it. */
+  readonly nodes?: { readonly publish: readonly number[]; readonly read: readonly number[] };
   /** Six characters that mark the payloads of this run. */
   readonly run: string;
   readonly readers: number;
@@ -41,4 +43,10 @@ export interface Plan {
    * core costs a server more than the write itself, so without this a measurement depends on how fast the load is.
    */
   readonly awake?: boolean;
+}
+
+/** Where one of the publishers or readers connects. */
+export function addressOf({ target, nodes }: Plan, side: "publish" | "read", index: number): Address {
+  const ports = nodes?.[side] ?? [];
+  return { ...target.address, port: ports[index % ports.length] ?? target.address.port };
 }

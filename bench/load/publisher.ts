@@ -3,7 +3,7 @@ import { micros } from "./clock.ts";
 import { requestHead } from "./connect.ts";
 import type { Gap } from "./faults.ts";
 import type { Histogram } from "./histogram.ts";
-import type { Plan } from "./plan.ts";
+import { addressOf, type Plan } from "./plan.ts";
 import { restamp, stampedPayload } from "./stamp.ts";
 
 const PAUSE_AFTER_TROUBLE = 100;
@@ -30,13 +30,14 @@ export class Publisher {
     const { target, run, size } = plan;
     const { path, headers, before, after } = target.publish;
     const fields = [...headers, `Content-Length: ${before.length + size + after.length}`];
-    const head = requestHead("POST", path, target.address, fields) + before;
+    const address = addressOf(plan, "publish", index);
+    const head = requestHead("POST", path, address, fields) + before;
     this.#index = index;
     this.#request = Buffer.from(head + stampedPayload(run, index, size) + after, "latin1");
     this.#payloadAt = head.length;
     this.#latencies = latencies;
     this.#idle = idle;
-    this.#caller = new Caller(target.address, {
+    this.#caller = new Caller(address, {
       answered: (status, text) => this.#answered(status, text),
       broken: (reason) => this.#broken(reason),
     });

@@ -4,7 +4,7 @@ import { AnswerParser } from "./answer-parser.ts";
 import { micros } from "./clock.ts";
 import { connect, failure, requestHead } from "./connect.ts";
 import { Dechunker } from "./dechunker.ts";
-import type { Plan } from "./plan.ts";
+import { addressOf, type Plan } from "./plan.ts";
 import type { Track, Verifier } from "./verifier.ts";
 
 const CONNECT_WAIT = 15_000;
@@ -19,14 +19,16 @@ export class Reader {
   /** When the last bytes came. */
   arrived = 0;
   readonly #plan: Plan;
+  readonly #index: number;
   readonly #verifier: Verifier;
   readonly #settled = Promise.withResolvers<void>();
   #socket: Socket | undefined;
   #head: Buffer | undefined = Buffer.alloc(0);
   #dechunker: Dechunker | undefined;
 
-  constructor(plan: Plan, verifier: Verifier) {
+  constructor(plan: Plan, index: number, verifier: Verifier) {
     this.#plan = plan;
+    this.#index = index;
     this.#verifier = verifier;
     this.track = verifier.open((bytes) => this.#socket?.write(bytes));
   }
@@ -34,12 +36,13 @@ export class Reader {
   /** Resolves when the reader is subscribed, or has failed. */
   open(): Promise<void> {
     const { target } = this.#plan;
-    const socket = connect(target.address, (bytes, length) => this.#guard(() => this.#read(bytes, length)));
+    const address = addressOf(this.#plan, "read", this.#index);
+    const socket = connect(address, (bytes, length) => this.#guard(() => this.#read(bytes, length)));
     const timer = setTimeout(() => this.#end(`not connected after ${CONNECT_WAIT / 1e3} s`), CONNECT_WAIT);
     void this.#settled.promise.then(() => clearTimeout(timer));
     socket.on("error", (error) => this.#end(failure(error)));
     socket.on("close", () => this.#end("the server closed the connection"));
-    socket.write(requestHead("GET", target.subscribe, target.address, this.#fields()));
+    socket.write(requestHead("GET", target.subscribe, address, this.#fields()));
     this.#socket = socket;
     return this.#settled.promise;
   }

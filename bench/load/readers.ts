@@ -25,7 +25,7 @@ export class Readers {
     const { target, run, size, publishers } = plan;
     this.#first = first;
     this.#verifier = new Verifier({ format: target.format, run, size, publishers, latencies: this.#latencies });
-    for (let index = 0; index < count; index += 1) this.#readers.push(new Reader(plan, this.#verifier));
+    for (let index = 0; index < count; index += 1) this.#readers.push(new Reader(plan, first + index, this.#verifier));
   }
 
   /** Messages that have arrived. */

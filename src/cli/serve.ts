@@ -66,7 +66,7 @@ async function run(words: readonly string[]): Promise<number> {
   } catch (error) {
     return fail(startSentence(error, configured.config));
   }
-  const stopped = stopOnSignal(server);
+  const stopped = stopOnSignal(server, configured.config.drainWait);
   process.stdout.write(greeting(server, configured.config));
   const code = await stopped;
   // Output that is not read would keep the process alive; and output that cannot be written is not a failure to serve.
@@ -119,17 +119,31 @@ Other MCP clients: docs/mcp.md
 `;
 }
 
-/** Resolves with the exit code when a signal has stopped the server; a second signal ends the process at once. */
-function stopOnSignal(server: Server): Promise<number> {
+/**
+ * Resolves with the exit code when a signal has stopped the server. Another signal ends the wait for balancers, if there
+ * is one, and the next ends the process at once.
+ */
+function stopOnSignal(server: Server, wait: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    let stopping = false;
-    const stop = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(1);
-      stopping = true;
+    const skip = new AbortController();
+    let step: "serving" | "draining" | "ending" = "serving";
+    const end = (why: string): Promise<void> => {
+      step = "ending";
       const { size } = server.hub;
       const readers = size === 1 ? "1 reader" : `${size} readers`;
-      process.stdout.write(`${signal}: ending ${readers}, then stopping; again to stop at once\n`);
-      server.close().then(() => resolve(0), reject);
+      process.stdout.write(`${why}: ending ${readers}, then stopping; again to stop at once\n`);
+      return server.close();
+    };
+    const drain = async (signal: string): Promise<void> => {
+      step = "draining";
+      process.stdout.write(`${signal}: /health says 503, all else goes on for ${wait} s; again to end the wait\n`);
+      await server.drain(skip.signal);
+      await end(skip.signal.aborted ? String(skip.signal.reason) : `after ${wait} s`);
+    };
+    const stop = (signal: NodeJS.Signals): void => {
+      if (step === "ending") process.exit(1);
+      if (step === "draining") skip.abort(signal);
+      else (wait > 0 ? drain(signal) : end(signal)).then(() => resolve(0), reject);
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);

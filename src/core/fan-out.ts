@@ -48,7 +48,7 @@ export class FanOut {
   /** Makes a reader live: it receives what is offered from now on. */
   attach(reader: LiveReader): void {
     reader.group = this.index.group(reader.channels, reader.sink.format, reader.watches);
-    reader.group.add(reader);
+    this.index.add(reader.group, reader);
   }
 
   /** Writes to a live reader everything it was offered so far. */

@@ -5,6 +5,7 @@ import { HubError } from "./errors.ts";
 import { isMissing, reasonOf, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Gap, GapReason } from "../protocol/signal.ts";
+import type { Peers } from "./peers.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
@@ -46,7 +47,7 @@ export interface RecentHistory {
 
 /** A channel as callers see it. */
 export interface ChannelListing extends ChannelState {
-  /** Live readers, by its name or by a pattern. */
+  /** Live readers on all nodes, by its name or by a pattern. */
   readonly readers: number;
 }
 
@@ -103,18 +104,26 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
   };
 }
 
-/** Channels that hold or held messages, and those that live readers ask for by name, in byte order. */
-export function listChannels(log: Log, index: SubscriptionIndex, query: ChannelQuery): readonly ChannelListing[] {
+/** Channels that hold or held messages, and those that live readers of any node ask for by name, in byte order. */
+export function listChannels(
+  log: Log,
+  index: SubscriptionIndex,
+  peers: Peers | undefined,
+  query: ChannelQuery,
+): readonly ChannelListing[] {
   const states = new Map<ChannelName, ChannelState>();
   for (const state of log.channels(query)) states.set(state.channel, state);
-  let added = 0;
-  for (const channel of index.channels(query.pattern, query.after)) {
-    if (added === query.limit) break;
-    added++;
-    if (!states.has(channel)) states.set(channel, { channel, kept: 0, last: 0, time: 0 });
+  for (const asked of peers === undefined ? [index] : [index, peers]) {
+    let added = 0;
+    for (const channel of asked.channels(query.pattern, query.after)) {
+      if (added === query.limit) break;
+      added++;
+      if (!states.has(channel)) states.set(channel, { channel, kept: 0, last: 0, time: 0 });
+    }
   }
   const sorted = [...states.values()].sort((a, b) => (a.channel < b.channel ? -1 : 1));
-  const readers = index.counted();
+  const own = index.counted();
+  const readers = (channel: ChannelName): number => own(channel) + (peers?.readers(channel) ?? 0);
   return sorted.slice(0, query.limit).map((state) => ({ ...state, readers: readers(state.channel) }));
 }
 

@@ -1,4 +1,4 @@
-import { isServerChannel, serverChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { isOfNode, isServerChannel, serverChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, startOf } from "../protocol/cursor.ts";
 import type { Backlog } from "./backlog.ts";
 import { HubError } from "./errors.ts";
@@ -15,14 +15,18 @@ import {
 } from "./history.ts";
 import type { ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
+import type { Peers } from "./peers.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import type { CloseReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
+import type { SubscriptionIndex } from "./subscription-index.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
 export interface HubOptions extends FanOutOptions, ReplayOptions {
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
+  /** Undefined if there are no other nodes. */
+  readonly peers?: Peers | undefined;
 }
 
 /** A publication that the log has not confirmed yet. */
@@ -31,17 +35,11 @@ interface Pending {
   readonly publication: number;
   /** When it was appended, in milliseconds of `performance.now()`. */
   readonly since: number;
-  /** Live readers it was offered to; undefined until the log delivers it. */
+  /** Live readers it was offered to on all nodes; undefined until the log delivers it. */
   receivers: number | undefined;
 }
 
-const PROBE: Draft = {
-  channel: serverChannel("probe"),
-  event: "probe",
-  data: "null",
-  sender: "hub",
-  ephemeral: true,
-};
+const PROBE: Draft = { channel: serverChannel("probe"), event: "probe", data: "null", sender: "hub", ephemeral: true };
 
 /** Publishes into a log, and delivers to readers what the log hands its follower. */
 export class Hub {
@@ -83,6 +81,11 @@ export class Hub {
     return this.#subscriptions.size;
   }
 
+  /** The live readers of this node. */
+  get index(): SubscriptionIndex {
+    return this.#fanOut.index;
+  }
+
   get log(): Pick<Log, "size" | "channels" | "epoch"> {
     return this.#log;
   }
@@ -94,7 +97,7 @@ export class Hub {
   /** Resolves once the message is kept and offered to every live reader. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
     if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
-    if (draft.ephemeral && isServerChannel(draft.channel)) return this.#announce(draft);
+    if (draft.ephemeral && isOfNode(draft.channel)) return this.#announce(draft);
     const pending = this.#begin();
     const { publication, since } = pending;
     try {
@@ -188,12 +191,7 @@ export class Hub {
 
   /** Channels that hold or held messages, or have live readers, by name. */
   channels(query: ChannelQuery): readonly ChannelListing[] {
-    return listChannels(this.#log, this.#fanOut.index, query);
-  }
-
-  /** Live readers of a channel, by its name or by a pattern; `all` includes those with `watch`. */
-  readers(channel: ChannelName, all = false): number {
-    return this.#fanOut.index.readers(channel, all);
+    return listChannels(this.#log, this.index, this.#options.peers, query);
   }
 
   /** The id of a message; undefined if it was not kept. */
@@ -250,7 +248,7 @@ export class Hub {
       if (!message.ephemeral) this.#fanOut.delivered = message.offset;
       const pending = message.publication === undefined ? undefined : this.#pending.get(message.publication);
       const receivers = this.#offer(message, pending?.since);
-      if (pending !== undefined) pending.receivers = receivers;
+      if (pending !== undefined) pending.receivers = receivers + (this.#options.peers?.readers(message.channel) ?? 0);
     }
     this.#replay.delivered();
   }
@@ -277,7 +275,7 @@ export class Hub {
   #offer(message: Message, since: number | undefined): number {
     if (message.channel === PROBE.channel) return 0;
     if (isServerChannel(message.channel)) return this.#fanOut.offer(new Envelope(message, this.idOf(message)));
-    this.stats.published++;
+    if (since !== undefined) this.stats.published++;
     return this.#fanOut.offer(new Envelope(message, this.idOf(message), since));
   }
 

@@ -97,12 +97,14 @@ const RESERVED: ReadonlyMap<string, string> = new Map([
 ]);
 /** Levels of arrays and objects in data: parsing and writing JSON recurses for each. */
 export const MAX_DATA_DEPTH = 100;
-const MAX_EVENT = 64;
+/** Characters of an event name. */
+export const MAX_EVENT = 64;
 /** Characters of a sender. */
 export const MAX_SENDER = 128;
 /** What nearly all senders are called. */
 const PLAIN_NAME = /^[\w.-]{1,64}$/;
-const MAX_KEY = 255;
+/** Characters of an idempotency key. */
+export const MAX_KEY = 255;
 // eslint-disable-next-line no-control-regex -- it must match control characters
 const NOT_ONE_LINE = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/;
 const utf8 = new TextEncoder();
@@ -112,13 +114,13 @@ const utf8 = new TextEncoder();
  * value. Throws `INVALID_MESSAGE` or `MESSAGE_TOO_LARGE`, naming the field.
  */
 export function draft(input: DraftInput, maxBytes: number): Draft {
-  const event = line("event", input.event ?? "message", MAX_EVENT);
+  const event = checkedLine("event", input.event ?? "message", MAX_EVENT);
   if (event === "") throw new HubError("INVALID_MESSAGE", "event is empty; leave it out, or give a name such as order");
   const meaning = RESERVED.get(event);
   if (meaning !== undefined) {
     throw new HubError("INVALID_MESSAGE", `event ${event} is ${meaning}; use another name`);
   }
-  const sender = line("sender", input.sender ?? "anyone", MAX_SENDER);
+  const sender = checkedLine("sender", input.sender ?? "anyone", MAX_SENDER);
   checkData(input.data, MAX_DATA_DEPTH);
   const data = JSON.stringify(input.data);
   if (data === undefined) throw new HubError("INVALID_MESSAGE", "data is missing; give any JSON value");
@@ -166,7 +168,8 @@ function checkData(value: unknown, levels: number): void {
   for (const inner of Object.values(value)) checkData(inner, levels - 1);
 }
 
-function line(field: string, text: string, max: number): string {
+/** Text that is one line; throws `INVALID_MESSAGE`, naming the field. */
+export function checkedLine(field: string, text: string, max: number): string {
   if (text.length > max) {
     throw new HubError("INVALID_MESSAGE", `${field} has ${text.length} characters; at most ${max} are allowed`);
   }
@@ -178,5 +181,5 @@ function line(field: string, text: string, max: number): string {
 
 function checkedKey(key: string): string {
   if (key === "") throw new HubError("INVALID_MESSAGE", "the idempotency key is empty; leave it out or give one");
-  return line("the idempotency key", key, MAX_KEY);
+  return checkedLine("the idempotency key", key, MAX_KEY);
 }

@@ -10,7 +10,7 @@ type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
  * can be used more than once until it expires.
  */
 export class Sealer {
-  readonly #key: Promise<Key>;
+  #key: Promise<Key>;
   readonly #now: () => number;
 
   /** `secret` has 32 bytes; sealers that share it open each other's texts. `now` is in milliseconds since 1970. */
@@ -18,8 +18,13 @@ export class Sealer {
     secret: Uint8Array<ArrayBuffer> = crypto.getRandomValues(new Uint8Array(KEY_BYTES)),
     now: () => number = Date.now,
   ) {
-    this.#key = crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+    this.#key = keyOf(secret);
     this.#now = now;
+  }
+
+  /** Goes on with another secret: what was sealed before cannot be opened any more. */
+  use(secret: Uint8Array<ArrayBuffer>): void {
+    this.#key = keyOf(secret);
   }
 
   /** `payload` and `scope` are any JSON; `lifetime` is in milliseconds, unlimited by default. */
@@ -41,6 +46,10 @@ export class Sealer {
     const [payload, until = Infinity] = JSON.parse(json) as [unknown, number?];
     return this.#now() > until ? undefined : { payload };
   }
+}
+
+function keyOf(secret: Uint8Array<ArrayBuffer>): Promise<Key> {
+  return crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }
 
 function signed(body: string, scope: unknown): Uint8Array<ArrayBuffer> {

@@ -21,6 +21,8 @@ export interface SharedStore {
   set(key: string, value: string, lifetime: number): Promise<void>;
   /** Sets a value for good, or for so many milliseconds, unless there is one; resolves with the one that is there then. */
   setNew(key: string, value: string, lifetime?: number): Promise<string>;
+  /** Sets a value for so many milliseconds if it is still `before`; resolves with whether it was. */
+  replace(key: string, before: string, value: string, lifetime: number): Promise<boolean>;
   /** Removes a value and resolves with it: of several callers, one gets it. */
   take(key: string): Promise<string | undefined>;
   delete(key: string): Promise<void>;

@@ -1,6 +1,6 @@
-/** What a hub has done since it opened. Counters only ever grow. */
+/** What a node of a hub has done since it opened. Counters only ever grow. */
 export class Stats {
-  /** Messages published, ephemeral ones included, without those of the server's own channels. */
+  /** Messages published through this node, ephemeral ones included, without those of the server's own channels. */
   published = 0;
   /** Messages written to live readers, one per reader, without the server's own channels and `watch` readers. */
   delivered = 0;

@@ -8,6 +8,8 @@ export class SubscriptionIndex {
   readonly #byFormat = new Map<Format, Map<string, ReaderGroup>>();
   /** The groups of each pattern; true if no other pattern of the group covers it, so a channel finds a group once. */
   readonly #byPattern = new NameIndex<Map<ReaderGroup, boolean>>();
+  /** Patterns whose `count` may have changed; whoever wants to know provides the set, and empties it. */
+  changed: Set<ChannelPattern> | undefined;
 
   /** The group of these channels in this format, made if it is missing; `watches`: of readers that do not count. */
   group(patterns: Iterable<ChannelPattern>, format: Format, watches = false): ReaderGroup {
@@ -29,8 +31,14 @@ export class SubscriptionIndex {
     return group;
   }
 
+  add(group: ReaderGroup, member: LiveReader): void {
+    group.add(member);
+    this.#noteChange(group);
+  }
+
   /** Removes a member, and the group if it was the last one. */
   remove(group: ReaderGroup, member: LiveReader): void {
+    this.#noteChange(group);
     group.remove(member);
     if (group.size > 0) return;
     this.#byFormat.get(member.sink.format)?.delete(keyOf(group.patterns, group.watches));
@@ -58,31 +66,55 @@ export class SubscriptionIndex {
   counted(all = false): (channel: ChannelName) => number {
     const counts = new Map<ChannelPattern, number>();
     const count = (pattern: ChannelPattern): number => {
-      const known = counts.get(pattern);
-      if (known !== undefined) return known;
-      let readers = 0;
-      for (const [group, leads] of this.#byPattern.get(pattern) ?? []) {
-        if (leads) readers += all && !group.isSilent ? group.size : group.receivers;
-      }
-      counts.set(pattern, readers);
+      let readers = counts.get(pattern);
+      if (readers === undefined) counts.set(pattern, (readers = this.count(pattern, all)));
       return readers;
     };
     return (channel) => patternsOver(channel).reduce((sum, pattern) => sum + count(pattern), 0);
   }
 
+  /** Live readers that ask for a pattern, and for none that covers it. */
+  count(pattern: ChannelPattern, all = false): number {
+    let readers = 0;
+    for (const [group, leads] of this.#byPattern.get(pattern) ?? []) {
+      if (leads) readers += all && !group.isSilent ? group.size : group.receivers;
+    }
+    return readers;
+  }
+
+  /** The patterns of live readers, in order. */
+  patterns(): ChannelPattern[] {
+    return Array.from(this.#byPattern.entries(""), ([name]) => name as ChannelPattern);
+  }
+
   /** The channels that live readers ask for by name, if a pattern covers them and they come after `after`, in order. */
   *channels(pattern: ChannelPattern, after?: string): Iterable<ChannelName> {
-    const isPrefix = pattern.endsWith("*");
-    for (const [name, groups] of this.#byPattern.entries(isPrefix ? pattern.slice(0, -1) : pattern, after)) {
-      const asked = name as ChannelPattern;
-      if (!isPrefix && asked !== pattern) return;
-      if (asked.endsWith("*") || !covers(pattern, asked)) continue;
+    for (const [channel, groups] of channelsIn(this.#byPattern, pattern, after)) {
       for (const { receivers } of groups.keys()) {
         if (receivers === 0) continue;
-        yield asked as ChannelName;
+        yield channel;
         break;
       }
     }
+  }
+
+  #noteChange(group: ReaderGroup): void {
+    if (this.changed === undefined || group.isSilent || group.watches) return;
+    for (const pattern of group.patterns) if (this.#byPattern.get(pattern)?.get(group)) this.changed.add(pattern);
+  }
+}
+
+/** The channels among patterns, if `pattern` covers them and they come after `after`, in order. */
+export function* channelsIn<Value>(
+  patterns: NameIndex<Value>,
+  pattern: ChannelPattern,
+  after?: string,
+): Iterable<readonly [ChannelName, Value]> {
+  const isPrefix = pattern.endsWith("*");
+  for (const [name, value] of patterns.entries(isPrefix ? pattern.slice(0, -1) : pattern, after)) {
+    const asked = name as ChannelPattern;
+    if (!isPrefix && asked !== pattern) return;
+    if (!asked.endsWith("*") && covers(pattern, asked)) yield [asked as ChannelName, value];
   }
 }
 

@@ -123,6 +123,8 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   app.setErrorHandler((error, request, reply) => {
     keepOpen(reply);
     const known = asHubError(error, limits.body);
+    // Balancers hand a connection to one server: on another, the next request reaches one that goes on.
+    if (known.code === "SHUTTING_DOWN") reply.header("connection", "close");
     if (known.code === "INTERNAL") request.log.error(error, "a request failed");
     if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
     reply.headers({ ...errorHeaders(known, context), "content-type": "application/problem+json" });

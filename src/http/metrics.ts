@@ -28,7 +28,7 @@ export function metrics(app: FastifyInstance, context: HttpContext, latency: Log
   registry.registerMetric(latency.histogram);
   const { hub, connections } = context;
   const { stats } = hub;
-  counter(registry, "messages_published_total", "Messages published", () => stats.published);
+  counter(registry, "messages_published_total", "Messages published through this node", () => stats.published);
   counter(
     registry,
     "messages_delivered_total",
@@ -54,6 +54,12 @@ export function metrics(app: FastifyInstance, context: HttpContext, latency: Log
   gauge(registry, "log_bytes", "Bytes of messages kept", () => hub.log.size().bytes);
   gauge(registry, "log_channels", "Channels that hold or held messages", () => hub.log.size().channels);
   gauge(registry, "subscriptions", "Readers live or catching up, waiting tool calls among them", () => hub.size);
+  gauge(
+    registry,
+    "hub_nodes",
+    "Nodes of the hub that are heard of, this one included",
+    () => context.info().nodes.length,
+  );
   const open = new Gauge({
     name: `${PREFIX}connections`,
     help: "Open readers by door",

@@ -1,6 +1,7 @@
 import { type ChannelName, type ChannelPattern, covers } from "../protocol/channel.ts";
 import type { Format } from "../core/message.ts";
 import type { CloseReason, Sink } from "../core/sink.ts";
+import type { Signal } from "../protocol/signal.ts";
 
 /** Milliseconds between two notifications to a listener. */
 const QUIET = 100;
@@ -91,8 +92,12 @@ export class ChangeNotifier implements Sink {
     return !this.#listener.isLagging;
   }
 
-  signal(): void {
-    if (!this.#listener.isLagging) this.#listener.keepAlive();
+  signal({ kind }: Signal): void {
+    if (kind === "gap") {
+      // Anything may have been among the messages that are missing.
+      for (const name of this.#watched.keys()) this.#changed.add(name);
+      if (!this.#resting) this.#tell();
+    } else if (!this.#listener.isLagging) this.#listener.keepAlive();
   }
 
   drained(): Promise<void> {

@@ -11,22 +11,25 @@ const LONGEST = 2000;
 /** Publishes what the server does on its own channels, while someone reads them; nothing of it is kept. */
 export class HubChannels {
   readonly #hub: Hub;
+  readonly #node: string;
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(hub: Hub, info: () => ServerInfo) {
+  /** `node` is the name of this node, of which alone they tell. */
+  constructor(hub: Hub, node: string, info: () => ServerInfo) {
     this.#hub = hub;
+    this.#node = node;
     this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
   }
 
   /** Publishes a line that is being logged. */
   log({ level, msg }: LogLine): void {
-    this.#publish(LOGS_CHANNEL, "log", () => ({ level, time: new Date().toISOString(), msg: msg.slice(0, LONGEST) }));
+    this.#publish(LOGS_CHANNEL, "log", () => ({ ...this.#origin(), level, msg: msg.slice(0, LONGEST) }));
   }
 
   /** Publishes what was done to credentials. */
   audit(event: object): void {
-    this.#publish(AUDIT_CHANNEL, "audit", () => ({ time: new Date().toISOString(), ...event }));
+    this.#publish(AUDIT_CHANNEL, "audit", () => ({ ...this.#origin(), ...event }));
   }
 
   /** Resolves once readers have been offered what was published. */
@@ -35,8 +38,12 @@ export class HubChannels {
     await this.#last;
   }
 
+  #origin(): { readonly time: string; readonly node: string } {
+    return { time: new Date().toISOString(), node: this.#node };
+  }
+
   #publish(channel: ChannelName, event: string, data: () => unknown): void {
-    if (this.#hub.readers(channel, true) === 0) return;
+    if (this.#hub.index.readers(channel, true) === 0) return;
     const draft = { channel, event, data: JSON.stringify(data()), sender: "hub", ephemeral: true };
     this.#last = this.#hub.publish(draft).catch(() => {
       // The log is closed or in trouble; /health says so.

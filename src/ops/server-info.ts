@@ -1,7 +1,8 @@
 import { createHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { Hub } from "../core/hub.ts";
-import type { ServerInfo } from "../protocol/server-info.ts";
+import type { NodeStatus, ServerInfo } from "../protocol/server-info.ts";
 import type { Connections } from "./connections.ts";
+import type { Nodes } from "./nodes.ts";
 
 /** What the info says that does not change. */
 export type FixedInfo = Pick<ServerInfo, "name" | "version" | "protocolVersions" | "limits">;
@@ -29,6 +30,17 @@ export class DeliveryTimes {
   }
 }
 
+/** What the figures are read from. */
+interface Readings {
+  readonly hub: Hub;
+  readonly connections: Connections;
+  readonly deliveries: DeliveryTimes;
+  readonly nodes: Pick<Nodes, "node" | "others">;
+}
+
+/** What a node is besides its figures; it changes. */
+export type NodeState = Required<Pick<NodeStatus, "address" | "draining">>;
+
 /** Reads how the process does, at most once a second; rates are those since the reading before. */
 export class ServerInfoSource {
   readonly #fixed: FixedInfo;
@@ -36,17 +48,22 @@ export class ServerInfoSource {
   readonly #connections: Connections;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: 20 });
   readonly #deliveries: DeliveryTimes;
+  readonly #nodes: Pick<Nodes, "node" | "others">;
+  readonly #state: NodeState;
+  readonly #started: string = new Date().toISOString();
   #info: ServerInfo | undefined;
   #at = performance.now();
   #cpu = process.cpuUsage();
   #published = 0;
   #delivered = 0;
 
-  constructor(fixed: FixedInfo, hub: Hub, connections: Connections, deliveries: DeliveryTimes) {
+  constructor(fixed: FixedInfo, { hub, connections, deliveries, nodes }: Readings, state: NodeState) {
     this.#fixed = fixed;
     this.#hub = hub;
     this.#connections = connections;
     this.#deliveries = deliveries;
+    this.#nodes = nodes;
+    this.#state = state;
     this.#delay.enable();
   }
 
@@ -54,6 +71,11 @@ export class ServerInfoSource {
     const now = performance.now();
     if (this.#info === undefined || now - this.#at >= FRESH) this.#info = this.#read(now);
     return this.#info;
+  }
+
+  /** What this node tells the others of itself. */
+  status(): NodeStatus {
+    return { ...(this.info().nodes[0] as NodeStatus), ...this.#state };
   }
 
   close(): void {
@@ -75,8 +97,19 @@ export class ServerInfoSource {
     const { messages: kept, channels } = this.#hub.log.size();
     const { total } = this.#connections;
     const delay = this.#delay;
+    const own: NodeStatus = {
+      id: this.#nodes.node,
+      version: this.#fixed.version,
+      started: this.#started,
+      connections: total,
+      publishedPerSecond,
+      deliveredPerSecond,
+      ...this.#state,
+    };
     const info: ServerInfo = {
       ...this.#fixed,
+      node: own.id,
+      nodes: [own, ...this.#nodes.others()],
       uptimeSeconds: Math.round(process.uptime()),
       connections: {
         sse: this.#connections.by("sse"),

@@ -127,3 +127,8 @@ function usualForm(name: string): string | undefined {
   }
   return URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : undefined;
 }
+
+/** A text without the passwords of the addresses in it. */
+export function masked(text: string): string {
+  return text.replace(/(:\/\/[^:/@]*:)[^/?#]+@/g, "$1***@");
+}

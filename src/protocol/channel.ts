@@ -76,6 +76,11 @@ export function isServerChannel(channel: string): boolean {
   return channel === "hub" || channel.startsWith("hub.");
 }
 
+/** Whether its messages concern one node: they stay on it. */
+export function isOfNode(channel: ChannelName): boolean {
+  return READABLE.has(channel);
+}
+
 /** Whether it is `hub.presence.{channel}`, where the readers of a channel announce their presence. */
 export function isPresenceChannel(text: string): boolean {
   return text.startsWith(PRESENCE) && nameProblem(text.slice(PRESENCE.length)) === undefined;

@@ -1,7 +1,32 @@
-/** What the process is and does: the answer of `get_server_info`, and what `hub.stats` brings. */
+/** A node of a hub, as it told of itself last. */
+export interface NodeStatus {
+  /** Its own in each process. */
+  readonly id: string;
+  /** Its host name and port; only admins are told it. */
+  readonly address?: string | undefined;
+  readonly version: string;
+  /** When its process started, in ISO 8601. */
+  readonly started: string;
+  /** Open readers. */
+  readonly connections: number;
+  /** Messages published through it, and written to its readers. */
+  readonly publishedPerSecond: number;
+  readonly deliveredPerSecond: number;
+  /** Whether it is stopping. */
+  readonly draining: boolean;
+}
+
+/**
+ * What a node is and does: the answer of `get_server_info`, and what `hub.stats` brings. `messages.kept`, `channels` and
+ * `nodes` are of the whole hub, the other figures of this node.
+ */
 export interface ServerInfo {
   readonly name: string;
   readonly version: string;
+  /** The `id` of the node that answers. */
+  readonly node: string;
+  /** Of the hub; the node that answers comes first. */
+  readonly nodes: readonly NodeStatus[];
   readonly uptimeSeconds: number;
   /** Revisions of MCP that this server speaks. */
   readonly protocolVersions: readonly string[];

@@ -1,8 +1,21 @@
 import { z } from "zod";
-import { each, list, NUMBER, object, TEXT, WHOLE } from "./json-schema.ts";
+import { each, list, NUMBER, object, TEXT, TRUTH, WHOLE } from "./json-schema.ts";
 import { keepJson } from "../protocol/jsonrpc.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import { tool, type Tool } from "./tool.ts";
+
+const node = object(
+  {
+    id: TEXT,
+    version: TEXT,
+    started: TEXT,
+    connections: WHOLE,
+    publishedPerSecond: NUMBER,
+    deliveredPerSecond: NUMBER,
+    draining: TRUTH,
+  },
+  { address: TEXT },
+);
 
 export const getServerInfo: Tool = tool({
   name: "get_server_info",
@@ -12,6 +25,8 @@ export const getServerInfo: Tool = tool({
   output: object({
     name: TEXT,
     version: TEXT,
+    node: TEXT,
+    nodes: list(node),
     uptimeSeconds: WHOLE,
     protocolVersions: list(TEXT),
     connections: each(WHOLE),
@@ -25,18 +40,30 @@ export const getServerInfo: Tool = tool({
   }),
   readOnly: true,
   authorize() {},
-  async run(_, { info }) {
-    const structured = info();
-    // The info is the same object for a second, so its text is made once.
-    if (last?.structured !== structured) {
-      last = { text: sentence(structured), structured };
-      keepJson(structured);
-    }
-    return last;
+  async run(_, { info, principal }) {
+    const known = info();
+    // The info is the same object for a second, so its answers are made once.
+    if (last?.of !== known) last = { of: known, toAdmins: answer(known), toOthers: answer(withoutAddresses(known)) };
+    return principal.admin ? last.toAdmins : last.toOthers;
   },
 });
 
-let last: { readonly text: string; readonly structured: ServerInfo } | undefined;
+interface Answer {
+  readonly text: string;
+  readonly structured: ServerInfo;
+}
+
+let last: { readonly of: ServerInfo; readonly toAdmins: Answer; readonly toOthers: Answer } | undefined;
+
+function answer(structured: ServerInfo): Answer {
+  keepJson(structured);
+  return { text: sentence(structured), structured };
+}
+
+/** The addresses of nodes are names of machines, which are for those who run them. */
+function withoutAddresses(info: ServerInfo): ServerInfo {
+  return { ...info, nodes: info.nodes.map((status) => ({ ...status, address: undefined })) };
+}
 
 function sentence({ name, version, uptimeSeconds, connections, messages, cpu, memory }: ServerInfo): string {
   const { total, sse, websocket, mcp } = connections;

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { offsetOf } from "../protocol/cursor.ts";
-import type { Signal } from "../protocol/signal.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import { checkSubscribe } from "../core/principal.ts";
 import type { Format } from "../core/message.ts";
 import type { Sink } from "../core/sink.ts";
+import type { Signal } from "../protocol/signal.ts";
 import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type RequestContext } from "./tool.ts";
 

@@ -217,6 +217,43 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     await Promise.all([first.ended, second.ended]);
   });
 
+  it("[OPS-21] goes on for DRAIN_WAIT with /health red, then ends its readers, and says both", async () => {
+    await using cli = new Cli([...MEMORY, "--drain-wait", "2", "--drain", "0"]);
+    const url = await cli.url();
+    using reader = await EventReader.open(`${url}/events?channel=a`);
+    const start = performance.now();
+    cli.kill("SIGTERM");
+    await until("it says so", () => cli.stdout.includes("SIGTERM: /health says 503, all else goes on for 2 s;"));
+    assert.equal((await request(`${url}/health`)).status, 503);
+    using other = await EventReader.open(`${url}/events?channel=a`);
+    const headers = { "content-type": "text/plain" };
+    const body = "still";
+    assert.equal((await request(`${url}/channels/a/messages`, { method: "POST", headers, body })).status, 201);
+    for (const one of [reader, other]) assert.equal((await one.next()).data, "still");
+    await Promise.all([reader.ended, other.ended]);
+    assert.ok(performance.now() - start >= 1990, "it did not wait");
+    assert.equal(await cli.exit(), 0);
+    assert.match(
+      cli.stdout,
+      /again to end the wait\nafter 2 s: ending 2 readers, then stopping; again to stop at once\n$/,
+    );
+  });
+
+  it("ends the wait on a second signal, and at once on a third", async () => {
+    await using cli = new Cli([...MEMORY, "--drain-wait", "300", "--drain", "300"]);
+    const url = await cli.url();
+    const readers = await Promise.all([1, 2].map(() => EventReader.open(`${url}/events`)));
+    cli.kill("SIGTERM");
+    await until("it drains", () => cli.stdout.includes("again to end the wait"));
+    assert.equal((await request(`${url}/health`)).status, 503);
+    cli.kill("SIGINT");
+    await until("it ends its readers", () => cli.stdout.includes("\nSIGINT: ending 2 readers, then stopping; "));
+    assert.equal((await request(`${url}/events`)).status, 503);
+    cli.kill("SIGTERM");
+    assert.equal(await cli.exit(), 1);
+    await Promise.all(readers.map(({ ended }) => ended));
+  });
+
   it("ends promptly after a call that waited and was answered, and while another waits", async () => {
     await using cli = new Cli([...MEMORY, "--drain", "0"]);
     const url = await cli.url();

@@ -63,10 +63,10 @@ describeInBrowser("the start page", { concurrency: 3 }, (it) => {
     });
     const readers = async (channel: string): Promise<number> => (await server.publish(channel, "?")).receivers;
     await setHidden(page, true);
-    await until("only the messages are read", () => server.hub.readers(STATS_CHANNEL) === 0);
+    await until("only the messages are read", () => server.hub.index.readers(STATS_CHANNEL) === 0);
     await until("the messages are", async () => (await readers("default")) === 1);
     await setHidden(page, false);
-    await until("its numbers are there again", () => server.hub.readers(STATS_CHANNEL) === 1);
+    await until("its numbers are there again", () => server.hub.index.readers(STATS_CHANNEL) === 1);
     assert.deepEqual(complaints, []);
   });
 

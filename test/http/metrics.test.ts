@@ -16,6 +16,7 @@ describe("GET /metrics", () => {
       [
         ["sse_mcp_connections", "gauge"],
         ["sse_mcp_gaps_total", "counter"],
+        ["sse_mcp_hub_nodes", "gauge"],
         ["sse_mcp_log_append_seconds", "histogram"],
         ["sse_mcp_log_bytes", "gauge"],
         ["sse_mcp_log_channels", "gauge"],
@@ -54,6 +55,7 @@ describe("GET /metrics", () => {
       "log_channels",
       "subscriptions",
       "gaps_total",
+      "hub_nodes",
       "log_append_seconds_count",
     ]) {
       values[name] = await server.metric(`sse_mcp_${name}`);
@@ -66,6 +68,7 @@ describe("GET /metrics", () => {
       log_channels: 2,
       subscriptions: 3,
       gaps_total: 0,
+      hub_nodes: 1,
       log_append_seconds_count: 2,
     });
     assert.ok((await server.metric("sse_mcp_sent_bytes_total")) > 100);

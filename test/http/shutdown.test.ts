@@ -94,6 +94,62 @@ describe("a server that stops", { concurrency: true }, () => {
     }
   });
 
+  it("[OPS-21] says so on /health at once, and all else goes on for the drain wait", async () => {
+    await using server = await startServer({ drainWait: 300 });
+    using before = await server.events("?channel=a");
+    const skip = new AbortController();
+    let drained = false;
+    const draining = server.drain(skip.signal).then(() => (drained = true));
+    const health = await server.request("/health");
+    const { status, checks } = health.json() as { status: string; checks: object };
+    assert.deepEqual([health.status, health.headers["retry-after"]], [503, "2"]);
+    assert.deepEqual([status, checks], ["unhealthy", { delivery: "ok", accepting: "draining" }]);
+    assert.equal((await server.request("/health/live")).status, 200);
+    using events = await server.events("?channel=a");
+    using frames = await server.frames("?channel=a");
+    assert.equal((await frames.next()).type, "welcome");
+    const waiting = server.call("wait_for_messages", { channels: ["a"] });
+    await until("the call waits", () => server.hub.size === 4);
+    const { receivers } = await server.publish("a", "still");
+    assert.equal(receivers, 4);
+    assert.equal((await before.next()).data, "still");
+    assert.equal((await events.next()).data, "still");
+    assert.equal((await frames.next()).data, "still");
+    assert.equal(((await waiting).structuredContent.messages as unknown[]).length, 1);
+    assert.equal(drained, false);
+    skip.abort();
+    await draining;
+    await server.close();
+    await Promise.all([before.ended, events.ended]);
+    assert.deepEqual(await frames.closed, { code: 4002, reason: "shutdown" });
+  });
+
+  it("waits before it ends readers if it is closed, and once however often it is told", async () => {
+    await using server = await startServer({ drainWait: 1 });
+    using reader = await server.events();
+    const start = performance.now();
+    await Promise.all([server.close(), server.close(), server.drain()]);
+    await reader.ended;
+    assert.ok(performance.now() - start >= 990, "it did not wait");
+  });
+
+  it("answers what it refuses on a connection that ends, so that the next one leads to another server", async () => {
+    await using server = await startServer({ drain: 1 });
+    const readers = await Promise.all([1, 2].map(() => server.events()));
+    using wire = await server.wire();
+    wire.send(["GET /health/live HTTP/1.1", "Host: localhost"]);
+    assert.equal((await wire.response()).headers.connection, "keep-alive");
+    const closing = server.close();
+    const head = ["POST /channels/a/messages HTTP/1.1", "Host: localhost", "Content-Type: text/plain"];
+    await until("it ends readers", () => server.hub.size < 2);
+    wire.send([...head, "Content-Length: 1"], "x");
+    const refused = await wire.response();
+    assert.deepEqual([refused.status, refused.headers.connection], [503, "close"]);
+    await until("the connection ends", () => wire.ended || wire.closed);
+    await closing;
+    await Promise.all(readers.map(({ ended }) => ended));
+  });
+
   it("resolves every caller of close when it has stopped, and closes once", async () => {
     await using server = await startServer({ drain: 1 });
     using reader = await server.events();

@@ -174,10 +174,17 @@ describe("news of what changed", () => {
 
   it("keeps a silent stream alive, unless it lags behind anyway", () => {
     const { ear, updates } = listening({ a: ["a"] });
-    updates.signal();
+    updates.signal({ kind: "beat", id: "e-1", moves: false });
     ear.isLagging = true;
-    updates.signal();
+    updates.signal({ kind: "beat", id: "e-1", moves: false });
     assert.equal(ear.keptAlive, 1);
+  });
+
+  it("is told of everything that it watches when messages are missing", (test) => {
+    clock(test);
+    const { ear, updates } = listening({ a: ["a"], b: ["b.*"] });
+    updates.signal({ kind: "gap", reason: "lost", after: "e-1", resumed: "e-9" });
+    assert.deepEqual(ear.told.flat().sort(), ["a", "b"]);
   });
 
   it("costs as much as the names of its channels, and does not count as reading them", () => {

@@ -47,7 +47,7 @@ describe("hub.stats", () => {
 });
 
 describe("hub.logs", () => {
-  it("[NAME-5] tells what the server logs, without what an error carries beside its sentence", async () => {
+  it("[NAME-5][NAME-6] tells what the server logs, without what an error carries beside its sentence", async () => {
     using folder = new TemporaryFolder();
     const broken = {
       listing: { name: "broken", description: "Fails", inputSchema: { type: "object" } },
@@ -76,7 +76,8 @@ describe("hub.logs", () => {
     const { event, data } = await reader.next();
     const { time, ...line } = JSON.parse(data) as Record<string, string>;
     assert.equal(event, "log");
-    assert.deepEqual(line, { level: "error", msg: "an MCP method failed" });
+    const { node } = (await server.call("get_server_info")).structuredContent;
+    assert.deepEqual(line, { node, level: "error", msg: "an MCP method failed" });
     assert.ok(Math.abs(Date.parse(time ?? "") - Date.now()) < 60_000);
   });
 

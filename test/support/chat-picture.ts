@@ -71,7 +71,7 @@ async function take(
       .locator("#rows .row")
       .nth(SAID.length - 1)
       .waitFor();
-    await until("it watches", () => server.hub.readers(channelName("ramp")) === 2);
+    await until("it watches", () => server.hub.index.readers(channelName("ramp")) === 2);
     for (const sender of ["Marta", "Tomasz"]) await present(server, sender);
     for (const data of ["Door 4 is open", "Door 4 is closed", "Next truck 14:20"])
       await say(server, "ramp", "gate", data);

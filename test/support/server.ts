@@ -15,6 +15,8 @@ export interface TestServer extends AsyncDisposable {
   readonly loopback: boolean;
   /** The sink of the reader that came as that one, from 0; nothing once the server has let go of it. */
   sink(reader: number): Sink | undefined;
+  /** Does what it does before it stops. */
+  drain(skip?: AbortSignal): Promise<void>;
   /** Stops it as a signal would. */
   close(): Promise<void>;
   request(path: string, options?: RequestOptions): Promise<Answer>;
@@ -76,6 +78,7 @@ export async function startServer(overrides: ServerOptions = {}, extras: Extras 
     hub,
     loopback: server.loopback,
     sink: (reader) => sinks[reader]?.deref(),
+    drain: (skip) => server.drain(skip),
     close: () => server.close(),
     request: ask,
     async publish(channel, data) {

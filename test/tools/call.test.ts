@@ -23,6 +23,8 @@ describe("get_server_info", () => {
     const keys = [
       "name",
       "version",
+      "node",
+      "nodes",
       "uptimeSeconds",
       "protocolVersions",
       "connections",
@@ -39,6 +41,24 @@ describe("get_server_info", () => {
       for (const value of Object.values(info[part] as object)) assert.ok(Number.isFinite(value), part);
     }
     reader.close();
+  });
+
+  it("names the node that answers, and lists it with its own figures", async () => {
+    await using server = await startServer();
+    using _ = await server.events("?channel=a");
+    const { node, nodes, version } = (await server.call("get_server_info")).structuredContent;
+    const [own, ...others] = nodes as Record<string, unknown>[];
+    assert.match(String(node), /^[a-z\d]{10}$/);
+    assert.deepEqual([own?.["id"], own?.["version"], own?.["draining"], others], [node, version, false, []]);
+    assert.equal(own?.["connections"], 1);
+    assert.ok(String(own?.["address"]).endsWith(`:${server.port}`));
+    assert.ok(Math.abs(Date.parse(String(own?.["started"])) - Date.now()) < 60_000);
+  });
+
+  it("tells the names of machines to admins only", async () => {
+    await using server = await startServer({ anonymousSubscribe: ["*"] });
+    const { nodes } = (await server.call("get_server_info")).structuredContent;
+    assert.equal("address" in ((nodes as object[])[0] ?? {}), false);
   });
 
   it("is computed at most once a second, however many ask", async () => {

@@ -64,7 +64,8 @@ async function open(
   store.use(session);
   const over = (): void => {
     countOut();
-    store.end(session);
+    // At once: it is stored nowhere.
+    void store.end(session);
   };
   reply.hijack();
   // Not inside the parser, which may go on to requests after this one: their answers would end up in the stream.

@@ -7,7 +7,8 @@ import { asMcpError, CODES, isObject, LEGACY_VERSIONS, shown, type JsonObject } 
 import { OWN_STREAM } from "../../mcp/legacy/event-ring.ts";
 import { clientOf } from "../../mcp/legacy/session-state.ts";
 import type { SessionOwner, SessionStore } from "../../mcp/legacy/session-store.ts";
-import type { SessionConnection } from "../../mcp/legacy/session-stream.ts";
+import { Answers } from "./answers.ts";
+import type { SessionConnection, SessionStream } from "../../mcp/legacy/session-stream.ts";
 import type { LegacySession } from "../../mcp/legacy/session.ts";
 import { checkedPost, checkInitialize, idsOf, NO_SESSION, Refusal, REFUSED } from "../../mcp/legacy/validate.ts";
 import { authorize } from "../../mcp/authorize.ts";
@@ -79,7 +80,7 @@ export class StreamableHttp {
     }
     if (method === "GET") return this.#listen(request, reply, session, owner);
     if (method === "DELETE") {
-      this.#store.end(session);
+      await this.#store.end(session).catch((error: unknown) => refused(error, body));
       return reply.status(200).send();
     }
     const messages = checkedPost(body, session);
@@ -132,14 +133,15 @@ export class StreamableHttp {
     { session, owner, leave, messages, isBatch, isPrimed }: SessionPost,
   ): Promise<FastifyReply> {
     if (idsOf(messages).length === 0) {
-      session.receive(messages, owner);
+      const unclaimed = session.receive(messages, owner);
       leave();
+      await this.#store.forward(session, unclaimed).catch((error: unknown) => refused(error, messages[0]));
       return reply.status(202).send();
     }
     reply.header(ID_HEADER, session.id);
     if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
       const answers = await new Promise<readonly string[]>((resolve) => {
-        session.receive(messages, owner, session.stream(new Answers(resolve), isPrimed));
+        this.#receive(messages, owner, session, session.stream(new Answers(resolve), isPrimed));
       });
       leave();
       // What was cancelled is never answered.
@@ -148,7 +150,7 @@ export class StreamableHttp {
     }
     const { raw } = reply;
     if (raw.destroyed) {
-      session.receive(messages, owner, session.stream(undefined, isPrimed));
+      this.#receive(messages, owner, session, session.stream(undefined, isPrimed));
       leave();
       return reply;
     }
@@ -159,8 +161,14 @@ export class StreamableHttp {
       session.detach(stream.name, connection);
       leave();
     });
-    session.receive(messages, owner, stream);
+    this.#receive(messages, owner, session, stream);
     return reply;
+  }
+
+  /** Its answers go down the stream, whatever becomes of the responses of the client beside them. */
+  #receive(messages: readonly JsonObject[], owner: SessionOwner, session: LegacySession, stream: SessionStream): void {
+    const unclaimed = session.receive(messages, owner, stream);
+    this.#store.forward(session, unclaimed).catch(() => {});
   }
 
   /** Answers a GET: with the session's own stream, or with one that broke and is asked for again. */
@@ -220,7 +228,9 @@ export class StreamableHttp {
       over();
     });
     // The server cannot know what it missed, nor what went to a connection that it no longer had.
-    if (isForgotten || (isNew && previous !== undefined)) session.subscriptions.allChanged();
+    if (isForgotten || (isNew && (previous !== undefined || session.state.isShared)))
+      session.subscriptions.allChanged();
+    if (name === OWN_STREAM) this.#store.listens(session);
     if (isNew) session.listen(connection);
     else session.resume(name, connection, last);
     return reply;
@@ -236,31 +246,6 @@ interface SessionPost {
   readonly isBatch: boolean;
   /** Whether the client is told how to come back for the answers. */
   readonly isPrimed: boolean;
-}
-
-/** The answers of a POST without what comes before them, for a client that takes no stream. */
-class Answers implements SessionConnection {
-  readonly answersOnly = true;
-  readonly #answers: string[] = [];
-  readonly #resolve: (answers: readonly string[]) => void;
-
-  constructor(resolve: (answers: readonly string[]) => void) {
-    this.#resolve = resolve;
-  }
-
-  write(message: string, _id?: string, isAnswer = false): void {
-    if (isAnswer) this.#answers.push(message);
-  }
-
-  prime(): void {}
-
-  end(): void {
-    this.#resolve(this.#answers);
-  }
-
-  cut(): void {
-    this.end();
-  }
 }
 
 /** As `admitMessage`, with a refusal of the message. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { HubError } from "../../core/errors.ts";
 import type { RedisAddress } from "./address.ts";
@@ -20,6 +21,7 @@ const PATIENCE = 2000;
 const SILENCE = 4000;
 /** Milliseconds that a start waits for an engine that does not answer. */
 const START = 10_000;
+const RETRY = 20;
 /** Refusals that no waiting mends. */
 const HOPELESS = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
 
@@ -41,13 +43,11 @@ export class RedisConnection {
     this.name = (word) => `${address.prefix}:${word}`;
     const tls = address.isTls ? tlsOf(files) : undefined;
     this.commands = clientOf(address, tls, { commandTimeout: PATIENCE, socketTimeout: SILENCE });
-    // The driver's own resubscription ends the process if the connection breaks again meanwhile.
-    this.#subscriber = clientOf(address, tls, { autoResubscribe: address.kind === "cluster" });
+    this.#subscriber = clientOf(address, tls, {});
     for (const client of [this.commands, this.#subscriber]) {
       client.on("error", (error: Error) => this.#failed(error));
-      client.on("ready", () => this.#isBack());
+      client.on("ready", () => void this.#isBack());
     }
-    if (this.#subscriber instanceof Redis) this.#subscriber.on("ready", () => this.#resubscribe());
     this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
       this.#listeners.get(channel.toString())?.(bytes),
     );
@@ -89,7 +89,7 @@ export class RedisConnection {
       return await work(this.commands);
     } catch (cause) {
       // What a half-open connection was sent would get no answer either.
-      if (String(cause).includes("timed out") && this.commands instanceof Redis) this.commands.disconnect(true);
+      if (String(cause).includes("timed out")) drop(this.commands);
       throw this.away(cause);
     }
   }
@@ -106,23 +106,21 @@ export class RedisConnection {
   /** Calls back with what is published on a channel of this hub. */
   async listen(word: string, listener: (bytes: Buffer) => void): Promise<void> {
     this.#listeners.set(this.name(word), listener);
-    await this.#subscriber.subscribe(this.name(word));
+    for (const start = performance.now(); !(await this.#subscribe());) {
+      if (performance.now() - start > START) throw this.away();
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    }
   }
 
   /** Makes the subscriber's connection anew: it may be bound to an engine that no one publishes to any more. */
   remakeSubscription(): void {
-    if (this.#subscriber instanceof Redis) this.#subscriber.disconnect(true);
-    else this.#resubscribe();
+    if (this.#subscriber instanceof Redis) drop(this.#subscriber);
+    else void this.#subscribe();
   }
 
   close(): void {
     this.commands.disconnect();
     this.#subscriber.disconnect();
-  }
-
-  /** What fails here is noticed by the silence that follows. */
-  #resubscribe(): void {
-    for (const channel of this.#listeners.keys()) void this.#subscriber.subscribe(channel).catch(() => {});
   }
 
   async #connect(): Promise<void> {
@@ -134,7 +132,7 @@ export class RedisConnection {
       if (isLate || HOPELESS.test(this.#problem)) {
         throw new HubError("LOG_UNAVAILABLE", `The Redis that DATA names cannot be used: ${this.#problem}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 
@@ -146,13 +144,29 @@ export class RedisConnection {
     this.#report(`Redis cannot be reached: ${this.#problem}`);
   }
 
-  #isBack(): void {
+  async #isBack(): Promise<void> {
     if (this.#isReported && this.isReady) {
       this.#isReported = false;
       this.#report("Redis can be reached again");
     }
+    // A subscriber that has just come back is not subscribed to anything.
+    if (this.#subscriber.status === "ready") await this.#subscribe();
     this.onBack();
   }
+
+  /** Whether the subscriber is subscribed to all that is listened to. */
+  async #subscribe(): Promise<boolean> {
+    if (this.#listeners.size === 0) return true;
+    return this.#subscriber.subscribe(...this.#listeners.keys()).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+/** Ends a connection without waiting for the other side, which may be gone; it is made anew. */
+function drop(client: Redis | Cluster): void {
+  if (client instanceof Redis) (client.stream as Socket | undefined)?.destroy();
 }
 
 /** Whether an engine answered that it would not do what it was asked to. */
@@ -175,6 +189,8 @@ function clientOf(
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // The driver's own resubscription ends the process if the connection breaks again meanwhile.
+    autoResubscribe: kind === "cluster",
     connectTimeout: PATIENCE,
     // A replica was a primary before: Sentinel knows the new one.
     reconnectOnError: ({ message }) => /^(?:READONLY|MASTERDOWN|LOADING)/.test(message),

@@ -41,7 +41,7 @@ export function openMirrorFile(path: string | undefined): DatabaseSync {
     for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(`${path}${suffix}`, { force: true });
   }
   const database = new DatabaseSync(path ?? "", { timeout: 0 });
-  configure(database);
+  configure(database, path === undefined);
   database.exec(SCHEMA);
   note(database);
   return database;
@@ -73,9 +73,11 @@ function isUsable(database: DatabaseSync, path: string): boolean {
   return true;
 }
 
-function configure(database: DatabaseSync): void {
-  database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-  database.exec("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384");
+function configure(database: DatabaseSync, isTemporary = false): void {
+  database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY");
+  // Each commit walks all changed pages of a temporary database, and they stay in its cache until that is a quarter full.
+  if (isTemporary) database.exec("PRAGMA journal_mode = MEMORY; PRAGMA cache_size = -2048");
+  else database.exec("PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384");
 }
 
 function note(database: DatabaseSync): void {

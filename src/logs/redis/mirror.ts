@@ -33,7 +33,7 @@ export class Mirror {
   readonly #database: DatabaseSync;
   readonly #limit: number;
   readonly #statements: Record<
-    "insert" | "channel" | "forget" | "note" | "oldest" | "drop" | "cut" | "recount" | "clear",
+    "begin" | "commit" | "insert" | "channel" | "forget" | "note" | "oldest" | "drop" | "cut" | "recount" | "clear",
     StatementSync
   >;
   readonly #reader: SqliteReader;
@@ -42,6 +42,8 @@ export class Mirror {
   #floor: number;
   #messages = 0;
   #bytes = 0;
+  /** What the file says of itself, as far as it was written by this process. */
+  readonly #noted = new Map<string, number | string>();
   #version = 0;
 
   private constructor(database: DatabaseSync, limit: number) {
@@ -54,11 +56,15 @@ export class Mirror {
       dropped: (patterns) => this.#channels.dropped(patterns),
     });
     this.#statements = {
+      begin: database.prepare("BEGIN IMMEDIATE"),
+      commit: database.prepare("COMMIT"),
       insert: database.prepare(
         "INSERT INTO messages (offset, channel, event, data, sender, time, cost, via, verified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
-        "INSERT OR REPLACE INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET kept = excluded.kept, bytes = excluded.bytes, last = excluded.last,
+           time = excluded.time, dropped = excluded.dropped`,
       ),
       forget: database.prepare("DELETE FROM channels WHERE id = ?"),
       note: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES (?, ?)"),
@@ -200,11 +206,12 @@ export class Mirror {
   }
 
   #write(work: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#statements.begin.run();
     try {
       work();
-      this.#database.exec("COMMIT");
+      this.#statements.commit.run();
     } catch (error) {
+      this.#noted.clear();
       // SQLite may have rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
@@ -227,7 +234,11 @@ export class Mirror {
   }
 
   #note(values: Readonly<Record<string, number | string>>): void {
-    for (const [name, value] of Object.entries(values)) this.#statements.note.run(name, String(value));
+    for (const [name, value] of Object.entries(values)) {
+      if (this.#noted.get(name) === value) continue;
+      this.#statements.note.run(name, String(value));
+      this.#noted.set(name, value);
+    }
   }
 
   /** Reads the channels from the file. */

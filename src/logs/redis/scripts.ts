@@ -242,9 +242,17 @@ end
 return {total, left}
 `;
 
+/** Sets a value that is still what the caller found; answers whether it was. */
+const REPLACE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+`;
+
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
+export const replace: Script = scriptOf(REPLACE);
 
 function scriptOf(lua: string): Script {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };

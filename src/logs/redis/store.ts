@@ -1,6 +1,6 @@
 import type { Counted, SharedStore } from "../../core/shared-store.ts";
 import type { RedisConnection } from "./connection.ts";
-import { count } from "./scripts.ts";
+import { count, replace } from "./scripts.ts";
 
 /** What the nodes share on a Redis: a key for each value, and one channel for all topics. */
 export class RedisStore implements SharedStore {
@@ -38,6 +38,11 @@ export class RedisStore implements SharedStore {
         : redis.set(name, value, "PX", Math.max(Math.ceil(lifetime), 1), "NX", "GET"),
     );
     return before ?? value;
+  }
+
+  async replace(key: string, before: string, value: string, lifetime: number): Promise<boolean> {
+    const most = Math.max(Math.ceil(lifetime), 1);
+    return (await this.#connection.run(replace, [this.#name(key)], [before, value, most])) === 1;
   }
 
   async take(key: string): Promise<string | undefined> {

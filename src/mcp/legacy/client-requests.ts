@@ -77,20 +77,21 @@ export class ClientRequests {
     return answered;
   }
 
-  /** Handles a response of the client; ignores one that matches no request. */
-  settle({ id, result, error }: JsonObject): void {
+  /** Handles a response of the client; false if it matches no request. */
+  settle({ id, result, error }: JsonObject): boolean {
     const asked = typeof id === "number" ? this.#asked.get(id) : undefined;
-    if (asked === undefined) return;
+    if (asked === undefined) return false;
     const { method, resolve, fail } = asked;
+    const { error: fault } = RESULTS.get(method)?.safeParse(result) ?? {};
     if (!isObject(result)) {
       const said = isObject(error) ? String(error["message"]) : "";
-      return fail(`The client refused ${method}: ${beginning(said, LONGEST_SHOWN)}`);
+      fail(`The client refused ${method}: ${beginning(said, LONGEST_SHOWN)}`);
+    } else if (fault === undefined) resolve(result);
+    else {
+      const found = beginning(problems(fault, result, []), LONGEST_SHOWN);
+      fail(`What the client answered to ${method} is no result of it: ${found}`);
     }
-    const { error: fault } = RESULTS.get(method)?.safeParse(result) ?? {};
-    if (fault === undefined) return resolve(result);
-    fail(
-      `What the client answered to ${method} is no result of it: ${beginning(problems(fault, result, []), LONGEST_SHOWN)}`,
-    );
+    return true;
   }
 
   /** Rejects all requests: the session has ended. */

@@ -37,9 +37,9 @@ export class EventRings {
     this.most = most;
   }
 
-  /** A ring for one session; `isRestored` if it existed before a restart of the server. */
-  ring(isRestored = false): EventRing {
-    return new EventRing(this, isRestored);
+  /** A ring for one session; `isOneOfMany` if it had others: on other nodes, or before a restart of the server. */
+  ring(isOneOfMany = false): EventRing {
+    return new EventRing(this, isOneOfMany);
   }
 
   add(event: KeptEvent): void {
@@ -65,7 +65,7 @@ export class EventRing {
   /** Part of the ids of this ring, to distinguish them from those of others. */
   readonly #tag = crypto.randomUUID().slice(0, 8);
   readonly #all: EventRings;
-  readonly #isRestored: boolean;
+  readonly #isOneOfMany: boolean;
   /** By number; events before `#first` have been dropped. */
   readonly #events = new Map<number, KeptEvent>();
   #first = 1;
@@ -73,9 +73,9 @@ export class EventRing {
   #bytes = 0;
   #isOver = false;
 
-  constructor(all: EventRings, isRestored: boolean) {
+  constructor(all: EventRings, isOneOfMany: boolean) {
     this.#all = all;
-    this.#isRestored = isRestored;
+    this.#isOneOfMany = isOneOfMany;
   }
 
   /** Keeps an event of a stream and returns its id. Without a message it is the first event of the stream. */
@@ -101,11 +101,11 @@ export class EventRing {
     return this.#find(id)?.stream;
   }
 
-  /** Whether the id is that of a dropped event of the session's own stream. */
+  /** Whether the id may be that of an event of the session's own stream that is not here: dropped, or of another ring. */
   isForgotten(id: string): boolean {
     const [, tag, stream, number] = ID.exec(id) ?? [];
     if (stream !== OWN_STREAM) return false;
-    if (tag !== this.#tag) return this.#isRestored;
+    if (tag !== this.#tag) return this.#isOneOfMany;
     return Number(number) <= this.#last && !this.#events.has(Number(number));
   }
 

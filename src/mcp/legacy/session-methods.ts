@@ -7,6 +7,7 @@ import { capabilities, isInputRequired, METHODS, type Result } from "../methods.
 import { McpRequestContext } from "../request-context.ts";
 import type { SessionRequest } from "./session-request.ts";
 import { clientOf, type SessionState } from "./session-state.ts";
+import { isSameResource } from "./session-subscriptions.ts";
 
 /** Times that one request may ask for input. */
 const MAX_ROUNDS = 100;
@@ -25,19 +26,26 @@ export async function performInSession(
     case "initialize":
       return initialize(params, state, context);
     case "resources/subscribe":
-      return changed(state, state.subscriptions.add(params, state.principal));
+      return subscribe(params, state);
     case "resources/unsubscribe":
-      return changed(state, state.subscriptions.remove(params));
+      return unsubscribe(params, state);
     case "logging/setLevel":
-      return changed(state, setLogLevel(params, state));
+      return setLogLevel(params, state);
     default:
       return perform(request, context);
   }
 }
 
-function changed(state: SessionState, result: Result): Result {
-  state.onChange();
-  return result;
+async function subscribe(params: JsonObject, state: SessionState): Promise<Result> {
+  const uri = state.subscriptions.add(params, state.principal);
+  await state.keep(({ uris, ...kept }) => ({ ...kept, uris: [...new Set([...uris, uri])] }));
+  return {};
+}
+
+async function unsubscribe(params: JsonObject, state: SessionState): Promise<Result> {
+  const uri = state.subscriptions.remove(params);
+  await state.keep(({ uris, ...kept }) => ({ ...kept, uris: uris.filter((one) => !isSameResource(one, uri)) }));
+  return {};
 }
 
 async function perform(request: SessionRequest, context: McpContext): Promise<Result> {
@@ -75,9 +83,10 @@ function initialize(params: JsonObject, state: SessionState, { catalog, serverIn
   };
 }
 
-function setLogLevel({ level }: JsonObject, state: SessionState): Result {
+async function setLogLevel({ level }: JsonObject, state: SessionState): Promise<Result> {
   const known = LOG_LEVELS.find((name) => name === level);
   if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
   state.logLevel = known;
+  await state.keep((kept) => ({ ...kept, logLevel: known }));
   return {};
 }

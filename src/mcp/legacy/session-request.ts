@@ -61,7 +61,8 @@ export class SessionRequest implements McpRequest {
   };
 
   readonly pause = (): void => {
-    if (this.#state.isResumable && this.#state.isPrimed) this.#stream.pause();
+    // The client may come back to another node, which does not have the stream.
+    if (this.#state.isResumable && this.#state.isPrimed && !this.#state.isShared) this.#stream.pause();
   };
 
   notify(name: string, params: JsonObject): void {

@@ -1,15 +1,12 @@
-import { HubError } from "../../core/errors.ts";
 import type { RequestContext } from "../../tools/index.ts";
-import { isObject, LEGACY_VERSIONS, LOG_LEVELS, McpError, type JsonObject, type LogLevel } from "../errors.ts";
+import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
+import { readKept, type KeptChange, type KeptState, type SessionRecord } from "./session-records.ts";
 import type { SessionSubscriptions } from "./session-subscriptions.ts";
 
 /** The first revision whose clients accept an event without data, which gives them an id to resume from. */
 const FIRST_PRIMED = "2025-11-25";
-
-/** Characters of the URIs of one session that are stored for a restart. */
-const MAX_KEPT = 64 * 1024;
 
 /** The state that the requests of a session share. */
 export class SessionState {
@@ -20,20 +17,23 @@ export class SessionState {
   admit: RequestContext["admit"];
   /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
+  /** Whether its client's next request may come to another node. */
+  readonly isShared: boolean;
   readonly subscriptions: SessionSubscriptions;
   readonly asked: ClientRequests = new ClientRequests();
   /** What the client declared in `initialize`; undefined before that. */
   client: SessionClient | undefined;
   logLevel: LogLevel = "debug";
-
-  /** Called when `kept` has changed. */
-  onChange: () => void = () => {};
+  /** What is stored of it, as far as this node knows; undefined if nothing is. */
+  record: SessionRecord | undefined;
+  /** Stores a change that was made here; rejects if that is not possible. */
+  keep: (change: KeptChange) => Promise<void> = () => Promise.resolve();
 
   constructor(
     { principal, stay, admit }: Pick<RequestContext, "principal" | "stay" | "admit">,
     client: SessionClient | undefined,
     subscriptions: SessionSubscriptions,
-    isResumable: boolean,
+    { isResumable, isShared }: { readonly isResumable: boolean; readonly isShared: boolean },
   ) {
     this.principal = principal;
     this.stay = stay;
@@ -41,6 +41,7 @@ export class SessionState {
     this.client = client;
     this.subscriptions = subscriptions;
     this.isResumable = isResumable;
+    this.isShared = isShared;
   }
 
   /** Whether the client accepts an event without data. */
@@ -48,44 +49,18 @@ export class SessionState {
     return (this.client?.version ?? "") >= FIRST_PRIMED;
   }
 
-  /** The state to store for a restart, as text; subscriptions that would make it too long are left out. */
-  get kept(): string {
-    let room = MAX_KEPT;
-    const uris = this.subscriptions.uris.filter((uri) => (room -= uri.length) >= 0);
-    return JSON.stringify({ logLevel: this.logLevel, uris });
+  /** What to store of it. */
+  get kept(): KeptState {
+    return { logLevel: this.logLevel, uris: this.subscriptions.uris };
   }
 
-  /** Restores the stored state, and notifies the client that everything it subscribed to may have changed meanwhile. */
-  restore(kept: string): void {
-    const { logLevel, uris } = readKept(kept);
+  /** Goes on with what is stored. */
+  follow(record: SessionRecord): void {
+    const { logLevel, uris } = readKept(record.state);
+    this.record = record;
     this.logLevel = logLevel;
-    for (const uri of uris) this.#subscribe(uri);
-    this.subscriptions.allChanged();
+    this.subscriptions.follow(uris, this.principal);
   }
-
-  #subscribe(uri: string): void {
-    try {
-      this.subscriptions.add({ uri }, this.principal);
-    } catch (error) {
-      // The resource may not exist any more, or the limit of subscriptions may be lower.
-      if (!(error instanceof McpError || error instanceof HubError)) throw error;
-    }
-  }
-}
-
-/** Parses the stored state; ignores what is invalid, since the file may have been changed by hand. */
-function readKept(text: string): { readonly logLevel: LogLevel; readonly uris: readonly string[] } {
-  let kept: unknown;
-  try {
-    kept = JSON.parse(text);
-  } catch {
-    kept = undefined;
-  }
-  const { logLevel, uris } = isObject(kept) ? kept : {};
-  return {
-    logLevel: LOG_LEVELS.find((level) => level === logLevel) ?? "debug",
-    uris: Array.isArray(uris) ? uris.filter((uri) => typeof uri === "string") : [],
-  };
 }
 
 /** What a session keeps of the params of `initialize`. */

@@ -1,11 +1,14 @@
 import { HubError } from "../../core/errors.ts";
-import type { Subscription } from "../../core/subscription.ts";
-import { EVERYTHING } from "../../protocol/channel.ts";
+import type { SharedStore } from "../../core/shared-store.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
-import { ChangeNotifier } from "../change-notifier.ts";
 import type { Sealer } from "../../core/seal.ts";
+import type { JsonObject } from "../errors.ts";
 import { EventRings } from "./event-ring.ts";
+import { LiveSessions } from "./live-sessions.ts";
+import { NewChannels } from "./new-channels.ts";
+import { SessionNodes, type SessionNews } from "./session-nodes.ts";
+import { sweepInterval, type KeptChange, type SessionRecords } from "./session-records.ts";
 import type { SessionClient } from "./session-state.ts";
 import type { ChangedList } from "./session-subscriptions.ts";
 import { LegacySession } from "./session.ts";
@@ -17,27 +20,12 @@ export interface SessionStoreOptions {
   readonly idle: number;
   /** Signs session ids. */
   readonly sealer: Sealer;
-  /** Stores sessions for a restart; without it they end with the process. */
+  /** Stores sessions for a restart, or for other nodes; without it they end with the process. */
   readonly records?: SessionRecords | undefined;
+  /** What the nodes share, if there are several. */
+  readonly shared?: SharedStore | undefined;
   /** Called with internal errors, which clients cannot cause. */
   readonly report: (error: unknown) => void;
-}
-
-/** Stores the part of sessions that survives a restart, by their names. Never throws. */
-interface SessionRecords {
-  get(name: string): SessionRecord | undefined;
-  put(name: string, record: SessionRecord): void;
-  /** Notes when sessions were used last. */
-  touch(used: ReadonlyMap<string, number>): void;
-  delete(name: string): void;
-  /** Deletes sessions that were not used since `before`, and of the others all but the `most` last used. */
-  trim(before: number, most: number): void;
-}
-
-interface SessionRecord {
-  /** When it was last used, approximately: milliseconds since 1970. */
-  readonly used: number;
-  readonly state: string;
 }
 
 /** The owner of a session, and the counter of its waiting calls. */
@@ -50,8 +38,6 @@ export interface SessionOwner extends Pick<RequestContext, "principal" | "stay" 
 const NAME = crypto.randomUUID().length;
 /** Characters of an id at most. */
 const MAX_ID = 1023;
-/** The share of all sessions that one holder may have. */
-const SHARE = 0.5;
 /** Bytes of sent events that all sessions together keep for clients that resume. */
 const SENT_BYTES = 16 * 1024 * 1024;
 
@@ -62,39 +48,48 @@ export class SessionStore {
   readonly #context: McpContext;
   readonly #options: SessionStoreOptions;
   readonly #rings = new EventRings(SENT_BYTES);
-  /** The least recently used session comes first. */
-  readonly #byName = new Map<string, LegacySession>();
-  readonly #byHolder = new Map<string, number>();
+  readonly #live: LiveSessions;
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
-  #channels: Subscription | undefined;
-  #channelsKnown = 0;
+  readonly #channels: NewChannels;
+  readonly #nodes: SessionNodes | undefined;
+  /** When the use of sessions was noted last: milliseconds of `performance.now()`. */
+  #noted = performance.now();
   #isDraining = false;
 
   constructor(context: McpContext, options: SessionStoreOptions) {
+    const { idle, shared } = options;
     this.#context = context;
     this.#options = options;
-    this.#sweeper = setInterval(() => this.#sweep(), Math.min(options.idle / 2, 30_000));
+    this.#live = new LiveSessions(options.most);
+    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle));
     this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
+    this.#channels = new NewChannels(context.hub, () => this.#tellAll("resources"));
+    if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => this.#hear(news));
   }
 
   get size(): number {
-    return this.#byName.size;
+    return this.#live.size;
   }
 
   /**
    * Begins a session whose streams can be resumed; it is in use until `leave` is called. Rejects with `SHUTTING_DOWN`,
-   * or with `TOO_MANY_CONNECTIONS` if the limit is reached and every session is in use.
+   * with `LOG_UNAVAILABLE` if it cannot be stored, or with `TOO_MANY_CONNECTIONS` if the limit is reached and every
+   * session is in use.
    */
   async begin(
     owner: SessionOwner,
     client: SessionClient,
   ): Promise<{ readonly session: LegacySession; readonly leave: () => void }> {
     const session = this.#add(owner, crypto.randomUUID(), client);
+    const { name, state } = session;
     const leave = this.use(session);
     const { sealer, records } = this.#options;
-    session.id = `${session.name}.${await sealer.seal(client, scopeOf(session.name, owner))}`;
-    if (!session.isOver) records?.put(session.name, { used: Date.now(), state: session.state.kept });
+    const id = `${name}.${await sealer.seal(client, scopeOf(name, owner))}`;
+    const recording = session.isOver ? undefined : records?.begin(name, state.kept);
+    recording?.catch(() => this.#letGo(session));
+    state.record = await recording;
+    session.id = id;
     return { session, leave };
   }
 
@@ -104,11 +99,13 @@ export class SessionStore {
   }
 
   /**
-   * The resumable session with this id, if it belongs to `owner`; restores it if it was stored before a restart.
-   * Rejects as `begin` does if there is no room for it.
+   * The resumable session with this id, if it belongs to `owner`; restores it if it was stored before a restart, or by
+   * another node. Rejects as `begin` does if there is no room for it, or if it is not known whether it has ended.
    */
   async find(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
-    return this.#found(id, owner, true) ?? (await this.#restore(id, owner));
+    const session = this.#found(id, owner, true);
+    if (session !== undefined) await this.#refresh(session).catch(unlessAway);
+    return session === undefined || session.isOver ? this.#restore(id, owner) : session;
   }
 
   /** The session with this id that lasts as long as its connection, if it belongs to `owner`. */
@@ -118,27 +115,34 @@ export class SessionStore {
 
   /** Marks a session as in use until the returned function is called. */
   use(session: LegacySession): () => void {
-    const touch = (): void => {
-      session.used = performance.now();
-      if (this.#byName.delete(session.name)) this.#byName.set(session.name, session);
-    };
-    touch();
+    this.#live.use(session);
     session.open++;
     let left = false;
     return () => {
       if (left) return;
       left = true;
       session.open--;
-      touch();
+      this.#live.use(session);
     };
   }
 
-  end(session: LegacySession): void {
-    if (!this.#byName.delete(session.name)) return;
-    session.close();
-    this.#hold(session.holder, -1);
-    this.#options.records?.delete(session.name);
-    if (this.#byName.size === 0) this.#unfollowChannels();
+  /** Ends a session on all nodes. Rejects with `LOG_UNAVAILABLE`, and then it goes on. */
+  async end(session: LegacySession): Promise<void> {
+    if (session.isResumable) await this.#options.records?.delete(session.name);
+    this.#letGo(session);
+    if (session.isResumable) this.#nodes?.tell({ kind: "ended", name: session.name });
+  }
+
+  /** Passes on what matches no request of this node to the one that waits for it. Rejects if that is not possible. */
+  async forward(session: LegacySession, unclaimed: readonly JsonObject[]): Promise<void> {
+    for (const message of unclaimed) await this.#nodes?.forward(session, message);
+  }
+
+  /** Notes that the client of a session listens here, and nowhere else from now on. */
+  listens(session: LegacySession): void {
+    if (this.#nodes === undefined) return;
+    this.#nodes.tell({ kind: "listening", name: session.name });
+    void this.#touch([session]);
   }
 
   /** Refuses new sessions from now on. */
@@ -151,127 +155,142 @@ export class SessionStore {
     this.drain();
     clearInterval(this.#sweeper);
     this.#unfollow?.();
-    this.#touch();
-    for (const session of this.#byName.values()) session.close();
-    this.#byName.clear();
-    this.#byHolder.clear();
-    this.#unfollowChannels();
+    this.#nodes?.close();
+    void this.#touch();
+    for (const session of this.#live) this.#letGo(session);
   }
 
   #found(id: string, owner: SessionOwner, isResumable: boolean): LegacySession | undefined {
-    const session = this.#byName.get(id.slice(0, NAME));
+    const session = this.#live.get(id.slice(0, NAME));
     if (session?.id !== id || session.principal.id !== owner.principal.id) return undefined;
     session.actAs(owner);
     return session.isResumable === isResumable ? session : undefined;
   }
 
   async #restore(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
-    const { sealer, records, idle } = this.#options;
+    const { sealer, records } = this.#options;
     const name = id.slice(0, NAME);
     if (records === undefined || id.length > MAX_ID) return undefined;
     const sealed = await sealer.open(id.slice(NAME + 1), scopeOf(name, owner));
     if (sealed === undefined) return undefined;
-    const record = records.get(name);
+    const record = await records.get(name);
     // Another request may have restored it while this one waited.
-    if (this.#byName.has(name)) return this.#found(id, owner, true);
-    if (record === undefined || record.used + idle < Date.now()) return undefined;
+    if (this.#live.get(name) !== undefined) return this.#found(id, owner, true);
+    if (record === undefined) return undefined;
     const session = this.#add(owner, name, sealed.payload as SessionClient, true);
     session.id = id;
-    session.state.restore(record.state);
+    session.state.follow(record);
+    // The client may have missed anything meanwhile.
+    session.subscriptions.allChanged();
+    if (records.isShared) void this.#touch([session]);
     return session;
   }
 
-  #add(owner: SessionOwner, name: string, client?: SessionClient, isRestored = false): LegacySession {
-    if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
-    this.#makeRoom(owner.holder);
-    const { report, records } = this.#options;
-    const ring = client === undefined ? undefined : this.#rings.ring(isRestored);
-    const session = new LegacySession(this.#context, { name, ...owner, client, ring, report });
-    if (session.isResumable)
-      session.state.onChange = () => records?.put(name, { used: Date.now(), state: session.state.kept });
-    this.#byName.set(name, session);
-    this.#hold(owner.holder, 1);
-    this.#followChannels();
-    return session;
+  /** Goes on with what is stored of a session by now; lets go of it if it has ended. */
+  async #refresh(session: LegacySession): Promise<void> {
+    const { name, state } = session;
+    const { records } = this.#options;
+    if (records?.isShared !== true || state.record === undefined) return;
+    const record = await records.get(name);
+    if (session.isOver) return;
+    if (record === undefined) return this.#letGo(session);
+    // The engine lost its last changes.
+    if (record.version < state.record.version) return records.repair(name, state.record);
+    if (record.state !== state.record.state) state.follow(record);
   }
 
-  /**
-   * If the limit is reached, ends the least recently used session that is not in use: one of the same holder if that
-   * has its share, so that no one pushes out the sessions of others.
-   */
-  #makeRoom(holder: string | undefined): void {
-    const { most } = this.#options;
-    const share = Math.ceil(most * SHARE);
-    const isOwn = holder !== undefined && (this.#byHolder.get(holder) ?? 0) >= share;
-    if (!isOwn && this.#byName.size < most) return;
-    for (const session of this.#byName.values()) {
-      if (session.open > 0 || (isOwn && session.holder !== holder)) continue;
-      this.evicted++;
-      return this.end(session);
+  async #keep(session: LegacySession, change: KeptChange): Promise<void> {
+    const { name, state } = session;
+    const { records } = this.#options;
+    if (records === undefined || session.isOver) return;
+    try {
+      const record = await records.change(name, change, state.kept);
+      if (record === undefined) return this.#letGo(session);
+      // Other nodes may have made changes before this one.
+      if (record.version > (state.record?.version ?? 0)) state.follow(record);
+      this.#nodes?.tell({ kind: "changed", name, record });
+    } catch (error) {
+      if (state.record !== undefined) state.follow(state.record);
+      throw error;
     }
-    const full = isOwn
-      ? `${share} sessions of this credential or address are open and in use, the limit: half of MAX_SESSIONS; end one of them`
-      : `${most} sessions are open and in use, the limit; come back later`;
-    throw new HubError("TOO_MANY_CONNECTIONS", full);
   }
 
-  #hold(holder: string | undefined, more: 1 | -1): void {
-    if (holder === undefined) return;
-    const count = (this.#byHolder.get(holder) ?? 0) + more;
-    if (count > 0) this.#byHolder.set(holder, count);
-    else this.#byHolder.delete(holder);
+  /** What another node tells of a session. */
+  #hear(news: SessionNews): void {
+    const session = this.#live.get(news.name);
+    if (session?.isResumable !== true) return;
+    const { state, principal } = session;
+    if (news.kind === "ended") this.#letGo(session);
+    if (news.kind === "listening") session.moveAway();
+    if (news.kind === "changed" && news.record.version > (state.record?.version ?? Infinity)) state.follow(news.record);
+    if (news.kind === "message" && news.principal === principal.id) session.claim(news.message);
+  }
+
+  #add(owner: SessionOwner, name: string, client?: SessionClient, isOld = false): LegacySession {
+    if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
+    const inTheWay = this.#live.inTheWayOf(owner.holder);
+    if (inTheWay !== undefined) this.#evict(inTheWay);
+    const { report, records } = this.#options;
+    const isShared = records?.isShared === true;
+    const ring = client === undefined ? undefined : this.#rings.ring(isOld || isShared);
+    const session = new LegacySession(this.#context, { name, ...owner, client, ring, report, isShared });
+    if (session.isResumable) session.state.keep = (change) => this.#keep(session, change);
+    this.#live.add(session);
+    this.#channels.follow();
+    return session;
+  }
+
+  #evict(session: LegacySession): void {
+    this.evicted++;
+    this.#letGo(session);
+    if (!session.isResumable) return;
+    this.#options.records?.evict(session.name).catch(unlessAway).catch(this.#options.report);
   }
 
   #sweep(): void {
-    const before = performance.now() - this.#options.idle;
-    for (const session of this.#byName.values()) {
+    const { records, idle, report } = this.#options;
+    const before = performance.now() - idle;
+    for (const session of this.#live) {
       if (session.used > before) break;
       // A client may reconnect for the answer to a request whose stream broke.
-      if (session.open === 0 && session.atWork === 0) this.end(session);
+      if (session.open > 0 || session.atWork > 0) continue;
+      // Other nodes may have used it: its record is gone when none has.
+      if (records?.isShared === true) this.#letGo(session);
+      else void this.end(session).catch(report);
     }
-    this.#touch();
-    this.#options.records?.trim(Date.now() - this.#options.idle, this.#options.most);
+    void this.#touch();
   }
 
-  /** Stores when sessions were last used, for a restart. */
-  #touch(): void {
-    const since = Date.now() - performance.now();
-    const used = [...this.#byName.values()].map(({ name, open, atWork, used: last }): [string, number] => [
-      name,
-      Math.round(open > 0 || atWork > 0 ? Date.now() : since + last),
-    ]);
-    this.#options.records?.touch(new Map(used));
+  /** Ends a session on this node. */
+  #letGo(session: LegacySession): void {
+    if (!this.#live.delete(session)) return;
+    session.close();
+    if (this.#live.size === 0) this.#channels.unfollow();
   }
 
-  /** Notifies the sessions of new channels, for as long as there are sessions. */
-  #followChannels(): void {
-    if (this.#channels !== undefined) return;
-    const { hub } = this.#context;
-    this.#channelsKnown = hub.log.size().channelsCreated;
-    const notifier = new ChangeNotifier({
-      pending: 0,
-      isLagging: false,
-      changed: () => {
-        const { channelsCreated } = hub.log.size();
-        if (channelsCreated !== this.#channelsKnown) this.#tellAll("resources");
-        this.#channelsKnown = channelsCreated;
-      },
-      keepAlive: () => {},
-      drained: () => Promise.resolve(),
-      ended: () => {},
-    });
-    notifier.watch("", [EVERYTHING]);
-    this.#channels = hub.subscribe({ channels: notifier.channels }, notifier);
-  }
-
-  #unfollowChannels(): void {
-    if (this.#channels !== undefined) this.#context.hub.unsubscribe(this.#channels);
-    this.#channels = undefined;
+  /** Notes which sessions were used since the last time, or that these are, and lets go of those that have ended. */
+  async #touch(sessions?: readonly LegacySession[]): Promise<void> {
+    const { records, report } = this.#options;
+    const now = performance.now();
+    const used = new Map<string, number>();
+    for (const { name, open, atWork, used: last, state } of sessions ?? this.#live) {
+      const age = open > 0 || atWork > 0 ? 0 : now - last;
+      if (state.record !== undefined && now - age >= this.#noted) used.set(name, Math.round(Date.now() - age));
+    }
+    const ended = await records?.touch(used).catch(unlessAway).catch(report);
+    if (sessions === undefined && ended !== undefined) this.#noted = now;
+    for (const session of this.#live) if (ended?.includes(session.name) === true) this.#letGo(session);
   }
 
   #tellAll(list: ChangedList): void {
-    for (const { subscriptions } of this.#byName.values()) subscriptions.changed(list);
+    for (const { subscriptions } of this.#live) subscriptions.changed(list);
   }
+}
+
+/** What is not stored while the engine is away is stored later, or is found out by the next request. */
+function unlessAway(error: unknown): undefined {
+  if (error instanceof HubError) return;
+  throw error;
 }
 
 /** The scope that an id is sealed for. */

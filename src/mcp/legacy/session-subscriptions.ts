@@ -64,8 +64,8 @@ export class SessionSubscriptions {
     return [...this.#notifier.names];
   }
 
-  /** `resources/subscribe`. */
-  add({ uri }: JsonObject, principal: Principal): JsonObject {
+  /** `resources/subscribe`. Returns the URI. */
+  add({ uri }: JsonObject, principal: Principal): string {
     const { hub, catalog, limits } = this.#context;
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
     const channels = watched(catalog, uri, principal);
@@ -77,26 +77,34 @@ export class SessionSubscriptions {
     }
     const notifier = this.#notifier;
     // Watching it again would drop a change that has not been sent yet.
-    if (notifier.names.has(uri)) return {};
+    if (notifier.names.has(uri)) return uri;
     if (notifier.names.size >= limits.channels) {
       throw new HubError("TOO_MANY_CHANNELS", `${limits.channels} resources are subscribed to, the limit`);
     }
     notifier.watch(uri, channels);
     if (this.#subscription === undefined) this.#subscription = hub.subscribe({ channels }, notifier);
     else hub.add(this.#subscription, { channels });
-    return {};
+    return uri;
   }
 
-  /** `resources/unsubscribe`. */
-  remove({ uri }: JsonObject): JsonObject {
+  /** `resources/unsubscribe`. Returns the URI. */
+  remove({ uri }: JsonObject): string {
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const canonical = canonicalUri(uri);
     for (const name of this.#notifier.names) {
-      if (name !== uri && canonicalUri(name) !== canonical) continue;
+      if (!isSameResource(name, uri)) continue;
       const unasked = this.#notifier.unwatch(name);
       if (this.#subscription !== undefined) this.#context.hub.remove(this.#subscription, unasked);
     }
-    return {};
+    return uri;
+  }
+
+  /** Subscribes to these URIs and to no others, as far as the client may; it is told of those that are new. */
+  follow(uris: readonly string[], principal: Principal): void {
+    const asked = new Set(uris);
+    for (const uri of this.uris) if (!asked.has(uri)) this.remove({ uri });
+    // After that, since another spelling of a resource goes with it.
+    const left = new Set(this.uris);
+    for (const uri of asked) if (!left.has(uri)) this.#addIfAllowed(uri, principal);
   }
 
   /** Drops the resources that the client may not read any more, and of the others the channels that it may not. */
@@ -104,13 +112,18 @@ export class SessionSubscriptions {
     for (const uri of this.uris) {
       if (LIST_NEWS.has(uri)) continue;
       this.remove({ uri });
-      try {
-        this.add({ uri }, principal);
-        // A change that was not sent yet was dropped with the subscription.
-        this.#notifier.touch(uri);
-      } catch (error) {
-        if (!(error instanceof HubError || error instanceof McpError)) throw error;
-      }
+      this.#addIfAllowed(uri, principal);
+    }
+  }
+
+  /** Notifies the client, too: a change before this was dropped with the subscription, or not seen here. */
+  #addIfAllowed(uri: string, principal: Principal): void {
+    try {
+      this.add({ uri }, principal);
+      this.#notifier.touch(uri);
+    } catch (error) {
+      // The resource may not exist any more, or the client may not read it, or the limit may be lower.
+      if (!(error instanceof HubError || error instanceof McpError)) throw error;
     }
   }
 
@@ -118,6 +131,11 @@ export class SessionSubscriptions {
     this.#isListening = false;
     if (this.#subscription !== undefined) this.#context.hub.unsubscribe(this.#subscription);
   }
+}
+
+/** Whether two spellings name the same resource. */
+export function isSameResource(one: string, other: string): boolean {
+  return one === other || canonicalUri(one) === canonicalUri(other);
 }
 
 let lastName = "";

@@ -11,6 +11,8 @@ import { SessionState, type SessionClient } from "./session-state.ts";
 import { SessionStream, type SessionConnection } from "./session-stream.ts";
 import { SessionSubscriptions } from "./session-subscriptions.ts";
 
+const CANCELLED = "notifications/cancelled";
+
 /** Who sends a message of a session, and what counts their calls. */
 type SessionActor = Pick<RequestContext, "principal" | "stay" | "admit">;
 
@@ -27,6 +29,8 @@ export interface SessionOptions {
   readonly holder?: string | undefined;
   /** Keeps events for clients that resume; absent if they cannot. */
   readonly ring?: EventRing | undefined;
+  /** Whether its client's next request may come to another node. */
+  readonly isShared?: boolean;
   /** Called with internal errors, which clients cannot cause. */
   readonly report: (error: unknown) => void;
 }
@@ -57,7 +61,8 @@ export class LegacySession {
   #atWork = 0;
   #isOver = false;
 
-  constructor(context: McpContext, { name, holder, principal, client, stay, admit, ring, report }: SessionOptions) {
+  constructor(context: McpContext, options: SessionOptions) {
+    const { name, holder, client, ring, report, isShared = false } = options;
     this.#context = context;
     this.name = name;
     this.holder = holder;
@@ -66,7 +71,8 @@ export class LegacySession {
     this.#report = report;
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
-    this.state = new SessionState({ principal, stay, admit }, client, this.subscriptions, ring !== undefined);
+    const isResumable = ring !== undefined;
+    this.state = new SessionState(options, client, this.subscriptions, { isResumable, isShared });
   }
 
   get principal(): RequestContext["principal"] {
@@ -120,8 +126,15 @@ export class LegacySession {
     return stream;
   }
 
-  /** Handles the messages of one POST, which are valid; the requests among them are answered on the stream. */
-  receive(messages: readonly JsonObject[], owner: SessionActor, stream: SessionStream = this.own): void {
+  /**
+   * Handles the messages of one POST, which are valid; the requests among them are answered on the stream. Returns the
+   * responses and cancellations that match no request of this node.
+   */
+  receive(
+    messages: readonly JsonObject[],
+    owner: SessionActor,
+    stream: SessionStream = this.own,
+  ): readonly JsonObject[] {
     // Another request may have come since this one was let in, with another credential.
     this.actAs(owner);
     const requests = messages.filter((message) => kindOf(message) === "request");
@@ -135,15 +148,24 @@ export class LegacySession {
       const request = new SessionRequest(message, stream, this.state);
       post.waiting.set(request.id, request);
     }
+    const unclaimed: JsonObject[] = [];
     for (const message of messages) {
       const kind = kindOf(message);
       if (kind === "request") void this.#answer(post.waiting.get(message["id"] as RequestId), post);
-      else if (kind === "response") this.state.asked.settle(message);
-      else if (message["method"] === "notifications/cancelled") this.#cancel(message["params"]);
+      else if (kind === "response" || message["method"] === CANCELLED) {
+        if (!this.claim(message)) unclaimed.push(message);
+      }
       // With HTTP+SSE this is the only sign that the client is ready.
       else if (message["method"] === "notifications/initialized" && !this.isResumable)
         this.subscriptions.listening(true);
     }
+    return unclaimed;
+  }
+
+  /** Handles a response or a cancellation, if it is of a request of this node. */
+  claim(message: JsonObject): boolean {
+    if (kindOf(message) === "response") return this.state.asked.settle(message);
+    return message["method"] === CANCELLED && this.#cancel(message["params"]);
   }
 
   /** The stream of an event; undefined if there is no such event, or it was dropped. */
@@ -169,6 +191,14 @@ export class LegacySession {
     if (stream === undefined) return connection.end();
     if (stream !== this.own) stream.connection = connection;
     else this.#listen(connection);
+  }
+
+  /** Ends the connection of its own stream, whose client has come to another node. */
+  moveAway(): void {
+    const { connection } = this.own;
+    if (connection === undefined) return;
+    this.detach(OWN_STREAM, connection);
+    connection.cut();
   }
 
   /** Attaches a connection to the session's own stream, without earlier events. */
@@ -240,12 +270,15 @@ export class LegacySession {
     post.stream.pause();
   }
 
-  #cancel(params: unknown): void {
+  /** False if there is no such request here. */
+  #cancel(params: unknown): boolean {
     const { requestId, reason } = isObject(params) ? params : {};
-    if (!isId(requestId) || (reason !== undefined && typeof reason !== "string")) return;
+    if (!isId(requestId) || (reason !== undefined && typeof reason !== "string")) return false;
     const post = this.#posts.get(requestId);
-    post?.waiting.get(requestId)?.end();
-    if (post !== undefined) this.#settle(requestId, post);
+    if (post === undefined) return false;
+    post.waiting.get(requestId)?.end();
+    this.#settle(requestId, post);
+    return true;
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { openRedisNode } from "../../support/redis-node.ts";
+import { openNode } from "../../support/redis-node.ts";
 import { needsEngine, startEngine } from "../../support/redis.ts";
 import { draftOf } from "../../support/sample.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
@@ -12,7 +12,7 @@ describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
     if (!needsEngine(test)) return;
     await using engine = await startEngine();
     await using proxy = await TcpProxy.open(engine.port);
-    await using node = await openRedisNode(`redis://127.0.0.1:${proxy.port}`);
+    await using node = await openNode(`redis://127.0.0.1:${proxy.port}`);
     for (let cuts = 0; cuts < 300; cuts++) {
       proxy.cut();
       await pause(cuts % 40);
@@ -23,6 +23,6 @@ describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
         () => false,
       ),
     );
-    assert.equal(node.heard.at(-1)?.data, '"last"');
+    assert.equal(node.followed.at(-1)?.data, '"last"');
   });
 });

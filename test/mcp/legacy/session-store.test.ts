@@ -113,7 +113,7 @@ describe("sessions", { concurrency: true }, () => {
     assert.equal(house.store.size, 3);
     await house.begin(other);
     for (const leave of leaves) leave();
-    house.store.end(a);
+    await house.store.end(a);
     await house.begin(busy);
     assert.deepEqual([await house.finds(c, busy), house.store.evicted], [true, 1]);
   });
