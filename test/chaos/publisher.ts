@@ -14,7 +14,7 @@ export type PublishingDoor = (typeof PUBLISHING_DOORS)[number];
 const PAUSE = 200;
 /** Messages that are sent at once now and then. */
 const BURST = 20;
-const LARGEST = 8000;
+const LARGEST = 20_000;
 /** Milliseconds for an answer over WebSocket. */
 const PATIENCE = 4000;
 
@@ -76,7 +76,7 @@ export class Publisher {
 
   async #publish(channel: string): Promise<void> {
     const n = this.#numbers();
-    const data = { n, filling: "x".repeat(this.#random.chance(0.1) ? this.#random.between(0, LARGEST) : 0) };
+    const data = { n, filling: "x".repeat(this.#random.chance(0.2) ? this.#random.between(0, LARGEST) : 0) };
     for (let tries = 0; tries < 20; tries++) {
       const place = this.#random.of(this.#places());
       this.#recorder.note({ kind: "attempt", publisher: this.#name, n, channel });
