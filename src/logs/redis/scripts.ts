@@ -249,6 +249,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 `;
 
+/** What an engine says of itself. */
+export const info: Script = scriptOf("return redis.call('INFO')");
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
