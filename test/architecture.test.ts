@@ -42,7 +42,7 @@ const RULES: Readonly<
     node: true,
   },
   auth: { own: ["auth", "core", "protocol"], packages: ["jose", "openid-client"], node: true },
-  limits: { own: ["limits", "core", "protocol"], packages: ["rate-limiter-flexible"], node: true },
+  limits: { own: ["limits", "core", "protocol"], packages: [], node: true },
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
   "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },

@@ -1,7 +1,9 @@
+import { hash as hashOf } from "node:crypto";
 import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ConfigError } from "../core/errors.ts";
 import { maySubscribe, type Principal } from "../core/principal.ts";
+import type { SharedStore } from "../core/shared-store.ts";
 import { covers, uncovered } from "../protocol/channel.ts";
 import { isLikeApiKey, isSecret, parsedApiKey, secretHash } from "./api-key.ts";
 import type { Audit } from "./audit.ts";
@@ -9,10 +11,13 @@ import type { TokenVerifier } from "./authenticator.ts";
 import { readKeyFile } from "./key-file.ts";
 import { KeyFault, type KeyRecord } from "./key-record.ts";
 import type { Lifetimes } from "./lifetimes.ts";
+import { Revocations } from "./revocations.ts";
 
 interface Key {
   readonly record: KeyRecord;
   readonly hash: Uint8Array;
+  /** The same on all nodes whose files have the same of it. */
+  readonly digest: string;
   /** One for all requests with this key, until the key changes. */
   readonly principal: Principal;
 }
@@ -45,6 +50,8 @@ export class ApiKeys implements TokenVerifier {
   /** The version of the file that was read last. */
   #version: string;
   #isLooking = false;
+  /** Undefined if there are no other nodes. */
+  #revocations: Revocations | undefined;
 
   /** Throws `ConfigError` if the file cannot be taken as it is. */
   constructor(path: string, { lifetimes, audit }: ApiKeysOptions) {
@@ -61,6 +68,14 @@ export class ApiKeys implements TokenVerifier {
     this.#timer = setInterval(() => void this.#look(), LOOK).unref();
   }
 
+  /** From now on, keys that any node revokes or narrows are good on none; resolves when it is known which they are. */
+  async share(shared: SharedStore): Promise<void> {
+    const revocations = new Revocations(shared, (digest) => this.#revoked(digest));
+    this.#revocations = revocations;
+    revocations.keep(this.#digests());
+    await revocations.look();
+  }
+
   accepts(token: string): boolean {
     return isLikeApiKey(token);
   }
@@ -68,7 +83,7 @@ export class ApiKeys implements TokenVerifier {
   verify(token: string): Principal | undefined {
     const given = parsedApiKey(token);
     if (given === undefined) return undefined;
-    const key = this.#keys.get(given.id);
+    const key = this.#current(given.id);
     if (!isSecret(given.secret, key?.hash ?? NO_HASH)) return undefined;
     return (key?.principal.expires ?? Infinity) > Date.now() ? key?.principal : undefined;
   }
@@ -77,12 +92,33 @@ export class ApiKeys implements TokenVerifier {
   isGone(principal: Principal): boolean {
     const { kind, id } = principal;
     if ((kind !== "key" && kind !== "session") || !id.startsWith(ID_PREFIX)) return false;
-    const current = this.#keys.get(id.slice(ID_PREFIX.length))?.principal;
+    const current = this.#current(id.slice(ID_PREFIX.length))?.principal;
     return current !== principal && (current === undefined || !grantsAllOf(current, principal));
   }
 
   close(): void {
     clearInterval(this.#timer);
+    this.#revocations?.close();
+  }
+
+  /** The key of an id, unless it is revoked. */
+  #current(id: string): Key | undefined {
+    const key = this.#keys.get(id);
+    return key === undefined || this.#revocations?.has(key.digest) ? undefined : key;
+  }
+
+  #digests(): string[] {
+    return Array.from(this.#keys.values(), ({ digest }) => digest);
+  }
+
+  /** Another node no longer takes a key as it is in this node's file. */
+  #revoked(digest: string): void {
+    for (const { record, digest: own } of this.#keys.values()) {
+      if (own !== digest) continue;
+      this.#lifetimes.revoke(`${ID_PREFIX}${record.id}`, (held) => this.isGone(held));
+      const reason = `this key was revoked or changed on a node of this hub, but ${this.#path} has it as it was; bring the file up to date, and if it is to be good again, make a new key`;
+      this.#audit({ level: "warn", action: "key_revoked", subject: record.name, id: record.id, reason });
+    }
   }
 
   async #look(): Promise<void> {
@@ -106,16 +142,19 @@ export class ApiKeys implements TokenVerifier {
       this.#audit({ level: "error", action: "keys_refused", reason });
       return;
     }
+    const revoked: string[] = [];
     const changes: { readonly action: string; readonly record: KeyRecord }[] = [];
-    for (const [id, { record, hash }] of before) {
+    for (const [id, { record, hash, digest, principal }] of before) {
       const now = this.#keys.get(id);
       if (now?.record === record) continue;
       const isOther = now === undefined || Buffer.compare(now.hash, hash) !== 0;
+      if (isOther || !grantsAllOf(now.principal, principal)) revoked.push(digest);
       this.#lifetimes.revoke(`${ID_PREFIX}${id}`, (held) => isOther || this.isGone(held));
       changes.push(
         now === undefined ? { action: "key_revoked", record } : { action: "key_changed", record: now.record },
       );
     }
+    this.#revocations?.keep(this.#digests(), revoked);
     for (const [id, { record }] of this.#keys) if (!before.has(id)) changes.push({ action: "key_created", record });
     for (const { action, record } of changes.slice(0, MOST_TOLD)) {
       this.#audit({ level: "info", action, subject: record.name, id: record.id });
@@ -153,7 +192,9 @@ function keyOf(record: KeyRecord): Key {
     sendAs,
     ...(expires === undefined ? {} : { expires: Date.parse(expires) }),
   };
-  return { record, hash: Buffer.from(hash, "hex"), principal };
+  // By the grants and not by the record: the versions of two nodes may differ in what else it has.
+  const digest = hashOf("sha256", JSON.stringify([hash, Object.entries(principal)]), "base64url");
+  return { record, hash: Buffer.from(hash, "hex"), digest, principal };
 }
 
 /** Whether a principal may do all that another may, as long and under the same name. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { HubError } from "../core/errors.ts";
 import { ANYONE, hasGrants, SCOPES, type Principal } from "../core/principal.ts";
-import { invalidCredential, presentedToken, twoCredentials } from "./credential.ts";
+import { invalidCredential, presentedTicket, presentedToken, twoCredentials } from "./credential.ts";
 
 type Found = Principal | undefined | Promise<Principal | undefined>;
 
@@ -25,7 +25,7 @@ export interface AuthenticatorOptions {
   /** Each token is judged by the first that accepts it. */
   readonly tokens: readonly TokenVerifier[];
   /** For WebSocket upgrades only: tickets. */
-  readonly tickets?: RequestVerifier | undefined;
+  readonly tickets?: { verify(ticket: string): Promise<Principal> } | undefined;
   /** Asked one after the other for requests without a token: sessions of browsers, certificates of clients. */
   readonly requests: readonly RequestVerifier[];
   /** Told of each credential that was refused, with the address it came from and what was wrong with it. */
@@ -63,12 +63,13 @@ export class Authenticator {
   /** As `authenticate`, for an upgrade to WebSocket: a ticket or a `token` of the subprotocol counts, too. */
   authenticateUpgrade(request: IncomingMessage, token: string | undefined): Principal | Promise<Principal> {
     if (this.isOpen) return ANYONE;
+    const { tickets } = this.#options;
     const header = presentedToken(request);
-    const ticket = this.#options.tickets?.verify(request);
+    const ticket = tickets && presentedTicket(request);
     if ([header, token, ticket].filter((given) => given !== undefined).length > 1) throw twoCredentials();
     const given = header ?? token;
     if (given !== undefined) return this.token(given);
-    return ticket === undefined ? this.#without(request) : required(ticket);
+    return tickets === undefined || ticket === undefined ? this.#without(request) : tickets.verify(ticket);
   }
 
   /** Who holds a token. Throws or rejects as `authenticate` does. */

@@ -26,6 +26,14 @@ export function presentedToken({
   return token;
 }
 
+/** The ticket in the address of a request; undefined if it has none. Throws `INVALID_REQUEST` if there are two. */
+export function presentedTicket({ url = "" }: Pick<IncomingMessage, "url">): string | undefined {
+  const start = url.indexOf("?");
+  const [ticket, ...more] = start === -1 ? [] : new URLSearchParams(url.slice(start + 1)).getAll("ticket");
+  if (more.length > 0) throw twoCredentials();
+  return ticket;
+}
+
 /** Says the same whatever is wrong with a credential, so that nothing can be learned from it. */
 export function invalidCredential(cause?: unknown): HubError {
   const sentence = "The credential is not valid here: it may be unknown, expired, revoked or meant for another service";

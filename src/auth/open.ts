@@ -1,5 +1,6 @@
 import { ConfigError } from "../core/errors.ts";
 import { anonymous, type Principal } from "../core/principal.ts";
+import type { SharedStore } from "../core/shared-store.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { ApiKeys } from "./api-keys.ts";
 import type { Audit } from "./audit.ts";
@@ -47,8 +48,14 @@ export interface Auth {
   close(): void;
 }
 
-/** Opens what the settings name. Rejects with an error whose sentence names the setting that is wrong. */
-export async function openAuth(settings: AuthSettings, audit: Audit = () => {}): Promise<Auth> {
+/**
+ * Opens what the settings name, as far as that needs no other node; the function returned does the rest. Rejects with an
+ * error whose sentence names the setting that is wrong.
+ */
+export async function prepareAuth(
+  settings: AuthSettings,
+  audit: Audit = () => {},
+): Promise<(shared: SharedStore) => Promise<Auth>> {
   checkAuthNone(settings);
   const { maxConnectionAge, anonymousPublish, anonymousSubscribe } = settings;
   const tokens: TokenVerifier[] = [];
@@ -56,8 +63,8 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   if (settings.tlsClientCa !== "") requests.push(new CertificateVerifier(settings));
   const lifetimes = new Lifetimes(maxConnectionAge * 1000);
   const closing: (() => void)[] = [() => lifetimes.close()];
-  if (settings.apiKeysFile !== "") {
-    const keys = new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+  const keys = settings.apiKeysFile === "" ? undefined : new ApiKeys(settings.apiKeysFile, { lifetimes, audit });
+  if (keys !== undefined) {
     lifetimes.isGone = (principal) => keys.isGone(principal);
     tokens.push(keys);
     closing.push(() => keys.close());
@@ -69,7 +76,6 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const isOpen = configuredCredential(settings) === undefined;
   if (isOpen && settings.auth !== "none") await checkExposure(settings);
   const isGone = (principal: Principal): boolean => lifetimes.isGone(principal);
-  const tickets = new Tickets(isGone);
   const sessions = isOpen ? undefined : openBrowserSessions(settings, isGone);
   if (sessions !== undefined) requests.unshift(sessions);
   const refusals = new Refusals(audit);
@@ -80,9 +86,6 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
     subscribe: anonymousSubscribe as ChannelPattern[],
     admin: false,
   };
-  const authenticator = isOpen
-    ? new Authenticator()
-    : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
   const keepKey = (key: Uint8Array): void => {
     sessions?.keepKey(key);
     login?.keepKey(key);
@@ -90,16 +93,22 @@ export async function openAuth(settings: AuthSettings, audit: Audit = () => {}):
   const close = (): void => {
     for (const end of closing) end();
   };
-  return {
-    authenticator,
-    lifetimes,
-    metadataUrl: metadata && metadataUrl(metadata),
-    resourceMetadata: metadata,
-    tickets,
-    sessions,
-    login,
-    keepKey,
-    close,
+  return async (shared) => {
+    if (shared.isShared) await keys?.share(shared);
+    const tickets = new Tickets(shared, isGone);
+    return {
+      authenticator: isOpen
+        ? new Authenticator()
+        : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused }),
+      lifetimes,
+      metadataUrl: metadata && metadataUrl(metadata),
+      resourceMetadata: metadata,
+      tickets,
+      sessions,
+      login,
+      keepKey,
+      close,
+    };
   };
 }
 

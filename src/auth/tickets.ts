@@ -1,10 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { HubError } from "../core/errors.ts";
 import { ANYONE, checkSubscribe, type Principal } from "../core/principal.ts";
+import type { SharedStore } from "../core/shared-store.ts";
 import { EVERYTHING, uncovered, type ChannelPattern } from "../protocol/channel.ts";
-import type { RequestVerifier } from "./authenticator.ts";
-import { invalidCredential, twoCredentials } from "./credential.ts";
+import { invalidCredential } from "./credential.ts";
 
 /** A ticket as it is given out, once. */
 export interface Ticket {
@@ -13,84 +12,66 @@ export interface Ticket {
   readonly expires: number;
 }
 
-interface Kept {
-  readonly principal: Principal;
-  readonly expires: number;
-}
-
 /** Milliseconds for which a ticket can be good. */
 export const MAX_TICKET_AGE = 60_000;
-const MOST = 100_000;
 const MOST_OF_ONE = 1000;
 const BYTES = 32;
 const TICKET = /^[\w-]{43}$/;
 
 /**
  * Tickets for one WebSocket each: a browser can send a credential with its handshake only in the address, where a
- * longer-lived one could end up in logs. Kept as hashes, in memory, until they are used or too old.
+ * longer-lived one could end up in logs. Kept as hashes, in what the nodes share, until they are used or too old.
  */
-export class Tickets implements RequestVerifier {
-  readonly #kept = new Map<string, Kept>();
-  readonly #counts = new Map<string, number>();
+export class Tickets {
+  readonly #shared: SharedStore;
+  readonly #isGone: (principal: Principal) => boolean;
   readonly #now: () => number;
 
-  readonly #isGone: (principal: Principal) => boolean;
-
   /** `isGone` says whether the credential of a principal is gone. `now` is in milliseconds since 1970. */
-  constructor(isGone: (principal: Principal) => boolean = () => false, now: () => number = Date.now) {
+  constructor(
+    shared: SharedStore,
+    isGone: (principal: Principal) => boolean = () => false,
+    now: () => number = Date.now,
+  ) {
+    this.#shared = shared;
     this.#isGone = isGone;
     this.#now = now;
   }
 
   /**
-   * A ticket for a principal, which may read no more than `channels` by it if there are any. Throws `FORBIDDEN` if it
-   * may not read all of them, and `RATE_LIMITED` if too many tickets wait to be used.
+   * A ticket for a principal, which may read no more than `channels` by it if there are any. Rejects with `FORBIDDEN` if
+   * it may not read all of them, `RATE_LIMITED` if too many tickets wait to be used, or as the store does.
    */
-  issue(principal: Principal, channels: readonly ChannelPattern[] | undefined, age: number): Ticket {
+  async issue(principal: Principal, channels: readonly ChannelPattern[] | undefined, age: number): Promise<Ticket> {
     const ticket = randomBytes(BYTES).toString("base64url");
+    const now = this.#now();
     // Without authentication no one looks at tickets.
-    if (principal === ANYONE) return { ticket, expires: this.#now() + age };
+    if (principal === ANYONE) return { ticket, expires: now + age };
     const narrowed = channels === undefined ? principal : narrow(principal, channels);
-    this.#makeRoom(principal.id);
-    const expires = Math.min(this.#now() + Math.min(age, MAX_TICKET_AGE), principal.expires ?? Infinity);
-    this.#kept.set(digest(ticket), { principal: narrowed, expires });
-    this.#count(principal.id, 1);
+    const expires = Math.min(now + Math.min(age, MAX_TICKET_AGE), principal.expires ?? Infinity);
+    if ((await this.#count(principal.id, 1)) > MOST_OF_ONE) {
+      await this.#count(principal.id, -1);
+      const sentence = "Too many tickets wait to be used; ask for one right before each connection";
+      throw new HubError("RATE_LIMITED", sentence, { retryAfter: MAX_TICKET_AGE / 1000 });
+    }
+    await this.#shared.set(keyOf(ticket), JSON.stringify(narrowed), Math.max(expires - now, 1));
     return { ticket, expires };
   }
 
-  /** Whose ticket the address of a request has; undefined if it has none. Throws `UNAUTHENTICATED` for one that is not good. */
-  verify({ url = "" }: IncomingMessage): Principal | undefined {
-    const start = url.indexOf("?");
-    const [ticket, ...more] = start === -1 ? [] : new URLSearchParams(url.slice(start + 1)).getAll("ticket");
-    if (ticket === undefined) return undefined;
-    if (more.length > 0) throw twoCredentials();
-    const kept = TICKET.test(ticket) ? this.#take(digest(ticket)) : undefined;
-    if (kept === undefined || kept.expires <= this.#now() || this.#isGone(kept.principal)) throw invalidCredential();
-    return kept.principal;
+  /** Whose ticket it is, on whichever node it was given out. Rejects with `UNAUTHENTICATED`, or as the store does. */
+  async verify(ticket: string): Promise<Principal> {
+    const kept = TICKET.test(ticket) ? await this.#shared.take(keyOf(ticket)) : undefined;
+    if (kept === undefined) throw invalidCredential();
+    const principal = JSON.parse(kept) as Principal;
+    // Of those that were given out before the count began, none counts.
+    if ((await this.#count(principal.id, -1)) < 0) await this.#count(principal.id, 1);
+    if ((principal.expires ?? Infinity) <= this.#now() || this.#isGone(principal)) throw invalidCredential();
+    return principal;
   }
 
-  #take(hash: string): Kept | undefined {
-    const kept = this.#kept.get(hash);
-    if (kept === undefined) return undefined;
-    this.#kept.delete(hash);
-    this.#count(kept.principal.id, -1);
-    return kept;
-  }
-
-  #makeRoom(id: string): void {
-    const isFull = (): boolean => this.#kept.size >= MOST || (this.#counts.get(id) ?? 0) >= MOST_OF_ONE;
-    if (!isFull()) return;
-    const now = this.#now();
-    for (const [hash, { expires }] of this.#kept) if (expires <= now) this.#take(hash);
-    if (!isFull()) return;
-    const sentence = "Too many tickets wait to be used; ask for one right before each connection";
-    throw new HubError("RATE_LIMITED", sentence, { retryAfter: MAX_TICKET_AGE / 1000 });
-  }
-
-  #count(id: string, by: 1 | -1): void {
-    const count = (this.#counts.get(id) ?? 0) + by;
-    if (count === 0) this.#counts.delete(id);
-    else this.#counts.set(id, count);
+  /** Counts those of a principal that wait to be used: from the first in a minute, after which none of them is good. */
+  async #count(id: string, more: 1 | -1): Promise<number> {
+    return (await this.#shared.add(`tickets:${id}`, more, MAX_TICKET_AGE)).total;
   }
 }
 
@@ -108,6 +89,6 @@ function narrow(principal: Principal, channels: readonly ChannelPattern[]): Prin
   return narrowed;
 }
 
-function digest(ticket: string): string {
-  return createHash("sha256").update(ticket).digest("base64url");
+function keyOf(ticket: string): string {
+  return `ticket:${createHash("sha256").update(ticket).digest("base64url")}`;
 }

@@ -132,12 +132,12 @@ export function session(app: FastifyInstance, context: HttpContext): void {
         response: { 201: ticket },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { channels, age } = askedTicket(request.body, context.limits.channels);
       const principal = principalOf(request, context);
       // Without one they would all be of one principal, who may have so many.
       if (principal.kind === "anonymous" && !authenticator.isOpen) throw refusal(principal, "read", "have a ticket");
-      const issued = tickets.issue(principal, channels, age);
+      const issued = await tickets.issue(principal, channels, age);
       reply.headers(NO_STORE).status(201);
       return reply.send({ ticket: issued.ticket, expires: new Date(issued.expires).toISOString() });
     },

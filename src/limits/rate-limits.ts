@@ -1,7 +1,7 @@
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
+import type { SharedStore } from "../core/shared-store.ts";
 import { frontingSetting, type Fronting } from "../protocol/address.ts";
-import { MemoryBucket, type Bucket } from "./bucket.ts";
 
 /** How much one principal may do, or one address without a credential; 0 for no limit. */
 export interface LimitSettings {
@@ -45,7 +45,6 @@ interface Counter {
   readonly name: Rate;
   readonly points: number;
   readonly seconds: number;
-  readonly bucket: Bucket;
   /** What each caller uses in its window; the first that is over comes first. */
   readonly windows: Map<string, Window>;
 }
@@ -54,18 +53,25 @@ interface Window {
   readonly ends: number;
   /** Points spent in it here. */
   used: number;
-  /** Those that the bucket has not been told of yet. */
+  /** Those that the other nodes have not been told of yet. */
   untold: number;
   /** Until when the caller is refused: milliseconds of `performance.now()`. */
   wait: number;
 }
 
-/** Milliseconds for which what is used is collected before the bucket is told of it. */
+/** What was used on this node and is to be counted with what the others were asked for. */
+interface Untold {
+  readonly counter: Counter;
+  readonly key: string;
+  readonly window: Window;
+}
+
+/** Milliseconds for which what is used is collected before it is counted for all nodes. */
 const TELL_AFTER = 50;
 
 /**
- * Refuses callers that do more than their share. The answer is there at once, from what is counted here; buckets that
- * other nodes may share are told soon after, so that no message waits for a count, and none overtakes another.
+ * Refuses callers that do more than their share. The answer is there at once, from what is counted here; what all nodes
+ * share is counted soon after, so that no message waits for a count, and none overtakes another.
  */
 export class RateLimits {
   /** Nothing is limited while it is false. */
@@ -75,13 +81,16 @@ export class RateLimits {
   readonly #counters: ReadonlyMap<Rate, Counter>;
   readonly #mostWaiting: number;
   readonly #waiting = new Map<string, number>();
-  readonly #untold: { readonly bucket: Bucket; readonly key: string; readonly window: Window }[] = [];
+  readonly #untold: Untold[] = [];
+  /** Undefined if there are no other nodes. */
+  readonly #shared: SharedStore | undefined;
 
-  constructor(settings: LimitSettings, open: (points: number, seconds: number) => Bucket = openBucket) {
+  constructor(settings: LimitSettings, shared?: SharedStore) {
+    this.#shared = shared?.isShared ? shared : undefined;
     const counters = Object.entries(RATES).map(([name, { setting, seconds: unit }]): [Rate, Counter] => {
       const seconds = unit === 1 ? WINDOW : unit;
       const points = settings[setting] * (seconds / unit);
-      return [name as Rate, { name: name as Rate, points, seconds, bucket: open(points, seconds), windows: new Map() }];
+      return [name as Rate, { name: name as Rate, points, seconds, windows: new Map() }];
     });
     this.#counters = new Map(counters.filter(([, { points }]) => points > 0));
     this.#mostWaiting = settings.limitWaitingCalls;
@@ -95,7 +104,7 @@ export class RateLimits {
   admit(principal: Principal | undefined, address: string, what: Rate, cost = 1): void {
     const counter = this.isOn ? this.#counters.get(what) : undefined;
     if (counter === undefined) return;
-    const { windows, bucket, seconds, points } = counter;
+    const { windows, seconds, points } = counter;
     const now = performance.now();
     const key = this.#keyOf(counter, callerKey(principal, address), now);
     let window = windows.get(key);
@@ -109,7 +118,8 @@ export class RateLimits {
     if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, used: 0, untold: 0, wait: 0 }));
     window.used += cost;
     window.wait = window.used < points ? 0 : window.ends;
-    if (window.untold === 0) this.#tellLater(bucket, key, window);
+    if (this.#shared === undefined) return;
+    if (window.untold === 0) this.#tellLater({ counter, key, window });
     window.untold += cost;
   }
 
@@ -132,17 +142,27 @@ export class RateLimits {
     };
   }
 
-  /** Tells a bucket what a caller uses from now on, all at once: a call must not pay for a count of its own. */
-  #tellLater(bucket: Bucket, key: string, window: Window): void {
+  /** Counts for all nodes what a caller uses from now on, all at once: a call must not pay for a count of its own. */
+  #tellLater(untold: Untold): void {
     if (this.#untold.length === 0) setTimeout(() => this.#tell(), TELL_AFTER).unref();
-    this.#untold.push({ bucket, key, window });
+    this.#untold.push(untold);
   }
 
   #tell(): void {
-    for (const { bucket, key, window } of this.#untold.splice(0)) {
-      const cost = window.untold;
-      window.untold = 0;
-      if (cost !== 0) void spend(bucket, key, cost, window);
+    for (const untold of this.#untold.splice(0)) {
+      const cost = untold.window.untold;
+      untold.window.untold = 0;
+      if (cost !== 0) void this.#spend(untold, cost);
+    }
+  }
+
+  async #spend({ counter: { name, points, seconds }, key, window }: Untold, cost: number): Promise<void> {
+    try {
+      const counted = await this.#shared?.add(`rate:${name}:${key}`, cost, seconds * 1000);
+      if (counted === undefined || counted.total < points) return;
+      window.wait = Math.max(window.wait, performance.now() + counted.left);
+    } catch {
+      // A store that cannot be reached stops no one.
     }
   }
 
@@ -184,19 +204,6 @@ export function isLimited(
   return !isLoopback || env === "production" || frontingSetting(config) !== undefined;
 }
 
-function openBucket(points: number, seconds: number): Bucket {
-  return new MemoryBucket(points, seconds);
-}
-
 function callerKey(principal: Principal | undefined, address: string): string {
   return principal === undefined || principal.kind === "anonymous" ? address : principal.id;
-}
-
-async function spend(bucket: Bucket, key: string, cost: number, window: Window): Promise<void> {
-  try {
-    const { points, wait } = await bucket.spend(key, cost);
-    if (points <= 0) window.wait = Math.max(window.wait, performance.now() + wait);
-  } catch {
-    // A store that cannot be reached stops no one.
-  }
 }

@@ -3,12 +3,14 @@ import type { Counted, SharedStore } from "../core/shared-store.ts";
 
 interface Value {
   readonly value: string;
-  /** In milliseconds of `performance.now()`. */
+  /** In milliseconds of the clock. */
   readonly ends: number;
 }
 
 /** Milliseconds between two removals of what is over. */
 const SWEEP = 10_000;
+/** Values that are kept; beyond, the oldest of those that have a lifetime goes. */
+const MOST = 100_000;
 
 /** The shared store of a hub with one node: the memory of its process. */
 export class LocalStore implements SharedStore {
@@ -17,8 +19,11 @@ export class LocalStore implements SharedStore {
   readonly #values = new Map<string, Value>();
   readonly #listeners = new Map<string, Set<(text: string) => void>>();
   readonly #sweeper: NodeJS.Timeout;
+  readonly #now: () => number;
 
-  constructor() {
+  /** `now` is in milliseconds, from any time on. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP).unref();
   }
 
@@ -27,7 +32,7 @@ export class LocalStore implements SharedStore {
   }
 
   async set(key: string, value: string, lifetime: number): Promise<void> {
-    this.#values.set(key, { value, ends: performance.now() + lifetime });
+    this.#put(key, { value, ends: this.#now() + lifetime });
   }
 
   async setNew(key: string, value: string, lifetime: number = Infinity): Promise<string> {
@@ -53,11 +58,11 @@ export class LocalStore implements SharedStore {
   }
 
   async add(key: string, points: number, lifetime: number): Promise<Counted> {
-    const now = performance.now();
+    const now = this.#now();
     const found = this.#find(key);
     const ends = found?.ends ?? now + lifetime;
     const total = Number(found?.value ?? 0) + points;
-    this.#values.set(key, { value: String(total), ends });
+    this.#put(key, { value: String(total), ends });
     return { total, left: ends - now };
   }
 
@@ -75,15 +80,26 @@ export class LocalStore implements SharedStore {
     clearInterval(this.#sweeper);
   }
 
+  #put(key: string, value: Value): void {
+    if (this.#values.size >= MOST && !this.#values.has(key)) {
+      for (const [oldest, { ends }] of this.#values) {
+        if (ends === Infinity) continue;
+        this.#values.delete(oldest);
+        break;
+      }
+    }
+    this.#values.set(key, value);
+  }
+
   #find(key: string): Value | undefined {
     const found = this.#values.get(key);
-    if (found === undefined || found.ends > performance.now()) return found;
+    if (found === undefined || found.ends > this.#now()) return found;
     this.#values.delete(key);
     return undefined;
   }
 
   #sweep(): void {
-    const now = performance.now();
+    const now = this.#now();
     for (const [key, { ends }] of this.#values) if (ends <= now) this.#values.delete(key);
   }
 }

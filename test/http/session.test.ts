@@ -249,6 +249,9 @@ describe("a ticket", () => {
     const { ticket, expires } = answer.json() as { ticket: string; expires: string };
     assert.deepEqual([answer.status, answer.headers["cache-control"]], [201, "no-store"]);
     assert.ok(Date.parse(expires) <= Date.now() + 30_000);
+    const twice = await refused(server.frames(`?ticket=${ticket}&ticket=${ticket}`));
+    const beside = await refused(server.frames(`?ticket=${ticket}`, { headers: { "x-api-key": key } }));
+    assert.deepEqual([twice, beside].map(codeIn), ["INVALID_REQUEST", "INVALID_REQUEST"]);
     using frames = await server.frames(`?channel=orders.eu&ticket=${ticket}`);
     await frames.nextOf("welcome");
     frames.send({ type: "subscribe", channels: ["news"], id: 1 });

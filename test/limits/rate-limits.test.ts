@@ -3,11 +3,13 @@ import { setImmediate as turn, setTimeout as wait } from "node:timers/promises";
 import { describe, it } from "node:test";
 import { isLimited, RateLimits, type LimitSettings } from "../../src/limits/rate-limits.ts";
 import type { Principal } from "../../src/core/principal.ts";
+import { LocalStore } from "../../src/logs/local-store.ts";
 import { RefusedUpgrade } from "../support/frame-reader.ts";
 import { initialize, LegacyClient, type RpcMessage } from "../support/legacy-client.ts";
 import { mcp } from "../support/mcp.ts";
 import type { Answer } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { SharedNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const NONE: LimitSettings = {
@@ -102,6 +104,42 @@ describe("rate limits", () => {
     assert.equal(await admitted(1, () => limits.admit(undefined, "first", "failed_credentials")), 0);
     let news = 0;
     assert.ok((await admitted(20, () => limits.admit(undefined, `new${news++}`, "failed_credentials"))) <= 10);
+  });
+
+  it("[LIM-9] are those of all nodes together: what is used on one is soon missing on the others", async () => {
+    const store = new LocalStore();
+    const settings = { ...NONE, limitPublishes: 1, limitFailedCredentials: 5 };
+    const [a, b] = ["a", "b"].map((name) => new RateLimits(settings, new SharedNode(store, name))) as [
+      RateLimits,
+      RateLimits,
+    ];
+    const isRefused = (limits: RateLimits, what: "publishes" | "failed_credentials", address: string): boolean => {
+      try {
+        limits.admit(undefined, address, what, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    assert.equal(await admitted(8, () => a.admit(undefined, "x", "publishes")), 8);
+    assert.equal(await admitted(8, () => b.admit(undefined, "x", "publishes")), 8);
+    await until("b refuses", () => isRefused(b, "publishes", "x"));
+    a.admit(undefined, "x", "publishes");
+    await until("a refuses, too, once it has counted one more", () => isRefused(a, "publishes", "x"));
+    assert.equal(isRefused(b, "publishes", "y"), false);
+    assert.equal(isRefused(b, "failed_credentials", "x"), false);
+    a.admit(undefined, "z", "failed_credentials", 5);
+    b.admit(undefined, "z", "failed_credentials", 1);
+    await until("b refuses whom a has seen fail", () => isRefused(b, "failed_credentials", "z"));
+  });
+
+  it("[LIM-9] are each node's own while the store cannot be reached, which stops no one", async () => {
+    const shared = new SharedNode(new LocalStore(), "a");
+    shared.isAway = true;
+    const limits = new RateLimits({ ...NONE, limitPublishes: 1 }, shared);
+    assert.equal(await admitted(5, () => limits.admit(undefined, "x", "publishes")), 5);
+    await until("the store was asked", () => shared.failures === 1);
+    assert.equal(await admitted(10, () => limits.admit(undefined, "x", "publishes")), 5);
   });
 
   it("are on for development on loopback, too, if the settings say that others reach it through a proxy", () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { apiKeyText, newApiKey, secretHash } from "../../src/auth/api-key.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
@@ -16,9 +16,10 @@ export interface KeyGrants {
 export class KeyRing implements Disposable {
   readonly folder: TemporaryFolder = new TemporaryFolder();
   readonly path: string = this.folder.file("keys.json");
-  readonly #records = new Map<string, object>();
+  readonly #records: Map<string, object>;
 
-  constructor() {
+  constructor(records: ReadonlyMap<string, object> = new Map()) {
+    this.#records = new Map(records);
     this.#write();
   }
 
@@ -36,11 +37,31 @@ export class KeyRing implements Disposable {
     this.#write();
   }
 
+  /** Changes what a key may do. */
+  change(name: string, grants: KeyGrants): void {
+    this.#records.set(name, { ...this.#records.get(name), ...grants });
+    this.#write();
+  }
+
+  /** A file of its own with the same keys. */
+  copy(): KeyRing {
+    return new KeyRing(this.#records);
+  }
+
+  /** What is in the file. */
+  get text(): string {
+    return readFileSync(this.path, "utf8");
+  }
+
+  set text(text: string) {
+    writeFileSync(this.path, text, { mode: 0o600 });
+  }
+
   [Symbol.dispose](): void {
     this.folder[Symbol.dispose]();
   }
 
   #write(): void {
-    writeFileSync(this.path, JSON.stringify({ keys: [...this.#records.values()] }), { mode: 0o600 });
+    this.text = JSON.stringify({ keys: [...this.#records.values()] });
   }
 }

@@ -9,6 +9,8 @@ export class SharedNode implements SharedStore {
   isAway = false;
   /** Whether what is published here is lost. */
   isMute = false;
+  /** Calls that failed since the engine could not be reached. */
+  failures = 0;
   /** Texts that are lost on their way to this node, while it is true for them. */
   loses: (text: string) => boolean = () => false;
   readonly #store: SharedStore;
@@ -57,7 +59,8 @@ export class SharedNode implements SharedStore {
   }
 
   async #reach<T>(use: (store: SharedStore) => Promise<T>): Promise<T> {
-    if (this.isAway) throw new HubError("LOG_UNAVAILABLE", "The engine cannot be reached");
-    return use(this.#store);
+    if (!this.isAway) return use(this.#store);
+    this.failures++;
+    throw new HubError("LOG_UNAVAILABLE", "The engine cannot be reached");
   }
 }
