@@ -105,7 +105,7 @@ if last then
   if last[1] > batch then return {'stale'} end
 end
 head, floor, messages, bytes, oldest = tonumber(meta[3]), tonumber(meta[4]), tonumber(meta[5]), tonumber(meta[6]), tonumber(meta[7])
-local before, offsets, lengths, records = head, {}, {}, {}
+local before, stamp, offsets, lengths, records = head, text(time), {}, {}, {}
 for at = 10, #ARGV, 4 do
   local key, record = ARGV[at + 1], ARGV[at + 3]
   if ARGV[at] == 'e' then
@@ -120,10 +120,10 @@ for at = 10, #ARGV, 4 do
     else
       head = head + 1
       if used then
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record, 'k', key)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record, 'k', key)
         redis.call('HSET', USED, used, text(head))
       else
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record)
       end
       oldest = math.min(messages == 0 and time or oldest, time)
       messages = messages + 1
