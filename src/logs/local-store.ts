@@ -9,7 +9,7 @@ interface Value {
 
 /** Milliseconds between two removals of what is over. */
 const SWEEP = 10_000;
-/** Values that are kept; beyond, the oldest of those that have a lifetime goes. */
+/** Values that are kept; beyond, of those that have a lifetime the one written longest ago goes. */
 const MOST = 100_000;
 
 /** The shared store of a hub with one node: the memory of its process. */
@@ -80,8 +80,10 @@ export class LocalStore implements SharedStore {
     clearInterval(this.#sweeper);
   }
 
+  /** Those that were written longest ago come first. */
   #put(key: string, value: Value): void {
-    if (this.#values.size >= MOST && !this.#values.has(key)) {
+    this.#values.delete(key);
+    if (this.#values.size >= MOST) {
       for (const [oldest, { ends }] of this.#values) {
         if (ends === Infinity) continue;
         this.#values.delete(oldest);

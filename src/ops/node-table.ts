@@ -10,7 +10,9 @@ interface Other {
   /** In milliseconds of `performance.now()`. */
   heard: number;
   status: NodeStatus | undefined;
-  readonly counts: Map<ChannelPattern, number>;
+  counts: Map<ChannelPattern, number>;
+  /** Those before a copy that is coming, as far as it has not told them anew. */
+  before: Map<ChannelPattern, number> | undefined;
   /** The number of the last change in `counts`; undefined if some are missing. */
   changes: number | undefined;
   /** Parts that have come of a copy that is not complete yet. */
@@ -21,6 +23,8 @@ interface Other {
 
 /** Milliseconds until a node that was asked for a copy is asked again. */
 const ASK_AGAIN = 2000;
+/** Counts that are removed at once: a node with many patterns must not stop the others when it leaves. */
+const REMOVED_AT_ONCE = 5000;
 
 /** Other nodes that are listed, and patterns of all of them that are counted. */
 export interface NodeTableLimits {
@@ -34,6 +38,8 @@ export class NodeTable implements Peers {
   readonly #others = new Map<string, Other>();
   /** The counts of all of them together, so that a channel costs one look for each pattern over it. */
   readonly #totals = new NameIndex<number>();
+  /** Counts that do not hold any more, and are in the totals yet. */
+  readonly #leaving: Map<ChannelPattern, number>[] = [];
   /** Entries in the counts of all. */
   #entries = 0;
   /** Whether something was left out because there is too much. */
@@ -71,7 +77,15 @@ export class NodeTable implements Peers {
       }
       // A node that has told of no change has no readers.
       const first = changes === 0 ? 0 : undefined;
-      other = { heard: now, status, counts: new Map(), changes: first, parts: undefined, asked: -Infinity };
+      other = {
+        heard: now,
+        status,
+        counts: new Map(),
+        before: undefined,
+        changes: first,
+        parts: undefined,
+        asked: -Infinity,
+      };
       this.#others.set(node, other);
     }
     other.heard = now;
@@ -93,7 +107,8 @@ export class NodeTable implements Peers {
     const other = this.#others.get(node);
     if (other === undefined) return;
     this.#others.delete(node);
-    this.#clear(other);
+    this.#leaving.push(other.counts, ...(other.before === undefined ? [] : [other.before]));
+    this.sweep();
   }
 
   /** Forgets those not heard of since then. */
@@ -101,10 +116,26 @@ export class NodeTable implements Peers {
     for (const [node, { heard }] of this.#others) if (heard < since) this.remove(node);
   }
 
+  /** Removes some of what does not hold any more; called now and then. */
+  sweep(): void {
+    let left = REMOVED_AT_ONCE;
+    for (let counts = this.#leaving[0]; counts !== undefined; counts = this.#leaving[0]) {
+      for (const [pattern, count] of counts) {
+        if (left-- === 0) return;
+        counts.delete(pattern);
+        this.#entries--;
+        this.#add(pattern, -count);
+      }
+      this.#leaving.shift();
+    }
+  }
+
   /** A copy is good if its parts come one after the other; changes told between them are newer, and count. */
   #takePart(other: Other, { changes, counts, isLast }: NodeText, part: number, now: number): void {
     if (part === 0) {
-      this.#clear(other);
+      if (other.before !== undefined) this.#leaving.push(other.before);
+      other.before = other.counts;
+      other.counts = new Map();
       other.changes = changes;
       other.parts = 0;
     }
@@ -115,26 +146,24 @@ export class NodeTable implements Peers {
     this.#set(other, counts);
     other.parts = isLast ? undefined : part + 1;
     other.asked = now;
+    if (!isLast || other.before === undefined) return;
+    this.#leaving.push(other.before);
+    other.before = undefined;
+    this.sweep();
   }
 
-  #clear(other: Other): void {
-    for (const [pattern, count] of other.counts) this.#add(pattern, -count);
-    this.#entries -= other.counts.size;
-    other.counts.clear();
-  }
-
-  #set(other: Other, counts: readonly PatternCount[]): void {
+  #set({ counts: own, before: old }: Other, counts: readonly PatternCount[]): void {
     for (const [pattern, count] of counts) {
-      const before = other.counts.get(pattern) ?? 0;
-      if (before === count) continue;
-      if (before === 0 && this.#entries >= this.#limits.patterns) {
+      const before = own.get(pattern) ?? old?.get(pattern) ?? 0;
+      if (before === 0 && count > 0 && this.#entries >= this.#limits.patterns) {
         this.isCut = true;
         continue;
       }
+      old?.delete(pattern);
       this.#entries += Number(before === 0) - Number(count === 0);
-      if (count === 0) other.counts.delete(pattern);
-      else other.counts.set(pattern, count);
-      this.#add(pattern, count - before);
+      if (count === 0) own.delete(pattern);
+      else own.set(pattern, count);
+      if (before !== count) this.#add(pattern, count - before);
     }
   }
 

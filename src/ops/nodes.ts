@@ -99,6 +99,7 @@ export class Nodes {
         void this.#tell(TOPIC, { isChange: true, counts: counted(index, patterns) });
       }
     }
+    this.#table.sweep();
     if (++this.#ticks % STATUS_EVERY !== 0) return;
     this.#table.removeSilent(performance.now() - FORGET);
     void this.#tell(TOPIC, { status: status() });

@@ -7,6 +7,7 @@ import { countScripts, seriousIssues, setHidden } from "../support/page-checks.t
 import { HubRig } from "../support/hub-rig.ts";
 import { draftOf } from "../support/sample.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { needsEngine, startEngine } from "../support/redis.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -39,6 +40,31 @@ async function log(server: TestServer, level: string, msg: string): Promise<void
 }
 
 describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
+  it("lists the nodes if there are several, and says which one it shows", async (browser, test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using server = await startServer({ data: engine.url });
+    const other = await startServer({ data: engine.url });
+    await using _ = other;
+    using reader = await other.events("?channel=a");
+    await until("they know each other", async () => (await server.metric("sse_mcp_hub_nodes")) === 2);
+    const { page, complaints } = await openDashboard(browser, server);
+    const listed = page.locator("#node-rows tr");
+    await listed
+      .filter({ hasText: `:${server.port}` })
+      .filter({ hasText: "this one" })
+      .waitFor();
+    await until("the other's reader is shown", async () => {
+      const text = await listed.filter({ hasText: `:${other.port}` }).innerText();
+      return /\t1\t/.test(text);
+    });
+    assert.deepEqual(await seriousIssues(page), []);
+    reader.close();
+    await other.close();
+    await until("one node is no list", async () => (await listed.count()) === 0);
+    assert.deepEqual(complaints, []);
+  });
+
   it("shows the numbers of get_server_info, live", async (browser) => {
     await using server = await startServer();
     using reader = await server.events("?channel=*");

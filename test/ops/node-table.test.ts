@@ -58,6 +58,27 @@ describe("the table of nodes", () => {
     );
   });
 
+  it("removes what a large node told in steps, and counts right when it is done", () => {
+    const table = new NodeTable({ nodes: 10, patterns: 20_000 });
+    const channels = Array.from({ length: 12_000 }, (_, at) => `c${at}`);
+    for (let part = 0; part < 24; part++) {
+      const counts = Object.fromEntries(channels.slice(part * 500, (part + 1) * 500).map((channel) => [channel, 1]));
+      table.take(text("large", { changes: part + 1, isChange: true }, counts), 0);
+    }
+    table.take(text("small", { changes: 1, isChange: true }, { c0: 1, c11999: 1 }), 0);
+    const total = (): number => channels.reduce((sum, channel) => sum + readers(table, channel), 0);
+    table.remove("large");
+    assert.equal(total(), 7002);
+    table.sweep();
+    table.sweep();
+    assert.equal(total(), 2);
+    table.take(text("small", { changes: 1, part: 0, isLast: true }, { c0: 5 }), 0);
+    assert.deepEqual([total(), readers(table, "c0")], [5, 5]);
+    table.remove("small");
+    assert.equal(total(), 0);
+    assert.deepEqual([...table.channels(patternsOf("*")[0] as never)], []);
+  });
+
   it("keeps as many nodes and patterns as it may, and tells that there are more", () => {
     const table = new NodeTable({ nodes: 2, patterns: 3 });
     table.take(text("a", { changes: 1, isChange: true }, { x: 1, y: 1 }), 0);

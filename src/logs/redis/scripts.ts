@@ -18,7 +18,7 @@ const DROP_AT_MOST = 512;
 /** Milliseconds after which a node that was not heard of is no longer one of the nodes. */
 export const FORGOTTEN_AFTER = 15_000;
 /** Milliseconds that the nodes have to say how far they had got, after the engine was replaced. */
-const VOTE = 3000;
+const VOTE = 5000;
 /** In place of the time of the oldest message, if all times are in the future. */
 const NEVER = 2 ** 52;
 /** Runs that are kept. */
@@ -105,7 +105,7 @@ if last then
   if last[1] > batch then return {'stale'} end
 end
 head, floor, messages, bytes, oldest = tonumber(meta[3]), tonumber(meta[4]), tonumber(meta[5]), tonumber(meta[6]), tonumber(meta[7])
-local before, offsets, lengths, records = head, {}, {}, {}
+local before, stamp, offsets, lengths, records = head, text(time), {}, {}, {}
 for at = 10, #ARGV, 4 do
   local key, record = ARGV[at + 1], ARGV[at + 3]
   if ARGV[at] == 'e' then
@@ -120,10 +120,10 @@ for at = 10, #ARGV, 4 do
     else
       head = head + 1
       if used then
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record, 'k', key)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record, 'k', key)
         redis.call('HSET', USED, used, text(head))
       else
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record)
       end
       oldest = math.min(messages == 0 and time or oldest, time)
       messages = messages + 1
@@ -266,6 +266,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 `;
 
+/** What an engine says of itself. */
+export const info: Script = scriptOf("return redis.call('INFO')");
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);

@@ -7,6 +7,7 @@ import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
+import { Nodes } from "./nodes.tsx";
 import { Plots, withMoment, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
 import { Send } from "./send.tsx";
@@ -61,6 +62,7 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}", sessio
           </div>
           <Facts info={info} version={info?.version ?? version} log={log} />
         </header>
+        <Nodes info={info} />
         <Plots moments={moments} />
         <Tail lines={lines} channelField={channelField} />
         <Channels {...listed} rates={rates} choose={only} />
