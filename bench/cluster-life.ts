@@ -30,6 +30,8 @@ export interface LifeFigures {
   /** Seconds after the death of their node, until each reader is on another one, and until it has what it missed. */
   readonly connected: number;
   readonly caughtUp: number;
+  /** Seconds of CPU that the other nodes used for it. */
+  readonly cpuSeconds: number;
   /** Bytes that the readers got in answers and messages meanwhile. */
   readonly received: number;
 }
@@ -75,7 +77,13 @@ async function nodesStart(): Promise<
 async function fill(port: number): Promise<void> {
   const files = { ca: "", cert: "", key: "" };
   const data = `redis://127.0.0.1:${port}`;
-  const opened = await openData({ data, retention: EVERYTHING, durability: "normal", mirror: "temporary:", redis: files });
+  const opened = await openData({
+    data,
+    retention: EVERYTHING,
+    durability: "normal",
+    mirror: "temporary:",
+    redis: files,
+  });
   for (let sent = 0; sent < MESSAGES; sent += AT_ONCE) {
     const drafts = Array.from({ length: AT_ONCE }, (_, index) =>
       opened.log.append({
@@ -92,7 +100,7 @@ async function fill(port: number): Promise<void> {
 }
 
 async function readersReturn(): Promise<
-  Pick<LifeFigures, "readers" | "missed" | "connected" | "caughtUp" | "received">
+  Pick<LifeFigures, "readers" | "missed" | "connected" | "caughtUp" | "cpuSeconds" | "received">
 > {
   const channel = `moving.${randomBytes(4).toString("hex")}`;
   await using nodes = await Nodes.start(ours("", ["MAX_CONNECTIONS=20000"]), 3);
@@ -112,6 +120,8 @@ async function readersReturn(): Promise<
   await first[Symbol.asyncDispose]();
   const [second] = others;
   for (let missed = 0; missed < MISSED; missed += 1) await publish(second?.port ?? 0);
+  const cpuSeconds = (): number => others.reduce((sum, node) => sum + node.cpuSeconds(), 0);
+  const before = cpuSeconds();
   const began = performance.now();
   await readers.connect(
     others.map(({ port }) => port),
@@ -120,5 +130,6 @@ async function readersReturn(): Promise<
   const connected = (performance.now() - began) / 1000;
   await readers.until(MISSED);
   const caughtUp = (performance.now() - began) / 1000;
-  return { readers: RETURNING, missed: MISSED, connected, caughtUp, received: readers.received };
+  const used = cpuSeconds() - before;
+  return { readers: RETURNING, missed: MISSED, connected, caughtUp, cpuSeconds: used, received: readers.received };
 }

@@ -155,6 +155,6 @@ function sentence(cells: readonly Cell[]): string {
   return (
     `${Math.round(publishes.perSecond)} acknowledged/s, ${Math.round(deliveries.perSecond)} deliveries/s, ` +
     `p99 ${deliveries.latency.p99.toFixed(1)} ms, disturbed ${disturbed.toFixed(2)}` +
-    `${publishes.trouble === undefined ? "" : `, ${publishes.trouble}`}`
+    (publishes.trouble === undefined ? "" : `, ${publishes.trouble}`)
   );
 }

@@ -8,8 +8,6 @@ import { table } from "./table.ts";
 import { CONTENDERS } from "./targets.ts";
 
 const FILE = new URL("../docs/benchmarks.md", import.meta.url);
-const BEGIN = "<!-- bench: begin -->";
-const END = "<!-- bench: end -->";
 
 /** All tables of a run, as they stand in the document. */
 export function resultsText(measured: Measured, notes: readonly string[]): string {
@@ -27,16 +25,18 @@ export function resultsText(measured: Measured, notes: readonly string[]): strin
   return parts.join("\n\n");
 }
 
-/** Puts the tables between the document's markers. */
-export function writeDocument(text: string): void {
+/** Puts the tables between the document's markers of that name. */
+export function writeDocument(name: "bench" | "cluster", text: string): void {
   const document = readFileSync(FILE, "utf8");
-  const begin = document.indexOf(BEGIN);
-  const end = document.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`docs/benchmarks.md lacks the lines ${BEGIN} and ${END}`);
-  writeFileSync(FILE, `${document.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${document.slice(end)}`);
+  const [first, last] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
+  const begin = document.indexOf(first);
+  const end = document.indexOf(last);
+  if (begin < 0 || end < begin) throw new Error(`docs/benchmarks.md lacks the lines ${first} and ${last}`);
+  writeFileSync(FILE, `${document.slice(0, begin + first.length)}\n\n${text}\n\n${document.slice(end)}`);
 }
 
-function machine(): string {
+/** When and where the tables were made. */
+export function machine(): string {
   const [core] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const cores = pinned ? "the server on the first core, the load on the others" : "server and load on the same cores";

@@ -1,12 +1,17 @@
 import { existsSync } from "node:fs";
 import { leaveServerCore } from "./cores.ts";
-import { resultsText, writeDocument } from "./document.ts";
+import { measureCluster } from "./cluster.ts";
+import { measureLife } from "./cluster-life.ts";
+import { clusterText } from "./cluster-text.ts";
+import { machine, resultsText, writeDocument } from "./document.ts";
 import type { Measured } from "./goals.ts";
 import { Matrix } from "./matrix.ts";
 import { HELP, parseOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { measureCalls, measureMcp, measureMemories, measureSeed } from "./parts.ts";
 import { measureTrust } from "./trust.ts";
+import { CENTRIFUGO } from "./peers.ts";
+import { redisMissing } from "./redis-process.ts";
 import { CONTENDERS } from "./targets.ts";
 
 const SEED_SECONDS = 10;
@@ -15,15 +20,14 @@ const CALL_SECONDS = 2;
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === "help") process.stdout.write(HELP);
-  else await compare(options);
+  else await (options.cluster ? measureNodes(options) : compare(options));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
 
 async function compare(options: Options): Promise<void> {
-  if (!existsSync("/proc/self/stat"))
-    throw new Error("The comparison reads CPU times from /proc, which only Linux has");
+  checkMachine();
   const { only, parts, rounds } = options;
   const chosen = CONTENDERS.filter(({ name }) => only.includes(name));
   const contenders = chosen.filter(({ server }) => server.missing() === undefined);
@@ -32,7 +36,6 @@ async function compare(options: Options): Promise<void> {
     return reason === undefined ? [] : [`Without ${title}: ${reason}.`];
   });
   leaveServerCore();
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const measured: Measured = {
     matrix: parts.includes("matrix") ? await Matrix.measure({ ...options, contenders, say }) : undefined,
     calls: parts.includes("calls") ? await measureCalls(rounds, CALL_SECONDS) : undefined,
@@ -43,7 +46,30 @@ async function compare(options: Options): Promise<void> {
   };
   const text = resultsText(measured, notes);
   process.stdout.write(`${text}\n`);
-  if (options.write) writeDocument(text);
+  if (options.write) writeDocument("bench", text);
+}
+
+async function measureNodes({ rounds, seconds, write }: Options): Promise<void> {
+  checkMachine();
+  const missing = redisMissing();
+  if (missing !== undefined) throw new Error(`Nodes need a Redis, and ${missing}`);
+  const note = CENTRIFUGO.missing();
+  leaveServerCore();
+  const figures = await measureCluster({ rounds, seconds, say });
+  const text = clusterText(figures, await measureLife(say));
+  const notes = note === undefined ? "" : ` Without Centrifugo: ${note}.`;
+  const intro = `${machine().replace("the server", "the nodes and Redis")}${notes}`;
+  process.stdout.write(`${intro}\n\n${text}\n`);
+  if (write) writeDocument("cluster", `${intro}\n\n${text}`);
+}
+
+function checkMachine(): void {
+  if (existsSync("/proc/self/stat")) return;
+  throw new Error("The comparison reads CPU times from /proc, which only Linux has");
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 function inSeed({ name }: { readonly name: string }): boolean {

@@ -59,7 +59,11 @@ export class Nodes implements AsyncDisposable, Loaded {
     this.#stack = stack;
   }
 
-  static async start(cluster: Cluster, count: number, options: RedisOptions & { replica?: boolean } = {}): Promise<Nodes> {
+  static async start(
+    cluster: Cluster,
+    count: number,
+    options: RedisOptions & { replica?: boolean } = {},
+  ): Promise<Nodes> {
     const stack = new AsyncDisposableStack();
     try {
       const redis = stack.use(await RedisProcess.start(options));

@@ -3,6 +3,9 @@ import { CONTENDERS } from "./targets.ts";
 
 const PARTS = ["matrix", "calls", "mcp", "seed", "memory", "trust"] as const;
 
+/** Flags with which everything is still measured. */
+const ENOUGH: readonly string[] = ["rounds", "seconds", "cluster"];
+
 /** A part of the comparison. */
 export type Part = (typeof PARTS)[number];
 
@@ -14,6 +17,8 @@ export interface Options {
   readonly publishers: readonly number[];
   readonly seconds: number;
   readonly rounds: number;
+  /** Instead of the comparison: nodes that share a Redis. */
+  readonly cluster: boolean;
   /** Write the tables into the document: by default, if everything was measured. */
   readonly write: boolean;
 }
@@ -28,6 +33,7 @@ Compares this server with others on this machine and writes the tables into docs
   --publishers NUMBERS (1,16,64)
   --seconds N         how long to publish in each cell (2)
   --rounds N          how often to measure each cell (3)
+  --cluster           instead, measures nodes that share a Redis, beside Centrifugo's
   --quick             --readers 100,1000 --publishers 1,16 --seconds 1 --rounds 1
   --write             write the document although not everything was measured
 `;
@@ -45,6 +51,7 @@ export function parseOptions(words: readonly string[]): Options | "help" {
       publishers: text,
       seconds: text,
       rounds: text,
+      cluster: flag,
       quick: flag,
       write: flag,
       help: flag,
@@ -60,7 +67,8 @@ export function parseOptions(words: readonly string[]): Options | "help" {
     publishers: numbers("--publishers", values.publishers ?? (quick ? "1,16" : "1,16,64"), 1000),
     seconds: numbers("--seconds", values.seconds ?? (quick ? "1" : "2"), 600)[0] ?? 2,
     rounds: numbers("--rounds", values.rounds ?? (quick ? "1" : "3"), 20)[0] ?? 3,
-    write: values.write === true || Object.keys(values).every((name) => name === "rounds" || name === "seconds"),
+    cluster: values.cluster === true,
+    write: values.write === true || Object.keys(values).every((name) => ENOUGH.includes(name)),
   };
 }
 

@@ -43,9 +43,9 @@ export class RedisProcess implements AsyncDisposable {
     const directory = mkdtempSync(join(tmpdir(), "bench-redis-"));
     const [file = "", ...words] = [
       ...SERVER_CORE,
-      ...[BINARY ?? "redis-server", "--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", ""],
-      ...(fsync === "off" ? ["--appendonly", "no"] : ["--appendonly", "yes", "--appendfsync", fsync]),
-      ...["--repl-diskless-sync-delay", "0"],
+      BINARY ?? "redis-server",
+      ...flags({ port, bind: "127.0.0.1", dir: directory, save: "", "repl-diskless-sync-delay": 0 }),
+      ...flags(fsync === "off" ? { appendonly: "no" } : { appendonly: "yes", appendfsync: fsync }),
       ...(replicaOf === undefined ? [] : ["--replicaof", "127.0.0.1", String(replicaOf.port)]),
     ];
     const redis = new RedisProcess(port, spawn(file, words, { stdio: "ignore" }), directory);
@@ -87,4 +87,8 @@ export class RedisProcess implements AsyncDisposable {
     }
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+function flags(settings: Readonly<Record<string, string | number>>): readonly string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

@@ -57,8 +57,8 @@ export class Returning implements Disposable {
         this.received += length;
         if (!isAnswered) {
           isAnswered = true;
-          if (got.toString("latin1", 9, 12) !== "200") reject(new Error(`a reader got ${got.toString("latin1", 0, 300)}`));
-          resolve();
+          if (got.toString("latin1", 9, 12) === "200") resolve();
+          else reject(new Error(`a reader got ${got.toString("latin1", 0, 300)}`));
         }
         for (let at = got.indexOf(MARK); at !== -1; at = got.indexOf(MARK, at + 1)) this.#messages += 1;
         this.#check();

@@ -106,7 +106,13 @@ describe("the architecture", () => {
 
   it("reads the environment in config.ts and where the command line hands it over, and nowhere else", () => {
     const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
-    assert.deepEqual(readers.sort(), ["cli/credentials.ts", "cli/key.ts", "cli/serve.ts", "cli/stdio/embedded-hub.ts"]);
+    assert.deepEqual(readers.sort(), [
+      "cli/credentials.ts",
+      "cli/key.ts",
+      "cli/move.ts",
+      "cli/serve.ts",
+      "cli/stdio/embedded-hub.ts",
+    ]);
   });
 });
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
-import { HubError } from "../core/errors.ts";
+import { ConfigError, HubError } from "../core/errors.ts";
 import type { Archive, ArchivePart, ArchiveTally } from "../logs/archive.ts";
-import { openArchive, writeArchive } from "../logs/move.ts";
+import { openArchive, writeArchive, type Place } from "../logs/move.ts";
 import { ndjson, readNdjson } from "../logs/ndjson.ts";
 import { masked } from "../protocol/address.ts";
 import { oneLine } from "../protocol/text.ts";
@@ -12,7 +12,8 @@ import { failed, HubUnreachable, parsed, UsageError, type Command } from "./usag
 const PROGRESS = 500;
 
 const KEEPS = `Everything the log keeps comes along: ids, times, order, senders, idempotency keys, and what has expired.
-Readers continue with the ids they have. Stop the servers that use a log file first, or give a backup of it.
+Readers continue with the ids they have. Stop the servers that use a log file first, or give a backup of it. For a log
+on a Redis that is spoken to over TLS, set REDIS_CA, REDIS_CERT and REDIS_KEY as for the server.
 `;
 
 /** `sse-mcp-server copy`: all that one log keeps, into a new one. */
@@ -21,7 +22,8 @@ export const copy: Command = {
   summary: "copy a log to another place: copy FROM TO",
   help: `Usage: sse-mcp-server copy FROM TO
 
-Copies the log FROM into a new one, TO; both are written as DATA is, such as file:./data/hub.db. TO must not exist. If
+Copies the log FROM into a new one, TO; both are written as DATA is, such as file:./data/hub.db or
+redis://localhost:6379. TO must not exist. If
 copying fails or is interrupted, nothing is left there.
 
 ${KEEPS}`,
@@ -34,8 +36,8 @@ export const exportLog: Command = {
   summary: "write a log as lines of JSON: export DATA > FILE",
   help: `Usage: sse-mcp-server export DATA > FILE
 
-Prints the log DATA, such as file:./data/hub.db, as lines of JSON: a header, a line for each channel, a line for each
-message in order, and a line that says how many those were. import makes a log of them again.
+Prints the log DATA, such as file:./data/hub.db, as lines of JSON: a header, a line for each message in order, a line
+for each channel, and a line that says how many those were. import makes a log of them again.
 
 ${KEEPS}`,
   run: (words) => run(words, 1, "export takes DATA, such as file:./data/hub.db", exported),
@@ -68,15 +70,19 @@ async function run(words: readonly string[], count: number, usage: string, move:
     await move(positionals, stop.signal);
     return 0;
   } catch (error) {
-    return failed(error instanceof HubError ? new HubUnreachable(error.message, { cause: error }) : error);
+    return failed(
+      error instanceof HubError || error instanceof ConfigError
+        ? new HubUnreachable(error.message, { cause: error })
+        : error,
+    );
   } finally {
     process.off("SIGINT", end).off("SIGTERM", end);
   }
 }
 
 async function copied([from = "", to = ""]: readonly string[], signal: AbortSignal): Promise<void> {
-  await using archive = await openArchive(from);
-  const tally = await writeArchive(to, watched(archive, signal));
+  await using archive = await openArchive(await placeOf(from));
+  const tally = await writeArchive(await placeOf(to), watched(archive, signal));
   process.stdout.write(`copied ${counts(tally)} from ${shown(from)} to ${shown(to)}\n`);
 }
 
@@ -87,7 +93,7 @@ async function imported([data = ""]: readonly string[], signal: AbortSignal): Pr
   signal.addEventListener("abort", () => stdin.destroy(signal.reason as Error));
   try {
     const archive = await readNdjson(stdin);
-    const tally = await writeArchive(data, watched(archive, signal));
+    const tally = await writeArchive(await placeOf(data), watched(archive, signal));
     process.stdout.write(`imported ${counts(tally)} into ${shown(data)}\n`);
   } finally {
     // What is not read would keep the process alive.
@@ -101,11 +107,19 @@ async function exported([data = ""]: readonly string[], signal: AbortSignal): Pr
   const unread = new AbortController();
   stdout.once("error", () => unread.abort());
   const either = AbortSignal.any([unread.signal, signal]);
-  await using archive = await openArchive(data);
+  await using archive = await openArchive(await placeOf(data));
   for await (const text of ndjson(watched(archive, signal))) {
     if (!stdout.write(text)) await once(stdout, "drain", { signal: either }).catch(() => {});
     if (unread.signal.aborted) return;
   }
+}
+
+/** A place with the settings that a Redis there may need. */
+async function placeOf(data: string): Promise<Place> {
+  if (!data.startsWith("redis")) return { data, redis: { ca: "", cert: "", key: "" } };
+  const { configure } = await import("../config.ts");
+  const { redisCa: ca, redisCert: cert, redisKey: key } = configure([], process.env).config;
+  return { data, redis: { ca, cert, key } };
 }
 
 /** The same archive, read with pauses in which signals are heard; says how far it is if someone looks on. */

@@ -14,6 +14,7 @@ import {
 import { HubError, ToolError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
 import { loadTools } from "./load-tools.ts";
+import { masked } from "../protocol/address.ts";
 import { oneLine } from "../protocol/text.ts";
 import { reachable, type Command } from "./usage.ts";
 
@@ -102,7 +103,7 @@ function greeting({ url: listens, found, loopback }: Server, config: Config): st
       ? plain
       : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
-log: ${oneLine(data)} (${messages} in ${channels}, durability ${durability})
+log: ${oneLine(masked(data))} (${messages} in ${channels}, durability ${durability})
 ${open}
 Try:
   curl -N ${url}/events${header}

@@ -2,8 +2,9 @@ import { HubError } from "../core/errors.ts";
 import { checkedLine, MAX_EVENT, MAX_KEY, MAX_SENDER, type Message } from "../core/message.ts";
 import { nameProblem, type ChannelName } from "../protocol/channel.ts";
 import { costOf } from "./channel-index.ts";
+import type { Hole } from "./holes.ts";
 
-/** A run of a log, from one opening to the next. */
+/** A run of a log, which has an epoch of its own. */
 export interface Run {
   /** The first offset that it gave out; that of the first run is 0. */
   readonly first: number;
@@ -20,6 +21,8 @@ export interface ArchiveHeader {
   readonly used?: number | undefined;
   /** By their first offsets, so that its cursors stay valid. */
   readonly runs: readonly Run[];
+  /** Where messages may have been lost, in order; none if it is left out. */
+  readonly lost?: readonly Hole[] | undefined;
 }
 
 /** What a log keeps of a channel besides its messages. */
@@ -33,32 +36,37 @@ export interface ArchivedChannel {
   readonly dropped: number;
 }
 
-/** Some channels or messages, of a size that memory has room for. */
+/** Some messages or channels, of a size that memory has room for. */
 export interface ArchivePart {
-  readonly channels: readonly ArchivedChannel[];
   /** With their keys. */
   readonly messages: readonly Message[];
+  readonly channels: readonly ArchivedChannel[];
 }
 
 /** All that a log keeps, whatever it keeps it in: read from one log, and written to another or to a file. */
 export interface Archive {
   readonly header: ArchiveHeader;
-  /** First all channels, by the offsets of their last messages, then all messages in order. To be read once. */
+  /** First all messages in order, then all channels, which a log that has no list of them knows only then. Read once. */
   readonly parts: AsyncIterable<ArchivePart> | Iterable<ArchivePart>;
 }
 
 /** A channel of an archive, with what was counted of its messages. */
-export interface TalliedChannel extends ArchivedChannel {
+export interface TalliedChannel {
   /** From 1, in the order of the archive. */
   readonly id: number;
   kept: number;
   bytes: number;
+  /** Of its last message so far, and then what its record says. */
+  last: number;
+  time: number;
+  dropped: number;
+  isListed: boolean;
 }
 
-/** Records of one part, and bytes of their payloads. */
+/** Records of one part, and characters of their payloads. */
 const PART = 512;
-const PART_BYTES = 256 * 1024;
-/** Runs that an archive may have; a log keeps no more. */
+export const PART_CHARACTERS: number = 256 * 1024;
+/** Runs, and holes, that an archive may have; a log keeps no more. */
 const MAX_RUNS = 65_536;
 const EPOCH = /^[a-z0-9]{1,16}$/;
 
@@ -70,34 +78,36 @@ export class ArchiveTally {
   readonly #head: number;
   #offset = 0;
 
-  constructor({ head, floor, used = 0, runs }: ArchiveHeader) {
+  constructor({ head, floor, used = 0, runs, lost = [] }: ArchiveHeader) {
     if (![head, floor, used].every(isCount)) {
       throw faulty("its header needs head, floor and used as whole numbers from 0 up");
     }
-    const [first] = runs;
     const isOrdered = runs.every((run, index) => isCount(run.first) && run.first > (runs[index - 1]?.first ?? -1));
-    if (first?.first !== 0 || !isOrdered || runs.length > MAX_RUNS || runs.some(({ epoch }) => !EPOCH.test(epoch))) {
+    const isNamed = runs.every(({ epoch }) => EPOCH.test(epoch));
+    if (runs[0]?.first !== 0 || !isOrdered || !isNamed || runs.length > MAX_RUNS) {
       throw faulty(`its header needs runs in order, the first from offset 0, at most ${MAX_RUNS}`);
     }
-    if (floor > head || (runs.at(-1)?.first ?? 0) > head) {
-      throw faulty("its header has a floor or a run beyond its head");
+    const isHole = ({ after, end }: Hole, index: number): boolean =>
+      isCount(after + 1) && isCount(end) && end > after && after >= (lost[index - 1]?.end ?? -1);
+    if (!lost.every(isHole) || lost.length > MAX_RUNS) {
+      throw faulty(`its header needs what was lost in order, each with after and end, at most ${MAX_RUNS}`);
+    }
+    if (Math.max(floor, runs.at(-1)?.first ?? 0, lost.at(-1)?.end ?? 0) > head) {
+      throw faulty("its header has a floor, a run or a loss beyond its head");
     }
     this.#head = head;
   }
 
-  add({ channels, messages }: ArchivePart): void {
-    for (const channel of channels) this.#addChannel(channel);
+  add({ messages, channels }: ArchivePart): void {
     for (const message of messages) this.#addMessage(message);
+    for (const channel of channels) this.#addChannel(channel);
   }
 
-  #addChannel({ channel, last, time, dropped }: ArchivedChannel): void {
-    const problem = nameProblem(channel);
-    if (problem !== undefined) throw faulty(`it has a channel that is not one: ${problem}`);
-    if (this.channels.has(channel)) throw faulty(`it lists channel ${channel} twice`);
-    if (![last, time, dropped].every(isCount) || last > this.#head || dropped > this.#head) {
-      throw faulty(`channel ${channel} needs last, time and dropped, and no offset beyond head (${this.#head})`);
+  /** Checks that nothing is missing. */
+  finish(): void {
+    for (const [name, { isListed }] of this.channels) {
+      if (!isListed) throw faulty(`channel ${name} has messages, and no record of its own after them`);
     }
-    this.channels.set(channel, { channel, last, time, dropped, id: this.channels.size + 1, kept: 0, bytes: 0 });
   }
 
   #addMessage(message: Message): void {
@@ -105,9 +115,6 @@ export class ArchiveTally {
     if (!isCount(offset) || offset <= this.#offset || offset > this.#head) {
       throw faulty(`message ${offset} is out of order, or beyond head (${this.#head})`);
     }
-    const channel = this.channels.get(name);
-    if (channel === undefined) throw faulty(`message ${offset} is on a channel that is not listed before it`);
-    if (offset > channel.last) throw faulty(`message ${offset} comes after the last of channel ${name}`);
     if (!isCount(time)) throw faulty(`message ${offset} needs time in milliseconds since 1970`);
     try {
       checkedLine("event", event, MAX_EVENT);
@@ -116,12 +123,36 @@ export class ArchiveTally {
     } catch (cause) {
       throw faulty(`message ${offset}: ${(cause as Error).message}`, cause);
     }
+    const channel = this.#channel(name);
     const cost = costOf(message);
     this.#offset = offset;
     this.messages++;
     this.bytes += cost;
     channel.kept++;
     channel.bytes += cost;
+    channel.last = offset;
+  }
+
+  #addChannel({ channel: name, last, time, dropped }: ArchivedChannel): void {
+    const channel = this.#channel(name);
+    if (channel.isListed) throw faulty(`it lists channel ${name} twice`);
+    if (![last, time, dropped].every(isCount) || last > this.#head || dropped > this.#head) {
+      throw faulty(`channel ${name} needs last, time and dropped, and no offset beyond head (${this.#head})`);
+    }
+    if (last < channel.last) throw faulty(`channel ${name} has message ${channel.last}, after its last`);
+    Object.assign(channel, { last, time, dropped, isListed: true });
+  }
+
+  #channel(name: ChannelName): TalliedChannel {
+    let channel = this.channels.get(name);
+    if (channel === undefined) {
+      const problem = nameProblem(name);
+      if (problem !== undefined) throw faulty(`it has a channel that is not one: ${problem}`);
+      const id = this.channels.size + 1;
+      channel = { id, kept: 0, bytes: 0, last: 0, time: 0, dropped: 0, isListed: false };
+      this.channels.set(name, channel);
+    }
+    return channel;
   }
 }
 
@@ -129,10 +160,10 @@ export class ArchiveTally {
 export class PartBuffer {
   #channels: ArchivedChannel[] = [];
   #messages: Message[] = [];
-  #bytes = 0;
+  #characters = 0;
 
   get isFull(): boolean {
-    return this.#channels.length + this.#messages.length >= PART || this.#bytes >= PART_BYTES;
+    return this.#channels.length + this.#messages.length >= PART || this.#characters >= PART_CHARACTERS;
   }
 
   addChannel(channel: ArchivedChannel): void {
@@ -141,7 +172,7 @@ export class PartBuffer {
 
   addMessage(message: Message): void {
     this.#messages.push(message);
-    this.#bytes += message.data.length;
+    this.#characters += message.data.length;
   }
 
   /** What was added since the last time. */
@@ -149,7 +180,7 @@ export class PartBuffer {
     const part = { channels: this.#channels, messages: this.#messages };
     this.#channels = [];
     this.#messages = [];
-    this.#bytes = 0;
+    this.#characters = 0;
     return part;
   }
 }

@@ -20,14 +20,14 @@ const LONGEST = 64 * 1024 * 1024;
 /** What JSON allows between its tokens, and no message has. */
 const BREAKS = /[\t\r\n]/;
 
-/** An archive as lines of JSON, in pieces: its header, its channels, its messages, and how many those were. */
+/** An archive as lines of JSON, in pieces: its header, its messages, its channels, and how many those were. */
 export async function* ndjson({ header, parts }: Archive): AsyncGenerator<string> {
   yield `${JSON.stringify({ archive: NAME, format: FORMAT, ...header })}\n`;
   const end = { channels: 0, messages: 0 };
   for await (const { channels, messages } of parts) {
     end.channels += channels.length;
     end.messages += messages.length;
-    yield channels.map((channel) => `${JSON.stringify(channel)}\n`).join("") + messages.map(messageLine).join("");
+    yield messages.map(messageLine).join("") + channels.map((channel) => `${JSON.stringify(channel)}\n`).join("");
   }
   yield `${JSON.stringify({ end })}\n`;
 }
@@ -42,7 +42,8 @@ export async function readNdjson(input: AsyncIterable<Uint8Array>): Promise<Arch
   if (format !== FORMAT) {
     throw faulty(`a newer sse-mcp-server wrote it (archive format ${String(format)}); use that version`);
   }
-  if (!Array.isArray(header["runs"]) || !header["runs"].every(isObject)) throw faulty("its header has no runs");
+  const { runs, lost = [] } = header;
+  if (!areObjects(runs) || !areObjects(lost)) throw faulty("its header needs runs and lost as arrays of objects");
   return { header: header as unknown as ArchiveHeader, parts: partsIn(lines) };
 }
 
@@ -55,10 +56,10 @@ async function* partsIn(lines: AsyncGenerator<string>): AsyncGenerator<ArchivePa
     const record = recordIn(line, place);
     if ("offset" in record) {
       found.messages++;
+      if (found.channels > 0) throw faulty(`${place} is a message after channels; give all messages first`);
       buffer.addMessage(messageIn(record, place));
     } else if ("channel" in record) {
       found.channels++;
-      if (found.messages > 0) throw faulty(`${place} is a channel after messages; list all channels first`);
       if (typeof record["channel"] !== "string") throw faulty(`${place}: channel is not a string`);
       buffer.addChannel(record as unknown as ArchivedChannel);
     } else if (isObject(record["end"])) {
@@ -116,6 +117,10 @@ function messageIn(record: Readonly<Record<string, unknown>>, place: string): Me
   if (data === undefined) throw faulty(`${place}: a message has data`);
   const text = data instanceof DataText ? data.text : JSON.stringify(data);
   return { offset, channel, event, sender, time, via, verified, key, data: text } as unknown as Message;
+}
+
+function areObjects(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isObject);
 }
 
 function objectIn(line: string, place: string): Readonly<Record<string, unknown>> {

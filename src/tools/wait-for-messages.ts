@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
+import { offsetOf } from "../protocol/cursor.ts";
 import { HubError } from "../core/errors.ts";
 import type { History } from "../core/history.ts";
 import { checkSubscribe } from "../core/principal.ts";
@@ -73,8 +74,10 @@ async function wait(
       // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
-      // All callers that one message wakes ask for the same page, wherever they began to wait.
-      if (!history.more && bell.rung !== undefined && !bell.isGap) from = hub.cursor(bell.rung - 1);
+      // All callers that one message wakes ask for the same page, wherever they began to wait; but not for what they
+      // have got already, at a node that was further than this one.
+      const { rung = 0 } = bell;
+      if (!history.more && rung > offsetOf(from)) from = hub.cursor(rung - 1);
       // A log that is closing does not answer; the last page says how to go on.
       if (signal.aborted || bell.closed) return history;
     }
@@ -95,15 +98,13 @@ class Bell implements Sink {
   readonly format: Format = FOUND;
   readonly pending = 0;
   closed = false;
-  /** The offset of the first message since this was set to undefined. */
+  /** The offset of the first message since this was set to undefined; 0 if messages are missing before it. */
   rung: number | undefined;
-  /** Whether messages are missing since it was made: what was asked after tells which. */
-  isGap = false;
   #ring: () => void = () => {};
 
   /** Resolves when it rings, after so many milliseconds, or when the signal is aborted. */
   next(milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (this.rung !== undefined || this.isGap || this.closed || signal.aborted) return Promise.resolve();
+    if (this.rung !== undefined || this.closed || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -125,7 +126,7 @@ class Bell implements Sink {
 
   signal({ kind }: Signal): void {
     if (kind !== "gap") return;
-    this.isGap = true;
+    this.rung ??= 0;
     this.#ring();
   }
 

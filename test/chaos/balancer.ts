@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { leashed, onPath } from "../support/leash.ts";
 import { freePort } from "../support/redis.ts";
@@ -13,6 +13,7 @@ const BINARY = onPath("haproxy") ?? "/usr/sbin/haproxy";
 
 /** HAProxy before some nodes: it asks each of them how it is, and sends nobody to one that stops. */
 export class Balancer implements Place, AsyncDisposable {
+  static readonly isInstalled: boolean = existsSync(BINARY);
   readonly name = "balancer";
   readonly url: string;
   readonly #child: ChildProcess;

@@ -177,7 +177,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
   async "output buffers full"(world, random, done) {
     const [engine] = await primary(world);
     const node = random.of(world.nodes);
-    await engine.cli("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32kb 16kb 1");
+    await engine.cli("CONFIG", "SET", "client-output-buffer-limit", "pubsub 1kb 1kb 1");
     const heal = world.spoil([node.name as Party], "any", { stall: "replies" });
     done(node.name);
     await pause(random.between(1000, 3000));

@@ -1,5 +1,6 @@
 import * as http from "node:http";
-import { text as textOf } from "node:stream/consumers";
+import { text as wholeText } from "node:stream/consumers";
+import type { RawData } from "ws";
 
 /** Milliseconds after which a client takes a request for lost. */
 const PATIENCE = 4000;
@@ -30,5 +31,10 @@ export async function ask(url: string, options: AskOptions = {}): Promise<Reply>
     request.on("error", reject);
     request.end(body);
   });
-  return { status: response.statusCode ?? 0, headers: response.headers, text: await textOf(response) };
+  return { status: response.statusCode ?? 0, headers: response.headers, text: await wholeText(response) };
+}
+
+/** What came over a WebSocket whose binary type is the usual one. */
+export function textOf(data: RawData): string {
+  return (data as Buffer).toString();
 }

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +11,8 @@ const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const CLOCK = join(import.meta.dirname, "shifted-clock.ts");
 /** Milliseconds after which a node that ended by itself is started again. */
 const RESTART = 300;
+/** Compiled code from earlier starts, which makes the next ones twice as fast. */
+const COMPILED = join(import.meta.dirname, "../../.cache/compiled");
 const OUTPUT = 20_000;
 
 /** A node of the hub in a process of its own, which is started again when it ends by itself, as a supervisor does. */
@@ -70,7 +72,8 @@ export class HubProcess implements Place, AsyncDisposable {
     const { PATH = "", HOME = "" } = process.env;
     const words = [process.execPath, "--import", CLOCK, MAIN, "serve"];
     const [command, ...rest] = leashed(...words);
-    const env = { PATH, HOME, ...this.#env, PORT: String(this.port), CLOCK_SHIFT: String(this.#clockShift) };
+    const own = { PORT: String(this.port), CLOCK_SHIFT: String(this.#clockShift), NODE_COMPILE_CACHE: COMPILED };
+    const env = { PATH, HOME, ...this.#env, ...own };
     const child = spawn(command, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
     let isServing = false;
     this.#child = child;
@@ -80,14 +83,17 @@ export class HubProcess implements Place, AsyncDisposable {
       else this.#log(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => this.#log(text));
-    this.#ended = once(child, "close").then(async ([code, signal]) => {
-      this.#log(`--- ended with ${code ?? signal} at ${new Date().toISOString()}\n`);
-      this.#child = undefined;
-      if (!this.#isWanted) return;
-      if (isServing) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
-      await pause(RESTART);
-      if (this.#isWanted && this.#child === undefined) this.#spawn();
-    });
+    this.#ended = this.#end(child, () => isServing);
+  }
+
+  async #end(child: ChildProcess, isServing: () => boolean): Promise<void> {
+    const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+    this.#log(`--- ended with ${code ?? signal} at ${new Date().toISOString()}\n`);
+    this.#child = undefined;
+    if (!this.#isWanted) return;
+    if (isServing()) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
+    await pause(RESTART);
+    if (this.#isWanted && this.#child === undefined) this.#spawn();
   }
 
   #log(text: string): void {

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { ask } from "./http.ts";
+import { ask, textOf } from "./http.ts";
 import type { Place } from "./place.ts";
 import type { Random } from "./random.ts";
 import type { Recorder } from "./record.ts";
@@ -14,19 +14,24 @@ export type PublishingDoor = (typeof PUBLISHING_DOORS)[number];
 const PAUSE = 200;
 /** Messages that are sent at once now and then. */
 const BURST = 20;
-const LARGEST = 8000;
+const LARGEST = 20_000;
 /** Milliseconds for an answer over WebSocket. */
 const PATIENCE = 4000;
 
 /** What a publisher was told of one attempt. */
 type Told = { readonly id: string; readonly repeated: boolean } | { readonly status: number; readonly why: string };
 
+interface Sender {
+  readonly send: Send;
+  close(): void;
+}
+
 type Send = (place: Place, n: number, channel: string, data: object) => Promise<Told>;
 
 /** Sends one message after another, each with a number of its own as its data, to any node. */
 export class Publisher {
   readonly #name: string;
-  readonly #send: Send;
+  readonly #sender: Sender;
   readonly #isRetrying: boolean;
   readonly #places: () => readonly Place[];
   readonly #channels: readonly string[];
@@ -34,7 +39,6 @@ export class Publisher {
   readonly #recorder: Recorder;
   readonly #numbers: () => number;
   readonly #stop: AbortController = new AbortController();
-  readonly #close: () => void;
 
   constructor(
     name: string,
@@ -46,9 +50,7 @@ export class Publisher {
     recorder: Recorder,
   ) {
     this.#name = name;
-    const { send, close } = sender(door);
-    this.#send = send;
-    this.#close = close;
+    this.#sender = SENDERS[door]();
     this.#isRetrying = door === "post with key";
     this.#places = places;
     this.#channels = channels;
@@ -65,7 +67,7 @@ export class Publisher {
       await Promise.all(Array.from({ length: size }, () => this.#publish(this.#random.of(this.#channels))));
       await pause(this.#random.between(0, PAUSE), undefined, { signal }).catch(() => {});
     }
-    this.#close();
+    this.#sender.close();
   }
 
   stop(): void {
@@ -74,7 +76,7 @@ export class Publisher {
 
   async #publish(channel: string): Promise<void> {
     const n = this.#numbers();
-    const data = { n, filling: "x".repeat(this.#random.chance(0.1) ? this.#random.between(0, LARGEST) : 0) };
+    const data = { n, filling: "x".repeat(this.#random.chance(0.2) ? this.#random.between(0, LARGEST) : 0) };
     for (let tries = 0; tries < 20; tries++) {
       const place = this.#random.of(this.#places());
       this.#recorder.note({ kind: "attempt", publisher: this.#name, n, channel });
@@ -87,7 +89,7 @@ export class Publisher {
   /** Whether it was told what came of it for good. */
   async #attempt(place: Place, n: number, channel: string, data: object): Promise<boolean> {
     try {
-      const told = await this.#send(place, n, channel, data);
+      const told = await this.#sender.send(place, n, channel, data);
       if ("id" in told) this.#recorder.note({ kind: "acknowledged", n, ...told });
       else this.#recorder.note({ kind: "refused", n, ...told, why: `${place.name}: ${told.why}` });
       return "id" in told || told.status < 500;
@@ -98,45 +100,37 @@ export class Publisher {
   }
 }
 
-function sender(door: PublishingDoor): { readonly send: Send; readonly close: () => void } {
-  const none = (): void => {};
-  switch (door) {
-    case "post":
-    case "post with key": {
-      const agent = new http.Agent({ keepAlive: true });
-      return { send: poster(agent, door === "post with key"), close: () => agent.destroy() };
-    }
-    case "modern tool":
-      return { send: caller(callModern), close: none };
-    case "legacy tool":
-      return { send: caller(new LegacyCalls().call), close: none };
-    case "websocket": {
-      const sockets = new Sockets();
-      return { send: sockets.send, close: () => sockets.close() };
-    }
-  }
-}
+const SENDERS: Readonly<Record<PublishingDoor, () => Sender>> = {
+  post: () => poster(false),
+  "post with key": () => poster(true),
+  "modern tool": () => caller(callModern),
+  "legacy tool": () => caller(new LegacyCalls().call),
+  websocket: () => new Sockets(),
+};
 
-function poster(agent: http.Agent, hasKey: boolean): Send {
-  return async ({ url }, n, channel, data) => {
+function poster(hasKey: boolean): Sender {
+  const agent = new http.Agent({ keepAlive: true });
+  const send: Send = async ({ url }, n, channel, data) => {
     const headers = { "content-type": "application/json", ...(hasKey && { "idempotency-key": `chaos-${n}` }) };
     const body = JSON.stringify(data);
     const { status, text } = await ask(`${url}/channels/${channel}/messages`, { method: "POST", headers, body, agent });
     if (status !== 201 && status !== 200) return { status, why: text.slice(0, 200) };
     return { id: (JSON.parse(text) as { readonly id: string }).id, repeated: status === 200 };
   };
+  return { send, close: () => agent.destroy() };
 }
 
-function caller(call: CallTool): Send {
-  return async ({ url }, _, channel, data) => {
+function caller(call: CallTool): Sender {
+  const send: Send = async ({ url }, _, channel, data) => {
     const { status, structured, why } = await call(url, "send_sse_message", { channel, message: data });
     const id = structured?.["id"];
     return typeof id === "string" ? { id, repeated: false } : { status, why };
   };
+  return { send, close: () => {} };
 }
 
 /** Sockets that publish, one to each place. */
-class Sockets {
+class Sockets implements Sender {
   readonly #open: Map<string, Promise<WebSocket>> = new Map();
   readonly #waiting: Map<number, (frame: Frame) => void> = new Map();
 
@@ -179,7 +173,7 @@ class Sockets {
     const forget = (): void => void this.#open.delete(url);
     socket.on("close", forget);
     socket.on("message", (data) => {
-      const frame = JSON.parse(String(data as Buffer)) as Frame;
+      const frame = JSON.parse(textOf(data)) as Frame;
       if (frame.type === "published" || frame.type === "error") this.#waiting.get(frame.id)?.(frame);
     });
     return new Promise((resolve, reject) => {

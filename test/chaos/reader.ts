@@ -19,8 +19,6 @@ export interface ReaderOptions {
 /** Reads on with the last id it was told, at one place after another. */
 export class Reader {
   readonly name: string;
-  /** The number of the last message that it got. */
-  readonly got: Set<number> = new Set();
   readonly #options: ReaderOptions;
   readonly #door: ReadingDoor;
   readonly #places: () => readonly Place[];
@@ -43,6 +41,11 @@ export class Reader {
 
   get channels(): readonly string[] {
     return this.#options.channels;
+  }
+
+  /** Where it goes on; undefined before it was told. */
+  get cursor(): string | undefined {
+    return this.#cursor;
   }
 
   /** Reads until it is stopped. */
@@ -78,7 +81,6 @@ export class Reader {
       message: (id: string, n: number, channel: string): void => {
         if (signal.aborted) return;
         this.#recorder.note({ kind: "message", reader, id, n, channel });
-        this.got.add(n);
         this.#cursor = id;
       },
       place: (id: string): void => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { createParser } from "eventsource-parser";
 import { WebSocket } from "ws";
-import { ask } from "./http.ts";
+import { ask, textOf } from "./http.ts";
 import { callModern, LegacyCalls, type CallTool } from "./tool-calls.ts";
 
 /** What a door tells a reader. */
@@ -69,7 +69,7 @@ export const READING_DOORS: Readonly<Record<ReadingDoorName, () => ReadingDoor>>
 async function readEvents({ url, channels, after, told, signal }: Reading): Promise<string> {
   const headers = { accept: "text/event-stream", ...(after === undefined ? {} : { "last-event-id": after }) };
   const query = new URLSearchParams({ channel: channels.join(","), format: "json" });
-  const request = http.get(`${url}/events?${query}`, { headers, agent: false, signal });
+  const request = http.get(`${url}/events?${query.toString()}`, { headers, agent: false, signal });
   request.setTimeout(SILENCE, () => request.destroy(new Error("silence")));
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
   if (response.statusCode !== 200) {
@@ -109,7 +109,7 @@ async function readFrames({ url, channels, after, told, signal }: Reading): Prom
     channel: channels.join(","),
     ...(after === undefined ? {} : { last_event_id: after }),
   });
-  const socket = new WebSocket(`${url.replace("http", "ws")}/ws?${query}`, { handshakeTimeout: SILENCE });
+  const socket = new WebSocket(`${url.replace("http", "ws")}/ws?${query.toString()}`, { handshakeTimeout: SILENCE });
   return new Promise((resolve) => {
     const leave = (why: string): void => {
       socket.terminate();
@@ -126,10 +126,10 @@ async function readFrames({ url, channels, after, told, signal }: Reading): Prom
       isGone = true;
       leave(`closed ${code}`);
     });
-    socket.on("message", (text) => {
+    socket.on("message", (data) => {
       if (isGone || signal.aborted) return;
       silence.refresh();
-      const frame = JSON.parse(String(text as Buffer)) as { readonly type: string } & Message & Gap;
+      const frame = JSON.parse(textOf(data)) as { readonly type: string } & Message & Gap;
       if (frame.type === "message") told.message(frame.id, frame.data.n, frame.channel);
       else if (frame.type === "gap") told.gap(frame);
       else if (frame.type === "live" || frame.type === "beat") told.place(frame.id);
@@ -155,7 +155,7 @@ async function readHistory({ url, channels, after = "earliest", told, signal }: 
   const [channel] = channels;
   while (!signal.aborted) {
     const query = new URLSearchParams({ after: from, limit: String(PAGE) });
-    const { status, text } = await ask(`${url}/channels/${channel}/messages?${query}`, { signal });
+    const { status, text } = await ask(`${url}/channels/${channel}/messages?${query.toString()}`, { signal });
     if (status !== 200) return `status ${status}: ${text.slice(0, 200)}`;
     const page = JSON.parse(text) as Page;
     from = tellPage(page, told);

@@ -64,9 +64,11 @@ export class World implements AsyncDisposable {
     }
     for (const node of nodes) node.start();
     const balancer = opening.use(await Balancer.open(folder.path, nodes));
-    await until("all nodes are ready", async () =>
-      (await Promise.all(nodes.map((node) => node.isHealthy()))).every(Boolean),
-    );
+    const areReady = async (): Promise<boolean> =>
+      (await Promise.all(nodes.map((node) => node.isHealthy()))).every(Boolean);
+    await until("all nodes are ready", areReady, 2 * RECOVERY).catch((error: Error) => {
+      throw new Error(`${error.message}\n${nodes.map(({ name, output }) => `=== ${name}\n${output}`).join("\n")}`);
+    });
     return new World(kind, nodes, balancer, group, opening.move());
   }
 

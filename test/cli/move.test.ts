@@ -70,7 +70,7 @@ describe("sse-mcp-server copy, export and import", { concurrency: 3 }, () => {
         ["import", `file:${folder.file("new.db")}`],
         1,
         /it was cut short after line 2/,
-        whole.slice(0, whole.indexOf('{"offset')),
+        whole.slice(0, whole.indexOf('{"channel')),
       ],
     ];
     for (const [words, code, sentence, input = ""] of wrong) {

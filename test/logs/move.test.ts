@@ -5,79 +5,15 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { draft } from "../../src/core/message.ts";
 import { channelName } from "../../src/core/channel.ts";
-import type { Archive } from "../../src/logs/archive.ts";
 import { openArchive, writeArchive } from "../../src/logs/move.ts";
-import { ndjson, readNdjson } from "../../src/logs/ndjson.ts";
+import { readNdjson } from "../../src/logs/ndjson.ts";
 import { keptJson } from "../../src/protocol/json.ts";
+import { exported, importFrom, placeOf, read, step, work } from "../support/archives.ts";
 import { viewOf } from "../support/log-view.ts";
 import { writeOldLog } from "../support/old-formats.ts";
-import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
+import { draftOf, patternsOf } from "../support/sample.ts";
 import { dataOf, openDatabase, openSqlite } from "../support/sqlite-file.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
-
-const NAMES = ["a", "b", "b.x", "b.y", "c"];
-
-const BY_TOOL = { via: "tool", verified: true } as const;
-
-const step = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record({ channel: fc.constantFrom(...NAMES), key: fc.option(fc.constantFrom("k", "l")) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ messages: fc.integer({ min: 0, max: 9 }), channels: fc.integer({ min: 2, max: 5 }) }),
-  },
-);
-
-/** Does some work on a new log, which is opened again with other limits in between; returns its epochs. */
-async function work(
-  path: string,
-  steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
-): Promise<string[]> {
-  let log = await openSqlite(path);
-  const epochs = [log.epoch];
-  for (const [index, now] of steps.entries()) {
-    if ("channel" in now) {
-      const more = {
-        ...(now.key !== null && { key: now.key }),
-        ...(index % 3 === 0 && BY_TOOL),
-      };
-      // It may have as many channels as it may.
-      await log.append(draftOf(now.channel, { index }, { sender: `s${index % 2}`, ...more })).catch(() => {});
-      continue;
-    }
-    await log.close();
-    log = await openSqlite(path, { retention: { ...FOREVER, ...now } });
-    epochs.push(log.epoch);
-  }
-  await log.close();
-  return epochs;
-}
-
-async function exported(path: string): Promise<string> {
-  await using archive = await openArchive(`file:${path}`);
-  return await textOf(archive);
-}
-
-async function textOf(archive: Archive): Promise<string> {
-  let text = "";
-  for await (const some of ndjson(archive)) text += some;
-  return text;
-}
-
-/** Reads an export in chunks that end anywhere. */
-function read(text: string, size = 7000): Promise<Archive> {
-  const bytes = Buffer.from(text);
-  const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
-    bytes.subarray(index * size, (index + 1) * size),
-  );
-  return readNdjson(Readable.from(chunks) as AsyncIterable<Uint8Array>);
-}
-
-async function importFrom(text: string, path: string): Promise<void> {
-  await writeArchive(`file:${path}`, await read(text));
-}
 
 function lines(...records: readonly object[]): string {
   return records.map((record) => `${JSON.stringify(record)}\n`).join("");
@@ -91,10 +27,10 @@ describe("a log that is moved", { concurrency: true }, () => {
         const [path, copy, direct] = [folder.file(), folder.file("copy.db"), folder.file("new/direct.db")];
         const epochs = await work(path, steps);
         const text = await exported(path);
-        await writeArchive(`file:${copy}`, await read(text, size));
+        await writeArchive(placeOf(`file:${copy}`), await read(text, size));
         {
-          await using archive = await openArchive(`file:${path}`);
-          await writeArchive(`file:${direct}`, archive);
+          await using archive = await openArchive(placeOf(`file:${path}`));
+          await writeArchive(placeOf(`file:${direct}`), archive);
         }
         assert.equal(await exported(copy), text, "and is exported the same");
         await using original = await openSqlite(path);
@@ -172,13 +108,13 @@ describe("a log that is moved", { concurrency: true }, () => {
     using folder = new TemporaryFolder();
     {
       await using _ = await openSqlite(folder.file());
-      await assert.rejects(openArchive(`file:${folder.file()}`), {
+      await assert.rejects(openArchive(placeOf(`file:${folder.file()}`)), {
         code: "LOG_UNAVAILABLE",
         message:
           /^A running sse-mcp-server has the log .+hub\.db open; stop it, or make a backup and give that: sqlite3 /,
       });
     }
-    await using archive = await openArchive(`file:${folder.file()}`);
+    await using archive = await openArchive(placeOf(`file:${folder.file()}`));
     await assert.rejects(openSqlite(folder.file()), /has the log .+ open/);
     assert.equal(archive.header.head, 0);
   });
@@ -186,21 +122,23 @@ describe("a log that is moved", { concurrency: true }, () => {
   it("needs a place that is one, with nothing in it", async () => {
     using folder = new TemporaryFolder();
     const missing = folder.file("missing.db");
-    await assert.rejects(openArchive(`file:${missing}`), /There is no log .+missing\.db; give the path of one/);
+    await assert.rejects(
+      openArchive(placeOf(`file:${missing}`)),
+      /There is no log .+missing\.db; give the path of one/,
+    );
     assert.ok(!existsSync(missing));
-    await assert.rejects(openArchive("memory:"), /memory: is gone with its server/);
-    await assert.rejects(openArchive("hub.db"), /"hub\.db" is not a place for a log; use file:PATH/);
+    await assert.rejects(openArchive(placeOf("memory:")), /memory: is gone with its server/);
+    await assert.rejects(openArchive(placeOf("hub.db")), /"hub\.db" is not a place for a log; use file:PATH/);
     writeFileSync(folder.file("text.db"), "not a database, however long it may be".repeat(100));
-    await assert.rejects(openArchive(`file:${folder.file("text.db")}`), /is damaged or not an SQLite database/);
+    await assert.rejects(
+      openArchive(placeOf(`file:${folder.file("text.db")}`)),
+      /is damaged or not an SQLite database/,
+    );
     await (await openSqlite(folder.file())).close();
     const text = await exported(folder.file());
     await assert.rejects(importFrom(text, folder.file()), /hub\.db exists already; give the path of a new file/);
     writeFileSync(folder.file("gone.db-wal"), "");
     await assert.rejects(importFrom(text, folder.file("gone.db")), /gone\.db-wal exists already/);
-    {
-      await using _ = await openSqlite(folder.file());
-      await assert.rejects(importFrom(text, folder.file()), /Another sse-mcp-server has the log/);
-    }
     assert.ok(!existsSync(folder.file("gone.db")));
   });
 
@@ -236,7 +174,7 @@ describe("an archive", { concurrency: true }, () => {
 
   it("that is made by hand is taken", async () => {
     using folder = new TemporaryFolder();
-    await importFrom(lines(header, channel, message, end), folder.file());
+    await importFrom(lines(header, message, channel, end), folder.file());
     await using log = await openSqlite(folder.file());
     assert.deepEqual(await dataOf(log), [1]);
     assert.equal(log.knows({ epoch: "abc", offset: 9 }), true);
@@ -245,7 +183,7 @@ describe("an archive", { concurrency: true }, () => {
   const faults: readonly (readonly [sentence: RegExp, ...records: object[]])[] = [
     [/does not begin with the header that export writes/, { offset: 1 }],
     [/a newer sse-mcp-server wrote it \(archive format 2\)/, { ...header, format: 2 }],
-    [/its header has no runs/, { ...header, runs: 1 }],
+    [/needs runs and lost as arrays/, { ...header, runs: 1 }],
     [/needs head, floor and used as whole numbers/, { ...header, head: -1 }],
     [/needs runs in order/, { ...header, runs: [] }],
     [/needs runs in order/, { ...header, runs: [{ first: 0, epoch: "not-one" }] }],
@@ -255,26 +193,31 @@ describe("an archive", { concurrency: true }, () => {
     [/a channel that is not one: hub and hub\.\*/, header, { ...channel, channel: "hub.logs" }],
     [/lists channel a twice/, header, channel, channel],
     [/no offset beyond head \(9\)/, header, { ...channel, last: 10 }],
+    [/line 4 is a message after channels; give all messages first/, header, message, channel, message],
+    [/channel a has messages, and no record of its own/, header, message],
+    [/message 9 is out of order/, header, message, message],
+    [/needs what was lost in order/, { ...header, lost: [{ after: 5, end: 5 }] }],
     [
-      /line 4 is a channel after messages; list all channels first/,
-      header,
-      channel,
-      message,
-      { ...channel, channel: "b" },
+      /needs what was lost in order/,
+      {
+        ...header,
+        lost: [
+          { after: 4, end: 6 },
+          { after: 5, end: 9 },
+        ],
+      },
     ],
-    [/message 9 is on a channel that is not listed/, header, message],
-    [/message 9 is out of order/, header, channel, message, message],
-    [/message 10 is out of order, or beyond head/, header, channel, { ...message, offset: 10 }],
-    [/message 9 comes after the last of channel a/, header, { ...channel, last: 8 }, message],
-    [/message 9 needs time/, header, channel, { ...message, time: "now" }],
-    [/message 9: sender must be one line/, header, channel, { ...message, sender: "a\nb" }],
-    [/message 9: event has 65 characters/, header, channel, { ...message, event: "e".repeat(65) }],
-    [/line 3: channel, event, sender and key are strings/, header, channel, { ...message, sender: 1 }],
-    [/line 3: via is "tool"/, header, channel, { ...message, via: "me" }],
-    [/line 3: a message has data/, header, channel, { ...message, data: undefined }],
-    [/line 3 is not a channel, a message or the end/, header, channel, { other: 1 }],
+    [/message 10 is out of order, or beyond head/, header, { ...message, offset: 10 }],
+    [/channel a has message 9, after its last/, header, message, { ...channel, last: 8 }],
+    [/message 9 needs time/, header, { ...message, time: "now" }],
+    [/message 9: sender must be one line/, header, { ...message, sender: "a\nb" }],
+    [/message 9: event has 65 characters/, header, { ...message, event: "e".repeat(65) }],
+    [/line 2: channel, event, sender and key are strings/, header, { ...message, sender: 1 }],
+    [/line 2: via is "tool"/, header, { ...message, via: "me" }],
+    [/line 2: a message has data/, header, { ...message, data: undefined }],
+    [/line 2 is not a channel, a message or the end/, header, { other: 1 }],
     [/some are missing/, header, channel, end],
-    [/something follows its end, after line 4/, header, channel, message, end, end],
+    [/something follows its end, after line 4/, header, message, channel, end, end],
   ];
   for (const [sentence, ...records] of faults) {
     it(`is refused if ${sentence.source}`, async () => {
@@ -293,8 +236,8 @@ describe("an archive", { concurrency: true }, () => {
 
   it("is refused if its data, or all of it, is no JSON, or it is not text", async () => {
     using folder = new TemporaryFolder();
-    const broken = `${lines(header, channel, message).replace('"data":1}', '"data":{]}')}${lines(end)}`;
-    await assert.rejects(importFrom(broken, folder.file()), /line 3 is not JSON/);
+    const broken = `${lines(header, message, channel).replace('"data":1}', '"data":{]}')}${lines(end)}`;
+    await assert.rejects(importFrom(broken, folder.file()), /line 2 is not JSON/);
     await assert.rejects(read(readFileSync("/bin/true").toString("latin1")), /line 1 is not JSON/);
     await assert.rejects(
       readNdjson(Readable.from([Buffer.from([0x1f, 0x8b, 8, 10])])),
@@ -303,12 +246,39 @@ describe("an archive", { concurrency: true }, () => {
     await assert.rejects(read("x".repeat(65 * 1024 * 1024), 1 << 20), /a line of more than 67108864 bytes/);
   });
 
+  it("tells of what was lost, in its place, and nothing to those who are past it", async () => {
+    using folder = new TemporaryFolder();
+    const lost = [{ after: 3, end: 7 }];
+    const first = { ...message, offset: 3 };
+    await importFrom(
+      lines({ ...header, lost }, first, message, channel, { end: { channels: 1, messages: 2 } }),
+      folder.file(),
+    );
+    for (const round of [1, 2]) {
+      await using log = await openSqlite(folder.file());
+      const readAfter = async (after: number): Promise<unknown[]> => {
+        const page = await log.read({ after, channels: patternsOf("a"), limit: 9 });
+        return [page.messages.map(({ offset }) => offset), page.end, page.dropped, page.isLost];
+      };
+      assert.deepEqual(await readAfter(0), [[3], 3, 0, undefined], `opening ${round}`);
+      for (const after of [3, 6]) assert.deepEqual(await readAfter(after), [[9], 9, 7, true]);
+      assert.deepEqual(await readAfter(7), [[9], 9, 0, undefined]);
+    }
+    assert.match(await exported(folder.file()), /"lost":\[\{"after":3,"end":7\}\]/);
+  });
+
   it("keeps what patterns read apart, channel by channel", async () => {
     using folder = new TemporaryFolder();
     await importFrom(
-      lines(header, { ...channel, channel: "b", last: 4, dropped: 4 }, { ...channel, dropped: 2 }, message, {
-        end: { channels: 2, messages: 1 },
-      }),
+      lines(
+        header,
+        message,
+        { ...channel, channel: "b", last: 4, dropped: 4 },
+        { ...channel, dropped: 2 },
+        {
+          end: { channels: 2, messages: 1 },
+        },
+      ),
       folder.file(),
     );
     await using log = await openSqlite(folder.file());

@@ -19,7 +19,7 @@ export async function viewOf(log: Log, epochs: readonly string[]): Promise<LogVi
   const head = await log.follow(() => {});
   const places = Array.from({ length: Math.min(head + 3, 60) }, (_, place) => head + 1 - place);
   const pages = [];
-  for (const after of [BEGINNING, ...places]) {
+  for (const after of [BEGINNING, ...places.filter((place) => place <= head)]) {
     for (const channels of PATTERNS) {
       const { messages, dropped, isLost } = await log.read({ after, channels: patternsOf(...channels), limit: 1000 });
       pages.push({ messages, dropped, ...(isLost && { isLost }) });

@@ -4,6 +4,8 @@ import { callTool, ToolSet, type RequestContext } from "../../src/tools/index.ts
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
+import { LateLog } from "../support/late-log.ts";
+import { Schedule } from "../support/schedule.ts";
 import { draftOf, FOREVER, openHub } from "../support/sample.ts";
 import { openSqlite } from "../support/sqlite-file.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -216,6 +218,47 @@ describe("wait_for_messages", () => {
       assert.deepEqual([data(answer), answer.structuredContent["next"]], [["woken"], id]);
       assert.equal(answer.structuredContent["gap"], null);
     }
+  });
+
+  it("[TOOL-2] repeats nothing where another node had given out its cursor, and this one is behind", async () => {
+    const schedule = new Schedule("announce");
+    const log = new LateLog(new MemoryLog(FOREVER), schedule);
+    await using hub = await openHub(log);
+    const publishing = [1, 2, 3].map((n) => hub.publish(draftOf("a", n)));
+    await until("the log has them", () => log.kept.length === 3);
+    const waiting = wait(hub, { channels: ["a"], after: `${log.epoch}-3` });
+    await until("it waits", () => hub.size === 1);
+    schedule.open("announce");
+    await Promise.all(publishing);
+    await hub.publish(draftOf("a", 4));
+    assert.deepEqual(data(await waiting), [4]);
+  });
+
+  it("[TOOL-2] tells what the log lost while it waited, also if a message comes right after that", async () => {
+    const log = new MemoryLog(FOREVER);
+    const [read, follow] = [log.read.bind(log), log.follow.bind(log)];
+    let lostTo = 0;
+    let reset = (_: number): void => {};
+    log.read = async (query) => {
+      const page = await read(query);
+      return query.after < lostTo ? { ...page, dropped: lostTo, isLost: true } : page;
+    };
+    Object.assign(log, {
+      follow: (listener: Parameters<typeof follow>[0], onReset: typeof reset) => {
+        reset = onReset;
+        return follow((messages) => listener(messages.filter(({ data: text }) => text !== '"lost"')));
+      },
+    });
+    await using hub = await openHub(log);
+    const { id } = await hub.publish(draftOf("a", 1));
+    const waiting = wait(hub, { channels: ["a"], after: id as string });
+    await until("it waits", () => hub.size === 1);
+    await log.append(draftOf("a", "lost"));
+    lostTo = 2;
+    reset(lostTo);
+    await hub.publish(draftOf("a", 3));
+    const { structuredContent } = await waiting;
+    assert.deepEqual(structuredContent["gap"], { reason: "lost", after: id, resumed: `${log.epoch}-2` });
   });
 
   it("refuses wrong input, naming the field", async () => {

@@ -2,6 +2,7 @@ import { configuredCredential } from "../../auth/open.ts";
 import { loadTools } from "../load-tools.ts";
 import { configure, ConfigError, flag, settingNames, type Config } from "../../config.ts";
 import { createServer, version, type Server } from "../../server.ts";
+import { masked } from "../../protocol/address.ts";
 import { startSentence } from "../serve.ts";
 import { HubUnreachable, parsed, reachable, UsageError } from "../usage.ts";
 
@@ -63,5 +64,5 @@ function whyNot(error: unknown, config: Config): string {
 function greeting({ url, found, loopback }: Server, config: Config): string {
   const { data, host } = config;
   const warning = `; warning: no authentication, whoever reaches ${host} can read and publish everything`;
-  return `sse-mcp-server ${version} listens on ${url} (log ${data}, ${found.messages} messages); open it in a browser to join${loopback || configuredCredential(config) !== undefined ? "" : warning}`;
+  return `sse-mcp-server ${version} listens on ${url} (log ${masked(data)}, ${found.messages} messages); open it in a browser to join${loopback || configuredCredential(config) !== undefined ? "" : warning}`;
 }

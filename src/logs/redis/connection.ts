@@ -119,20 +119,26 @@ export class RedisConnection {
   }
 
   close(): void {
-    this.commands.disconnect();
-    this.#subscriber.disconnect();
+    for (const client of [this.commands, this.#subscriber]) {
+      // The driver does not listen to the last words of a connection that it gives up.
+      if (client instanceof Redis) (client.stream as Socket | undefined)?.on("error", () => {});
+      client.disconnect();
+    }
   }
 
   async #connect(): Promise<void> {
     const clients = [this.commands, this.#subscriber];
     for (const client of clients) client.connect().catch((error: Error) => this.#failed(error));
     const start = performance.now();
-    while (clients.some(({ status }) => status !== "ready")) {
-      const isLate = performance.now() - start > START;
+    for (let isReady = false; ;) {
+      // The driver goes on in database 0 if there is none of the number given.
+      const isLate = !isReady && performance.now() - start > START;
       if (isLate || HOPELESS.test(this.#problem)) {
         throw new HubError("LOG_UNAVAILABLE", `The Redis that DATA names cannot be used: ${this.#problem}`);
       }
+      if (isReady) return;
       await new Promise((resolve) => setTimeout(resolve, RETRY));
+      isReady = clients.every(({ status }) => status === "ready");
     }
   }
 

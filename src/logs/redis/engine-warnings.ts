@@ -1,5 +1,6 @@
 import { HubError } from "../../core/errors.ts";
 import type { RedisConnection } from "./connection.ts";
+import { info } from "./scripts.ts";
 
 /** The oldest version whose scripts and commands suffice. */
 const OLDEST = 7;
@@ -8,8 +9,13 @@ const OLDEST = 7;
  * What about an engine may cost messages, in sentences for the operator of the server. Rejects with `LOG_UNAVAILABLE`
  * if the engine cannot be used at all.
  */
-export async function engineWarnings(connection: RedisConnection, durability: "normal" | "full"): Promise<string[]> {
-  const text = await connection.ask((redis) => redis.info());
+export async function engineWarnings(
+  connection: RedisConnection,
+  durability: "normal" | "full",
+  isCluster: boolean,
+): Promise<string[]> {
+  // In a script, with a key: one of many in a cluster would answer otherwise.
+  const text = String(await connection.run(info, [connection.name("meta")], []));
   const said = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
   const version = said("redis_version");
   if (Number.parseInt(version, 10) < OLDEST) {
@@ -22,6 +28,12 @@ export async function engineWarnings(connection: RedisConnection, durability: "n
     throw new HubError(
       "LOG_UNAVAILABLE",
       "The Redis that DATA names is a replica, which takes no writes; name its primary",
+    );
+  }
+  if (durability === "full" && isCluster) {
+    throw new HubError(
+      "LOG_UNAVAILABLE",
+      "DURABILITY is full, which a cluster cannot confirm; use Sentinels, or normal",
     );
   }
   const replicas = Number(said("connected_slaves"));

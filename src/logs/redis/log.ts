@@ -14,6 +14,7 @@ import type {
 } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import type { Cursor } from "../../protocol/cursor.ts";
+import { pageWithLosses } from "../holes.ts";
 import { ReadTurns } from "../page.ts";
 import { RedisAppender } from "./appender.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -114,12 +115,7 @@ export class RedisLog implements Log {
       return { messages: [], end: this.#mirror.head, dropped: 0 };
     }
     const page = await this.#read(() => this.#mirror.page(query));
-    const hole = this.#follower.runs.holeAfter(after);
-    if (hole === undefined) return page;
-    if (after >= hole.after) return page.dropped > hole.end ? page : { ...page, dropped: hole.end, isLost: true };
-    if (page.end <= hole.after) return page;
-    // The next page begins with what is missing.
-    return { ...page, messages: page.messages.filter(({ offset }) => offset <= hole.after), end: hole.after };
+    return pageWithLosses(page, after, (offset) => this.#follower.runs.holeAfter(offset));
   }
 
   async recent(query: RecentQuery): Promise<RecentPage> {

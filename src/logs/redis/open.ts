@@ -17,9 +17,10 @@ export async function openRedis({
   report = () => {},
 }: LogOptions): Promise<Data> {
   const node = randomBytes(5).toString("hex");
-  const connection = await RedisConnection.open({ address: redisAddress(data), ...redis, report });
+  const address = redisAddress(data);
+  const connection = await RedisConnection.open({ address, ...redis, report });
   try {
-    for (const warning of await engineWarnings(connection, durability)) report(warning);
+    for (const warning of await engineWarnings(connection, durability, address.kind === "cluster")) report(warning);
     const path = mirror.startsWith("file:") ? resolve(mirror.slice("file:".length)) : undefined;
     const shared = await RedisStore.open(connection, node);
     const log = await RedisLog.open({ connection, node, retention, durability, mirror: path, report });

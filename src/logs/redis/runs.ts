@@ -1,12 +1,7 @@
-/** Offsets that no message has, because messages with some of them may have been lost. */
-export interface Hole {
-  /** The last offset before it. */
-  readonly after: number;
-  /** Its last offset, which belongs to the run that follows. */
-  readonly end: number;
-}
+import type { Hole } from "../holes.ts";
 
-interface Run {
+/** A run as the engine has it. */
+export interface RedisRun {
   /** The first offset whose cursors have its epoch. */
   readonly first: number;
   readonly epoch: string;
@@ -16,16 +11,11 @@ interface Run {
 
 /** The runs of a log on Redis: from one engine, or one loss, to the next, each with an epoch of its own. */
 export class Runs {
-  readonly #runs: readonly Run[];
+  readonly #runs: readonly RedisRun[];
 
   /** `fields` are first offsets and, after each, the epoch and the last offset before it. */
   constructor(fields: readonly string[] = []) {
-    const runs: Run[] = [];
-    for (let at = 0; at < fields.length; at += 2) {
-      const [epoch = "", after] = (fields[at + 1] ?? "").split(" ");
-      runs.push({ first: Number(fields[at]), epoch, after: Number(after) });
-    }
-    this.#runs = runs.sort((a, b) => a.first - b.first);
+    this.#runs = runsIn(fields);
   }
 
   /** The epoch of what is published from now on. */
@@ -38,15 +28,28 @@ export class Runs {
     return (this.#runs.findLast(({ first }) => first <= offset) ?? this.#runs[0])?.epoch ?? "";
   }
 
-  /** Where the run in use begins, if that is after a hole; -1 if not. */
+  /** Where the last hole ends; -1 if there is none. */
   get holeEnd(): number {
-    const run = this.#runs.at(-1);
-    return run !== undefined && run.first > run.after + 1 ? run.first : -1;
+    return this.#runs.findLast(isAfterHole)?.first ?? -1;
   }
 
   /** The first hole that ends after an offset. */
   holeAfter(offset: number): Hole | undefined {
-    const run = this.#runs.find(({ first, after }) => first > offset && first > after + 1);
+    const run = this.#runs.find((one) => one.first > offset && isAfterHole(one));
     return run === undefined ? undefined : { after: run.after, end: run.first };
   }
+}
+
+/** Reads runs, in order; `fields` are as `Runs` takes them. */
+export function runsIn(fields: readonly string[]): readonly RedisRun[] {
+  const runs: RedisRun[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    const [epoch = "", after] = (fields[at + 1] ?? "").split(" ");
+    runs.push({ first: Number(fields[at]), epoch, after: Number(after) });
+  }
+  return runs.sort((a, b) => a.first - b.first);
+}
+
+function isAfterHole({ first, after }: RedisRun): boolean {
+  return first > after + 1;
 }

@@ -22,7 +22,7 @@ const VOTE = 3000;
 /** In place of the time of the oldest message, if all times are in the future. */
 const NEVER = 2 ** 52;
 /** Runs that are kept. */
-const MAX_RUNS = 1000;
+export const MAX_RUNS = 1000;
 
 /** What both scripts begin with: the keys, the engine's clock and identity, and dropping what is beyond the retention. */
 const COMMON = `
@@ -105,7 +105,7 @@ if last then
   if last[1] > batch then return {'stale'} end
 end
 head, floor, messages, bytes, oldest = tonumber(meta[3]), tonumber(meta[4]), tonumber(meta[5]), tonumber(meta[6]), tonumber(meta[7])
-local before, offsets, lengths, records = head, {}, {}, {}
+local before, stamp, offsets, lengths, records = head, text(time), {}, {}, {}
 for at = 10, #ARGV, 4 do
   local key, record = ARGV[at + 1], ARGV[at + 3]
   if ARGV[at] == 'e' then
@@ -120,10 +120,10 @@ for at = 10, #ARGV, 4 do
     else
       head = head + 1
       if used then
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record, 'k', key)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record, 'k', key)
         redis.call('HSET', USED, used, text(head))
       else
-        redis.call('XADD', LOG, text(head) .. '-0', 't', text(time), 'c', ARGV[at + 2], 'r', record)
+        redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record)
       end
       oldest = math.min(messages == 0 and time or oldest, time)
       messages = messages + 1
@@ -242,6 +242,23 @@ end
 return {total, left}
 `;
 
+/**
+ * Makes a log of what was written under other names: the keys of the log, beginning with `meta`, then those of its
+ * parts, in the same order. Answers 0 if there is a log already.
+ */
+const PUBLISH_ARCHIVE = `
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return 0 end
+for at = 2, 5 do
+  redis.call('DEL', KEYS[at])
+  if redis.call('EXISTS', KEYS[at + 4]) > 0 then
+    redis.call('RENAME', KEYS[at + 4], KEYS[at])
+    redis.call('PERSIST', KEYS[at])
+  end
+end
+redis.call('HSET', KEYS[1], 'run', string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), unpack(ARGV))
+return 1
+`;
+
 /** Sets a value that is still what the caller found; answers whether it was. */
 const REPLACE = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -249,10 +266,13 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 `;
 
+/** What an engine says of itself. */
+export const info: Script = scriptOf("return redis.call('INFO')");
 export const append: Script = scriptOf(APPEND);
 export const look: Script = scriptOf(LOOK);
 export const count: Script = scriptOf(COUNT);
 export const replace: Script = scriptOf(REPLACE);
+export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);
 
 function scriptOf(lua: string): Script {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };

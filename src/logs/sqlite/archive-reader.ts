@@ -5,7 +5,7 @@ import type { Message } from "../../core/message.ts";
 import { PartBuffer, type Archive, type ArchivedChannel, type ArchivePart, type Run } from "../archive.ts";
 import { unusable } from "./errors.ts";
 import { closeFile, openFile, type OpenFile } from "./open-file.ts";
-import { headOf, lastUse } from "./schema.ts";
+import { headOf, holesIn, lastUse } from "./schema.ts";
 
 /** A message, in whose row what is not set is null. */
 type Row = { readonly [Field in keyof Message]: Message[Field] | null };
@@ -19,11 +19,18 @@ export function openSqliteArchive(path: string): Archive & Disposable {
   const file = opened(path);
   const { database } = file;
   const head = headOf(database);
+  const lost = holesIn(database);
   // The run that begins after the head has given out nothing.
   const runs = database.prepare("SELECT first, epoch FROM runs WHERE first <= ? ORDER BY first").all(head);
-  const floor = database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'floor'").get()?.floor ?? 0;
+  const floor = database.prepare("SELECT value + 0 AS floor FROM hub WHERE name = 'floor'").get()?.["floor"] ?? 0;
   return {
-    header: { head, floor: Number(floor), used: lastUse(database), runs: runs as unknown as Run[] },
+    header: {
+      head,
+      floor: Number(floor),
+      used: lastUse(database),
+      runs: runs as unknown as Run[],
+      ...(lost.length > 0 && { lost }),
+    },
     parts: partsOf(database),
     [Symbol.dispose]: () => closeFile(file),
   };
@@ -43,16 +50,16 @@ function opened(path: string): OpenFile {
 
 function* partsOf(database: DatabaseSync): Generator<ArchivePart> {
   const buffer = new PartBuffer();
-  for (const row of database.prepare("SELECT channel, last, time, dropped FROM channels ORDER BY last").iterate()) {
-    buffer.addChannel({ ...row } as unknown as ArchivedChannel);
-    if (buffer.isFull) yield buffer.take();
-  }
   const messages = database.prepare(
     `SELECT offset, channels.channel AS channel, event, data, sender, messages.time AS time, via, verified, key
        FROM messages CROSS JOIN channels ON channels.id = messages.channel ORDER BY offset`,
   );
   for (const row of messages.iterate()) {
     buffer.addMessage(messageOf(row as unknown as Row));
+    if (buffer.isFull) yield buffer.take();
+  }
+  for (const row of database.prepare("SELECT channel, last, time, dropped FROM channels ORDER BY last").iterate()) {
+    buffer.addChannel({ ...row } as unknown as ArchivedChannel);
     if (buffer.isFull) yield buffer.take();
   }
   yield buffer.take();

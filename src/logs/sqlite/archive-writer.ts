@@ -74,6 +74,7 @@ async function write(path: string, { header, parts }: Archive): Promise<ArchiveT
         insert.run(offset, id, event, data, sender, time, costOf(message), key, via, verified ? 1 : null);
       }
     }
+    tally.finish();
     writeHeader(database, header);
     writeChannels(database, tally);
     database.exec("COMMIT");
@@ -83,13 +84,14 @@ async function write(path: string, { header, parts }: Archive): Promise<ArchiveT
   }
 }
 
-function writeHeader(database: DatabaseSync, { head, floor, used, runs }: ArchiveHeader): void {
+function writeHeader(database: DatabaseSync, { head, floor, used, runs, lost = [] }: ArchiveHeader): void {
   const run = database.prepare("INSERT INTO runs (first, epoch) VALUES (?, ?)");
   for (const { first, epoch } of runs) run.run(first, epoch);
   // What comes after the head has no id that the original gives out, and the head is known whatever was dropped.
   Epochs.begin(database, head);
   const value = database.prepare("INSERT INTO hub (name, value) VALUES (?, ?)");
   if (floor > 0) value.run("floor", String(floor));
+  if (lost.length > 0) value.run("lost", JSON.stringify(lost));
   if (used !== undefined) value.run("checked", String(used));
 }
 
@@ -97,8 +99,8 @@ function writeChannels(database: DatabaseSync, { channels }: ArchiveTally): void
   const insert = database.prepare(
     "INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)",
   );
-  for (const { id, channel, kept, bytes, last, time, dropped } of channels.values()) {
-    insert.run(id, channel, kept, bytes, last, time, dropped);
+  for (const [name, { id, kept, bytes, last, time, dropped }] of channels) {
+    insert.run(id, name, kept, bytes, last, time, dropped);
   }
 }
 

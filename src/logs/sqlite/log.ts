@@ -15,13 +15,14 @@ import type {
 } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import type { ChannelIndex } from "../channel-index.ts";
+import { pageWithLosses, type Hole } from "../holes.ts";
 import { ReadTurns } from "../page.ts";
 import { SqliteCommitter } from "./committer.ts";
 import { stopped, unavailable } from "./errors.ts";
 import { AgeClock } from "./expiry.ts";
 import { cannotOpen, closeFile, openFile, type OpenFile } from "./open-file.ts";
 import { SqliteReader } from "./reader.ts";
-import { channelsOf, databaseSize, headOf, lastUse } from "./schema.ts";
+import { channelsOf, databaseSize, headOf, holesIn, lastUse } from "./schema.ts";
 import { openWal, SqliteWal } from "./wal.ts";
 import { SqliteWriter } from "./writer.ts";
 
@@ -47,6 +48,7 @@ const closed = promisify(close);
 export class SqliteLog implements Log {
   readonly #file: OpenFile;
   readonly #channels: ChannelIndex;
+  readonly #holes: readonly Hole[];
   readonly #reader: SqliteReader;
   readonly #writer: SqliteWriter;
   readonly #committer: SqliteCommitter;
@@ -62,6 +64,7 @@ export class SqliteLog implements Log {
     const { retention, now = Date.now, elapsed = () => performance.now(), report = () => {}, sync } = options;
     this.#file = file;
     this.#channels = channelsOf(database, retention.channels);
+    this.#holes = holesIn(database);
     this.#reader = new SqliteReader(database, this.#channels);
     const end = { head: headOf(database), epoch: epochs.epoch };
     this.#writer = new SqliteWriter(database, this.#channels, this.#reader, retention, end);
@@ -112,8 +115,9 @@ export class SqliteLog implements Log {
     return this.#committer.append(draft);
   }
 
-  read(query: LogQuery): Promise<LogPage> {
-    return this.#read(() => this.#reader.page(query, this.#writer.head));
+  async read(query: LogQuery): Promise<LogPage> {
+    const page = await this.#read(() => this.#reader.page(query, this.#writer.head));
+    return pageWithLosses(page, query.after, (offset) => this.#holes.find(({ end }) => end > offset));
   }
 
   recent(query: RecentQuery): Promise<RecentPage> {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ChannelIndex, type ChannelEntry } from "../channel-index.ts";
+import type { Hole } from "../holes.ts";
 import { unusable } from "./errors.ts";
 
 /** SQLite's application id in the header of the file; "sseh". */
@@ -101,6 +102,12 @@ export function lastUse(database: DatabaseSync): number | undefined {
     )
     .get() as { last: number | null };
   return last ?? undefined;
+}
+
+/** Where messages may have been lost while the log was on Redis, in order. */
+export function holesIn(database: DatabaseSync): readonly Hole[] {
+  const row = database.prepare("SELECT value FROM hub WHERE name = 'lost'").get() as { value: string } | undefined;
+  return row === undefined ? [] : (JSON.parse(row.value) as Hole[]);
 }
 
 /** The size of the database in bytes, according to SQLite. */

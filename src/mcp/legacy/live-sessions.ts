@@ -34,10 +34,17 @@ export class LiveSessions implements Iterable<LegacySession> {
     return true;
   }
 
-  /** Makes a session the most recently used. */
-  use(session: LegacySession): void {
-    session.used = performance.now();
-    if (this.#byName.delete(session.name)) this.#byName.set(session.name, session);
+  /** Marks a session as in use until the returned function is called. */
+  use(session: LegacySession): () => void {
+    this.#touch(session);
+    session.open++;
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      session.open--;
+      this.#touch(session);
+    };
   }
 
   /**
@@ -57,6 +64,12 @@ export class LiveSessions implements Iterable<LegacySession> {
 
   [Symbol.iterator](): Iterator<LegacySession> {
     return this.#byName.values();
+  }
+
+  /** Makes a session the most recently used. */
+  #touch(session: LegacySession): void {
+    session.used = performance.now();
+    if (this.#byName.delete(session.name)) this.#byName.set(session.name, session);
   }
 
   #hold(holder: string | undefined, more: 1 | -1): void {

@@ -6,28 +6,49 @@ import type { LegacySession } from "./session.ts";
 
 /** What a node tells the others of a session. */
 export type SessionNews =
-  /** That it has ended, or that its client listens there from now on. */
-  | { readonly kind: "ended" | "listening"; readonly name: string }
+  /** That it has ended. */
+  | { readonly kind: "ended"; readonly name: string }
   /** What is stored of it from now on. */
   | { readonly kind: "changed"; readonly name: string; readonly record: SessionRecord }
   /** A response or cancellation of its client, for the node that waits for it. */
-  | { readonly kind: "message"; readonly name: string; readonly principal: string; readonly message: JsonObject };
+  | ForwardedMessage;
+
+export interface ForwardedMessage {
+  readonly kind: "message";
+  readonly name: string;
+  readonly principal: string;
+  readonly message: JsonObject;
+  /** What the node that takes it answers with. */
+  readonly token: string;
+}
 
 const TOPIC = "sessions";
 /** Characters of what is sent to the other nodes. */
 const MAX_TEXT = 1024 * 1024;
+/** Milliseconds after which a message that no node has taken is sent again: a node may just have been deaf. */
+const AGAIN = [500, 2000, 6000] as const;
+/** Characters of the messages that may be sent again. */
+const MAX_UNTAKEN = 16 * 1024 * 1024;
 
 /** What the nodes tell each other of sessions. */
 export class SessionNodes {
   readonly #store: SharedStore;
   readonly #unsubscribe: () => void;
+  /** What will be sent again, by its token. */
+  readonly #untaken = new Map<string, { readonly text: string; timer: ReturnType<typeof setTimeout> }>();
+  #untakenCharacters = 0;
 
-  /** `listener` is called with what other nodes tell. */
-  constructor(store: SharedStore, listener: (news: SessionNews) => void) {
+  /** `listener` is called with what other nodes tell; of a message, it says whether this node has taken it. */
+  constructor(store: SharedStore, listener: (news: SessionNews) => boolean) {
     this.#store = store;
     this.#unsubscribe = store.subscribe(TOPIC, (text) => {
-      const news = this.#read(text);
-      if (news !== undefined) listener(news);
+      const sent = this.#read(text);
+      if (sent === undefined) return;
+      const { token } = sent;
+      if (sent["kind"] === "taken" && typeof token === "string") return this.#forget(token);
+      const news = newsIn(sent);
+      if (news === undefined || !listener(news) || news.kind !== "message") return;
+      this.#publish({ kind: "taken", token: news.token }).catch(() => {});
     });
   }
 
@@ -37,47 +58,77 @@ export class SessionNodes {
   }
 
   /**
-   * Passes on a response or a cancellation that matches no request here, which costs its sender what a message would.
+   * Passes on a response or a cancellation that matches no request here, a few times unless a node takes it. It costs
+   * its sender what a message would.
    * Rejects with `MESSAGE_TOO_LARGE`, `RATE_LIMITED`, or `LOG_UNAVAILABLE`.
    */
   async forward({ name, principal, state }: LegacySession, message: JsonObject): Promise<void> {
     state.admit?.("publishes", 1);
     state.admit?.("publish_bytes", JSON.stringify(message).length);
-    await this.#publish({ kind: "message", name, principal: principal.id, message });
+    const token = crypto.randomUUID();
+    const text = await this.#publish({ kind: "message", name, principal: principal.id, message, token });
+    if (this.#untakenCharacters + text.length > MAX_UNTAKEN) return;
+    this.#untakenCharacters += text.length;
+    this.#untaken.set(token, { text, timer: this.#again(token, 0) });
   }
 
   close(): void {
     this.#unsubscribe();
+    for (const token of this.#untaken.keys()) this.#forget(token);
   }
 
-  async #publish(news: SessionNews): Promise<void> {
+  #again(token: string, tries: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      const found = this.#untaken.get(token);
+      if (found === undefined) return;
+      this.#store.publish(TOPIC, found.text).catch(() => {});
+      // Nobody waits for it, most likely.
+      if (tries + 1 === AGAIN.length) this.#forget(token);
+      else found.timer = this.#again(token, tries + 1);
+    }, AGAIN[tries]);
+  }
+
+  #forget(token: string): void {
+    const found = this.#untaken.get(token);
+    if (found === undefined) return;
+    clearTimeout(found.timer);
+    this.#untaken.delete(token);
+    this.#untakenCharacters -= found.text.length;
+  }
+
+  /** Resolves with what was sent. */
+  async #publish(news: SessionNews | { readonly kind: "taken"; readonly token: string }): Promise<string> {
     const text = JSON.stringify({ node: this.#store.node, ...news });
     if (text.length > MAX_TEXT) {
       const sentence = `This has ${text.length} characters; at most ${MAX_TEXT} can be passed on to the node that asked`;
       throw new HubError("MESSAGE_TOO_LARGE", sentence);
     }
     await this.#store.publish(TOPIC, text);
+    return text;
   }
 
-  /** Undefined if this node sent it, or it is of no known form: a newer version may have sent it. */
-  #read(text: string): SessionNews | undefined {
+  /** What another node sent; undefined if this one did, or it cannot be read. */
+  #read(text: string): JsonObject | undefined {
     if (text.length > MAX_TEXT) return undefined;
-    let sent: unknown;
     try {
-      sent = JSON.parse(text);
+      const sent: unknown = JSON.parse(text);
+      return isObject(sent) && sent["node"] !== this.#store.node ? sent : undefined;
     } catch {
       return undefined;
     }
-    if (!isObject(sent) || sent["node"] === this.#store.node) return undefined;
-    const { kind, name, record, principal, message } = sent;
-    if (typeof name !== "string") return undefined;
-    if (kind === "ended" || kind === "listening") return { kind, name };
-    if (kind === "changed" && isObject(record)) {
-      const { version, state } = record;
-      const isValid = typeof version === "number" && typeof state === "string";
-      return isValid ? { kind, name, record: { version, state } } : undefined;
-    }
-    if (kind !== "message" || typeof principal !== "string" || !isObject(message)) return undefined;
-    return { kind, name, principal, message };
   }
+}
+
+/** Undefined if it is of no known form: a newer version may have sent it. */
+function newsIn({ kind, name, record, principal, message, token }: JsonObject): SessionNews | undefined {
+  if (typeof name !== "string") return undefined;
+  if (kind === "ended") return { kind, name };
+  if (kind === "changed" && isObject(record)) {
+    const { version, state } = record;
+    const isValid = typeof version === "number" && typeof state === "string";
+    return isValid ? { kind, name, record: { version, state } } : undefined;
+  }
+  if (kind !== "message" || typeof principal !== "string" || !isObject(message) || typeof token !== "string")
+    return undefined;
+  return { kind, name, principal, message, token };
 }

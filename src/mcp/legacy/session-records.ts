@@ -1,9 +1,12 @@
+import { HubError } from "../../core/errors.ts";
 import { isObject, LOG_LEVELS, type LogLevel } from "../errors.ts";
 
 /** The part of a session that outlives its node. */
 export interface KeptState {
   readonly logLevel: LogLevel;
   readonly uris: readonly string[];
+  /** The node that its client came to last for its own stream; undefined with one node. */
+  readonly listener?: string | undefined;
 }
 
 /** Changes what is stored of a session, whatever it is by then. */
@@ -28,8 +31,11 @@ export interface SessionRecords {
   change(name: string, change: KeptChange, live: KeptState): Promise<SessionRecord | undefined>;
   /** Stores again what was stored before, if the store went back to an earlier version. */
   repair(name: string, record: SessionRecord): Promise<void>;
-  /** Notes that sessions were used on this node, at times in milliseconds since 1970. Resolves with those that have ended. */
-  touch(used: ReadonlyMap<string, number>): Promise<readonly string[]>;
+  /**
+   * Notes that sessions were used on this node, at times in milliseconds since 1970. Resolves with what nodes that share
+   * them have stored, which is nothing if one has ended.
+   */
+  touch(used: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, SessionRecord | undefined>>;
   delete(name: string): Promise<void>;
   /** Deletes a session for which this node has no room, unless another node used it last. */
   evict(name: string): Promise<void>;
@@ -80,10 +86,10 @@ export class FileRecords implements SessionRecords {
 
   async repair(): Promise<void> {}
 
-  async touch(used: ReadonlyMap<string, number>): Promise<readonly string[]> {
+  async touch(used: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, undefined>> {
     this.#file.touch(used);
     this.#file.trim(Date.now() - this.#idle, this.#most);
-    return [];
+    return new Map();
   }
 
   async delete(name: string): Promise<void> {
@@ -102,8 +108,8 @@ export class FileRecords implements SessionRecords {
   }
 }
 
-export function keptText({ logLevel, uris }: KeptState): string {
-  return JSON.stringify({ logLevel, uris });
+export function keptText({ logLevel, uris, listener }: KeptState): string {
+  return JSON.stringify({ logLevel, uris, listener });
 }
 
 /** Parses the stored state; ignores what is invalid, since it may have been changed by hand. */
@@ -114,14 +120,21 @@ export function readKept(text: string): KeptState {
   } catch {
     kept = undefined;
   }
-  const { logLevel, uris } = isObject(kept) ? kept : {};
+  const { logLevel, uris, listener } = isObject(kept) ? kept : {};
   return {
     logLevel: LOG_LEVELS.find((level) => level === logLevel) ?? "debug",
     uris: Array.isArray(uris) ? uris.filter((uri) => typeof uri === "string") : [],
+    listener: typeof listener === "string" ? listener : undefined,
   };
 }
 
 /** Milliseconds between looks for sessions that were not used for `idle` milliseconds. */
 export function sweepInterval(idle: number): number {
   return Math.min(idle / 2, 30_000);
+}
+
+/** What is not stored while the engine is away is stored later, or is found out by the next request. */
+export function unlessAway(error: unknown): undefined {
+  if (error instanceof HubError) return;
+  throw error;
 }

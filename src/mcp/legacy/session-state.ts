@@ -54,12 +54,13 @@ export class SessionState {
     return { logLevel: this.logLevel, uris: this.subscriptions.uris };
   }
 
-  /** Goes on with what is stored. */
-  follow(record: SessionRecord): void {
-    const { logLevel, uris } = readKept(record.state);
+  /** Goes on with what is stored, and returns it. */
+  follow(record: SessionRecord): KeptState {
+    const kept = readKept(record.state);
     this.record = record;
-    this.logLevel = logLevel;
-    this.subscriptions.follow(uris, this.principal);
+    this.logLevel = kept.logLevel;
+    this.subscriptions.follow(kept.uris, this.principal);
+    return kept;
   }
 }
 

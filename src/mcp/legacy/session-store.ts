@@ -8,7 +8,13 @@ import { EventRings } from "./event-ring.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import { NewChannels } from "./new-channels.ts";
 import { SessionNodes, type SessionNews } from "./session-nodes.ts";
-import { sweepInterval, type KeptChange, type SessionRecords } from "./session-records.ts";
+import {
+  sweepInterval,
+  unlessAway,
+  type KeptChange,
+  type SessionRecord,
+  type SessionRecords,
+} from "./session-records.ts";
 import type { SessionClient } from "./session-state.ts";
 import type { ChangedList } from "./session-subscriptions.ts";
 import { LegacySession } from "./session.ts";
@@ -86,9 +92,9 @@ export class SessionStore {
     const leave = this.use(session);
     const { sealer, records } = this.#options;
     const id = `${name}.${await sealer.seal(client, scopeOf(name, owner))}`;
-    const recording = session.isOver ? undefined : records?.begin(name, state.kept);
-    recording?.catch(() => this.#letGo(session));
-    state.record = await recording;
+    const storing = session.isOver ? undefined : records?.begin(name, state.kept);
+    storing?.catch(() => this.#letGo(session));
+    state.record = await storing;
     session.id = id;
     return { session, leave };
   }
@@ -104,8 +110,12 @@ export class SessionStore {
    */
   async find(id: string, owner: SessionOwner): Promise<LegacySession | undefined> {
     const session = this.#found(id, owner, true);
-    if (session !== undefined) await this.#refresh(session).catch(unlessAway);
-    return session === undefined || session.isOver ? this.#restore(id, owner) : session;
+    if (session === undefined) return this.#restore(id, owner);
+    const { records } = this.#options;
+    if (records?.isShared !== true) return session;
+    const adopt = (record: SessionRecord | undefined): void => this.#adopt(session, record);
+    await records.get(session.name).then(adopt).catch(unlessAway);
+    return session.isOver ? this.#restore(id, owner) : session;
   }
 
   /** The session with this id that lasts as long as its connection, if it belongs to `owner`. */
@@ -115,15 +125,7 @@ export class SessionStore {
 
   /** Marks a session as in use until the returned function is called. */
   use(session: LegacySession): () => void {
-    this.#live.use(session);
-    session.open++;
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      session.open--;
-      this.#live.use(session);
-    };
+    return this.#live.use(session);
   }
 
   /** Ends a session on all nodes. Rejects with `LOG_UNAVAILABLE`, and then it goes on. */
@@ -140,9 +142,11 @@ export class SessionStore {
 
   /** Notes that the client of a session listens here, and nowhere else from now on. */
   listens(session: LegacySession): void {
-    if (this.#nodes === undefined) return;
-    this.#nodes.tell({ kind: "listening", name: session.name });
-    void this.#touch([session]);
+    const { shared, report } = this.#options;
+    if (shared === undefined) return;
+    this.#keep(session, (kept) => ({ ...kept, listener: shared.node }))
+      .catch(unlessAway)
+      .catch(report);
   }
 
   /** Refuses new sessions from now on. */
@@ -187,16 +191,16 @@ export class SessionStore {
   }
 
   /** Goes on with what is stored of a session by now; lets go of it if it has ended. */
-  async #refresh(session: LegacySession): Promise<void> {
+  #adopt(session: LegacySession, record: SessionRecord | undefined): void {
     const { name, state } = session;
-    const { records } = this.#options;
-    if (records?.isShared !== true || state.record === undefined) return;
-    const record = await records.get(name);
-    if (session.isOver) return;
+    const { records, shared, report } = this.#options;
+    if (session.isOver || state.record === undefined) return;
     if (record === undefined) return this.#letGo(session);
-    // The engine lost its last changes.
-    if (record.version < state.record.version) return records.repair(name, state.record);
-    if (record.state !== state.record.state) state.follow(record);
+    // The engine lost its last changes, or this is older than what is known here.
+    if (record.version < state.record.version) records?.repair(name, state.record).catch(unlessAway).catch(report);
+    if (record.version <= state.record.version) return;
+    const { listener } = state.follow(record);
+    if (listener !== undefined && listener !== shared?.node) session.moveAway();
   }
 
   async #keep(session: LegacySession, change: KeptChange): Promise<void> {
@@ -205,25 +209,23 @@ export class SessionStore {
     if (records === undefined || session.isOver) return;
     try {
       const record = await records.change(name, change, state.kept);
-      if (record === undefined) return this.#letGo(session);
       // Other nodes may have made changes before this one.
-      if (record.version > (state.record?.version ?? 0)) state.follow(record);
-      this.#nodes?.tell({ kind: "changed", name, record });
+      if (records.isShared) this.#adopt(session, record);
+      if (record !== undefined) this.#nodes?.tell({ kind: "changed", name, record });
     } catch (error) {
       if (state.record !== undefined) state.follow(state.record);
       throw error;
     }
   }
 
-  /** What another node tells of a session. */
-  #hear(news: SessionNews): void {
+  /** What another node tells of a session; whether a message was for a request of this one. */
+  #hear(news: SessionNews): boolean {
     const session = this.#live.get(news.name);
-    if (session?.isResumable !== true) return;
-    const { state, principal } = session;
+    if (session?.isResumable !== true) return false;
+    if (news.kind === "message") return news.principal === session.principal.id && session.claim(news.message);
     if (news.kind === "ended") this.#letGo(session);
-    if (news.kind === "listening") session.moveAway();
-    if (news.kind === "changed" && news.record.version > (state.record?.version ?? Infinity)) state.follow(news.record);
-    if (news.kind === "message" && news.principal === principal.id) session.claim(news.message);
+    else this.#adopt(session, news.record);
+    return false;
   }
 
   #add(owner: SessionOwner, name: string, client?: SessionClient, isOld = false): LegacySession {
@@ -243,8 +245,8 @@ export class SessionStore {
   #evict(session: LegacySession): void {
     this.evicted++;
     this.#letGo(session);
-    if (!session.isResumable) return;
-    this.#options.records?.evict(session.name).catch(unlessAway).catch(this.#options.report);
+    const { records, report } = this.#options;
+    if (session.isResumable) records?.evict(session.name).catch(unlessAway).catch(report);
   }
 
   #sweep(): void {
@@ -268,7 +270,7 @@ export class SessionStore {
     if (this.#live.size === 0) this.#channels.unfollow();
   }
 
-  /** Notes which sessions were used since the last time, or that these are, and lets go of those that have ended. */
+  /** Notes which sessions were used since the last time, or that these are, and goes on with what is stored of them. */
   async #touch(sessions?: readonly LegacySession[]): Promise<void> {
     const { records, report } = this.#options;
     const now = performance.now();
@@ -277,20 +279,15 @@ export class SessionStore {
       const age = open > 0 || atWork > 0 ? 0 : now - last;
       if (state.record !== undefined && now - age >= this.#noted) used.set(name, Math.round(Date.now() - age));
     }
-    const ended = await records?.touch(used).catch(unlessAway).catch(report);
-    if (sessions === undefined && ended !== undefined) this.#noted = now;
-    for (const session of this.#live) if (ended?.includes(session.name) === true) this.#letGo(session);
+    const stored = await records?.touch(used).catch(unlessAway).catch(report);
+    if (stored === undefined) return;
+    if (sessions === undefined) this.#noted = now;
+    for (const session of this.#live) if (stored.has(session.name)) this.#adopt(session, stored.get(session.name));
   }
 
   #tellAll(list: ChangedList): void {
     for (const { subscriptions } of this.#live) subscriptions.changed(list);
   }
-}
-
-/** What is not stored while the engine is away is stored later, or is found out by the next request. */
-function unlessAway(error: unknown): undefined {
-  if (error instanceof HubError) return;
-  throw error;
 }
 
 /** The scope that an id is sealed for. */

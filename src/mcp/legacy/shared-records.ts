@@ -57,17 +57,17 @@ export class SharedRecords implements SessionRecords {
     await this.#update(name, (stored) => (stored.version < record.version ? record : stored));
   }
 
-  async touch(used: ReadonlyMap<string, number>): Promise<readonly string[]> {
+  async touch(used: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, SessionRecord | undefined>> {
     const all = [...used];
-    const ended: string[] = [];
+    const stored = new Map<string, SessionRecord | undefined>();
     for (let first = 0; first < all.length; first += AT_ONCE) {
       const some = all.slice(first, first + AT_ONCE).map(async ([name, time]) => {
         const lifetime = this.#lifetime - Math.max(0, Date.now() - time);
-        if ((await this.#update(name, (stored) => stored, lifetime)) === undefined) ended.push(name);
+        stored.set(name, await this.#update(name, (found) => found, lifetime));
       });
       await Promise.all(some);
     }
-    return ended;
+    return stored;
   }
 
   async delete(name: string): Promise<void> {

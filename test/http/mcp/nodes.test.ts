@@ -31,10 +31,19 @@ class Cluster implements AsyncDisposable {
 
   static async open(engine: Engine, count: number, extras: Extras = {}, config: ServerOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(engine);
-    for (let n = 0; n < count; n++) {
-      cluster.servers.push(await startServer({ data: cluster.data, mirror: "temporary:", ...config }, extras));
-    }
+    for (let n = 0; n < count; n++) await cluster.start(extras, config);
     return cluster;
+  }
+
+  async start(extras: Extras = {}, config: ServerOptions = {}): Promise<TestServer> {
+    try {
+      const server = await startServer({ data: this.data, mirror: "temporary:", ...config }, extras);
+      this.servers.push(server);
+      return server;
+    } catch (error) {
+      await this[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get both(): readonly [TestServer, TestServer] {
@@ -57,6 +66,13 @@ function at(url: string): TestServer {
 /** The same client, whose next request comes to another node. */
 function moved({ session, version }: LegacyClient, server: TestServer): LegacyClient {
   return new LegacyClient(server, session, version);
+}
+
+/** Resolves when a stream has ended: after half a minute if an announcement was lost. */
+async function over(stream: EventReader): Promise<void> {
+  let isOver = false;
+  void stream.ended.then(() => (isOver = true));
+  await until("the stream ends", () => isOver, 60_000);
 }
 
 /** Reads a stream until its client has been told of all of these: URIs, or lists. */
@@ -112,7 +128,7 @@ describe("MCP on two nodes with one Redis", { concurrency: true }, () => {
     await b.publish("x", 1);
     await told(stream, LIST_CHANGED, X);
     assert.equal((await onB.end()).status, 200);
-    await stream.ended;
+    await over(stream);
     for (const client of [onA, onB]) {
       const answer = await client.post(PING);
       assert.deepEqual([answer.status, messagesOf(answer)[0]?.error?.code], [404, -32001]);
@@ -125,8 +141,7 @@ describe("MCP on two nodes with one Redis", { concurrency: true }, () => {
     await using cluster = new Cluster(engine);
     await using killed = new Cli(["serve", "--port", "0", "--data", cluster.data, "--mirror", "temporary:"]);
     const a = at(await killed.url());
-    const b = await startServer({ data: cluster.data, mirror: "temporary:" });
-    cluster.servers.push(b);
+    const b = await cluster.start();
     const onA = await LegacyClient.open(a);
     await onA.ask("resources/subscribe", { uri: X });
     const stream = await onA.listen();
@@ -155,14 +170,14 @@ describe("MCP on two nodes with one Redis", { concurrency: true }, () => {
     using first = await onA.listen();
     const { id } = await first.next();
     using second = await onB.listen(id);
-    await first.ended;
+    await over(first);
     await told(second, LIST_CHANGED);
     await onA.ask("resources/subscribe", { uri: X });
     await told(second, X);
     const place = second.ids.at(-1);
     using third = await onA.listen(place);
     assert.equal(third.status, 200);
-    await second.ended;
+    await over(second);
     await told(third, X);
     await b.publish("x", 1);
     await told(third, X);
@@ -184,7 +199,7 @@ describe("MCP on two nodes with one Redis", { concurrency: true }, () => {
     await until("it is held", () => held.calls.length === 1);
     const cancel = { method: "notifications/cancelled", params: { requestId: 2 } };
     assert.equal((await onB.post(cancel)).status, 202);
-    await cancelled.ended;
+    await over(cancelled);
     assert.equal(held.cancelled, 1);
   });
 
@@ -255,7 +270,7 @@ describe("a session whose nodes lose their Redis", { concurrency: true }, () => 
     assert.equal((await onA.ask("resources/subscribe", { uri: X })).error?.data?.["code"], "LOG_UNAVAILABLE");
     await engine.restart();
     await until("it goes on", async () => (await onB.post(PING)).status === 200);
-    assert.deepEqual((await onA.ask("resources/subscribe", { uri: X })).result, {});
+    await until("it subscribes", async () => (await onA.ask("resources/subscribe", { uri: X })).result !== undefined);
     await until("it can be ended", async () => (await onB.end()).status === 200);
     assert.equal((await onA.post(PING)).status, 404);
   });

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { openNode } from "../../support/redis-node.ts";
 import { needsEngine, startEngine } from "../../support/redis.ts";
 import { draftOf } from "../../support/sample.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
+import { TcpProxy, type LinkFault } from "../../support/tcp-proxy.ts";
 import { until } from "../../support/until.ts";
 
 describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
@@ -24,5 +24,58 @@ describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
       ),
     );
     assert.equal(node.followed.at(-1)?.data, '"last"');
+  });
+
+  it("loses nothing when the engine drops it because it did not read", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine({ args: ["--client-output-buffer-limit", "pubsub", "64kb", "32kb", "1"] });
+    await using proxy = await TcpProxy.open(engine.port);
+    await using a = await openNode(engine.url);
+    await using b = await openNode(`redis://127.0.0.1:${proxy.port}`);
+    const filling = "x".repeat(170_000);
+    proxy.treat({ stall: "replies" });
+    // More than the buffers of the kernel and of the proxy take, so that those of the engine fill up.
+    for (let count = 0; count < 230; count++) await a.log.append(draftOf("c", `${count} ${filling}`));
+    await until("the engine dropped it", () => engine.output.includes("overcoming of output buffer limits"));
+    proxy.treat();
+    await until("b has all", () => b.followed.length === 230);
+    assert.deepEqual(b.data(), a.data());
+    assert.deepEqual([a.resets, b.resets], [[], []]);
+  });
+
+  it("publishes once and in order through pieces, delays, pauses of the engine and halves of a link", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using proxy = await TcpProxy.open(engine.port);
+    await using a = await openNode(engine.url);
+    await using b = await openNode(`redis://127.0.0.1:${proxy.port}`);
+    const faults: readonly LinkFault[] = [
+      { piece: 1 },
+      { delay: 60 },
+      {},
+      { stall: "requests" },
+      { stall: "replies" },
+      {},
+    ];
+    const kept: string[] = [];
+    for (const [round, fault] of faults.entries()) {
+      proxy.treat(fault);
+      if (fault.stall !== undefined) setTimeout(() => proxy.treat(), 600);
+      if (round === 2) await engine.cli("CLIENT", "PAUSE", "300");
+      for (let count = 0; count < 10; count++) {
+        const other = a.log.append(draftOf("c", `a ${round} ${count}`));
+        const { message } = await b.log.append(draftOf("c", `b ${round} ${count}`, { key: `${round} ${count}` }));
+        kept.push(message.data);
+        await other;
+      }
+    }
+    assert.equal(kept.length, 60);
+    await until("both have all", () => a.followed.length === 120 && b.followed.length === 120);
+    assert.deepEqual(a.data(), b.data());
+    assert.deepEqual(
+      b.data().filter((text) => text.startsWith('"b')),
+      kept,
+    );
+    assert.deepEqual([a.resets, b.resets], [[], []]);
   });
 });

@@ -262,7 +262,7 @@ describe("a session on many nodes", { concurrency: true }, () => {
     onA.receive([{ jsonrpc: "2.0", ...calling(1, "ask") }], OWNER, onA.stream(stream));
     await until("it is asked", () => stream.sent.some(({ method }) => method === "elicitation/create"));
     const { id } = stream.sent[0] as RpcMessage;
-    const forged = { node: "c", kind: "message", name: onA.name, principal: OTHER.id };
+    const forged = { node: "c", kind: "message", name: onA.name, principal: OTHER.id, token: "t" };
     const decline = { jsonrpc: "2.0", id, result: { action: "decline" } };
     await nodes.store.publish("sessions", JSON.stringify({ ...forged, message: decline }));
     for (const noise of ["", "{", "[]", "null", '{"kind":"message"}', "x".repeat(2_000_000)])
@@ -283,6 +283,26 @@ describe("a session on many nodes", { concurrency: true }, () => {
     assert.deepEqual((await ask(onA, "tools/call", { name: "slow" })).result, {
       content: [{ type: "text", text: "done" }],
     });
+  });
+
+  it("[MCP-44] has a message passed on again if the node that waits for it was deaf", async () => {
+    const held = new Held();
+    await using nodes = await Nodes.open({}, { tools: [held.tool] });
+    const onA = await begin(nodes.a);
+    onA.receive([{ jsonrpc: "2.0", ...calling("one", "hold") }], OWNER, onA.stream(undefined));
+    await until("it is held", () => held.calls.length === 1);
+    const onB = await find(nodes.b, onA);
+    const sent: string[] = [];
+    nodes.store.subscribe("sessions", (text) => void sent.push((JSON.parse(text) as { kind: string }).kind));
+    nodes.b.shared.isMute = true;
+    await say(nodes.b, onB, { method: "notifications/cancelled", params: { requestId: "one" } });
+    assert.equal(held.cancelled, 0);
+    nodes.b.shared.isMute = false;
+    await until("it is cancelled", () => held.cancelled === 1);
+    await until("that was told", () => sent.length === 2);
+    const since = performance.now();
+    await until("it could have come again", () => performance.now() > since + 2500);
+    assert.deepEqual(sent.toSorted(), ["message", "taken"]);
   });
 
   it("[MCP-44] pays for what is passed on as for a message", async () => {
@@ -329,10 +349,26 @@ describe("a session on many nodes", { concurrency: true }, () => {
     const after = new Stream();
     onB.listen(after);
     nodes.b.sessions.listens(onB);
-    assert.deepEqual([before.isCut, after.isCut], [true, false]);
+    await until("the other ends", () => before.isCut);
+    assert.equal(after.isCut, false);
     await subscribe(onA, "x");
     await after.hears("hub://channels/x");
     assert.equal(before.told.size, 0);
+  });
+
+  it("[MCP-46] listens on one node in the end, even if nodes do not hear each other", async () => {
+    await using nodes = await Nodes.open({ idle: 1000 });
+    const onA = await begin(nodes.a);
+    nodes.a.sessions.use(onA);
+    const before = new Stream();
+    onA.listen(before);
+    nodes.b.shared.isMute = true;
+    const onB = await find(nodes.b, onA);
+    const after = new Stream();
+    onB.listen(after);
+    nodes.b.sessions.listens(onB);
+    await until("the other ends", () => before.isCut);
+    assert.equal(after.isCut, false);
   });
 
   it("[MCP-46] takes an event id of another node for one of before, also where it began and came back", async () => {

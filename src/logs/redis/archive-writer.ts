@@ -1,0 +1,176 @@
+import { randomBytes } from "node:crypto";
+import { HubError } from "../../core/errors.ts";
+import type { Message } from "../../core/message.ts";
+import { ArchiveTally, type Archive, type ArchiveHeader, type TalliedChannel } from "../archive.ts";
+import { costOf } from "../channel-index.ts";
+import type { RedisConnection } from "./connection.ts";
+import { recordOf } from "./record.ts";
+import { FORMAT, MAX_RUNS, publishArchive } from "./scripts.ts";
+
+/** Seconds after which what was written is gone, if the writer does not go on. */
+const LEFT = 600;
+/** Fields that are written at once. */
+const FIELDS = 512;
+/** Offsets that no message has would be found missing by every node, unless a hole says so. */
+type Runs = Map<number, { readonly epoch: string; after: number }>;
+
+/**
+ * Writes an archive into a new log on Redis, under other keys until it is whole; these go by themselves if the process
+ * dies. Throws `LOG_UNAVAILABLE` with a sentence for the operator, and leaves nothing then.
+ */
+export async function writeRedisArchive(connection: RedisConnection, archive: Archive): Promise<ArchiveTally> {
+  const draft = new ArchiveDraft(connection, archive.header);
+  try {
+    await draft.checkNew();
+    for await (const part of archive.parts) {
+      draft.tally.add(part);
+      if (part.messages.length > 0) await draft.add(part.messages);
+    }
+    draft.tally.finish();
+    await draft.publish();
+    return draft.tally;
+  } catch (error) {
+    await draft.discard().catch(() => {});
+    throw error;
+  }
+}
+
+/** A log that nodes do not see yet. */
+class ArchiveDraft {
+  readonly tally: ArchiveTally;
+  readonly #connection: RedisConnection;
+  readonly #header: ArchiveHeader;
+  readonly #log: string;
+  readonly #used: string;
+  readonly #dropped: string;
+  readonly #runs: string;
+  readonly #gaps: Runs;
+  /** The last offset dropped by retention; undefined before there is a message. */
+  #floor: number | undefined;
+  #last = 0;
+
+  constructor(connection: RedisConnection, header: ArchiveHeader) {
+    const name = (word: string): string => connection.name(`import:${id}:${word}`);
+    const id = randomBytes(5).toString("hex");
+    this.tally = new ArchiveTally(header);
+    this.#connection = connection;
+    this.#header = header;
+    [this.#log, this.#used, this.#dropped, this.#runs] = ["log", "used", "dropped", "runs"].map(name) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    this.#gaps = new Map(header.runs.map(({ first, epoch }) => [first, { epoch, after: first - 1 }]));
+    for (const { after, end } of header.lost ?? []) this.#leaveOut(after, end);
+  }
+
+  async checkNew(): Promise<void> {
+    const names = ["meta", "log"].map(this.#connection.name);
+    if ((await this.#connection.ask((redis) => redis.exists(...names))) > 0) throw this.#taken();
+  }
+
+  async add(messages: readonly Message[]): Promise<void> {
+    for (const { offset } of messages) this.#follow(offset);
+    await this.#connection.ask(async (redis) => {
+      const pipeline = redis.pipeline();
+      const used: string[] = [];
+      for (const message of messages) {
+        const { offset, time, channel, key } = message;
+        const fields = [
+          "t",
+          time,
+          "c",
+          costOf(message),
+          "r",
+          recordOf(message),
+          ...(key === undefined ? [] : ["k", key]),
+        ];
+        pipeline.xadd(this.#log, `${offset}-0`, ...fields);
+        if (key !== undefined) used.push(`${channel}\n${key}`, String(offset));
+      }
+      if (used.length > 0) pipeline.hset(this.#used, ...used);
+      pipeline.expire(this.#log, LEFT).expire(this.#used, LEFT);
+      checkAnswers(await pipeline.exec());
+    });
+  }
+
+  /** Gives it its name, unless there is a log by now. */
+  async publish(): Promise<void> {
+    const { head, floor } = this.#header;
+    const isHole = this.#header.lost?.some(({ end }) => end === head) === true;
+    if (this.#floor !== undefined && this.#last < head && !isHole) this.#leaveOut(this.#last, head);
+    const epoch = randomBytes(5).toString("hex");
+    // What comes after the head has no id that the original gives out.
+    this.#gaps.set(head + 1, { epoch, after: head });
+    const runs = [...this.#gaps].sort(([a], [b]) => a - b).slice(-MAX_RUNS);
+    const dropped = [...this.tally.channels].filter(([, { dropped: offset }]) => offset > 0).map(droppedField);
+    await this.#hash(
+      this.#runs,
+      runs.map(([first, { epoch: name, after }]) => [String(first), `${name} ${after}`]),
+    );
+    await this.#hash(this.#dropped, dropped);
+    const { messages, bytes } = this.tally;
+    const meta = { format: FORMAT, epoch, head, floor: this.#floor ?? head, messages, bytes, alldropped: floor };
+    const drafts = [this.#log, this.#used, this.#dropped, this.#runs];
+    const names = ["meta", "log", "used", "dropped", "runs"].map(this.#connection.name);
+    const fields = Object.entries(meta).flat();
+    // Not known: nodes look for it.
+    const reply = await this.#connection.run(
+      publishArchive,
+      [...names, ...drafts],
+      [...fields, "oldest", messages > 0 ? -1 : 0],
+    );
+    if (reply !== 1) throw this.#taken();
+  }
+
+  async discard(): Promise<void> {
+    await this.#connection.ask((redis) => redis.unlink(this.#log, this.#used, this.#dropped, this.#runs));
+  }
+
+  /** Notes the offsets that are left out before the next message. */
+  #follow(offset: number): void {
+    this.#floor ??= offset - 1;
+    const before = this.#last;
+    this.#last = offset;
+    if (before === 0 || offset === before + 1) return;
+    const isKnown = this.#header.lost?.some(({ after, end }) => after >= before && end === offset - 1);
+    if (isKnown !== true) this.#leaveOut(before, offset - 1);
+  }
+
+  #leaveOut(after: number, end: number): void {
+    const epoch = this.#header.runs.findLast(({ first }) => first <= end)?.epoch ?? "";
+    this.#gaps.set(end, { epoch, after });
+  }
+
+  async #hash(name: string, fields: readonly (readonly [string, string])[]): Promise<void> {
+    for (let at = 0; at < fields.length; at += FIELDS) {
+      const some = fields.slice(at, at + FIELDS).flat();
+      await this.#connection.ask(async (redis) => {
+        checkAnswers(
+          await redis
+            .pipeline()
+            .hset(name, ...some)
+            .expire(name, LEFT)
+            .exec(),
+        );
+      });
+    }
+  }
+
+  #taken(): HubError {
+    const prefix = this.#connection.name("");
+    const sentence = `There is a log on this Redis under ${prefix} already; give another prefix, such as redis://HOST?prefix=NAME`;
+    return new HubError("LOG_UNAVAILABLE", sentence);
+  }
+}
+
+function droppedField([channel, { dropped, time }]: readonly [string, TalliedChannel]): readonly [string, string] {
+  return [channel, `${dropped} ${time}`];
+}
+
+/** Throws what a command of a pipeline was refused with. */
+function checkAnswers(answers: readonly (readonly [Error | null, unknown])[] | null): void {
+  const [error] = answers?.find(([refused]) => refused !== null) ?? [];
+  if (error != null) throw error;
+}
