@@ -139,6 +139,31 @@ describe("nodes on one engine", { concurrency: true }, () => {
     assert.equal((await a.publish("orders.eu", 1)).receivers, 0);
   });
 
+  it("keep what they know of one another while the engine is away", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const { a, b } = await startTwo(engine.url);
+    await using _a = a;
+    await using _b = b;
+    using _reader = await b.events("?channel=orders.eu");
+    await until("a knows of b's reader", async () => (await readersOf(a, "orders.eu")) === 1);
+    await engine.kill("SIGSTOP");
+    // Longer than it takes to forget a node that is silent.
+    const end = performance.now() + 17_000;
+    await until("time is over", async () => {
+      assert.equal((await nodesOf(a)).length, 2);
+      assert.equal(await readersOf(a, "orders.eu"), 1);
+      return performance.now() > end;
+    });
+    await engine.kill("SIGCONT");
+    const publish = { method: "POST", body: "1" };
+    await until("a publishes again, with both readers", async () => {
+      const answer = await a.request("/channels/orders.eu/messages", publish);
+      return answer.status === 201 && (answer.json() as { receivers: number }).receivers === 1;
+    });
+    assert.equal((await nodesOf(b)).length, 2);
+  });
+
   it("list one that stops as draining, and forget it when it is gone", async (test) => {
     if (!needsEngine(test)) return;
     await using engine = await startEngine();
