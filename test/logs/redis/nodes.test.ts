@@ -23,7 +23,7 @@ for (const kind of ENGINES) {
     after(() => engine[Symbol.asyncDispose]());
     const fresh = (): string => `${engine.url}?prefix=hub${++hubs}`;
 
-    it("see the same messages in the same order, whoever publishes", async () => {
+    it("[LOG-27] see the same messages in the same order, whoever publishes", async () => {
       const url = fresh();
       await using a = await openNode(url);
       await using b = await openNode(url);
@@ -52,7 +52,7 @@ for (const kind of ENGINES) {
       assert.deepEqual([a.resets, b.resets, c.resets], [[], [], []]);
     });
 
-    it("answer a key that another node has used with the message of that node", async () => {
+    it("[LOG-30] answer a key that another node has used with the message of that node", async () => {
       const url = fresh();
       await using a = await openNode(url);
       await using b = await openNode(url);
@@ -62,7 +62,7 @@ for (const kind of ENGINES) {
       assert.deepEqual([again.repeated, again.message], [true, first.message]);
     });
 
-    it("resume a cursor that another gave out before its message is here, and refuse one that none gave out", async () => {
+    it("[LOG-27] resume a cursor that another gave out before its message is here, and refuse one that none gave out", async () => {
       const url = fresh();
       await using proxy = await TcpProxy.open(engine.port);
       await using a = await openNode(url);
@@ -141,7 +141,7 @@ for (const kind of ENGINES) {
       );
     });
 
-    it("refuse to publish while the engine is away, read on, and go on by themselves", async () => {
+    it("[LOG-29] refuse to publish while the engine is away, read on, and go on by themselves", async () => {
       await using own = await startEngine({ kind });
       await using a = await openNode(own.url);
       await a.log.append(draftOf("x", 1));
@@ -171,7 +171,7 @@ for (const kind of ENGINES) {
       ["loses its counters", (own: Engine) => own.cli("DEL", "{hub}:meta")],
       ["comes back empty", (own: Engine) => own.restart(["--appendonly", "no"])],
     ] as const) {
-      it(`say that everything before is lost when the engine ${how}`, async () => {
+      it(`[LOG-28] say that everything before is lost when the engine ${how}`, async () => {
         await using own = await startEngine({ kind, args: how === "comes back empty" ? ["--appendonly", "no"] : [] });
         await using a = await openNode(own.url);
         await using b = await openNode(own.url);
