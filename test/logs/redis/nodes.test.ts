@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import type { Appended, Log } from "../../../src/core/log.ts";
 import type { Draft, Message } from "../../../src/core/message.ts";
@@ -104,15 +103,15 @@ for (const kind of ENGINES) {
       await using own = await startEngine({ kind });
       await using a = await openNode(own.url);
       await using b = await openNode(own.url);
-      let isOver = false;
+      const over = new AbortController();
       const kills = (async () => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           await own.cli("CLIENT", "KILL", "TYPE", "pubsub");
           await new Promise((resolve) => setTimeout(resolve, 30));
         }
       })();
       for (let count = 0; count < 300; count++) await a.log.append(draftOf("x", count));
-      isOver = true;
+      over.abort();
       await kills;
       await until("both have all", () => a.followed.length === 300 && b.followed.length === 300);
       const expected = Array.from({ length: 300 }, (_, count) => String(count));
@@ -125,8 +124,8 @@ for (const kind of ENGINES) {
       await using proxy = await TcpProxy.open(engine.port);
       await using a = await openNode(url);
       await using b = await openNode(url.replace(String(engine.port), String(proxy.port)));
-      const commands = (b.connection.commands as Redis).stream as Socket;
-      const subscriber = proxy.clients.find((port) => port !== commands.localPort);
+      const { localPort } = (b.connection.commands as Redis).stream;
+      const subscriber = proxy.clients.find((port) => port !== localPort);
       proxy.treat((client) => (client === subscriber ? { stall: "replies" } : {}));
       const start = performance.now();
       await a.log.append(draftOf("x", 1));
