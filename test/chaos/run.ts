@@ -16,11 +16,15 @@ const DOORS: readonly ReadingDoorName[] = ["sse", "websocket", "modern wait", "l
 /** Milliseconds in which every reader must have the last messages once all is well. */
 const CATCH_UP = 20_000;
 
-export interface Run {
+/** What came of a schedule. */
+export interface Outcome {
   readonly seed: number;
   readonly faults: readonly string[];
-  readonly recorder: Recorder;
   readonly verdict: Verdict;
+}
+
+export interface Run extends Outcome {
+  readonly recorder: Recorder;
   /** What the nodes wrote. */
   readonly output: string;
 }
