@@ -1,6 +1,7 @@
 import type { Cell } from "./cell.ts";
 import type { ClusterFigures, Row } from "./cluster.ts";
 import type { LifeFigures } from "./cluster-life.ts";
+import type { LossFigures } from "./failover-loss.ts";
 import { cpuPerDelivery, deliveriesPerSecond } from "./matrix.ts";
 import { median, medianRatio } from "./median.ts";
 import { table } from "./table.ts";
@@ -11,13 +12,14 @@ const MEBIBYTE = 2 ** 20;
 const AT_A_RATE = /\/s /;
 
 /** The tables of `--cluster`, as they stand in the document. */
-export function clusterText(figures: ClusterFigures, life: LifeFigures): string {
+export function clusterText(figures: ClusterFigures, life: LifeFigures, losses: readonly LossFigures[]): string {
   return [
     `### Goals\n\n${goals(figures)}`,
     `### One node on Redis beside the log in a file\n\n${beside(figures)}`,
     `### Three nodes on one Redis\n\n${three(figures)}`,
     `### More nodes\n\n${growth(figures.growth)}`,
     `### What safety costs\n\n${durability(figures.durability)}`,
+    `### What the death of a primary loses\n\n${lossText(losses)}`,
     `### Nodes that start and die\n\n${lifeText(life)}`,
   ].join("\n\n");
 }
@@ -112,6 +114,16 @@ function durability(rows: readonly Row[]): string {
     count(cells.reduce((sum, { publishes }) => sum + publishes.failed, 0)),
   ]);
   return table(1, head, lines);
+}
+
+function lossText(losses: readonly LossFigures[]): string {
+  const lines = losses.map(({ title, acknowledged: counts, lost }) => [
+    title,
+    count(median(counts)),
+    count(median(lost)),
+    count(Math.max(...lost)),
+  ]);
+  return table(1, ["Redis with", "acknowledged", "lost, median", "lost, most"], lines);
 }
 
 function lifeText(life: LifeFigures): string {

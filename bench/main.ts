@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { leaveServerCore } from "./cores.ts";
 import { measureCluster } from "./cluster.ts";
+import { measureLoss } from "./failover-loss.ts";
 import { measureLife } from "./cluster-life.ts";
 import { clusterText } from "./cluster-text.ts";
 import { machine, resultsText, writeDocument } from "./document.ts";
@@ -56,7 +57,12 @@ async function measureNodes({ rounds, seconds, write }: Options): Promise<void> 
   const note = CENTRIFUGO.missing();
   leaveServerCore();
   const figures = await measureCluster({ rounds, seconds, say });
-  const text = clusterText(figures, await measureLife(say));
+  const life = await measureLife(say);
+  const losses = [
+    await measureLoss("a replica", []),
+    await measureLoss("a replica, DURABILITY=full", ["DURABILITY=full"]),
+  ];
+  const text = clusterText(figures, life, losses);
   const notes = note === undefined ? "" : ` Without Centrifugo: ${note}.`;
   const intro = `${machine().replace("the server", "the nodes and Redis")}${notes}`;
   process.stdout.write(`${intro}\n\n${text}\n`);

@@ -50,11 +50,17 @@ export const CENTRIFUGO_ON_REDIS: Cluster = {
 /** Nodes of one server, and the Redis that they share. */
 export class Nodes implements AsyncDisposable, Loaded {
   readonly redis: RedisProcess;
+  readonly replica: RedisProcess | undefined;
   readonly nodes: readonly ServerProcess[];
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(redis: RedisProcess, nodes: readonly ServerProcess[], stack: AsyncDisposableStack) {
+  private constructor(
+    [redis, replica]: readonly [RedisProcess, RedisProcess | undefined],
+    nodes: readonly ServerProcess[],
+    stack: AsyncDisposableStack,
+  ) {
     this.redis = redis;
+    this.replica = replica;
     this.nodes = nodes;
     this.#stack = stack;
   }
@@ -67,10 +73,11 @@ export class Nodes implements AsyncDisposable, Loaded {
     const stack = new AsyncDisposableStack();
     try {
       const redis = stack.use(await RedisProcess.start(options));
-      if (options.replica === true) stack.use(await RedisProcess.start({ ...options, replicaOf: redis }));
+      const replica =
+        options.replica === true ? stack.use(await RedisProcess.start({ ...options, replicaOf: redis })) : undefined;
       const nodes: ServerProcess[] = [];
       while (nodes.length < count) nodes.push(stack.use(await ServerProcess.start(cluster.node(redis.port))));
-      return new Nodes(redis, nodes, stack);
+      return new Nodes([redis, replica], nodes, stack);
     } catch (error) {
       await stack.disposeAsync();
       throw error;

@@ -68,9 +68,18 @@ export class RedisProcess implements AsyncDisposable {
 
   /** What it says of itself; empty while it does not answer. */
   info(): Promise<string> {
+    return this.#say("INFO everything");
+  }
+
+  /** The answer to a command, which is one line. */
+  async ask(command: string): Promise<string> {
+    return /^\$\d+\r\n(.*)\r\n/.exec(await this.#say(command))?.[1] ?? "";
+  }
+
+  #say(command: string): Promise<string> {
     return new Promise((resolve) => {
       let text = "";
-      const socket = connect(this.port, "127.0.0.1", () => socket.write("INFO everything\r\nQUIT\r\n"));
+      const socket = connect(this.port, "127.0.0.1", () => socket.write(`${command}\r\nQUIT\r\n`));
       socket.setEncoding("latin1");
       socket.setTimeout(1000, () => socket.destroy());
       socket.on("data", (more: string) => (text += more));

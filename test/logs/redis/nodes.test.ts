@@ -104,15 +104,15 @@ for (const kind of ENGINES) {
       await using own = await startEngine({ kind });
       await using a = await openNode(own.url);
       await using b = await openNode(own.url);
-      let isOver = false;
+      const over = new AbortController();
       const kills = (async () => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           await own.cli("CLIENT", "KILL", "TYPE", "pubsub");
           await new Promise((resolve) => setTimeout(resolve, 30));
         }
       })();
       for (let count = 0; count < 300; count++) await a.log.append(draftOf("x", count));
-      isOver = true;
+      over.abort();
       await kills;
       await until("both have all", () => a.followed.length === 300 && b.followed.length === 300);
       const expected = Array.from({ length: 300 }, (_, count) => String(count));
