@@ -25,7 +25,7 @@ export interface Outcome {
 
 export interface Run extends Outcome {
   readonly recorder: Recorder;
-  /** What the nodes wrote. */
+  /** What the processes wrote. */
   readonly output: string;
 }
 
@@ -59,8 +59,8 @@ export async function run(seed: number, kind: WorldKind, only?: readonly string[
   for (const node of world.nodes) {
     if (problem === null) await readAll(node.name, node.url, recorder);
   }
-  const output = world.nodes.map((node) => `=== ${node.name}\n${node.output}`).join("\n");
-  return { seed, faults: plan.map(({ name }) => name), recorder, verdict: check(recorder.entries), output };
+  const faults = plan.map(({ name }) => name);
+  return { seed, faults, recorder, verdict: check(recorder.entries), output: world.output };
 }
 
 function readersOf(random: Random): readonly ReaderOptions[] {
