@@ -207,10 +207,13 @@ export class RedisFollower {
     }
     // Announced before that, so what is of another run is in the log by now, or lost.
     const before = this.#held.all();
+    const isBehind = mirror.head < state.floor;
+    const isCleared = mirror.head < 0 || isBehind;
+    const dropped = isCleared ? await engine.dropped() : [];
+    // From here to where the mirror agrees with them, nothing may be awaited: a read would give old messages new ids.
     if (state.runs.length > 0) this.#runs = new Runs(state.runs);
     const hole = this.#runs.holeAfter(mirror.head);
-    const isBehind = mirror.head < state.floor;
-    if (mirror.head < 0 || isBehind) mirror.clear(state.floor, state.channelFloor, await engine.dropped());
+    if (isCleared) mirror.clear(state.floor, state.channelFloor, dropped);
     else if (hole !== undefined) mirror.cut(hole.after);
     // Then readers have to be told that something is missing, in its place: they read it from the mirror.
     this.#mustReset ||= isBehind || hole !== undefined;
