@@ -12,8 +12,7 @@ import { until } from "./support/until.ts";
 interface Status {
   readonly id: string;
   readonly address: string;
-  readonly connections: number;
-  readonly publishedPerSecond: number;
+  readonly draining: boolean;
 }
 
 /** Two servers on one engine, which know of one another. */
@@ -140,13 +139,40 @@ describe("nodes on one engine", { concurrency: true }, () => {
     assert.equal((await a.publish("orders.eu", 1)).receivers, 0);
   });
 
-  it("forget at once one that stops", async (test) => {
+  it("keep what they know of one another while the engine is away", async (test) => {
     if (!needsEngine(test)) return;
     await using engine = await startEngine();
     const { a, b } = await startTwo(engine.url);
     await using _a = a;
+    await using _b = b;
+    using _reader = await b.events("?channel=orders.eu");
+    await until("a knows of b's reader", async () => (await readersOf(a, "orders.eu")) === 1);
+    await engine.kill("SIGSTOP");
+    // Longer than it takes to forget a node that is silent.
+    const end = performance.now() + 17_000;
+    await until("time is over", async () => {
+      assert.equal((await nodesOf(a)).length, 2);
+      assert.equal(await readersOf(a, "orders.eu"), 1);
+      return performance.now() > end;
+    });
+    await engine.kill("SIGCONT");
+    const publish = { method: "POST", body: "1" };
+    await until("a publishes again, with both readers", async () => {
+      const answer = await a.request("/channels/orders.eu/messages", publish);
+      return answer.status === 201 && (answer.json() as { receivers: number }).receivers === 1;
+    });
+    assert.equal((await nodesOf(b)).length, 2);
+  });
+
+  it("list one that stops as draining, and forget it when it is gone", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const { a, b } = await startTwo(engine.url, { drainWait: 2 });
+    await using _a = a;
     await knowEachOther(a, b);
-    await b.close();
+    const closed = b.close();
+    await until("it drains", async () => (await nodesOf(a))[1]?.draining === true);
+    await closed;
     await until("it is gone", async () => (await nodesOf(a)).length === 1, 5000);
   });
 
@@ -198,9 +224,14 @@ describe("nodes on one engine", { concurrency: true }, () => {
     const isRefused = async (server: TestServer): Promise<boolean> =>
       (await server.request("/channels", withKey(key))).status === 401;
     assert.deepEqual([await isRefused(a), await isRefused(b)], [false, false]);
+    const begun = await a.request("/session", { method: "POST", ...withKey(key) });
+    const [cookie = ""] = String(begun.headers["set-cookie"]).split(";");
+    const inSession = { headers: { cookie } };
+    assert.equal((await b.request("/channels", inSession)).status, 200);
     keys.revoke("ann");
     await until("both refuse it", async () => (await isRefused(a)) && (await isRefused(b)));
     assert.equal((await stream.closed).code, 4104);
+    for (const server of [a, b]) assert.equal((await server.request("/channels", inSession)).status, 401);
     await using c = await startServer({ data: engine.url, apiKeysFile: old.path });
     assert.equal(await isRefused(c), true);
   });

@@ -28,8 +28,11 @@ export interface SharedStore {
   delete(key: string): Promise<void>;
   /** Adds to a counter, which begins at 0 and ends so many milliseconds after its first use. */
   add(key: string, points: number, lifetime: number): Promise<Counted>;
-  /** Sends a text to the subscribers of a topic on all nodes, this one included: at most once, in order for each sender. */
-  publish(topic: string, text: string): Promise<void>;
+  /**
+   * Sends a text to the subscribers of a topic on all nodes, this one included, or on the one named: at most once, in
+   * order for each sender.
+   */
+  publish(topic: string, text: string, node?: string): Promise<void>;
   /** Calls back with what is published on a topic from now on, until the returned function is called. */
   subscribe(topic: string, listener: (text: string) => void): () => void;
 }

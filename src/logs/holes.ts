@@ -10,14 +10,14 @@ export interface Hole {
 
 /** A page that was read after an offset, with what was lost: told if the page begins there, and else where it ends. */
 export function pageWithLosses(page: LogPage, after: number, holeAfter: (offset: number) => Hole | undefined): LogPage {
-  let begin = Math.max(after, page.dropped);
   let lost = -1;
-  let hole = holeAfter(begin);
-  while (hole !== undefined && begin >= hole.after) {
-    begin = lost = hole.end;
-    hole = holeAfter(begin);
+  let hole = holeAfter(after);
+  // What retention dropped reaches as far as a hole, or the page begins in one.
+  while (hole !== undefined && Math.max(after, page.dropped, lost) >= hole.after) {
+    lost = hole.end;
+    hole = holeAfter(lost);
   }
-  const told: LogPage = lost > page.dropped ? { ...page, dropped: lost, isLost: true } : page;
+  const told: LogPage = lost > -1 && lost >= page.dropped ? { ...page, dropped: lost, isLost: true } : page;
   if (hole === undefined || page.end <= hole.after) return told;
   const { after: end } = hole;
   // The next page begins with what is missing.

@@ -66,7 +66,8 @@ export class LocalStore implements SharedStore {
     return { total, left: ends - now };
   }
 
-  async publish(topic: string, text: string): Promise<void> {
+  async publish(topic: string, text: string, node: string = this.node): Promise<void> {
+    if (node !== this.node) return;
     for (const listener of this.#listeners.get(topic) ?? []) listener(text);
   }
 

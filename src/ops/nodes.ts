@@ -6,7 +6,6 @@ import type { NodeStatus } from "../protocol/server-info.ts";
 import { NodeTable } from "./node-table.ts";
 import { MOST_COUNTS, parsedNodeText, type NodeText, type PatternCount } from "./node-text.ts";
 
-/** Where nodes tell all others; what is meant for one is told on `nodes:` and its name. */
 const TOPIC = "nodes";
 /** Milliseconds over which changes are collected. */
 const COLLECT = 250;
@@ -14,6 +13,8 @@ const COLLECT = 250;
 const STATUS_EVERY = 8;
 /** Milliseconds after which a node that is not heard of is forgotten. */
 const FORGET = 15_000;
+/** Milliseconds after which a node that does not hear itself hears no one. */
+const DEAF = 3 * STATUS_EVERY * COLLECT;
 const MOST_NODES = 1000;
 const MOST_PATTERNS = 1_000_000;
 
@@ -40,15 +41,15 @@ export class Nodes {
   #own: OwnNode | undefined;
   #changes = 0;
   #ticks = 0;
+  /** When this node heard itself last, and since when it has done so all the time. */
+  readonly #hearing = { last: -Infinity, since: 0 };
 
   /** `report` is called with a sentence for the operator of the server. */
   constructor(shared: SharedStore, report: (sentence: string) => void = () => {}) {
     this.#shared = shared;
     this.#report = report;
     if (!shared.isShared) return;
-    for (const topic of [TOPIC, topicOf(shared.node)]) {
-      this.#closing.push(shared.subscribe(topic, (text) => this.#hear(text)));
-    }
+    this.#closing.push(shared.subscribe(TOPIC, (text) => this.#hear(text)));
   }
 
   /** The name of this node. */
@@ -71,14 +72,14 @@ export class Nodes {
     if (!this.#shared.isShared) return;
     this.#own = own;
     own.index.changed = new Set(own.index.patterns());
-    void this.#tell(TOPIC, { status: own.status(), asks: true });
+    void this.#tell({ status: own.status(), asks: true });
     const timer = setInterval(() => this.#tick(own), COLLECT).unref();
     this.#closing.push(() => clearInterval(timer));
   }
 
   /** Tells the status at once, since it is another than before. */
   tellStatus(): void {
-    if (this.#own !== undefined) void this.#tell(TOPIC, { status: this.#own.status() });
+    if (this.#own !== undefined) void this.#tell({ status: this.#own.status() });
   }
 
   /** Tells the others that this node stops. */
@@ -87,7 +88,7 @@ export class Nodes {
     if (this.#own === undefined) return;
     this.#own.index.changed = undefined;
     this.#own = undefined;
-    await this.#tell(TOPIC, { leaves: true });
+    await this.#tell({ leaves: true });
   }
 
   #tick({ index, status }: OwnNode): void {
@@ -96,27 +97,38 @@ export class Nodes {
       index.changed.clear();
       for (const patterns of partsOf(changed)) {
         this.#changes++;
-        void this.#tell(TOPIC, { isChange: true, counts: counted(index, patterns) });
+        void this.#tell({ isChange: true, counts: counted(index, patterns) });
       }
     }
     this.#table.sweep();
     if (++this.#ticks % STATUS_EVERY !== 0) return;
-    this.#table.removeSilent(performance.now() - FORGET);
-    void this.#tell(TOPIC, { status: status() });
+    this.#forget(performance.now());
+    void this.#tell({ status: status() });
   }
 
   #hear(text: string): void {
     const told = parsedNodeText(text);
     if (told === undefined) return this.#reportOnce("what another node told was not understood, and is left out");
     const { node } = told;
-    if (node === this.node) return;
+    const now = performance.now();
+    if (node === this.node) {
+      if (now - this.#hearing.last > DEAF) this.#hearing.since = now;
+      this.#hearing.last = now;
+      return;
+    }
     if (told.leaves) return this.#table.remove(node);
-    if (this.#table.take(told, performance.now())) void this.#tell(topicOf(node), { asks: true });
+    if (this.#table.take(told, now)) void this.#tell({ asks: true }, node);
     if (told.asks) void this.#copy(node);
     if (this.#table.isCut) {
       const sentence = `more than ${MOST_NODES} nodes or ${MOST_PATTERNS} patterns of their readers: some are not counted`;
       this.#reportOnce(sentence);
     }
+  }
+
+  /** Forgets those that are silent, unless it is this node that hears nothing: then all of them would go at once. */
+  #forget(now: number): void {
+    const { last, since } = this.#hearing;
+    if (now - last <= DEAF && now - since >= FORGET) this.#table.removeSilent(now - FORGET);
   }
 
   /** Sends a copy of who reads here; counts are taken as each part is sent, so that no older one overtakes a change. */
@@ -129,15 +141,15 @@ export class Nodes {
       const counts = counted(own.index, parts[part] ?? []).filter(([, readers]) => readers > 0);
       const isLast = part + 1 >= parts.length;
       const status = part === 0 ? own.status() : undefined;
-      if (!(await this.#tell(topicOf(node), { part, isLast, counts, status }))) break;
+      if (!(await this.#tell({ part, isLast, counts, status }, node))) break;
     }
     this.#copying.delete(node);
   }
 
-  /** False if the others cannot be reached: they notice what they missed when they are told something again. */
-  async #tell(topic: string, told: Partial<NodeText>): Promise<boolean> {
+  /** Tells all nodes, or one. False if they cannot be reached: they notice what they missed when they are told again. */
+  async #tell(told: Partial<NodeText>, node?: string): Promise<boolean> {
     const text = { node: this.node, changes: this.#changes, isChange: false, counts: [], ...told };
-    return this.#shared.publish(topic, JSON.stringify(text)).then(
+    return this.#shared.publish(TOPIC, JSON.stringify(text), node).then(
       () => true,
       () => false,
     );
@@ -148,10 +160,6 @@ export class Nodes {
     this.#reported.add(sentence);
     this.#report(sentence);
   }
-}
-
-function topicOf(node: string): string {
-  return `${TOPIC}:${node}`;
 }
 
 function partsOf(patterns: readonly ChannelPattern[]): ChannelPattern[][] {

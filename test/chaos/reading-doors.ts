@@ -158,8 +158,9 @@ async function readHistory({ url, channels, after = "earliest", told, signal }: 
     const { status, text } = await ask(`${url}/channels/${channel}/messages?${query.toString()}`, { signal });
     if (status !== 200) return `status ${status}: ${text.slice(0, 200)}`;
     const page = JSON.parse(text) as Page;
+    const hasMore = page.more && page.next !== from;
     from = tellPage(page, told);
-    if (!page.more) await pause(POLL, undefined, { signal }).catch(() => {});
+    if (!hasMore) await pause(POLL, undefined, { signal }).catch(() => {});
   }
   return "stopped";
 }

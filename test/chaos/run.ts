@@ -135,6 +135,10 @@ async function readAll(name: string, url: string, recorder: Recorder): Promise<v
       recorder.note({ kind: "message", reader, id, n: data.n, channel });
     }
     if (!page.more) return;
+    if (page.next === after) {
+      recorder.note({ kind: "healed", problem: `${name} says that there is more after ${after}, and gives nothing` });
+      return;
+    }
     after = page.next;
   }
 }

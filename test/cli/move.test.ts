@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { Cli, runCli } from "../support/cli.ts";
+import { needsEngine, startEngine } from "../support/redis.ts";
 import { draftOf } from "../support/sample.ts";
 import { startServer } from "../support/server.ts";
 import { dataOf, openSqlite } from "../support/sqlite-file.ts";
@@ -52,6 +53,26 @@ describe("sse-mcp-server copy, export and import", { concurrency: 3 }, () => {
       const { data: last, id } = await reader.next();
       assert.deepEqual([last, id], ["three", ids[2]]);
       assert.equal((await reader.next()).event, "live");
+    }
+  });
+
+  it("move a log to Redis and back, and a reader goes on at its place each time", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    using folder = new TemporaryFolder();
+    const places = [`file:${folder.file()}`, engine.url, `file:${folder.file("back.db")}`];
+    let id = "";
+    for (const [index, data] of places.entries()) {
+      if (index > 0) {
+        const { code, stderr } = await runCli(["copy", places[index - 1] ?? "", data]);
+        assert.deepEqual([code, stderr], [0, ""]);
+      }
+      await using server = await startServer({ data });
+      const receipt = await server.publish("a", index);
+      using reader = await server.events(`?channel=a&last_event_id=${id === "" ? "earliest" : id}`);
+      assert.equal((await reader.next()).data, String(index));
+      assert.equal((await reader.next()).event, "live");
+      id = receipt.id;
     }
   });
 

@@ -48,14 +48,19 @@ export class SharedNode implements SharedStore {
     return this.#reach((store) => store.add(key, points, lifetime));
   }
 
-  publish(topic: string, text: string): Promise<void> {
-    return this.#reach((store) => (this.isMute ? Promise.resolve() : store.publish(topic, text)));
+  publish(topic: string, text: string, node?: string): Promise<void> {
+    const of = node === undefined ? topic : `${topic} of ${node}`;
+    return this.#reach((store) => (this.isMute ? Promise.resolve() : store.publish(of, text)));
   }
 
   subscribe(topic: string, listener: (text: string) => void): () => void {
-    return this.#store.subscribe(topic, (text) => {
+    const hear = (text: string): void => {
       if (!this.isAway && !this.loses(text)) listener(text);
-    });
+    };
+    const ends = [topic, `${topic} of ${this.node}`].map((of) => this.#store.subscribe(of, hear));
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   async #reach<T>(use: (store: SharedStore) => Promise<T>): Promise<T> {

@@ -79,7 +79,12 @@ async function* partsOf(connection: RedisConnection, snapshot: Snapshot): AsyncG
   for await (const messages of pagesOf(connection, snapshot)) {
     begin ??= messages[0]?.offset;
     for (const { channel, offset, time } of messages) {
-      channels.set(channel, { channel, last: offset, time, dropped: channels.get(channel)?.dropped ?? 0 });
+      channels.set(channel, {
+        channel,
+        last: offset,
+        time,
+        dropped: channels.get(channel)?.dropped ?? snapshot.channelFloor,
+      });
     }
     yield { messages, channels: [] };
   }

@@ -104,7 +104,8 @@ class ArchiveDraft {
     // What comes after the head has no id that the original gives out.
     this.#gaps.set(head + 1, { epoch, after: head });
     const runs = [...this.#gaps].sort(([a], [b]) => a - b).slice(-MAX_RUNS);
-    const dropped = [...this.tally.channels].filter(([, { dropped: offset }]) => offset > 0).map(droppedField);
+    // Of a channel that is not in there, nodes take it that the floor was dropped.
+    const dropped = [...this.tally.channels].filter((one) => floor > 0 || one[1].dropped > 0).map(droppedField);
     await this.#hash(
       this.#runs,
       runs.map(([first, { epoch: name, after }]) => [String(first), `${name} ${after}`]),

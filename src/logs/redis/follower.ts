@@ -253,8 +253,7 @@ export class RedisFollower {
     const { mirror, engine } = this.#options;
     for (;;) {
       const messages = await engine.read(mirror.head);
-      const next = this.#runs.holeAfter(mirror.head)?.end ?? mirror.head;
-      if ((messages[0]?.offset ?? 0) > next + 1) return false;
+      if ((messages[0]?.offset ?? 0) > this.#runs.endOfHoles(mirror.head) + 1) return false;
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
       mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });

@@ -33,6 +33,13 @@ export class Runs {
     return this.#runs.findLast(isAfterHole)?.first ?? -1;
   }
 
+  /** The end of the holes that follow an offset directly, one after the other; the offset itself if there is none. */
+  endOfHoles(offset: number): number {
+    let end = offset;
+    for (const { first, after } of this.#runs) if (after <= end && first > end + 1) end = first;
+    return end;
+  }
+
   /** The first hole that ends after an offset. */
   holeAfter(offset: number): Hole | undefined {
     const run = this.#runs.find((one) => one.first > offset && isAfterHole(one));

@@ -2,7 +2,7 @@ import type { Counted, SharedStore } from "../../core/shared-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { count, replace } from "./scripts.ts";
 
-/** What the nodes share on a Redis: a key for each value, and one channel for all topics. */
+/** What the nodes share on a Redis: a key for each value, a channel for all topics, and one for each node. */
 export class RedisStore implements SharedStore {
   readonly node: string;
   readonly isShared: boolean = true;
@@ -16,7 +16,9 @@ export class RedisStore implements SharedStore {
 
   static async open(connection: RedisConnection, node: string): Promise<RedisStore> {
     const store = new RedisStore(connection, node);
-    await connection.listen("topics", (bytes) => store.#published(bytes.toString()));
+    for (const word of ["topics", `topics:${node}`]) {
+      await connection.listen(word, (bytes) => store.#published(bytes.toString()));
+    }
     return store;
   }
 
@@ -61,8 +63,9 @@ export class RedisStore implements SharedStore {
     return { total, left };
   }
 
-  async publish(topic: string, text: string): Promise<void> {
-    await this.#connection.ask((redis) => redis.publish(this.#connection.name("topics"), `${topic}\n${text}`));
+  async publish(topic: string, text: string, node?: string): Promise<void> {
+    const channel = this.#connection.name(node === undefined ? "topics" : `topics:${node}`);
+    await this.#connection.ask((redis) => redis.publish(channel, `${topic}\n${text}`));
   }
 
   subscribe(topic: string, listener: (text: string) => void): () => void {

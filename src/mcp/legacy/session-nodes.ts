@@ -13,7 +13,7 @@ export type SessionNews =
   /** A response or cancellation of its client, for the node that waits for it. */
   | ForwardedMessage;
 
-export interface ForwardedMessage {
+interface ForwardedMessage {
   readonly kind: "message";
   readonly name: string;
   readonly principal: string;

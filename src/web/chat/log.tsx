@@ -10,6 +10,7 @@ import type { Entry, Timeline } from "./timeline.ts";
 const NEAR = 40;
 const GAPS: Readonly<Record<string, string>> = {
   expired: "Messages are missing here: they were dropped before this page could get them.",
+  lost: "Messages are missing here: a server died before another had them.",
   unknown_cursor: "Messages may be missing here: the server's log is not the one that was read before.",
 };
 

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { openNode } from "../../support/redis-node.ts";
 import { needsEngine, startEngine } from "../../support/redis.ts";
-import { draftOf } from "../../support/sample.ts";
+import { draftOf, patternsOf } from "../../support/sample.ts";
 import { TcpProxy, type LinkFault } from "../../support/tcp-proxy.ts";
 import { until } from "../../support/until.ts";
 
@@ -77,5 +77,32 @@ describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
       kept,
     );
     assert.deepEqual([a.resets, b.resets], [[], []]);
+  });
+
+  it("goes on after several losses in a row, between which nothing was published", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using proxy = await TcpProxy.open(engine.port);
+    await using a = await openNode(`redis://127.0.0.1:${proxy.port}`);
+    await using b = await openNode(engine.url);
+    for (let count = 0; count < 5; count++) await b.log.append(draftOf("c", count));
+    await until("a has them", () => a.followed.length === 5);
+    proxy.treat({ refuse: true });
+    await engine.cli("HSET", "{hub}:runs", "100", "lossone 5", "200", "losstwo 100");
+    await engine.cli("HSET", "{hub}:meta", "head", "200", "epoch", "losstwo");
+    const { message } = await b.log.append(draftOf("c", "after"));
+    assert.equal(message.offset, 201);
+    proxy.treat();
+    await until("a is told, and is well again", () =>
+      a.log.check().then(
+        () => a.resets.length > 0,
+        () => false,
+      ),
+    );
+    const page = await a.log.read({ after: 200, channels: patternsOf("*"), limit: 10 });
+    assert.deepEqual(
+      page.messages.map(({ data }) => data),
+      ['"after"'],
+    );
   });
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import type { Appended, Log } from "../../../src/core/log.ts";
 import type { Draft, Message } from "../../../src/core/message.ts";
@@ -23,7 +22,7 @@ for (const kind of ENGINES) {
     after(() => engine[Symbol.asyncDispose]());
     const fresh = (): string => `${engine.url}?prefix=hub${++hubs}`;
 
-    it("see the same messages in the same order, whoever publishes", async () => {
+    it("[LOG-27] see the same messages in the same order, whoever publishes", async () => {
       const url = fresh();
       await using a = await openNode(url);
       await using b = await openNode(url);
@@ -52,7 +51,7 @@ for (const kind of ENGINES) {
       assert.deepEqual([a.resets, b.resets, c.resets], [[], [], []]);
     });
 
-    it("answer a key that another node has used with the message of that node", async () => {
+    it("[LOG-30] answer a key that another node has used with the message of that node", async () => {
       const url = fresh();
       await using a = await openNode(url);
       await using b = await openNode(url);
@@ -62,7 +61,7 @@ for (const kind of ENGINES) {
       assert.deepEqual([again.repeated, again.message], [true, first.message]);
     });
 
-    it("resume a cursor that another gave out before its message is here, and refuse one that none gave out", async () => {
+    it("[LOG-27] resume a cursor that another gave out before its message is here, and refuse one that none gave out", async () => {
       const url = fresh();
       await using proxy = await TcpProxy.open(engine.port);
       await using a = await openNode(url);
@@ -104,15 +103,15 @@ for (const kind of ENGINES) {
       await using own = await startEngine({ kind });
       await using a = await openNode(own.url);
       await using b = await openNode(own.url);
-      let isOver = false;
+      const over = new AbortController();
       const kills = (async () => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           await own.cli("CLIENT", "KILL", "TYPE", "pubsub");
           await new Promise((resolve) => setTimeout(resolve, 30));
         }
       })();
       for (let count = 0; count < 300; count++) await a.log.append(draftOf("x", count));
-      isOver = true;
+      over.abort();
       await kills;
       await until("both have all", () => a.followed.length === 300 && b.followed.length === 300);
       const expected = Array.from({ length: 300 }, (_, count) => String(count));
@@ -125,8 +124,8 @@ for (const kind of ENGINES) {
       await using proxy = await TcpProxy.open(engine.port);
       await using a = await openNode(url);
       await using b = await openNode(url.replace(String(engine.port), String(proxy.port)));
-      const commands = (b.connection.commands as Redis).stream as Socket;
-      const subscriber = proxy.clients.find((port) => port !== commands.localPort);
+      const { localPort } = (b.connection.commands as Redis).stream;
+      const subscriber = proxy.clients.find((port) => port !== localPort);
       proxy.treat((client) => (client === subscriber ? { stall: "replies" } : {}));
       const start = performance.now();
       await a.log.append(draftOf("x", 1));
@@ -141,7 +140,7 @@ for (const kind of ENGINES) {
       );
     });
 
-    it("refuse to publish while the engine is away, read on, and go on by themselves", async () => {
+    it("[LOG-29] refuse to publish while the engine is away, read on, and go on by themselves", async () => {
       await using own = await startEngine({ kind });
       await using a = await openNode(own.url);
       await a.log.append(draftOf("x", 1));
@@ -171,7 +170,7 @@ for (const kind of ENGINES) {
       ["loses its counters", (own: Engine) => own.cli("DEL", "{hub}:meta")],
       ["comes back empty", (own: Engine) => own.restart(["--appendonly", "no"])],
     ] as const) {
-      it(`say that everything before is lost when the engine ${how}`, async () => {
+      it(`[LOG-28] say that everything before is lost when the engine ${how}`, async () => {
         await using own = await startEngine({ kind, args: how === "comes back empty" ? ["--appendonly", "no"] : [] });
         await using a = await openNode(own.url);
         await using b = await openNode(own.url);
