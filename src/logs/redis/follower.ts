@@ -60,7 +60,7 @@ export class RedisFollower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#tend(), LOOK);
+    this.#timer = setInterval(() => void this.#tend(), LOOK).unref();
   }
 
   /** Begins to listen, and resolves once the mirror has all that is kept. Rejects with `LOG_UNAVAILABLE`. */

@@ -85,7 +85,7 @@ export class SessionNodes {
       // Nobody waits for it, most likely.
       if (tries + 1 === AGAIN.length) this.#forget(token);
       else found.timer = this.#again(token, tries + 1);
-    }, AGAIN[tries]);
+    }, AGAIN[tries]).unref();
   }
 
   #forget(token: string): void {

@@ -68,7 +68,7 @@ export class SessionStore {
     this.#context = context;
     this.#options = options;
     this.#live = new LiveSessions(options.most);
-    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle));
+    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle)).unref();
     this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
     this.#channels = new NewChannels(context.hub, () => this.#tellAll("resources"));
     if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => this.#hear(news));

@@ -436,6 +436,9 @@ describe("a session on many nodes", { concurrency: true }, () => {
       onKey: () => {},
       report: () => {},
     });
-    await assert.rejects(opening, { ...AWAY, message: /^The key "secret" .* is not 64 hexadecimal digits/ });
+    await assert.rejects(opening, {
+      ...AWAY,
+      message: /^The signing key .*:value:secret.* is not 64 hexadecimal digits; delete it/,
+    });
   });
 });
