@@ -74,7 +74,7 @@ export class Revocations {
     const untold = [...this.#untold];
     for (const part of partsOf(untold)) {
       await Promise.all(part.map((digest) => this.#shared.set(keyOf(digest), "", REMEMBERED)));
-      await this.#shared.add(COUNT, 1, 10 * REMEMBERED);
+      await this.#shared.increment(COUNT, 1, 10 * REMEMBERED);
       await this.#shared.publish(TOPIC, JSON.stringify({ digests: part }));
       for (const digest of part) this.#untold.delete(digest);
     }
