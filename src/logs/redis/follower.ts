@@ -3,6 +3,7 @@ import type { RedisConnection } from "./connection.ts";
 import { PAGE, type EngineState, type RedisEngine } from "./engine.ts";
 import type { Mirror } from "./mirror.ts";
 import { announced, type Turn } from "./record.ts";
+import { HeldTurns } from "./held-turns.ts";
 import { reasonOf } from "../sqlite/errors.ts";
 import { Runs } from "./runs.ts";
 
@@ -24,9 +25,6 @@ const ON_ITS_WAY = 100;
 const DEAF = 2000;
 /** Milliseconds that a turn of this node may wait for what comes before it. */
 const PATIENCE = 2500;
-/** Turns held back, and messages in them, while what comes before them is read. */
-const MAX_HELD = 4096;
-const MAX_HELD_MESSAGES = 65_536;
 
 /**
  * Hands on what any node appends: in order, once, none left out. Announcements may be lost or late; the offsets show it,
@@ -35,14 +33,12 @@ const MAX_HELD_MESSAGES = 65_536;
 export class RedisFollower {
   /** Called with what is new, after the mirror has it. */
   onMessages: (messages: readonly Message[]) => void = () => {};
-  /** Called with the offset to go on from, if messages are missing. */
-  onReset: (head: number) => void = () => {};
+  /** Called with the offset to go on from, if messages are missing, and the last one up to which all were handed on. */
+  onReset: (head: number, valid?: number) => void = () => {};
   /** Times that the subscription was made anew because nothing came. */
   remade = 0;
   readonly #options: FollowerOptions;
-  /** Turns that came before what precedes them, in order. */
-  #held: Turn[] = [];
-  #heldMessages = 0;
+  readonly #held = new HeldTurns();
   #runs = new Runs();
   #repair: NodeJS.Timeout | undefined;
   #catchingUp: Promise<boolean> | undefined;
@@ -53,7 +49,9 @@ export class RedisFollower {
   /** When an announcement came last. */
   #heard = performance.now();
   /** What the mirror could not take. */
-  #failure: unknown;
+  #failure: Error | undefined;
+  /** Set until readers are told that messages are missing: nothing is handed on before. */
+  #missing: { readonly valid: number } | undefined;
   #waiting = new Map<Turn, number>();
   readonly #timer: NodeJS.Timeout;
 
@@ -82,19 +80,21 @@ export class RedisFollower {
     return this.#runs;
   }
 
+  /** Why the mirror takes nothing now; undefined if it does. */
+  get mirrorProblem(): string | undefined {
+    return this.#failure && `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
+  }
+
   /** Why nothing can be handed on now; undefined if it can. */
   get problem(): string | undefined {
-    if (this.#failure !== undefined) return `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
+    if (this.#failure !== undefined) return this.mirrorProblem;
     if (performance.now() - this.#heard > DEAF + LOOK) return "announcements of Redis do not arrive";
     return undefined;
   }
 
   /** Hands on a turn, now or after what comes before it. */
   take(turn: Turn): void {
-    let at = this.#held.length;
-    while (at > 0 && (this.#held[at - 1] as Turn).before > turn.before) at--;
-    this.#held.splice(at, 0, turn);
-    this.#heldMessages += turn.messages.length;
+    this.#held.insert(turn);
     if (turn.settle !== undefined) this.#waiting.set(turn, performance.now());
     this.#drain();
   }
@@ -127,7 +127,7 @@ export class RedisFollower {
     this.#isClosed = true;
     clearInterval(this.#timer);
     clearTimeout(this.#repair);
-    for (const turn of this.#held.splice(0)) this.#settle(turn, false);
+    for (const turn of this.#held.all) this.#settle(turn, false);
   }
 
   #announced(bytes: Buffer): void {
@@ -140,9 +140,7 @@ export class RedisFollower {
       return;
     }
     if ("messages" in turn) {
-      if (this.#held.length >= MAX_HELD || this.#heldMessages > MAX_HELD_MESSAGES) this.#forgetHeld();
       this.#held.push(turn);
-      this.#heldMessages += turn.messages.length;
       if (this.#isDraining) return;
       // All that came in one piece is handed on together.
       this.#isDraining = true;
@@ -155,20 +153,15 @@ export class RedisFollower {
     if (turn[0] === "run" && turn[1] !== this.#runs.epoch) void this.catchUp().catch(() => {});
   }
 
-  /** What was announced can be read again; what this node published must be answered. */
-  #forgetHeld(): void {
-    this.#held = this.#held.filter(({ settle }) => settle !== undefined);
-    this.#heldMessages = this.#held.reduce((sum, { messages }) => sum + messages.length, 0);
-  }
-
   /** Hands on the turns that follow what was handed on. */
   #drain(): void {
     if (this.#catchingUp !== undefined || this.#isClosed) return;
+    if (this.#missing !== undefined) return this.#repairSoon();
     const { mirror } = this.#options;
     const messages: Message[] = [];
-    const done: Turn[] = [];
+    const done = new Set<Turn>();
     let { head, floor } = mirror;
-    for (const turn of this.#held) {
+    for (const turn of this.#held.all) {
       if (turn.epoch !== this.#runs.epoch || turn.before > head) break;
       for (const message of turn.messages) {
         if (message.ephemeral) messages.push({ ...message, offset: head });
@@ -178,16 +171,13 @@ export class RedisFollower {
         }
       }
       floor = Math.max(floor, turn.floor);
-      done.push(turn);
+      done.add(turn);
     }
-    if (done.length > 0 && this.#handOn(messages, head, floor)) {
-      this.#held.splice(0, done.length);
-      for (const turn of done) {
-        this.#heldMessages -= turn.messages.length;
-        this.#settle(turn, true);
-      }
+    if (done.size > 0 && this.#handOn(messages, head, floor)) {
+      this.#held.remove((turn) => done.has(turn));
+      for (const turn of done) this.#settle(turn, true);
     }
-    if (this.#held.length > 0) this.#repairSoon();
+    if (this.#held.size > 0) this.#repairSoon();
   }
 
   #handOn(messages: readonly Message[], head: number, floor: number): boolean {
@@ -200,7 +190,7 @@ export class RedisFollower {
     } catch (error) {
       if (this.#failure === undefined)
         this.#options.report(`the copy of the log cannot be written: ${reasonOf(error)}`);
-      this.#failure = error;
+      this.#failure = error as Error;
       return false;
     }
     if (messages.length > 0) this.onMessages(messages);
@@ -211,7 +201,7 @@ export class RedisFollower {
     if (this.#isClosed) return;
     this.#repair ??= setTimeout(() => {
       this.#repair = undefined;
-      if (this.#held.length > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
+      if (this.#held.size > 0 || this.#isUndecided || this.#missing !== undefined) void this.catchUp().catch(() => {});
     }, ON_ITS_WAY);
   }
 
@@ -219,37 +209,45 @@ export class RedisFollower {
     const { mirror, engine } = this.#options;
     const state = await this.#look();
     this.#isUndecided = state === undefined;
-    if (state === undefined) {
-      this.#repairSoon();
-      return false;
-    }
+    if (state === undefined) this.#repairSoon();
+    if (state === undefined) return false;
     // Announced before that, so what is of another run is in the log by now, or lost.
-    const before = new Set(this.#held);
-    if (state.runs.length > 0) this.#runs = new Runs(state.runs);
-    const hole = this.#runs.holeAfter(mirror.head);
+    const before = new Set(this.#held.all);
+    const runs = state.runs.length > 0 ? new Runs(state.runs) : this.#runs;
+    const hole = runs.holeAfter(mirror.head);
+    const shared = this.#runs.sharedWith(runs);
     const isBehind = mirror.head < state.floor;
-    if (mirror.head < 0 || isBehind) mirror.clear(state.floor, state.channelFloor, await engine.dropped());
-    else if (hole !== undefined) mirror.cut(hole.after);
     // Then readers have to be told that something is missing, in its place: they read it from the mirror.
-    const isReset = isBehind || hole !== undefined;
-    const isFilled = await this.#fill(state.floor, isReset ? () => {} : this.onMessages);
-    if (isReset) this.onReset(mirror.head);
-    if (!isFilled) return this.#catchUp();
-    for (const turn of before) {
-      if (turn.epoch === this.#runs.epoch) continue;
-      const last = turn.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? turn.before;
-      this.#settle(turn, last <= mirror.head && this.#runs.at(last) === turn.epoch);
-      this.#held.splice(this.#held.indexOf(turn), 1);
-      this.#heldMessages -= turn.messages.length;
+    if (isBehind || hole !== undefined || shared < mirror.head) {
+      // Where no hole says so, what was handed on after that is not what the log has in its place.
+      const valid = shared < mirror.head && shared !== hole?.after ? Math.max(shared, 0) : Infinity;
+      this.#missing = { valid: Math.min(valid, this.#missing?.valid ?? Infinity) };
     }
+    const good = Math.min(shared, hole?.after ?? Infinity);
+    if (isBehind || good < 0) mirror.clear(state.floor, state.channelFloor, await engine.dropped());
+    else if (good < mirror.head) mirror.cut(good);
+    this.#runs = runs;
+    const isFilled = await this.#fill(state.floor);
+    if (this.#missing !== undefined) {
+      const { valid } = this.#missing;
+      this.#missing = undefined;
+      this.onReset(mirror.head, valid);
+    }
+    if (!isFilled) return this.#catchUp();
+    const other = this.#held.all.filter((turn) => before.has(turn) && turn.epoch !== runs.epoch);
+    for (const turn of other) {
+      const last = turn.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? turn.before;
+      this.#settle(turn, last <= mirror.head && runs.at(last) === turn.epoch);
+    }
+    this.#held.remove((turn) => other.includes(turn));
     return true;
   }
 
   /**
-   * Reads what the mirror lacks, and calls back with each page after the mirror has it. False if messages that it lacks
-   * were dropped meanwhile.
+   * Reads what the mirror lacks, and hands each page on after the mirror has it, unless readers have to be told first that
+   * something is missing. False if messages that it lacks were dropped meanwhile.
    */
-  async #fill(floor: number, onPage: (messages: readonly Message[]) => void): Promise<boolean> {
+  async #fill(floor: number): Promise<boolean> {
     const { mirror, engine } = this.#options;
     for (;;) {
       const messages = await engine.read(mirror.head);
@@ -257,7 +255,7 @@ export class RedisFollower {
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
       mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
-      if (messages.length > 0) onPage(messages);
+      if (messages.length > 0 && this.#missing === undefined) this.onMessages(messages);
       if (isAll) return true;
     }
   }
@@ -271,7 +269,12 @@ export class RedisFollower {
   async #tend(): Promise<void> {
     const { connection, engine, mirror } = this.#options;
     const now = performance.now();
-    for (const [turn, since] of this.#waiting) if (now - since > PATIENCE) this.#settle(turn, false);
+    for (const [turn, since] of this.#waiting) {
+      if (now - since <= PATIENCE) continue;
+      this.#settle(turn, false);
+      // What was kept of it is read from the engine.
+      this.#held.remove((one) => one === turn);
+    }
     if (!connection.isReady) return;
     try {
       if (now - this.#heard > DEAF) {
@@ -281,7 +284,7 @@ export class RedisFollower {
       } else if (now - this.#heard > LOOK * 0.9) await engine.ping();
       const state = await this.look();
       const isOther = state.epoch !== this.#runs.epoch;
-      if (isOther || this.#failure !== undefined) await this.catchUp();
+      if (isOther || this.#failure !== undefined || this.#missing !== undefined) await this.catchUp();
       if (state.floor > mirror.floor && state.floor <= mirror.head) this.#handOn([], mirror.head, state.floor);
       if (state.head <= mirror.head) return;
       await new Promise((resolve) => setTimeout(resolve, ON_ITS_WAY));
