@@ -51,6 +51,9 @@ export class RedisAppender {
     if (this.#closing) return Promise.reject(closed());
     // What waited for the engine to come back would be published late, and out of turn.
     if (!this.#options.connection.isReady) return Promise.reject(this.#options.connection.unavailable());
+    // Its message would be kept, and its publisher could not be told so.
+    const problem = this.#options.follower.mirrorProblem;
+    if (problem !== undefined) return Promise.reject(new HubError("LOG_UNAVAILABLE", problem));
     return this.#batch.add(draft);
   }
 
