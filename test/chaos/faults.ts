@@ -168,7 +168,12 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     const [engine] = await primary(world);
     const times = random.between(1, 10);
     for (let time = 0; time < times; time++) {
-      await engine.cli("CLIENT", "KILL", "TYPE", "pubsub");
+      // Those of nodes alone: Sentinels without theirs take the primary for dead.
+      const clients = (await engine.cli("CLIENT", "LIST", "TYPE", "pubsub")).split("\n");
+      const ids = clients
+        .filter((client) => client.includes("name=sse-mcp-server"))
+        .map((client) => /id=(\d+)/.exec(client)?.[1]);
+      for (const id of ids) await engine.cli("CLIENT", "KILL", "ID", id ?? "").catch(() => {});
       await pause(100);
     }
     done(`${times} times`);
