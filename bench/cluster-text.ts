@@ -1,4 +1,5 @@
 import type { Cell } from "./cell.ts";
+import type { AnnouncingFigures } from "./announcing.ts";
 import type { ClusterFigures, Row } from "./cluster.ts";
 import type { LifeFigures } from "./cluster-life.ts";
 import type { LossFigures } from "./failover-loss.ts";
@@ -11,16 +12,24 @@ const MEBIBYTE = 2 ** 20;
 /** Rows whose load has a rate of its own: the rates that they reach say nothing. */
 const AT_A_RATE = /\/s /;
 
+/** Everything that `--cluster` measures. */
+export interface AllFigures extends ClusterFigures {
+  readonly life: LifeFigures;
+  readonly losses: readonly LossFigures[];
+  readonly announcing: AnnouncingFigures;
+}
+
 /** The tables of `--cluster`, as they stand in the document. */
-export function clusterText(figures: ClusterFigures, life: LifeFigures, losses: readonly LossFigures[]): string {
+export function clusterText(figures: AllFigures): string {
   return [
     `### Goals\n\n${goals(figures)}`,
     `### One node on Redis beside the log in a file\n\n${beside(figures)}`,
     `### Three nodes on one Redis\n\n${three(figures)}`,
     `### More nodes\n\n${growth(figures.growth)}`,
+    `### Announcing to more nodes\n\n${announcingText(figures.announcing)}`,
     `### What safety costs\n\n${durability(figures.durability)}`,
-    `### What the death of a primary loses\n\n${lossText(losses)}`,
-    `### Nodes that start and die\n\n${lifeText(life)}`,
+    `### What the death of a primary loses\n\n${lossText(figures.losses)}`,
+    `### Nodes that start and die\n\n${lifeText(figures.life)}`,
   ].join("\n\n");
 }
 
@@ -114,6 +123,16 @@ function durability(rows: readonly Row[]): string {
     count(cells.reduce((sum, { publishes }) => sum + publishes.failed, 0)),
   ]);
   return table(1, head, lines);
+}
+
+function announcingText({ batches, rows }: AnnouncingFigures): string {
+  const head = batches.map((size) => `Redis µs/batch of ${size}`);
+  const lines = rows.map(({ nodes, micros, bytes }) => [
+    String(nodes),
+    ...micros.map((value) => value.toFixed(0)),
+    ...bytes.slice(-1).map((value) => value.toFixed(0)),
+  ]);
+  return table(1, ["nodes", ...head, `bytes/message of ${batches.at(-1)}`], lines);
 }
 
 function lossText(losses: readonly LossFigures[]): string {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { leaveServerCore } from "./cores.ts";
+import { measureAnnouncing } from "./announcing.ts";
 import { measureCluster } from "./cluster.ts";
 import { measureLoss } from "./failover-loss.ts";
 import { measureLife } from "./cluster-life.ts";
@@ -62,7 +63,7 @@ async function measureNodes({ rounds, seconds, write }: Options): Promise<void> 
     await measureLoss("a replica", []),
     await measureLoss("a replica, DURABILITY=full", ["DURABILITY=full"]),
   ];
-  const text = clusterText(figures, life, losses);
+  const text = clusterText({ ...figures, life, losses, announcing: await measureAnnouncing() });
   const notes = note === undefined ? "" : ` Without Centrifugo: ${note}.`;
   const intro = `${machine().replace("the server", "the nodes and Redis")}${notes}`;
   process.stdout.write(`${intro}\n\n${text}\n`);

@@ -17,6 +17,12 @@ const FOREIGN = /^claude /;
 
 type Shell = ChildProcessByStdio<Writable, Readable, Readable>;
 
+/** What runs in a terminal of its own. */
+export interface Started {
+  readonly child: Shell;
+  readonly output: string;
+}
+
 interface Stream {
   readonly command: string;
   readonly prints: RegExp;
@@ -74,14 +80,31 @@ export class Recipe implements AsyncDisposable {
    * file that their first line names.
    */
   async follow({ language, text }: Block): Promise<string> {
-    if (language === "sh") return this.#start(text);
+    if (language === "sh") return (await this.start(text)).output;
     if (language === "console") for (const typed of typedIn(text)) await this.#type(typed.command, typed.prints);
     if (language === "ts") {
       const [, name] = /^\/\/ (\S+)\n/.exec(text) ?? [];
       assert.ok(name !== undefined, "a program begins with the name of its file");
-      writeFileSync(this.file(name), this.#real(text));
+      writeFileSync(this.file(name), this.real(text));
     }
     return "";
+  }
+
+  /** Runs lines in a terminal of their own until they are ready: at first, until a server says where it listens. */
+  async start(text: string, isReady: (output: string) => boolean | Promise<boolean> = listens): Promise<Started> {
+    const child = this.#spawn(["-ec", this.real(text)]);
+    const started = { child, output: "" };
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (more: string) => (started.output += more));
+    }
+    await until(`${text} is ready`, async () => child.exitCode !== null || (await isReady(started.output)));
+    assert.equal(child.exitCode, null, `${text}\n${started.output}`);
+    return started;
+  }
+
+  /** What stands on the page, with the addresses of the test. */
+  real(text: string): string {
+    return this.#addresses.reduce((changed, [shown, real]) => changed.replaceAll(shown, real), text);
   }
 
   /** Waits until every stream has shown what the page says. */
@@ -104,22 +127,13 @@ export class Recipe implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  async #start(text: string): Promise<string> {
-    const server = this.#spawn(["-ec", this.#real(text)]);
-    let output = "";
-    for (const stream of [server.stdout, server.stderr]) stream?.on("data", (more: string) => (output += more));
-    await until("the server listens", () => output.includes(" listens on ") || server.exitCode !== null);
-    assert.ok(output.includes(" listens on "), `${text}\n${output}`);
-    return output;
-  }
-
   async #type(shown: string, prints: string): Promise<void> {
     if (FOREIGN.test(shown)) return;
-    const command = this.#real(shown).replace(
+    const command = this.real(shown).replace(
       /\bsse-mcp-server (publish|tail)/,
       `sse-mcp-server $1 --url http://localhost:${this.port}`,
     );
-    const expected = shownText(this.#real(prints));
+    const expected = shownText(this.real(prints));
     if (command.startsWith("curl -N")) return this.#stream(command, expected);
     this.#output = "";
     this.#shell.stdin.write(`${command}\nprintf '\\n${END} %s\\n' $?\n`);
@@ -138,10 +152,6 @@ export class Recipe implements AsyncDisposable {
     await until("the stream begins", () => stream.output !== "");
   }
 
-  #real(text: string): string {
-    return this.#addresses.reduce((changed, [shown, real]) => changed.replaceAll(shown, real), text);
-  }
-
   #spawn(words: readonly string[]): Shell {
     const { PATH = "" } = process.env;
     const env = {
@@ -157,4 +167,8 @@ export class Recipe implements AsyncDisposable {
     this.#running.push(child);
     return child;
   }
+}
+
+function listens(output: string): boolean {
+  return output.includes(" listens on ");
 }

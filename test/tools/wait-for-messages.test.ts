@@ -238,7 +238,7 @@ describe("wait_for_messages", () => {
     const log = new MemoryLog(FOREVER);
     const [read, follow] = [log.read.bind(log), log.follow.bind(log)];
     let lostTo = 0;
-    let reset = (_: number): void => {};
+    let reset: (head: number) => void = () => {};
     log.read = async (query) => {
       const page = await read(query);
       return query.after < lostTo ? { ...page, dropped: lostTo, isLost: true } : page;

@@ -30,7 +30,7 @@ export function recordOf({ channel, event, sender, via, verified, data }: Draft)
 }
 
 /** Reads a record; throws if it is none. */
-export function messageOf(record: string, offset: number, time: number): Message {
+function messageOf(record: string, offset: number, time: number): Message {
   const channelEnd = record.indexOf("\n");
   const eventEnd = record.indexOf("\n", channelEnd + 1);
   const senderEnd = record.indexOf("\n", eventEnd + 1);

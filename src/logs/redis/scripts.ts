@@ -16,7 +16,7 @@ export const FORMAT = 1;
 /** Messages that one script drops at most, beyond the number that it adds. */
 const DROP_AT_MOST = 512;
 /** Milliseconds after which a node that was not heard of is no longer one of the nodes. */
-export const FORGOTTEN_AFTER = 15_000;
+const FORGOTTEN_AFTER = 15_000;
 /** Milliseconds that the nodes have to say how far they had got, after the engine was replaced. */
 const VOTE = 5000;
 /** In place of the time of the oldest message, if all times are in the future. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import type { Appended, Log } from "../../../src/core/log.ts";
 import type { Draft, Message } from "../../../src/core/message.ts";
@@ -125,8 +124,8 @@ for (const kind of ENGINES) {
       await using proxy = await TcpProxy.open(engine.port);
       await using a = await openNode(url);
       await using b = await openNode(url.replace(String(engine.port), String(proxy.port)));
-      const commands = (b.connection.commands as Redis).stream as Socket;
-      const subscriber = proxy.clients.find((port) => port !== commands.localPort);
+      const { localPort } = (b.connection.commands as Redis).stream;
+      const subscriber = proxy.clients.find((port) => port !== localPort);
       proxy.treat((client) => (client === subscriber ? { stall: "replies" } : {}));
       const start = performance.now();
       await a.log.append(draftOf("x", 1));
