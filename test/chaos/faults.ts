@@ -126,9 +126,10 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     heal();
   },
 
-  async "link in crumbs"(world, random, done) {
+  async "link in pieces"(world, random, done) {
     const node = random.of(world.nodes);
-    const heal = world.spoil([node.name as Party], "any", { piece: 1 });
+    // Bytes that go one by one would keep this process busy, in which the proxies are.
+    const heal = world.spoil([node.name as Party], "any", { piece: random.between(50, 500) });
     done(node.name);
     await pause(random.between(500, 2000));
     heal();
