@@ -66,7 +66,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     await engine.restart();
   },
 
-  async "primary killed, behind its replica"(world, random, done) {
+  async "primary killed, ahead of its replica"(world, random, done) {
     const [engine, index] = await primary(world);
     const heal = world.spoil(["engine"], index, { stall: "replies" });
     await pause(random.between(200, 900));

@@ -108,7 +108,6 @@ async function catchUp(
     last.set(channel, id);
   }
   // A gap may have taken it there, too.
-  // A gap may have taken it there, too.
   const hasAll = ({ channels, cursor = "earliest" }: Reader): boolean =>
     [...last].every(([channel, id]) => !isWanted(channel, channels) || (placeOf(cursor) ?? -1) >= (placeOf(id) ?? -1));
   await until("every reader has the last messages", () => readers.every(hasAll), CATCH_UP).catch(() => {
