@@ -127,14 +127,22 @@ describe("the checker of the fault harness", () => {
     assert.deepEqual(faults(flushed, reader), []);
   });
 
-  it("lets a message that was refused with 503 be there or not, but for all readers, and none that was refused for good", () => {
+  it("lets a message whose refusal is unsure be there or not, but for all readers, and none that was refused for sure", () => {
     const attempt: Happening = { kind: "attempt", publisher: "p", n: 11, channel: "c.odd" };
-    const refused = (status: number): Happening => ({ kind: "refused", n: 11, status, why: "" });
+    const refused = (status: number, isUnsure = status >= 500): Happening => ({
+      kind: "refused",
+      n: 11,
+      status,
+      isUnsure,
+      why: "",
+    });
     const here = [opened(null), place("a-10")];
     assert.deepEqual(faults(attempt, refused(503), ...here), []);
     assert.deepEqual(faults(attempt, refused(503), ...here, read(11)), []);
     assert.deepEqual(faults(attempt, refused(503), ...here, read(11, "a-11"), read(11, "a-12")), ["doubled"]);
     assert.deepEqual(faults(attempt, refused(400), ...here, read(11)), ["refused but kept"]);
+    assert.deepEqual(faults(attempt, refused(503, false), ...here, read(11)), ["refused but kept"]);
+    assert.deepEqual(faults(attempt, refused(503, false), attempt, refused(503), ...here, read(11)), []);
     const other: Happening = { kind: "place", reader: "other", id: "a-11" };
     const both = [opened(null, ["c.*"], "other"), { ...other, id: "a-10" }, ...here, read(11), other];
     assert.deepEqual(faults(attempt, refused(503), ...both), ["withheld"]);
