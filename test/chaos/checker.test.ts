@@ -55,6 +55,7 @@ describe("the checker of the fault harness", () => {
       delivered: 10,
       gaps: {},
       insideGaps: 0,
+      repeated: 0,
       lost: 0,
       lostSilently: 0,
       longestSilence: 2,
@@ -99,6 +100,14 @@ describe("the checker of the fault harness", () => {
     assert.deepEqual(faults(opened("old"), gap("old", "a-7", "unknown_cursor"), ...end), []);
     const { insideGaps, gaps } = verdict(...PUBLISHED, opened(null), place("a-3"), gap("a-3", "a-7"), ...end);
     assert.deepEqual([insideGaps, gaps], [4, { lost: 1 }]);
+  });
+
+  it("lets a gap take a reader back to where its node is, and wants everything after that again", () => {
+    const back = [opened(null), place("a-6"), ...reads(7, 8, 9), opened("a-9"), gap("a-9", "a-7", "unknown_cursor")];
+    assert.deepEqual(faults(...back, ...reads(8, 9, 10)), []);
+    assert.equal(verdict(...PUBLISHED, ...back, ...reads(8, 9, 10)).repeated, 2);
+    assert.deepEqual(faults(...back, ...reads(9, 10)), ["lost"]);
+    assert.deepEqual(faults(...back, ...reads(7, 8, 9, 10)), ["doubled"]);
   });
 
   it("finds an id that names two messages, and a message that the log has twice", () => {
