@@ -115,14 +115,14 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
 
   it("is named by a URL that says what is wrong with it", async () => {
     for (const [url, words] of [
-      ["redis://", /is no URL of a Redis/],
-      ["redis://a b", /has the host "a b"/],
-      ["redis://h:99999", /has the port 99999/],
-      ["redis://h/x", /has the database "x"/],
+      ["redis://", /is not a Redis URL/],
+      ["redis://a b", /has "a b", which is not a host/],
+      ["redis://h:99999", /has port 99999/],
+      ["redis://h/x", /has "x" as its database/],
       ["redis://h?prefix=a b", /has the prefix "a b"/],
-      ["redis://h?db=1", /has the option "db"/],
+      ["redis://h?db=1", /has the unknown option "db"/],
       ["redis://h1,h2", /names several hosts/],
-      ["redis+sentinel://h1,h2", /names no primary/],
+      ["redis+sentinel://h1,h2", /does not name a primary/],
       ["redis+cluster://h1,h2/3", /a cluster has only one/],
       ["redis://:%zz@h", /not percent-encoded/],
     ] as const) {

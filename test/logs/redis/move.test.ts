@@ -194,7 +194,7 @@ function describeMoves(kind: EngineKind): void {
         await importFrom(text, engine.url);
         assert.deepEqual(
           (await engine.cli("KEYS", "*")).split("\n").sort(),
-          ["log", "meta", "runs", "used"].map((word) => `{hub}:${word}`),
+          ["idempotency", "log", "meta", "runs"].map((word) => `{hub}:${word}`),
         );
         for (const word of ["log", "used"]) assert.equal(await engine.cli("TTL", `{hub}:${word}`), "-1");
         await assert.rejects(importFrom(text, engine.url), {
