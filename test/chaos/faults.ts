@@ -62,7 +62,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     const [engine] = await primary(world);
     await engine.kill("SIGKILL");
     done("");
-    await pause(random.between(200, 5000));
+    await pause(random.between(200, 6000));
     await engine.restart();
   },
 
@@ -72,7 +72,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     await pause(random.between(200, 900));
     await engine.kill("SIGKILL");
     done("");
-    await pause(random.between(2500, 5000));
+    await pause(random.between(3500, 6000));
     heal();
     await engine.restart();
   },
@@ -81,7 +81,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     const [engine] = await primary(world);
     await engine.kill("SIGSTOP");
     done("");
-    await pause(random.between(200, 5000));
+    await pause(random.between(200, 6000));
     await engine.kill("SIGCONT");
   },
 
@@ -89,7 +89,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     const [, index] = await primary(world);
     const heal = world.spoil(["sentinel", "engine"], index, { stall: "both" });
     done("");
-    await pause(random.between(2500, 5000));
+    await pause(random.between(3500, 6000));
     heal();
   },
 

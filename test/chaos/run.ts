@@ -16,12 +16,16 @@ const DOORS: readonly ReadingDoorName[] = ["sse", "websocket", "modern wait", "l
 /** Milliseconds in which every reader must have the last messages once all is well. */
 const CATCH_UP = 20_000;
 
-export interface Run {
+/** What came of a schedule. */
+export interface Outcome {
   readonly seed: number;
   readonly faults: readonly string[];
-  readonly recorder: Recorder;
   readonly verdict: Verdict;
-  /** What the nodes wrote. */
+}
+
+export interface Run extends Outcome {
+  readonly recorder: Recorder;
+  /** What the processes wrote. */
   readonly output: string;
 }
 
@@ -55,8 +59,8 @@ export async function run(seed: number, kind: WorldKind, only?: readonly string[
   for (const node of world.nodes) {
     if (problem === null) await readAll(node.name, node.url, recorder);
   }
-  const output = world.nodes.map((node) => `=== ${node.name}\n${node.output}`).join("\n");
-  return { seed, faults: plan.map(({ name }) => name), recorder, verdict: check(recorder.entries), output };
+  const faults = plan.map(({ name }) => name);
+  return { seed, faults, recorder, verdict: check(recorder.entries), output: world.output };
 }
 
 function readersOf(random: Random): readonly ReaderOptions[] {

@@ -1,8 +1,8 @@
-import type { Run } from "./run.ts";
+import type { Outcome } from "./run.ts";
 
 /** Counts of many runs, as tables in Markdown. */
-export function summary(runs: readonly Run[]): string {
-  const total = (of: (run: Run) => number): number => runs.reduce((sum, run) => sum + of(run), 0);
+export function summary(runs: readonly Outcome[]): string {
+  const total = (of: (run: Outcome) => number): number => runs.reduce((sum, run) => sum + of(run), 0);
   const whole = (count: number): string => count.toLocaleString("en");
   const failed = runs.filter(({ verdict }) => verdict.violations.length > 0);
   const silences = runs.map(({ verdict }) => verdict.longestSilence).sort((one, other) => one - other);

@@ -23,6 +23,8 @@ interface Rule {
   readonly fault: LinkFault;
 }
 
+/** Milliseconds: a busy machine may keep an engine from answering for a second. */
+const DOWN_AFTER = 2000;
 /** Milliseconds for everything to be well again after the last fault. */
 const RECOVERY = 30_000;
 
@@ -52,7 +54,7 @@ export class World implements AsyncDisposable {
   static async open(kind: WorldKind): Promise<World> {
     await using opening = new AsyncDisposableStack();
     const folder = opening.use(new TemporaryFolder());
-    const group = kind === "file" ? undefined : opening.use(await startSentinels({ kind }));
+    const group = kind === "file" ? undefined : opening.use(await startSentinels({ kind, downAfter: DOWN_AFTER }));
     const nodes: HubProcess[] = [];
     for (let index = 1; index <= (group === undefined ? 1 : 3); index++) {
       const own = join(folder.path, `node-${index}`);
@@ -70,6 +72,18 @@ export class World implements AsyncDisposable {
       throw new Error(`${error.message}\n${nodes.map(({ name, output }) => `=== ${name}\n${output}`).join("\n")}`);
     });
     return new World(kind, nodes, balancer, group, opening.move());
+  }
+
+  /** What all processes wrote, for whoever looks for the cause of something. */
+  get output(): string {
+    const { engines = [], sentinels = [] } = this.group ?? {};
+    const named = (name: string) => (one: { readonly output: string }, index: number) =>
+      `=== ${name} ${index + 1}\n${one.output}\n`;
+    return [
+      ...this.nodes.map(named("node")),
+      ...engines.map(named("engine")),
+      ...sentinels.map(named("sentinel")),
+    ].join("");
   }
 
   /** Where clients connect to: half of them by the balancer. */

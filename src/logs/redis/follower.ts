@@ -1,6 +1,7 @@
 import type { Message } from "../../core/message.ts";
 import type { RedisConnection } from "./connection.ts";
 import { PAGE, type EngineState, type RedisEngine } from "./engine.ts";
+import { HeldTurns } from "./held-turns.ts";
 import type { Mirror } from "./mirror.ts";
 import { announced, type Turn } from "./record.ts";
 import { reasonOf } from "../sqlite/errors.ts";
@@ -20,13 +21,11 @@ const LOOK = 1000;
 const WAIT = 100;
 /** Milliseconds that what comes before a turn may be on its way. */
 const ON_ITS_WAY = 100;
-/** Milliseconds without an announcement after which the subscription is made anew. */
-const DEAF = 2000;
+/** Milliseconds without an announcement after which someone asks for one, and those that one may take. */
+const SILENT = 900;
+const DEAF = 900;
 /** Milliseconds that a turn of this node may wait for what comes before it. */
 const PATIENCE = 2500;
-/** Turns held back, and messages in them, while what comes before them is read. */
-const MAX_HELD = 4096;
-const MAX_HELD_MESSAGES = 65_536;
 
 /**
  * Hands on what any node appends: in order, once, none left out. Announcements may be lost or late; the offsets show it,
@@ -37,12 +36,8 @@ export class RedisFollower {
   onMessages: (messages: readonly Message[]) => void = () => {};
   /** Called with the offset to go on from, if messages are missing. */
   onReset: (head: number) => void = () => {};
-  /** Times that the subscription was made anew because nothing came. */
-  remade = 0;
   readonly #options: FollowerOptions;
-  /** Turns that came before what precedes them, in order. */
-  #held: Turn[] = [];
-  #heldMessages = 0;
+  readonly #held = new HeldTurns();
   #runs = new Runs();
   #repair: NodeJS.Timeout | undefined;
   #catchingUp: Promise<boolean> | undefined;
@@ -50,11 +45,17 @@ export class RedisFollower {
   /** Whether the nodes have yet to agree on a new run. */
   #isUndecided = false;
   #isClosed = false;
-  /** When an announcement came last. */
+  /** When an announcement came last, and since when one is waited for. */
   #heard = performance.now();
+  #asked: number | undefined;
+  /** The furthest place that was handed on. */
+  #reached = -1;
+  /** Whether readers have yet to be told that something is missing. */
+  #mustReset = false;
   /** What the mirror could not take. */
   #failure: unknown;
-  #waiting = new Map<Turn, number>();
+  /** Turns of this node that wait to be handed on, and since when. */
+  readonly #waiting = new Map<Turn, number>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: FollowerOptions) {
@@ -85,16 +86,13 @@ export class RedisFollower {
   /** Why nothing can be handed on now; undefined if it can. */
   get problem(): string | undefined {
     if (this.#failure !== undefined) return `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
-    if (performance.now() - this.#heard > DEAF + LOOK) return "announcements of Redis do not arrive";
+    if (performance.now() - this.#heard > LOOK + SILENT + DEAF) return "announcements of Redis do not arrive";
     return undefined;
   }
 
   /** Hands on a turn, now or after what comes before it. */
   take(turn: Turn): void {
-    let at = this.#held.length;
-    while (at > 0 && (this.#held[at - 1] as Turn).before > turn.before) at--;
-    this.#held.splice(at, 0, turn);
-    this.#heldMessages += turn.messages.length;
+    this.#held.add(turn);
     if (turn.settle !== undefined) this.#waiting.set(turn, performance.now());
     this.#drain();
   }
@@ -119,7 +117,7 @@ export class RedisFollower {
 
   #look(): Promise<EngineState | undefined> {
     const { engine, mirror } = this.#options;
-    const place = mirror.head;
+    const place = Math.max(mirror.head, this.#reached);
     return engine.look(place, place < 0 ? "" : this.#runs.at(place));
   }
 
@@ -127,11 +125,12 @@ export class RedisFollower {
     this.#isClosed = true;
     clearInterval(this.#timer);
     clearTimeout(this.#repair);
-    for (const turn of this.#held.splice(0)) this.#settle(turn, false);
+    for (const turn of this.#held.all()) this.#settle(turn, false);
   }
 
   #announced(bytes: Buffer): void {
     this.#heard = performance.now();
+    this.#asked = undefined;
     let turn: Turn | readonly string[];
     try {
       turn = announced(bytes, this.#options.node);
@@ -140,9 +139,7 @@ export class RedisFollower {
       return;
     }
     if ("messages" in turn) {
-      if (this.#held.length >= MAX_HELD || this.#heldMessages > MAX_HELD_MESSAGES) this.#forgetHeld();
-      this.#held.push(turn);
-      this.#heldMessages += turn.messages.length;
+      this.#held.add(turn);
       if (this.#isDraining) return;
       // All that came in one piece is handed on together.
       this.#isDraining = true;
@@ -155,63 +152,48 @@ export class RedisFollower {
     if (turn[0] === "run" && turn[1] !== this.#runs.epoch) void this.catchUp().catch(() => {});
   }
 
-  /** What was announced can be read again; what this node published must be answered. */
-  #forgetHeld(): void {
-    this.#held = this.#held.filter(({ settle }) => settle !== undefined);
-    this.#heldMessages = this.#held.reduce((sum, { messages }) => sum + messages.length, 0);
-  }
-
   /** Hands on the turns that follow what was handed on. */
   #drain(): void {
     if (this.#catchingUp !== undefined || this.#isClosed) return;
     const { mirror } = this.#options;
-    const messages: Message[] = [];
-    const done: Turn[] = [];
-    let { head, floor } = mirror;
-    for (const turn of this.#held) {
-      if (turn.epoch !== this.#runs.epoch || turn.before > head) break;
-      for (const message of turn.messages) {
-        if (message.ephemeral) messages.push({ ...message, offset: head });
-        else if (message.offset > head) {
-          messages.push(message);
-          head = message.offset;
-        }
-      }
-      floor = Math.max(floor, turn.floor);
-      done.push(turn);
+    const { turns, messages, head, floor } = this.#held.following(this.#runs.epoch, mirror.head, mirror.floor);
+    if (turns.length > 0 && this.#handOn(messages, head, floor)) {
+      this.#held.remove(turns);
+      for (const turn of turns) this.#settle(turn, true);
     }
-    if (done.length > 0 && this.#handOn(messages, head, floor)) {
-      this.#held.splice(0, done.length);
-      for (const turn of done) {
-        this.#heldMessages -= turn.messages.length;
-        this.#settle(turn, true);
-      }
-    }
-    if (this.#held.length > 0) this.#repairSoon();
+    if (this.#held.size > 0) this.#repairSoon();
   }
 
   #handOn(messages: readonly Message[], head: number, floor: number): boolean {
     const kept = messages.filter(({ ephemeral }) => !ephemeral);
     try {
-      if (kept.length > 0 || floor > this.#options.mirror.floor) {
-        this.#options.mirror.apply(kept, { head, floor, epoch: this.#runs.at(head) });
-      }
-      this.#failure = undefined;
-    } catch (error) {
-      if (this.#failure === undefined)
-        this.#options.report(`the copy of the log cannot be written: ${reasonOf(error)}`);
-      this.#failure = error;
+      if (kept.length > 0 || floor > this.#options.mirror.floor) this.#keep(kept, head, floor);
+    } catch {
       return false;
     }
+    this.#reached = Math.max(this.#reached, head);
     if (messages.length > 0) this.onMessages(messages);
     return true;
+  }
+
+  /** Writes to the mirror; throws if that fails. */
+  #keep(messages: readonly Message[], head: number, floor: number): void {
+    try {
+      this.#options.mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
+      this.#failure = undefined;
+    } catch (error) {
+      const { report } = this.#options;
+      if (this.#failure === undefined) report(`the copy of the log cannot be written: ${reasonOf(error)}`);
+      this.#failure = error;
+      throw error;
+    }
   }
 
   #repairSoon(): void {
     if (this.#isClosed) return;
     this.#repair ??= setTimeout(() => {
       this.#repair = undefined;
-      if (this.#held.length > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
+      if (this.#held.size > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
     }, ON_ITS_WAY);
   }
 
@@ -224,40 +206,46 @@ export class RedisFollower {
       return false;
     }
     // Announced before that, so what is of another run is in the log by now, or lost.
-    const before = new Set(this.#held);
+    const before = this.#held.all();
+    const isBehind = mirror.head < state.floor;
+    const isCleared = mirror.head < 0 || isBehind;
+    const dropped = isCleared ? await engine.dropped() : [];
+    // From here to where the mirror agrees with them, nothing may be awaited: a read would give old messages new ids.
     if (state.runs.length > 0) this.#runs = new Runs(state.runs);
     const hole = this.#runs.holeAfter(mirror.head);
-    const isBehind = mirror.head < state.floor;
-    if (mirror.head < 0 || isBehind) mirror.clear(state.floor, state.channelFloor, await engine.dropped());
+    if (isCleared) mirror.clear(state.floor, state.channelFloor, dropped);
     else if (hole !== undefined) mirror.cut(hole.after);
     // Then readers have to be told that something is missing, in its place: they read it from the mirror.
-    const isReset = isBehind || hole !== undefined;
-    const isFilled = await this.#fill(state.floor, isReset ? () => {} : this.onMessages);
-    if (isReset) this.onReset(mirror.head);
-    if (!isFilled) return this.#catchUp();
-    for (const turn of before) {
-      if (turn.epoch === this.#runs.epoch) continue;
+    this.#mustReset ||= isBehind || hole !== undefined;
+    if (!(await this.#fill(state.floor))) return this.#catchUp();
+    if (this.#mustReset) this.onReset(mirror.head);
+    this.#mustReset = false;
+    this.#reached = Math.max(this.#reached, mirror.head);
+    const old = before.filter(({ epoch }) => epoch !== this.#runs.epoch);
+    this.#held.remove(old);
+    for (const turn of old) {
       const last = turn.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? turn.before;
       this.#settle(turn, last <= mirror.head && this.#runs.at(last) === turn.epoch);
-      this.#held.splice(this.#held.indexOf(turn), 1);
-      this.#heldMessages -= turn.messages.length;
     }
     return true;
   }
 
   /**
-   * Reads what the mirror lacks, and calls back with each page after the mirror has it. False if messages that it lacks
-   * were dropped meanwhile.
+   * Reads what the mirror lacks, and hands it on unless readers have to read it from there. False if messages that it
+   * lacks were dropped meanwhile.
    */
-  async #fill(floor: number, onPage: (messages: readonly Message[]) => void): Promise<boolean> {
+  async #fill(floor: number): Promise<boolean> {
     const { mirror, engine } = this.#options;
     for (;;) {
       const messages = await engine.read(mirror.head);
       if ((messages[0]?.offset ?? 0) > this.#runs.endOfHoles(mirror.head) + 1) return false;
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
-      mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
-      if (messages.length > 0) onPage(messages);
+      this.#keep(messages, head, floor);
+      if (messages.length > 0 && !this.#mustReset) {
+        this.#reached = Math.max(this.#reached, head);
+        this.onMessages(messages);
+      }
       if (isAll) return true;
     }
   }
@@ -269,16 +257,21 @@ export class RedisFollower {
 
   /** Runs once a second. */
   async #tend(): Promise<void> {
-    const { connection, engine, mirror } = this.#options;
+    const { connection, engine, mirror, report } = this.#options;
     const now = performance.now();
     for (const [turn, since] of this.#waiting) if (now - since > PATIENCE) this.#settle(turn, false);
     if (!connection.isReady) return;
     try {
-      if (now - this.#heard > DEAF) {
-        this.remade++;
-        this.#heard = now;
+      // What came while this process did not run is heard first.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#asked !== undefined && now - this.#asked > DEAF) {
+        this.#asked = undefined;
+        report("announcements of Redis do not arrive: subscribing again");
         connection.remakeSubscription();
-      } else if (now - this.#heard > LOOK * 0.9) await engine.ping();
+      } else if (this.#asked === undefined && now - this.#heard > SILENT) {
+        await engine.ping();
+        this.#asked = now;
+      }
       const state = await this.look();
       const isOther = state.epoch !== this.#runs.epoch;
       if (isOther || this.#failure !== undefined) await this.catchUp();

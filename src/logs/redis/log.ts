@@ -114,8 +114,10 @@ export class RedisLog implements Log {
     if (after > this.#mirror.head && !(await this.#reaches(after))) {
       return { messages: [], end: this.#mirror.head, dropped: 0 };
     }
-    const page = await this.#read(() => this.#mirror.page(query));
-    return pageWithLosses(page, after, (offset) => this.#follower.runs.holeAfter(offset));
+    return this.#read(async () => {
+      const page = await this.#mirror.page(query);
+      return pageWithLosses(page, after, (offset) => this.#follower.runs.holeAfter(offset));
+    });
   }
 
   async recent(query: RecentQuery): Promise<RecentPage> {

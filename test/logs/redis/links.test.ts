@@ -105,4 +105,29 @@ describe("a node whose links to the engine are bad", { concurrency: 2 }, () => {
       ['"after"'],
     );
   });
+
+  it("gives nothing that was deleted once it has heard of that, however late it hears the rest", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using proxy = await TcpProxy.open(engine.port);
+    await using node = await openNode(`redis://127.0.0.1:${proxy.port}`);
+    for (let count = 0; count < 10; count++) await node.log.append(draftOf("c", count));
+    const { epoch } = node.log;
+    proxy.treat({ delay: 50 });
+    await engine.cli("FLUSHALL");
+    let pages = 0;
+    await until("it is told", async () => {
+      const page = await node.log.read({ after: 4, channels: patternsOf("*"), limit: 10 });
+      pages++;
+      const epochs = page.messages.map(({ offset }) => node.log.epochAt(offset));
+      assert.deepEqual(
+        epochs,
+        epochs.map(() => epoch),
+        "a message of before with an id of after",
+      );
+      assert.ok(page.isLost !== true || page.messages.length === 0);
+      return node.resets.length > 0;
+    });
+    assert.ok(pages > 1);
+  });
 });
