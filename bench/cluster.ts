@@ -11,6 +11,9 @@ const WARM_UP_SECONDS = 4;
 /** On each node, so that nodes with as many readers can be compared. */
 const READERS_PER_NODE = 100;
 
+/** Rounds of what is compared with nothing. */
+const FEWER = 2;
+
 /** How publishers and readers are spread over nodes. */
 export type Spread = "one" | "all" | "apart";
 
@@ -40,8 +43,8 @@ export async function measureCluster(options: ClusterOptions): Promise<ClusterFi
   return {
     beside: await measureBeside(options),
     three: await measureThree(options),
-    growth: await measureGrowth(options),
-    durability: await measureDurability(options),
+    growth: await measureGrowth({ ...options, rounds: Math.min(options.rounds, FEWER) }),
+    durability: await measureDurability({ ...options, rounds: Math.min(options.rounds, FEWER) }),
   };
 }
 
