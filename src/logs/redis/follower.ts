@@ -5,7 +5,7 @@ import type { Mirror } from "./mirror.ts";
 import { announced, type Turn } from "./record.ts";
 import { HeldTurns } from "./held-turns.ts";
 import { reasonOf } from "../sqlite/errors.ts";
-import { Runs } from "./runs.ts";
+import { Runs, undecided } from "./runs.ts";
 
 export interface FollowerOptions {
   readonly engine: RedisEngine;
@@ -87,9 +87,8 @@ export class RedisFollower {
 
   /** Why nothing can be handed on now; undefined if it can. */
   get problem(): string | undefined {
-    if (this.#failure !== undefined) return this.mirrorProblem;
-    if (performance.now() - this.#heard > DEAF + LOOK) return "announcements of Redis do not arrive";
-    return undefined;
+    const isDeaf = performance.now() - this.#heard > DEAF + LOOK;
+    return this.mirrorProblem ?? (isDeaf ? "announcements of Redis do not arrive" : undefined);
   }
 
   /** Hands on a turn, now or after what comes before it. */
@@ -183,18 +182,26 @@ export class RedisFollower {
   #handOn(messages: readonly Message[], head: number, floor: number): boolean {
     const kept = messages.filter(({ ephemeral }) => !ephemeral);
     try {
-      if (kept.length > 0 || floor > this.#options.mirror.floor) {
-        this.#options.mirror.apply(kept, { head, floor, epoch: this.#runs.at(head) });
-      }
-      this.#failure = undefined;
-    } catch (error) {
-      if (this.#failure === undefined)
-        this.#options.report(`the copy of the log cannot be written: ${reasonOf(error)}`);
-      this.#failure = error as Error;
+      if (kept.length > 0 || floor > this.#options.mirror.floor) this.#write(kept, head, floor);
+    } catch {
+      // It is read again with what comes after it.
+      this.#held.remove(({ settle }) => settle === undefined);
       return false;
     }
     if (messages.length > 0) this.onMessages(messages);
     return true;
+  }
+
+  #write(messages: readonly Message[], head: number, floor: number): void {
+    const { mirror, report } = this.#options;
+    try {
+      mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
+      this.#failure = undefined;
+    } catch (error) {
+      if (this.#failure === undefined) report(`the copy of the log cannot be written: ${reasonOf(error)}`);
+      this.#failure = error as Error;
+      throw error;
+    }
   }
 
   #repairSoon(): void {
@@ -243,10 +250,7 @@ export class RedisFollower {
     return true;
   }
 
-  /**
-   * Reads what the mirror lacks, and hands each page on after the mirror has it, unless readers have to be told first that
-   * something is missing. False if messages that it lacks were dropped meanwhile.
-   */
+  /** Reads what the mirror lacks, and hands it on. False if messages that it lacks were dropped meanwhile. */
   async #fill(floor: number): Promise<boolean> {
     const { mirror, engine } = this.#options;
     for (;;) {
@@ -254,7 +258,7 @@ export class RedisFollower {
       if ((messages[0]?.offset ?? 0) > this.#runs.endOfHoles(mirror.head) + 1) return false;
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
-      mirror.apply(messages, { head, floor, epoch: this.#runs.at(head) });
+      this.#write(messages, head, floor);
       if (messages.length > 0 && this.#missing === undefined) this.onMessages(messages);
       if (isAll) return true;
     }
@@ -293,8 +297,4 @@ export class RedisFollower {
       // The connection says so, and the next second tries again.
     }
   }
-}
-
-function undecided(): Error {
-  return new Error("its state after a failover is not clear yet");
 }
