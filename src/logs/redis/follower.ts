@@ -6,7 +6,7 @@ import { EarlyBatches } from "./early-batches.ts";
 import type { Mirror } from "./mirror.ts";
 import { announced, type Batch } from "./record.ts";
 import { reasonOf } from "../sqlite/errors.ts";
-import { Runs } from "./runs.ts";
+import { Runs, undecided } from "./runs.ts";
 
 export interface FollowerOptions {
   readonly engine: RedisEngine;
@@ -169,6 +169,8 @@ export class RedisFollower {
     try {
       if (kept.length > 0 || floor > this.#options.mirror.floor) this.#keep(kept, head, floor);
     } catch {
+      // It is read again with what comes after it.
+      this.#early.remove(this.#early.all().filter(({ settle }) => settle === undefined));
       return false;
     }
     this.#reached = Math.max(this.#reached, head);
@@ -289,8 +291,4 @@ export class RedisFollower {
       // The connection has reported it; the next second tries again.
     }
   }
-}
-
-function undecided(): Error {
-  return new Error("its state after a failover is not clear yet");
 }

@@ -73,3 +73,8 @@ function isSame(one: RedisRun, other: RedisRun): boolean {
 function isAfterHole({ first, after }: RedisRun): boolean {
   return first > after + 1;
 }
+
+/** Why the engine cannot be used while the nodes agree on a new run. */
+export function undecided(): Error {
+  return new Error("its state after a failover is not clear yet");
+}

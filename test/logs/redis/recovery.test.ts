@@ -7,7 +7,7 @@ import { startServer } from "../../support/server.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { until } from "../../support/until.ts";
 
-describe("a node that comes back to a log on Redis", { concurrency: true }, () => {
+describe("a node of a log on Redis that recovers", { concurrency: true }, () => {
   for (const [older, newer] of [
     [5, 8],
     [8, 5],
@@ -72,5 +72,22 @@ describe("a node that comes back to a log on Redis", { concurrency: true }, () =
     await until("it goes on", () => a.followed.at(-1)?.data === '"end"');
     assert.deepEqual(a.resets, [701]);
     assert.deepEqual(a.data(), ["0", '"end"'], "readers read the rest after they are told");
+  });
+
+  it("drops what is too old from an engine whose memory is full, and publishes again then", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using a = await openNode(engine.url, { retention: { ...FOREVER, age: 2000 } });
+    const [, used = ""] = /used_memory:(\d+)/.exec(await engine.cli("INFO", "memory")) ?? [];
+    await engine.cli("CONFIG", "SET", "maxmemory", String(Number(used) + 500_000));
+    await assert.rejects(
+      async () => {
+        for (;;) await a.log.append(draftOf("x", "y".repeat(1000)));
+      },
+      { code: "LOG_UNAVAILABLE", message: /^Redis refused this \(OOM/ },
+    );
+    await until("what is too old has gone", async () => (await kept(a.log)).length === 0);
+    await a.log.append(draftOf("x", "after"));
+    assert.deepEqual(await kept(a.log), ['"after"']);
   });
 });
