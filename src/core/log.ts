@@ -26,9 +26,13 @@ export interface Log {
    * exactly once. Only messages that were appended here carry the `publication` of their draft.
    * Resolves with the offset the first of them follows. One follower: the hub.
    * `onReset` is called between two turns when messages were lost or the log was replaced. `head` is greater than every
-   * offset delivered before; delivery goes on after it, and `read` says what is missing to whoever has not passed it.
+   * offset delivered before; delivery goes on after it, and `read` says what is missing to whoever has not passed it. If
+   * `valid` is less, the messages that were delivered after it are not in the log: others may have their offsets.
    */
-  follow(listener: (messages: readonly Message[]) => void, onReset?: (head: number) => void): Promise<number>;
+  follow(
+    listener: (messages: readonly Message[]) => void,
+    onReset?: (head: number, valid?: number) => void,
+  ): Promise<number>;
   /**
    * Whether this log gave out that cursor and can still tell what came after it. True also for one of the current epoch
    * that another node may have given out before this one has its message.

@@ -11,7 +11,7 @@ function list(counts: Counts): readonly PatternCount[] {
   return Object.entries(counts).map(([pattern, count]) => [patternsOf(pattern)[0] as never, count]);
 }
 
-function status(node: string, changes: number): StatusReport {
+function reported(node: string, changes: number): StatusReport {
   const status = {
     id: node,
     address: "host:8000",
@@ -52,28 +52,28 @@ describe("the table of nodes", () => {
 
   it("asks a node for a copy while something of it is missing, and not again while the copy comes", () => {
     const table = new NodeTable({ nodes: 10, patterns: 10 });
-    assert.equal(table.take(status("a", 0), 0), false);
+    assert.equal(table.take(reported("a", 0), 0), false);
     assert.equal(table.take(change("a", 1, { x: 1 }), 0), false);
     assert.equal(table.take(change("a", 3, { y: 1 }), 0), true);
-    assert.equal(table.take(status("a", 3), 1999), false);
-    assert.equal(table.take(status("a", 3), 2000), true);
+    assert.equal(table.take(reported("a", 3), 1999), false);
+    assert.equal(table.take(reported("a", 3), 2000), true);
     assert.equal(table.take(copy("a", 3, 0, false, { x: 5 }), 2100), false);
-    assert.equal(table.take(status("a", 3), 4000), false);
+    assert.equal(table.take(reported("a", 3), 4000), false);
     assert.equal(table.take(change("a", 4, { x: 6 }), 4000), false);
     assert.equal(table.take(copy("a", 4, 1, true, { z: 7 }), 4000), false);
     assert.deepEqual(
       ["x", "y", "z"].map((channel) => readers(table, channel)),
       [6, 0, 7],
     );
-    assert.equal(table.take(status("a", 4), 9000), false);
+    assert.equal(table.take(reported("a", 4), 9000), false);
   });
 
   it("asks again for a copy of which a part was lost", () => {
     const table = new NodeTable({ nodes: 10, patterns: 10 });
-    assert.equal(table.take(status("a", 7), 0), true);
+    assert.equal(table.take(reported("a", 7), 0), true);
     table.take(copy("a", 7, 0, false, { x: 1 }), 100);
     assert.equal(table.take(copy("a", 7, 2, true, { z: 1 }), 200), false);
-    assert.equal(table.take(status("a", 7), 3000), true);
+    assert.equal(table.take(reported("a", 7), 3000), true);
     table.take(copy("a", 7, 0, true, { y: 1 }), 3100);
     assert.deepEqual(
       ["x", "y", "z"].map((channel) => readers(table, channel)),
