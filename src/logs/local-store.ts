@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import type { Counted, SharedStore } from "../core/shared-store.ts";
+import { randomName } from "./random-name.ts";
 
 interface Value {
   readonly value: string;
@@ -14,7 +14,7 @@ const MOST = 100_000;
 
 /** The shared store of a hub with one node: the memory of its process. */
 export class LocalStore implements SharedStore {
-  readonly node: string = randomBytes(5).toString("hex");
+  readonly node: string = randomName();
   readonly isShared: boolean = false;
   readonly #values = new Map<string, Value>();
   readonly #listeners = new Map<string, Set<(text: string) => void>>();

@@ -1,3 +1,4 @@
+import { chunks } from "../core/chunks.ts";
 import type { RemoteReaders } from "../core/remote-readers.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import type { SubscriptionIndex } from "../core/subscription-index.ts";
@@ -99,7 +100,7 @@ export class Nodes {
     if (index.changed !== undefined && index.changed.size > 0) {
       const changed = [...index.changed];
       index.changed.clear();
-      for (const patterns of partsOf(changed)) {
+      for (const patterns of chunks(changed, MAX_COUNTS)) {
         this.#changes++;
         void this.#send({ kind: "change", counts: counted(index, patterns) });
       }
@@ -142,7 +143,7 @@ export class Nodes {
     const own = this.#own;
     if (own === undefined || this.#copying.has(node)) return;
     this.#copying.add(node);
-    const parts = partsOf(own.index.patterns());
+    const parts = chunks(own.index.patterns(), MAX_COUNTS);
     for (let part = 0; part < Math.max(parts.length, 1) && this.#own === own; part++) {
       const counts = counted(own.index, parts[part] ?? []).filter(([, readers]) => readers > 0);
       const isLast = part + 1 >= parts.length;
@@ -169,11 +170,6 @@ export class Nodes {
     this.#reported.add(sentence);
     this.#report(sentence);
   }
-}
-
-function partsOf(patterns: readonly ChannelPattern[]): ChannelPattern[][] {
-  const count = Math.ceil(patterns.length / MAX_COUNTS);
-  return Array.from({ length: count }, (_, at) => patterns.slice(at * MAX_COUNTS, (at + 1) * MAX_COUNTS));
 }
 
 function counted(index: SubscriptionIndex, patterns: readonly ChannelPattern[]): PatternCount[] {

@@ -1,3 +1,4 @@
+import { chunks } from "../../core/chunks.ts";
 import { HubError } from "../../core/errors.ts";
 import type { SharedStore } from "../../core/shared-store.ts";
 import type { SessionRecord, SessionRecords } from "./session-records.ts";
@@ -52,14 +53,13 @@ export class SharedRecords implements SessionRecords {
   }
 
   async touch(used: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, SessionRecord | undefined>> {
-    const all = [...used];
     const stored = new Map<string, SessionRecord | undefined>();
-    for (let first = 0; first < all.length; first += AT_ONCE) {
-      const some = all.slice(first, first + AT_ONCE).map(async ([name, time]) => {
+    for (const chunk of chunks([...used], AT_ONCE)) {
+      const touched = chunk.map(async ([name, time]) => {
         const lifetime = this.#lifetime - Math.max(0, Date.now() - time);
         stored.set(name, await this.#update(name, (found) => found, lifetime));
       });
-      await Promise.all(some);
+      await Promise.all(touched);
     }
     return stored;
   }
