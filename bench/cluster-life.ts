@@ -6,7 +6,7 @@ import { Nodes, ours } from "./nodes.ts";
 import { Returning } from "./returning-readers.ts";
 import { ServerProcess } from "./server-process.ts";
 
-const MESSAGES = 200_000;
+const MESSAGES = 100_000;
 const PAYLOAD = "x".repeat(100);
 const AT_ONCE = 2000;
 const RETURNING = 10_000;

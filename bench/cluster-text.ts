@@ -41,6 +41,13 @@ function goals({ beside: pairs, three: loads }: ClusterFigures): string {
   const many = pairs.find(({ publishers }) => publishers === 16);
   const share = medianRatio((many?.redis ?? []).map(deliveriesPerSecond), (many?.file ?? []).map(deliveriesPerSecond));
   add("one node, 16 publishers: deliveries/s", `at least ${SHARE}× the log in a file`, share, share >= SHARE);
+  const cost = medianRatio((many?.redis ?? []).map(cpuPerDelivery), (many?.file ?? []).map(cpuPerDelivery));
+  add(
+    "one node, 16 publishers: CPU per delivery, with Redis'",
+    "at most 1.43× the log in a file",
+    cost,
+    cost <= 1 / SHARE,
+  );
   for (const { title, rows: servers } of loads) {
     const [ours, peer] = servers;
     if (ours === undefined || peer === undefined) continue;
@@ -48,6 +55,8 @@ function goals({ beside: pairs, three: loads }: ClusterFigures): string {
     const waits = medianRatio(ours.cells.map(p99), peer.cells.map(p99));
     if (!AT_A_RATE.test(title))
       add(`three nodes, ${title}: acknowledged/s`, `at least 1× ${peer.title}`, rates, rates >= 1);
+    const cpu = medianRatio(ours.cells.map(cpuPerMessage), peer.cells.map(cpuPerMessage));
+    add(`three nodes, ${title}: CPU per message of all`, `at most 1× ${peer.title}`, cpu, cpu <= 1);
     add(`three nodes, ${title}: p99`, `at most 1× ${peer.title}`, waits, waits <= 1);
   }
   return table(2, ["goal", "wanted", "measured", "result"], rows);
@@ -76,6 +85,7 @@ function beside({ beside: pairs }: ClusterFigures): string {
 
 function three({ three: loads }: ClusterFigures): string {
   const head = ["load", "server", "acknowledged/s", "× Centrifugo", "p50 ms", "p99 ms", "lost", "doubled"];
+  const each = ["CPU µs/message", "of Redis", "of the first node", "of the second"];
   const rows = loads.flatMap(({ title, rows: servers }) =>
     servers.map((server) => {
       const { cells } = server;
@@ -88,13 +98,14 @@ function three({ three: loads }: ClusterFigures): string {
         Number.isNaN(ratio) || AT_A_RATE.test(title) ? "" : ratio.toFixed(2),
         ...latencies(cells),
         ...faults(cells),
+        median(cells.map(cpuPerMessage)).toFixed(0),
         perMessage(cells, 0),
         perMessage(cells, 1),
         perMessage(cells, 2),
       ];
     }),
   );
-  return table(2, [...head, "Redis µs/message", "first node", "second node"], rows);
+  return table(2, [...head, ...each], rows);
 }
 
 function growth(rows: readonly Row[]): string {
@@ -184,6 +195,11 @@ function latencies(cells: readonly Cell[]): readonly string[] {
 function faults(cells: readonly Cell[]): readonly string[] {
   const sum = (figure: (cell: Cell) => number): string => count(cells.reduce((total, cell) => total + figure(cell), 0));
   return [sum(({ deliveries }) => deliveries.lost), sum(({ deliveries }) => deliveries.duplicated)];
+}
+
+/** Microseconds of CPU of Redis and all nodes for each message. */
+function cpuPerMessage({ cpuSeconds, publishes }: Cell): number {
+  return (cpuSeconds.reduce((sum, value) => sum + value, 0) * 1e6) / publishes.answered;
 }
 
 /** CPU of one process for each message; of the Redis at 0. */

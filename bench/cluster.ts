@@ -6,8 +6,13 @@ import { OURS } from "./targets.ts";
 
 const READERS = 1000;
 const NODES = 3;
+/** Several nodes on one core get through fewer messages each than one, and have as much to compile. */
+const WARM_UP_SECONDS = 4;
 /** On each node, so that nodes with as many readers can be compared. */
 const READERS_PER_NODE = 100;
+
+/** Rounds of what is compared with nothing. */
+const FEWER = 2;
 
 /** How publishers and readers are spread over nodes. */
 export type Spread = "one" | "all" | "apart";
@@ -38,8 +43,8 @@ export async function measureCluster(options: ClusterOptions): Promise<ClusterFi
   return {
     beside: await measureBeside(options),
     three: await measureThree(options),
-    growth: await measureGrowth(options),
-    durability: await measureDurability(options),
+    growth: await measureGrowth({ ...options, rounds: Math.min(options.rounds, FEWER) }),
+    durability: await measureDurability({ ...options, rounds: Math.min(options.rounds, FEWER) }),
   };
 }
 
@@ -49,7 +54,7 @@ async function measureBeside({ seconds, rounds, say }: ClusterOptions): Promise<
   for (let round = 0; round < rounds; round += 1) {
     await using file = await ServerProcess.start(OURS);
     await using redis = await Nodes.start(ours(""), 1);
-    for (const server of [file, redis]) await measureCell(contender, server, WARM_UP);
+    for (const server of [file, redis]) await measureCell(contender, server, { ...WARM_UP, seconds: WARM_UP_SECONDS });
     for (const figure of figures) {
       const load = { readers: READERS, publishers: figure.publishers, seconds, rate: 0 };
       const both = [
@@ -130,7 +135,7 @@ async function measureDurability({ seconds, rounds, say }: ClusterOptions): Prom
 
 /** Each node compiles what it needs to take, to follow and to deliver. */
 async function warmUp({ contender }: Cluster, nodes: Nodes): Promise<void> {
-  await measureCell(contender, nodes, { ...WARM_UP, nodes: placed(nodes, "all") });
+  await measureCell(contender, nodes, { ...WARM_UP, seconds: WARM_UP_SECONDS, nodes: placed(nodes, "all") });
 }
 
 function placed({ ports }: Nodes, spread: Spread): NonNullable<CellLoad["nodes"]> {

@@ -20,11 +20,14 @@ const HOST = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i;
 const PREFIX = /^[\w.-]{1,64}$/;
 const PORT = 6379;
 const SENTINEL_PORT = 26_379;
+const UNENCODED = "has a user or password that is not percent-encoded";
 const USE = "use redis://USER:PASSWORD@HOST:PORT/DATABASE?prefix=NAME";
 
 /** Reads the URL of a Redis; throws `LOG_UNAVAILABLE` with a sentence that has no password. */
 export function redisAddress(url: string): RedisAddress {
   const [, tls, kind = "single", login, hosts = "", path = "", query] = SHAPE.exec(url) ?? wrong("is not a Redis URL");
+  // Before anything of it is named: it is a part of the password.
+  if (`${path}${query ?? ""}`.includes("@")) wrong(UNENCODED);
   const options = new URLSearchParams(query);
   for (const option of options.keys()) {
     if (option !== "prefix") wrong(`has the unknown option ${JSON.stringify(option)}; only prefix is allowed`);
@@ -64,7 +67,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return wrong("has a user or password that is not percent-encoded");
+    return wrong(UNENCODED);
   }
 }
 

@@ -6,6 +6,7 @@ import { isRefusal, type RedisConnection } from "./connection.ts";
 import type { AppendReply, RedisEngine } from "./engine.ts";
 import type { RedisFollower } from "./follower.ts";
 import type { Mirror } from "./mirror.ts";
+import { undecided } from "./runs.ts";
 
 export interface AppenderOptions {
   readonly connection: RedisConnection;
@@ -51,6 +52,9 @@ export class RedisAppender {
     if (this.#closing) return Promise.reject(closed());
     // What waited for the engine to come back would be published late, and out of turn.
     if (!this.#options.connection.isReady) return Promise.reject(this.#options.connection.unavailable());
+    // Its message would be kept, and its publisher could not be told so.
+    const problem = this.#options.follower.mirrorProblem;
+    if (problem !== undefined) return Promise.reject(new HubError("LOG_UNAVAILABLE", problem));
     return this.#batch.add(draft);
   }
 
@@ -154,7 +158,7 @@ export class RedisAppender {
 
   #refuse(waiting: readonly Waiting[], cause: unknown, isSent: boolean): void {
     const { connection } = this.#options;
-    const away = connection.unavailable(cause ?? new Error("its state after a failover is not clear yet"));
+    const away = connection.unavailable(cause ?? undecided());
     const sentence = `${away.message}. The message may have been kept. ${RETRY_ADVICE}`;
     const unsure = new HubError("LOG_UNAVAILABLE", sentence, { cause });
     for (const { settle } of waiting) settle(isSent ? unsure : away);

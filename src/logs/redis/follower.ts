@@ -1,11 +1,12 @@
 import type { Message } from "../../core/message.ts";
+import { AnnouncementWatch } from "./announcement-watch.ts";
 import type { RedisConnection } from "./connection.ts";
 import { PAGE, type EngineState, type RedisEngine } from "./engine.ts";
 import { EarlyBatches } from "./early-batches.ts";
 import type { Mirror } from "./mirror.ts";
 import { announced, type Batch } from "./record.ts";
 import { reasonOf } from "../sqlite/errors.ts";
-import { Runs } from "./runs.ts";
+import { Runs, undecided } from "./runs.ts";
 
 export interface FollowerOptions {
   readonly engine: RedisEngine;
@@ -20,9 +21,6 @@ const CHECK_INTERVAL = 1000;
 const VOTE_POLL = 100;
 /** How long a batch may wait for those before it, in milliseconds, before they are read from the stream. */
 const REORDER_WAIT = 100;
-/** Milliseconds without an announcement after which a node asks for one, and those that the answer may take. */
-const SILENCE = 900;
-const PING_TIMEOUT = 900;
 /** Milliseconds after which the publishers of a batch are told that it cannot be confirmed. */
 const DELIVERY_TIMEOUT = 2500;
 
@@ -33,8 +31,8 @@ const DELIVERY_TIMEOUT = 2500;
 export class RedisFollower {
   /** Called with what is new, after the mirror has it. */
   onMessages: (messages: readonly Message[]) => void = () => {};
-  /** Called with the offset to go on from, if messages are missing. */
-  onReset: (head: number) => void = () => {};
+  /** Called with the offset to go on from, if messages are missing, and the last one up to which all were handed on. */
+  onReset: (head: number, valid?: number) => void = () => {};
   readonly #options: FollowerOptions;
   readonly #early = new EarlyBatches();
   #runs = new Runs();
@@ -44,21 +42,20 @@ export class RedisFollower {
   /** Whether the nodes have yet to agree on a new run. */
   #isUndecided = false;
   #isClosed = false;
-  /** When an announcement came last, and since when one is waited for. */
-  #heard = performance.now();
-  #asked: number | undefined;
+  readonly #watch: AnnouncementWatch;
   /** The furthest place that was handed on. */
   #reached = -1;
-  /** Whether readers have yet to be told that something is missing. */
-  #mustReset = false;
+  /** Set until readers are told that messages are missing: nothing is handed on before. */
+  #missing: { readonly valid: number } | undefined;
   /** What the mirror could not take. */
-  #failure: unknown;
+  #failure: Error | undefined;
   /** Batches of this node that wait to be handed on, and since when. */
   readonly #waiting = new Map<Batch, number>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    this.#watch = new AnnouncementWatch(options);
     this.#timer = setInterval(() => void this.#tend(), CHECK_INTERVAL);
   }
 
@@ -82,12 +79,15 @@ export class RedisFollower {
     return this.#runs;
   }
 
+  /** Why the mirror takes nothing now; undefined if it does. */
+  get mirrorProblem(): string | undefined {
+    return this.#failure && `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
+  }
+
   /** Why nothing can be handed on now; undefined if it can. */
   get problem(): string | undefined {
-    if (this.#failure !== undefined) return `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
-    if (performance.now() - this.#heard > CHECK_INTERVAL + SILENCE + PING_TIMEOUT)
-      return "announcements of Redis do not arrive";
-    return undefined;
+    if (this.#failure !== undefined) return this.mirrorProblem;
+    return this.#watch.isBroken ? "announcements of Redis do not arrive" : undefined;
   }
 
   /** Hands on a batch, now or after what comes before it. */
@@ -129,8 +129,7 @@ export class RedisFollower {
   }
 
   #announced(bytes: Buffer): void {
-    this.#heard = performance.now();
-    this.#asked = undefined;
+    this.#watch.heard();
     let found: Batch | readonly string[];
     try {
       found = announced(bytes, this.#options.node);
@@ -155,6 +154,7 @@ export class RedisFollower {
   /** Hands on the batches that follow what was handed on. */
   #drain(): void {
     if (this.#catchingUp !== undefined || this.#isClosed) return;
+    if (this.#missing !== undefined) return this.#repairSoon();
     const { mirror } = this.#options;
     const { batches, messages, head, floor } = this.#early.following(this.#runs.epoch, mirror.head, mirror.floor);
     if (batches.length > 0 && this.#handOn(messages, head, floor)) {
@@ -169,6 +169,8 @@ export class RedisFollower {
     try {
       if (kept.length > 0 || floor > this.#options.mirror.floor) this.#keep(kept, head, floor);
     } catch {
+      // It is read again with what comes after it.
+      this.#early.remove(this.#early.all().filter(({ settle }) => settle === undefined));
       return false;
     }
     this.#reached = Math.max(this.#reached, head);
@@ -184,7 +186,7 @@ export class RedisFollower {
     } catch (error) {
       const { report } = this.#options;
       if (this.#failure === undefined) report(`the copy of the log cannot be written: ${reasonOf(error)}`);
-      this.#failure = error;
+      this.#failure = error as Error;
       throw error;
     }
   }
@@ -193,7 +195,7 @@ export class RedisFollower {
     if (this.#isClosed) return;
     this.#repair ??= setTimeout(() => {
       this.#repair = undefined;
-      if (this.#early.size > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
+      if (this.#early.size > 0 || this.#isUndecided || this.#missing !== undefined) void this.catchUp().catch(() => {});
     }, REORDER_WAIT);
   }
 
@@ -207,19 +209,29 @@ export class RedisFollower {
     }
     // These were announced before the engine answered: a batch of another run is by now in the log, or lost.
     const announcedBefore = this.#early.all();
+    const runs = state.runs.length > 0 ? new Runs(state.runs) : this.#runs;
+    const hole = runs.holeAfter(mirror.head);
+    // What comes after that is not what the log has in its place by now.
+    const shared = this.#runs.sharedWith(runs);
+    const good = Math.min(shared, hole?.after ?? Infinity);
     const isBehind = mirror.head < state.floor;
-    const isCleared = mirror.head < 0 || isBehind;
+    const isCleared = isBehind || good < 0;
     const dropped = isCleared ? await engine.dropped() : [];
     // From here to where the mirror agrees with them, nothing may be awaited: a read would give old messages new ids.
-    if (state.runs.length > 0) this.#runs = new Runs(state.runs);
-    const hole = this.#runs.holeAfter(mirror.head);
+    if (isBehind || hole !== undefined || shared < mirror.head) {
+      // Then readers must be told what is missing, in its place: they read it from the mirror.
+      const valid = shared < mirror.head && shared !== hole?.after ? Math.max(shared, 0) : Infinity;
+      this.#missing = { valid: Math.min(valid, this.#missing?.valid ?? Infinity) };
+    }
+    this.#runs = runs;
     if (isCleared) mirror.clear(state.floor, state.channelFloor, dropped);
-    else if (hole !== undefined) mirror.truncate(hole.after);
-    // Then readers must be told what is missing, in its place: they read it from the mirror.
-    this.#mustReset ||= isBehind || hole !== undefined;
+    else if (good < mirror.head) mirror.truncate(good);
     if (!(await this.#fill(state.floor))) return this.#catchUp();
-    if (this.#mustReset) this.onReset(mirror.head);
-    this.#mustReset = false;
+    if (this.#missing !== undefined) {
+      const { valid } = this.#missing;
+      this.#missing = undefined;
+      this.onReset(mirror.head, valid);
+    }
     this.#reached = Math.max(this.#reached, mirror.head);
     const old = announcedBefore.filter(({ epoch }) => epoch !== this.#runs.epoch);
     this.#early.remove(old);
@@ -242,7 +254,7 @@ export class RedisFollower {
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
       this.#keep(messages, head, floor);
-      if (messages.length > 0 && !this.#mustReset) {
+      if (messages.length > 0 && this.#missing === undefined) {
         this.#reached = Math.max(this.#reached, head);
         this.onMessages(messages);
       }
@@ -257,24 +269,20 @@ export class RedisFollower {
 
   /** Runs once a second. */
   async #tend(): Promise<void> {
-    const { connection, engine, mirror, report } = this.#options;
+    const { connection, mirror } = this.#options;
     const now = performance.now();
-    for (const [batch, since] of this.#waiting) if (now - since > DELIVERY_TIMEOUT) this.#settle(batch, false);
+    for (const [batch, since] of this.#waiting) {
+      if (now - since <= DELIVERY_TIMEOUT) continue;
+      this.#settle(batch, false);
+      // What was kept of it is read from the engine.
+      this.#early.remove([batch]);
+    }
     if (!connection.isReady) return;
     try {
-      // What came while this process did not run is heard first.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.#asked !== undefined && now - this.#asked > PING_TIMEOUT) {
-        this.#asked = undefined;
-        report("announcements of Redis do not arrive: subscribing again");
-        connection.resubscribe();
-      } else if (this.#asked === undefined && now - this.#heard > SILENCE) {
-        await engine.ping();
-        this.#asked = now;
-      }
+      await this.#watch.check();
       const state = await this.checkIn();
       const isOther = state.epoch !== this.#runs.epoch;
-      if (isOther || this.#failure !== undefined) await this.catchUp();
+      if (isOther || this.#failure !== undefined || this.#missing !== undefined) await this.catchUp();
       if (state.floor > mirror.floor && state.floor <= mirror.head) this.#handOn([], mirror.head, state.floor);
       if (state.head <= mirror.head) return;
       await new Promise((resolve) => setTimeout(resolve, REORDER_WAIT));
@@ -283,8 +291,4 @@ export class RedisFollower {
       // The connection has reported it; the next second tries again.
     }
   }
-}
-
-function undecided(): Error {
-  return new Error("its state after a failover is not clear yet");
 }

@@ -127,7 +127,7 @@ export class RedisLog implements Log {
 
   async follow(
     listener: (messages: readonly Message[]) => void,
-    onReset: (head: number) => void = () => {},
+    onReset: (head: number, valid?: number) => void = () => {},
   ): Promise<number> {
     this.#follower.onMessages = listener;
     this.#follower.onReset = onReset;

@@ -157,6 +157,8 @@ return reply
  */
 const CHECK_IN = `${COMMON}
 local nodeHead, known, fresh = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+-- An engine whose memory is full refuses no script that has written: what is too old must go all the same.
+redis.call('HDEL', VOTE, '')
 
 local function begin(first, after, last)
   head = last

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openData, type Data, type LogOptions } from "../../../src/logs/open.ts";
+import { masked } from "../../../src/protocol/address.ts";
 import { Authority } from "../../support/certificates.ts";
 import { startEngine, ENGINES, needsEngine } from "../../support/redis.ts";
 import { draftOf, FOREVER } from "../../support/sample.ts";
@@ -41,6 +42,19 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
         assert.match(error.message, /^The Redis that DATA names cannot be used: (?:WRONGPASS|NOAUTH)/);
         return !error.message.includes("wr0ng");
       });
+    }
+  });
+
+  it("is refused without a word of a password that is not percent-encoded, and shown without it", async () => {
+    for (const sign of ["/", "?", "/0?", "/0/"]) {
+      for (const scheme of ["redis", "redis+sentinel", "redis+cluster"]) {
+        const url = `${scheme}://:se${sign}cret@127.0.0.1:1`;
+        await assert.rejects(open(url), (error: Error) => {
+          assert.match(error.message, /has a user or password that is not percent-encoded/);
+          return !error.message.includes("cret");
+        });
+        assert.equal(masked(url), `${scheme}://:***@127.0.0.1:1`);
+      }
     }
   });
 
