@@ -88,7 +88,13 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const { hub, nodes, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
-  const auth = await openAuth(shared);
+  // What stays open would keep a process alive that does not serve.
+  const undo = async (error: unknown): Promise<never> => {
+    await hubParts.close(0);
+    await hubParts.release();
+    throw error;
+  };
+  const auth = await openAuth(shared).catch(undo);
   const rateLimits = new RateLimits(config, shared);
   const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
   const state = { address: hostname(), draining: false };
@@ -110,7 +116,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     idle: config.sessionTimeout * 1000,
     onKey: (key) => auth.keepKey(key),
     report: (error) => log.error(error, "an MCP method failed"),
-  });
+  }).catch(undo);
   const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
   const callers = callerRules(config);
   let draining: Promise<void> | undefined;
