@@ -23,7 +23,8 @@ const SILENCE = 4000;
 const CONNECT_TIMEOUT = 10_000;
 const RETRY = 20;
 /** Errors that retrying cannot fix. */
-const PERMANENT_ERRORS = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
+const PERMANENT_ERRORS =
+  /WRONGPASS|NOAUTH|NOPERM|ERR AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
 
 /** Two connections to a Redis: one for commands, and one on which announcements come. They come back by themselves. */
 export class RedisConnection {

@@ -56,7 +56,7 @@ export class RedisFollower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#watch = new AnnouncementWatch(options);
-    this.#timer = setInterval(() => void this.#tend(), CHECK_INTERVAL);
+    this.#timer = setInterval(() => void this.#tend(), CHECK_INTERVAL).unref();
   }
 
   /** Begins to listen, and resolves once the mirror has all that is kept. Rejects with `LOG_UNAVAILABLE`. */

@@ -205,6 +205,8 @@ elseif meta[2] ~= run then
     if redis.call('HEXISTS', VOTE, 'node ' .. other) == 0 then missing = missing + 1 end
   end
   local waited = clock - tonumber(redis.call('HGET', VOTE, 'since'))
+  -- The clock was set back.
+  if waited < 0 then redis.call('HSET', VOTE, 'since', text(clock)) end
   if furthest > head or (missing > 0 and waited > ${VOTE_TIMEOUT}) then
     local first = math.max(head, furthest) + ${HOLE}
     begin(first, head, first)
@@ -222,7 +224,8 @@ local nodes = redis.call('HGETALL', NODES)
 for index = 1, #nodes, 2 do
   if math.abs(clock - tonumber(nodes[index + 1])) > ${FORGOTTEN_AFTER} then
     redis.call('HDEL', NODES, nodes[index])
-    redis.call('HDEL', BATCHES, nodes[index])
+    -- Its clock may have jumped, and then the node may still send its last batch again.
+    if redis.call('HLEN', BATCHES) > ${MAX_RUNS} then redis.call('HDEL', BATCHES, nodes[index]) end
   end
 end
 trim(${DROP_AT_MOST}, oldest < 0 and 2000 or 64)
