@@ -30,7 +30,7 @@ export async function measureAnnouncing(): Promise<AnnouncingFigures> {
   const address = redisAddress(`redis://127.0.0.1:${redis.port}`);
   const connection = await RedisConnection.open({ address, ca: "", cert: "", key: "", report: () => {} });
   const engine = new RedisEngine({ connection, node: "bench", retention: EVERYTHING, report: () => {} });
-  const { epoch = "" } = (await engine.look(-1, "")) ?? {};
+  const { epoch = "" } = (await engine.checkIn(-1, "")) ?? {};
   const followers: Socket[] = [];
   let [number, received] = [0, 0];
   const append = async (count: number, size: number): Promise<void> => {
@@ -40,7 +40,7 @@ export async function measureAnnouncing(): Promise<AnnouncingFigures> {
   const rows: AnnouncingFigures["rows"][number][] = [];
   for (const nodes of FOLLOWERS) {
     while (followers.length < nodes) {
-      followers.push(await follow(redis.port, connection.name("live"), (bytes) => (received += bytes)));
+      followers.push(await follow(redis.port, connection.key("live"), (bytes) => (received += bytes)));
     }
     const row = { nodes, micros: [] as number[], bytes: [] as number[] };
     for (const size of BATCHES) {

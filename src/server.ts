@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
 import { defaults, type Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
@@ -13,7 +12,6 @@ import { limitsOf, type HttpContext } from "./http/context.ts";
 import { ClientAddresses } from "./ops/client-address.ts";
 import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
-import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { Nodes } from "./ops/nodes.ts";
@@ -31,6 +29,7 @@ import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
 import { openMcp } from "./mcp/open.ts";
+import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback } from "./protocol/address.ts";
 
@@ -58,9 +57,6 @@ const WRITES_PER_MESSAGE = 128;
 /** Parts into which the readers are divided, to spread each heartbeat over time. */
 const BEAT_PARTS = 15;
 
-/** Milliseconds to wait for the last log lines to be written. */
-const LAST_LINES = 500;
-
 /** The version of this package. */
 export const version: string = (
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
@@ -83,133 +79,119 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const { tools: ownTools, logStream = process.stdout, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
-  const { log, output, ...logging } = openLogging(config, logStream);
+  const logging = openLogging(config, logStream);
+  const { log, output } = logging;
   let audit = auditTo(log);
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
-  const { hub, nodes, shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
-  const auth = await openAuth(shared);
-  const rateLimits = new RateLimits(config, shared);
-  const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
-  const state = { address: hostname(), draining: false };
-  const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
-  const info = (): ServerInfo => source.info();
-  const hubChannels = new HubChannels(hub, nodes.node, info);
-  logging.onLine((line) => hubChannels.log(line));
-  audit = auditTo(log, hubChannels);
-  const limits = limitsOf(config);
-  const mcp = await openMcp({
-    hub,
-    limits,
-    info,
-    catalog: hubCatalog(tools, extras),
-    serverInfo: { name: NAME, title: "SSE MCP Server", version },
-    shared,
-    file: openSessionFile(config.data, (sentence) => log.warn(sentence)),
-    maxSessions: config.maxSessions,
-    idle: config.sessionTimeout * 1000,
-    onKey: (key) => auth.keepKey(key),
-    report: (error) => log.error(error, "an MCP method failed"),
-  });
-  const summaries = new LogSummaries(log, hub, connections, mcp.sessions);
-  const callers = callerRules(config);
-  let draining: Promise<void> | undefined;
-  const context: HttpContext = {
-    hub,
-    tools,
-    connections,
-    limits,
-    callers,
-    version,
-    info,
-    heartbeat: config.heartbeat,
-    // Visitors need not know the folder, nor where a Redis is and its password.
-    logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
-    ...auth,
-    publicUrl: config.publicUrl,
-    tls,
-    addresses: new ClientAddresses(config.trustedProxies),
-    rateLimits,
-    isDraining: () => state.draining,
-  };
-  let app: FastifyInstance | undefined;
+  const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const parts: ServerParts = { ...hubParts, output };
   // Whoever stops the server reads it on the terminal; a file gets a line.
-  const say = (msg: string): void => (config.logFile === "" ? hubChannels.log({ level: "info", msg }) : log.info(msg));
-  const drain = (skip?: AbortSignal): Promise<void> => {
-    if (draining === undefined && config.drainWait > 0) say(`draining: readers are ended in ${config.drainWait} s`);
-    state.draining = true;
-    nodes.tellStatus();
-    return (draining ??= wait(config.drainWait * 1000, undefined, { signal: skip, ref: false }).catch(() => {}));
-  };
-  const end = async (spread: number): Promise<void> => {
-    draining ??= Promise.resolve();
-    state.draining = true;
-    nodes.tellStatus();
-    summaries.close();
-    say(`stopping: ${hub.size === 1 ? "1 reader is" : `${hub.size} readers are`} ended within ${spread / 1000} s`);
-    connections.drain();
-    mcp.sessions.drain();
-    await hubChannels.close();
-    await hubParts.close(spread);
-    mcp.close();
-    // Calls that waited for a message are answered in this turn, before their connections are closed.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    source.close();
-    auth.close();
-    await app?.close();
-    await hubParts.release();
-    await output.close(LAST_LINES);
-  };
-  let ended: Promise<void> | undefined;
-  const close = (spread: number): Promise<void> => (ended ??= end(spread));
+  const say = (msg: string): void =>
+    config.logFile === "" ? parts.hubChannels?.log({ level: "info", msg }) : log.info(msg);
+  const shutdown = new Shutdown(parts, config.drainWait, say);
   try {
-    app = await createApp({
+    const { hub, nodes } = parts;
+    const auth = await openAuth(shared);
+    parts.auth = auth;
+    const rateLimits = new RateLimits(config, shared);
+    const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
+    parts.connections = connections;
+    const state = {
+      address: hostname(),
+      get draining() {
+        return shutdown.isDraining;
+      },
+    };
+    const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
+    parts.source = source;
+    const info = (): ServerInfo => source.info();
+    const hubChannels = new HubChannels(hub, nodes.node, info);
+    parts.hubChannels = hubChannels;
+    logging.onLine((line) => hubChannels.log(line));
+    audit = auditTo(log, hubChannels);
+    const limits = limitsOf(config);
+    const mcp = await openMcp({
+      hub,
+      limits,
+      info,
+      catalog: hubCatalog(tools, extras),
+      serverInfo: { name: NAME, title: "SSE MCP Server", version },
+      shared,
+      file: openSessionFile(config.data, (sentence) => log.warn(sentence)),
+      maxSessions: config.maxSessions,
+      idle: config.sessionTimeout * 1000,
+      onKey: (key) => auth.keepKey(key),
+      report: (error) => log.error(error, "an MCP method failed"),
+    });
+    parts.mcp = mcp;
+    parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);
+    const callers = callerRules(config);
+    const context: HttpContext = {
+      hub,
+      tools,
+      connections,
+      limits,
+      callers,
+      version,
+      info,
+      heartbeat: config.heartbeat,
+      // Visitors need not know the folder, nor where a Redis is and its password.
+      logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
+      ...auth,
+      publicUrl: config.publicUrl,
+      tls,
+      addresses: new ClientAddresses(config.trustedProxies),
+      rateLimits,
+      isDraining: () => shutdown.isDraining,
+    };
+    const app = await createApp({
       context,
       mcp: { ...mcp, legacySse: config.legacySse },
       latency: appends,
       log: frameworkLog(log),
       output,
     });
+    parts.app = app;
     await app.listen({ host: config.host, port: config.port });
+    callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
+    rateLimits.isOn = isLimited(config, callers.loopback);
+    const bound = app.server.address() as AddressInfo;
+    state.address += `:${bound.port}`;
+    nodes.start({ index: hub.index, status: () => source.status() });
+    const url = urlOf(tls === undefined ? "http" : "https", config.host, bound);
+    // The command line prints the address itself; a file gets a line.
+    if (config.logFile !== "") log.info(`Server listening at ${url}`);
+    return {
+      url,
+      hub,
+      loopback: callers.loopback,
+      found,
+      drain: (skip) => shutdown.drain(skip),
+      close: async () => {
+        await shutdown.drain();
+        await shutdown.close(config.drain * 1000);
+      },
+      [Symbol.asyncDispose]: () => shutdown.close(0),
+    };
   } catch (error) {
-    await close(0);
+    await shutdown.close(0);
     throw error;
   }
-  callers.loopback = (app.addresses() as AddressInfo[]).every(({ address }) => isLoopback(address));
-  rateLimits.isOn = isLimited(config, callers.loopback);
-  state.address += `:${(app.server.address() as AddressInfo).port}`;
-  nodes.start({ index: hub.index, status: () => source.status() });
-  const url = urlOf(tls === undefined ? "http" : "https", config.host, app.server.address() as AddressInfo);
-  // The command line prints the address itself; a file gets a line.
-  if (config.logFile !== "") log.info(`Server listening at ${url}`);
-  return {
-    url,
-    hub,
-    loopback: callers.loopback,
-    found,
-    drain,
-    close: async () => {
-      await drain();
-      await close(config.drain * 1000);
-    },
-    [Symbol.asyncDispose]: () => close(0),
-  };
 }
 
 /** Opens the log and the hub on it, with its heartbeat and its metrics. */
 async function openHub(
   config: Config,
   log: Logger,
-): Promise<{
-  hub: Hub;
-  nodes: Nodes;
-  shared: SharedStore;
-  found: LogSize;
-  appends: LogLatency;
-  deliveries: DeliveryTimes;
-  close: (spread: number) => Promise<void>;
-  release: () => Promise<void>;
-}> {
+): Promise<
+  Pick<ServerParts, "hub" | "nodes" | "closeHub" | "release"> & {
+    shared: SharedStore;
+    found: LogSize;
+    appends: LogLatency;
+    deliveries: DeliveryTimes;
+  }
+> {
   const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
   const retention = {
     age: retentionAge * 1000,
@@ -245,18 +227,22 @@ async function openHub(
     onAppended: (milliseconds) => appends.observe(milliseconds),
     onDelivered: (milliseconds) => deliveries.record(milliseconds),
     onReadFailed: (error) => log.error(error, "a reader was ended: the log could not be read"),
+  }).catch(async (error: unknown) => {
+    await kept.close();
+    await opened.close();
+    throw error;
   });
   let part = 0;
   const heart = setInterval(
     () => hub.heartbeat(part++ % BEAT_PARTS, BEAT_PARTS),
     (config.heartbeat * 1000) / BEAT_PARTS,
   ).unref();
-  const close = async (spread: number): Promise<void> => {
+  const closeHub = async (spread: number): Promise<void> => {
     await hub.close(spread);
     await nodes.close();
     clearInterval(heart);
   };
-  return { hub, nodes, shared, found, appends, deliveries, close, release: () => opened.close() };
+  return { hub, nodes, shared, found, appends, deliveries, closeHub, release: () => opened.close() };
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */

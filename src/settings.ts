@@ -14,7 +14,7 @@ export interface Config {
   readonly env: "development" | "production" | "test";
   /** `file:PATH`, `memory:`, or the URL of a Redis. */
   readonly data: string;
-  /** Where this node has its copy of a log on Redis: `file:PATH`, or `temporary:` for a file that goes with the process. */
+  /** Where this node has its copy of a log on Redis: `file:PATH`, or `temporary:` for one that is deleted when the process exits. */
   readonly mirror: string;
   /** Paths of PEM files for a Redis that is spoken to over TLS; empty for the system's authorities, and no certificate. */
   readonly redisCa: string;

@@ -46,9 +46,10 @@ const RULES: Readonly<
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
   "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },
+  "shutdown.ts": { own: ["core", "ops", "mcp", "auth"], packages: ["fastify"], node: true },
   "server.ts": {
-    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "auth", "limits", "config.ts"],
-    packages: ["fastify", "pino"],
+    own: ["core", "logs", "ops", "http", "tools", "mcp", "protocol", "auth", "limits", "config.ts", "shutdown.ts"],
+    packages: ["pino"],
     node: true,
   },
   "index.ts": { own: ["core", "tools", "config.ts", "server.ts"], packages: ["zod"], node: true },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ServerOptions } from "../src/server.ts";
-import { Cli } from "./support/cli.ts";
+import { Cli, runCli } from "./support/cli.ts";
 import { RefusedUpgrade } from "./support/frame-reader.ts";
 import { KeyRing } from "./support/keys.ts";
 import { needsEngine, startEngine } from "./support/redis.ts";
@@ -60,6 +60,21 @@ async function ticketFrom(server: TestServer, key: string): Promise<string> {
 }
 
 describe("nodes on one engine", { concurrency: true }, () => {
+  it("end with code 1 and a sentence if their signing key is damaged, and leave nothing open", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await engine.cli("SET", "{hub}:value:secret", "damaged");
+    const failed = await runCli(["--port", "0", "--data", engine.url]);
+    assert.equal(failed.code, 1);
+    assert.match(
+      failed.stderr,
+      /^sse-mcp-server: The signing key that the nodes share .* delete it and restart the nodes$/m,
+    );
+    await engine.cli("DEL", "{hub}:value:secret");
+    await using server = await startServer({ data: engine.url });
+    await server.publish("orders.eu", "hello");
+  });
+
   it("[PUB-30] count one another's readers in receipts and lists, and their metrics say how many nodes there are", async (test) => {
     if (!needsEngine(test)) return;
     await using engine = await startEngine();

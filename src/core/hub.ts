@@ -69,7 +69,7 @@ export class Hub {
     const hub = new Hub(log, options);
     const start = await log.follow(
       (messages) => hub.#deliver(messages),
-      (head) => hub.#reset(head),
+      (head, valid) => hub.#reset(head, valid),
     );
     // The first messages may have come while `follow` was resolving.
     hub.#fanOut.delivered = Math.max(hub.#fanOut.delivered, start);
@@ -253,14 +253,16 @@ export class Hub {
     this.#replay.delivered();
   }
 
-  /** The log goes on after `head`: every live reader reads from the log what there is up to there, or that it is lost. */
-  #reset(head: number): void {
+  /** The log goes on after `head`: every reader reads from it what there is up to there, or that it is lost. */
+  #reset(head: number, valid = Infinity): void {
     const before = this.#fanOut.delivered;
     this.#fanOut.delivered = Math.max(before, head);
     for (const subscription of this.#subscriptions) {
-      if (!this.#detach(subscription)) continue;
+      const isLive = this.#detach(subscription);
+      if (isLive) subscription.advanceTo(before);
+      this.#replay.goBack(subscription, valid);
+      if (!isLive) continue;
       subscription.revision++;
-      subscription.advanceTo(before);
       void this.#replay.run(subscription);
     }
     this.#replay.delivered();

@@ -24,9 +24,13 @@ export interface Log {
    * exactly once. Only messages that were appended here carry the `publication` of their draft.
    * Resolves with the offset the first of them follows. One follower: the hub. `onReset` is called, between two turns,
    * if the log has lost or replaced what it had: what follows comes after the offset given, which is greater than all
-   * before, and `read` tells everyone who has not got as far that messages are missing.
+   * before, and `read` tells everyone who has not got as far that messages are missing. What the listener got after the
+   * other offset given, if that is less, is not in the log: something else may have its place.
    */
-  follow(listener: (messages: readonly Message[]) => void, onReset?: (head: number) => void): Promise<number>;
+  follow(
+    listener: (messages: readonly Message[]) => void,
+    onReset?: (head: number, valid?: number) => void,
+  ): Promise<number>;
   /**
    * Whether this log gave out that cursor and can still tell what came after it. True also for one of the current epoch
    * that another node may have given out before this one has its message.

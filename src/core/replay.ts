@@ -72,6 +72,14 @@ export class Replay {
     subscription.sink.signal({ kind: "gap", ...gap(reason, after, cursorAt(this.#log, resumed)) });
   }
 
+  /** Tells a reader that what it was given after an offset was lost, if it has come further, and reads on from there. */
+  goBack(subscription: Subscription, offset: number): void {
+    if (subscription.closed || subscription.position <= offset) return;
+    subscription.revision++;
+    this.tellGap(subscription, "lost", cursorAt(this.#log, offset), offset);
+    subscription.goBackTo(offset);
+  }
+
   /** Reads one page; true once the subscription is live. */
   async #step(subscription: Subscription): Promise<boolean> {
     const { revision, sink } = subscription;

@@ -15,7 +15,7 @@ export interface McpOptions extends Omit<McpContext, "states"> {
   readonly maxSessions: number;
   /** Milliseconds without a request or a stream after which a session ends. */
   readonly idle: number;
-  /** Called with what session ids and states are sealed with, if it outlives the process, also when it changes. */
+  /** Called with the signing key if it outlives the process, and again whenever it changes. */
   readonly onKey: (key: Uint8Array) => void;
   /** Called with internal errors. */
   readonly report: (error: unknown) => void;
@@ -27,24 +27,24 @@ export interface OpenedMcp {
   close(): void;
 }
 
-/** The key in the shared store. */
-const SECRET = "secret";
+/** The name of the signing key in the shared store. */
+const SIGNING_KEY_NAME = "secret";
 const KEY_BYTES = 32;
-/** Milliseconds between looks for the key. */
+/** Milliseconds between two looks for the signing key. */
 const LOOK = 30_000;
 
 /** Makes what `/mcp` needs: the methods' context, and the sessions of the legacy era. */
 export async function openMcp(options: McpOptions): Promise<OpenedMcp> {
   const { shared, file, maxSessions, idle, onKey, report, ...services } = options;
-  let key = shared.isShared ? await sharedKey(shared) : file?.key;
+  let key = shared.isShared ? await getOrCreateSigningKey(shared) : file?.key;
   if (key !== undefined) onKey(key);
   const sealer = new Sealer(key);
   const context: McpContext = { ...services, states: new RequestStates(sealer) };
   const stores = storesOf(shared, file, { idle, most: maxSessions });
   const sessions = new SessionStore(context, { most: maxSessions, idle, sealer, report, ...stores });
-  // An engine that lost the key gets it again, before a node that starts makes one that the others do not have.
+  // An engine that lost the signing key gets it again, before a node that starts makes one that the others do not have.
   const look = async (): Promise<void> => {
-    const found = await sharedKey(shared, key);
+    const found = await getOrCreateSigningKey(shared, key);
     if (found.join() === key?.join()) return;
     key = found;
     sealer.use(key);
@@ -52,7 +52,7 @@ export async function openMcp(options: McpOptions): Promise<OpenedMcp> {
   };
   const looking = setInterval(() => {
     if (shared.isShared) look().catch(() => {});
-  }, LOOK);
+  }, LOOK).unref();
   const close = (): void => {
     clearInterval(looking);
     sessions.close();
@@ -73,13 +73,14 @@ function storesOf(
   return file === undefined ? {} : { records: new FileRecords(file, bounds) };
 }
 
-/** The key that all nodes seal with, which is `mine` if there is none yet. */
-async function sharedKey(
+/** The key that all nodes sign with, which is `mine` if there is none yet. */
+async function getOrCreateSigningKey(
   shared: SharedStore,
   mine: Uint8Array = crypto.getRandomValues(new Uint8Array(KEY_BYTES)),
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const text = await shared.setNew(SECRET, Array.from(mine, (byte) => byte.toString(16).padStart(2, "0")).join(""));
+  const hex = Array.from(mine, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const text = await shared.setNew(SIGNING_KEY_NAME, hex);
   if (/^[0-9a-f]{64}$/.test(text)) return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-  const sentence = `The key "${SECRET}" that nodes share is not ${2 * KEY_BYTES} hexadecimal digits; delete it, and start the nodes again`;
+  const sentence = `The signing key that the nodes share ({PREFIX}:value:${SIGNING_KEY_NAME}) is not ${2 * KEY_BYTES} hexadecimal digits; delete it and restart the nodes`;
   throw new HubError("LOG_UNAVAILABLE", sentence);
 }

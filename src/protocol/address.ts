@@ -130,5 +130,5 @@ function usualForm(name: string): string | undefined {
 
 /** A text without the passwords of the addresses in it. */
 export function masked(text: string): string {
-  return text.replace(/(:\/\/[^:/@]*:)[^/?#]+@/g, "$1***@");
+  return text.replace(/(:\/\/[^:/@]*:).+@/g, "$1***@");
 }

@@ -11,12 +11,16 @@ export class ChainCheck {
   delivered = 0;
   /** Acknowledged messages that it did not get, and that a gap told it of. */
   insideGaps = 0;
+  /** Messages that it got again, after a gap had taken it back to where its node was. */
+  repeated = 0;
   /** Whether it asked for everything there is, on all channels. */
   isComplete = false;
   readonly #reader: string;
   readonly #truth: Truth;
   readonly #violations: Violation[];
   readonly #missed: Set<number> = new Set();
+  /** What it had got of what came after the place that a gap took it back to. */
+  readonly #before: Set<number> = new Set();
   #channels: readonly string[] = [];
   /** It has everything up to here, or was told of what it has not; undefined until it was told where it begins. */
   #place: number | undefined;
@@ -79,6 +83,7 @@ export class ChainCheck {
       this.#report("reordered", `message ${n} (${id}) after ${this.#place}`);
     }
     this.got.set(n, offset);
+    if (this.#before.delete(n)) this.repeated++;
     if (this.#place !== undefined) this.#complete(this.#place, offset, `before ${id}`);
     this.#place = Math.max(this.#place ?? BEGINNING, offset);
   }
@@ -107,7 +112,12 @@ export class ChainCheck {
     const missing = this.#truth.between(place, resumed + 1, this.#channels);
     this.insideGaps += missing.filter(({ n, isAcknowledged }) => isAcknowledged && !this.got.has(n)).length;
     this.#told = resumed;
-    // A reader that was further than the log is goes back.
+    // A reader that was further than its node is goes back, and must get again what comes after that.
+    for (const [n, offset] of this.got) {
+      if (offset <= resumed) continue;
+      this.got.delete(n);
+      this.#before.add(n);
+    }
     this.#place = resumed;
   }
 

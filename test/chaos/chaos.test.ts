@@ -13,7 +13,7 @@ function needsAll(test: TestContext): boolean {
 describe("three nodes under faults", () => {
   it("lose nothing that they acknowledged without telling every reader, and double nothing", async (test) => {
     if (!needsAll(test)) return;
-    const faults = ["node killed", "primary killed, behind its replica", "link halved", "subscriptions killed"];
+    const faults = ["node killed", "primary killed, ahead of its replica", "link halved", "subscriptions killed"];
     const { verdict } = await run(5, "redis", faults);
     assert.deepEqual(verdict.violations, []);
     assert.ok(verdict.acknowledged > 0 && verdict.delivered > verdict.acknowledged);

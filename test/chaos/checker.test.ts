@@ -55,6 +55,7 @@ describe("the checker of the fault harness", () => {
       delivered: 10,
       gaps: {},
       insideGaps: 0,
+      repeated: 0,
       lost: 0,
       lostSilently: 0,
       longestSilence: 2,
@@ -101,6 +102,14 @@ describe("the checker of the fault harness", () => {
     assert.deepEqual([insideGaps, gaps], [4, { lost: 1 }]);
   });
 
+  it("lets a gap take a reader back to where its node is, and wants everything after that again", () => {
+    const back = [opened(null), place("a-6"), ...reads(7, 8, 9), opened("a-9"), gap("a-9", "a-7", "unknown_cursor")];
+    assert.deepEqual(faults(...back, ...reads(8, 9, 10)), []);
+    assert.equal(verdict(...PUBLISHED, ...back, ...reads(8, 9, 10)).repeated, 2);
+    assert.deepEqual(faults(...back, ...reads(9, 10)), ["lost"]);
+    assert.deepEqual(faults(...back, ...reads(7, 8, 9, 10)), ["doubled"]);
+  });
+
   it("finds an id that names two messages, and a message that the log has twice", () => {
     const other = [opened(null, ["c.*"], "other"), read(3, "a-10", "other")];
     assert.deepEqual(faults(opened(null), place("a-8"), ...reads(9, 10), ...other), ["renamed"]);
@@ -127,14 +136,22 @@ describe("the checker of the fault harness", () => {
     assert.deepEqual(faults(flushed, reader), []);
   });
 
-  it("lets a message that was refused with 503 be there or not, but for all readers, and none that was refused for good", () => {
+  it("lets a message whose refusal is unsure be there or not, but for all readers, and none that was refused for sure", () => {
     const attempt: Happening = { kind: "attempt", publisher: "p", n: 11, channel: "c.odd" };
-    const refused = (status: number): Happening => ({ kind: "refused", n: 11, status, why: "" });
+    const refused = (status: number, isUnsure = status >= 500): Happening => ({
+      kind: "refused",
+      n: 11,
+      status,
+      isUnsure,
+      why: "",
+    });
     const here = [opened(null), place("a-10")];
     assert.deepEqual(faults(attempt, refused(503), ...here), []);
     assert.deepEqual(faults(attempt, refused(503), ...here, read(11)), []);
     assert.deepEqual(faults(attempt, refused(503), ...here, read(11, "a-11"), read(11, "a-12")), ["doubled"]);
     assert.deepEqual(faults(attempt, refused(400), ...here, read(11)), ["refused but kept"]);
+    assert.deepEqual(faults(attempt, refused(503, false), ...here, read(11)), ["refused but kept"]);
+    assert.deepEqual(faults(attempt, refused(503, false), attempt, refused(503), ...here, read(11)), []);
     const other: Happening = { kind: "place", reader: "other", id: "a-11" };
     const both = [opened(null, ["c.*"], "other"), { ...other, id: "a-10" }, ...here, read(11), other];
     assert.deepEqual(faults(attempt, refused(503), ...both), ["withheld"]);

@@ -15,6 +15,8 @@ export interface Verdict {
   readonly gaps: Readonly<Record<string, number>>;
   /** Acknowledged messages that a reader did not get and a gap told it of, counted for each reader. */
   readonly insideGaps: number;
+  /** Messages that readers got again, after a gap had taken them back; counted for each reader. */
+  readonly repeated: number;
   /** Acknowledged messages that are not in the log in the end. */
   readonly lost: number;
   /** Acknowledged messages that a reader did not get, and no gap told it, counted for each reader: must be 0. */
@@ -54,6 +56,7 @@ export function check(entries: readonly Entry[]): Verdict {
     delivered: all.reduce((total, { delivered }) => total + delivered, 0),
     gaps,
     insideGaps: all.reduce((total, { insideGaps }) => total + insideGaps, 0),
+    repeated: all.reduce((total, { repeated }) => total + repeated, 0),
     lost: complete.length === 0 ? 0 : acknowledged.filter(({ n }) => !kept.has(n)).length,
     lostSilently: violations.filter(({ kind }) => kind === "lost").length,
     longestSilence: longestSilence(entries),

@@ -66,7 +66,7 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     await engine.restart();
   },
 
-  async "primary killed, behind its replica"(world, random, done) {
+  async "primary killed, ahead of its replica"(world, random, done) {
     const [engine, index] = await primary(world);
     const heal = world.spoil(["engine"], index, { stall: "replies" });
     await pause(random.between(200, 900));
@@ -126,9 +126,10 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     heal();
   },
 
-  async "link in crumbs"(world, random, done) {
+  async "link in pieces"(world, random, done) {
     const node = random.of(world.nodes);
-    const heal = world.spoil([node.name as Party], "any", { piece: 1 });
+    // Bytes that go one by one would keep this process busy, in which the proxies are.
+    const heal = world.spoil([node.name as Party], "any", { piece: random.between(50, 500) });
     done(node.name);
     await pause(random.between(500, 2000));
     heal();
@@ -168,7 +169,12 @@ export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
     const [engine] = await primary(world);
     const times = random.between(1, 10);
     for (let time = 0; time < times; time++) {
-      await engine.cli("CLIENT", "KILL", "TYPE", "pubsub");
+      // Those of nodes alone: Sentinels without theirs take the primary for dead.
+      const clients = (await engine.cli("CLIENT", "LIST", "TYPE", "pubsub")).split("\n");
+      const ids = clients
+        .filter((client) => client.includes("name=sse-mcp-server"))
+        .map((client) => /id=(\d+)/.exec(client)?.[1]);
+      for (const id of ids) await engine.cli("CLIENT", "KILL", "ID", id ?? "").catch(() => {});
       await pause(100);
     }
     done(`${times} times`);

@@ -91,7 +91,12 @@ export class Publisher {
     try {
       const told = await this.#sender.send(place, n, channel, data);
       if ("id" in told) this.#recorder.note({ kind: "acknowledged", n, ...told });
-      else this.#recorder.note({ kind: "refused", n, ...told, why: `${place.name}: ${told.why}` });
+      else {
+        const { status, why } = told;
+        // A bad gateway does not say; and the hub says it in its sentence.
+        const isUnsure = (status >= 500 && status !== 503) || why.includes("kept");
+        this.#recorder.note({ kind: "refused", n, status, isUnsure, why: `${place.name}: ${why}` });
+      }
       return "id" in told || told.status < 500;
     } catch (error) {
       this.#recorder.note({ kind: "unanswered", n, why: `${place.name}: ${String(error)}` });
@@ -114,7 +119,7 @@ function poster(hasKey: boolean): Sender {
     const headers = { "content-type": "application/json", ...(hasKey && { "idempotency-key": `chaos-${n}` }) };
     const body = JSON.stringify(data);
     const { status, text } = await ask(`${url}/channels/${channel}/messages`, { method: "POST", headers, body, agent });
-    if (status !== 201 && status !== 200) return { status, why: text.slice(0, 200) };
+    if (status !== 201 && status !== 200) return { status, why: text.slice(0, 500) };
     return { id: (JSON.parse(text) as { readonly id: string }).id, repeated: status === 200 };
   };
   return { send, close: () => agent.destroy() };

@@ -37,7 +37,8 @@ interface Message {
   readonly data: { readonly n: number };
 }
 
-interface Page {
+/** A page of history, as far as clients look into it. */
+export interface Page {
   readonly messages: readonly Message[];
   readonly next: string;
   readonly more: boolean;

@@ -6,8 +6,14 @@ export type Happening =
   | { readonly kind: "attempt"; readonly publisher: string; readonly n: number; readonly channel: string }
   /** It was told that the message is kept. */
   | { readonly kind: "acknowledged"; readonly n: number; readonly id: string; readonly repeated: boolean }
-  /** It was refused: from 500 on, the message may be there all the same. */
-  | { readonly kind: "refused"; readonly n: number; readonly status: number; readonly why: string }
+  /** It was refused; `isUnsure` if the answer says that the message may be kept all the same. */
+  | {
+      readonly kind: "refused";
+      readonly n: number;
+      readonly status: number;
+      readonly isUnsure: boolean;
+      readonly why: string;
+    }
   /** The connection broke, or nothing came in time. */
   | { readonly kind: "unanswered"; readonly n: number; readonly why: string }
   /** A reader comes, or comes back; `after` is null if it asks for what is new. */

@@ -5,7 +5,7 @@ import { ask } from "./http.ts";
 import { Publisher, PUBLISHING_DOORS } from "./publisher.ts";
 import { Random } from "./random.ts";
 import { Reader, type ReaderOptions } from "./reader.ts";
-import type { ReadingDoorName } from "./reading-doors.ts";
+import type { Page, ReadingDoorName } from "./reading-doors.ts";
 import { Recorder } from "./record.ts";
 import { planFaults, type Planned } from "./schedule.ts";
 import { isWanted, placeOf } from "./truth.ts";
@@ -108,7 +108,6 @@ async function catchUp(
     last.set(channel, id);
   }
   // A gap may have taken it there, too.
-  // A gap may have taken it there, too.
   const hasAll = ({ channels, cursor = "earliest" }: Reader): boolean =>
     [...last].every(([channel, id]) => !isWanted(channel, channels) || (placeOf(cursor) ?? -1) >= (placeOf(id) ?? -1));
   await until("every reader has the last messages", () => readers.every(hasAll), CATCH_UP).catch(() => {
@@ -126,15 +125,8 @@ async function readAll(name: string, url: string, recorder: Recorder): Promise<v
     const query = new URLSearchParams({ after, limit: "500" });
     const { status, text } = await ask(`${url}/channels/*/messages?${query.toString()}`);
     if (status !== 200) throw new Error(`${name} answers ${status}: ${text}`);
-    const page = JSON.parse(text) as {
-      readonly messages: readonly {
-        readonly id: string;
-        readonly channel: string;
-        readonly data: { readonly n: number };
-      }[];
-      readonly next: string;
-      readonly more: boolean;
-    };
+    const page = JSON.parse(text) as Page;
+    if (page.gap !== null) recorder.note({ kind: "gap", reader, ...page.gap });
     for (const { id, channel, data } of page.messages) {
       recorder.note({ kind: "message", reader, id, n: data.n, channel });
     }

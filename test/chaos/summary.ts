@@ -14,6 +14,7 @@ export function summary(runs: readonly Outcome[]): string {
     ["of these, kept all the same", whole(total(({ verdict }) => verdict.unconfirmedKept))],
     ["delivered to readers", whole(total(({ verdict }) => verdict.delivered))],
     ["acknowledged, and inside a gap that a reader was told", whole(total(({ verdict }) => verdict.insideGaps))],
+    ["got again after a gap that took a reader back", whole(total(({ verdict }) => verdict.repeated))],
     ["acknowledged, lost by the engine, and told", whole(total(({ verdict }) => verdict.lost))],
     ["**acknowledged, lost, and not told**", `**${whole(total(({ verdict }) => verdict.lostSilently))}**`],
     [

@@ -63,7 +63,7 @@ function post(url: string, message: object, headers: object, options: AskOptions
 }
 
 function toolReply({ status, headers, text }: Reply): ToolReply {
-  if (status !== 200) return { status, why: text.slice(0, 200) };
+  if (status !== 200) return { status, why: text.slice(0, 500) };
   const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
   const lines = isStream ? text.split("\n").filter((line) => line.startsWith("data: {")) : [`data: ${text}`];
   for (const line of lines) {
@@ -74,7 +74,7 @@ function toolReply({ status, headers, text }: Reply): ToolReply {
     // An error with status 200 says whether it may succeed later as problems do with their status.
     if (error !== undefined) return { status: error.data?.retry === false ? 400 : 503, why: error.message };
     if (result === undefined) continue;
-    if (result.isError === true) return { status: 503, why: JSON.stringify(result).slice(0, 200) };
+    if (result.isError === true) return { status: 503, why: JSON.stringify(result).slice(0, 500) };
     return { status, structured: result.structuredContent ?? {}, why: "" };
   }
   throw new Error("the stream ended before the answer");

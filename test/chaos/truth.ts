@@ -130,10 +130,19 @@ export class Truth {
     }
   }
 
+  /** A message that was refused each time it was sent, and never unsurely, is not there. */
   #checkRefusals(entries: readonly Entry[]): void {
+    const refused = new Map<number, Entry & { readonly kind: "refused" }>();
+    const unsure = new Map<number, number>();
     for (const entry of entries) {
-      if (entry.kind !== "refused" || entry.status >= 500 || !this.known.has(entry.n)) continue;
-      this.#report("refused but kept", entry.time, `message ${entry.n} was refused with ${entry.status}, and is there`);
+      if (entry.kind === "attempt") unsure.set(entry.n, (unsure.get(entry.n) ?? 0) + 1);
+      if (entry.kind !== "refused" || entry.isUnsure) continue;
+      refused.set(entry.n, entry);
+      unsure.set(entry.n, (unsure.get(entry.n) ?? 0) - 1);
+    }
+    for (const [n, { time, status, why }] of refused) {
+      if (unsure.get(n) !== 0 || !this.known.has(n)) continue;
+      this.#report("refused but kept", time, `message ${n} was refused with ${status} (${why}), and is there`);
     }
   }
 

@@ -66,9 +66,7 @@ export class World implements AsyncDisposable {
     }
     for (const node of nodes) node.start();
     const balancer = opening.use(await Balancer.open(folder.path, nodes));
-    const areReady = async (): Promise<boolean> =>
-      (await Promise.all(nodes.map((node) => node.isHealthy()))).every(Boolean);
-    await until("all nodes are ready", areReady, 2 * RECOVERY).catch((error: Error) => {
+    await until("all nodes are ready", () => areHealthy(nodes), 2 * RECOVERY).catch((error: Error) => {
       throw new Error(`${error.message}\n${nodes.map(({ name, output }) => `=== ${name}\n${output}`).join("\n")}`);
     });
     return new World(kind, nodes, balancer, group, opening.move());
@@ -122,11 +120,7 @@ export class World implements AsyncDisposable {
       node.start();
     }
     try {
-      await until(
-        "nodes",
-        async () => (await Promise.all(this.nodes.map((node) => node.isHealthy()))).every(Boolean),
-        RECOVERY,
-      );
+      await until("all nodes are well", () => areHealthy(this.nodes), RECOVERY);
       return null;
     } catch {
       const states = await Promise.all(this.nodes.map(async (node) => `${node.name} ${await node.isHealthy()}`));
@@ -159,6 +153,10 @@ export class World implements AsyncDisposable {
     for (const node of this.nodes) parties.set(node.pid, node.name as Party);
     return parties.get(ownerOf(port, [...parties.keys()])) ?? "other";
   }
+}
+
+async function areHealthy(nodes: readonly HubProcess[]): Promise<boolean> {
+  return (await Promise.all(nodes.map((node) => node.isHealthy()))).every(Boolean);
 }
 
 function environment(data: string, mirror: string): Readonly<Record<string, string>> {

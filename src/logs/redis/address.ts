@@ -20,26 +20,29 @@ const HOST = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i;
 const PREFIX = /^[\w.-]{1,64}$/;
 const PORT = 6379;
 const SENTINEL_PORT = 26_379;
+const UNENCODED = "has a user or password that is not percent-encoded";
 const USE = "use redis://USER:PASSWORD@HOST:PORT/DATABASE?prefix=NAME";
 
 /** Reads the URL of a Redis; throws `LOG_UNAVAILABLE` with a sentence that has no password. */
 export function redisAddress(url: string): RedisAddress {
-  const [, tls, kind = "single", login, hosts = "", path = "", query] =
-    SHAPE.exec(url) ?? wrong("is no URL of a Redis");
+  const [, tls, kind = "single", login, hosts = "", path = "", query] = SHAPE.exec(url) ?? wrong("is not a Redis URL");
+  // Before anything of it is named: it is a part of the password.
+  if (`${path}${query ?? ""}`.includes("@")) wrong(UNENCODED);
   const options = new URLSearchParams(query);
   for (const option of options.keys()) {
-    if (option !== "prefix") wrong(`has the option ${JSON.stringify(option)}, which there is not`);
+    if (option !== "prefix") wrong(`has the unknown option ${JSON.stringify(option)}; only prefix is allowed`);
   }
   const prefix = options.get("prefix") ?? "hub";
   if (!PREFIX.test(prefix)) wrong(`has the prefix ${JSON.stringify(prefix)}; it may have letters, digits, . _ and -`);
   const isSentinel = kind === "sentinel";
   const [name = "", index = "0", ...rest] = isSentinel ? path.split("/") : ["", path === "" ? "0" : path];
-  if (isSentinel && name === "") wrong("names no primary after the Sentinels");
+  if (isSentinel && name === "") wrong("does not name a primary; write redis+sentinel://HOST,HOST/NAME");
   if (!/^\d{1,4}$/.test(index) || rest.length > 0)
-    wrong(`has the database ${JSON.stringify(index)}, which is no number`);
+    wrong(`has ${JSON.stringify(index)} as its database, which is not a number`);
   if (kind === "cluster" && index !== "0") wrong("has a database, but a cluster has only one");
   const listed = hosts.split(",").map((host) => hostOf(host, isSentinel ? SENTINEL_PORT : PORT));
-  if (kind === "single" && listed.length > 1) wrong("names several hosts, which only Sentinels or a cluster have");
+  if (kind === "single" && listed.length > 1)
+    wrong("names several hosts; only redis+sentinel:// and redis+cluster:// may");
   const [user, ...secret] = login?.split(":") ?? [];
   return {
     kind: kind as RedisAddress["kind"],
@@ -54,8 +57,9 @@ export function redisAddress(url: string): RedisAddress {
 }
 
 function hostOf(text: string, port: number): { readonly host: string; readonly port: number } {
-  const [, host = "", given] = HOST.exec(text) ?? wrong(`has the host ${JSON.stringify(text)}, which is none`);
-  if (Number(given) > 65_535) wrong(`has the port ${given}, which there is not`);
+  const [, host = "", given] =
+    HOST.exec(text) ?? wrong(`has ${JSON.stringify(text)}, which is not a host name or address`);
+  if (Number(given) > 65_535) wrong(`has port ${given}; ports end at 65535`);
   return { host: host.replace(/^\[|\]$/g, ""), port: given === undefined ? port : Number(given) };
 }
 
@@ -63,7 +67,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    return wrong("has a user or password that is not percent-encoded");
+    return wrong(UNENCODED);
   }
 }
 

@@ -6,6 +6,7 @@ import { isRefusal, type RedisConnection } from "./connection.ts";
 import type { AppendReply, RedisEngine } from "./engine.ts";
 import type { RedisFollower } from "./follower.ts";
 import type { Mirror } from "./mirror.ts";
+import { undecided } from "./runs.ts";
 
 export interface AppenderOptions {
   readonly connection: RedisConnection;
@@ -23,10 +24,12 @@ export interface AppenderOptions {
 const BATCH = 256;
 const BATCH_CHARACTERS = 256 * 1024;
 /** Milliseconds that a batch is tried for. */
-const PATIENCE = 2500;
+const APPEND_TIMEOUT = 2500;
 const RETRY = 50;
+const RETRY_ADVICE =
+  "If it had an Idempotency-Key, publish it again with the same key; without one, publishing again may duplicate it";
 /** Refusals of an engine that is about to serve, or to be replaced by another. */
-const PASSING = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|NOREPLICAS|UNBLOCKED)/;
+const TRANSIENT_ERRORS = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|NOREPLICAS|UNBLOCKED)/;
 
 /**
  * Sends what is appended to the engine, a batch at a time: what is appended while one is on its way goes with the next.
@@ -48,7 +51,10 @@ export class RedisAppender {
   append(draft: Draft): Promise<Appended> {
     if (this.#closing) return Promise.reject(closed());
     // What waited for the engine to come back would be published late, and out of turn.
-    if (!this.#options.connection.isReady) return Promise.reject(this.#options.connection.away());
+    if (!this.#options.connection.isReady) return Promise.reject(this.#options.connection.unavailable());
+    // Its message would be kept, and its publisher could not be told so.
+    const problem = this.#options.follower.mirrorProblem;
+    if (problem !== undefined) return Promise.reject(new HubError("LOG_UNAVAILABLE", problem));
     return this.#batch.add(draft);
   }
 
@@ -109,8 +115,8 @@ export class RedisAppender {
         // What was refused, or never sent, was not kept.
         isSent ||= !isRefusal(problem) && !String(problem).includes("isn't writeable");
       }
-      const isHopeless = isRefusal(problem) && !PASSING.test((problem as Error).message);
-      if (isHopeless || performance.now() - start > PATIENCE) return this.#refuse(waiting, problem, isSent);
+      const isHopeless = isRefusal(problem) && !TRANSIENT_ERRORS.test((problem as Error).message);
+      if (isHopeless || performance.now() - start > APPEND_TIMEOUT) return this.#refuse(waiting, problem, isSent);
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
@@ -137,7 +143,7 @@ export class RedisAppender {
       messages.push(message);
       return { message, repeated: false };
     });
-    follower.take({
+    follower.deliver({
       node,
       epoch,
       before,
@@ -152,11 +158,11 @@ export class RedisAppender {
 
   #refuse(waiting: readonly Waiting[], cause: unknown, isSent: boolean): void {
     const { connection } = this.#options;
-    const away = connection.away(cause ?? new Error("its state after a failover is not clear yet"));
-    const sentence = `${away.message}. The message may have been kept: with an Idempotency-Key it can be published again without being there twice`;
+    const away = connection.unavailable(cause ?? undecided());
+    const sentence = `${away.message}. The message may have been kept. ${RETRY_ADVICE}`;
     const unsure = new HubError("LOG_UNAVAILABLE", sentence, { cause });
     for (const { settle } of waiting) settle(isSent ? unsure : away);
-    // Neither may what came after it wait any longer.
+    // What was appended after this batch must not wait either.
     this.#batch.fail(away);
   }
 }
@@ -168,6 +174,6 @@ function closed(): HubError {
 function undelivered(): HubError {
   return new HubError(
     "LOG_UNAVAILABLE",
-    "The message was kept by Redis, but this node cannot say yet whether it stays; with an Idempotency-Key it can be published again without being there twice",
+    `Redis has the message, but this node could not confirm that it stays. ${RETRY_ADVICE}`,
   );
 }

@@ -4,6 +4,7 @@ import type { ChannelName } from "../../protocol/channel.ts";
 import { PART_CHARACTERS, type Archive, type ArchivedChannel, type ArchivePart, type Run } from "../archive.ts";
 import type { Hole } from "../holes.ts";
 import type { RedisConnection } from "./connection.ts";
+import { logKeys } from "./keys.ts";
 import { entryMessage, type Entry } from "./record.ts";
 import { runsIn } from "./runs.ts";
 import { FORMAT } from "./scripts.ts";
@@ -46,15 +47,15 @@ export async function openRedisArchive(connection: RedisConnection): Promise<Arc
 }
 
 async function look(connection: RedisConnection): Promise<Snapshot> {
-  const [meta, runs, dropped] = ["meta", "runs", "dropped"].map(connection.name) as [string, string, string];
-  const answers = await connection.ask((redis) => redis.multi().hgetall(meta).hgetall(runs).hgetall(dropped).exec());
+  const { meta, runs, dropped } = logKeys(connection.key);
+  const answers = await connection.run((redis) => redis.multi().hgetall(meta).hgetall(runs).hgetall(dropped).exec());
   const [state = {}, runFields = {}, droppedFields = {}] = (answers ?? []).map(([error, value]) => {
-    if (error !== null) throw connection.away(error);
+    if (error !== null) throw connection.unavailable(error);
     return value as Record<string, string>;
   });
   const { format, head, floor, alldropped } = state;
   if (format === undefined) {
-    throw unusable(`There is no log on this Redis under ${connection.name("…")}; give the URL of one, with its prefix`);
+    throw unusable(`There is no log on this Redis under ${connection.key("…")}; give the URL of one, with its prefix`);
   }
   if (Number(format) > FORMAT) {
     throw unusable(`The log on Redis was written by a newer sse-mcp-server (format ${format}); use that version`);
@@ -100,17 +101,17 @@ async function* pagesOf(
   connection: RedisConnection,
   { floor, head, runs }: Snapshot,
 ): AsyncGenerator<readonly Message[]> {
-  const log = connection.name("log");
+  const { log, meta } = logKeys(connection.key);
   const holes = runsIn(runs);
   let count = FIRST_PAGE;
   for (let after = floor; after < head;) {
     const from = `(${after}-0`;
-    const entries = await connection.ask((redis) => redis.xrange(log, from, `${head}-0`, "COUNT", count));
+    const entries = await connection.run((redis) => redis.xrange(log, from, `${head}-0`, "COUNT", count));
     const messages = entries.map((entry) => keyedMessage(entry as Entry));
     const [first] = messages;
     const last = messages.at(-1);
     if (first === undefined || last === undefined) {
-      const dropped = Number(await connection.ask((redis) => redis.hget(connection.name("meta"), "floor")));
+      const dropped = Number(await connection.run((redis) => redis.hget(meta, "floor")));
       if (after === floor || dropped <= after) return;
       throw overtaken();
     }

@@ -4,75 +4,70 @@ import type { Message } from "../../core/message.ts";
 import { ArchiveTally, type Archive, type ArchiveHeader, type TalliedChannel } from "../archive.ts";
 import { costOf } from "../channel-index.ts";
 import type { RedisConnection } from "./connection.ts";
+import { logKeys, type LogKeys } from "./keys.ts";
 import { recordOf } from "./record.ts";
 import { FORMAT, MAX_RUNS, publishArchive } from "./scripts.ts";
 
-/** Seconds after which what was written is gone, if the writer does not go on. */
-const LEFT = 600;
+/** Seconds after which what was written expires, if the writer does not continue. */
+const STAGING_TTL = 600;
 /** Fields that are written at once. */
 const FIELDS = 512;
-/** Offsets that no message has would be found missing by every node, unless a hole says so. */
-type Runs = Map<number, { readonly epoch: string; after: number }>;
+/** Runs by their first offsets. Nodes take offsets without a message for missing unless a hole covers them. */
+type RunMap = Map<number, { readonly epoch: string; after: number }>;
 
 /**
  * Writes an archive into a new log on Redis, under other keys until it is whole; these go by themselves if the process
  * dies. Throws `LOG_UNAVAILABLE` with a sentence for the operator, and leaves nothing then.
  */
 export async function writeRedisArchive(connection: RedisConnection, archive: Archive): Promise<ArchiveTally> {
-  const draft = new ArchiveDraft(connection, archive.header);
+  const staged = new StagedLog(connection, archive.header);
   try {
-    await draft.checkNew();
+    await staged.checkNew();
     for await (const part of archive.parts) {
-      draft.tally.add(part);
-      if (part.messages.length > 0) await draft.add(part.messages);
+      staged.tally.add(part);
+      if (part.messages.length > 0) await staged.add(part.messages);
     }
-    draft.tally.finish();
-    await draft.publish();
-    return draft.tally;
+    staged.tally.finish();
+    await staged.publish();
+    return staged.tally;
   } catch (error) {
-    await draft.discard().catch(() => {});
+    await staged.discard().catch(() => {});
     throw error;
   }
 }
 
 /** A log that nodes do not see yet. */
-class ArchiveDraft {
+class StagedLog {
   readonly tally: ArchiveTally;
   readonly #connection: RedisConnection;
   readonly #header: ArchiveHeader;
-  readonly #log: string;
-  readonly #used: string;
-  readonly #dropped: string;
-  readonly #runs: string;
-  readonly #gaps: Runs;
+  readonly #keys: LogKeys;
+  /** What is written to; of these, `log`, `idempotency`, `dropped` and `runs`. */
+  readonly #staged: LogKeys;
+  readonly #runs: RunMap;
   /** The last offset dropped by retention; undefined before there is a message. */
   #floor: number | undefined;
   #last = 0;
 
   constructor(connection: RedisConnection, header: ArchiveHeader) {
-    const name = (word: string): string => connection.name(`import:${id}:${word}`);
     const id = randomBytes(5).toString("hex");
     this.tally = new ArchiveTally(header);
     this.#connection = connection;
     this.#header = header;
-    [this.#log, this.#used, this.#dropped, this.#runs] = ["log", "used", "dropped", "runs"].map(name) as [
-      string,
-      string,
-      string,
-      string,
-    ];
-    this.#gaps = new Map(header.runs.map(({ first, epoch }) => [first, { epoch, after: first - 1 }]));
+    this.#keys = logKeys(connection.key);
+    this.#staged = logKeys((word) => connection.key(`import:${id}:${word}`));
+    this.#runs = new Map(header.runs.map(({ first, epoch }) => [first, { epoch, after: first - 1 }]));
     for (const { after, end } of header.lost ?? []) this.#leaveOut(after, end);
   }
 
   async checkNew(): Promise<void> {
-    const names = ["meta", "log"].map(this.#connection.name);
-    if ((await this.#connection.ask((redis) => redis.exists(...names))) > 0) throw this.#taken();
+    const { meta, log } = this.#keys;
+    if ((await this.#connection.run((redis) => redis.exists(meta, log))) > 0) throw this.#taken();
   }
 
   async add(messages: readonly Message[]): Promise<void> {
-    for (const { offset } of messages) this.#follow(offset);
-    await this.#connection.ask(async (redis) => {
+    for (const { offset } of messages) this.#noteSkippedBefore(offset);
+    await this.#connection.run(async (redis) => {
       const pipeline = redis.pipeline();
       const used: string[] = [];
       for (const message of messages) {
@@ -86,11 +81,11 @@ class ArchiveDraft {
           recordOf(message),
           ...(key === undefined ? [] : ["k", key]),
         ];
-        pipeline.xadd(this.#log, `${offset}-0`, ...fields);
+        pipeline.xadd(this.#staged.log, `${offset}-0`, ...fields);
         if (key !== undefined) used.push(`${channel}\n${key}`, String(offset));
       }
-      if (used.length > 0) pipeline.hset(this.#used, ...used);
-      pipeline.expire(this.#log, LEFT).expire(this.#used, LEFT);
+      if (used.length > 0) pipeline.hset(this.#staged.idempotency, ...used);
+      pipeline.expire(this.#staged.log, STAGING_TTL).expire(this.#staged.idempotency, STAGING_TTL);
       checkAnswers(await pipeline.exec());
     });
   }
@@ -102,35 +97,35 @@ class ArchiveDraft {
     if (this.#floor !== undefined && this.#last < head && !isHole) this.#leaveOut(this.#last, head);
     const epoch = randomBytes(5).toString("hex");
     // What comes after the head has no id that the original gives out.
-    this.#gaps.set(head + 1, { epoch, after: head });
-    const runs = [...this.#gaps].sort(([a], [b]) => a - b).slice(-MAX_RUNS);
-    // Of a channel that is not in there, nodes take it that the floor was dropped.
+    this.#runs.set(head + 1, { epoch, after: head });
+    const runs = [...this.#runs].sort(([a], [b]) => a - b).slice(-MAX_RUNS);
+    // For a channel that is not listed, nodes assume that everything up to the floor was dropped.
     const dropped = [...this.tally.channels].filter((one) => floor > 0 || one[1].dropped > 0).map(droppedField);
     await this.#hash(
-      this.#runs,
+      this.#staged.runs,
       runs.map(([first, { epoch: name, after }]) => [String(first), `${name} ${after}`]),
     );
-    await this.#hash(this.#dropped, dropped);
+    await this.#hash(this.#staged.dropped, dropped);
     const { messages, bytes } = this.tally;
     const meta = { format: FORMAT, epoch, head, floor: this.#floor ?? head, messages, bytes, alldropped: floor };
-    const drafts = [this.#log, this.#used, this.#dropped, this.#runs];
-    const names = ["meta", "log", "used", "dropped", "runs"].map(this.#connection.name);
+    const four = ({ log, idempotency, dropped: lost, runs: all }: LogKeys): string[] => [log, idempotency, lost, all];
     const fields = Object.entries(meta).flat();
-    // Not known: nodes look for it.
-    const reply = await this.#connection.run(
+    // Not known yet: `trim` finds it.
+    const reply = await this.#connection.runScript(
       publishArchive,
-      [...names, ...drafts],
+      [this.#keys.meta, ...four(this.#keys), ...four(this.#staged)],
       [...fields, "oldest", messages > 0 ? -1 : 0],
     );
     if (reply !== 1) throw this.#taken();
   }
 
   async discard(): Promise<void> {
-    await this.#connection.ask((redis) => redis.unlink(this.#log, this.#used, this.#dropped, this.#runs));
+    const { log, idempotency, dropped, runs } = this.#staged;
+    await this.#connection.run((redis) => redis.unlink(log, idempotency, dropped, runs));
   }
 
   /** Notes the offsets that are left out before the next message. */
-  #follow(offset: number): void {
+  #noteSkippedBefore(offset: number): void {
     this.#floor ??= offset - 1;
     const before = this.#last;
     this.#last = offset;
@@ -141,18 +136,18 @@ class ArchiveDraft {
 
   #leaveOut(after: number, end: number): void {
     const epoch = this.#header.runs.findLast(({ first }) => first <= end)?.epoch ?? "";
-    this.#gaps.set(end, { epoch, after });
+    this.#runs.set(end, { epoch, after });
   }
 
   async #hash(name: string, fields: readonly (readonly [string, string])[]): Promise<void> {
     for (let at = 0; at < fields.length; at += FIELDS) {
       const some = fields.slice(at, at + FIELDS).flat();
-      await this.#connection.ask(async (redis) => {
+      await this.#connection.run(async (redis) => {
         checkAnswers(
           await redis
             .pipeline()
             .hset(name, ...some)
-            .expire(name, LEFT)
+            .expire(name, STAGING_TTL)
             .exec(),
         );
       });
@@ -160,7 +155,7 @@ class ArchiveDraft {
   }
 
   #taken(): HubError {
-    const prefix = this.#connection.name("");
+    const prefix = this.#connection.key("");
     const sentence = `There is a log on this Redis under ${prefix} already; give another prefix, such as redis://HOST?prefix=NAME`;
     return new HubError("LOG_UNAVAILABLE", sentence);
   }

@@ -16,37 +16,38 @@ export interface RedisConnectionOptions {
 }
 
 /** Milliseconds that a command may take. */
-const PATIENCE = 2000;
+const COMMAND_TIMEOUT = 2000;
 /** Milliseconds without a byte after which a connection counts as dead; something is asked every second. */
 const SILENCE = 4000;
 /** Milliseconds that a start waits for an engine that does not answer. */
-const START = 10_000;
+const CONNECT_TIMEOUT = 10_000;
 const RETRY = 20;
-/** Refusals that no waiting mends. */
-const HOPELESS = /WRONGPASS|NOAUTH|NOPERM|AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
+/** Errors that retrying cannot fix. */
+const PERMANENT_ERRORS =
+  /WRONGPASS|NOAUTH|NOPERM|ERR AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
 
 /** Two connections to a Redis: one for commands, and one on which announcements come. They come back by themselves. */
 export class RedisConnection {
   readonly commands: Redis | Cluster;
   /** The name of a key or channel of this hub. */
-  readonly name: (word: string) => string;
+  readonly key: (word: string) => string;
   readonly #subscriber: Redis | Cluster;
   readonly #report: (sentence: string) => void;
   readonly #listeners = new Map<string, (bytes: Buffer) => void>();
   /** Called when one of the connections is there again. */
-  onBack: () => void = () => {};
+  onReconnect: () => void = () => {};
   #problem = "it does not answer";
   #isReported = false;
 
   private constructor({ address, report, ...files }: RedisConnectionOptions) {
     this.#report = report;
-    this.name = (word) => `${address.prefix}:${word}`;
+    this.key = (word) => `${address.prefix}:${word}`;
     const tls = address.isTls ? tlsOf(files) : undefined;
-    this.commands = clientOf(address, tls, { commandTimeout: PATIENCE, socketTimeout: SILENCE });
+    this.commands = clientOf(address, tls, { commandTimeout: COMMAND_TIMEOUT, socketTimeout: SILENCE });
     this.#subscriber = clientOf(address, tls, {});
     for (const client of [this.commands, this.#subscriber]) {
       client.on("error", (error: Error) => this.#failed(error));
-      client.on("ready", () => void this.#isBack());
+      client.on("ready", () => void this.#onReady());
     }
     this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
       this.#listeners.get(channel.toString())?.(bytes),
@@ -71,9 +72,9 @@ export class RedisConnection {
   }
 
   /** Runs a script. Rejects with `LOG_UNAVAILABLE`; then it may have run or not. */
-  async run({ lua, sha }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async runScript({ lua, sha }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const words = [...keys, ...args];
-    return this.ask(async (redis) => {
+    return this.run(async (redis) => {
       try {
         return await redis.evalsha(sha, keys.length, ...words);
       } catch (error) {
@@ -84,18 +85,18 @@ export class RedisConnection {
   }
 
   /** Runs commands. Rejects with `LOG_UNAVAILABLE`; then they may have run or not. */
-  async ask<T>(work: (redis: Redis | Cluster) => Promise<T>): Promise<T> {
+  async run<T>(work: (redis: Redis | Cluster) => Promise<T>): Promise<T> {
     try {
       return await work(this.commands);
     } catch (cause) {
       // What a half-open connection was sent would get no answer either.
       if (String(cause).includes("timed out")) drop(this.commands);
-      throw this.away(cause);
+      throw this.unavailable(cause);
     }
   }
 
   /** The error for what cannot be done while the engine is away. */
-  away(cause?: unknown): HubError {
+  unavailable(cause?: unknown): HubError {
     const reason = (cause instanceof Error ? cause.message : this.#problem).slice(0, 200);
     const sentence = isRefusal(cause)
       ? `Redis refused this (${reason}); try again in a few seconds`
@@ -105,22 +106,22 @@ export class RedisConnection {
 
   /** Calls back with what is published on a channel of this hub. */
   async listen(word: string, listener: (bytes: Buffer) => void): Promise<void> {
-    this.#listeners.set(this.name(word), listener);
+    this.#listeners.set(this.key(word), listener);
     for (const start = performance.now(); !(await this.#subscribe());) {
-      if (performance.now() - start > START) throw this.away();
+      if (performance.now() - start > CONNECT_TIMEOUT) throw this.unavailable();
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
   }
 
   /** Makes the subscriber's connection anew: it may be bound to an engine that no one publishes to any more. */
-  remakeSubscription(): void {
+  resubscribe(): void {
     if (this.#subscriber instanceof Redis) drop(this.#subscriber);
     else void this.#subscribe();
   }
 
   close(): void {
     for (const client of [this.commands, this.#subscriber]) {
-      // The driver does not listen to the last words of a connection that it gives up.
+      // ioredis removes its listener when it gives up a connection; an error after that would end the process.
       if (client instanceof Redis) (client.stream as Socket | undefined)?.on("error", () => {});
       client.disconnect();
     }
@@ -131,9 +132,9 @@ export class RedisConnection {
     for (const client of clients) client.connect().catch((error: Error) => this.#failed(error));
     const start = performance.now();
     for (let isReady = false; ;) {
-      // The driver goes on in database 0 if there is none of the number given.
-      const isLate = !isReady && performance.now() - start > START;
-      if (isLate || HOPELESS.test(this.#problem)) {
+      // If the database number does not exist, ioredis continues in database 0.
+      const isLate = !isReady && performance.now() - start > CONNECT_TIMEOUT;
+      if (isLate || PERMANENT_ERRORS.test(this.#problem)) {
         throw new HubError("LOG_UNAVAILABLE", `The Redis that DATA names cannot be used: ${this.#problem}`);
       }
       if (isReady) return;
@@ -150,14 +151,14 @@ export class RedisConnection {
     this.#report(`Redis cannot be reached: ${this.#problem}`);
   }
 
-  async #isBack(): Promise<void> {
+  async #onReady(): Promise<void> {
     if (this.#isReported && this.isReady) {
       this.#isReported = false;
       this.#report("Redis can be reached again");
     }
     // A subscriber that has just come back is not subscribed to anything.
     if (this.#subscriber.status === "ready") await this.#subscribe();
-    this.onBack();
+    this.onReconnect();
   }
 
   /** Whether the subscriber is subscribed to all that is listened to. */
@@ -197,7 +198,7 @@ function clientOf(
     autoResendUnfulfilledCommands: false,
     // The driver's own resubscription ends the process if the connection breaks again meanwhile.
     autoResubscribe: kind === "cluster",
-    connectTimeout: PATIENCE,
+    connectTimeout: COMMAND_TIMEOUT,
     // A replica was a primary before: Sentinel knows the new one.
     reconnectOnError: ({ message }) => /^(?:READONLY|MASTERDOWN|LOADING)/.test(message),
   };
@@ -208,7 +209,7 @@ function clientOf(
       enableOfflineQueue: false,
       clusterRetryStrategy: retry,
       slotsRefreshInterval: 2000,
-      slotsRefreshTimeout: PATIENCE,
+      slotsRefreshTimeout: COMMAND_TIMEOUT,
       retryDelayOnFailover: 100,
       redisOptions: options,
     });

@@ -14,8 +14,8 @@ export async function engineWarnings(
   durability: "normal" | "full",
   isCluster: boolean,
 ): Promise<string[]> {
-  // In a script, with a key: one of many in a cluster would answer otherwise.
-  const text = String(await connection.run(info, [connection.name("meta")], []));
+  // Inside a script with a key of the log, so that in a cluster the node that has the log answers.
+  const text = String(await connection.runScript(info, [connection.key("meta")], []));
   const said = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
   const version = said("redis_version");
   if (Number.parseInt(version, 10) < OLDEST) {

@@ -5,11 +5,12 @@ import type { Draft, Message } from "../../core/message.ts";
 import { costOf } from "../channel-index.ts";
 import { AgeClock } from "../sqlite/expiry.ts";
 import type { RedisConnection } from "./connection.ts";
+import { logKeys, type LogKeys } from "./keys.ts";
 import type { Dropped } from "./mirror.ts";
 import { entryMessage, recordOf, type Entry } from "./record.ts";
-import { append, look } from "./scripts.ts";
+import { append, checkIn, type Script } from "./scripts.ts";
 
-/** How far the log is, and since when it has been what it is. */
+/** What the engine says of the log. */
 export interface EngineState {
   readonly epoch: string;
   readonly head: number;
@@ -45,8 +46,8 @@ export interface EngineOptions {
 const CONFIRM = 500;
 /** Entries that are read at once. */
 export const PAGE = 500;
-/** As good as infinite, for a Lua number that is written without an exponent. */
-const FOREVER = 2 ** 52;
+/** An upper bound that Lua writes without an exponent. */
+const UNBOUNDED = 2 ** 52;
 
 /** The keys of a log on Redis, and what is done with them in one step each. */
 export class RedisEngine {
@@ -55,7 +56,7 @@ export class RedisEngine {
   readonly #retention: Retention;
   readonly #now: (() => number) | undefined;
   readonly #elapsed: () => number;
-  readonly #keys: readonly string[];
+  readonly #keys: LogKeys;
   /** By how much the engine's clock is ahead of `elapsed`; undefined before it has told. */
   #lead: number | undefined;
   #clock: AgeClock | undefined;
@@ -68,7 +69,7 @@ export class RedisEngine {
     this.#report = report;
     this.#now = now;
     this.#elapsed = elapsed;
-    this.#keys = ["meta", "log", "dropped", "used", "batches", "runs", "nodes", "seal"].map(connection.name);
+    this.#keys = logKeys(connection.key);
   }
 
   /**
@@ -95,7 +96,7 @@ export class RedisEngine {
 
   /** Resolves once a replica has what was appended; rejects with `LOG_UNAVAILABLE` if none says so in time. */
   async confirm(): Promise<void> {
-    const confirmed = await this.#connection.ask((redis) => redis.wait(1, CONFIRM));
+    const confirmed = await this.#connection.run((redis) => redis.wait(1, CONFIRM));
     if (confirmed >= 1) return;
     const sentence = `The message was kept, but no replica confirmed it within ${CONFIRM} ms: it may be lost if this Redis stops now`;
     throw new HubError("LOG_UNAVAILABLE", sentence);
@@ -105,8 +106,8 @@ export class RedisEngine {
    * Says how far this node has got, and how far the log is. Undefined while other nodes have to say how far they have
    * got. Rejects with `LOG_UNAVAILABLE`.
    */
-  async look(place: number, epoch: string): Promise<EngineState | undefined> {
-    const reply = (await this.#run(look, [place, epoch, randomBytes(5).toString("hex")])) as readonly unknown[];
+  async checkIn(nodeHead: number, epoch: string): Promise<EngineState | undefined> {
+    const reply = (await this.#run(checkIn, [nodeHead, epoch, randomBytes(5).toString("hex")])) as readonly unknown[];
     const [status, current, head, floor, time, channelFloor, last, runs] = reply;
     if (status === "wait") return undefined;
     if (status === "newer") {
@@ -130,9 +131,9 @@ export class RedisEngine {
   }
 
   /** The runs of the log and how far it is, without taking part in it; undefined if there is none. */
-  async glance(): Promise<{ readonly runs: readonly string[]; readonly head: number } | undefined> {
-    const [meta, , , , , runs] = this.#keys as [string, string, string, string, string, string];
-    return this.#connection.ask(async (redis) => {
+  async peek(): Promise<{ readonly runs: readonly string[]; readonly head: number } | undefined> {
+    const { meta, runs } = this.#keys;
+    return this.#connection.run(async (redis) => {
       const head = await redis.hget(meta, "head");
       return head === null ? undefined : { head: Number(head), runs: Object.entries(await redis.hgetall(runs)).flat() };
     });
@@ -140,8 +141,8 @@ export class RedisEngine {
 
   /** The messages after an offset, at most `PAGE`. */
   async read(after: number): Promise<readonly Message[]> {
-    const log = this.#keys[1] as string;
-    const entries = await this.#connection.ask((redis) =>
+    const { log } = this.#keys;
+    const entries = await this.#connection.run((redis) =>
       redis.xrange(log, `(${Math.max(after, 0)}-0`, "+", "COUNT", PAGE),
     );
     return entries.map((entry) => entryMessage(entry as Entry));
@@ -149,8 +150,8 @@ export class RedisEngine {
 
   /** The channels that have lost messages by retention. */
   async dropped(): Promise<readonly Dropped[]> {
-    const key = this.#keys[2] as string;
-    const found = await this.#connection.ask((redis) => redis.hgetall(key));
+    const key = this.#keys.dropped;
+    const found = await this.#connection.run((redis) => redis.hgetall(key));
     return Object.entries(found).map(([channel, value]) => {
       const [offset, time] = value.split(" ");
       return { channel, offset: Number(offset), time: Number(time) };
@@ -159,22 +160,22 @@ export class RedisEngine {
 
   /** Announces that someone asks whether announcements arrive. */
   async ping(): Promise<void> {
-    await this.#connection.ask((redis) => redis.publish(this.#connection.name("live"), "ping"));
+    await this.#connection.run((redis) => redis.publish(this.#connection.key("live"), "ping"));
   }
 
   /** Says that this node is going. */
   async leave(): Promise<void> {
-    const [nodes, batches] = [this.#keys[6] as string, this.#keys[4] as string];
-    await this.#connection.ask((redis) =>
+    const { nodes, batches } = this.#keys;
+    await this.#connection.run((redis) =>
       Promise.all([redis.hdel(nodes, this.#node), redis.hdel(batches, this.#node)]),
     );
   }
 
-  #run(script: typeof look, args: readonly (string | number)[]): Promise<unknown> {
+  #run(script: Script, args: readonly (string | number)[]): Promise<unknown> {
     const { messages, bytes, channels } = this.#retention;
-    const bounds = [messages, bytes, this.#since(), channels].map((bound) => Math.min(bound, FOREVER));
-    const common = [this.#node, this.#now?.() ?? "", this.#connection.name("live"), ...bounds];
-    return this.#connection.run(script, this.#keys, [...common, ...args]);
+    const bounds = [messages, bytes, this.#since(), channels].map((bound) => Math.min(bound, UNBOUNDED));
+    const common = [this.#node, this.#now?.() ?? "", this.#connection.key("live"), ...bounds];
+    return this.#connection.runScript(script, Object.values(this.#keys) as string[], [...common, ...args]);
   }
 
   /** The time before which messages are too old, by a clock that does not jump. */

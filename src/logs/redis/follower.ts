@@ -1,11 +1,12 @@
 import type { Message } from "../../core/message.ts";
+import { AnnouncementWatch } from "./announcement-watch.ts";
 import type { RedisConnection } from "./connection.ts";
 import { PAGE, type EngineState, type RedisEngine } from "./engine.ts";
-import { HeldTurns } from "./held-turns.ts";
+import { EarlyBatches } from "./early-batches.ts";
 import type { Mirror } from "./mirror.ts";
-import { announced, type Turn } from "./record.ts";
+import { announced, type Batch } from "./record.ts";
 import { reasonOf } from "../sqlite/errors.ts";
-import { Runs } from "./runs.ts";
+import { Runs, undecided } from "./runs.ts";
 
 export interface FollowerOptions {
   readonly engine: RedisEngine;
@@ -15,17 +16,13 @@ export interface FollowerOptions {
   readonly report: (sentence: string) => void;
 }
 
-/** Milliseconds between two looks at the engine. */
-const LOOK = 1000;
-/** Milliseconds between two looks while the nodes agree on a new run. */
-const WAIT = 100;
-/** Milliseconds that what comes before a turn may be on its way. */
-const ON_ITS_WAY = 100;
-/** Milliseconds without an announcement after which someone asks for one, and those that one may take. */
-const SILENT = 900;
-const DEAF = 900;
-/** Milliseconds that a turn of this node may wait for what comes before it. */
-const PATIENCE = 2500;
+/** Milliseconds between two checks with the engine, and while the nodes agree on a new run. */
+const CHECK_INTERVAL = 1000;
+const VOTE_POLL = 100;
+/** How long a batch may wait for those before it, in milliseconds, before they are read from the stream. */
+const REORDER_WAIT = 100;
+/** Milliseconds after which the publishers of a batch are told that it cannot be confirmed. */
+const DELIVERY_TIMEOUT = 2500;
 
 /**
  * Hands on what any node appends: in order, once, none left out. Announcements may be lost or late; the offsets show it,
@@ -34,10 +31,10 @@ const PATIENCE = 2500;
 export class RedisFollower {
   /** Called with what is new, after the mirror has it. */
   onMessages: (messages: readonly Message[]) => void = () => {};
-  /** Called with the offset to go on from, if messages are missing. */
-  onReset: (head: number) => void = () => {};
+  /** Called with the offset to go on from, if messages are missing, and the last one up to which all were handed on. */
+  onReset: (head: number, valid?: number) => void = () => {};
   readonly #options: FollowerOptions;
-  readonly #held = new HeldTurns();
+  readonly #early = new EarlyBatches();
   #runs = new Runs();
   #repair: NodeJS.Timeout | undefined;
   #catchingUp: Promise<boolean> | undefined;
@@ -45,55 +42,58 @@ export class RedisFollower {
   /** Whether the nodes have yet to agree on a new run. */
   #isUndecided = false;
   #isClosed = false;
-  /** When an announcement came last, and since when one is waited for. */
-  #heard = performance.now();
-  #asked: number | undefined;
+  readonly #watch: AnnouncementWatch;
   /** The furthest place that was handed on. */
   #reached = -1;
-  /** Whether readers have yet to be told that something is missing. */
-  #mustReset = false;
+  /** Set until readers are told that messages are missing: nothing is handed on before. */
+  #missing: { readonly valid: number } | undefined;
   /** What the mirror could not take. */
-  #failure: unknown;
-  /** Turns of this node that wait to be handed on, and since when. */
-  readonly #waiting = new Map<Turn, number>();
+  #failure: Error | undefined;
+  /** Batches of this node that wait to be handed on, and since when. */
+  readonly #waiting = new Map<Batch, number>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#tend(), LOOK);
+    this.#watch = new AnnouncementWatch(options);
+    this.#timer = setInterval(() => void this.#tend(), CHECK_INTERVAL).unref();
   }
 
   /** Begins to listen, and resolves once the mirror has all that is kept. Rejects with `LOG_UNAVAILABLE`. */
   async open(): Promise<void> {
     const { connection, mirror, engine } = this.#options;
-    const found = await engine.glance();
+    const found = await engine.peek();
     const known = new Runs(found?.runs);
     // A mirror of another log, or of one that was flushed since.
     if (found === undefined || mirror.head < 0 || known.at(mirror.head) !== mirror.epoch) mirror.clear(-1, 0, []);
     else this.#runs = known;
     await connection.listen("live", (bytes) => this.#announced(bytes));
     for (const start = performance.now(); !(await this.catchUp());) {
-      if (performance.now() - start > 4 * PATIENCE) throw connection.away(undecided());
-      await new Promise((resolve) => setTimeout(resolve, WAIT));
+      if (performance.now() - start > 4 * DELIVERY_TIMEOUT) throw connection.unavailable(undecided());
+      await new Promise((resolve) => setTimeout(resolve, VOTE_POLL));
     }
-    connection.onBack = () => void this.catchUp().catch(() => {});
+    connection.onReconnect = () => void this.catchUp().catch(() => {});
   }
 
   get runs(): Runs {
     return this.#runs;
   }
 
-  /** Why nothing can be handed on now; undefined if it can. */
-  get problem(): string | undefined {
-    if (this.#failure !== undefined) return `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
-    if (performance.now() - this.#heard > LOOK + SILENT + DEAF) return "announcements of Redis do not arrive";
-    return undefined;
+  /** Why the mirror takes nothing now; undefined if it does. */
+  get mirrorProblem(): string | undefined {
+    return this.#failure && `this node's copy of the log cannot be written: ${reasonOf(this.#failure)}`;
   }
 
-  /** Hands on a turn, now or after what comes before it. */
-  take(turn: Turn): void {
-    this.#held.add(turn);
-    if (turn.settle !== undefined) this.#waiting.set(turn, performance.now());
+  /** Why nothing can be handed on now; undefined if it can. */
+  get problem(): string | undefined {
+    if (this.#failure !== undefined) return this.mirrorProblem;
+    return this.#watch.isBroken ? "announcements of Redis do not arrive" : undefined;
+  }
+
+  /** Hands on a batch, now or after what comes before it. */
+  deliver(batch: Batch): void {
+    this.#early.add(batch);
+    if (batch.settle !== undefined) this.#waiting.set(batch, performance.now());
     this.#drain();
   }
 
@@ -109,37 +109,36 @@ export class RedisFollower {
   }
 
   /** How far the log is; rejects with `LOG_UNAVAILABLE`, also while the nodes do not agree on that. */
-  async look(): Promise<EngineState> {
-    const state = await this.#look();
-    if (state === undefined) throw this.#options.connection.away(undecided());
+  async checkIn(): Promise<EngineState> {
+    const state = await this.#checkIn();
+    if (state === undefined) throw this.#options.connection.unavailable(undecided());
     return state;
   }
 
-  #look(): Promise<EngineState | undefined> {
+  #checkIn(): Promise<EngineState | undefined> {
     const { engine, mirror } = this.#options;
-    const place = Math.max(mirror.head, this.#reached);
-    return engine.look(place, place < 0 ? "" : this.#runs.at(place));
+    const nodeHead = Math.max(mirror.head, this.#reached);
+    return engine.checkIn(nodeHead, nodeHead < 0 ? "" : this.#runs.at(nodeHead));
   }
 
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);
     clearTimeout(this.#repair);
-    for (const turn of this.#held.all()) this.#settle(turn, false);
+    for (const batch of this.#early.all()) this.#settle(batch, false);
   }
 
   #announced(bytes: Buffer): void {
-    this.#heard = performance.now();
-    this.#asked = undefined;
-    let turn: Turn | readonly string[];
+    this.#watch.heard();
+    let found: Batch | readonly string[];
     try {
-      turn = announced(bytes, this.#options.node);
+      found = announced(bytes, this.#options.node);
     } catch (error) {
       this.#options.report(`an announcement of Redis could not be read: ${String(error)}`);
       return;
     }
-    if ("messages" in turn) {
-      this.#held.add(turn);
+    if ("messages" in found) {
+      this.#early.add(found);
       if (this.#isDraining) return;
       // All that came in one piece is handed on together.
       this.#isDraining = true;
@@ -149,19 +148,20 @@ export class RedisFollower {
       });
       return;
     }
-    if (turn[0] === "run" && turn[1] !== this.#runs.epoch) void this.catchUp().catch(() => {});
+    if (found[0] === "run" && found[1] !== this.#runs.epoch) void this.catchUp().catch(() => {});
   }
 
-  /** Hands on the turns that follow what was handed on. */
+  /** Hands on the batches that follow what was handed on. */
   #drain(): void {
     if (this.#catchingUp !== undefined || this.#isClosed) return;
+    if (this.#missing !== undefined) return this.#repairSoon();
     const { mirror } = this.#options;
-    const { turns, messages, head, floor } = this.#held.following(this.#runs.epoch, mirror.head, mirror.floor);
-    if (turns.length > 0 && this.#handOn(messages, head, floor)) {
-      this.#held.remove(turns);
-      for (const turn of turns) this.#settle(turn, true);
+    const { batches, messages, head, floor } = this.#early.following(this.#runs.epoch, mirror.head, mirror.floor);
+    if (batches.length > 0 && this.#handOn(messages, head, floor)) {
+      this.#early.remove(batches);
+      for (const batch of batches) this.#settle(batch, true);
     }
-    if (this.#held.size > 0) this.#repairSoon();
+    if (this.#early.size > 0) this.#repairSoon();
   }
 
   #handOn(messages: readonly Message[], head: number, floor: number): boolean {
@@ -169,6 +169,8 @@ export class RedisFollower {
     try {
       if (kept.length > 0 || floor > this.#options.mirror.floor) this.#keep(kept, head, floor);
     } catch {
+      // It is read again with what comes after it.
+      this.#early.remove(this.#early.all().filter(({ settle }) => settle === undefined));
       return false;
     }
     this.#reached = Math.max(this.#reached, head);
@@ -184,7 +186,7 @@ export class RedisFollower {
     } catch (error) {
       const { report } = this.#options;
       if (this.#failure === undefined) report(`the copy of the log cannot be written: ${reasonOf(error)}`);
-      this.#failure = error;
+      this.#failure = error as Error;
       throw error;
     }
   }
@@ -193,39 +195,49 @@ export class RedisFollower {
     if (this.#isClosed) return;
     this.#repair ??= setTimeout(() => {
       this.#repair = undefined;
-      if (this.#held.size > 0 || this.#isUndecided) void this.catchUp().catch(() => {});
-    }, ON_ITS_WAY);
+      if (this.#early.size > 0 || this.#isUndecided || this.#missing !== undefined) void this.catchUp().catch(() => {});
+    }, REORDER_WAIT);
   }
 
   async #catchUp(): Promise<boolean> {
     const { mirror, engine } = this.#options;
-    const state = await this.#look();
+    const state = await this.#checkIn();
     this.#isUndecided = state === undefined;
     if (state === undefined) {
       this.#repairSoon();
       return false;
     }
-    // Announced before that, so what is of another run is in the log by now, or lost.
-    const before = this.#held.all();
+    // These were announced before the engine answered: a batch of another run is by now in the log, or lost.
+    const announcedBefore = this.#early.all();
+    const runs = state.runs.length > 0 ? new Runs(state.runs) : this.#runs;
+    const hole = runs.holeAfter(mirror.head);
+    // What comes after that is not what the log has in its place by now.
+    const shared = this.#runs.sharedWith(runs);
+    const good = Math.min(shared, hole?.after ?? Infinity);
     const isBehind = mirror.head < state.floor;
-    const isCleared = mirror.head < 0 || isBehind;
+    const isCleared = isBehind || good < 0;
     const dropped = isCleared ? await engine.dropped() : [];
     // From here to where the mirror agrees with them, nothing may be awaited: a read would give old messages new ids.
-    if (state.runs.length > 0) this.#runs = new Runs(state.runs);
-    const hole = this.#runs.holeAfter(mirror.head);
+    if (isBehind || hole !== undefined || shared < mirror.head) {
+      // Then readers must be told what is missing, in its place: they read it from the mirror.
+      const valid = shared < mirror.head && shared !== hole?.after ? Math.max(shared, 0) : Infinity;
+      this.#missing = { valid: Math.min(valid, this.#missing?.valid ?? Infinity) };
+    }
+    this.#runs = runs;
     if (isCleared) mirror.clear(state.floor, state.channelFloor, dropped);
-    else if (hole !== undefined) mirror.cut(hole.after);
-    // Then readers have to be told that something is missing, in its place: they read it from the mirror.
-    this.#mustReset ||= isBehind || hole !== undefined;
+    else if (good < mirror.head) mirror.truncate(good);
     if (!(await this.#fill(state.floor))) return this.#catchUp();
-    if (this.#mustReset) this.onReset(mirror.head);
-    this.#mustReset = false;
+    if (this.#missing !== undefined) {
+      const { valid } = this.#missing;
+      this.#missing = undefined;
+      this.onReset(mirror.head, valid);
+    }
     this.#reached = Math.max(this.#reached, mirror.head);
-    const old = before.filter(({ epoch }) => epoch !== this.#runs.epoch);
-    this.#held.remove(old);
-    for (const turn of old) {
-      const last = turn.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? turn.before;
-      this.#settle(turn, last <= mirror.head && this.#runs.at(last) === turn.epoch);
+    const old = announcedBefore.filter(({ epoch }) => epoch !== this.#runs.epoch);
+    this.#early.remove(old);
+    for (const batch of old) {
+      const last = batch.messages.findLast(({ ephemeral }) => !ephemeral)?.offset ?? batch.before;
+      this.#settle(batch, last <= mirror.head && this.#runs.at(last) === batch.epoch);
     }
     return true;
   }
@@ -242,7 +254,7 @@ export class RedisFollower {
       const isAll = messages.length < PAGE;
       const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
       this.#keep(messages, head, floor);
-      if (messages.length > 0 && !this.#mustReset) {
+      if (messages.length > 0 && this.#missing === undefined) {
         this.#reached = Math.max(this.#reached, head);
         this.onMessages(messages);
       }
@@ -250,41 +262,33 @@ export class RedisFollower {
     }
   }
 
-  #settle(turn: Turn, isDelivered: boolean): void {
-    this.#waiting.delete(turn);
-    turn.settle?.(isDelivered);
+  #settle(batch: Batch, isDelivered: boolean): void {
+    this.#waiting.delete(batch);
+    batch.settle?.(isDelivered);
   }
 
   /** Runs once a second. */
   async #tend(): Promise<void> {
-    const { connection, engine, mirror, report } = this.#options;
+    const { connection, mirror } = this.#options;
     const now = performance.now();
-    for (const [turn, since] of this.#waiting) if (now - since > PATIENCE) this.#settle(turn, false);
+    for (const [batch, since] of this.#waiting) {
+      if (now - since <= DELIVERY_TIMEOUT) continue;
+      this.#settle(batch, false);
+      // What was kept of it is read from the engine.
+      this.#early.remove([batch]);
+    }
     if (!connection.isReady) return;
     try {
-      // What came while this process did not run is heard first.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (this.#asked !== undefined && now - this.#asked > DEAF) {
-        this.#asked = undefined;
-        report("announcements of Redis do not arrive: subscribing again");
-        connection.remakeSubscription();
-      } else if (this.#asked === undefined && now - this.#heard > SILENT) {
-        await engine.ping();
-        this.#asked = now;
-      }
-      const state = await this.look();
+      await this.#watch.check();
+      const state = await this.checkIn();
       const isOther = state.epoch !== this.#runs.epoch;
-      if (isOther || this.#failure !== undefined) await this.catchUp();
+      if (isOther || this.#failure !== undefined || this.#missing !== undefined) await this.catchUp();
       if (state.floor > mirror.floor && state.floor <= mirror.head) this.#handOn([], mirror.head, state.floor);
       if (state.head <= mirror.head) return;
-      await new Promise((resolve) => setTimeout(resolve, ON_ITS_WAY));
+      await new Promise((resolve) => setTimeout(resolve, REORDER_WAIT));
       if (state.head > mirror.head) await this.catchUp();
     } catch {
-      // The connection says so, and the next second tries again.
+      // The connection has reported it; the next second tries again.
     }
   }
-}
-
-function undecided(): Error {
-  return new Error("its state after a failover is not clear yet");
 }

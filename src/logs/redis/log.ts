@@ -30,7 +30,7 @@ export interface RedisLogOptions {
   readonly retention: Retention;
   /** normal: as safe as the engine makes it · full: a replica has it, too. */
   readonly durability: "normal" | "full";
-  /** The path of the mirror; undefined for a file that goes with the process. */
+  /** The path of the mirror; undefined for a temporary file, deleted when the process exits. */
   readonly mirror?: string | undefined;
   /** Instead of the engine's clock and this machine's monotonic one, for tests; in milliseconds. */
   readonly now?: (() => number) | undefined;
@@ -40,7 +40,7 @@ export interface RedisLogOptions {
 }
 
 /** Milliseconds that a read waits for a message of which another node has told. */
-const PATIENCE = 2000;
+const READ_TIMEOUT = 2000;
 const RETRY = 20;
 
 /**
@@ -127,7 +127,7 @@ export class RedisLog implements Log {
 
   async follow(
     listener: (messages: readonly Message[]) => void,
-    onReset: (head: number) => void = () => {},
+    onReset: (head: number, valid?: number) => void = () => {},
   ): Promise<number> {
     this.#follower.onMessages = listener;
     this.#follower.onReset = onReset;
@@ -149,7 +149,7 @@ export class RedisLog implements Log {
 
   async check(): Promise<void> {
     this.#checkOpen();
-    await this.#follower.look();
+    await this.#follower.checkIn();
     const { problem } = this.#follower;
     if (problem !== undefined) throw new HubError("LOG_UNAVAILABLE", problem);
   }
@@ -178,11 +178,12 @@ export class RedisLog implements Log {
 
   /** Whether the log has an offset that this node has not come to yet; resolves when it has. */
   async #reaches(offset: number): Promise<boolean> {
-    const { head } = await this.#follower.look();
+    const { head } = await this.#follower.checkIn();
     if (offset > head) return false;
     for (const start = performance.now(); this.#mirror.head < offset;) {
       this.#checkOpen();
-      if (performance.now() - start > PATIENCE) throw this.#connection.away(new Error("this node is behind"));
+      if (performance.now() - start > READ_TIMEOUT)
+        throw this.#connection.unavailable(new Error("this node is behind"));
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     }
     return true;

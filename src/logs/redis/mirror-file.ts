@@ -26,8 +26,8 @@ const SCHEMA = `
 `;
 
 /**
- * Opens the file of a mirror, or makes it; without a path, one that goes with the process. A file that is damaged, of
- * another version, or not surely whole is made anew: the engine has all that was in it.
+ * Opens the file of a mirror, or makes it; without a path, a temporary one, deleted when the process exits. A file that is damaged, of
+ * another version, or that may be incomplete is replaced: the engine has all that was in it.
  */
 export function openMirrorFile(path: string | undefined): DatabaseSync {
   if (path !== undefined) {

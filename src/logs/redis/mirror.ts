@@ -11,7 +11,7 @@ import { Transaction } from "../sqlite/transaction.ts";
 import { openMirrorFile } from "./mirror-file.ts";
 
 export interface MirrorOptions {
-  /** A path; undefined for a file that goes with the process. */
+  /** A path; undefined for a temporary file, deleted when the process exits. */
   readonly path: string | undefined;
   /** Channels at most, as long as empty ones can make room. */
   readonly channels: number;
@@ -173,7 +173,7 @@ export class Mirror {
   }
 
   /** Drops everything after an offset: the engine does not have it. */
-  cut(after: number): void {
+  truncate(after: number): void {
     this.#write(() => {
       this.#statements.cut.run(after);
       for (const entry of this.#channels.entries()) {

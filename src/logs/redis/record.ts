@@ -2,7 +2,7 @@ import type { ChannelName } from "../../protocol/channel.ts";
 import type { Draft, Message } from "../../core/message.ts";
 
 /** What one batch added to the log, as it is announced to all nodes. */
-export interface Turn {
+export interface Batch {
   /** The node that published it. */
   readonly node: string;
   readonly epoch: string;
@@ -12,7 +12,7 @@ export interface Turn {
   readonly floor: number;
   /** In order; ephemeral ones have the offset of the message before them. */
   readonly messages: readonly Message[];
-  /** Called when the node has handed it on, or could not; only for a turn of this node. */
+  /** Called when the node has handed it on, or could not; only for a batch of this node. */
   readonly settle?: (isDelivered: boolean) => void;
 }
 
@@ -29,13 +29,14 @@ export function recordOf({ channel, event, sender, via, verified, data }: Draft)
   return `${channel}\n${event}\n${sender}\n${via === undefined ? "" : "t"}${verified === undefined ? "" : "v"}\n${data}`;
 }
 
-/** Reads a record; throws if it is none. */
+/** Reads a record; throws if it is not one. */
 function messageOf(record: string, offset: number, time: number): Message {
   const channelEnd = record.indexOf("\n");
   const eventEnd = record.indexOf("\n", channelEnd + 1);
   const senderEnd = record.indexOf("\n", eventEnd + 1);
   const flagsEnd = record.indexOf("\n", senderEnd + 1);
-  if (channelEnd < 1 || eventEnd < 0 || senderEnd < 0 || flagsEnd < 0) throw new Error(`entry ${offset} is no message`);
+  if (channelEnd < 1 || eventEnd < 0 || senderEnd < 0 || flagsEnd < 0)
+    throw new Error(`entry ${offset} is not a message`);
   const flags = record.slice(senderEnd + 1, flagsEnd);
   return {
     channel: record.slice(0, channelEnd) as ChannelName,
@@ -55,14 +56,14 @@ export function entryMessage([id, fields]: Entry): Message {
 }
 
 /**
- * Reads an announcement, `turn NODE BATCH EPOCH BEFORE FLOOR TIME LENGTHS` and a line break before the records; returns
- * its first words if it is of another kind. The records of `own` are not read: the engine's answer has brought them.
+ * Reads an announcement, `batch NODE NUMBER EPOCH BEFORE FLOOR TIME LENGTHS` and a line break before the records; returns
+ * its first words if it is of another kind. The records of `own` are not read: the engine's answer brought them.
  */
-export function announced(bytes: Buffer, own: string): Turn | readonly string[] {
+export function announced(bytes: Buffer, own: string): Batch | readonly string[] {
   const end = bytes.indexOf(LINE);
   const words = bytes.toString("latin1", 0, end === -1 ? Math.min(bytes.length, 200) : end).split(" ");
   const [kind, node = "", , epoch = "", before = "", floor = "", time = "", lengths = ""] = words;
-  if (kind !== "turn" || node === own) return words;
+  if (kind !== "batch" || node === own) return words;
   const messages: Message[] = [];
   let [start, offset] = [end + 1, Number(before)];
   for (const length of lengths.split(",")) {

@@ -28,6 +28,15 @@ export class Runs {
     return (this.#runs.findLast(({ first }) => first <= offset) ?? this.#runs[0])?.epoch ?? "";
   }
 
+  /** The last offset up to which both are of the same log: what comes after it has been replaced or lost. */
+  sharedWith(other: Runs): number {
+    const at = this.#runs.findLastIndex((run) => other.#runs.some((one) => isSame(one, run)));
+    const last = this.#runs[at];
+    if (last === undefined) return -1;
+    const next = other.#runs.find(({ first }) => first > last.first);
+    return Math.min(this.#runs[at + 1]?.after ?? Infinity, next?.after ?? Infinity);
+  }
+
   /** Where the last hole ends; -1 if there is none. */
   get holeEnd(): number {
     return this.#runs.findLast(isAfterHole)?.first ?? -1;
@@ -57,6 +66,15 @@ export function runsIn(fields: readonly string[]): readonly RedisRun[] {
   return runs.sort((a, b) => a.first - b.first);
 }
 
+function isSame(one: RedisRun, other: RedisRun): boolean {
+  return one.first === other.first && one.epoch === other.epoch;
+}
+
 function isAfterHole({ first, after }: RedisRun): boolean {
   return first > after + 1;
+}
+
+/** Why the engine cannot be used while the nodes agree on a new run. */
+export function undecided(): Error {
+  return new Error("its state after a failover is not clear yet");
 }

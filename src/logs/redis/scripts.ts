@@ -13,12 +13,12 @@ export interface Script {
 const HOLE = 2 ** 24;
 /** The format of what is kept in the engine. */
 export const FORMAT = 1;
-/** Messages that one script drops at most, beyond the number that it adds. */
+/** Most messages that one call drops, beyond as many as it adds. */
 const DROP_AT_MOST = 512;
 /** Milliseconds after which a node that was not heard of is no longer one of the nodes. */
 const FORGOTTEN_AFTER = 15_000;
 /** Milliseconds that the nodes have to say how far they had got, after the engine was replaced. */
-const VOTE = 5000;
+const VOTE_TIMEOUT = 5000;
 /** In place of the time of the oldest message, if all times are in the future. */
 const NEVER = 2 ** 52;
 /** Runs that are kept. */
@@ -26,7 +26,7 @@ export const MAX_RUNS = 1000;
 
 /** What both scripts begin with: the keys, the engine's clock and identity, and dropping what is beyond the retention. */
 const COMMON = `
-local META, LOG, DROPPED, USED, BATCHES, RUNS, NODES, SEAL = unpack(KEYS)
+local META, LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, NODES, VOTE = unpack(KEYS)
 local node, fixed, live = ARGV[1], ARGV[2], ARGV[3]
 local mostMessages, mostBytes, since, mostChannels = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -64,7 +64,7 @@ local function trim(most, width)
       redis.call('HSET', DROPPED, channel, offset .. ' ' .. fields[2])
       if fields[8] then
         local key = channel .. '\\n' .. fields[8]
-        if redis.call('HGET', USED, key) == offset then redis.call('HDEL', USED, key) end
+        if redis.call('HGET', IDEMPOTENCY, key) == offset then redis.call('HDEL', IDEMPOTENCY, key) end
       end
     end
     most = most - gone
@@ -81,6 +81,7 @@ local function trim(most, width)
   end
   if floor == from then return end
   if redis.call('HLEN', DROPPED) > 2 * mostChannels then
+    -- Too many to remember one by one: from now on, all that are not listed count as dropped up to the floor.
     redis.call('DEL', DROPPED)
     redis.call('HSET', META, 'alldropped', text(floor))
   end
@@ -90,7 +91,7 @@ end
 /**
  * Numbers, keeps and announces a batch, in one step. After the common arguments: the number of the batch, the epoch that
  * the node believes in, and four for each draft: m or e (ephemeral), its idempotency key, its cost, and its record.
- * Answers `stale` if the node has to look first; else the offset before the batch, the floor, the time, and for each
+ * Answers `stale` if the node has to check in first; else `ok` and the offset before the batch, the floor, the time, and for each
  * draft its offset: negative if its key was used before, 0 if it is ephemeral.
  */
 const APPEND = `${COMMON}
@@ -114,14 +115,14 @@ for at = 10, #ARGV, 4 do
     records[#records + 1] = record
   else
     local used = key ~= '' and string.match(record, '[^\\n]*') .. '\\n' .. key
-    local known = used and tonumber(redis.call('HGET', USED, used) or 0)
+    local known = used and tonumber(redis.call('HGET', IDEMPOTENCY, used) or 0)
     if known and known > floor then
       offsets[#offsets + 1] = -known
     else
       head = head + 1
       if used then
         redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record, 'k', key)
-        redis.call('HSET', USED, used, text(head))
+        redis.call('HSET', IDEMPOTENCY, used, text(head))
       else
         redis.call('XADD', LOG, text(head) .. '-0', 't', stamp, 'c', ARGV[at + 2], 'r', record)
       end
@@ -141,22 +142,23 @@ end
 local reply = {'ok', before, floor, time, offsets}
 redis.call('HSET', BATCHES, node, cmsgpack.pack({batch, reply}))
 if #records > 0 then
-  redis.call('PUBLISH', live, table.concat({'turn', node, ARGV[8], epoch, text(before), text(floor), text(time), table.concat(lengths, ',')}, ' ') .. '\\n' .. table.concat(records))
+  redis.call('PUBLISH', live, table.concat({'batch', node, ARGV[8], epoch, text(before), text(floor), text(time), table.concat(lengths, ',')}, ' ') .. '\\n' .. table.concat(records))
 end
 return reply
 `;
 
 /**
- * Says that a node is there and how far it has got, and answers how far the log is. Begins a new run where that is
- * needed: in a new engine, in one that was flushed, and in one that took another's place, after the nodes have said how
+ * Says that a node is there and how far it has got, and answers how far the log is. Begins a new run if needed: in a new engine, in one that was flushed, and in one that took another's place, after the nodes have said how
  * far each had got with the other: if one got further than this engine, or does not say, messages may be lost.
  *
  * After the common arguments: the offset of the last message that the node has (-1: none), its epoch, and an epoch for
  * a new run. Answers `ok`, epoch, head, floor, time, the floor of unknown channels, the time of the last message, and, if the node's epoch is not the
  * one in use, all runs; or `wait`, while other nodes have to speak; or `newer` and a format.
  */
-const LOOK = `${COMMON}
-local place, known, fresh = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+const CHECK_IN = `${COMMON}
+local nodeHead, known, fresh = tonumber(ARGV[8]), ARGV[9], ARGV[10]
+-- An engine whose memory is full refuses no script that has written: what is too old must go all the same.
+redis.call('HDEL', VOTE, '')
 
 local function begin(first, after, last)
   head = last
@@ -167,7 +169,7 @@ local function begin(first, after, last)
   end
   redis.call('HSET', RUNS, text(first), fresh .. ' ' .. text(after))
   redis.call('HSET', META, 'epoch', fresh, 'run', run, 'head', text(head))
-  redis.call('DEL', SEAL)
+  redis.call('DEL', VOTE)
   redis.call('PUBLISH', live, 'run ' .. fresh)
 end
 
@@ -185,25 +187,27 @@ local meta = redis.call('HMGET', META, 'format', 'run', 'head', 'floor', 'messag
 if meta[1] and tonumber(meta[1]) > ${FORMAT} then return {'newer', meta[1]} end
 head, floor, messages, bytes, oldest = tonumber(meta[3] or 0), tonumber(meta[4] or 0), tonumber(meta[5] or 0), tonumber(meta[6] or 0), tonumber(meta[7] or 0)
 if not meta[1] or redis.call('XLEN', LOG) ~= messages then
-  local isNew = not meta[1] and place < 0 and redis.call('EXISTS', LOG) == 0
-  redis.call('DEL', LOG, DROPPED, USED, BATCHES, RUNS, SEAL)
-  local first = isNew and 0 or math.max(place, head) + ${HOLE}
+  local isNew = not meta[1] and nodeHead < 0 and redis.call('EXISTS', LOG) == 0
+  redis.call('DEL', LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, VOTE)
+  local first = isNew and 0 or math.max(nodeHead, head) + ${HOLE}
   floor, messages, bytes, oldest, head = first, 0, 0, 0, 0
   redis.call('HSET', META, 'format', ${FORMAT}, 'messages', 0, 'bytes', 0, 'oldest', 0, 'floor', text(floor), 'alldropped', text(floor))
   begin(first, -1, first)
 elseif meta[2] ~= run then
-  if redis.call('HGET', SEAL, 'run') ~= run then
-    redis.call('DEL', SEAL)
-    redis.call('HSET', SEAL, 'run', run, 'since', text(clock), 'furthest', -1)
+  if redis.call('HGET', VOTE, 'run') ~= run then
+    redis.call('DEL', VOTE)
+    redis.call('HSET', VOTE, 'run', run, 'since', text(clock), 'furthest', -1)
   end
-  local furthest = math.max(place, tonumber(redis.call('HGET', SEAL, 'furthest')))
-  redis.call('HSET', SEAL, 'furthest', text(furthest), 'node ' .. node, 1)
+  local furthest = math.max(nodeHead, tonumber(redis.call('HGET', VOTE, 'furthest')))
+  redis.call('HSET', VOTE, 'furthest', text(furthest), 'node ' .. node, 1)
   local missing = 0
   for _, other in ipairs(redis.call('HKEYS', NODES)) do
-    if redis.call('HEXISTS', SEAL, 'node ' .. other) == 0 then missing = missing + 1 end
+    if redis.call('HEXISTS', VOTE, 'node ' .. other) == 0 then missing = missing + 1 end
   end
-  local waited = clock - tonumber(redis.call('HGET', SEAL, 'since'))
-  if furthest > head or (missing > 0 and waited > ${VOTE}) then
+  local waited = clock - tonumber(redis.call('HGET', VOTE, 'since'))
+  -- The clock was set back.
+  if waited < 0 then redis.call('HSET', VOTE, 'since', text(clock)) end
+  if furthest > head or (missing > 0 and waited > ${VOTE_TIMEOUT}) then
     local first = math.max(head, furthest) + ${HOLE}
     begin(first, head, first)
   elseif missing == 0 then
@@ -211,8 +215,8 @@ elseif meta[2] ~= run then
   else
     return {'wait'}
   end
-elseif place > head or (known ~= '' and known ~= meta[8] and place >= 0 and runAt(place) ~= '' and runAt(place) ~= known) then
-  local first = math.max(head, place) + ${HOLE}
+elseif nodeHead > head or (known ~= '' and known ~= meta[8] and nodeHead >= 0 and runAt(nodeHead) ~= '' and runAt(nodeHead) ~= known) then
+  local first = math.max(head, nodeHead) + ${HOLE}
   begin(first, head, first)
 end
 redis.call('HSET', NODES, node, text(clock))
@@ -220,7 +224,8 @@ local nodes = redis.call('HGETALL', NODES)
 for index = 1, #nodes, 2 do
   if math.abs(clock - tonumber(nodes[index + 1])) > ${FORGOTTEN_AFTER} then
     redis.call('HDEL', NODES, nodes[index])
-    redis.call('HDEL', BATCHES, nodes[index])
+    -- Its clock may have jumped, and then the node may still send its last batch again.
+    if redis.call('HLEN', BATCHES) > ${MAX_RUNS} then redis.call('HDEL', BATCHES, nodes[index]) end
   end
 end
 trim(${DROP_AT_MOST}, oldest < 0 and 2000 or 64)
@@ -269,7 +274,7 @@ return 1
 /** What an engine says of itself. */
 export const info: Script = scriptOf("return redis.call('INFO')");
 export const append: Script = scriptOf(APPEND);
-export const look: Script = scriptOf(LOOK);
+export const checkIn: Script = scriptOf(CHECK_IN);
 export const count: Script = scriptOf(COUNT);
 export const replace: Script = scriptOf(REPLACE);
 export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);

@@ -24,17 +24,17 @@ export class RedisStore implements SharedStore {
 
   async get(key: string): Promise<string | undefined> {
     const name = this.#name(key);
-    return (await this.#connection.ask((redis) => redis.get(name))) ?? undefined;
+    return (await this.#connection.run((redis) => redis.get(name))) ?? undefined;
   }
 
   async set(key: string, value: string, lifetime: number): Promise<void> {
     const name = this.#name(key);
-    await this.#connection.ask((redis) => redis.set(name, value, "PX", Math.max(Math.ceil(lifetime), 1)));
+    await this.#connection.run((redis) => redis.set(name, value, "PX", Math.max(Math.ceil(lifetime), 1)));
   }
 
   async setNew(key: string, value: string, lifetime?: number): Promise<string> {
     const name = this.#name(key);
-    const before = await this.#connection.ask((redis) =>
+    const before = await this.#connection.run((redis) =>
       lifetime === undefined
         ? redis.set(name, value, "NX", "GET")
         : redis.set(name, value, "PX", Math.max(Math.ceil(lifetime), 1), "NX", "GET"),
@@ -44,28 +44,32 @@ export class RedisStore implements SharedStore {
 
   async replace(key: string, before: string, value: string, lifetime: number): Promise<boolean> {
     const most = Math.max(Math.ceil(lifetime), 1);
-    return (await this.#connection.run(replace, [this.#name(key)], [before, value, most])) === 1;
+    return (await this.#connection.runScript(replace, [this.#name(key)], [before, value, most])) === 1;
   }
 
   async take(key: string): Promise<string | undefined> {
     const name = this.#name(key);
-    return (await this.#connection.ask((redis) => redis.getdel(name))) ?? undefined;
+    return (await this.#connection.run((redis) => redis.getdel(name))) ?? undefined;
   }
 
   async delete(key: string): Promise<void> {
     const name = this.#name(key);
-    await this.#connection.ask((redis) => redis.del(name));
+    await this.#connection.run((redis) => redis.del(name));
   }
 
   async add(key: string, points: number, lifetime: number): Promise<Counted> {
-    const reply = await this.#connection.run(count, [this.#name(key)], [points, Math.max(Math.ceil(lifetime), 1)]);
+    const reply = await this.#connection.runScript(
+      count,
+      [this.#name(key)],
+      [points, Math.max(Math.ceil(lifetime), 1)],
+    );
     const [total, left] = reply as [number, number];
     return { total, left };
   }
 
   async publish(topic: string, text: string, node?: string): Promise<void> {
-    const channel = this.#connection.name(node === undefined ? "topics" : `topics:${node}`);
-    await this.#connection.ask((redis) => redis.publish(channel, `${topic}\n${text}`));
+    const channel = this.#connection.key(node === undefined ? "topics" : `topics:${node}`);
+    await this.#connection.run((redis) => redis.publish(channel, `${topic}\n${text}`));
   }
 
   subscribe(topic: string, listener: (text: string) => void): () => void {
@@ -75,7 +79,7 @@ export class RedisStore implements SharedStore {
   }
 
   #name(key: string): string {
-    return this.#connection.name(`value:${key}`);
+    return this.#connection.key(`value:${key}`);
   }
 
   #published(text: string): void {

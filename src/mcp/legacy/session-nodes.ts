@@ -23,8 +23,10 @@ interface ForwardedMessage {
 }
 
 const TOPIC = "sessions";
-/** Characters of what is sent to the other nodes. */
-const MAX_TEXT = 1024 * 1024;
+/** Characters of a message that is passed on. */
+const MAX_MESSAGE = 1024 * 1024;
+/** Characters of what is sent to the other nodes: such a message, or what is stored of a session, with what goes around it. */
+const MAX_TEXT = MAX_MESSAGE + 128 * 1024;
 /** Milliseconds after which a message that no node has taken is sent again: a node may just have been deaf. */
 const AGAIN = [500, 2000, 6000] as const;
 /** Characters of the messages that may be sent again. */
@@ -63,8 +65,13 @@ export class SessionNodes {
    * Rejects with `MESSAGE_TOO_LARGE`, `RATE_LIMITED`, or `LOG_UNAVAILABLE`.
    */
   async forward({ name, principal, state }: LegacySession, message: JsonObject): Promise<void> {
+    const { length } = JSON.stringify(message);
+    if (length > MAX_MESSAGE) {
+      const sentence = `This has ${length} characters; at most ${MAX_MESSAGE} can be passed on to the node that waits for it`;
+      throw new HubError("MESSAGE_TOO_LARGE", sentence);
+    }
     state.admit?.("publishes", 1);
-    state.admit?.("publish_bytes", JSON.stringify(message).length);
+    state.admit?.("publish_bytes", length);
     const token = crypto.randomUUID();
     const text = await this.#publish({ kind: "message", name, principal: principal.id, message, token });
     if (this.#untakenCharacters + text.length > MAX_UNTAKEN) return;
@@ -82,10 +89,10 @@ export class SessionNodes {
       const found = this.#untaken.get(token);
       if (found === undefined) return;
       this.#store.publish(TOPIC, found.text).catch(() => {});
-      // Nobody waits for it, most likely.
+      // Most likely no node waits for it.
       if (tries + 1 === AGAIN.length) this.#forget(token);
       else found.timer = this.#again(token, tries + 1);
-    }, AGAIN[tries]);
+    }, AGAIN[tries]).unref();
   }
 
   #forget(token: string): void {
@@ -99,10 +106,6 @@ export class SessionNodes {
   /** Resolves with what was sent. */
   async #publish(news: SessionNews | { readonly kind: "taken"; readonly token: string }): Promise<string> {
     const text = JSON.stringify({ node: this.#store.node, ...news });
-    if (text.length > MAX_TEXT) {
-      const sentence = `This has ${text.length} characters; at most ${MAX_TEXT} can be passed on to the node that asked`;
-      throw new HubError("MESSAGE_TOO_LARGE", sentence);
-    }
     await this.#store.publish(TOPIC, text);
     return text;
   }

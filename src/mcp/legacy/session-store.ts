@@ -68,7 +68,7 @@ export class SessionStore {
     this.#context = context;
     this.#options = options;
     this.#live = new LiveSessions(options.most);
-    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle));
+    this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle)).unref();
     this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
     this.#channels = new NewChannels(context.hub, () => this.#tellAll("resources"));
     if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => this.#hear(news));
@@ -137,7 +137,7 @@ export class SessionStore {
 
   /** Passes on what matches no request of this node to the one that waits for it. Rejects if that is not possible. */
   async forward(session: LegacySession, unclaimed: readonly JsonObject[]): Promise<void> {
-    for (const message of unclaimed) await this.#nodes?.forward(session, message);
+    await Promise.all(unclaimed.map((message) => this.#nodes?.forward(session, message)));
   }
 
   /** Notes that the client of a session listens here, and nowhere else from now on. */

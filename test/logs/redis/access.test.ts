@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { openData, type Data, type LogOptions } from "../../../src/logs/open.ts";
+import { masked } from "../../../src/protocol/address.ts";
 import { Authority } from "../../support/certificates.ts";
 import { startEngine, ENGINES, needsEngine } from "../../support/redis.ts";
 import { draftOf, FOREVER } from "../../support/sample.ts";
@@ -41,6 +42,19 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
         assert.match(error.message, /^The Redis that DATA names cannot be used: (?:WRONGPASS|NOAUTH)/);
         return !error.message.includes("wr0ng");
       });
+    }
+  });
+
+  it("is refused without a word of a password that is not percent-encoded, and shown without it", async () => {
+    for (const sign of ["/", "?", "/0?", "/0/"]) {
+      for (const scheme of ["redis", "redis+sentinel", "redis+cluster"]) {
+        const url = `${scheme}://:se${sign}cret@127.0.0.1:1`;
+        await assert.rejects(open(url), (error: Error) => {
+          assert.match(error.message, /has a user or password that is not percent-encoded/);
+          return !error.message.includes("cret");
+        });
+        assert.equal(masked(url), `${scheme}://:***@127.0.0.1:1`);
+      }
     }
   });
 
@@ -115,14 +129,14 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
 
   it("is named by a URL that says what is wrong with it", async () => {
     for (const [url, words] of [
-      ["redis://", /is no URL of a Redis/],
-      ["redis://a b", /has the host "a b"/],
-      ["redis://h:99999", /has the port 99999/],
-      ["redis://h/x", /has the database "x"/],
+      ["redis://", /is not a Redis URL/],
+      ["redis://a b", /has "a b", which is not a host/],
+      ["redis://h:99999", /has port 99999/],
+      ["redis://h/x", /has "x" as its database/],
       ["redis://h?prefix=a b", /has the prefix "a b"/],
-      ["redis://h?db=1", /has the option "db"/],
+      ["redis://h?db=1", /has the unknown option "db"/],
       ["redis://h1,h2", /names several hosts/],
-      ["redis+sentinel://h1,h2", /names no primary/],
+      ["redis+sentinel://h1,h2", /does not name a primary/],
       ["redis+cluster://h1,h2/3", /a cluster has only one/],
       ["redis://:%zz@h", /not percent-encoded/],
     ] as const) {

@@ -30,7 +30,11 @@ describe("the nodes of a log whose engine fails over", { concurrency: 2 }, () =>
     await using b = await openNode(cluster.url);
     await goOn([a, b], async () => {
       const primary = await cluster.primaryOf("{hub}:log");
-      await primary?.cli("WAIT", "1", "5000");
+      await until("the replica has all", async () => {
+        const info = (await primary?.cli("INFO", "replication")) ?? "";
+        const written = /master_repl_offset:(\d+)/.exec(info)?.[1];
+        return written !== undefined && /slave0:.*offset=(\d+)/.exec(info)?.[1] === written;
+      });
       await primary?.kill();
     });
     assert.deepEqual(a.resets, b.resets);

@@ -194,9 +194,9 @@ function describeMoves(kind: EngineKind): void {
         await importFrom(text, engine.url);
         assert.deepEqual(
           (await engine.cli("KEYS", "*")).split("\n").sort(),
-          ["log", "meta", "runs", "used"].map((word) => `{hub}:${word}`),
+          ["idempotency", "log", "meta", "runs"].map((word) => `{hub}:${word}`),
         );
-        for (const word of ["log", "used"]) assert.equal(await engine.cli("TTL", `{hub}:${word}`), "-1");
+        for (const word of ["log", "idempotency"]) assert.equal(await engine.cli("TTL", `{hub}:${word}`), "-1");
         await assert.rejects(importFrom(text, engine.url), {
           message: /^There is a log on this Redis under \{hub\}: already; give another prefix, such as redis:/,
         });

@@ -331,11 +331,31 @@ describe("a session on many nodes", { concurrency: true }, () => {
     assert.deepEqual([held.cancelled, onA.atWork], [1, 0]);
   });
 
-  it("[MCP-44] is told if what it answers is too long to pass on, or cannot be", async () => {
+  it("[MCP-44] may answer on any node with 1,048,576 characters, and is told if it is one more", async () => {
+    const asking = tool("ask", async (_, call) => {
+      const answer = (await call.ask?.("elicitation/create", { message: "?" })) as { content: { text: string } };
+      return said(String(answer.content.text.length));
+    });
+    await using nodes = await Nodes.open({}, { tools: [asking] });
+    const onA = await begin(nodes.a);
+    const onB = await find(nodes.b, onA);
+    const stream = new Stream();
+    onA.receive([{ jsonrpc: "2.0", ...calling(1, "ask") }], OWNER, onA.stream(stream));
+    await until("it is asked", () => stream.sent.some(({ method }) => method === "elicitation/create"));
+    const { id } = stream.sent[0] as RpcMessage;
+    const accept = (text: string) => ({ id, result: { action: "accept", content: { text } } });
+    const around = JSON.stringify({ jsonrpc: "2.0", ...accept("") }).length;
+    const longest = "x".repeat(1_048_576 - around);
+    await assert.rejects(say(nodes.b, onB, accept(`${longest}x`)), { code: "MESSAGE_TOO_LARGE" });
+    await say(nodes.b, onB, accept(longest));
+    await until("it is answered", () => stream.sent.some((message) => message.result !== undefined));
+    const text = String(longest.length);
+    assert.deepEqual(stream.sent.at(-1)?.result?.["content"], [{ type: "text", text }]);
+  });
+
+  it("[MCP-44] is told if what it answers cannot be passed on", async () => {
     await using nodes = await Nodes.open();
     const onB = await find(nodes.b, await begin(nodes.a));
-    const long = { id: 1, result: { action: "accept", content: { text: "x".repeat(1_100_000) } } };
-    await assert.rejects(say(nodes.b, onB, long), { code: "MESSAGE_TOO_LARGE" });
     nodes.b.shared.isAway = true;
     await assert.rejects(say(nodes.b, onB, { id: 1, result: {} }), AWAY);
   });
@@ -436,6 +456,9 @@ describe("a session on many nodes", { concurrency: true }, () => {
       onKey: () => {},
       report: () => {},
     });
-    await assert.rejects(opening, { ...AWAY, message: /^The key "secret" .* is not 64 hexadecimal digits/ });
+    await assert.rejects(opening, {
+      ...AWAY,
+      message: /^The signing key .*:value:secret.* is not 64 hexadecimal digits; delete it/,
+    });
   });
 });
