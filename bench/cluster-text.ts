@@ -8,6 +8,7 @@ import { median, medianRatio } from "./median.ts";
 import { table } from "./table.ts";
 
 const SHARE = 0.7;
+const DISTURBED = 0.2;
 const MEBIBYTE = 2 ** 20;
 /** Rows whose load has a rate of its own: the rates that they reach say nothing. */
 const AT_A_RATE = /\/s /;
@@ -31,6 +32,17 @@ export function clusterText(figures: AllFigures): string {
     `### What the death of a primary loses\n\n${lossText(figures.losses)}`,
     `### Nodes that start and die\n\n${lifeText(figures.life)}`,
   ].join("\n\n");
+}
+
+/** How much others took from the nodes and the load, in a sentence; empty if it was little. */
+export function disturbance({ beside: pairs, three: loads, growth: rows, durability: kinds }: ClusterFigures): string {
+  const cells = [
+    ...pairs.flatMap(({ file, redis }) => [...file, ...redis]),
+    ...[...loads.flatMap((load) => load.rows), ...rows, ...kinds].flatMap((one) => one.cells),
+  ];
+  const taken = median(cells.map(({ disturbed }) => disturbed));
+  if (taken < DISTURBED) return "";
+  return ` Other programs took ${taken.toFixed(1)} cores meanwhile: rates and latencies are not those of an idle machine; compare the CPU.`;
 }
 
 function goals({ beside: pairs, three: loads }: ClusterFigures): string {

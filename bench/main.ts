@@ -4,7 +4,7 @@ import { measureAnnouncing } from "./announcing.ts";
 import { measureCluster } from "./cluster.ts";
 import { measureLoss } from "./failover-loss.ts";
 import { measureLife } from "./cluster-life.ts";
-import { clusterText } from "./cluster-text.ts";
+import { clusterText, disturbance } from "./cluster-text.ts";
 import { machine, resultsText, writeDocument } from "./document.ts";
 import type { Measured } from "./goals.ts";
 import { Matrix } from "./matrix.ts";
@@ -65,7 +65,7 @@ async function measureNodes({ rounds, seconds, write }: Options): Promise<void> 
   ];
   const text = clusterText({ ...figures, life, losses, announcing: await measureAnnouncing() });
   const notes = note === undefined ? "" : ` Without Centrifugo: ${note}.`;
-  const intro = `${machine().replace("the server", "the nodes and Redis")}${notes}`;
+  const intro = `${machine().replace("the server", "the nodes and Redis")}${notes}${disturbance(figures)}`;
   process.stdout.write(`${intro}\n\n${text}\n`);
   if (write) writeDocument("cluster", `${intro}\n\n${text}`);
 }

@@ -44,7 +44,9 @@ export function check(entries: readonly Entry[]): Verdict {
     if (entry.kind === "gap") gaps[entry.reason] = (gaps[entry.reason] ?? 0) + 1;
   }
   const all = [...chains.values()];
-  for (const chain of all) chain.finish();
+  // Where something did not recover, readers were stopped before they had all.
+  const isHealed = violations.every(({ kind }) => kind !== "not healed");
+  if (isHealed) for (const chain of all) chain.finish();
   const acknowledged = [...truth.known.values()].filter((message) => message.isAcknowledged);
   const complete = all.filter((chain) => chain.isComplete);
   const kept = new Set(complete.flatMap((chain) => [...chain.got.keys()]));

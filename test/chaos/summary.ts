@@ -16,6 +16,10 @@ export function summary(runs: readonly Outcome[]): string {
     ["acknowledged, and inside a gap that a reader was told", whole(total(({ verdict }) => verdict.insideGaps))],
     ["got again after a gap that took a reader back", whole(total(({ verdict }) => verdict.repeated))],
     ["acknowledged, lost by the engine, and told", whole(total(({ verdict }) => verdict.lost))],
+    [
+      "of these, in schedules that delete all data",
+      whole(total(({ verdict, faults }) => (faults.includes("flush") ? verdict.lost : 0))),
+    ],
     ["**acknowledged, lost, and not told**", `**${whole(total(({ verdict }) => verdict.lostSilently))}**`],
     [
       "schedules with any violation",
@@ -24,11 +28,11 @@ export function summary(runs: readonly Outcome[]): string {
     ["longest time without an acknowledgement, median", `${silences[silences.length >> 1] ?? 0} ms`],
     ["longest time without an acknowledgement, worst", `${silences.at(-1) ?? 0} ms`],
   ];
-  const faults = tally(runs.flatMap((run) => run.faults.map((name): [string, number] => [name, 1])));
+  const happened = tally(runs.flatMap((run) => run.faults.map((name): [string, number] => [name, 1])));
   const gaps = tally(runs.flatMap(({ verdict }) => Object.entries(verdict.gaps)));
   return [
     table(["count", ""], counts),
-    table(["fault", "times"], faults),
+    table(["fault", "times"], happened),
     table(["gaps told to readers, by reason", "times"], gaps),
   ].join("\n\n");
 }
