@@ -110,9 +110,9 @@ describe("the architecture", () => {
     assert.deepEqual(readers.sort(), [
       "cli/credentials.ts",
       "cli/key.ts",
-      "cli/move.ts",
       "cli/serve.ts",
       "cli/stdio/embedded-hub.ts",
+      "cli/transfer.ts",
     ]);
   });
 });

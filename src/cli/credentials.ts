@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { HubUnreachable, UsageError } from "./usage.ts";
+import { CommandFailed, UsageError } from "./usage.ts";
 
 /** Options of every command that speaks to a hub. */
 export const CREDENTIAL_OPTIONS = {
@@ -44,7 +44,7 @@ const OWN =
   /^(?:mcp-.*|accept|connection|content-length|content-type|expect|host|idempotency-key|last-event-id|te|trailer|transfer-encoding|upgrade)$/i;
 const CREDENTIAL = /^(?:authorization|x-api-key)$/;
 
-/** The credentials in the words of a command, or else in its environment. Throws `UsageError` or `HubUnreachable`. */
+/** The credentials in the words of a command, or else in its environment. Throws `UsageError` or `CommandFailed`. */
 export function credentialsOf(
   { token, "token-file": file, header = [] }: CredentialWords,
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -106,7 +106,7 @@ function read(path: string, name: string): string {
     return readFileSync(path, "utf8");
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new HubUnreachable(`${name} is ${JSON.stringify(path)}, which cannot be read (${code ?? message})`, {
+    throw new CommandFailed(`${name} is ${JSON.stringify(path)}, which cannot be read (${code ?? message})`, {
       cause,
     });
   }

@@ -5,7 +5,7 @@ import { ConfigError, configure } from "../config.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
 import { duration } from "./since.ts";
-import { failed, HubUnreachable, parsed, UsageError, type Command } from "./usage.ts";
+import { failed, CommandFailed, parsed, UsageError, type Command } from "./usage.ts";
 
 /** After which `Date` has no time in ISO 8601 of the usual length. */
 const LAST = Date.parse("9999-12-31T23:59:59Z");
@@ -183,18 +183,18 @@ function settingFile(config: string | undefined): string {
 
 function asSentence(error: unknown, path: string): unknown {
   const where = `The file of keys ${path}`;
-  if (error instanceof KeyFault) return new HubUnreachable(`${where} cannot be used: ${error.message}`);
+  if (error instanceof KeyFault) return new CommandFailed(`${where} cannot be used: ${error.message}`);
   if (!(error instanceof Error) || !("code" in error)) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOENT")
-    return new HubUnreachable(`${where} does not exist; key create makes it, in a folder that exists`);
+    return new CommandFailed(`${where} does not exist; key create makes it, in a folder that exists`);
   if (code === "EBUSY")
-    return new HubUnreachable(`${where} is mounted by itself and cannot be replaced; mount its folder`);
-  return new HubUnreachable(`${where} cannot be changed or read (${String(code)})`);
+    return new CommandFailed(`${where} is mounted by itself and cannot be replaced; mount its folder`);
+  return new CommandFailed(`${where} cannot be changed or read (${String(code)})`);
 }
 
 function known(error: unknown): never {
-  throw error instanceof ConfigError ? new HubUnreachable(error.message) : error;
+  throw error instanceof ConfigError ? new CommandFailed(error.message) : error;
 }
 
 function note(sentence: string): void {

@@ -9,9 +9,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,
   key: async () => (await import("./key.ts")).key,
-  copy: async () => (await import("./move.ts")).copy,
-  export: async () => (await import("./move.ts")).exportLog,
-  import: async () => (await import("./move.ts")).importLog,
+  copy: async () => (await import("./copy.ts")).copy,
+  export: async () => (await import("./export.ts")).exportLog,
+  import: async () => (await import("./import.ts")).importLog,
 };
 
 const OLDEST_NODE = [24, 11];

@@ -3,7 +3,7 @@ import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials
 import {
   DEFAULT_URL,
   failed,
-  HubUnreachable,
+  CommandFailed,
   hubUrl,
   parsed,
   post,
@@ -63,7 +63,7 @@ async function send(words: readonly string[]): Promise<number> {
   };
   const { id, receivers } = await post(url, { body, headers });
   if (typeof receivers !== "number" || (id !== null && typeof id !== "string"))
-    throw new HubUnreachable(`${url.origin} answered without a receipt; give the address of a hub with --url`);
+    throw new CommandFailed(`${url.origin} answered without a receipt; give the address of a hub with --url`);
   const what = id === null ? "not kept," : oneLineName(id);
   process.stdout.write(`${what} offered to ${receivers} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;

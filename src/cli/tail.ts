@@ -4,7 +4,7 @@ import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
 import { keptJson } from "../protocol/json.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import { beginning } from "./since.ts";
-import { DEFAULT_URL, failed, HubUnreachable, hubUrl, parsed, remedy, type Command } from "./usage.ts";
+import { DEFAULT_URL, failed, CommandFailed, hubUrl, parsed, remedy, type Command } from "./usage.ts";
 
 /** `sse-mcp-server tail`: prints what is published, and reconnects and resumes when the connection breaks. */
 export const tail: Command = {
@@ -91,7 +91,7 @@ function refused(error: unknown): unknown {
     code === "UNREACHABLE"
       ? `${message}; start one with sse-mcp-server, or give --url`
       : `${code}: ${message}${remedy(status)}`;
-  return new HubUnreachable(sentence, { cause: error });
+  return new CommandFailed(sentence, { cause: error });
 }
 
 function lineOf(message: Message, json: boolean): string {

@@ -17,8 +17,8 @@ export interface Command {
 /** Words of the command line that are wrong; the sentence says how. */
 export class UsageError extends Error {}
 
-/** A hub that does not answer, or refuses; the sentence says which. */
-export class HubUnreachable extends Error {}
+/** Ends a command with code 1; the sentence says why. */
+export class CommandFailed extends Error {}
 
 /** Where a hub is unless `--url` says otherwise. */
 export const DEFAULT_URL = "http://127.0.0.1:8000";
@@ -42,7 +42,7 @@ export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
 
 /** Says what went wrong on standard error; returns the exit code: 2 for wrong words, 1 for all else. */
 export function failed(error: unknown): number {
-  if (!(error instanceof UsageError) && !(error instanceof HubUnreachable)) throw error;
+  if (!(error instanceof UsageError) && !(error instanceof CommandFailed)) throw error;
   process.stderr.write(`${oneLine(`sse-mcp-server: ${error.message}`)}\n`);
   return error instanceof UsageError ? 2 : 1;
 }
@@ -66,7 +66,7 @@ export function reachable(url: string): string {
   return url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
 }
 
-/** Posts to a hub; resolves with the JSON object of its answer. Throws `HubUnreachable`, also if the hub refuses. */
+/** Posts to a hub; resolves with the JSON object of its answer. Throws `CommandFailed`, also if the hub refuses. */
 export async function post(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
   try {
     // A POST that follows a redirect may become a GET, and publish nothing.
@@ -75,27 +75,27 @@ export async function post(url: URL, request: RequestInit): Promise<Readonly<Rec
     if (response.ok) return jsonObject(text);
     throw refusal(response.status, text);
   } catch (error) {
-    throw error instanceof HubUnreachable ? error : unreachable(url, error);
+    throw error instanceof CommandFailed ? error : unreachable(url, error);
   }
 }
 
 /** What a failed connection means. */
-function unreachable(url: URL, cause: unknown): HubUnreachable {
+function unreachable(url: URL, cause: unknown): CommandFailed {
   // What fetch throws says only that it failed.
   const { code, message } =
     (cause as Error & { cause?: NodeJS.ErrnoException }).cause ?? (cause as NodeJS.ErrnoException);
   const why = typeof code === "string" ? code : message;
-  return new HubUnreachable(`No hub answers at ${url.origin} (${why}); start one with sse-mcp-server, or give --url`);
+  return new CommandFailed(`No hub answers at ${url.origin} (${why}); start one with sse-mcp-server, or give --url`);
 }
 
 /** What an answer that refuses means. */
-export function refusal(status: number, text: string): HubUnreachable {
+export function refusal(status: number, text: string): CommandFailed {
   const { code, detail } = jsonObject(text);
   const said =
     typeof detail === "string"
       ? `${typeof code === "string" ? code : status}: ${detail}`.slice(0, LONGEST_SENTENCE)
       : `The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
-  return new HubUnreachable(`${said}${remedy(status)}`);
+  return new CommandFailed(`${said}${remedy(status)}`);
 }
 
 /** What to do about an answer with this status, as the end of a sentence. */

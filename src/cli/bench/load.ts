@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { HubUnreachable, routeUrl } from "../usage.ts";
+import { CommandFailed, routeUrl } from "../usage.ts";
 import { answer, Reader } from "./connections.ts";
 import { stamped, stampReader, type DeliveryCheck } from "./delivery-check.ts";
 
@@ -67,7 +67,7 @@ export class Load implements Disposable {
     this.#address = routeUrl(options.url, `channels/${options.channel}/messages`);
   }
 
-  /** Opens the readers. Throws `HubUnreachable` if none can be. */
+  /** Opens the readers. Throws `CommandFailed` if none can be. */
   async connect(): Promise<void> {
     const { url, door, channel } = this.options;
     const address = routeUrl(url, `${door === "sse" ? "events" : "ws"}?channel=${channel}`);
@@ -84,7 +84,7 @@ export class Load implements Disposable {
     const troubles = this.readers.map(({ trouble }) => trouble);
     checkOwnLimit(troubles);
     if (!this.readers.some(({ isConnected }) => isConnected))
-      throw new HubUnreachable(`No reader could connect: ${troubles[0]}`);
+      throw new CommandFailed(`No reader could connect: ${troubles[0]}`);
   }
 
   /** Publishes, and waits for the deliveries. */
@@ -167,7 +167,7 @@ export class Load implements Disposable {
 function checkOwnLimit(troubles: readonly (string | undefined)[]): void {
   const trouble = troubles.find((one) => one !== undefined && OWN_LIMIT.test(one));
   if (trouble === undefined) return;
-  throw new HubUnreachable(
+  throw new CommandFailed(
     `Not judged: this machine cannot open that many connections (${trouble}); raise ulimit -n, or use fewer --readers`,
   );
 }

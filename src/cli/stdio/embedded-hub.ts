@@ -4,7 +4,7 @@ import { configure, ConfigError, flag, settingNames, type Config } from "../../c
 import { createServer, version, type Server } from "../../server.ts";
 import { masked } from "../../protocol/address.ts";
 import { startSentence } from "../serve.ts";
-import { HubUnreachable, parsed, reachable, UsageError } from "../usage.ts";
+import { CommandFailed, parsed, reachable, UsageError } from "../usage.ts";
 
 /** A hub that runs in this process. */
 export interface EmbeddedHub extends AsyncDisposable {
@@ -16,7 +16,7 @@ export interface EmbeddedHub extends AsyncDisposable {
   readonly greeting: string;
 }
 
-/** Starts a hub with the settings of `serve`; it logs to standard error. Throws `UsageError` or `HubUnreachable`. */
+/** Starts a hub with the settings of `serve`; it logs to standard error. Throws `UsageError` or `CommandFailed`. */
 export async function openEmbeddedHub(words: readonly string[]): Promise<EmbeddedHub> {
   const config = configured(words);
   const server = await started(config);
@@ -36,7 +36,7 @@ function configured(words: readonly string[]): Config {
   try {
     return configure(words, process.env).config;
   } catch (error) {
-    if (error instanceof ConfigError) throw new HubUnreachable(error.message);
+    if (error instanceof ConfigError) throw new CommandFailed(error.message);
     throw error;
   }
 }
@@ -45,7 +45,7 @@ async function started(config: Config): Promise<Server> {
   try {
     return await createServer({ ...config, tools: await loadTools(config.tools), logStream: process.stderr });
   } catch (error) {
-    throw new HubUnreachable(whyNot(error, config));
+    throw new CommandFailed(whyNot(error, config));
   }
 }
 
