@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { openData } from "../src/logs/open.ts";
+import { openStorage } from "../src/logs/open.ts";
 import type { ChannelName } from "../src/protocol/channel.ts";
 import { Nodes, ours } from "./nodes.ts";
 import { Returning } from "./returning-readers.ts";
@@ -77,7 +77,7 @@ async function nodesStart(): Promise<
 async function fill(port: number): Promise<void> {
   const files = { ca: "", cert: "", key: "" };
   const data = `redis://127.0.0.1:${port}`;
-  const opened = await openData({
+  const opened = await openStorage({
     data,
     retention: EVERYTHING,
     durability: "normal",

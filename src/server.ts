@@ -24,7 +24,7 @@ import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
-import { openData, openSessionFile } from "./logs/open.ts";
+import { openStorage, openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
@@ -203,7 +203,7 @@ async function openHub(
     log: kept,
     shared,
     ...opened
-  } = await openData({
+  } = await openStorage({
     data,
     durability,
     mirror,
@@ -216,7 +216,7 @@ async function openHub(
   const deliveries = new DeliveryTimes();
   const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
   const hub = await Hub.open(kept, {
-    peers: nodes.peers,
+    remoteReaders: nodes.remoteReaders,
     maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
     page: PAGE,

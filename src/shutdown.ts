@@ -91,6 +91,6 @@ export class Shutdown {
 
   #begin(): void {
     this.#isDraining = true;
-    this.#parts.nodes.tellStatus();
+    this.#parts.nodes.sendStatus();
   }
 }

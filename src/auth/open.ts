@@ -49,8 +49,8 @@ export interface Auth {
 }
 
 /**
- * Opens what the settings name, as far as that needs no other node; the function returned does the rest. Rejects with an
- * error whose sentence names the setting that is wrong.
+ * Checks and opens everything that needs no log, so that a wrong setting stops the start before the log is opened; the
+ * function returned does the rest. Rejects with an error whose sentence names the setting that is wrong.
  */
 export async function prepareAuth(
   settings: AuthSettings,

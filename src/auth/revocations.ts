@@ -1,3 +1,4 @@
+import { chunks } from "../core/chunks.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import { isObject } from "../protocol/json.ts";
 
@@ -72,16 +73,16 @@ export class Revocations {
 
   async #look(): Promise<void> {
     const untold = [...this.#untold];
-    for (const part of partsOf(untold)) {
+    for (const part of chunks(untold, AT_ONCE)) {
       await Promise.all(part.map((digest) => this.#shared.set(keyOf(digest), "", REMEMBERED)));
-      await this.#shared.add(COUNT, 1, 10 * REMEMBERED);
+      await this.#shared.increment(COUNT, 1, 10 * REMEMBERED);
       await this.#shared.publish(TOPIC, JSON.stringify({ digests: part }));
       for (const digest of part) this.#untold.delete(digest);
     }
     const own = this.#own;
     const count = (await this.#shared.get(COUNT)) ?? "0";
     if (count === this.#seen) return;
-    for (const part of partsOf([...own])) {
+    for (const part of chunks([...own], AT_ONCE)) {
       const found = await Promise.all(part.map((digest) => this.#shared.get(keyOf(digest))));
       for (const [at, digest] of part.entries()) if (found[at] !== undefined) this.#take(digest);
     }
@@ -98,11 +99,6 @@ export class Revocations {
 
 function keyOf(digest: string): string {
   return `revoked:${digest}`;
-}
-
-function partsOf(digests: readonly string[]): string[][] {
-  const count = Math.ceil(digests.length / AT_ONCE);
-  return Array.from({ length: count }, (_, at) => digests.slice(at * AT_ONCE, (at + 1) * AT_ONCE));
 }
 
 /** What another node told; nothing of it if it is not what a node tells. */

@@ -63,7 +63,7 @@ export class Tickets {
     const kept = TICKET.test(ticket) ? await this.#shared.take(keyOf(ticket)) : undefined;
     if (kept === undefined) throw invalidCredential();
     const principal = JSON.parse(kept) as Principal;
-    // Of those that were given out before the count began, none counts.
+    // A ticket issued before this counter began was never counted: undo the decrement.
     if ((await this.#count(principal.id, -1)) < 0) await this.#count(principal.id, 1);
     if ((principal.expires ?? Infinity) <= this.#now() || this.#isGone(principal)) throw invalidCredential();
     return principal;
@@ -71,7 +71,7 @@ export class Tickets {
 
   /** Counts those of a principal that wait to be used: from the first in a minute, after which none of them is good. */
   async #count(id: string, more: 1 | -1): Promise<number> {
-    return (await this.#shared.add(`tickets:${id}`, more, MAX_TICKET_AGE)).total;
+    return (await this.#shared.increment(`tickets:${id}`, more, MAX_TICKET_AGE)).total;
   }
 }
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { ConfigError, HubError } from "../core/errors.ts";
 import type { Archive, ArchivePart, ArchiveTally } from "../logs/archive.ts";
-import { openArchive, writeArchive, type Place } from "../logs/move.ts";
+import { openArchive, writeArchive, type Place } from "../logs/open-archive.ts";
 import { ndjson, readNdjson } from "../logs/ndjson.ts";
 import { masked } from "../protocol/address.ts";
 import { oneLine } from "../protocol/text.ts";

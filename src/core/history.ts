@@ -2,10 +2,10 @@ import { shown } from "./channel.ts";
 import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, learn, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
-import { isMissing, reasonOf, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
+import { hasGap, gapReason, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Gap, GapReason } from "../protocol/signal.ts";
-import type { Peers } from "./peers.ts";
+import type { RemoteReaders } from "./remote-readers.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface HistoryQuery {
@@ -81,13 +81,13 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   const page = await log.read({ after: from, channels, limit });
   const text = (offset: number): string => cursorAt(log, offset);
   const isUnknown = start === undefined || page.end < from;
-  const missing = isUnknown || isMissing(page, from);
+  const missing = isUnknown || hasGap(page, from);
   const resumed = start === undefined ? head : isUnknown ? page.end : page.dropped;
   return {
     messages: page.messages,
     next: text(Math.max(page.end, 0)),
     more: page.end < head,
-    gap: missing ? gap(isUnknown ? "unknown_cursor" : reasonOf(page), after, text(resumed)) : undefined,
+    gap: missing ? gap(isUnknown ? "unknown_cursor" : gapReason(page), after, text(resumed)) : undefined,
   };
 }
 
@@ -109,7 +109,7 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
 export function listChannels(
   log: Log,
   index: SubscriptionIndex,
-  peers: Peers | undefined,
+  peers: RemoteReaders | undefined,
   query: ChannelQuery,
 ): readonly ChannelListing[] {
   const states = new Map<ChannelName, ChannelState>();

@@ -15,7 +15,7 @@ import {
 } from "./history.ts";
 import type { ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
-import type { Peers } from "./peers.ts";
+import type { RemoteReaders } from "./remote-readers.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import type { CloseReason, Sink } from "./sink.ts";
 import { Stats } from "./stats.ts";
@@ -26,7 +26,7 @@ export interface HubOptions extends FanOutOptions, ReplayOptions {
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
   /** Undefined if there are no other nodes. */
-  readonly peers?: Peers | undefined;
+  readonly remoteReaders?: RemoteReaders | undefined;
 }
 
 /** A publication that the log has not confirmed yet. */
@@ -182,7 +182,7 @@ export class Hub {
   unsubscribe(subscription: Subscription): void {
     if (subscription.closed) return;
     subscription.closed = true;
-    subscription.revision++;
+    subscription.discardPages();
     this.#subscriptions.delete(subscription);
     this.#fanOut.detach(subscription);
     this.backlog.forget(subscription);
@@ -200,7 +200,7 @@ export class Hub {
 
   /** Channels that hold or held messages, or have live readers, by name. */
   channels(query: ChannelQuery): readonly ChannelListing[] {
-    return listChannels(this.#log, this.index, this.#options.peers, query);
+    return listChannels(this.#log, this.index, this.#options.remoteReaders, query);
   }
 
   /** The id of a message; undefined if it was not kept. */
@@ -257,7 +257,8 @@ export class Hub {
       if (!message.ephemeral) this.#fanOut.delivered = message.offset;
       const pending = message.publication === undefined ? undefined : this.#pending.get(message.publication);
       const receivers = this.#offer(message, pending?.since);
-      if (pending !== undefined) pending.receivers = receivers + (this.#options.peers?.readers(message.channel) ?? 0);
+      if (pending !== undefined)
+        pending.receivers = receivers + (this.#options.remoteReaders?.readers(message.channel) ?? 0);
     }
     this.#replay.delivered();
   }
@@ -271,13 +272,13 @@ export class Hub {
       if (isLive) subscription.advanceTo(before);
       this.#replay.goBack(subscription, valid);
       if (!isLive) continue;
-      subscription.revision++;
+      subscription.discardPages();
       void this.#replay.run(subscription);
     }
     this.#replay.delivered();
   }
 
-  /** What the server says of itself concerns this node: no log brings it to others. */
+  /** The server's own channels concern this node only, so their messages bypass the log. */
   #announce(draft: Draft): Published {
     const message = { ...draft, offset: this.#fanOut.delivered, time: Date.now() };
     return { id: undefined, message, receivers: this.#offer(message, undefined), repeated: false };

@@ -64,8 +64,8 @@ export class LeaseHolder {
         else this.#lose();
         return;
       }
-      if ((await store.setNew(this.#key, store.node, lifetime)) !== store.node) return;
-      const { total: fence } = await store.add(`fence:${name}`, 1, FENCE_KEPT);
+      if ((await store.getOrSet(this.#key, store.node, lifetime)) !== store.node) return;
+      const { total: fence } = await store.increment(`fence:${name}`, 1, FENCE_KEPT);
       this.#held = new AbortController();
       this.#endAt(start + lifetime);
       if (!this.#isClosed) onHeld({ fence, signal: this.#held.signal });

@@ -4,8 +4,10 @@ import type { Draft, Message } from "./message.ts";
 
 /** Puts messages into one order and keeps them. `test/logs/log.suite.ts` tests what every log must do. */
 export interface Log {
-  /** The epoch of what is published from now on: lower-case letters and digits, a new one each time it is opened. It
-   * changes when a log on another machine begins another run. */
+  /**
+   * The epoch of what is published from now on: lower-case letters and digits. A log in a file begins a new one each time
+   * it is opened, a log on Redis when its engine was replaced or may have lost messages.
+   */
   readonly epoch: string;
   /** The epoch in which this offset was given out: that of its cursor, for as long as the log is kept. */
   epochAt(offset: number): string;
@@ -22,10 +24,10 @@ export interface Log {
   /**
    * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, each
    * exactly once. Only messages that were appended here carry the `publication` of their draft.
-   * Resolves with the offset the first of them follows. One follower: the hub. `onReset` is called, between two turns,
-   * if the log has lost or replaced what it had: what follows comes after the offset given, which is greater than all
-   * before, and `read` tells everyone who has not got as far that messages are missing. What the listener got after the
-   * other offset given, if that is less, is not in the log: something else may have its place.
+   * Resolves with the offset the first of them follows. One follower: the hub.
+   * `onReset` is called between two turns when messages were lost or the log was replaced. `head` is greater than every
+   * offset delivered before; delivery goes on after it, and `read` says what is missing to whoever has not passed it. If
+   * `valid` is less, the messages that were delivered after it are not in the log: others may have their offsets.
    */
   follow(
     listener: (messages: readonly Message[]) => void,
@@ -89,16 +91,6 @@ export interface RecentPage {
   readonly more: boolean;
 }
 
-/** Whether messages are missing between `after` and this page, because they were dropped or lost. */
-export function isMissing(page: LogPage, after: number): boolean {
-  return after >= 0 && page.dropped > after;
-}
-
-/** Why messages are missing. */
-export function reasonOf(page: LogPage): "lost" | "expired" {
-  return page.isLost === true ? "lost" : "expired";
-}
-
 export interface ChannelQuery {
   readonly pattern: ChannelPattern;
   readonly limit: number;
@@ -133,4 +125,16 @@ export interface Retention {
   readonly bytes: number;
   /** Channels at most: if there are as many, the empty one used longest ago is removed. */
   readonly channels: number;
+}
+
+/** Why messages are missing: the engine of the log lost them, or retention dropped them. */
+export type GapReason = "lost" | "expired";
+
+/** Whether messages are missing between `after` and this page. */
+export function hasGap(page: LogPage, after: number): boolean {
+  return after >= 0 && page.dropped > after;
+}
+
+export function gapReason(page: LogPage): GapReason {
+  return page.isLost === true ? "lost" : "expired";
 }

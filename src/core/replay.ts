@@ -2,7 +2,7 @@ import { cursorAt } from "../protocol/cursor.ts";
 import type { GapReason } from "../protocol/signal.ts";
 import type { FanOut } from "./fan-out.ts";
 import { gap } from "./history.ts";
-import { isMissing, reasonOf, type Log, type LogPage } from "./log.ts";
+import { hasGap, gapReason, type Log, type LogPage } from "./log.ts";
 import { Envelope } from "./message.ts";
 import { joined } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
@@ -75,7 +75,7 @@ export class Replay {
   /** Tells a reader that what it was given after an offset was lost, if it has come further, and reads on from there. */
   goBack(subscription: Subscription, offset: number): void {
     if (subscription.closed || subscription.position <= offset) return;
-    subscription.revision++;
+    subscription.discardPages();
     this.tellGap(subscription, "lost", cursorAt(this.#log, offset), offset);
     subscription.goBackTo(offset);
   }
@@ -97,9 +97,9 @@ export class Replay {
       subscription.goBackTo(end);
       return false;
     }
-    if (isMissing(page, after)) {
+    if (hasGap(page, after)) {
       subscription.skipTo(page.dropped);
-      this.tellGap(subscription, reasonOf(page), cursorAt(this.#log, after), page.dropped);
+      this.tellGap(subscription, gapReason(page), cursorAt(this.#log, after), page.dropped);
     }
     this.#write(subscription, page, until);
     const { delivered } = this.#fanOut;

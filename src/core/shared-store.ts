@@ -2,7 +2,7 @@
 export interface Counted {
   readonly total: number;
   /** Milliseconds until it begins at 0 again. */
-  readonly left: number;
+  readonly resetsIn: number;
 }
 
 /**
@@ -19,15 +19,15 @@ export interface SharedStore {
   get(key: string): Promise<string | undefined>;
   /** Sets a value for so many milliseconds. */
   set(key: string, value: string, lifetime: number): Promise<void>;
-  /** Sets a value for good, or for so many milliseconds, unless there is one; resolves with the one that is there then. */
-  setNew(key: string, value: string, lifetime?: number): Promise<string>;
+  /** Resolves with the value of the key, which is set to this one if there is none; without a lifetime it does not expire. */
+  getOrSet(key: string, value: string, lifetime?: number): Promise<string>;
   /** Sets a value for so many milliseconds if it is still `before`; resolves with whether it was. */
   replace(key: string, before: string, value: string, lifetime: number): Promise<boolean>;
   /** Removes a value and resolves with it: of several callers, one gets it. */
   take(key: string): Promise<string | undefined>;
   delete(key: string): Promise<void>;
   /** Adds to a counter, which begins at 0 and ends so many milliseconds after its first use. */
-  add(key: string, points: number, lifetime: number): Promise<Counted>;
+  increment(key: string, points: number, lifetime: number): Promise<Counted>;
   /**
    * Sends a text to the subscribers of a topic on all nodes, this one included, or on the one named: at most once, in
    * order for each sender.

@@ -35,7 +35,7 @@ export class Subscription implements LiveReader {
   lag: Lag | undefined;
   group: ReaderGroup | undefined;
   closed = false;
-  /** Grows when its channels change, so that a page that was requested before is discarded. */
+  /** A page that was requested at another revision is discarded. */
   revision = 0;
   /** Set while a replay runs, so that there is only one however often its channels change. */
   replaying = false;
@@ -107,9 +107,14 @@ export class Subscription implements LiveReader {
     );
   }
 
+  /** Has its replay discard the pages that were requested before. */
+  discardPages(): void {
+    this.revision++;
+  }
+
   /** Adds channels, to be read after `since`; those it reads already continue from its position. */
   add(channels: readonly ChannelPattern[], since: number): void {
-    this.revision++;
+    this.discardPages();
     for (const [pattern, wanted] of this.wants) this.wants.set(pattern, Math.max(wanted, this.position));
     // Adding a channel again must not skip messages that its replay has not reached yet.
     for (const pattern of channels) this.wants.set(pattern, Math.min(this.wants.get(pattern) ?? since, since));
@@ -119,7 +124,7 @@ export class Subscription implements LiveReader {
   }
 
   remove(channels: readonly ChannelPattern[]): void {
-    this.revision++;
+    this.discardPages();
     for (const channel of channels) this.wants.delete(channel);
   }
 

@@ -53,21 +53,21 @@ interface Window {
   readonly ends: number;
   /** Points spent in it here. */
   used: number;
-  /** Those that the other nodes have not been told of yet. */
-  untold: number;
+  /** Those that are not yet counted for all nodes. */
+  unreported: number;
   /** Until when the caller is refused: milliseconds of `performance.now()`. */
-  wait: number;
+  refusedUntil: number;
 }
 
-/** What was used on this node and is to be counted with what the others were asked for. */
-interface Untold {
+/** What was used on this node and is still to be counted for all nodes. */
+interface Unreported {
   readonly counter: Counter;
   readonly key: string;
   readonly window: Window;
 }
 
 /** Milliseconds for which what is used is collected before it is counted for all nodes. */
-const TELL_AFTER = 50;
+const REPORT_AFTER = 50;
 
 /**
  * Refuses callers that do more than their share. The answer is there at once, from what is counted here; what all nodes
@@ -81,7 +81,7 @@ export class RateLimits {
   readonly #counters: ReadonlyMap<Rate, Counter>;
   readonly #mostWaiting: number;
   readonly #waiting = new Map<string, number>();
-  readonly #untold: Untold[] = [];
+  readonly #unreported: Unreported[] = [];
   /** Undefined if there are no other nodes. */
   readonly #shared: SharedStore | undefined;
 
@@ -112,15 +112,16 @@ export class RateLimits {
       windows.delete(key);
       window = undefined;
     }
-    if (window !== undefined && window.wait > now && cost >= 0)
-      throw this.#refusal(counter, (window.wait - now) / 1000);
+    if (window !== undefined && window.refusedUntil > now && cost >= 0)
+      throw this.#refusal(counter, (window.refusedUntil - now) / 1000);
     if (cost === 0) return;
-    if (window === undefined) windows.set(key, (window = { ends: now + seconds * 1000, used: 0, untold: 0, wait: 0 }));
+    if (window === undefined)
+      windows.set(key, (window = { ends: now + seconds * 1000, used: 0, unreported: 0, refusedUntil: 0 }));
     window.used += cost;
-    window.wait = window.used < points ? 0 : window.ends;
+    window.refusedUntil = window.used < points ? 0 : window.ends;
     if (this.#shared === undefined) return;
-    if (window.untold === 0) this.#tellLater({ counter, key, window });
-    window.untold += cost;
+    if (window.unreported === 0) this.#reportLater({ counter, key, window });
+    window.unreported += cost;
   }
 
   /** Counts a call that waits until the function returned is called. Throws `RATE_LIMITED` if there are too many. */
@@ -143,24 +144,24 @@ export class RateLimits {
   }
 
   /** Counts for all nodes what a caller uses from now on, all at once: a call must not pay for a count of its own. */
-  #tellLater(untold: Untold): void {
-    if (this.#untold.length === 0) setTimeout(() => this.#tell(), TELL_AFTER).unref();
-    this.#untold.push(untold);
+  #reportLater(unreported: Unreported): void {
+    if (this.#unreported.length === 0) setTimeout(() => this.#report(), REPORT_AFTER).unref();
+    this.#unreported.push(unreported);
   }
 
-  #tell(): void {
-    for (const untold of this.#untold.splice(0)) {
-      const cost = untold.window.untold;
-      untold.window.untold = 0;
-      if (cost !== 0) void this.#spend(untold, cost);
+  #report(): void {
+    for (const unreported of this.#unreported.splice(0)) {
+      const cost = unreported.window.unreported;
+      unreported.window.unreported = 0;
+      if (cost !== 0) void this.#spend(unreported, cost);
     }
   }
 
-  async #spend({ counter: { name, points, seconds }, key, window }: Untold, cost: number): Promise<void> {
+  async #spend({ counter: { name, points, seconds }, key, window }: Unreported, cost: number): Promise<void> {
     try {
-      const counted = await this.#shared?.add(`rate:${name}:${key}`, cost, seconds * 1000);
+      const counted = await this.#shared?.increment(`rate:${name}:${key}`, cost, seconds * 1000);
       if (counted === undefined || counted.total < points) return;
-      window.wait = Math.max(window.wait, performance.now() + counted.left);
+      window.refusedUntil = Math.max(window.refusedUntil, performance.now() + counted.resetsIn);
     } catch {
       // A store that cannot be reached stops no one.
     }

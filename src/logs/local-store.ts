@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import type { Counted, SharedStore } from "../core/shared-store.ts";
+import { randomName } from "./random-name.ts";
 
 interface Value {
   readonly value: string;
@@ -14,7 +14,7 @@ const MOST = 100_000;
 
 /** The shared store of a hub with one node: the memory of its process. */
 export class LocalStore implements SharedStore {
-  readonly node: string = randomBytes(5).toString("hex");
+  readonly node: string = randomName();
   readonly isShared: boolean = false;
   readonly #values = new Map<string, Value>();
   readonly #listeners = new Map<string, Set<(text: string) => void>>();
@@ -35,7 +35,7 @@ export class LocalStore implements SharedStore {
     this.#put(key, { value, ends: this.#now() + lifetime });
   }
 
-  async setNew(key: string, value: string, lifetime: number = Infinity): Promise<string> {
+  async getOrSet(key: string, value: string, lifetime: number = Infinity): Promise<string> {
     const found = this.#find(key)?.value;
     if (found === undefined) await this.set(key, value, lifetime);
     return found ?? value;
@@ -57,13 +57,13 @@ export class LocalStore implements SharedStore {
     this.#values.delete(key);
   }
 
-  async add(key: string, points: number, lifetime: number): Promise<Counted> {
+  async increment(key: string, points: number, lifetime: number): Promise<Counted> {
     const now = this.#now();
     const found = this.#find(key);
     const ends = found?.ends ?? now + lifetime;
     const total = Number(found?.value ?? 0) + points;
     this.#put(key, { value: String(total), ends });
-    return { total, left: ends - now };
+    return { total, resetsIn: ends - now };
   }
 
   async publish(topic: string, text: string, node: string = this.node): Promise<void> {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { isCovered, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import { HubError } from "../core/errors.ts";
@@ -18,6 +17,7 @@ import type { Draft, Message } from "../core/message.ts";
 import { ChannelIndex, costOf, type ChannelEntry } from "./channel-index.ts";
 import { endOfPage, ReadTurns, recentPage } from "./page.ts";
 import { WriteBatch } from "./write-batch.ts";
+import { randomName } from "./random-name.ts";
 
 /** Messages that a read scans before it yields to other work. */
 const SLICE = 2000;
@@ -33,7 +33,7 @@ interface Kept {
 
 /** Keeps messages in the memory of this process: for tests and throw-away servers. */
 export class MemoryLog implements Log {
-  readonly epoch: string = randomBytes(5).toString("hex");
+  readonly epoch: string = randomName();
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #elapsed: () => number;

@@ -7,7 +7,7 @@ import { MemoryLog } from "./memory.ts";
 import { SqliteLog } from "./sqlite/log.ts";
 import { SessionFile } from "./sqlite/session-file.ts";
 
-export interface LogOptions {
+export interface StorageOptions {
   /** `memory:`, `file:` and a path, or the URL of a Redis. */
   readonly data: string;
   readonly retention: Retention;
@@ -20,16 +20,16 @@ export interface LogOptions {
   readonly report?: (sentence: string) => void;
 }
 
-/** Where the messages of a hub are, and what its nodes share besides. */
-export interface Data {
+/** The log of a hub, and the store its nodes share. */
+export interface Storage {
   readonly log: Log;
   readonly shared: SharedStore;
-  /** Releases what is shared; the log is closed on its own, before. */
+  /** Disconnects from the store; close the log before. */
   close(): Promise<void>;
 }
 
 /** Opens what `DATA` names; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
-export async function openData(options: LogOptions): Promise<Data> {
+export async function openStorage(options: StorageOptions): Promise<Storage> {
   // Loaded only if asked for: most hubs have one node.
   if (/^rediss?(?:\+|:)/.test(options.data)) return (await import("./redis/open.ts")).openRedis(options);
   const shared = new LocalStore();
@@ -42,7 +42,7 @@ export async function openLog({
   retention,
   durability,
   report,
-}: Pick<LogOptions, "data" | "retention" | "durability" | "report">): Promise<Log> {
+}: Pick<StorageOptions, "data" | "retention" | "durability" | "report">): Promise<Log> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))
     return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability, report });

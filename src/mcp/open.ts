@@ -2,7 +2,8 @@ import { HubError } from "../core/errors.ts";
 import { Sealer } from "../core/seal.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import type { McpContext } from "./catalog.ts";
-import { FileRecords, sweepInterval, type SessionFile } from "./legacy/session-records.ts";
+import { FileRecords, type SessionTable } from "./legacy/file-records.ts";
+import { sweepInterval } from "./legacy/session-records.ts";
 import { SessionStore } from "./legacy/session-store.ts";
 import { SharedRecords } from "./legacy/shared-records.ts";
 import { RequestStates } from "./request-state.ts";
@@ -10,7 +11,7 @@ import { RequestStates } from "./request-state.ts";
 export interface McpOptions extends Omit<McpContext, "states"> {
   readonly shared: SharedStore;
   /** Stores the sessions of the only node; without it they end with the process. */
-  readonly file: SessionFile | undefined;
+  readonly file: SessionTable | undefined;
   /** Sessions on this node at the same time. */
   readonly maxSessions: number;
   /** Milliseconds without a request or a stream after which a session ends. */
@@ -64,7 +65,7 @@ export async function openMcp(options: McpOptions): Promise<OpenedMcp> {
 /** What sessions are stored in. */
 function storesOf(
   shared: SharedStore,
-  file: SessionFile | undefined,
+  file: SessionTable | undefined,
   bounds: { readonly idle: number; readonly most: number },
 ): Pick<ConstructorParameters<typeof SessionStore>[1], "records" | "shared"> {
   // Twice: use between two looks counts, and a look may be late.
@@ -79,7 +80,7 @@ async function getOrCreateSigningKey(
   mine: Uint8Array = crypto.getRandomValues(new Uint8Array(KEY_BYTES)),
 ): Promise<Uint8Array<ArrayBuffer>> {
   const hex = Array.from(mine, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const text = await shared.setNew(SIGNING_KEY_NAME, hex);
+  const text = await shared.getOrSet(SIGNING_KEY_NAME, hex);
   if (/^[0-9a-f]{64}$/.test(text)) return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
   const sentence = `The signing key that the nodes share ({PREFIX}:value:${SIGNING_KEY_NAME}) is not ${2 * KEY_BYTES} hexadecimal digits; delete it and restart the nodes`;
   throw new HubError("LOG_UNAVAILABLE", sentence);

@@ -1,21 +1,21 @@
 import { NameIndex } from "../core/name-index.ts";
-import type { Peers } from "../core/peers.ts";
+import type { RemoteReaders } from "../core/remote-readers.ts";
 import { channelsIn } from "../core/subscription-index.ts";
 import { patternsOver, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { NodeStatus } from "../protocol/server-info.ts";
-import type { NodeText, PatternCount } from "./node-text.ts";
+import type { CopyReport, LeavingReport, NodeReport, PatternCount } from "./node-report.ts";
 
-/** Another node, as it told of itself last. */
+/** Another node, as it last reported. */
 interface Other {
-  /** In milliseconds of `performance.now()`. */
+  /** When its last report came, in milliseconds of `performance.now()`. */
   heard: number;
   status: NodeStatus | undefined;
   counts: Map<ChannelPattern, number>;
-  /** Those before a copy that is coming, as far as it has not told them anew. */
+  /** The counts before a copy that is still arriving, without those that the copy has replaced. */
   before: Map<ChannelPattern, number> | undefined;
-  /** The number of the last change in `counts`; undefined if some are missing. */
+  /** The number of the last change in `counts`; undefined if a change was missed. */
   changes: number | undefined;
-  /** Parts that have come of a copy that is not complete yet. */
+  /** How many parts of an incomplete copy have come. */
   parts: number | undefined;
   /** When it was asked for a copy, or the last part came. */
   asked: number;
@@ -23,26 +23,26 @@ interface Other {
 
 /** Milliseconds until a node that was asked for a copy is asked again. */
 const ASK_AGAIN = 2000;
-/** Counts that are removed at once: a node with many patterns must not stop the others when it leaves. */
+/** Counts that are removed at once: a node with many patterns must not stall the others when it leaves. */
 const REMOVED_AT_ONCE = 5000;
 
-/** Other nodes that are listed, and patterns of all of them that are counted. */
+/** How many other nodes are listed, and how many of their patterns are counted. */
 export interface NodeTableLimits {
   readonly nodes: number;
   readonly patterns: number;
 }
 
-/** What the other nodes told: their statuses, and how many readers ask for each pattern. */
-export class NodeTable implements Peers {
+/** What the other nodes reported: their statuses, and how many readers ask for each pattern. */
+export class NodeTable implements RemoteReaders {
   readonly #limits: NodeTableLimits;
   readonly #others = new Map<string, Other>();
-  /** The counts of all of them together, so that a channel costs one look for each pattern over it. */
+  /** The sums over all nodes, so that a channel costs one look-up for each pattern that covers it. */
   readonly #totals = new NameIndex<number>();
-  /** Counts that do not hold any more, and are in the totals yet. */
+  /** Counts that are out of date but still part of the totals. */
   readonly #leaving: Map<ChannelPattern, number>[] = [];
-  /** Entries in the counts of all. */
+  /** Entries in the counts of all nodes. */
   #entries = 0;
-  /** Whether something was left out because there is too much. */
+  /** Whether a limit was reached, so that something is not counted. */
   isCut = false;
 
   constructor(limits: NodeTableLimits) {
@@ -66,36 +66,19 @@ export class NodeTable implements Peers {
     return known.sort((a, b) => (a.started < b.started ? -1 : a.started > b.started ? 1 : a.id < b.id ? -1 : 1));
   }
 
-  /** Takes what a node told at a time; whether it should be asked for a copy, since what is known of it is incomplete. */
-  take(text: NodeText, now: number): boolean {
-    const { node, changes, isChange, counts, status } = text;
-    let other = this.#others.get(node);
-    if (other === undefined) {
-      if (this.#others.size >= this.#limits.nodes) {
-        this.isCut = true;
-        return false;
-      }
-      // A node that has told of no change has no readers.
-      const first = changes === 0 ? 0 : undefined;
-      other = {
-        heard: now,
-        status,
-        counts: new Map(),
-        before: undefined,
-        changes: first,
-        parts: undefined,
-        asked: -Infinity,
-      };
-      this.#others.set(node, other);
-    }
+  /** Records a report that came at `now`; returns whether to ask the node for a copy, since a change was missed. */
+  take(report: Exclude<NodeReport, LeavingReport>, now: number): boolean {
+    const other = this.#find(report, now);
+    if (other === undefined) return false;
     other.heard = now;
-    if (status !== undefined) other.status = status;
-    if (text.part !== undefined) this.#takePart(other, text, text.part, now);
-    else {
-      const expected = isChange && other.changes !== undefined ? other.changes + 1 : other.changes;
-      other.changes = changes === expected ? changes : undefined;
-      // Counts are whole numbers of readers, not differences: they are right even if some before them are missing.
-      this.#set(other, counts);
+    if (report.kind === "copy") this.#takePart(other, report, now);
+    else if (report.kind === "change") {
+      other.changes = other.changes !== undefined && report.changes === other.changes + 1 ? report.changes : undefined;
+      // Counts are numbers of readers, not differences: they are right even if a change before them was missed.
+      this.#set(other, report.counts);
+    } else {
+      other.status = report.status;
+      if (report.changes !== other.changes) other.changes = undefined;
     }
     if ((other.changes !== undefined && other.parts === undefined) || now - other.asked < ASK_AGAIN) return false;
     other.asked = now;
@@ -111,12 +94,12 @@ export class NodeTable implements Peers {
     this.sweep();
   }
 
-  /** Forgets those not heard of since then. */
+  /** Forgets nodes that have not reported since then. */
   removeSilent(since: number): void {
     for (const [node, { heard }] of this.#others) if (heard < since) this.remove(node);
   }
 
-  /** Removes some of what does not hold any more; called now and then. */
+  /** Removes some of the counts that are out of date; called at short intervals. */
   sweep(): void {
     let left = REMOVED_AT_ONCE;
     for (let counts = this.#leaving[0]; counts !== undefined; counts = this.#leaving[0]) {
@@ -130,8 +113,30 @@ export class NodeTable implements Peers {
     }
   }
 
-  /** A copy is good if its parts come one after the other; changes told between them are newer, and count. */
-  #takePart(other: Other, { changes, counts, isLast }: NodeText, part: number, now: number): void {
+  /** The node that sent a report, which is new if it is unknown; undefined if there are too many. */
+  #find({ node, changes }: NodeReport, now: number): Other | undefined {
+    const found = this.#others.get(node);
+    if (found !== undefined) return found;
+    if (this.#others.size >= this.#limits.nodes) {
+      this.isCut = true;
+      return undefined;
+    }
+    const other: Other = {
+      heard: now,
+      status: undefined,
+      counts: new Map(),
+      before: undefined,
+      // A node that has reported no change has no readers.
+      changes: changes === 0 ? 0 : undefined,
+      parts: undefined,
+      asked: -Infinity,
+    };
+    this.#others.set(node, other);
+    return other;
+  }
+
+  /** A copy is valid if its parts arrive in order. Changes that arrive between them are newer and are kept. */
+  #takePart(other: Other, { changes, part, counts, isLast }: CopyReport, now: number): void {
     if (part === 0) {
       if (other.before !== undefined) this.#leaving.push(other.before);
       other.before = other.counts;

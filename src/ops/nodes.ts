@@ -1,24 +1,28 @@
-import type { Peers } from "../core/peers.ts";
+import { chunks } from "../core/chunks.ts";
+import type { RemoteReaders } from "../core/remote-readers.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import type { SubscriptionIndex } from "../core/subscription-index.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { NodeStatus } from "../protocol/server-info.ts";
 import { NodeTable } from "./node-table.ts";
-import { MOST_COUNTS, parsedNodeText, type NodeText, type PatternCount } from "./node-text.ts";
+import { MAX_COUNTS, parseNodeReport, type NodeReport, type PatternCount } from "./node-report.ts";
+
+/** A report without what `#send` adds. */
+type Unsent<T extends NodeReport> = T extends NodeReport ? Omit<T, "node" | "changes"> : never;
 
 const TOPIC = "nodes";
 /** Milliseconds over which changes are collected. */
 const COLLECT = 250;
-/** Changes are looked for as often between two statuses. */
+/** Changes are sent this many times as often as the status. */
 const STATUS_EVERY = 8;
-/** Milliseconds after which a node that is not heard of is forgotten. */
+/** Milliseconds without a report after which a node is forgotten. */
 const FORGET = 15_000;
-/** Milliseconds after which a node that does not hear itself hears no one. */
+/** Milliseconds without a report of its own after which a node concludes that it receives nothing. */
 const DEAF = 3 * STATUS_EVERY * COLLECT;
-const MOST_NODES = 1000;
-const MOST_PATTERNS = 1_000_000;
+const MAX_NODES = 1000;
+const MAX_PATTERNS = 1_000_000;
 
-/** How a node starts to tell of itself. */
+/** What a node reports to the others. */
 export interface OwnNode {
   /** The live readers of this node. */
   readonly index: SubscriptionIndex;
@@ -26,14 +30,14 @@ export interface OwnNode {
 }
 
 /**
- * Tells the other nodes who reads here, and knows what they told. Each sends its changes as they come and its status
- * every two seconds; whoever notices that it missed some asks for a copy, which goes to that node alone. With one node
- * it does nothing.
+ * Reports to the other nodes who reads here, and collects their reports. Each node sends changes four times a second
+ * and its status every two seconds. A node that missed a change asks for a copy, which is sent to that node alone. With
+ * one node nothing is sent.
  */
 export class Nodes {
   readonly #shared: SharedStore;
   readonly #report: (sentence: string) => void;
-  readonly #table = new NodeTable({ nodes: MOST_NODES, patterns: MOST_PATTERNS });
+  readonly #table = new NodeTable({ nodes: MAX_NODES, patterns: MAX_PATTERNS });
   readonly #reported = new Set<string>();
   readonly #closing: (() => void)[] = [];
   /** Nodes that a copy is being sent to. */
@@ -41,7 +45,7 @@ export class Nodes {
   #own: OwnNode | undefined;
   #changes = 0;
   #ticks = 0;
-  /** When this node heard itself last, and since when it has done so all the time. */
+  /** When this node last received a report of its own, and since when it has received them all the time. */
   readonly #hearing = { last: -Infinity, since: 0 };
 
   /** `report` is called with a sentence for the operator of the server. */
@@ -49,7 +53,7 @@ export class Nodes {
     this.#shared = shared;
     this.#report = report;
     if (!shared.isShared) return;
-    this.#closing.push(shared.subscribe(TOPIC, (text) => this.#hear(text)));
+    this.#closing.push(shared.subscribe(TOPIC, (text) => this.#receive(text)));
   }
 
   /** The name of this node. */
@@ -57,8 +61,8 @@ export class Nodes {
     return this.#shared.node;
   }
 
-  /** What readers of the other nodes ask for; undefined if there can be none. */
-  get peers(): Peers | undefined {
+  /** The readers at other nodes; undefined if there can be none. */
+  get remoteReaders(): RemoteReaders | undefined {
     return this.#shared.isShared ? this.#table : undefined;
   }
 
@@ -67,89 +71,95 @@ export class Nodes {
     return this.#table.statuses();
   }
 
-  /** Begins to tell the others of this node. */
+  /** Begins to report to the others. */
   start(own: OwnNode): void {
     if (!this.#shared.isShared) return;
     this.#own = own;
     own.index.changed = new Set(own.index.patterns());
-    void this.#tell({ status: own.status(), asks: true });
+    void this.#sendStatus(own, true);
     const timer = setInterval(() => this.#tick(own), COLLECT).unref();
     this.#closing.push(() => clearInterval(timer));
   }
 
-  /** Tells the status at once, since it is another than before. */
-  tellStatus(): void {
-    if (this.#own !== undefined) void this.#tell({ status: this.#own.status() });
+  /** Sends the status at once, since it has changed. */
+  sendStatus(): void {
+    if (this.#own !== undefined) void this.#sendStatus(this.#own);
   }
 
-  /** Tells the others that this node stops. */
+  /** Reports that this node stops. */
   async close(): Promise<void> {
     for (const end of this.#closing.splice(0)) end();
     if (this.#own === undefined) return;
     this.#own.index.changed = undefined;
     this.#own = undefined;
-    await this.#tell({ leaves: true });
+    await this.#send({ kind: "leaving" });
   }
 
-  #tick({ index, status }: OwnNode): void {
+  #tick(own: OwnNode): void {
+    const { index } = own;
     if (index.changed !== undefined && index.changed.size > 0) {
       const changed = [...index.changed];
       index.changed.clear();
-      for (const patterns of partsOf(changed)) {
+      for (const patterns of chunks(changed, MAX_COUNTS)) {
         this.#changes++;
-        void this.#tell({ isChange: true, counts: counted(index, patterns) });
+        void this.#send({ kind: "change", counts: counted(index, patterns) });
       }
     }
     this.#table.sweep();
     if (++this.#ticks % STATUS_EVERY !== 0) return;
     this.#forget(performance.now());
-    void this.#tell({ status: status() });
+    void this.#sendStatus(own);
   }
 
-  #hear(text: string): void {
-    const told = parsedNodeText(text);
-    if (told === undefined) return this.#reportOnce("what another node told was not understood, and is left out");
-    const { node } = told;
+  #receive(text: string): void {
+    const report = parseNodeReport(text);
+    if (report === undefined) return this.#reportOnce("a report of another node is not valid and is ignored");
+    const { node } = report;
     const now = performance.now();
     if (node === this.node) {
       if (now - this.#hearing.last > DEAF) this.#hearing.since = now;
       this.#hearing.last = now;
       return;
     }
-    if (told.leaves) return this.#table.remove(node);
-    if (this.#table.take(told, now)) void this.#tell({ asks: true }, node);
-    if (told.asks) void this.#copy(node);
+    if (report.kind === "leaving") return this.#table.remove(node);
+    const isIncomplete = this.#table.take(report, now);
+    // A node that has not started asks all others when it does.
+    if (isIncomplete && this.#own !== undefined) void this.#sendStatus(this.#own, true, node);
+    if (report.kind === "status" && report.wantsCopy) void this.#sendCopy(node);
     if (this.#table.isCut) {
-      const sentence = `more than ${MOST_NODES} nodes or ${MOST_PATTERNS} patterns of their readers: some are not counted`;
+      const sentence = `more than ${MAX_NODES} nodes or ${MAX_PATTERNS} patterns of their readers: some are not counted`;
       this.#reportOnce(sentence);
     }
   }
 
-  /** Forgets those that are silent, unless it is this node that hears nothing: then all of them would go at once. */
+  /** Forgets nodes that are silent, unless it is this node that receives nothing: it would forget all of them. */
   #forget(now: number): void {
     const { last, since } = this.#hearing;
     if (now - last <= DEAF && now - since >= FORGET) this.#table.removeSilent(now - FORGET);
   }
 
-  /** Sends a copy of who reads here; counts are taken as each part is sent, so that no older one overtakes a change. */
-  async #copy(node: string): Promise<void> {
+  /** Sends a copy of who reads here. Each part is counted when it is sent, so that it is not older than a change before it. */
+  async #sendCopy(node: string): Promise<void> {
     const own = this.#own;
     if (own === undefined || this.#copying.has(node)) return;
     this.#copying.add(node);
-    const parts = partsOf(own.index.patterns());
+    const parts = chunks(own.index.patterns(), MAX_COUNTS);
     for (let part = 0; part < Math.max(parts.length, 1) && this.#own === own; part++) {
       const counts = counted(own.index, parts[part] ?? []).filter(([, readers]) => readers > 0);
       const isLast = part + 1 >= parts.length;
-      const status = part === 0 ? own.status() : undefined;
-      if (!(await this.#tell({ part, isLast, counts, status }, node))) break;
+      if (!(await this.#send({ kind: "copy", part, isLast, counts }, node))) break;
     }
     this.#copying.delete(node);
   }
 
-  /** Tells all nodes, or one. False if they cannot be reached: they notice what they missed when they are told again. */
-  async #tell(told: Partial<NodeText>, node?: string): Promise<boolean> {
-    const text = { node: this.node, changes: this.#changes, isChange: false, counts: [], ...told };
-    return this.#shared.publish(TOPIC, JSON.stringify(text), node).then(
+  #sendStatus(own: OwnNode, wantsCopy = false, node?: string): Promise<boolean> {
+    return this.#send({ kind: "status", status: own.status(), wantsCopy }, node);
+  }
+
+  /** Sends a report to all nodes, or to one; false if they cannot be reached, and find out later what they missed. */
+  #send(report: Unsent<NodeReport>, node?: string): Promise<boolean> {
+    const text = JSON.stringify({ node: this.node, changes: this.#changes, ...report });
+    return this.#shared.publish(TOPIC, text, node).then(
       () => true,
       () => false,
     );
@@ -160,11 +170,6 @@ export class Nodes {
     this.#reported.add(sentence);
     this.#report(sentence);
   }
-}
-
-function partsOf(patterns: readonly ChannelPattern[]): ChannelPattern[][] {
-  const count = Math.ceil(patterns.length / MOST_COUNTS);
-  return Array.from({ length: count }, (_, at) => patterns.slice(at * MOST_COUNTS, (at + 1) * MOST_COUNTS));
 }
 
 function counted(index: SubscriptionIndex, patterns: readonly ChannelPattern[]): PatternCount[] {

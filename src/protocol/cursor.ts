@@ -1,6 +1,9 @@
 /** A place in a log: just after `offset`. */
 export interface Cursor {
-  /** Names the run of the log, from one opening to the next, in which the offset was given out. */
+  /**
+   * Names the run of offsets in which this one was given out. A log in a file begins a new run each time it is opened, a
+   * log on Redis when its engine was replaced or may have lost messages.
+   */
   readonly epoch: string;
   readonly offset: number;
 }

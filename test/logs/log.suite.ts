@@ -5,14 +5,7 @@ import { channelName } from "../../src/core/channel.ts";
 import { covers, type ChannelPattern } from "../../src/protocol/channel.ts";
 import { BEGINNING } from "../../src/protocol/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
-import {
-  isMissing,
-  type Appended,
-  type Log,
-  type LogPage,
-  type RecentPage,
-  type Retention,
-} from "../../src/core/log.ts";
+import { hasGap, type Appended, type Log, type LogPage, type RecentPage, type Retention } from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
 import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
 import { until } from "../support/until.ts";
@@ -532,7 +525,7 @@ export function describeLog(name: string, openLog: OpenLog): void {
         return message.offset;
       };
       const lost = async (after: number, ...channels: string[]): Promise<boolean> =>
-        isMissing(await log.read({ after, channels: patternsOf(...channels), limit: 9 }), after);
+        hasGap(await log.read({ after, channels: patternsOf(...channels), limit: 9 }), after);
       await append("old.a");
       const start = await append("old.a");
       assert.equal(await append("b"), 3);

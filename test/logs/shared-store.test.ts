@@ -30,7 +30,7 @@ function describeStore(what: string, open: () => Promise<Pair>): void {
     it("sets a new value once, and gives it to one of those who take it", async () => {
       await using pair = await open();
       const { one, other } = pair;
-      const set = await Promise.all([one.setNew("key", "1"), other.setNew("key", "2", 1000)]);
+      const set = await Promise.all([one.getOrSet("key", "1"), other.getOrSet("key", "2", 1000)]);
       assert.equal(set[0], set[1]);
       const taken = await Promise.all([one.take("key"), other.take("key")]);
       assert.deepEqual(new Set(taken), new Set([set[0], undefined]));
@@ -56,10 +56,10 @@ function describeStore(what: string, open: () => Promise<Pair>): void {
     it("counts what all add, from 0 again once the time since the first is over", async () => {
       await using pair = await open();
       const { one, other } = pair;
-      assert.equal((await one.add("count", 2, 300)).total, 2);
-      const { total, left } = await other.add("count", 3, 60_000);
-      assert.deepEqual([total, left <= 300], [5, true]);
-      await until("it begins again", async () => (await one.add("count", 0, 60_000)).total === 0);
+      assert.equal((await one.increment("count", 2, 300)).total, 2);
+      const { total, resetsIn } = await other.increment("count", 3, 60_000);
+      assert.deepEqual([total, resetsIn <= 300], [5, true]);
+      await until("it begins again", async () => (await one.increment("count", 0, 60_000)).total === 0);
     });
 
     it("sends a text to the subscribers of its topic on all nodes, in order, until they leave", async () => {

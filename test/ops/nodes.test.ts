@@ -29,7 +29,7 @@ class TestNode implements AsyncDisposable {
     const shared = new SharedNode(store, name);
     const reports: string[] = [];
     const nodes = new Nodes(shared, (sentence) => reports.push(sentence));
-    const hub = await openHub(new MemoryLog(FOREVER), { peers: nodes.peers });
+    const hub = await openHub(new MemoryLog(FOREVER), { remoteReaders: nodes.remoteReaders });
     const node = new TestNode(shared, nodes, hub, reports);
     nodes.start({ index: hub.index, status: () => node.status });
     return node;
@@ -50,7 +50,7 @@ class TestNode implements AsyncDisposable {
 
   /** Readers of a channel on the other nodes. */
   others(channel: string): number {
-    return this.nodes.peers?.readers(draftOf(channel, 0).channel) ?? 0;
+    return this.nodes.remoteReaders?.readers(draftOf(channel, 0).channel) ?? 0;
   }
 
   async receivers(channel: string): Promise<number> {
@@ -141,7 +141,7 @@ describe("nodes that share a store", () => {
     const leave = a.read("lost", "kept");
     await until("b knows of a", () => b.others("lost") === 1);
     let lost = 0;
-    b.shared.loses = (text) => text.includes('"isChange":true') && ++lost > 0;
+    b.shared.loses = (text) => text.includes('"kind":"change"') && ++lost > 0;
     leave();
     await until("the change is lost", () => lost > 0);
     b.shared.loses = () => false;
@@ -158,7 +158,7 @@ describe("nodes that share a store", () => {
       b.read("orders.eu");
       await until("a knows of b", () => a.others("orders.eu") === 1);
       b.draining = true;
-      b.nodes.tellStatus();
+      b.nodes.sendStatus();
       await until("a knows that it stops", () => a.nodes.others()[0]?.draining === true);
       assert.deepEqual(a.nodes.others(), [b.status]);
     }
@@ -185,7 +185,7 @@ describe("nodes that share a store", () => {
   it("leaves out what no node tells, says so once, and goes on", async () => {
     const store = new LocalStore();
     await using a = await TestNode.start(store, "a");
-    const whole = { node: "x".repeat(10), changes: 0, isChange: false, counts: [] };
+    const whole = { kind: "change", node: "x".repeat(10), changes: 0, counts: [] };
     const wrong = [
       "",
       "null",
@@ -202,10 +202,14 @@ describe("nodes that share a store", () => {
         { counts: [["a..b", 1]] },
         { counts: [["a", -1]] },
         { counts: [["a", 1, 2]] },
-        { part: "0" },
-        { status: {} },
-        { status: { ...a.status, version: "v".repeat(301) } },
-        { status: { ...a.status, connections: "many" } },
+        { kind: "news" },
+        { kind: undefined },
+        { kind: "copy" },
+        { kind: "copy", part: "0" },
+        { kind: "status" },
+        { kind: "status", status: {} },
+        { kind: "status", status: { ...a.status, version: "v".repeat(301) } },
+        { kind: "status", status: { ...a.status, connections: "many" } },
       ].map((fault) => JSON.stringify({ ...whole, ...fault })),
     ];
     for (const text of wrong) await store.publish("nodes", text);
@@ -221,12 +225,12 @@ describe("nodes that share a store", () => {
     const told: string[] = [];
     store.subscribe("nodes", (text) => told.push(text));
     const nodes = new Nodes(store);
-    assert.equal(nodes.peers, undefined);
-    await using hub = await openHub(new MemoryLog(FOREVER), { peers: nodes.peers });
+    assert.equal(nodes.remoteReaders, undefined);
+    await using hub = await openHub(new MemoryLog(FOREVER), { remoteReaders: nodes.remoteReaders });
     nodes.start({ index: hub.index, status: () => assert.fail("asked for its status") });
     hub.subscribe({ channels: patternsOf("a") }, new TestSink());
     assert.equal(hub.index.changed, undefined);
-    nodes.tellStatus();
+    nodes.sendStatus();
     await nodes.close();
     assert.deepEqual(told, []);
   });

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import * as fc from "fast-check";
 import type { Archive } from "../../src/logs/archive.ts";
-import { openArchive, writeArchive, type Place } from "../../src/logs/move.ts";
+import { openArchive, writeArchive, type Place } from "../../src/logs/open-archive.ts";
 import { ndjson, readNdjson } from "../../src/logs/ndjson.ts";
 import { draftOf, FOREVER } from "./sample.ts";
 import { openSqlite } from "./sqlite-file.ts";

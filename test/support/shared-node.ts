@@ -28,8 +28,8 @@ export class SharedNode implements SharedStore {
     return this.#reach((store) => store.set(key, value, lifetime));
   }
 
-  setNew(key: string, value: string, lifetime?: number): Promise<string> {
-    return this.#reach((store) => store.setNew(key, value, lifetime));
+  getOrSet(key: string, value: string, lifetime?: number): Promise<string> {
+    return this.#reach((store) => store.getOrSet(key, value, lifetime));
   }
 
   replace(key: string, before: string, value: string, lifetime: number): Promise<boolean> {
@@ -44,8 +44,8 @@ export class SharedNode implements SharedStore {
     return this.#reach((store) => store.delete(key));
   }
 
-  add(key: string, points: number, lifetime: number): Promise<Counted> {
-    return this.#reach((store) => store.add(key, points, lifetime));
+  increment(key: string, points: number, lifetime: number): Promise<Counted> {
+    return this.#reach((store) => store.increment(key, points, lifetime));
   }
 
   publish(topic: string, text: string, node?: string): Promise<void> {

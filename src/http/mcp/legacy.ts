@@ -230,7 +230,7 @@ export class StreamableHttp {
     // The server cannot know what it missed, nor what went to a connection that it no longer had.
     if (isForgotten || (isNew && (previous !== undefined || session.state.isShared)))
       session.subscriptions.allChanged();
-    if (name === OWN_STREAM) this.#store.listens(session);
+    if (name === OWN_STREAM) this.#store.recordStreamNode(session);
     if (isNew) session.listen(connection);
     else session.resume(name, connection, last);
     return reply;

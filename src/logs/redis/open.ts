@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import type { Data, LogOptions } from "../open.ts";
+import type { Storage, StorageOptions } from "../open.ts";
 import { redisAddress } from "./address.ts";
 import { RedisConnection } from "./connection.ts";
 import { engineWarnings } from "./engine-warnings.ts";
@@ -15,7 +15,7 @@ export async function openRedis({
   mirror,
   redis,
   report = () => {},
-}: LogOptions): Promise<Data> {
+}: StorageOptions): Promise<Storage> {
   const node = randomBytes(5).toString("hex");
   const address = redisAddress(data);
   const connection = await RedisConnection.open({ address, ...redis, report });

@@ -32,7 +32,7 @@ export class RedisStore implements SharedStore {
     await this.#connection.run((redis) => redis.set(name, value, "PX", Math.max(Math.ceil(lifetime), 1)));
   }
 
-  async setNew(key: string, value: string, lifetime?: number): Promise<string> {
+  async getOrSet(key: string, value: string, lifetime?: number): Promise<string> {
     const name = this.#name(key);
     const before = await this.#connection.run((redis) =>
       lifetime === undefined
@@ -57,14 +57,14 @@ export class RedisStore implements SharedStore {
     await this.#connection.run((redis) => redis.del(name));
   }
 
-  async add(key: string, points: number, lifetime: number): Promise<Counted> {
+  async increment(key: string, points: number, lifetime: number): Promise<Counted> {
     const reply = await this.#connection.runScript(
       count,
       [this.#name(key)],
       [points, Math.max(Math.ceil(lifetime), 1)],
     );
-    const [total, left] = reply as [number, number];
-    return { total, left };
+    const [total, resetsIn] = reply as [number, number];
+    return { total, resetsIn };
   }
 
   async publish(topic: string, text: string, node?: string): Promise<void> {

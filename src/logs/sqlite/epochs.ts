@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { randomBytes } from "node:crypto";
+import { randomName } from "../random-name.ts";
 
 /** Runs that are kept: with a start every ten seconds, those of a week. */
 const MAX_RUNS = 65_536;
@@ -29,7 +29,7 @@ export class Epochs {
     // A run that kept no message gave out no cursor, so the next one can replace its row.
     database
       .prepare("INSERT OR REPLACE INTO runs (first, epoch) VALUES (?, ?)")
-      .run(count === 0 ? 0 : head + 1, randomBytes(5).toString("hex"));
+      .run(count === 0 ? 0 : head + 1, randomName());
     merge(database, most);
     return new Epochs(
       database.prepare("SELECT first, epoch FROM runs ORDER BY first").all() as { first: number; epoch: string }[],

@@ -51,7 +51,7 @@ export class LiveSessions implements Iterable<LegacySession> {
    * If the limit is reached, the least recently used session that is not in use: one of the same holder if that has its
    * share, so that no one pushes out the sessions of others. Throws `TOO_MANY_CONNECTIONS` if there is none.
    */
-  inTheWayOf(holder: string | undefined): LegacySession | undefined {
+  sessionToEvict(holder: string | undefined): LegacySession | undefined {
     const share = Math.ceil(this.#most * SHARE);
     const isOwn = holder !== undefined && (this.#byHolder.get(holder) ?? 0) >= share;
     if (!isOwn && this.size < this.#most) return undefined;

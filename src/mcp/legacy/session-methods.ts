@@ -38,13 +38,13 @@ export async function performInSession(
 
 async function subscribe(params: JsonObject, state: SessionState): Promise<Result> {
   const uri = state.subscriptions.add(params, state.principal);
-  await state.keep(({ uris, ...kept }) => ({ ...kept, uris: [...new Set([...uris, uri])] }));
+  await state.store(({ uris, ...stored }) => ({ ...stored, uris: [...new Set([...uris, uri])] }));
   return {};
 }
 
 async function unsubscribe(params: JsonObject, state: SessionState): Promise<Result> {
   const uri = state.subscriptions.remove(params);
-  await state.keep(({ uris, ...kept }) => ({ ...kept, uris: uris.filter((one) => !isSameResource(one, uri)) }));
+  await state.store(({ uris, ...stored }) => ({ ...stored, uris: uris.filter((one) => !isSameResource(one, uri)) }));
   return {};
 }
 
@@ -87,6 +87,6 @@ async function setLogLevel({ level }: JsonObject, state: SessionState): Promise<
   const known = LOG_LEVELS.find((name) => name === level);
   if (known === undefined) throw invalidParams(`level must be one of ${LOG_LEVELS.join(", ")}`);
   state.logLevel = known;
-  await state.keep((kept) => ({ ...kept, logLevel: known }));
+  await state.store((stored) => ({ ...stored, logLevel: known }));
   return {};
 }

@@ -2,7 +2,8 @@ import type { RequestContext } from "../../tools/index.ts";
 import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
-import { readKept, type KeptChange, type KeptState, type SessionRecord } from "./session-records.ts";
+import type { SessionRecord } from "./session-records.ts";
+import { parseStoredState, type StateChange, type StoredState } from "./stored-state.ts";
 import type { SessionSubscriptions } from "./session-subscriptions.ts";
 
 /** The first revision whose clients accept an event without data, which gives them an id to resume from. */
@@ -27,7 +28,7 @@ export class SessionState {
   /** What is stored of it, as far as this node knows; undefined if nothing is. */
   record: SessionRecord | undefined;
   /** Stores a change that was made here; rejects if that is not possible. */
-  keep: (change: KeptChange) => Promise<void> = () => Promise.resolve();
+  store: (change: StateChange) => Promise<void> = () => Promise.resolve();
 
   constructor(
     { principal, stay, admit }: Pick<RequestContext, "principal" | "stay" | "admit">,
@@ -50,17 +51,17 @@ export class SessionState {
   }
 
   /** What to store of it. */
-  get kept(): KeptState {
+  get toStore(): StoredState {
     return { logLevel: this.logLevel, uris: this.subscriptions.uris };
   }
 
   /** Goes on with what is stored, and returns it. */
-  follow(record: SessionRecord): KeptState {
-    const kept = readKept(record.state);
+  follow(record: SessionRecord): StoredState {
+    const stored = parseStoredState(record.state);
     this.record = record;
-    this.logLevel = kept.logLevel;
-    this.subscriptions.follow(kept.uris, this.principal);
-    return kept;
+    this.logLevel = stored.logLevel;
+    this.subscriptions.follow(stored.uris, this.principal);
+    return stored;
   }
 }
 

@@ -7,14 +7,9 @@ import type { JsonObject } from "../errors.ts";
 import { EventRings } from "./event-ring.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import { NewChannels } from "./new-channels.ts";
-import { SessionNodes, type SessionNews } from "./session-nodes.ts";
-import {
-  sweepInterval,
-  unlessAway,
-  type KeptChange,
-  type SessionRecord,
-  type SessionRecords,
-} from "./session-records.ts";
+import { SessionRelay, type SessionNews } from "./session-relay.ts";
+import { sweepInterval, unlessAway, type SessionRecord, type SessionRecords } from "./session-records.ts";
+import type { StateChange } from "./stored-state.ts";
 import type { SessionClient } from "./session-state.ts";
 import type { ChangedList } from "./session-subscriptions.ts";
 import { LegacySession } from "./session.ts";
@@ -58,7 +53,7 @@ export class SessionStore {
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #unfollow: (() => void) | undefined;
   readonly #channels: NewChannels;
-  readonly #nodes: SessionNodes | undefined;
+  readonly #relay: SessionRelay | undefined;
   /** When the use of sessions was noted last: milliseconds of `performance.now()`. */
   #noted = performance.now();
   #isDraining = false;
@@ -71,7 +66,7 @@ export class SessionStore {
     this.#sweeper = setInterval(() => this.#sweep(), sweepInterval(idle)).unref();
     this.#unfollow = context.catalog.changes?.follow((list) => this.#tellAll(list));
     this.#channels = new NewChannels(context.hub, () => this.#tellAll("resources"));
-    if (shared !== undefined) this.#nodes = new SessionNodes(shared, (news) => this.#hear(news));
+    if (shared !== undefined) this.#relay = new SessionRelay(shared, (news) => this.#receive(news));
   }
 
   get size(): number {
@@ -92,8 +87,8 @@ export class SessionStore {
     const leave = this.use(session);
     const { sealer, records } = this.#options;
     const id = `${name}.${await sealer.seal(client, scopeOf(name, owner))}`;
-    const storing = session.isOver ? undefined : records?.begin(name, state.kept);
-    storing?.catch(() => this.#letGo(session));
+    const storing = session.isOver ? undefined : records?.begin(name, state.toStore);
+    storing?.catch(() => this.#closeHere(session));
     state.record = await storing;
     session.id = id;
     return { session, leave };
@@ -131,20 +126,20 @@ export class SessionStore {
   /** Ends a session on all nodes. Rejects with `LOG_UNAVAILABLE`, and then it goes on. */
   async end(session: LegacySession): Promise<void> {
     if (session.isResumable) await this.#options.records?.delete(session.name);
-    this.#letGo(session);
-    if (session.isResumable) this.#nodes?.tell({ kind: "ended", name: session.name });
+    this.#closeHere(session);
+    if (session.isResumable) this.#relay?.send({ kind: "ended", name: session.name });
   }
 
   /** Passes on what matches no request of this node to the one that waits for it. Rejects if that is not possible. */
   async forward(session: LegacySession, unclaimed: readonly JsonObject[]): Promise<void> {
-    await Promise.all(unclaimed.map((message) => this.#nodes?.forward(session, message)));
+    await Promise.all(unclaimed.map(async (message) => this.#relay?.forward(session, message)));
   }
 
-  /** Notes that the client of a session listens here, and nowhere else from now on. */
-  listens(session: LegacySession): void {
+  /** Records that the client of a session has the session's own stream on this node from now on, and on no other. */
+  recordStreamNode(session: LegacySession): void {
     const { shared, report } = this.#options;
     if (shared === undefined) return;
-    this.#keep(session, (kept) => ({ ...kept, listener: shared.node }))
+    this.#change(session, (stored) => ({ ...stored, streamNode: shared.node }))
       .catch(unlessAway)
       .catch(report);
   }
@@ -159,9 +154,9 @@ export class SessionStore {
     this.drain();
     clearInterval(this.#sweeper);
     this.#unfollow?.();
-    this.#nodes?.close();
+    this.#relay?.close();
     void this.#touch();
-    for (const session of this.#live) this.#letGo(session);
+    for (const session of this.#live) this.#closeHere(session);
   }
 
   #found(id: string, owner: SessionOwner, isResumable: boolean): LegacySession | undefined {
@@ -190,53 +185,53 @@ export class SessionStore {
     return session;
   }
 
-  /** Goes on with what is stored of a session by now; lets go of it if it has ended. */
+  /** Goes on with what is stored of a session by now; closes it here if it has ended. */
   #adopt(session: LegacySession, record: SessionRecord | undefined): void {
     const { name, state } = session;
     const { records, shared, report } = this.#options;
     if (session.isOver || state.record === undefined) return;
-    if (record === undefined) return this.#letGo(session);
+    if (record === undefined) return this.#closeHere(session);
     // The engine lost its last changes, or this is older than what is known here.
     if (record.version < state.record.version) records?.repair(name, state.record).catch(unlessAway).catch(report);
     if (record.version <= state.record.version) return;
-    const { listener } = state.follow(record);
-    if (listener !== undefined && listener !== shared?.node) session.moveAway();
+    const { streamNode } = state.follow(record);
+    if (streamNode !== undefined && streamNode !== shared?.node) session.closeOwnStream();
   }
 
-  async #keep(session: LegacySession, change: KeptChange): Promise<void> {
+  async #change(session: LegacySession, change: StateChange): Promise<void> {
     const { name, state } = session;
     const { records } = this.#options;
     if (records === undefined || session.isOver) return;
     try {
-      const record = await records.change(name, change, state.kept);
+      const record = await records.change(name, change, state.toStore);
       // Other nodes may have made changes before this one.
       if (records.isShared) this.#adopt(session, record);
-      if (record !== undefined) this.#nodes?.tell({ kind: "changed", name, record });
+      if (record !== undefined) this.#relay?.send({ kind: "changed", name, record });
     } catch (error) {
       if (state.record !== undefined) state.follow(state.record);
       throw error;
     }
   }
 
-  /** What another node tells of a session; whether a message was for a request of this one. */
-  #hear(news: SessionNews): boolean {
+  /** Takes what another node sent of a session; returns whether a message was for a request of this node. */
+  #receive(news: SessionNews): boolean {
     const session = this.#live.get(news.name);
     if (session?.isResumable !== true) return false;
     if (news.kind === "message") return news.principal === session.principal.id && session.claim(news.message);
-    if (news.kind === "ended") this.#letGo(session);
+    if (news.kind === "ended") this.#closeHere(session);
     else this.#adopt(session, news.record);
     return false;
   }
 
   #add(owner: SessionOwner, name: string, client?: SessionClient, isOld = false): LegacySession {
     if (this.#isDraining) throw new HubError("SHUTTING_DOWN", "The server is stopping; come back in a few seconds");
-    const inTheWay = this.#live.inTheWayOf(owner.holder);
-    if (inTheWay !== undefined) this.#evict(inTheWay);
+    const toEvict = this.#live.sessionToEvict(owner.holder);
+    if (toEvict !== undefined) this.#evict(toEvict);
     const { report, records } = this.#options;
     const isShared = records?.isShared === true;
     const ring = client === undefined ? undefined : this.#rings.ring(isOld || isShared);
     const session = new LegacySession(this.#context, { name, ...owner, client, ring, report, isShared });
-    if (session.isResumable) session.state.keep = (change) => this.#keep(session, change);
+    if (session.isResumable) session.state.store = (change) => this.#change(session, change);
     this.#live.add(session);
     this.#channels.follow();
     return session;
@@ -244,7 +239,7 @@ export class SessionStore {
 
   #evict(session: LegacySession): void {
     this.evicted++;
-    this.#letGo(session);
+    this.#closeHere(session);
     const { records, report } = this.#options;
     if (session.isResumable) records?.evict(session.name).catch(unlessAway).catch(report);
   }
@@ -257,14 +252,14 @@ export class SessionStore {
       // A client may reconnect for the answer to a request whose stream broke.
       if (session.open > 0 || session.atWork > 0) continue;
       // Other nodes may have used it: its record is gone when none has.
-      if (records?.isShared === true) this.#letGo(session);
+      if (records?.isShared === true) this.#closeHere(session);
       else void this.end(session).catch(report);
     }
     void this.#touch();
   }
 
   /** Ends a session on this node. */
-  #letGo(session: LegacySession): void {
+  #closeHere(session: LegacySession): void {
     if (!this.#live.delete(session)) return;
     session.close();
     if (this.#live.size === 0) this.#channels.unfollow();

@@ -194,7 +194,7 @@ export class LegacySession {
   }
 
   /** Ends the connection of its own stream, whose client has come to another node. */
-  moveAway(): void {
+  closeOwnStream(): void {
     const { connection } = this.own;
     if (connection === undefined) return;
     this.detach(OWN_STREAM, connection);

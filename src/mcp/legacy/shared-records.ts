@@ -1,13 +1,8 @@
+import { chunks } from "../../core/chunks.ts";
 import { HubError } from "../../core/errors.ts";
 import type { SharedStore } from "../../core/shared-store.ts";
-import {
-  keptText,
-  readKept,
-  type KeptChange,
-  type KeptState,
-  type SessionRecord,
-  type SessionRecords,
-} from "./session-records.ts";
+import type { SessionRecord, SessionRecords } from "./session-records.ts";
+import { parseStoredState, stateText, type StateChange, type StoredState } from "./stored-state.ts";
 
 /** Characters of the state of one session. */
 const MAX_STATE = 64 * 1024;
@@ -34,8 +29,8 @@ export class SharedRecords implements SessionRecords {
     this.#lifetime = lifetime;
   }
 
-  async begin(name: string, kept: KeptState): Promise<SessionRecord> {
-    const record = { version: 1, state: keptText(kept) };
+  async begin(name: string, state: StoredState): Promise<SessionRecord> {
+    const record = { version: 1, state: stateText(state) };
     await this.#store.set(keyOf(name), this.#text(record), this.#lifetime);
     return record;
   }
@@ -44,9 +39,9 @@ export class SharedRecords implements SessionRecords {
     return this.#get(name);
   }
 
-  change(name: string, change: KeptChange): Promise<SessionRecord | undefined> {
+  change(name: string, change: StateChange): Promise<SessionRecord | undefined> {
     return this.#update(name, ({ version, state }) => {
-      const next = keptText(change(readKept(state)));
+      const next = stateText(change(parseStoredState(state)));
       if (next.length <= MAX_STATE) return { version: version + 1, state: next };
       const sentence = `What this session is subscribed to would have ${next.length} characters, more than ${MAX_STATE}; unsubscribe from something first`;
       throw new HubError("TOO_MANY_CHANNELS", sentence);
@@ -58,14 +53,13 @@ export class SharedRecords implements SessionRecords {
   }
 
   async touch(used: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, SessionRecord | undefined>> {
-    const all = [...used];
     const stored = new Map<string, SessionRecord | undefined>();
-    for (let first = 0; first < all.length; first += AT_ONCE) {
-      const some = all.slice(first, first + AT_ONCE).map(async ([name, time]) => {
+    for (const chunk of chunks([...used], AT_ONCE)) {
+      const touched = chunk.map(async ([name, time]) => {
         const lifetime = this.#lifetime - Math.max(0, Date.now() - time);
         stored.set(name, await this.#update(name, (found) => found, lifetime));
       });
-      await Promise.all(some);
+      await Promise.all(touched);
     }
     return stored;
   }

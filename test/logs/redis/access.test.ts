@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { openData, type Data, type LogOptions } from "../../../src/logs/open.ts";
+import { openStorage, type Storage, type StorageOptions } from "../../../src/logs/open.ts";
 import { masked } from "../../../src/protocol/address.ts";
 import { Authority } from "../../support/certificates.ts";
 import { startEngine, ENGINES, needsEngine } from "../../support/redis.ts";
@@ -24,9 +24,9 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
       await data.log.check();
       await data.shared.set("a", "b", 1000);
       assert.equal(await data.shared.take("a"), "b");
-      assert.equal((await data.shared.add("count", 2, 1000)).total, 2);
-      assert.equal(await data.shared.setNew("secret", "one"), "one");
-      assert.equal(await data.shared.setNew("secret", "two"), "one");
+      assert.equal((await data.shared.increment("count", 2, 1000)).total, 2);
+      assert.equal(await data.shared.getOrSet("secret", "one"), "one");
+      assert.equal(await data.shared.getOrSet("secret", "two"), "one");
       const told = new Promise((resolve) => data.shared.subscribe("topic", resolve));
       await data.shared.publish("topic", "line\nline");
       assert.equal(await told, "line\nline");
@@ -148,8 +148,8 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
   });
 });
 
-async function open(data: string, more: Partial<LogOptions> = {}): Promise<Data & AsyncDisposable> {
-  const opened = await openData({
+async function open(data: string, more: Partial<StorageOptions> = {}): Promise<Storage & AsyncDisposable> {
+  const opened = await openStorage({
     data,
     retention: FOREVER,
     durability: "normal",

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import type { ArchivePart } from "../../../src/logs/archive.ts";
-import { openArchive, writeArchive } from "../../../src/logs/move.ts";
-import { openData } from "../../../src/logs/open.ts";
+import { openArchive, writeArchive } from "../../../src/logs/open-archive.ts";
+import { openStorage } from "../../../src/logs/open.ts";
 import type { Retention, Log } from "../../../src/core/log.ts";
 import { exported, importFrom, placeOf, read, step, work } from "../../support/archives.ts";
 import { viewOf } from "../../support/log-view.ts";
@@ -16,7 +16,7 @@ import { until } from "../../support/until.ts";
 /** A node's log on Redis. */
 async function openNode(data: string, retention: Retention = FOREVER): Promise<Log & AsyncDisposable> {
   const { redis } = placeOf(data);
-  const { log, ...opened } = await openData({ data, redis, retention, durability: "normal", mirror: "temporary:" });
+  const { log, ...opened } = await openStorage({ data, redis, retention, durability: "normal", mirror: "temporary:" });
   return Object.assign(log, {
     [Symbol.asyncDispose]: async () => {
       await log.close();

@@ -302,7 +302,7 @@ describe("a session on many nodes", { concurrency: true }, () => {
     await until("that was told", () => sent.length === 2);
     const since = performance.now();
     await until("it could have come again", () => performance.now() > since + 2500);
-    assert.deepEqual(sent.toSorted(), ["message", "taken"]);
+    assert.deepEqual(sent.toSorted(), ["acknowledged", "message"]);
   });
 
   it("[MCP-44] pays for what is passed on as for a message", async () => {
@@ -368,7 +368,7 @@ describe("a session on many nodes", { concurrency: true }, () => {
     const onB = await find(nodes.b, onA);
     const after = new Stream();
     onB.listen(after);
-    nodes.b.sessions.listens(onB);
+    nodes.b.sessions.recordStreamNode(onB);
     await until("the other ends", () => before.isCut);
     assert.equal(after.isCut, false);
     await subscribe(onA, "x");
@@ -386,7 +386,7 @@ describe("a session on many nodes", { concurrency: true }, () => {
     const onB = await find(nodes.b, onA);
     const after = new Stream();
     onB.listen(after);
-    nodes.b.sessions.listens(onB);
+    nodes.b.sessions.recordStreamNode(onB);
     await until("the other ends", () => before.isCut);
     assert.equal(after.isCut, false);
   });

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import { draft } from "../../src/core/message.ts";
 import { channelName } from "../../src/core/channel.ts";
-import { openArchive, writeArchive } from "../../src/logs/move.ts";
+import { openArchive, writeArchive } from "../../src/logs/open-archive.ts";
 import { readNdjson } from "../../src/logs/ndjson.ts";
 import { keptJson } from "../../src/protocol/json.ts";
 import { exported, importFrom, placeOf, read, step, work } from "../support/archives.ts";

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { HubError } from "../core/errors.ts";
 import type { Archive, ArchiveTally } from "./archive.ts";
-import type { LogOptions } from "./open.ts";
+import type { StorageOptions } from "./open.ts";
 import type { RedisConnection } from "./redis/connection.ts";
 import { openSqliteArchive } from "./sqlite/archive-reader.ts";
 import { writeSqliteArchive } from "./sqlite/archive-writer.ts";
 
 /** A value of `DATA`, and what a Redis there needs besides. */
-export type Place = Pick<LogOptions, "data" | "redis">;
+export type Place = Pick<StorageOptions, "data" | "redis">;
 
 const REDIS = /^rediss?(?:\+|:)/;
 

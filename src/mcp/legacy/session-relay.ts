@@ -4,7 +4,7 @@ import { isObject, type JsonObject } from "../errors.ts";
 import type { SessionRecord } from "./session-records.ts";
 import type { LegacySession } from "./session.ts";
 
-/** What a node tells the others of a session. */
+/** What a node sends to the others about a session. */
 export type SessionNews =
   /** That it has ended. */
   | { readonly kind: "ended"; readonly name: string }
@@ -18,7 +18,7 @@ interface ForwardedMessage {
   readonly name: string;
   readonly principal: string;
   readonly message: JsonObject;
-  /** What the node that takes it answers with. */
+  /** The node that waits for it acknowledges it with this. */
   readonly token: string;
 }
 
@@ -27,35 +27,35 @@ const TOPIC = "sessions";
 const MAX_MESSAGE = 1024 * 1024;
 /** Characters of what is sent to the other nodes: such a message, or what is stored of a session, with what goes around it. */
 const MAX_TEXT = MAX_MESSAGE + 128 * 1024;
-/** Milliseconds after which a message that no node has taken is sent again: a node may just have been deaf. */
+/** Milliseconds after which a message that no node has acknowledged is sent again: a node may have been cut off. */
 const AGAIN = [500, 2000, 6000] as const;
 /** Characters of the messages that may be sent again. */
-const MAX_UNTAKEN = 16 * 1024 * 1024;
+const MAX_UNACKNOWLEDGED = 16 * 1024 * 1024;
 
-/** What the nodes tell each other of sessions. */
-export class SessionNodes {
+/** Sends what happens to sessions between the nodes. */
+export class SessionRelay {
   readonly #store: SharedStore;
   readonly #unsubscribe: () => void;
   /** What will be sent again, by its token. */
-  readonly #untaken = new Map<string, { readonly text: string; timer: ReturnType<typeof setTimeout> }>();
-  #untakenCharacters = 0;
+  readonly #unacknowledged = new Map<string, { readonly text: string; timer: ReturnType<typeof setTimeout> }>();
+  #unacknowledgedCharacters = 0;
 
-  /** `listener` is called with what other nodes tell; of a message, it says whether this node has taken it. */
+  /** `listener` is called with what other nodes send; it returns whether a message was for a request of this node. */
   constructor(store: SharedStore, listener: (news: SessionNews) => boolean) {
     this.#store = store;
     this.#unsubscribe = store.subscribe(TOPIC, (text) => {
       const sent = this.#read(text);
       if (sent === undefined) return;
       const { token } = sent;
-      if (sent["kind"] === "taken" && typeof token === "string") return this.#forget(token);
+      if (sent["kind"] === "acknowledged" && typeof token === "string") return this.#forget(token);
       const news = newsIn(sent);
       if (news === undefined || !listener(news) || news.kind !== "message") return;
-      this.#publish({ kind: "taken", token: news.token }).catch(() => {});
+      this.#publish({ kind: "acknowledged", token: news.token }).catch(() => {});
     });
   }
 
-  /** Tells the others; if that fails, they find out by the record, at the latest when the session is used next. */
-  tell(news: SessionNews): void {
+  /** Sends to the others; if that fails, they find out by the record, at the latest when the session is used next. */
+  send(news: SessionNews): void {
     this.#publish(news).catch(() => {});
   }
 
@@ -74,19 +74,19 @@ export class SessionNodes {
     state.admit?.("publish_bytes", length);
     const token = crypto.randomUUID();
     const text = await this.#publish({ kind: "message", name, principal: principal.id, message, token });
-    if (this.#untakenCharacters + text.length > MAX_UNTAKEN) return;
-    this.#untakenCharacters += text.length;
-    this.#untaken.set(token, { text, timer: this.#again(token, 0) });
+    if (this.#unacknowledgedCharacters + text.length > MAX_UNACKNOWLEDGED) return;
+    this.#unacknowledgedCharacters += text.length;
+    this.#unacknowledged.set(token, { text, timer: this.#again(token, 0) });
   }
 
   close(): void {
     this.#unsubscribe();
-    for (const token of this.#untaken.keys()) this.#forget(token);
+    for (const token of this.#unacknowledged.keys()) this.#forget(token);
   }
 
   #again(token: string, tries: number): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
-      const found = this.#untaken.get(token);
+      const found = this.#unacknowledged.get(token);
       if (found === undefined) return;
       this.#store.publish(TOPIC, found.text).catch(() => {});
       // Most likely no node waits for it.
@@ -96,15 +96,15 @@ export class SessionNodes {
   }
 
   #forget(token: string): void {
-    const found = this.#untaken.get(token);
+    const found = this.#unacknowledged.get(token);
     if (found === undefined) return;
     clearTimeout(found.timer);
-    this.#untaken.delete(token);
-    this.#untakenCharacters -= found.text.length;
+    this.#unacknowledged.delete(token);
+    this.#unacknowledgedCharacters -= found.text.length;
   }
 
   /** Resolves with what was sent. */
-  async #publish(news: SessionNews | { readonly kind: "taken"; readonly token: string }): Promise<string> {
+  async #publish(news: SessionNews | { readonly kind: "acknowledged"; readonly token: string }): Promise<string> {
     const text = JSON.stringify({ node: this.#store.node, ...news });
     await this.#store.publish(TOPIC, text);
     return text;
