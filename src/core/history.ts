@@ -1,6 +1,6 @@
 import { shown } from "./channel.ts";
 import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
-import { cursorAt, EARLIEST, parseCursor, startOf } from "../protocol/cursor.ts";
+import { cursorAt, EARLIEST, learn, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
 import { hasGap, gapReason, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
@@ -75,6 +75,7 @@ export function readHistory(log: Log, head: number, query: HistoryQuery): Promis
 
 async function readPage(log: Log, head: number, query: HistoryQuery): Promise<History> {
   const { after = EARLIEST, channels, limit } = query;
+  await learn(after, log);
   const start = startOf(after, log);
   const from = start ?? head;
   const page = await log.read({ after: from, channels, limit });

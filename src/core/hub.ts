@@ -1,5 +1,5 @@
 import { isOfNode, isServerChannel, serverChannel, type ChannelPattern } from "../protocol/channel.ts";
-import { cursorAt, startOf } from "../protocol/cursor.ts";
+import { cursorAt, learn, startOf } from "../protocol/cursor.ts";
 import type { Backlog } from "./backlog.ts";
 import { HubError } from "./errors.ts";
 import { FanOut, type FanOutOptions } from "./fan-out.ts";
@@ -135,8 +135,17 @@ export class Hub {
    * Without one, a channel or pattern that it reads already changes nothing.
    */
   add(subscription: Subscription, { channels, after }: SubscribeRequest): void {
-    const { delivered } = this.#fanOut;
     const isNew = subscription.revision === 0;
+    const learned = isNew && after !== undefined ? learn(after, this.#log) : undefined;
+    if (learned !== undefined) {
+      void learned.then(() => this.#start(subscription, { channels, after }, isNew));
+      return;
+    }
+    this.#start(subscription, { channels, after }, isNew);
+  }
+
+  #start(subscription: Subscription, { channels, after }: SubscribeRequest, isNew: boolean): void {
+    const { delivered } = this.#fanOut;
     const live = this.#detach(subscription);
     if (subscription.closed) return;
     if (live) subscription.advanceTo(delivered);

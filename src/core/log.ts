@@ -38,6 +38,11 @@ export interface Log {
    * that another node may have given out before this one has its message.
    */
   knows(cursor: Cursor): boolean;
+  /**
+   * Finds out whether another node gave out cursors of an epoch that this one has not heard of: `knows` can tell once
+   * this has resolved, which it does in any case. Undefined if there is nothing to find out.
+   */
+  learn?(cursor: Cursor): Promise<void> | undefined;
   /** The channels a pattern covers that hold or held messages, by name; at most `limit` of them, after `after`. */
   channels(query: ChannelQuery): readonly ChannelState[];
   /** How much is kept. */

@@ -54,3 +54,12 @@ export function startOf(after: string, log: { knows(cursor: Cursor): boolean }):
   const cursor = parseCursor(after);
   return cursor !== undefined && log.knows(cursor) ? cursor.offset : undefined;
 }
+
+/** Has a log find out about the epoch of a cursor, if it has to; undefined if there is nothing to find out. */
+export function learn(
+  after: string,
+  log: { learn?(cursor: Cursor): Promise<void> | undefined },
+): Promise<void> | undefined {
+  const cursor = log.learn === undefined ? undefined : parseCursor(after);
+  return cursor === undefined ? undefined : log.learn?.(cursor);
+}

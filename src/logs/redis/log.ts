@@ -42,6 +42,8 @@ export interface RedisLogOptions {
 /** Milliseconds that a read waits for a message of which another node has told. */
 const READ_TIMEOUT = 2000;
 const RETRY = 20;
+/** Milliseconds between two questions about epochs that this node has not heard of. */
+const LEARN_INTERVAL = 200;
 
 /**
  * Keeps messages in one Redis or Valkey that many nodes share. A script there numbers, keeps and announces each batch;
@@ -56,6 +58,9 @@ export class RedisLog implements Log {
   readonly #readTurns = new ReadTurns();
   #closed: Promise<void> | undefined;
   #isClosing = false;
+  #learning: Promise<void> | undefined;
+  /** When the engine was last asked about an epoch that this node had not heard of. */
+  #learned = -Infinity;
 
   private constructor(options: RedisLogOptions) {
     const {
@@ -139,6 +144,12 @@ export class RedisLog implements Log {
     return epoch === this.epochAt(offset);
   }
 
+  learn({ epoch }: Cursor): Promise<void> | undefined {
+    if (this.#follower.runs.has(epoch)) return undefined;
+    // Whoever sends cursors of no one must not have the engine asked for each.
+    return (this.#learning ??= this.#learn().finally(() => (this.#learning = undefined)));
+  }
+
   channels(query: ChannelQuery): readonly ChannelState[] {
     return this.#mirror.channels.list(query);
   }
@@ -174,6 +185,13 @@ export class RedisLog implements Log {
       const page = await look();
       if (version === this.#mirror.version) return page;
     }
+  }
+
+  async #learn(): Promise<void> {
+    const wait = this.#learned + LEARN_INTERVAL - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    await this.#follower.catchUp().catch(() => false);
+    this.#learned = performance.now();
   }
 
   /** Whether the log has an offset that this node has not come to yet; resolves when it has. */

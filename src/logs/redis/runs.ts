@@ -23,6 +23,10 @@ export class Runs {
     return this.#runs.at(-1)?.epoch ?? "";
   }
 
+  has(epoch: string): boolean {
+    return this.#runs.some((run) => run.epoch === epoch);
+  }
+
   /** The epoch in which an offset was given out. */
   at(offset: number): string {
     return (this.#runs.findLast(({ first }) => first <= offset) ?? this.#runs[0])?.epoch ?? "";

@@ -77,6 +77,24 @@ for (const kind of ENGINES) {
       assert.equal((await b.log.read({ after: 40, channels: ALL, limit: 9 })).end, 2, "no one gave out 40");
     });
 
+    it("[LOG-27] find out about a run that another node has begun, before they judge a cursor of it", async () => {
+      await using own = await startEngine({ kind });
+      await using proxy = await TcpProxy.open(own.port);
+      await using a = await openNode(own.url);
+      await using b = await openNode(`redis://127.0.0.1:${proxy.port}`);
+      await a.log.append(draftOf("x", 1));
+      await until("b has it", () => b.followed.length === 1);
+      proxy.treat({ delay: 300 });
+      await own.cli("FLUSHALL");
+      await until("a is told", () => a.resets.length === 1);
+      const { message } = await published(a.log);
+      const cursor = { epoch: a.log.epoch, offset: message.offset };
+      assert.equal(b.log.knows(cursor), false);
+      await b.log.learn?.(cursor);
+      assert.equal(b.log.knows(cursor), true);
+      proxy.treat();
+    });
+
     it("publish once what was executed before its answer got lost", async () => {
       const url = fresh();
       await using proxy = await TcpProxy.open(engine.port);
