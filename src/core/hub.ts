@@ -113,19 +113,20 @@ export class Hub {
   async probe(): Promise<void> {
     await this.#log.check();
     const pending = this.#begin();
-    const { publication } = pending;
-    await this.#log.append({ ...PROBE, publication }).finally(() => this.#pending.delete(publication));
+    const draft = { ...PROBE, publication: pending.publication };
+    await this.#log.append(draft).finally(() => this.#pending.delete(pending.publication));
     if (pending.receivers !== undefined) return;
     throw new HubError("LOG_UNAVAILABLE", "The log took a message and did not bring it back");
   }
 
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
   subscribe(request: SubscribeRequest, sink: Sink): Subscription {
-    const { delivered } = this.#fanOut;
-    const subscription = new Subscription(sink, this.#subscribed++, delivered, this.#cut, request.watch === true);
+    const subscription = new Subscription(sink, this.#subscribed++, this.#fanOut.delivered, this.#cut, request.watch);
     this.#subscriptions.add(subscription);
-    if (this.#closed === undefined) this.add(subscription, request);
-    else this.#end(subscription, "shutdown");
+    const learned = learn(request.after, this.#log);
+    if (this.#closed !== undefined) this.#end(subscription, "shutdown");
+    else if (learned === undefined) this.add(subscription, request);
+    else void learned.then(() => this.add(subscription, request));
     return subscription;
   }
 
@@ -135,17 +136,8 @@ export class Hub {
    * Without one, a channel or pattern that it reads already changes nothing.
    */
   add(subscription: Subscription, { channels, after }: SubscribeRequest): void {
-    const isNew = subscription.revision === 0;
-    const learned = isNew && after !== undefined ? learn(after, this.#log) : undefined;
-    if (learned !== undefined) {
-      void learned.then(() => this.#start(subscription, { channels, after }, isNew));
-      return;
-    }
-    this.#start(subscription, { channels, after }, isNew);
-  }
-
-  #start(subscription: Subscription, { channels, after }: SubscribeRequest, isNew: boolean): void {
     const { delivered } = this.#fanOut;
+    const isNew = subscription.revision === 0;
     const live = this.#detach(subscription);
     if (subscription.closed) return;
     if (live) subscription.advanceTo(delivered);
@@ -238,8 +230,7 @@ export class Hub {
     for (const subscription of this.#subscriptions) {
       const wait = start + (spread * ended++) / count - performance.now();
       if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
-      this.#detach(subscription);
-      if (!subscription.closed) this.#end(subscription, "shutdown");
+      this.end(subscription, "shutdown");
     }
     await this.#log.close();
   }

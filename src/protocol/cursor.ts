@@ -57,9 +57,9 @@ export function startOf(after: string, log: { knows(cursor: Cursor): boolean }):
 
 /** Has a log find out about the epoch of a cursor, if it has to; undefined if there is nothing to find out. */
 export function learn(
-  after: string,
+  after: string | undefined,
   log: { learn?(cursor: Cursor): Promise<void> | undefined },
 ): Promise<void> | undefined {
-  const cursor = log.learn === undefined ? undefined : parseCursor(after);
+  const cursor = log.learn === undefined || after === undefined ? undefined : parseCursor(after);
   return cursor === undefined ? undefined : log.learn?.(cursor);
 }
