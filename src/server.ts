@@ -168,10 +168,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       loopback: callers.loopback,
       found,
       drain: (skip) => shutdown.drain(skip),
-      close: async () => {
-        await shutdown.drain();
-        await shutdown.close(config.drain * 1000);
-      },
+      close: () => shutdown.stop(config.drain * 1000),
       [Symbol.asyncDispose]: () => shutdown.close(0),
     };
   } catch (error) {

@@ -63,6 +63,12 @@ export class Shutdown {
     return (this.#closed ??= this.#close(spread));
   }
 
+  /** Both, one after the other; without a wait for balancers, new work is refused at once. */
+  async stop(spread: number): Promise<void> {
+    if (this.#drainWait > 0) await this.drain();
+    await this.close(spread);
+  }
+
   async #drain(skip: AbortSignal | undefined): Promise<void> {
     if (this.#drainWait > 0) this.#say(`draining: readers are ended in ${this.#drainWait} s`);
     this.#begin();

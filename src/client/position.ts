@@ -19,6 +19,8 @@ export class Position {
   /** Whether the stream comes through the cursor's own run of the log, so that a later place of another run follows it. */
   #isOnRun = false;
   #beginsAnywhere = false;
+  /** Whether the cursor is one that a source has brought. */
+  #isLed = false;
   /** The last place of the stream that does not lie after the cursor. */
   #passed: string | undefined;
 
@@ -76,8 +78,9 @@ export class Position {
     if (this.#awaitsLive && !isEnd) return [];
     this.#awaitsLive = false;
     const { cursor } = this;
-    // Only a log that is lost leads beyond the end of the log.
-    const isBeyondEnd = isEnd && cursor !== undefined && offsetOf(id) < offsetOf(cursor);
+    // Only a log that is lost leads beyond the end of the log; a cursor from elsewhere may be later than what is on its way.
+    const isLed = this.#isLed || runOf(id) !== runOf(cursor);
+    const isBeyondEnd = isEnd && isLed && cursor !== undefined && offsetOf(id) < offsetOf(cursor);
     const place = isBeyondEnd ? "lost" : this.#compare(id, isEnd);
     if (place === "lost") return [this.#resume("unknown_cursor", id)];
     if (place === "after") this.#moveTo(id);
@@ -106,6 +109,7 @@ export class Position {
 
   #moveTo(id: string): void {
     this.cursor = id;
+    this.#isLed = true;
     this.#isOnRun = true;
   }
 

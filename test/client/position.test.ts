@@ -82,6 +82,12 @@ describe("the position of a subscription", () => {
     assert.deepEqual(got, ["e-6", "e-15", "unknown_cursor e-15 e-6", "e-7"]);
   });
 
+  it("a position that came from elsewhere is not lost where a source says an end that was before it", () => {
+    const { got, hear } = position("e-15");
+    hear(cover("e-5"), live("e-10"), message("e-11"), message("e-15"), message("e-16"));
+    assert.deepEqual(got, ["e-16"]);
+  });
+
   it("a position is not lost in a log of several runs, whichever run a source begins in for its neighbours", () => {
     const { got, hear } = position("f-20");
     hear(cover("e-5"), message("e-6"), message("f-18"), message("f-20"), message("g-22"), live("g-22"));

@@ -174,6 +174,6 @@ function closed(): HubError {
 function undelivered(): HubError {
   return new HubError(
     "LOG_UNAVAILABLE",
-    `Redis has the message, but this node could not confirm that it stays. ${RETRY_ADVICE}`,
+    `The message was kept, but this node could not confirm that it stays. ${RETRY_ADVICE}`,
   );
 }
