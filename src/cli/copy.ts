@@ -9,8 +9,7 @@ export const copy: Command = {
   help: `Usage: sse-mcp-server copy FROM TO
 
 Copies the log FROM into a new one, TO; both are written as DATA is, such as file:./data/hub.db or
-redis://localhost:6379. TO must not exist. If
-copying fails or is interrupted, nothing is left there.
+redis://localhost:6379. TO must not exist. If copying fails or is interrupted, nothing is left there.
 
 ${KEEPS}`,
   run: (words) => runTransfer(words, 2, "copy takes FROM and TO, such as file:./data/hub.db file:./copy.db", copyLog),

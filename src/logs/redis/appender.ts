@@ -13,11 +13,8 @@ export interface AppenderOptions {
   readonly engine: RedisEngine;
   readonly follower: RedisFollower;
   readonly mirror: Mirror;
-  readonly node: string;
   /** full: a replica confirms each batch. */
   readonly durability: "normal" | "full";
-  /** Channels with messages at most. */
-  readonly channels: number;
 }
 
 /** A script occupies the engine while it runs, so a batch is bounded. */
@@ -123,7 +120,7 @@ export class RedisAppender {
 
   /** Hands on what the engine has kept, and answers its publishers after that. */
   #answer(waiting: readonly Waiting[], reply: AppendReply, epoch: string, unconfirmed: HubError | undefined): void {
-    const { follower, mirror, node } = this.#options;
+    const { follower, mirror } = this.#options;
     const { before, floor, time, offsets } = reply;
     let last = before;
     const messages: Message[] = [];
@@ -144,7 +141,6 @@ export class RedisAppender {
       return { message, repeated: false };
     });
     follower.deliver({
-      node,
       epoch,
       before,
       floor,

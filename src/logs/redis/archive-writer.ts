@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { HubError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { ArchiveTally, type Archive, type ArchiveHeader, type TalliedChannel } from "../archive.ts";
@@ -7,6 +6,7 @@ import type { RedisConnection } from "./connection.ts";
 import { logKeys, type LogKeys } from "./keys.ts";
 import { recordOf } from "./record.ts";
 import { FORMAT, MAX_RUNS, publishArchive } from "./scripts.ts";
+import { randomName } from "../random-name.ts";
 
 /** Seconds after which what was written expires, if the writer does not continue. */
 const STAGING_TTL = 600;
@@ -50,7 +50,7 @@ class StagedLog {
   #last = 0;
 
   constructor(connection: RedisConnection, header: ArchiveHeader) {
-    const id = randomBytes(5).toString("hex");
+    const id = randomName();
     this.tally = new ArchiveTally(header);
     this.#connection = connection;
     this.#header = header;
@@ -95,7 +95,7 @@ class StagedLog {
     const { head, floor } = this.#header;
     const isHole = this.#header.lost?.some(({ end }) => end === head) === true;
     if (this.#floor !== undefined && this.#last < head && !isHole) this.#leaveOut(this.#last, head);
-    const epoch = randomBytes(5).toString("hex");
+    const epoch = randomName();
     // What comes after the head has no id that the original gives out.
     this.#runs.set(head + 1, { epoch, after: head });
     const runs = [...this.#runs].sort(([a], [b]) => a - b).slice(-MAX_RUNS);

@@ -113,7 +113,7 @@ export class RedisConnection {
     }
   }
 
-  /** Makes the subscriber's connection anew: it may be bound to an engine that no one publishes to any more. */
+  /** Reconnects the subscriber: it may still be connected to an engine to which no one publishes any more. */
   resubscribe(): void {
     if (this.#subscriber instanceof Redis) drop(this.#subscriber);
     else void this.#subscribe();
@@ -171,7 +171,7 @@ export class RedisConnection {
   }
 }
 
-/** Ends a connection without waiting for the other side, which may be gone; it is made anew. */
+/** Ends a connection without waiting for the other side, which may be gone; ioredis then reconnects. */
 function drop(client: Redis | Cluster): void {
   if (client instanceof Redis) (client.stream as Socket | undefined)?.destroy();
 }

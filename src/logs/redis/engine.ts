@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { HubError } from "../../core/errors.ts";
 import type { Retention } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
@@ -9,6 +8,7 @@ import { logKeys, type LogKeys } from "./keys.ts";
 import type { Dropped } from "./mirror.ts";
 import { entryMessage, recordOf, type Entry } from "./record.ts";
 import { append, checkIn, type Script } from "./scripts.ts";
+import { randomName } from "../random-name.ts";
 
 /** What the engine says of the log. */
 export interface EngineState {
@@ -107,7 +107,7 @@ export class RedisEngine {
    * got. Rejects with `LOG_UNAVAILABLE`.
    */
   async checkIn(nodeHead: number, epoch: string): Promise<EngineState | undefined> {
-    const reply = (await this.#run(checkIn, [nodeHead, epoch, randomBytes(5).toString("hex")])) as readonly unknown[];
+    const reply = (await this.#run(checkIn, [nodeHead, epoch, randomName()])) as readonly unknown[];
     const [status, current, head, floor, time, channelFloor, last, runs] = reply;
     if (status === "wait") return undefined;
     if (status === "newer") {
@@ -130,13 +130,10 @@ export class RedisEngine {
     };
   }
 
-  /** The runs of the log and how far it is, without taking part in it; undefined if there is none. */
-  async peek(): Promise<{ readonly runs: readonly string[]; readonly head: number } | undefined> {
-    const { meta, runs } = this.#keys;
-    return this.#connection.run(async (redis) => {
-      const head = await redis.hget(meta, "head");
-      return head === null ? undefined : { head: Number(head), runs: Object.entries(await redis.hgetall(runs)).flat() };
-    });
+  /** All runs, for `Runs`, read without checking in; none if there is no log yet. */
+  async peek(): Promise<readonly string[]> {
+    const { runs } = this.#keys;
+    return Object.entries(await this.#connection.run((redis) => redis.hgetall(runs))).flat();
   }
 
   /** The messages after an offset, at most `PAGE`. */

@@ -38,7 +38,7 @@ export class RedisFollower {
   #runs = new Runs();
   #repair: NodeJS.Timeout | undefined;
   #catchingUp: Promise<boolean> | undefined;
-  #isDraining = false;
+  #isScheduled = false;
   /** Whether the nodes have yet to agree on a new run. */
   #isUndecided = false;
   #isClosed = false;
@@ -62,10 +62,9 @@ export class RedisFollower {
   /** Begins to listen, and resolves once the mirror has all that is kept. Rejects with `LOG_UNAVAILABLE`. */
   async open(): Promise<void> {
     const { connection, mirror, engine } = this.#options;
-    const found = await engine.peek();
-    const known = new Runs(found?.runs);
+    const known = new Runs(await engine.peek());
     // A mirror of another log, or of one that was flushed since.
-    if (found === undefined || mirror.head < 0 || known.at(mirror.head) !== mirror.epoch) mirror.clear(-1, 0, []);
+    if (mirror.head < 0 || known.at(mirror.head) !== mirror.epoch) mirror.clear(-1, 0, []);
     else this.#runs = known;
     await connection.listen("live", (bytes) => this.#announced(bytes));
     for (const start = performance.now(); !(await this.catchUp());) {
@@ -98,7 +97,7 @@ export class RedisFollower {
   }
 
   /**
-   * Looks at the engine and hands on all that there is; false if the nodes do not agree yet on what there is. Rejects
+   * Checks in with the engine and hands on all that is new; false if the nodes do not agree yet on what there is. Rejects
    * with `LOG_UNAVAILABLE`.
    */
   catchUp(): Promise<boolean> {
@@ -139,11 +138,11 @@ export class RedisFollower {
     }
     if ("messages" in found) {
       this.#early.add(found);
-      if (this.#isDraining) return;
+      if (this.#isScheduled) return;
       // All that came in one piece is handed on together.
-      this.#isDraining = true;
+      this.#isScheduled = true;
       queueMicrotask(() => {
-        this.#isDraining = false;
+        this.#isScheduled = false;
         this.#drain();
       });
       return;
@@ -211,7 +210,7 @@ export class RedisFollower {
     const announcedBefore = this.#early.all();
     const runs = state.runs.length > 0 ? new Runs(state.runs) : this.#runs;
     const hole = runs.holeAfter(mirror.head);
-    // What comes after that is not what the log has in its place by now.
+    // After that offset, the log has other messages by now than this node has.
     const shared = this.#runs.sharedWith(runs);
     const good = Math.min(shared, hole?.after ?? Infinity);
     const isBehind = mirror.head < state.floor;

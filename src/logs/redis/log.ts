@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { HubError } from "../../core/errors.ts";
 import type {
   Appended,
@@ -21,6 +20,7 @@ import type { RedisConnection } from "./connection.ts";
 import { RedisEngine } from "./engine.ts";
 import { RedisFollower } from "./follower.ts";
 import { Mirror } from "./mirror.ts";
+import { randomName } from "../random-name.ts";
 
 export interface RedisLogOptions {
   /** Open; the log does not close it. */
@@ -39,7 +39,7 @@ export interface RedisLogOptions {
   readonly report?: (sentence: string) => void;
 }
 
-/** Milliseconds that a read waits for a message of which another node has told. */
+/** How long a read waits for a message that another node has already handed on, in milliseconds. */
 const READ_TIMEOUT = 2000;
 const RETRY = 20;
 /** Milliseconds between two questions about epochs that this node has not heard of. */
@@ -63,27 +63,17 @@ export class RedisLog implements Log {
   #learned = -Infinity;
 
   private constructor(options: RedisLogOptions) {
-    const {
-      connection,
-      retention,
-      durability,
-      now,
-      elapsed,
-      report = () => {},
-      node = randomBytes(5).toString("hex"),
-    } = options;
+    const { connection, retention, durability, now, elapsed, report = () => {}, node = randomName() } = options;
     this.#connection = connection;
     this.#mirror = Mirror.open({ path: options.mirror, channels: retention.channels });
     this.#engine = new RedisEngine({ connection, node, retention, report, now, elapsed });
     this.#follower = new RedisFollower({ connection, node, report, engine: this.#engine, mirror: this.#mirror });
     this.#appender = new RedisAppender({
       connection,
-      node,
       durability,
       engine: this.#engine,
       follower: this.#follower,
       mirror: this.#mirror,
-      channels: retention.channels,
     });
   }
 
@@ -146,7 +136,7 @@ export class RedisLog implements Log {
 
   learn({ epoch }: Cursor): Promise<void> | undefined {
     if (this.#follower.runs.has(epoch)) return undefined;
-    // Whoever sends cursors of no one must not have the engine asked for each.
+    // However many unknown cursors a client sends, the engine is asked only so often.
     return (this.#learning ??= this.#learn().finally(() => (this.#learning = undefined)));
   }
 

@@ -3,6 +3,7 @@ import { uptime } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 import { isDamaged } from "../sqlite/errors.ts";
+import { TABLES } from "../sqlite/schema.ts";
 
 /** SQLite's application id in the header of the file; "ssem". */
 const APPLICATION = 0x7373656d;
@@ -10,24 +11,14 @@ const VERSION = 1;
 /** Milliseconds by which two readings of when the machine started may differ. */
 const TOLERANCE = 60_000;
 const SCHEMA = `
-  CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE channels (
-    id INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, kept INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    last INTEGER NOT NULL, time INTEGER NOT NULL, dropped INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE messages (
-    offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
-    sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT, verified INTEGER
-  ) STRICT;
-  CREATE INDEX messages_by_channel ON messages (channel);
+  ${TABLES}
   PRAGMA application_id = ${APPLICATION};
   PRAGMA user_version = ${VERSION};
 `;
 
 /**
- * Opens the file of a mirror, or makes it; without a path, a temporary one, deleted when the process exits. A file that is damaged, of
- * another version, or that may be incomplete is replaced: the engine has all that was in it.
+ * Opens the file of a mirror, or makes it; without a path, a temporary one, deleted when the process exits. A file that
+ * is damaged, of another version, or that may be incomplete is replaced: the engine has all that was in it.
  */
 export function openMirrorFile(path: string | undefined): DatabaseSync {
   if (path !== undefined) {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import type { Storage, StorageOptions } from "../open.ts";
 import { redisAddress } from "./address.ts";
@@ -6,6 +5,7 @@ import { RedisConnection } from "./connection.ts";
 import { engineWarnings } from "./engine-warnings.ts";
 import { RedisLog } from "./log.ts";
 import { RedisStore } from "./store.ts";
+import { randomName } from "../random-name.ts";
 
 /** Opens a log on Redis, and what its nodes share besides; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
 export async function openRedis({
@@ -16,7 +16,7 @@ export async function openRedis({
   redis,
   report = () => {},
 }: StorageOptions): Promise<Storage> {
-  const node = randomBytes(5).toString("hex");
+  const node = randomName();
   const address = redisAddress(data);
   const connection = await RedisConnection.open({ address, ...redis, report });
   try {

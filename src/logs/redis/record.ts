@@ -3,8 +3,6 @@ import type { Draft, Message } from "../../core/message.ts";
 
 /** What one batch added to the log, as it is announced to all nodes. */
 export interface Batch {
-  /** The node that published it. */
-  readonly node: string;
   readonly epoch: string;
   /** The offset of the last message before it. */
   readonly before: number;
@@ -74,5 +72,5 @@ export function announced(bytes: Buffer, own: string): Batch | readonly string[]
     messages.push(isEphemeral ? { ...message, ephemeral: true } : message);
     start = stop;
   }
-  return { node, epoch, before: Number(before), floor: Number(floor), messages };
+  return { epoch, before: Number(before), floor: Number(floor), messages };
 }

@@ -91,7 +91,7 @@ end
 /**
  * Numbers, keeps and announces a batch, in one step. After the common arguments: the number of the batch, the epoch that
  * the node believes in, and four for each draft: m or e (ephemeral), its idempotency key, its cost, and its record.
- * Answers `stale` if the node has to check in first; else `ok` and the offset before the batch, the floor, the time, and for each
+ * Answers `stale` if the node has to check in first; else `ok`, the offset before the batch, the floor, the time, and for each
  * draft its offset: negative if its key was used before, 0 if it is ephemeral.
  */
 const APPEND = `${COMMON}
@@ -148,12 +148,13 @@ return reply
 `;
 
 /**
- * Says that a node is there and how far it has got, and answers how far the log is. Begins a new run if needed: in a new engine, in one that was flushed, and in one that took another's place, after the nodes have said how
- * far each had got with the other: if one got further than this engine, or does not say, messages may be lost.
+ * Says that a node is there and how far it has got, and answers how far the log is. Begins a new run if needed: in a new
+ * engine, in one that was flushed, and in one that took another's place, after the nodes have said how far each had got
+ * with the other. If one got further than this engine, or does not say, messages may be lost.
  *
  * After the common arguments: the offset of the last message that the node has (-1: none), its epoch, and an epoch for
- * a new run. Answers `ok`, epoch, head, floor, time, the floor of unknown channels, the time of the last message, and, if the node's epoch is not the
- * one in use, all runs; or `wait`, while other nodes have to speak; or `newer` and a format.
+ * a new run. Answers `wait` while other nodes have yet to say; `newer` and a format; or `ok`, epoch, head, floor, time,
+ * the floor of unknown channels, the time of the last message, and all runs unless the node's epoch is the one in use.
  */
 const CHECK_IN = `${COMMON}
 local nodeHead, known, fresh = tonumber(ARGV[8]), ARGV[9], ARGV[10]

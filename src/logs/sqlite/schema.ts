@@ -26,7 +26,8 @@ const FROM_2 = `
 /** Files of format 3 do not say whether a sender is who it says. */
 const FROM_3 = "ALTER TABLE messages ADD COLUMN verified INTEGER";
 
-const SCHEMA = `
+/** What `SqliteReader` reads, in a log and in the mirror of one on Redis. */
+export const TABLES = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE channels (
     id INTEGER PRIMARY KEY, channel TEXT NOT NULL UNIQUE, kept INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -38,6 +39,10 @@ const SCHEMA = `
     via TEXT, verified INTEGER
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
+`;
+
+const SCHEMA = `
+  ${TABLES}
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
   CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION};
