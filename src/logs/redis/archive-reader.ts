@@ -104,24 +104,34 @@ async function* pagesOf(
   const { log, meta } = logKeys(connection.key);
   const holes = runsIn(runs);
   let count = FIRST_PAGE;
+  // The small first page waits for the second: retention may drop it, and more, while the second is asked for.
+  let held: readonly Message[] | undefined;
   for (let after = floor; after < head;) {
     const from = `(${after}-0`;
     const entries = await connection.run((redis) => redis.xrange(log, from, `${head}-0`, "COUNT", count));
     const messages = entries.map((entry) => keyedMessage(entry as Entry));
     const [first] = messages;
     const last = messages.at(-1);
-    if (first === undefined || last === undefined) {
-      const dropped = Number(await connection.run((redis) => redis.hget(meta, "floor")));
-      if (after === floor || dropped <= after) return;
-      throw overtaken();
-    }
-    const isAfterHole = holes.some((run) => run.first === first.offset - 1 && run.after >= after);
-    if (after > floor && first.offset > after + 1 && !isAfterHole) throw overtaken();
-    yield messages;
+    const isAfterHole = holes.some((run) => run.first === (first?.offset ?? 0) - 1 && run.after >= after);
+    const isFirst = after === floor;
+    const isOvertaken =
+      !isFirst &&
+      (first === undefined ? (await floorOf(connection, meta)) > after : first.offset > after + 1 && !isAfterHole);
+    if (isOvertaken && held === undefined) throw overtaken();
+    if (held !== undefined && !isOvertaken) yield held;
+    held = undefined;
+    if (last === undefined) return;
+    if (isFirst) held = messages;
+    else yield messages;
     after = last.offset;
     const characters = messages.reduce((sum, { data }) => sum + data.length, 1);
     count = Math.max(1, Math.min(PAGE, Math.floor((PART_CHARACTERS * messages.length) / characters)));
   }
+  if (held !== undefined) yield held;
+}
+
+async function floorOf(connection: RedisConnection, meta: string): Promise<number> {
+  return Number(await connection.run((redis) => redis.hget(meta, "floor")));
 }
 
 /**
