@@ -82,7 +82,8 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   const text = (offset: number): string => cursorAt(log, offset);
   const isUnknown = start === undefined || page.end < from;
   const missing = isUnknown || hasGap(page, from);
-  const resumed = start === undefined ? head : isUnknown ? page.end : page.dropped;
+  // Behind an unknown cursor, too, messages may be missing before the page begins.
+  const resumed = page.end < from ? page.end : Math.max(from, page.dropped);
   return {
     messages: page.messages,
     next: text(Math.max(page.end, 0)),

@@ -3,9 +3,10 @@ import { describe, it } from "node:test";
 import * as fc from "fast-check";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
-import type { RecentHistory } from "../../src/core/history.ts";
+import { readHistory, type RecentHistory } from "../../src/core/history.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Message } from "../../src/core/message.ts";
+import { cursorAt } from "../../src/protocol/cursor.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { LateLog } from "../support/late-log.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
@@ -65,6 +66,16 @@ describe("history", () => {
       const page = await hub.history({ channels: A, after, limit: 9 });
       assert.deepEqual([page.messages.length, page.gap, page.more], [2, undefined, false]);
     }
+  });
+
+  it("says what is missing behind an unknown cursor, as far as the page begins", async () => {
+    const log = new MemoryLog({ ...FOREVER, messages: 2 });
+    for (const data of [1, 2, 3, 4]) await log.append(draftOf("a", data));
+    // As for a hub that has not yet heard that what comes after its last delivery is gone.
+    const page = await readHistory(log, 1, { channels: A, after: "0123456789-7", limit: 9 });
+    assert.deepEqual(dataIn(page), [3, 4]);
+    assert.deepEqual(page.gap, { reason: "unknown_cursor", after: "0123456789-7", resumed: cursorAt(log, 2) });
+    await log.close();
   });
 
   it("says what was dropped behind a cursor, and gives the rest", async () => {
