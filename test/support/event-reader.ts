@@ -17,6 +17,8 @@ export interface EventReaderOptions {
   /** What to POST; without it the stream is asked for by GET. */
   readonly body?: string;
   readonly tls?: SecureContextOptions;
+  /** The address it comes from. */
+  readonly localAddress?: string;
 }
 
 /** A reader of `text/event-stream`, parsed by a parser that is not ours. */
@@ -59,11 +61,14 @@ export class EventReader {
   }
 
   /** Resolves when the head of the response is there. */
-  static open(url: string, { lastEventId, headers = {}, body, tls }: EventReaderOptions = {}): Promise<EventReader> {
+  static open(url: string, options: EventReaderOptions = {}): Promise<EventReader> {
+    const { lastEventId, headers = {}, body, tls, localAddress } = options;
+    const from = localAddress === undefined ? {} : { localAddress, family: 4 };
     const resume = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
     return new Promise((resolve, reject) => {
-      const request = (tls === undefined ? http : https).request(url, {
+      const request = (url.startsWith("https:") ? https : http).request(url, {
         ...tls,
+        ...from,
         method: body === undefined ? "GET" : "POST",
         agent: false,
         headers: { accept: "text/event-stream", ...resume, ...headers },

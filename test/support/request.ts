@@ -9,6 +9,8 @@ export interface RequestOptions {
   readonly body?: string | Uint8Array;
   readonly agent?: http.Agent;
   readonly tls?: SecureContextOptions;
+  /** The address it comes from. */
+  readonly localAddress?: string;
 }
 
 /** A whole response. */
@@ -21,11 +23,12 @@ export interface Answer {
 
 /** One request with exactly these headers, which `fetch` would not send: Host and Origin among them. */
 export async function request(url: string, options: RequestOptions = {}): Promise<Answer> {
-  const { method = "GET", headers = {}, body, agent, tls } = options;
+  const { method = "GET", headers = {}, body, agent, tls, localAddress } = options;
+  const from = localAddress === undefined ? {} : { localAddress, family: 4 };
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-    const outgoing = (tls === undefined ? http : https).request(
+    const outgoing = (url.startsWith("https:") ? https : http).request(
       url,
-      { method, headers, agent: agent ?? false, signal: AbortSignal.timeout(30_000), ...tls },
+      { method, headers, agent: agent ?? false, signal: AbortSignal.timeout(30_000), ...from, ...tls },
       resolve,
     );
     outgoing.on("error", reject);
