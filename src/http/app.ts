@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { TLSSocket } from "node:tls";
-import compress from "@fastify/compress";
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -14,6 +13,7 @@ import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import { authentication } from "./authentication.ts";
 import { channels } from "./channels.ts";
+import { compression } from "./compression.ts";
 import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
@@ -56,9 +56,6 @@ const OTHER_REQUESTS = 100;
 
 /** Load balancers and probes ask for these by address, or by no name at all. */
 const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
-
-/** Routes that are not compressed: streams, and answers too small to gain from it. */
-const UNCOMPRESSED: ReadonlySet<string> = new Set(["/events", "/ws", "/sse", "/mcp", "/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
@@ -149,12 +146,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   });
   cors(app, callers);
   authentication(app, context);
-  app.addHook("onRoute", (route) => {
-    const isRead = [route.method].flat().some((method) => method === "GET" || method === "HEAD");
-    // The plugin would add a hook to every other route.
-    route.compress = isRead && !UNCOMPRESSED.has(route.url) ? {} : false;
-  });
-  await app.register(compress, { encodings: ["gzip", "br"], globalDecompression: false });
+  await compression(app);
   await docs(app, context);
   healthRoutes(app, context);
   rpc(app, context);

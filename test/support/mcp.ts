@@ -95,7 +95,7 @@ export function headerValue(text: string): string {
 }
 
 /** Reads an answer to a method, whichever form it has. */
-export function answerOf(method: string, { status, headers, text }: Answer): McpAnswer {
+export function answerOf(method: string, { status, headers, text }: Omit<Answer, "bytes">): McpAnswer {
   const messages: McpMessage[] = [];
   const read = (json: string): void => void messages.push(checkMessage(method, JSON.parse(json) as McpMessage));
   if (headers["content-type"] === "text/event-stream; charset=utf-8") {

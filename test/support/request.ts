@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { SecureContextOptions } from "node:tls";
-import { text as textOf } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 
 export interface RequestOptions {
   readonly method?: string;
@@ -17,6 +17,8 @@ export interface RequestOptions {
 export interface Answer {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
+  /** The body as it came. */
+  readonly bytes: Buffer;
   readonly text: string;
   json(): unknown;
 }
@@ -34,6 +36,8 @@ export async function request(url: string, options: RequestOptions = {}): Promis
     outgoing.on("error", reject);
     outgoing.end(body);
   });
-  const text = await textOf(response);
-  return { status: response.statusCode ?? 0, headers: response.headers, text, json: () => JSON.parse(text) as unknown };
+  const bytes = await buffer(response);
+  const text = bytes.toString();
+  const { statusCode: status = 0, headers: received } = response;
+  return { status, headers: received, bytes, text, json: () => JSON.parse(text) as unknown };
 }
