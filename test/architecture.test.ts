@@ -109,6 +109,7 @@ describe("the architecture", () => {
     const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
     assert.deepEqual(readers.sort(), [
       "cli/credentials.ts",
+      "cli/health.ts",
       "cli/key.ts",
       "cli/serve.ts",
       "cli/stdio/embedded-hub.ts",

@@ -4,6 +4,7 @@ import type { Command } from "./usage.ts";
 /** Each is loaded when it is asked for: a script that publishes does not wait for a server to load. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serve,
+  health: async () => (await import("./health.ts")).health,
   publish: async () => (await import("./publish.ts")).publish,
   tail: async () => (await import("./tail.ts")).tail,
   stdio: async () => (await import("./stdio.ts")).stdio,

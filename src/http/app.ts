@@ -18,7 +18,7 @@ import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
 import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProblem } from "./problem-details.ts";
-import { healthRoutes } from "./health.ts";
+import { healthRoutes, PROBES } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import type { LogOutput } from "../ops/log-output.ts";
 import { login } from "./login.ts";
@@ -53,9 +53,6 @@ const LONGEST_PARAM = 65_536;
 
 /** Unanswered requests that one connection may have beside the calls that may wait on it. */
 const OTHER_REQUESTS = 100;
-
-/** Load balancers and probes ask for these by address, or by no name at all. */
-const PROBED: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
@@ -135,7 +132,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     let refused: Error | undefined;
     try {
       // The framework builds the options of the route each time it is asked for them.
-      const isProbe = request.url.includes("/health") && PROBED.has(request.routeOptions.url ?? "");
+      const isProbe = request.url.includes("/health") && PROBES.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
       else if (isResourceMetadata(request.url)) checkHost(request.headers, callers);
       else checkCaller(request.headers, callers);

@@ -1,5 +1,6 @@
 import compress from "@fastify/compress";
 import type { FastifyInstance, RouteOptions } from "fastify";
+import { PROBES } from "./health.ts";
 
 /**
  * Routes whose answers are not compressed: streams, answers too small to gain from it, and those that say who someone
@@ -10,8 +11,7 @@ const UNCOMPRESSED: ReadonlySet<string> = new Set([
   "/ws",
   "/sse",
   "/mcp",
-  "/health",
-  "/health/live",
+  ...PROBES,
   "/session",
   "/login/start",
   "/login/callback",

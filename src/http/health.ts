@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import type { HttpContext } from "./context.ts";
@@ -20,27 +20,32 @@ const health = z.object({
   }),
 });
 
-/** `GET /health`, which proves delivery, and `GET /health/live`, which answers as long as the process turns. */
+/** Load balancers and probes ask for these by address, or by no name at all: they are answered whatever the `Host`. */
+export const PROBES: ReadonlySet<string> = new Set(["/health", "/health/ready", "/health/live"]);
+
+/**
+ * `GET /health`, which proves delivery, by its usual name `/health/ready`, too, and `GET /health/live`, which answers as
+ * long as the process turns.
+ */
 export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
   const proof = new Proof(() => context.hub.probe());
   const tags = ["operate"];
   const uptimeSeconds = (): number => Math.round(process.uptime());
   const { version } = context;
 
-  app.get(
-    "/health",
-    { schema: { summary: "Whether messages are delivered", tags, response: { 200: health, 503: health } } },
-    async (_, reply) => {
-      const delivery = await proof.state();
-      const accepting = context.isDraining() ? "draining" : "ok";
-      const isHealthy = delivery === "ok" && accepting === "ok";
-      if (!isHealthy) reply.status(503).header("retry-after", RETRY_AFTER);
-      const status = isHealthy ? "healthy" : "unhealthy";
-      return reply
-        .header("cache-control", "no-store")
-        .send({ status, version, uptimeSeconds: uptimeSeconds(), checks: { delivery, accepting } });
-    },
-  );
+  const ready = async (_: unknown, reply: FastifyReply): Promise<FastifyReply> => {
+    const delivery = await proof.state();
+    const accepting = context.isDraining() ? "draining" : "ok";
+    const isHealthy = delivery === "ok" && accepting === "ok";
+    if (!isHealthy) reply.status(503).header("retry-after", RETRY_AFTER);
+    const status = isHealthy ? "healthy" : "unhealthy";
+    return reply
+      .header("cache-control", "no-store")
+      .send({ status, version, uptimeSeconds: uptimeSeconds(), checks: { delivery, accepting } });
+  };
+  const response = { 200: health, 503: health };
+  app.get("/health", { schema: { summary: "Whether messages are delivered", tags, response } }, ready);
+  app.get("/health/ready", { schema: { summary: "The same as /health", tags, response } }, ready);
 
   app.get(
     "/health/live",

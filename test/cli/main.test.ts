@@ -33,7 +33,10 @@ describe("sse-mcp-server", { concurrency: true }, () => {
   it("says that it does not know a command, and ends with 2", async () => {
     const { code, stdout, stderr } = await runCli(["sevre"]);
     assert.deepEqual([code, stdout], [2, ""]);
-    assert.match(stderr, /^sse-mcp-server: Unknown command "sevre"; use serve, publish, tail.+, or see --help\n$/);
+    assert.match(
+      stderr,
+      /^sse-mcp-server: Unknown command "sevre"; use serve, health, publish, tail.+, or see --help\n$/,
+    );
   });
 
   it("prints every setting with where it came from, and masks passwords", async () => {

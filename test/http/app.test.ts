@@ -92,6 +92,7 @@ describe("every response", () => {
     for (const path of [
       "/",
       "/health",
+      "/health/ready",
       "/health/live",
       "/metrics",
       "/channels",

@@ -60,6 +60,7 @@ describe("GET /openapi.json", () => {
       "GET /events",
       "GET /health",
       "GET /health/live",
+      "GET /health/ready",
       "GET /mcp",
       "GET /metrics",
       "GET /session",
@@ -152,6 +153,7 @@ describe("GET /openapi.json", () => {
     const key = { ...type, "idempotency-key": "k" };
     const asked: readonly (readonly [string, string, RequestOptions])[] = [
       ["GET /health", "/health", {}],
+      ["GET /health/ready", "/health/ready", {}],
       ["GET /health/live", "/health/live", {}],
       ["GET /channels", "/channels", {}],
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages", {}],
@@ -192,7 +194,7 @@ describe("the credentials in /openapi.json", () => {
     using keys = new KeyRing();
     await using server = await startServer({ apiKeysFile: keys.path });
     const operations = await operationsOf(server);
-    const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /session"];
+    const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /health/ready", "GET /session"];
     for (const [name, operation] of operations) {
       const [method = "", path = ""] = name.split(" ");
       const isOpen = open.includes(name);

@@ -70,11 +70,23 @@ describe("GET /health", { concurrency: true }, () => {
     await using server = await startServer({ drain: 1 });
     const readers = await Promise.all([1, 2, 3, 4].map(() => server.events()));
     const closing = server.close();
-    const answer = await server.request("/health");
-    assert.deepEqual([answer.status, (answer.json() as Health).checks.accepting], [503, "draining"]);
+    for (const path of ["/health", "/health/ready"]) {
+      const answer = await server.request(path);
+      assert.deepEqual([answer.status, (answer.json() as Health).checks.accepting], [503, "draining"]);
+    }
     assert.equal((await server.request("/health/live")).status, 200);
     await Promise.all(readers.map(({ ended }) => ended));
     await closing;
+  });
+});
+
+describe("GET /health/ready", () => {
+  it("[OPS-22] is what probes usually call /health", async () => {
+    await using server = await startServer();
+    const { status, headers, text } = await server.request("/health/ready");
+    assert.deepEqual([status, headers["cache-control"]], [200, "no-store"]);
+    const { checks } = JSON.parse(text) as Health;
+    assert.deepEqual(checks, { delivery: "ok", accepting: "ok" });
   });
 });
 

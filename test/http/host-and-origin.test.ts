@@ -13,6 +13,7 @@ const ROUTES: readonly (readonly [string, string])[] = [
   ["GET", "/docs/"],
   ["GET", "/openapi.json"],
   ["GET", "/health"],
+  ["GET", "/health/ready"],
   ["GET", "/health/live"],
   ["GET", "/metrics"],
   ["GET", "/events"],
@@ -130,7 +131,7 @@ describe("a server on loopback", () => {
 
   it("[HTTP-40] answers probes whatever their Host is, and if they have none", async () => {
     await using server = await startServer({ allowedHosts: ["hub.example"] });
-    for (const path of ["/health", "/health/live"]) {
+    for (const path of ["/health", "/health/ready", "/health/live"]) {
       for (const host of ["10.1.2.3:8000", "load-balancer.example", "[fd00::1]", '"><script>', ""]) {
         assert.equal((await server.request(path, { headers: { host } })).status, 200, `${path} ${host}`);
         const answer = await server.request(path, { headers: { host, origin: "https://evil.example" } });

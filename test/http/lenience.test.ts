@@ -75,6 +75,7 @@ describe("an address that ends with a slash", { concurrency: true }, () => {
     await server.publish("a", 1);
     for (const path of [
       "/health/",
+      "/health/ready/",
       "/health/live/",
       "/channels/",
       "/channels/a/messages/",
