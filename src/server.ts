@@ -24,6 +24,7 @@ import { LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
+import { logFields, RequestIds } from "./http/request-id.ts";
 import { openStorage, openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
@@ -122,7 +123,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       maxSessions: config.maxSessions,
       idle: config.sessionTimeout * 1000,
       onKey: (key) => auth.keepKey(key),
-      report: (error) => log.error(error, "an MCP method failed"),
+      report: (error, incoming) => log.error(logFields(error, incoming), "an MCP method failed"),
     });
     parts.mcp = mcp;
     parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);
@@ -134,6 +135,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       limits,
       callers,
       version,
+      requestIds: new RequestIds(shared.node),
       info,
       heartbeat: config.heartbeat,
       // Visitors need not know the folder, nor where a Redis is and its password.

@@ -27,6 +27,7 @@ import { notFound } from "./not-found.ts";
 import { metrics, type LogLatency } from "./metrics.ts";
 import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
+import { logFields, REQUEST_ID } from "./request-id.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
@@ -74,6 +75,8 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
     loggerInstance: log,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => context.requestIds.of(headers),
     // A logger for each request costs more than most requests are worth; no line here names one.
     childLoggerFactory: (parent) => parent,
     routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
@@ -81,7 +84,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
     http,
-    frameworkErrors(error, { headers }, reply) {
+    frameworkErrors(error, { headers, id }, reply) {
       // No hook has run before this.
       let known = asHubError(error, limits.body);
       try {
@@ -89,7 +92,10 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       } catch (refused) {
         known = asHubError(refused, limits.body);
       }
-      void (reply as FastifyReply).status(known.status).headers(PROBLEM_HEADERS).send(problem(known));
+      void (reply as FastifyReply)
+        .status(known.status)
+        .headers({ ...PROBLEM_HEADERS, [REQUEST_ID]: id })
+        .send(problem(known, id));
     },
     clientErrorHandler(error, socket) {
       // It never became TLS, as a request with plain HTTP, so nothing can be said on it.
@@ -109,6 +115,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   };
   const app = Fastify({ ...options, https } as FastifyHttpOptions<HttpServer>) as FastifyInstance;
   const { connections } = context;
+  app.decorateRequest("trace", undefined);
   tls?.serve(app);
   boundPipelines(app.server, connections.mostWaits + OTHER_REQUESTS, (socket) => connections.waitsOn(socket));
   app.setValidatorCompiler(validator);
@@ -119,15 +126,16 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     const known = asHubError(error, limits.body);
     // Balancers hand a connection to one server: on another, the next request reaches one that goes on.
     if (known.code === "SHUTTING_DOWN") reply.header("connection", "close");
-    if (known.code === "INTERNAL") request.log.error(error, "a request failed");
+    if (known.code === "INTERNAL") request.log.error(logFields(error, request), "a request failed");
     if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
     reply.headers({ ...errorHeaders(known, context), "content-type": "application/problem+json" });
-    return reply.status(known.status).send(problem(known));
+    return reply.status(known.status).send(problem(known, request.id));
   });
   notFound(app);
 
   app.addHook("onRequest", (request, reply, next) => {
     reply.headers(SECURITY_HEADERS);
+    reply.header(REQUEST_ID, request.id);
     if (tls !== undefined) strictTransport(request, reply);
     let refused: Error | undefined;
     try {

@@ -156,7 +156,13 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   const data = dataIn(request.body as SentBody | null);
   const { receipt: answer, repeated } = await publish(
     { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
-    { hub, limits, principal, admit: admitFor(context, callerOf(request.raw, principal, context)) },
+    {
+      hub,
+      limits,
+      principal,
+      admit: admitFor(context, callerOf(request.raw, principal, context)),
+      incoming: request,
+    },
   );
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);

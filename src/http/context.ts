@@ -8,12 +8,14 @@ import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Incoming } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
 import type { CallerRules } from "./host-and-origin.ts";
+import type { RequestIds } from "./request-id.ts";
 import type { Tls } from "./tls.ts";
 
 /** What the doors work with: made by `server.ts`. */
@@ -24,6 +26,7 @@ export interface HttpContext {
   readonly callers: CallerRules;
   readonly limits: HttpLimits;
   readonly version: string;
+  readonly requestIds: RequestIds;
   /** Seconds between heartbeats. */
   readonly heartbeat: number;
   /** Where messages are kept, for people to read. */
@@ -137,8 +140,9 @@ export function requestContext(
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
   caller: Caller,
+  incoming: Incoming,
 ): RequestContext {
-  return new HttpRequestContext(context, call, by, caller);
+  return new HttpRequestContext(context, call, by, caller, incoming);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
@@ -149,10 +153,18 @@ class HttpRequestContext implements RequestContext {
   readonly info: RequestContext["info"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
+  readonly incoming: Incoming;
   readonly #call: { readonly signal: AbortSignal };
 
-  constructor(context: HttpContext, call: { readonly signal: AbortSignal }, by: Socket | Client, caller: Caller) {
+  constructor(
+    context: HttpContext,
+    call: { readonly signal: AbortSignal },
+    by: Socket | Client,
+    caller: Caller,
+    incoming: Incoming,
+  ) {
     const { hub, limits, info } = context;
+    this.incoming = incoming;
     this.hub = hub;
     this.principal = caller.principal;
     this.admit = admitFor(context, caller);

@@ -3,6 +3,7 @@ import { pathOf } from "../auth/login.ts";
 import { asHubError, RETRY_AFTER } from "./problem-details.ts";
 import type { HttpContext } from "./context.ts";
 import { loginEndedPage } from "./pages.ts";
+import { logFields } from "./request-id.ts";
 
 const HTML = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
 
@@ -10,7 +11,7 @@ const HTML = { "content-type": "text/html; charset=utf-8", "cache-control": "no-
 export function login(app: FastifyInstance, { login: provider, sessions, limits }: HttpContext): void {
   const failed = (reply: FastifyReply, error: unknown, next: string): FastifyReply => {
     const known = asHubError(error, limits.body);
-    if (known.code === "INTERNAL") app.log.error(error, "a login failed");
+    if (known.code === "INTERNAL") app.log.error(logFields(error, reply.request), "a login failed");
     if (known.retry) reply.header("retry-after", String(RETRY_AFTER));
     const page = loginEndedPage("failed", { sentence: known.message, next: encodeURIComponent(next), base: "../" });
     return reply.headers(HTML).status(known.status).send(page);

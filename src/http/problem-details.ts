@@ -1,6 +1,7 @@
 import type { FastifyReply } from "fastify";
 import { challengeHeader } from "../auth/challenge.ts";
 import { HubError } from "../core/errors.ts";
+import { REQUEST_ID } from "./request-id.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
 
 /** RFC 9457 problem details, with our stable `code`. */
@@ -12,6 +13,8 @@ export interface Problem {
   readonly code: string;
   /** Whether the same request may succeed later. */
   readonly retry: boolean;
+  /** That of the `X-Request-Id` header, if the log has a line about it. */
+  readonly requestId?: string;
 }
 
 /** Seconds after which a caller may try again what failed for want of something. */
@@ -80,8 +83,10 @@ export function rateLimitHeaders({ rateLimit }: Partial<Pick<HubError, "rateLimi
   return rateLimit === undefined ? {} : { "ratelimit-policy": rateLimit.policy, ratelimit: rateLimit.state };
 }
 
-export function problem({ status, code, message, retry }: HubError): Problem {
-  return { type: "about:blank", title: TITLES[status] ?? "Error", status, detail: message, code, retry };
+export function problem({ status, code, message, retry }: HubError, requestId?: string): Problem {
+  const title = TITLES[status] ?? "Error";
+  const named = requestId !== undefined && code === "INTERNAL" ? { requestId } : {};
+  return { type: "about:blank", title, status, detail: message, code, retry, ...named };
 }
 
 /** The headers of a problem that is sent before any hook has run. */
@@ -99,12 +104,17 @@ export function keepOpen(reply: FastifyReply): void {
 }
 
 /** A whole HTTP/1.1 response for a socket that no framework looks after. */
-export function rawProblem(error: HubError, context: { readonly metadataUrl: string | undefined }): string {
-  const body = JSON.stringify(problem(error));
+export function rawProblem(
+  error: HubError,
+  context: { readonly metadataUrl: string | undefined },
+  requestId?: string,
+): string {
+  const body = JSON.stringify(problem(error, requestId));
   const lines = Object.entries({
     ...PROBLEM_HEADERS,
     "content-length": String(Buffer.byteLength(body)),
     connection: "close",
+    ...(requestId === undefined ? {} : { [REQUEST_ID]: requestId }),
     ...errorHeaders(error, context),
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${error.status} ${TITLES[error.status] ?? "Error"}\r\n${lines.join("")}\r\n${body}`;

@@ -4,7 +4,7 @@ import { hostAddress, isLoopback } from "../protocol/address.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 /** Beside the headers that every page may read. */
-const READABLE = "Mcp-Session-Id, Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy";
+const READABLE = "Mcp-Session-Id, X-Request-Id, Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy";
 /** Seconds for which a browser need not ask again. */
 const MAX_AGE = 600;
 

@@ -17,13 +17,15 @@ export interface Publication {
   readonly repeated: boolean;
 }
 
+type PublishContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit" | "incoming">;
+
 /**
  * The one way to publish, for every door. Throws a `HubError` that names the field if the request is wrong,
  * `IDEMPOTENCY_KEY_REUSED` if its key made another message, and rejects as the log does.
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender, admit }: Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit">,
+  { hub, limits, principal, sender, admit, incoming }: PublishContext,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
@@ -39,7 +41,10 @@ export async function publish(
   admit?.("publish_bytes", bytes);
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
     admit("new_channels");
-  const { id = null, message, receivers, repeated } = await hub.publish(ownKey(item, principal));
+  const keyed = ownKey(item, principal);
+  const trace = incoming?.trace;
+  const published = trace === undefined ? hub.publish(keyed) : trace.publish(keyed, (traced) => hub.publish(traced));
+  const { id = null, message, receivers, repeated } = await published;
   if (repeated) admit?.("publish_bytes", -bytes);
   if (repeated && (message.data !== item.data || message.event !== item.event)) {
     const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Incoming } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** One request, as every door passes it down to the tools. */
@@ -16,6 +17,8 @@ export interface RequestContext {
   readonly stay: (end: () => void) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
+  /** The request that the call came with. */
+  readonly incoming?: Incoming | undefined;
   /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;
   /** Reports the progress of a long call to a caller that asked for it; `done` must grow. */

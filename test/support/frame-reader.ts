@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { SecureContextOptions } from "node:tls";
 import { WebSocket } from "ws";
 import { Queue } from "./queue.ts";
@@ -13,12 +14,15 @@ export interface FrameReaderOptions {
 /** A client of `/ws`. */
 export class FrameReader {
   readonly ws: WebSocket;
+  /** Of the answer to the upgrade. */
+  headers: IncomingHttpHeaders = {};
   /** Resolves with the close code and reason. */
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #frames: Queue<Frame> = new Queue("a frame");
 
   private constructor(ws: WebSocket) {
     this.ws = ws;
+    ws.on("upgrade", ({ headers }) => (this.headers = headers));
     ws.on("message", (data) => this.#frames.put(JSON.parse((data as Buffer).toString()) as Frame));
     this.closed = new Promise((resolve) => {
       ws.on("close", (code, reason) => {

@@ -6,6 +6,7 @@ import { principalOf } from "../authentication.ts";
 import { admitFor, callerOf, ConnectionCall, enter, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
+import { logFields } from "../request-id.ts";
 import { admitMessage } from "./admission.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { McpStream, streamBounds } from "./streams.ts";
@@ -30,6 +31,7 @@ export async function modern(
     headers: (name) => headerOf(request, name),
     stay: stayFor(context, socket, caller),
     admit: admitFor(context, caller),
+    incoming: request,
     begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
     openDedicated() {
@@ -42,7 +44,7 @@ export async function modern(
   };
   const answer = await answerModern(post, mcpContext);
   const { status, text, retry, cause, retryAfter = retry === true ? RETRY_AFTER : undefined } = answer;
-  if (cause !== undefined) request.log.error(cause, "an MCP method failed");
+  if (cause !== undefined) request.log.error(logFields(cause, request), "an MCP method failed");
   if (stream !== undefined) {
     stream.end(text);
     return reply;

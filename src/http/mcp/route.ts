@@ -12,6 +12,7 @@ import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 import { legacySse } from "./legacy-sse.ts";
 import { StreamableHttp } from "./legacy.ts";
 import { headerOf, modern } from "./modern.ts";
+import { logFields } from "../request-id.ts";
 import { sendRetry, takesOnlyEvents } from "../sse/raw-socket.ts";
 
 /** What the MCP endpoint works with: made by `server.ts`. */
@@ -55,7 +56,7 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
 }
 
 function fail(request: FastifyRequest, reply: FastifyReply, error: HubError, context: HttpContext): FastifyReply {
-  if (error.code === "INTERNAL") request.log.error(error.cause ?? error, "an MCP request failed");
+  if (error.code === "INTERNAL") request.log.error(logFields(error.cause ?? error, request), "an MCP request failed");
   reply.headers(errorHeaders(error, context));
   const { code, message, data } = asMcpError(error);
   return sendJson(reply.status(error.status), rpcError(undefined, { code, message, data }));

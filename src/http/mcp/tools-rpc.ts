@@ -8,6 +8,7 @@ import { quoted } from "../../protocol/text.ts";
 import { principalOf } from "../authentication.ts";
 import { callerOf, ConnectionCall, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
+import { logFields } from "../request-id.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 
 const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
@@ -76,7 +77,7 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, caller),
+      requestContext(context, connection, socket, caller, incoming),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
@@ -134,7 +135,7 @@ function idOf({ id: given }: RpcBody): RpcId {
 }
 
 function fail(reply: FastifyReply, callId: RpcId, error: HubError, context: HttpContext): FastifyReply {
-  if (error.code === "INTERNAL") reply.log.error(error.cause ?? error, "a tool failed");
+  if (error.code === "INTERNAL") reply.log.error(logFields(error.cause ?? error, reply.request), "a tool failed");
   reply.headers(errorHeaders(error, context));
   const { rpcCode, message, code, retry } = error;
   return sendJson(reply.status(error.status), rpcError(callId, { code: rpcCode, message, data: { code, retry } }));

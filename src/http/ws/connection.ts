@@ -4,6 +4,7 @@ import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
+import type { Incoming } from "../../core/trace.ts";
 import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
@@ -26,13 +27,19 @@ const CREDENTIAL_TIMEOUT = 5000;
 
 type Answer = (frame: { type: string; [field: string]: unknown }) => void;
 
+/** The request that became the WebSocket. */
+interface UpgradeRequest {
+  readonly id: string;
+  /** Told of what no caller can have caused. */
+  readonly failed: (error: unknown, incoming: Incoming) => void;
+}
+
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
 export class WsConnection {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #context: HttpContext;
-  /** Told of what no caller can have caused. */
-  readonly #report: (error: unknown) => void;
+  readonly #request: UpgradeRequest;
   readonly #asked: SubscribeRequest;
   #principal: Principal;
   /** Undefined until the client has a credential that may read what it asked for. */
@@ -53,12 +60,12 @@ export class WsConnection {
     context: HttpContext,
     { principal, address }: Caller,
     asked: SubscribeRequest,
-    report: (error: unknown) => void,
+    request: UpgradeRequest,
   ) {
     this.#ws = ws;
     this.#principal = principal;
     this.#asked = asked;
-    this.#report = report;
+    this.#request = request;
     this.#socket = socket;
     this.#context = context;
     this.#guard = new WriteGuard(context.limits.pending);
@@ -178,19 +185,19 @@ export class WsConnection {
   async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
     const id = isId(given) && given !== "" ? given : undefined;
+    const incoming: Incoming = { id: this.#request.id };
     try {
       if (fault !== undefined) throw fault;
-      await this.#do(checkedFrame(json), ({ type, ...rest }) => {
-        this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });
-      });
+      const answer: Answer = ({ type, ...rest }) => this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });
+      await this.#do(checkedFrame(json), answer, incoming);
     } catch (error) {
       const known = asHubError(error, this.#context.limits.body);
-      if (known.code === "INTERNAL") this.#report(error);
+      if (known.code === "INTERNAL") this.#request.failed(error, incoming);
       this.#refuse(id, known);
     }
   }
 
-  async #do(frame: ClientFrame, answer: Answer): Promise<void> {
+  async #do(frame: ClientFrame, answer: Answer, incoming: Incoming): Promise<void> {
     const { hub, limits, rateLimits } = this.#context;
     if (frame.type === "ping") return answer({ type: "pong" });
     if (frame.type === "auth") return this.#authenticate(frame.token, answer);
@@ -203,7 +210,7 @@ export class WsConnection {
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          requestContext(this.#context, this.#gone, this.#client, this.#caller),
+          requestContext(this.#context, this.#gone, this.#client, this.#caller, incoming),
         );
         return answer({ type: "mcp_result", tool, result });
       }
@@ -213,7 +220,7 @@ export class WsConnection {
         const admit = admitFor(this.#context, this.#caller);
         const { receipt } = await publish(
           { channel, data, event, sender, ephemeral },
-          { hub, limits, principal, admit },
+          { hub, limits, principal, admit, incoming },
         );
         return answer({ type: "published", message: receipt });
       }

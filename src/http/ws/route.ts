@@ -12,6 +12,7 @@ import type { Caller } from "../../ops/connections.ts";
 import { judged } from "../authentication.ts";
 import { cursorParameter } from "../sse/route.ts";
 import { asHubError, problem, rawProblem } from "../problem-details.ts";
+import { logFields, REQUEST_ID } from "../request-id.ts";
 import { endGracefully } from "../sse/raw-socket.ts";
 import { checkCaller } from "../host-and-origin.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
@@ -64,29 +65,42 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
     closeTimeout: CLOSE_TIMEOUT,
   };
   const server = new WebSocketServer(options);
-  server.on("wsClientError", ({ message }, socket) => {
+  server.on("headers", (headers, request) => headers.push(`${REQUEST_ID}: ${idOf(request)}`));
+  server.on("wsClientError", ({ message }, socket, request) => {
     endGracefully(
       socket as Socket,
-      rawProblem(new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`), context),
+      rawProblem(
+        new HubError("INVALID_REQUEST", `The WebSocket handshake is wrong: ${message}`),
+        context,
+        idOf(request),
+      ),
     );
   });
   const upgrade = async (request: IncomingMessage, socket: Socket, rest: Buffer): Promise<void> => {
+    const id = context.requestIds.of(request.headers);
+    request.headers[REQUEST_ID] = id;
     try {
       const { asked, caller, leave } = await admit(request, socket, context);
       socket.once("close", leave);
       server.handleUpgrade(request, socket, rest, (client) => {
-        new WsConnection(client, socket, context, caller, asked, (error) => {
-          app.log.error(error, "a frame failed");
+        new WsConnection(client, socket, context, caller, asked, {
+          id,
+          failed: (error, incoming) => app.log.error(logFields(error, incoming), "a frame failed"),
         });
       });
     } catch (error) {
-      endGracefully(socket, rawProblem(asHubError(error, context.limits.body), context));
+      endGracefully(socket, rawProblem(asHubError(error, context.limits.body), context, id));
     }
   };
   app.server.on("upgrade", (request, socket: Socket, rest) => {
     socket.on("error", () => socket.destroy());
     void upgrade(request, socket, rest);
   });
+}
+
+/** That which an upgrade was given. */
+function idOf({ headers }: IncomingMessage): string {
+  return String(headers[REQUEST_ID]);
 }
 
 interface Admitted {

@@ -12,6 +12,7 @@ export class SessionRequest implements McpRequest {
   readonly principal: McpRequest["principal"];
   readonly stay: McpRequest["stay"];
   readonly admit: McpRequest["admit"];
+  readonly incoming: McpRequest["incoming"];
   readonly sender: McpRequest["sender"];
   readonly capabilities: JsonObject;
   readonly progressToken: McpRequest["progressToken"];
@@ -34,6 +35,7 @@ export class SessionRequest implements McpRequest {
     this.principal = state.principal;
     this.stay = state.stay;
     this.admit = state.admit;
+    this.incoming = state.incoming;
     this.sender = state.client?.sender;
     this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;

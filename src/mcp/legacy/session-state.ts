@@ -16,6 +16,8 @@ export class SessionState {
   /** Counts the waiting calls of this session. */
   stay: RequestContext["stay"];
   admit: RequestContext["admit"];
+  /** The last request of its client that came. */
+  incoming: RequestContext["incoming"];
   /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
   /** Whether its client's next request may come to another node. */

@@ -19,6 +19,7 @@ export interface ModernPost {
   signal(): AbortSignal;
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
+  readonly incoming: RequestContext["incoming"];
   /** Throws `RATE_LIMITED` before the request is worked on. */
   begin(body: JsonObject): void;
   /** Turns the answer into a stream, for notifications before the result; the result is sent on it, too. */
@@ -111,6 +112,7 @@ function requestOf(
     principal: post.principal,
     stay: post.stay,
     admit: post.admit,
+    incoming: post.incoming,
     sender: meta.sender,
     capabilities: meta.capabilities,
     progressToken: meta.progressToken,

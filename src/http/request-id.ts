@@ -1,0 +1,44 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { FastifyRequest } from "fastify";
+import type { Incoming, Trace } from "../core/trace.ts";
+
+/** The header that a request may bring its id in, and that every answer has. */
+export const REQUEST_ID = "x-request-id";
+/** What an id may be: it goes into a header and into log lines as it is. */
+const WELL_FORMED = /^[\w.:;,/+=@-]{1,128}$/;
+
+/** Gives requests their ids. */
+export class RequestIds {
+  readonly #node: string;
+  #count = 0;
+
+  /** `node` names this process, so that no two requests of a hub have the same id. */
+  constructor(node: string) {
+    this.#node = node;
+  }
+
+  /** The id that a request brings, if it is well formed; a new one otherwise. */
+  of({ [REQUEST_ID]: brought }: IncomingHttpHeaders): string {
+    if (typeof brought === "string" && WELL_FORMED.test(brought)) return brought;
+    return `${this.#node}-${(++this.#count).toString(36)}`;
+  }
+}
+
+/** A request as what outlives it may hold on to it. */
+export function incomingOf({ id, trace }: FastifyRequest): Incoming {
+  return trace === undefined ? { id } : { id, trace };
+}
+
+/** What a log line has for whoever looks for a request, beside the error that it is about. */
+export function logFields(error: unknown, incoming: Incoming | undefined): object {
+  const { id, trace } = incoming ?? {};
+  const place = trace === undefined ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
+  return { ...(id === undefined ? {} : { request_id: id }), ...place, err: error };
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Its place in a trace; undefined if it is not traced. */
+    trace: Trace | undefined;
+  }
+}
