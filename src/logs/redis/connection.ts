@@ -36,6 +36,7 @@ export class RedisConnection {
   readonly #listeners = new Map<string, (bytes: Buffer) => void>();
   /** Called when one of the connections is there again. */
   onReconnect: () => void = () => {};
+  #isListening = false;
   #problem = "it does not answer";
   #isReported = false;
 
@@ -49,6 +50,7 @@ export class RedisConnection {
       client.on("error", (error: Error) => this.#failed(error));
       client.on("ready", () => void this.#onReady());
     }
+    this.#subscriber.on("close", () => (this.#isListening = false));
     this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
       this.#listeners.get(channel.toString())?.(bytes),
     );
@@ -69,6 +71,11 @@ export class RedisConnection {
   /** Whether commands can be sent. */
   get isReady(): boolean {
     return this.commands.status === "ready";
+  }
+
+  /** Whether the engine has confirmed the subscription on the connection that there is. */
+  get isListening(): boolean {
+    return this.#isListening;
   }
 
   /** Runs a script. Rejects with `LOG_UNAVAILABLE`; then it may have run or not. */
@@ -165,7 +172,7 @@ export class RedisConnection {
   async #subscribe(): Promise<boolean> {
     if (this.#listeners.size === 0) return true;
     return this.#subscriber.subscribe(...this.#listeners.keys()).then(
-      () => true,
+      () => (this.#isListening = true),
       () => false,
     );
   }
