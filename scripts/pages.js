@@ -1,22 +1,35 @@
-// Builds what browsers load: the HTML of the pages, public/pages/, their scripts, public/scripts/, and the client library,
-// public/client/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
+// Builds what browsers load: the HTML of the pages, public/pages/, their scripts, public/scripts/, the client library,
+// public/client/, and the guide, public/guide/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
 // With `--watch` it builds again after every change.
-import { mkdirSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import {
+  mkdirSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCRIPTS = join(ROOT, "public/scripts");
 const CLIENT = join(ROOT, "public/client");
 const HTML = join(ROOT, "public/pages");
+const GUIDE = join(ROOT, "public/guide");
 
 const esbuild = await import("esbuild").catch(() => undefined);
 if (esbuild !== undefined) {
   const builds = [scripts(), client(), html()];
   if (process.argv.includes("--watch")) {
-    for (const options of builds) await (await esbuild.context(options)).watch();
+    const contexts = await Promise.all(builds.map((options) => esbuild.context(options)));
+    for (const context of contexts) await context.watch();
+    watch(join(ROOT, "docs"), { recursive: true }, () => void contexts.at(-1).rebuild());
   } else for (const options of builds) await esbuild.build(options);
-} else if (![SCRIPTS, CLIENT, HTML].every(existsSync)) {
+} else if (![SCRIPTS, CLIENT, HTML, GUIDE].every(existsSync)) {
   process.stderr.write(
     "sse-mcp-server: the pages are not built, and esbuild, which builds them, is not installed; run npm ci without --omit=dev\n",
   );
@@ -32,6 +45,7 @@ function scripts() {
       chat: join(ROOT, "src/web/chat/page.tsx"),
       dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
       login: join(ROOT, "src/web/login/page.tsx"),
+      guide: join(ROOT, "src/web/guide/page.tsx"),
       uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
     },
     splitting: true,
@@ -44,12 +58,17 @@ function client() {
   return { ...common(CLIENT), entryPoints: { client: join(ROOT, "src/client/index.ts") } };
 }
 
-/** What the pages show before their scripts are there: rendered here, from the same components. */
+/** What the pages show before their scripts are there: rendered here, from the same components. And the guide. */
 function html() {
   const render = async ([{ text }]) => {
     const { prerendered } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
-    const entries = Object.entries(prerendered());
-    return entries.map(([file, page]) => ({ path: join(HTML, file), contents: Buffer.from(page) }));
+    const { "guide.html": template, ...pages } = prerendered();
+    const { guide } = await import("./guide.js");
+    put(
+      GUIDE,
+      (await guide(template)).map(({ path, contents }) => ({ path: join(GUIDE, path), contents })),
+    );
+    return Object.entries(pages).map(([file, page]) => ({ path: join(HTML, file), contents: Buffer.from(page) }));
   };
   const entryPoints = { prerender: join(ROOT, "src/web/prerender.tsx") };
   return { ...common(HTML, render), entryPoints, sourcemap: false };
@@ -88,8 +107,10 @@ function put(folder, files) {
     writeFileSync(temporary, contents);
     renameSync(temporary, path);
   }
-  const names = new Set(files.map(({ path }) => basename(path)));
-  if (names.size === 0 || !existsSync(folder)) return;
-  for (const name of readdirSync(folder))
-    if (!names.has(name)) rmSync(join(folder, name), { force: true, recursive: true });
+  const paths = new Set(files.map(({ path }) => path));
+  if (paths.size === 0 || !existsSync(folder)) return;
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const path = join(folder, name);
+    if (!paths.has(path) && statSync(path).isFile()) rmSync(path);
+  }
 }

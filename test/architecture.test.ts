@@ -33,7 +33,7 @@ const RULES: Readonly<
   },
   web: {
     own: ["web", "client", "protocol"],
-    packages: ["preact", "preact/hooks", "preact-render-to-string", "uplot"],
+    packages: ["minisearch", "preact", "preact/hooks", "preact-render-to-string", "uplot"],
     node: false,
   },
   cli: {

@@ -18,6 +18,7 @@ import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
 import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProblem } from "./problem-details.ts";
+import { guide } from "./guide.ts";
 import { healthRoutes, PROBES } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import type { LogOutput } from "../ops/log-output.ts";
@@ -164,6 +165,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   resourceMetadata(app, context);
   login(app, context);
   await pages(app, context);
+  guide(app);
   return app;
 }
 

@@ -107,20 +107,26 @@ function isDirect(headers: IncomingHttpHeaders): boolean {
   return host !== undefined && isLoopback(host.name) && FORWARDED.every((name) => headers[name] === undefined);
 }
 
-/**
- * The HTML of a page. What it loads is named by its content, too, so that no browser takes a copy from before an upgrade
- * for the same.
- */
+/** The HTML of a page. */
 function htmlOf(file: string): string {
   const html = new URL(`pages/${file}`, PUBLIC);
   if (!existsSync(html)) return "<!doctype html><title>sse-mcp-server</title><p>The pages are not built; run npm ci.";
-  return readFileSync(html, "utf8").replace(/assets\/([\w./-]+\.(?:css|js))(?=")/g, (link, path: string) => {
+  return withDigests(readFileSync(html, "utf8"));
+}
+
+/**
+ * A page on which what it loads is named by its content, too, so that no browser takes a copy from before an upgrade for
+ * the same.
+ */
+export function withDigests(html: string): string {
+  return html.replace(/assets\/([\w./-]+\.(?:css|js))(?=")/g, (link, path: string) => {
     const url = new URL(path, PUBLIC);
     return existsSync(url) ? `${link}?${digest(readFileSync(url))}` : link;
   });
 }
 
-function digest(content: string | Buffer): string {
+/** A short name of what a file holds. */
+export function digest(content: string | Buffer): string {
   return createHash("sha256").update(content).digest("hex").slice(0, 8);
 }
 

@@ -1,7 +1,7 @@
 import { renderToString } from "preact-render-to-string";
 import { ChatPage } from "./chat/page.tsx";
 import { DashboardPage } from "./dashboard/page.tsx";
-import { Bar, Document } from "./shared/page.tsx";
+import { Bar, Document, Skip } from "./shared/page.tsx";
 import { LoginPage } from "./login/page.tsx";
 import { StartPage } from "./start/page.tsx";
 
@@ -48,6 +48,33 @@ export function prerendered(): Readonly<Record<string, string>> {
             <a href="{{base}}login?next={{next}}">Back to the login</a>
           </p>
         </main>
+      </Document>
+    ),
+    // A page of the guide, which scripts/guide.js fills in.
+    "guide.html": (
+      <Document title="{{title}} · sse-mcp-server" name="guide" base="{{base}}" markdown="{{markdown}}">
+        <Skip to="article">Skip to the text</Skip>
+        <Bar base="{{base}}" current="Guide" />
+        <div class="guide">
+          <div class="side">
+            <div id="search" data-index="{{index}}" data-root="{{root}}" />
+            <button class="open" type="button" popovertarget="pages">
+              Pages
+            </button>
+            <nav id="pages" popover="auto" aria-label="Pages of the guide">
+              {"{{nav}}"}
+            </nav>
+          </div>
+          <main>
+            <article id="article">{"{{article}}"}</article>
+            <nav class="turn" aria-label="Before and next">
+              {"{{turn}}"}
+            </nav>
+          </main>
+          <nav class="contents" aria-label="On this page">
+            {"{{contents}}"}
+          </nav>
+        </div>
       </Document>
     ),
     "not-found.html": (

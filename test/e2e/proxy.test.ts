@@ -78,10 +78,10 @@ describe("nginx as documented", () => {
     // What a browser sends from a page of the hub itself.
     const page = { host, origin: `http://${host}` };
     for (const base of [`http://127.0.0.1:${front.port}`, `http://127.0.0.1:${front.port}/hub`]) {
-      for (const path of ["/", "/chat", "/dashboard", "/docs"]) {
+      for (const path of ["/", "/chat", "/dashboard", "/guide/", "/guide/operating", "/docs"]) {
         const { status, text } = await request(`${base}${path}`, { headers: { host } });
         assert.equal(status, 200, `${base}${path}`);
-        for (const [, link = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+        for (const [, link = ""] of text.matchAll(/(?:src|href)="(?!https?:)([^"#]+)/g)) {
           const { href } = new URL(link, `${base}${path}`);
           assert.equal((await request(href, { headers: { host } })).status, 200, href);
         }

@@ -9,6 +9,7 @@ const LINKS = [
   ["Start", ""],
   ["Chat", "chat"],
   ["Dashboard", "dashboard"],
+  ["Guide", "guide/"],
   ["API", "docs"],
 ] as const;
 
@@ -25,11 +26,14 @@ export interface DocumentProps {
   readonly viewport?: string;
   /** Where the browser goes on to at once. */
   readonly next?: string;
+  /** The same page as Markdown. */
+  readonly markdown?: string;
   readonly children: ComponentChild;
 }
 
 /** The whole of a page, as it is served. */
-export function Document({ title, name, styles = [], base = "", facts, viewport = "", next, children }: DocumentProps) {
+export function Document(props: DocumentProps) {
+  const { title, name, styles = [], base = "", facts, viewport = "", next, markdown, children } = props;
   return (
     <html lang="en">
       <head>
@@ -41,7 +45,8 @@ export function Document({ title, name, styles = [], base = "", facts, viewport 
         {["shared", ...styles, ...(name === undefined ? [] : [name])].map((style) => (
           <link key={style} rel="stylesheet" href={`${base}assets/${style}.css`} />
         ))}
-        {name !== undefined && <script src={`assets/scripts/${name}.js`} type="module" />}
+        {name !== undefined && <script src={`${base}assets/scripts/${name}.js`} type="module" />}
+        {markdown !== undefined && <link rel="alternate" type="text/markdown" href={markdown} />}
       </head>
       <body data-facts={facts}>
         <div id={ROOT}>{children}</div>
