@@ -142,6 +142,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
       ...auth,
       publicUrl: config.publicUrl,
+      basePath: config.basePath,
       tls,
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,

@@ -50,8 +50,10 @@ export interface Config {
   readonly allowedHosts: readonly string[];
   /** `none`: whoever reaches the server may do everything. Empty: everyone needs a credential if one is configured. */
   readonly auth: "" | "none";
-  /** The address that clients know the server by, such as `https://hub.example`; no path. */
+  /** The origin that clients know the server by, such as `https://hub.example`. */
   readonly publicUrl: string;
+  /** The path below which clients find it there, such as `/hub`; empty for none. */
+  readonly basePath: string;
   /** A path; empty for none. */
   readonly apiKeysFile: string;
   /** Issuers of JWTs by their URL, each with `=` and the URL of its keys if it does not announce them. */
@@ -173,11 +175,19 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     allowed: "none, or leave it out",
   },
   publicUrl: {
-    ...text(/^/, "", "an origin such as https://hub.example", "address that clients know it by"),
+    ...text(/^/, "", "an origin such as https://hub.example; a path is BASE_PATH", "address that clients know it by"),
     schema: z
       .string()
       .regex(/^(?:https?:\/\/[^/?#\s@]+)?$/)
       .refine((url) => url === "" || URL.canParse(url)),
+  },
+  basePath: {
+    ...text(/^/, "", "a path such as /hub, of letters, digits and - . _ ~", "path below which a proxy has the hub"),
+    schema: z
+      .string()
+      .max(200)
+      .regex(/^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+\/?)?$/)
+      .transform((path) => path.replace(/\/$/, "")),
   },
   apiKeysFile: text(/^/, "", "a path", "JSON file of API keys, which `key create` writes"),
   jwtIssuers: names(isIssuer, "URLs, each with =URL of its key set if it has no discovery", "issuers of JWTs to trust"),
@@ -185,7 +195,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     ...text(/^(?:.{32,})?$/s, "", "32 characters or more", "shared secret of JWTs signed with HS256"),
     isSecret: true,
   },
-  jwtAudience: names(() => true, "names", "audiences of JWTs to take besides PUBLIC_URL and PUBLIC_URL/mcp"),
+  jwtAudience: names(() => true, "names", "audiences of JWTs besides PUBLIC_URL with BASE_PATH, and /mcp below"),
   jwtAlgorithms: {
     ...names((item) => ALGORITHMS.includes(item), ALGORITHMS.join(", "), "signatures of JWTs to take"),
     fallback: ALGORITHMS,

@@ -46,6 +46,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   allowedHosts: ["hub.example,other.example", ["hub.example", "other.example"]],
   auth: ["none", "none"],
   publicUrl: ["https://hub.example", "https://hub.example"],
+  basePath: ["/team/hub/", "/team/hub"],
   apiKeysFile: ["./keys.json", "./keys.json"],
   jwtIssuers: [
     "https://a.example, https://b.example=https://b.example/keys",
@@ -130,7 +131,11 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   auth: [["full", "true", "NONE"], "use none, or leave it out"],
   publicUrl: [
     ["hub.example", "https://hub.example/", "https://hub.example/hub", "ftp://hub.example", "https://a b"],
-    "use an origin such as https://hub.example",
+    "use an origin such as https://hub.example; a path is BASE_PATH",
+  ],
+  basePath: [
+    ["hub", "https://a.example/hub", "/hub?", "/a//b", "/../hub", "/./a", "/hüb", "/a b", "/%41", "//"],
+    "use a path such as /hub, of letters, digits and - . _ ~",
   ],
   apiKeysFile: [[], "use a path"],
   jwtIssuers: [

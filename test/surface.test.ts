@@ -135,6 +135,7 @@ describe("the public surface", () => {
       "ALLOWED_HOSTS",
       "AUTH",
       "PUBLIC_URL",
+      "BASE_PATH",
       "API_KEYS_FILE",
       "JWT_ISSUERS",
       "JWT_SECRET",

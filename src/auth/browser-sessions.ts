@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { HubError } from "../core/errors.ts";
 import type { Principal } from "../core/principal.ts";
 import type { RequestVerifier } from "./authenticator.ts";
-import { CookieKeys, cookieIn, setCookie } from "./cookie.ts";
+import { CookieKeys, cookieIn, cookiePlace, setCookie, type CookiePlace } from "./cookie.ts";
 import { invalidCredential } from "./credential.ts";
 import { checkSameOrigin, isUnsafe } from "./same-origin.ts";
 
@@ -14,6 +14,8 @@ export interface BrowserSessionOptions {
   readonly maxAge: number;
   /** The origin of the server's own pages, if it is not the host that they ask; empty if not known. */
   readonly publicUrl?: string;
+  /** The path below which the server is found; empty for none. */
+  readonly basePath?: string;
   /** Whether the credential that a session was made from is gone, or grants less. */
   readonly isGone?: (principal: Principal) => boolean;
   /** In milliseconds since 1970. */
@@ -27,7 +29,6 @@ export interface BegunSession {
   readonly cookie: string;
 }
 
-const NAME = "__Host-hub";
 const PURPOSE = "sse-mcp-server browser session 1";
 
 /**
@@ -38,14 +39,17 @@ export class BrowserSessions implements RequestVerifier {
   readonly #maxAge: number;
   readonly #isGone: (principal: Principal) => boolean;
   readonly #publicUrl: string;
+  readonly #cookie: CookiePlace;
   readonly #now: () => number;
   readonly #isConfigured: boolean;
   #keys: CookieKeys;
 
-  constructor({ secrets, maxAge, publicUrl = "", isGone = () => false, now = Date.now }: BrowserSessionOptions) {
+  constructor(options: BrowserSessionOptions) {
+    const { secrets, maxAge, publicUrl = "", basePath = "", isGone = () => false, now = Date.now } = options;
     this.#maxAge = maxAge;
     this.#isGone = isGone;
     this.#publicUrl = publicUrl;
+    this.#cookie = cookiePlace("hub", basePath);
     this.#now = now;
     this.#isConfigured = secrets.length > 0;
     this.#keys = new CookieKeys(this.#isConfigured ? secrets : [randomBytes(32)], PURPOSE);
@@ -70,7 +74,7 @@ export class BrowserSessions implements RequestVerifier {
       expires: until,
     };
     const age = Math.max(Math.floor((until - this.#now()) / 1000), 1);
-    const cookie = setCookie(NAME, this.#keys.seal(principal), "Strict", age);
+    const cookie = setCookie(this.#cookie, this.#keys.seal(principal), "Strict", age);
     if (cookie !== undefined) return { principal, cookie };
     const sentence = "The grants of this credential are too long for a cookie; use one with fewer or shorter patterns";
     throw new HubError("INVALID_REQUEST", sentence);
@@ -78,12 +82,12 @@ export class BrowserSessions implements RequestVerifier {
 
   /** The `Set-Cookie` that ends a session. */
   get end(): string {
-    return setCookie(NAME, "", "Strict") ?? "";
+    return setCookie(this.#cookie, "", "Strict") ?? "";
   }
 
   /** Whether a request comes with a session, good or not. */
   has(request: IncomingMessage): boolean {
-    return cookieIn(request, NAME) !== undefined;
+    return cookieIn(request, this.#cookie.name) !== undefined;
   }
 
   /**
@@ -91,7 +95,7 @@ export class BrowserSessions implements RequestVerifier {
    * or was not made here, and `ORIGIN_NOT_ALLOWED` for a request that a page of another origin may have made.
    */
   verify(request: IncomingMessage): Principal | undefined {
-    const cookie = cookieIn(request, NAME);
+    const cookie = cookieIn(request, this.#cookie.name);
     if (cookie === undefined) return undefined;
     const principal = this.#keys.open(cookie) as Principal | undefined;
     const isOver = principal === undefined || (principal.expires ?? 0) <= this.#now() || this.#isGone(principal);

@@ -54,12 +54,31 @@ export function cookieIn({ headers }: Pick<IncomingMessage, "headers">, name: st
   return more.length > 0 ? "" : found?.slice(name.length + 1);
 }
 
+/** What a cookie is called, and the path below which browsers send it. */
+export interface CookiePlace {
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * Where a server below `basePath` has a cookie: there, so that what else is on its origin is not sent it. Only with the
+ * path `/` can the name tell browsers that no other host may set it.
+ */
+export function cookiePlace(name: string, basePath: string): CookiePlace {
+  return basePath === "" ? { name: `__Host-${name}`, path: "/" } : { name: `__Secure-${name}`, path: basePath };
+}
+
 /**
  * A `Set-Cookie` that no script can read and no other origin can set; undefined if it is longer than browsers keep. Without
  * an `age` in seconds, the cookie is removed.
  */
-export function setCookie(name: string, value: string, sameSite: "Strict" | "Lax", age = 0): string | undefined {
-  const cookie = `${name}=${value}; Path=/; Max-Age=${age}; HttpOnly; Secure; SameSite=${sameSite}`;
+export function setCookie(
+  { name, path }: CookiePlace,
+  value: string,
+  sameSite: "Strict" | "Lax",
+  age = 0,
+): string | undefined {
+  const cookie = `${name}=${value}; Path=${path}; Max-Age=${age}; HttpOnly; Secure; SameSite=${sameSite}`;
   return cookie.length > MAX_COOKIE ? undefined : cookie;
 }
 

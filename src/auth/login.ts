@@ -7,11 +7,12 @@ import type { Grants, Principal } from "../core/principal.ts";
 import { uncovered, type ChannelPattern } from "../protocol/channel.ts";
 import { isLoopback } from "../protocol/address.ts";
 import { claimedGrants } from "./claims.ts";
-import { CookieKeys, cookieIn, hashed, setCookie } from "./cookie.ts";
+import { CookieKeys, cookieIn, cookiePlace, hashed, setCookie, type CookiePlace } from "./cookie.ts";
 
 /** The settings of the login at an identity provider; see `Config`. */
 export interface LoginSettings {
   readonly publicUrl: string;
+  readonly basePath: string;
   readonly authSecret: readonly string[];
   readonly loginIssuer: string;
   readonly loginClientId: string;
@@ -43,7 +44,6 @@ interface Transaction {
   readonly until: number;
 }
 
-const NAME = "__Host-hub-login";
 const PURPOSE = "sse-mcp-server login 1";
 /** Milliseconds that a person may take at the provider. */
 const PATIENCE = 10 * 60_000;
@@ -58,6 +58,7 @@ const CALLBACK = "/login/callback";
  */
 export class Login {
   readonly #settings: LoginSettings;
+  readonly #cookie: CookiePlace;
   readonly #now: () => number;
   #keys: CookieKeys;
   #provider: Promise<oidc.Configuration> | undefined;
@@ -65,6 +66,7 @@ export class Login {
   /** `now` is in milliseconds since 1970. */
   constructor(settings: LoginSettings, now: () => number = Date.now) {
     this.#settings = settings;
+    this.#cookie = cookiePlace("hub-login", settings.basePath);
     this.#now = now;
     const { authSecret } = settings;
     this.#keys = new CookieKeys(authSecret.length > 0 ? authSecret : [randomBytes(32)], PURPOSE);
@@ -72,7 +74,7 @@ export class Login {
 
   /** The address that browsers know the server by: the only one that the provider sends them back to. */
   get publicUrl(): string {
-    return this.#settings.publicUrl;
+    return this.#settings.publicUrl + this.#settings.basePath;
   }
 
   /** Seals with a key that outlives a restart, unless the settings have secrets. */
@@ -85,22 +87,28 @@ export class Login {
     const provider = await this.#discovered();
     const [state, nonce, verifier] = [oidc.randomState(), oidc.randomNonce(), oidc.randomPKCECodeVerifier()];
     const url = oidc.buildAuthorizationUrl(provider, {
-      redirect_uri: this.#settings.publicUrl + CALLBACK,
+      redirect_uri: this.publicUrl + CALLBACK,
       scope: this.#settings.loginScopes.join(" "),
       state,
       nonce,
       code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
       code_challenge_method: "S256",
     });
-    const transaction: Transaction = { state, nonce, verifier, next: pathOf(next), until: this.#now() + PATIENCE };
+    const transaction: Transaction = {
+      state,
+      nonce,
+      verifier,
+      next: pathOf(next, this.#settings.basePath),
+      until: this.#now() + PATIENCE,
+    };
     // Strict would keep it from coming back with the redirect of another site.
-    const cookie = setCookie(NAME, this.#keys.seal(transaction), "Lax", PATIENCE / 1000) as string;
+    const cookie = setCookie(this.#cookie, this.#keys.seal(transaction), "Lax", PATIENCE / 1000) as string;
     return { url: url.href, cookie };
   }
 
   /** The `Set-Cookie` after a login, however it went. */
   get end(): string {
-    return setCookie(NAME, "", "Lax") as string;
+    return setCookie(this.#cookie, "", "Lax") as string;
   }
 
   /**
@@ -108,7 +116,7 @@ export class Login {
    * long, `UNAUTHENTICATED` if the provider did not let them in, or `AUTH_UNAVAILABLE`.
    */
   async finish(request: IncomingMessage): Promise<FinishedLogin> {
-    const cookie = cookieIn(request, NAME);
+    const cookie = cookieIn(request, this.#cookie.name);
     const transaction = this.#keys.open(cookie ?? "") as Transaction | undefined;
     if (transaction === undefined || transaction.until <= this.#now()) {
       const sentence =
@@ -120,7 +128,7 @@ export class Login {
     const checks = { expectedState, expectedNonce, pkceCodeVerifier, idTokenExpected: true };
     let claims: oidc.IDToken | undefined;
     try {
-      const answered = new URL(request.url ?? "", this.#settings.publicUrl);
+      const answered = new URL(`${this.publicUrl}${request.url ?? ""}`);
       claims = (await oidc.authorizationCodeGrant(provider, answered, checks)).claims();
     } catch (cause) {
       throw refusalOf(cause);
@@ -178,11 +186,10 @@ export class Login {
   }
 }
 
-/** A path of this server; the start page if it is anything else, so that no one is sent elsewhere. */
-export function pathOf(next: string): string {
-  if (next.length > LONGEST_NEXT || !/^\/(?![/\\])[\w\-./~?#=&%*]*$/.test(next) || next.startsWith("/login"))
-    return "/";
-  return next;
+/** A path of this server's origin; the start page if it is anything else, so that no one is sent elsewhere. */
+export function pathOf(next: string, basePath: string): string {
+  const isPath = next.length <= LONGEST_NEXT && /^\/(?![/\\])[\w\-./~?#=&%*]*$/.test(next);
+  return isPath && !next.startsWith(`${basePath}/login`) ? next : `${basePath}/`;
 }
 
 /** What went wrong at the provider: it did not let the person in, it said what is not of this login, or nothing at all. */

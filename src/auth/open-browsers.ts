@@ -13,7 +13,7 @@ export interface BrowserSettings extends LoginSettings {
 
 /** Opens the sessions of browsers, for a server that asks for credentials. Throws `ConfigError`. */
 export function openBrowserSessions(
-  { authSecret, browserSessionAge, publicUrl, allowedOrigins }: BrowserSettings,
+  { authSecret, browserSessionAge, publicUrl, basePath, allowedOrigins }: BrowserSettings,
   isGone: (principal: Principal) => boolean,
 ): BrowserSessions {
   const remedy = "name the origins that may call, such as https://app.example";
@@ -28,7 +28,7 @@ export function openBrowserSessions(
       "ALLOWED_ORIGINS has null while credentials are asked for, which any website can make the origin of a page";
     throw new ConfigError(`${sentence}; ${remedy}`);
   }
-  return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, isGone });
+  return new BrowserSessions({ secrets: authSecret, maxAge: browserSessionAge * 1000, publicUrl, basePath, isGone });
 }
 
 /** Opens the login at an identity provider; undefined if the settings name none. Throws `ConfigError`. */

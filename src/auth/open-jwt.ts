@@ -8,6 +8,7 @@ import { JwtVerifier } from "./jwt.ts";
 /** The settings of JWTs; see `Config`. */
 export interface JwtSettings {
   readonly publicUrl: string;
+  readonly basePath: string;
   readonly jwtIssuers: readonly string[];
   readonly jwtSecret: string;
   readonly jwtAudience: readonly string[];
@@ -28,7 +29,7 @@ export interface ResourceMetadata {
 
 /** Opens the issuers that the settings name; undefined if they name none. Throws `ConfigError`. */
 export function openJwt(settings: JwtSettings, audit: Audit, now: () => number = Date.now): JwtVerifier | undefined {
-  const { publicUrl, jwtIssuers, jwtSecret, jwtAudience, jwtAlgorithms, jwtClaim, jwtChannels } = settings;
+  const { publicUrl, basePath, jwtIssuers, jwtSecret, jwtAudience, jwtAlgorithms, jwtClaim, jwtChannels } = settings;
   if (jwtIssuers.length === 0 && jwtSecret === "") return undefined;
   if (publicUrl === "" && jwtAudience.length === 0) {
     const setting = jwtIssuers.length === 0 ? "JWT_SECRET" : "JWT_ISSUERS";
@@ -40,7 +41,7 @@ export function openJwt(settings: JwtSettings, audit: Audit, now: () => number =
   return new JwtVerifier({
     issuers,
     secret: jwtSecret === "" ? undefined : new TextEncoder().encode(jwtSecret),
-    audience: [...ownAudiences(publicUrl), ...jwtAudience],
+    audience: [...ownAudiences(publicUrl, basePath), ...jwtAudience],
     algorithms: jwtAlgorithms,
     claim: jwtClaim,
     channels: jwtChannels as ChannelPattern[],
@@ -49,17 +50,17 @@ export function openJwt(settings: JwtSettings, audit: Audit, now: () => number =
 }
 
 /** What the settings announce to OAuth clients; undefined if there are no issuers, or no address to announce. */
-export function resourceMetadata({ publicUrl, jwtIssuers }: JwtSettings): ResourceMetadata | undefined {
+export function resourceMetadata({ publicUrl, basePath, jwtIssuers }: JwtSettings): ResourceMetadata | undefined {
   if (publicUrl === "" || jwtIssuers.length === 0) return undefined;
   const { origin } = new URL(publicUrl);
   return {
-    resource: `${origin}/mcp`,
+    resource: `${origin}${basePath}/mcp`,
     authorization_servers: jwtIssuers.map((word) => word.split("=")[0] as string),
     // What most clients need: they ask for all of these, and for more once they are told to.
     scopes_supported: [SCOPES.read, SCOPES.publish],
     bearer_methods_supported: ["header"],
     resource_name: "sse-mcp-server",
-    resource_documentation: `${origin}/docs`,
+    resource_documentation: `${origin}${basePath}/docs`,
   };
 }
 
@@ -70,8 +71,9 @@ export function metadataUrl({ resource }: ResourceMetadata): string {
 }
 
 /** Clients name the server, or its MCP endpoint, as the resource they want a token for (RFC 8707). */
-function ownAudiences(publicUrl: string): string[] {
+function ownAudiences(publicUrl: string, basePath: string): string[] {
   if (publicUrl === "") return [];
   const { origin } = new URL(publicUrl);
-  return [...new Set([publicUrl, origin])].flatMap((url) => [url, `${url}/`, `${url}/mcp`]);
+  const addresses = [...new Set([publicUrl, origin])].map((url) => url + basePath);
+  return addresses.flatMap((url) => [url, `${url}/`, `${url}/mcp`]);
 }

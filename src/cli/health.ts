@@ -23,7 +23,7 @@ export const health: Command = {
   help: `Usage: sse-mcp-server health [OPTIONS]
 
 Asks the hub on this machine for /health and prints a line. Where the hub listens is read from the same settings, as
-HOST, PORT and TLS_CERT in the environment; a hub that was started with flags is found with the same flags. Its
+HOST, PORT, TLS_CERT and BASE_PATH in the environment; a hub that was started with flags is found with the same flags. Its
 certificate is not checked then, since it is not made out to an address of this machine.
 
 Options:
@@ -32,6 +32,7 @@ Options:
   --host       where the hub listens (HOST)
   --port       its port (PORT)
   --tls-cert   the hub speaks TLS (TLS_CERT)
+  --base-path  the path below which it is (BASE_PATH)
   --config     a JSON file of settings, in which these may be
 
 Exit code: 0 if it is healthy, 1 if it is not, does not answer, or the words are wrong.
@@ -51,6 +52,7 @@ async function check(words: readonly string[]): Promise<number> {
     host: text,
     port: text,
     "tls-cert": text,
+    "base-path": text,
     config: text,
   });
   if (positionals.length > 0) throw new UsageError(`health takes options only, not ${JSON.stringify(positionals[0])}`);
@@ -82,10 +84,10 @@ async function ownUrl(settings: Readonly<Record<string, string | undefined>>): P
   const { ConfigError, configure } = await import("../config.ts");
   const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value ?? ""]);
   try {
-    const { host, port, tlsCert } = configure(words, process.env).config;
+    const { host, port, tlsCert, basePath } = configure(words, process.env).config;
     if (port === 0) throw new CommandFailed("PORT is 0, so the hub took a port that is not known here; give --url");
     const name = host.includes(":") ? `[${host.replace(/^\[|\]$/g, "")}]` : host;
-    const url = hubUrl(`${tlsCert === "" ? "http" : "https"}://${name}:${port}`);
+    const url = hubUrl(`${tlsCert === "" ? "http" : "https"}://${name}:${port}${basePath}`);
     // All addresses of this machine, in any spelling: one of them will do.
     if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
     if (url.hostname === "[::]") url.hostname = "[::1]";

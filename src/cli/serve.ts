@@ -85,10 +85,10 @@ function table({ config, sources }: Configured): string {
 }
 
 function greeting({ url: listens, found, loopback }: Server, config: Config): string {
-  const { data, durability, publicUrl, jwtIssuers } = config;
+  const { data, durability, publicUrl, basePath, jwtIssuers } = config;
   const messages = found.messages === 1 ? "1 message" : `${found.messages} messages`;
   const channels = found.channels === 1 ? "1 channel" : `${found.channels} channels`;
-  const url = publicUrl === "" ? reachable(listens) : publicUrl;
+  const url = (publicUrl === "" ? reachable(listens) : publicUrl) + basePath;
   const isOpen = configuredCredential(config) === undefined;
   const header = isOpen ? "" : ' -H "Authorization: Bearer $HUB_TOKEN"';
   // Clients of OAuth get their token by themselves.

@@ -85,9 +85,9 @@ function targetOf(words: readonly string[]): { url: URL; credentials: Credential
 
 function mcpUrl(text: string): URL {
   const url = hubUrl(text);
-  // With a slash at the end it is the address of a hub, which may live under a path of its own.
-  const hub = url.pathname.replace(/(?:\/mcp)?\/+$/, "");
-  return url.pathname.endsWith("/") ? new URL(`${hub}${PATH}${url.search}`, url) : url;
+  // Any other address is that of a hub, which may be below a path of its own.
+  url.pathname = `${url.pathname.replace(/(?:\/mcp)?\/*$/, "")}${PATH}`;
+  return url;
 }
 
 function note(sentence: string): void {

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import { authentication } from "./authentication.ts";
+import { watchBasePath, withoutBasePath } from "./base-path.ts";
 import { channels } from "./channels.ts";
 import { compression } from "./compression.ts";
 import type { HttpContext } from "./context.ts";
@@ -58,7 +59,7 @@ const OTHER_REQUESTS = 100;
 
 /** The HTTP side: hooks and doors in their order. */
 export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
-  const { limits, callers, tls } = context;
+  const { limits, callers, tls, basePath } = context;
   const http = {
     // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
     shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
@@ -69,6 +70,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   };
   const https = tls === undefined ? null : { ...http, ...tls.options, handshakeTimeout: HANDSHAKE };
   const options: FastifyHttpOptions<HttpServer> = {
+    rewriteUrl: ({ url = "/" }) => withoutBasePath(url, basePath),
     bodyLimit: limits.body,
     requestTimeout: limits.request,
     forceCloseConnections: true,
@@ -132,6 +134,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     reply.headers({ ...errorHeaders(known, context), "content-type": "application/problem+json" });
     return reply.status(known.status).send(problem(known, request.id));
   });
+  const checkBasePath = watchBasePath(app, basePath);
   notFound(app);
 
   app.addHook("onRequest", (request, reply, next) => {
@@ -143,7 +146,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
       // The framework builds the options of the route each time it is asked for them.
       const isProbe = request.url.includes("/health") && PROBES.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
-      else if (isResourceMetadata(request.url)) checkHost(request.headers, callers);
+      else if (isResourceMetadata(request.url, basePath)) checkHost(request.headers, callers);
       else checkCaller(request.headers, callers);
     } catch (error) {
       refused = error as Error;
@@ -166,6 +169,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   login(app, context);
   await pages(app, context);
   guide(app);
+  checkBasePath();
   return app;
 }
 

@@ -42,6 +42,8 @@ export interface HttpContext {
   readonly resourceMetadata: ResourceMetadata | undefined;
   /** The origin that clients know the server by; empty if it is not known. */
   readonly publicUrl: string;
+  /** The path below which they find it there, such as `/hub`; empty for none. */
+  readonly basePath: string;
   readonly tickets: Tickets;
   /** Of browsers; undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { hasGrants } from "../core/principal.ts";
 import type { HttpContext } from "./context.ts";
-import { SECURITY_SCHEMES, withCredentials } from "./route-credentials.ts";
+import { securitySchemes, withCredentials } from "./route-credentials.ts";
 
 /** Everything from our own origin; the page styles elements one by one, so its own styles may be inline. */
 const POLICY = [
@@ -26,7 +26,7 @@ const STYLE = `
 `;
 
 /** `GET /openapi.json`, made from the schemas that validate, and `GET /docs`, which shows it. Comes before the routes. */
-export async function docs(app: FastifyInstance, { version, authenticator }: HttpContext): Promise<void> {
+export async function docs(app: FastifyInstance, { version, authenticator, basePath }: HttpContext): Promise<void> {
   const isOptional = hasGrants(authenticator.anonymous);
   await app.register(swagger, {
     openapi: {
@@ -37,6 +37,7 @@ export async function docs(app: FastifyInstance, { version, authenticator }: Htt
         description: "The real-time hub for MCP: services, AI agents and people on the same channels.",
         license: { name: "MIT", identifier: "MIT" },
       },
+      ...(basePath === "" ? {} : { servers: [{ url: basePath }] }),
       tags: [
         { name: "publish", description: "Messages in" },
         { name: "receive", description: "Messages out" },
@@ -45,7 +46,7 @@ export async function docs(app: FastifyInstance, { version, authenticator }: Htt
         { name: "access", description: "Sessions of browsers, and tickets" },
         { name: "operate", description: "Running it" },
       ],
-      components: { securitySchemes: SECURITY_SCHEMES },
+      components: { securitySchemes: securitySchemes(basePath) },
     },
     transform: (document) => {
       const { schema, url } = jsonSchemaTransform(document);
@@ -55,6 +56,7 @@ export async function docs(app: FastifyInstance, { version, authenticator }: Htt
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
+    indexPrefix: basePath,
     staticCSP: POLICY,
     uiConfig: { docExpansion: "list", validatorUrl: null },
     theme: { title: "sse-mcp-server: API", css: [{ filename: "ours.css", content: STYLE }] },

@@ -8,7 +8,7 @@ import { logFields } from "./request-id.ts";
 const HTML = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
 
 /** `/login/start` and `/login/callback`: the way to the identity provider and back. `/login` itself is a page. */
-export function login(app: FastifyInstance, { login: provider, sessions, limits }: HttpContext): void {
+export function login(app: FastifyInstance, { login: provider, sessions, limits, basePath }: HttpContext): void {
   const failed = (reply: FastifyReply, error: unknown, next: string): FastifyReply => {
     const known = asHubError(error, limits.body);
     if (known.code === "INTERNAL") app.log.error(logFields(error, reply.request), "a login failed");
@@ -19,9 +19,7 @@ export function login(app: FastifyInstance, { login: provider, sessions, limits 
   const schema = { hide: true };
 
   app.get("/login/start", { schema }, async (request, reply) => {
-    const next = pathOf(
-      new URL(request.url, provider?.publicUrl ?? "http://localhost").searchParams.get("next") ?? "/",
-    );
+    const next = pathOf(new URL(request.url, "http://localhost").searchParams.get("next") ?? "", basePath);
     if (provider === undefined) return reply.redirect(`../login?next=${encodeURIComponent(next)}`);
     const { host } = new URL(provider.publicUrl);
     // The provider sends people back to that name, and cookies are kept by name.
@@ -46,7 +44,7 @@ export function login(app: FastifyInstance, { login: provider, sessions, limits 
       return await reply.send(loginEndedPage("done", { next, base: "../", name: principal.subject }));
     } catch (error) {
       reply.header("set-cookie", provider.end);
-      return failed(reply, error, "/");
+      return failed(reply, error, pathOf("", basePath));
     }
   });
 }

@@ -10,16 +10,16 @@ const LONGEST_SHOWN = 100;
 export function notFound(app: FastifyInstance): void {
   const allowedMethods = allowedMethodsOf(app);
   app.setNotFoundHandler((request, reply) => {
-    const { method, url } = request;
+    const { method, url, originalUrl } = request;
     const allowed = allowedMethods(url);
     const isWrongMethod = allowed.length > 0 && !allowed.includes(method);
     const known = isWrongMethod
       ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; see /docs`)
-      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(url.slice(0, LONGEST_SHOWN))}; see /docs`);
+      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(originalUrl.slice(0, LONGEST_SHOWN))}; see /docs`);
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
     // A browser that opens an address accepts this first; a program that calls a route does not.
     else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {
-      return reply.status(404).header("content-type", "text/html; charset=utf-8").send(notFoundPage(url));
+      return reply.status(404).header("content-type", "text/html; charset=utf-8").send(notFoundPage(url, originalUrl));
     }
     return reply.status(known.status).header("content-type", "application/problem+json").send(problem(known));
   });

@@ -46,10 +46,15 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
   app.get("/favicon.ico", { schema: { hide: true } }, (_, reply) =>
     reply.header("content-type", "image/svg+xml").send(icon),
   );
-  for (const [path, html] of Object.entries(PAGES)) {
+  const { basePath } = context;
+  for (const [path, page] of Object.entries(PAGES)) {
+    // A proxy may have removed the path, and with it whether it ended with a slash, which relative links depend on.
+    const html = path === "/" && basePath !== "" ? page.replace(/="assets\//g, `="${basePath}/assets/`) : page;
     app.get(path, { schema: { hide: true } }, (request, reply) => {
-      const { headers } = request;
-      const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}`;
+      const { headers, originalUrl } = request;
+      const [asked = "", ...query] = originalUrl.split(/(?=\?)/);
+      if (basePath !== "" && asked === basePath) return reply.redirect(`${basePath}/${query.join("")}`);
+      const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}${basePath}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;
       const facts = {
@@ -82,12 +87,13 @@ function library(app: FastifyInstance, file: string): void {
   });
 }
 
-/** The page for a path that is not there. */
-export function notFoundPage(url: string): string {
+/** The page for a path that is not there; `shown` is the URL as the browser knows it. */
+export function notFoundPage(url: string, shown: string): string {
   const [path = ""] = url.split("?", 1);
+  const [shownPath = ""] = shown.split("?", 1);
   // Relative, since a proxy may have put the server under a path.
   const base = "../".repeat(path.split("/").length - 2) || "./";
-  return filled(NOT_FOUND, { base, path: path.slice(0, LONGEST_SHOWN) });
+  return filled(NOT_FOUND, { base, path: shownPath.slice(0, LONGEST_SHOWN) });
 }
 
 /** The page after a login at an identity provider: it goes on to `next` by itself, or says why there was none. */

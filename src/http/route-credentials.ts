@@ -1,20 +1,23 @@
 import type { FastifySchema } from "fastify";
+import { cookiePlace } from "../auth/cookie.ts";
 import { isPublic } from "./authentication.ts";
 
+type SecurityScheme =
+  | { readonly type: "http"; readonly scheme: string; readonly description: string }
+  | { readonly type: "apiKey"; readonly in: string; readonly name: string; readonly description: string };
 type Requirement = Readonly<Record<string, string[]>>;
 
 /** What a request can present, as OpenAPI says it. */
-export const SECURITY_SCHEMES = {
-  bearer: { type: "http", scheme: "bearer", description: "An API key, or an access token of a trusted issuer" },
-  apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "An API key" },
-  session: {
-    type: "apiKey",
-    in: "cookie",
-    name: "__Host-hub",
-    description: "What /login and POST /session set; browsers send it by themselves",
-  },
-  ticket: { type: "apiKey", in: "query", name: "ticket", description: "What POST /tickets gives, for one WebSocket" },
-} as const;
+export function securitySchemes(basePath: string): Readonly<Record<string, SecurityScheme>> {
+  const { name } = cookiePlace("hub", basePath);
+  const session = "What /login and POST /session set; browsers send it by themselves";
+  return {
+    bearer: { type: "http", scheme: "bearer", description: "An API key, or an access token of a trusted issuer" },
+    apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "An API key" },
+    session: { type: "apiKey", in: "cookie", name, description: session },
+    ticket: { type: "apiKey", in: "query", name: "ticket", description: "What POST /tickets gives, for one WebSocket" },
+  };
+}
 
 const TOKENS: Requirement[] = [{ bearer: [] }, { apiKey: [] }];
 const SESSION: Requirement = { session: [] };

@@ -50,8 +50,8 @@ async function started(config: Config): Promise<Server> {
 }
 
 function whyNot(error: unknown, config: Config): string {
-  const { host, port } = config;
-  const join = `--url ${reachable(`http://${host.includes(":") ? `[${host}]` : host}:${port}`)}/mcp`;
+  const { host, port, basePath } = config;
+  const join = `--url ${reachable(`http://${host.includes(":") ? `[${host}]` : host}:${port}`)}${basePath}/mcp`;
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") {
     return `Something listens on port ${port} of ${host} already; if it is a hub, join it with ${join}, else give another --port`;
   }

@@ -77,7 +77,7 @@ async function open(
       release();
       over();
     });
-    const opening = sseEvent({ event: "endpoint", data: `${MESSAGES}?sessionId=${session.id}` });
+    const opening = sseEvent({ event: "endpoint", data: `${context.basePath}${MESSAGES}?sessionId=${session.id}` });
     session.own.connection = McpStream.dedicated(socket, request, reply, streamBounds(context), opening);
   }
   return reply;

@@ -7,6 +7,7 @@ import { twoCredentials } from "../../auth/credential.ts";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
+import { withoutBasePath } from "../base-path.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import type { Caller } from "../../ops/connections.ts";
 import { judged } from "../authentication.ts";
@@ -111,7 +112,8 @@ interface Admitted {
 
 /** An upgrade passes no hook of the framework, so everything is checked here. */
 async function admit(request: IncomingMessage, socket: Socket, context: HttpContext): Promise<Admitted> {
-  const { headers, url = "/" } = request;
+  const { headers } = request;
+  const url = withoutBasePath(request.url ?? "/", context.basePath);
   const { authenticator } = context;
   checkCaller(headers, context.callers);
   const path = url.split("?", 1)[0];

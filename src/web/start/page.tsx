@@ -110,10 +110,14 @@ function Numbers({ hub }: { readonly hub: Hub | undefined }) {
   );
 }
 
-mount<StartProps>(StartPage, (facts, session) => {
-  // A proxy may speak another protocol than the server knows of, and have put it under a path.
-  const origin = new URL(".", location.href).href.replace(/\/$/, "");
-  // The page shows the channel `default`, and what only admins see.
-  const hub = mayRead(session, "default") ? connect("./") : undefined;
-  return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub, session };
-});
+// A proxy may have taken a path away together with how it ended, and what a page asks for is relative to that.
+const lacksSlash = typeof location !== "undefined" && !location.pathname.endsWith("/");
+if (lacksSlash) location.replace(`${location.pathname}/${location.search}${location.hash}`);
+else
+  mount<StartProps>(StartPage, (facts, session) => {
+    // A proxy may speak another protocol than the server knows of, and have put it under a path.
+    const origin = new URL(".", location.href).href.replace(/\/$/, "");
+    // The page shows the channel `default`, and what only admins see.
+    const hub = mayRead(session, "default") ? connect("./") : undefined;
+    return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub, session };
+  });
