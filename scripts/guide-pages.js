@@ -16,6 +16,7 @@ export const SECTIONS = [
     files: [
       "docs/deploying.md",
       "docs/docker.md",
+      "docs/systemd.md",
       "docs/kubernetes.md",
       "docs/gateways.md",
       "docs/discovery.md",

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { readKeyFile } from "../auth/key-file.ts";
 import { configuredCredential } from "../auth/open.ts";
 import {
   ConfigError,
@@ -13,9 +14,10 @@ import {
 } from "../config.ts";
 import { HubError, ToolError } from "../index.ts";
 import { createServer, version, type Server } from "../server.ts";
+import { folderHint } from "./folder-hint.ts";
 import { loadTools } from "./load-tools.ts";
 import { masked } from "../protocol/address.ts";
-import { oneLine } from "../protocol/text.ts";
+import { oneLine, oneLineName } from "../protocol/text.ts";
 import { reachable, type Command } from "./usage.ts";
 
 /** Milliseconds for the last output to be read. */
@@ -65,7 +67,7 @@ async function run(words: readonly string[]): Promise<number> {
     const { config } = configured;
     server = await createServer({ ...config, tools: await loadTools(config.tools) });
   } catch (error) {
-    return fail(startSentence(error, configured.config));
+    return fail(startSentence(error, configured.config) + folderHint(configured.config));
   }
   const stopped = stopOnSignal(server, configured.config.drainWait);
   process.stdout.write(greeting(server, configured.config));
@@ -97,6 +99,9 @@ function greeting({ url: listens, found, loopback }: Server, config: Config): st
   const plain = isPlain
     ? `\nWarning: listening on ${config.host} without TLS: credentials cross the network in clear text, and browsers keep no session. Set TLS_CERT and TLS_KEY, or PUBLIC_URL if a proxy terminates TLS.\n`
     : "";
+  const none = hasNoKeys(config)
+    ? `\n${oneLineName(config.apiKeysFile)} has no keys yet, so no one may use this hub by a key. Make the first where the server runs, in its container for one:\n  sse-mcp-server key create --name me --admin\n`
+    : "";
   const open = loopback
     ? ""
     : !isOpen
@@ -104,7 +109,7 @@ function greeting({ url: listens, found, loopback }: Server, config: Config): st
       : `\nWarning: listening on ${config.host} without authentication: whoever reaches this port can read and publish everything.\n`;
   return `sse-mcp-server ${version} listens on ${listens}
 log: ${oneLine(masked(data))} (${messages} in ${channels}, durability ${durability})
-${open}
+${open}${none}
 Try:
   curl -N ${url}/events${header}
   curl ${url}/channels/default/messages${header} -d "Hello"
@@ -118,6 +123,16 @@ Open in a browser:
 Other MCP clients: docs/mcp.md
 
 `;
+}
+
+/** Whether there is a file of keys without keys, as the image has one. */
+function hasNoKeys({ apiKeysFile }: Config): boolean {
+  try {
+    return apiKeysFile !== "" && readKeyFile(apiKeysFile).keys.length === 0;
+  } catch {
+    // It was changed since; the server says so.
+    return false;
+  }
 }
 
 /**

@@ -205,6 +205,39 @@ describe("sse-mcp-server serve", { concurrency: 3 }, () => {
     });
   }
 
+  it("says at the next start that it was killed, and nothing of it if it stopped in order", async () => {
+    using folder = new TemporaryFolder();
+    const words = ["--port", "0", "--data", `file:${folder.file()}`];
+    for (const [signal, before] of [
+      ["SIGTERM", false],
+      ["SIGKILL", false],
+      ["SIGTERM", true],
+    ] as const) {
+      await using cli = new Cli(words);
+      const url = await cli.url();
+      await request(`${url}/channels/a/messages`, { method: "POST", body: "1" });
+      const isSaid = /"the last server with this log was killed or crashed; nothing that it acknowledged is lost\./;
+      assert.equal(isSaid.test(cli.stdout), before, cli.stdout);
+      cli.kill(signal);
+      await cli.exit();
+    }
+  });
+
+  it("says how to make the first key, as long as its file has none", async () => {
+    using ring = new KeyRing();
+    const words = [...MEMORY, "--api-keys-file", ring.path];
+    const isSaid = /keys\.json has no keys yet, .*\n {2}sse-mcp-server key create --name me --admin\n/;
+    await using first = new Cli(words);
+    await first.url();
+    await until("the whole greeting", () => first.stdout.endsWith("\n\n"));
+    assert.match(first.stdout, isSaid);
+    ring.add("me", { admin: true });
+    await using second = new Cli(words);
+    await second.url();
+    await until("the whole greeting", () => second.stdout.endsWith("\n\n"));
+    assert.doesNotMatch(second.stdout, isSaid);
+  });
+
   it("ends at once and with 1 on a second signal", async () => {
     await using cli = new Cli([...MEMORY, "--drain", "300"]);
     const url = await cli.url();

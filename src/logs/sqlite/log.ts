@@ -60,7 +60,7 @@ export class SqliteLog implements Log {
   #closed: Promise<void> | undefined;
 
   private constructor(options: SqliteOptions, file: OpenFile) {
-    const { database, epochs, replacement, recounted, path } = file;
+    const { database, epochs, replacement, recounted, wasLeftOpen, path } = file;
     const { retention, now = Date.now, elapsed = () => performance.now(), report = () => {}, sync } = options;
     this.#file = file;
     this.#channels = channelsOf(database, retention.channels);
@@ -88,6 +88,11 @@ export class SqliteLog implements Log {
       sync,
     });
     this.#upkeep = setInterval(() => this.#keepUp(), 1000).unref();
+    if (wasLeftOpen) {
+      report(
+        "the last server with this log was killed or crashed; nothing that it acknowledged is lost. If a supervisor killed it, let that wait for longer than DRAIN_WAIT and DRAIN together",
+      );
+    }
     if (recounted > 0)
       report(`${recounted} channels had counters that did not agree with their messages: counted again`);
   }

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
@@ -19,6 +19,8 @@ export interface OpenFile {
   readonly replacement: ReplacementCheck;
   /** How many channels had counters that did not agree with their messages. */
   readonly recounted: number;
+  /** Whether the process that had it open last was killed or crashed. */
+  readonly wasLeftOpen: boolean;
 }
 
 /** Closes an open file and its lock. */
@@ -74,6 +76,8 @@ function realPath(path: string): string {
 }
 
 function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path"> {
+  // SQLite removes it when the last program that has the database open closes it.
+  const wasLeftOpen = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   const database = new DatabaseSync(path, { timeout: 0, defensive: true });
   try {
     const format = formatOf(database, path);
@@ -95,7 +99,8 @@ function opened(path: string, lock: SqliteLock): Omit<OpenFile, "lock" | "path">
     database.exec("COMMIT");
     // A hub that opens the file by another name does not see this write-ahead log: move the path into the database.
     database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-    return { database, epochs, replacement: new ReplacementCheck(path, database, epochs.epoch), recounted };
+    const replacement = new ReplacementCheck(path, database, epochs.epoch);
+    return { database, epochs, replacement, recounted, wasLeftOpen };
   } catch (error) {
     database.close();
     throw error;

@@ -1,0 +1,22 @@
+#!/bin/sh
+# nginx's image runs this before nginx. If there is no certificate yet, it makes one that only those trust who are told to:
+# enough to try the hub, and to be replaced by your own hub.pem (with its chain) and hub.key.
+set -eu
+cd /etc/nginx/tls
+if [ -s hub.pem ] && [ -s hub.key ]; then exit 0; fi
+if [ -s hub.pem ] || [ -s hub.key ]; then
+  echo "ssl/ has only one of hub.pem and hub.key; put the other one there, too, or remove both to have them made" >&2
+  exit 1
+fi
+host=${PUBLIC_URL:-https://localhost}
+host=${host#*://}
+host=${host%%[:/]*}
+case $host in
+  *[!0-9.]*) name=DNS:$host ;;
+  *) name=IP:$host ;;
+esac
+umask 077
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=$host" \
+  -addext "subjectAltName=$name,DNS:localhost,IP:127.0.0.1" -keyout hub.key -out hub.pem 2>/dev/null
+chmod 644 hub.pem
+echo "made ssl/hub.pem for $host, good for a year; clients that trust this file trust the hub"
