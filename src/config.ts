@@ -74,6 +74,18 @@ export function configure(
   return { config: values as Config, sources: sources as Record<keyof Config, Source> };
 }
 
+/** Whether OpenTelemetry is asked for by its own variables: then it reads the others, which no setting of ours repeats. */
+export function exportsTelemetry(environment: Readonly<Record<string, string | undefined>>): boolean {
+  const isDisabled = environment["OTEL_SDK_DISABLED"]?.trim().toLowerCase() === "true";
+  return !isDisabled && TELEMETRY_ENDPOINTS.some((name) => (environment[name] ?? "").trim() !== "");
+}
+
+const TELEMETRY_ENDPOINTS = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+];
+
 function parsed(words: readonly string[]): Record<string, string | undefined> {
   const options = Object.fromEntries(settingNames.map((name) => [flag(name).slice(2), { type: "string" as const }]));
   try {

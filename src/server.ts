@@ -17,10 +17,11 @@ import { HubChannels } from "./ops/hub-channels.ts";
 import { Nodes } from "./ops/nodes.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
+import type { Telemetry } from "./ops/telemetry/open.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
 import type { LogStream } from "./ops/log-output.ts";
 import { frameworkLog, openLogging } from "./ops/open-logging.ts";
-import { LogLatency } from "./http/metrics.ts";
+import { createRegistry, LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { ignoreRest } from "./http/pipelines.ts";
@@ -69,6 +70,8 @@ export interface ServerOptions extends Partial<Omit<Config, "tools">> {
   readonly tools?: readonly Tool[];
   /** Where log lines go if there is no `logFile`; standard output by default. */
   readonly logStream?: LogStream;
+  /** Exports traces and metrics by OpenTelemetry, as its `OTEL_…` variables in the environment of the process say. */
+  readonly telemetry?: boolean;
 }
 
 /**
@@ -77,7 +80,7 @@ export interface ServerOptions extends Partial<Omit<Config, "tools">> {
  * address cannot be had. `extras` are MCP definitions beside the tools, for tests of the protocol.
  */
 export async function createServer(options: ServerOptions = {}, extras: Extras = {}): Promise<Server> {
-  const { tools: ownTools, logStream = process.stdout, ...given } = options;
+  const { tools: ownTools, logStream = process.stdout, telemetry: isExported = false, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
   const logging = openLogging(config, logStream);
@@ -85,7 +88,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   let audit = auditTo(log);
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
-  const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log);
+  const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log, isExported);
   const parts: ServerParts = { ...hubParts, output };
   // Whoever stops the server reads it on the terminal; a file gets a line.
   const say = (msg: string): void =>
@@ -136,6 +139,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       callers,
       version,
       requestIds: new RequestIds(shared.node),
+      tracer: parts.telemetry?.tracer,
       info,
       heartbeat: config.heartbeat,
       // Visitors need not know the folder, nor where a Redis is and its password.
@@ -148,12 +152,13 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       rateLimits,
       isDraining: () => shutdown.isDraining,
     };
+    const registry = createRegistry(context, appends, output);
+    parts.telemetry?.exportMetrics(() => registry.getMetricsAsJSON());
     const app = await createApp({
       context,
       mcp: { ...mcp, legacySse: config.legacySse },
-      latency: appends,
       log: frameworkLog(log),
-      output,
+      registry,
     });
     parts.app = app;
     await app.listen({ host: config.host, port: config.port });
@@ -184,8 +189,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
 async function openHub(
   config: Config,
   log: Logger,
+  isExported: boolean,
 ): Promise<
-  Pick<ServerParts, "hub" | "nodes" | "closeHub" | "release"> & {
+  Pick<ServerParts, "hub" | "nodes" | "closeHub" | "release" | "telemetry"> & {
     shared: SharedStore;
     found: LogSize;
     appends: LogLatency;
@@ -212,6 +218,7 @@ async function openHub(
     report: (sentence) => log.warn(sentence),
   });
   const found = kept.size();
+  const telemetry = isExported ? await telemetryOf(shared.node, log) : undefined;
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
   const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
@@ -224,6 +231,7 @@ async function openHub(
     // Microtasks all run before the next tick of Node, which comes before the event loop goes on.
     afterReceipts: (write) => queueMicrotask(() => process.nextTick(write)),
     writesPerMessage: WRITES_PER_MESSAGE,
+    tracer: telemetry?.tracer,
     onAppended: (milliseconds) => appends.observe(milliseconds),
     onDelivered: (milliseconds) => deliveries.record(milliseconds),
     onReadFailed: (error) => log.error(error, "a reader was ended: the log could not be read"),
@@ -242,7 +250,13 @@ async function openHub(
     await nodes.close();
     clearInterval(heart);
   };
-  return { hub, nodes, shared, found, appends, deliveries, closeHub, release: () => opened.close() };
+  return { hub, nodes, shared, found, appends, deliveries, closeHub, telemetry, release: () => opened.close() };
+}
+
+/** Not loaded unless it is asked for. */
+async function telemetryOf(node: string, log: Logger): Promise<Telemetry> {
+  const { openTelemetry } = await import("./ops/telemetry/open.ts");
+  return openTelemetry({ name: NAME, version, node, report: (sentence) => log.warn(sentence) });
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */

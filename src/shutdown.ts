@@ -9,6 +9,7 @@ import type { LogOutput } from "./ops/log-output.ts";
 import type { LogSummaries } from "./ops/log-summaries.ts";
 import type { Nodes } from "./ops/nodes.ts";
 import type { ServerInfoSource } from "./ops/server-info.ts";
+import type { Telemetry } from "./ops/telemetry/open.ts";
 
 /** What a server consists of; what its start has not come to is missing. */
 export interface ServerParts {
@@ -26,8 +27,11 @@ export interface ServerParts {
   mcp?: OpenedMcp;
   summaries?: LogSummaries;
   app?: FastifyInstance;
+  telemetry?: Telemetry | undefined;
 }
 
+/** Milliseconds to wait for the last spans and metrics to be exported. */
+const LAST_SPANS = 2000;
 /** Milliseconds to wait for the last log lines to be written. */
 const LAST_LINES = 500;
 
@@ -91,6 +95,7 @@ export class Shutdown {
     parts.source?.close();
     parts.auth?.close();
     await parts.app?.close();
+    await parts.telemetry?.close(LAST_SPANS);
     await release();
     await output.close(LAST_LINES);
   }

@@ -15,7 +15,22 @@ const RULES: Readonly<
   logs: { own: ["logs", "core", "protocol"], packages: ["ioredis"], node: true },
   tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
   mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod"], node: false },
-  ops: { own: ["ops", "core", "protocol"], packages: ["pino"], node: true },
+  ops: {
+    own: ["ops", "core", "protocol"],
+    packages: [
+      "pino",
+      "@opentelemetry/api",
+      "@opentelemetry/core",
+      "@opentelemetry/exporter-metrics-otlp-http",
+      "@opentelemetry/exporter-metrics-otlp-proto",
+      "@opentelemetry/exporter-trace-otlp-http",
+      "@opentelemetry/exporter-trace-otlp-proto",
+      "@opentelemetry/resources",
+      "@opentelemetry/sdk-metrics",
+      "@opentelemetry/sdk-trace",
+    ],
+    node: true,
+  },
   http: {
     own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits"],
     packages: [
@@ -111,6 +126,7 @@ describe("the architecture", () => {
       "cli/credentials.ts",
       "cli/health.ts",
       "cli/key.ts",
+      "cli/publish.ts",
       "cli/serve.ts",
       "cli/stdio/embedded-hub.ts",
       "cli/transfer.ts",

@@ -60,6 +60,7 @@ async function send(words: readonly string[]): Promise<number> {
     ...credentialsOf(values).headers(),
     "content-type": values.json ? "application/json" : "text/plain; charset=utf-8",
     ...(values.key === undefined ? {} : { "idempotency-key": values.key }),
+    ...traceHeaders(process.env),
   };
   const { id, receivers } = await post(url, { body, headers });
   if (typeof receivers !== "number" || (id !== null && typeof id !== "string"))
@@ -68,6 +69,15 @@ async function send(words: readonly string[]): Promise<number> {
   process.stdout.write(`${what} offered to ${receivers} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;
 }
+
+/** Where the calling program is in a trace (OpenTelemetry, "Environment Variables as Context Propagation Carriers"). */
+function traceHeaders({ TRACEPARENT, TRACESTATE }: NodeJS.ProcessEnv): Record<string, string> {
+  if (TRACEPARENT === undefined || !IN_HEADER.test(TRACEPARENT)) return {};
+  const hasState = TRACESTATE !== undefined && IN_HEADER.test(TRACESTATE);
+  return { traceparent: TRACEPARENT, ...(hasState ? { tracestate: TRACESTATE } : {}) };
+}
+
+const IN_HEADER = /^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/;
 
 /** Standard input as text, less one line break at its end, which echo and heredocs add. */
 async function piped(isAsked: boolean): Promise<string> {

@@ -5,6 +5,7 @@ import {
   ConfigError,
   configure,
   describe,
+  exportsTelemetry,
   flag,
   settingNames,
   shown,
@@ -65,7 +66,8 @@ async function run(words: readonly string[]): Promise<number> {
   let server: Server;
   try {
     const { config } = configured;
-    server = await createServer({ ...config, tools: await loadTools(config.tools) });
+    const telemetry = exportsTelemetry(process.env);
+    server = await createServer({ ...config, telemetry, tools: await loadTools(config.tools) });
   } catch (error) {
     return fail(startSentence(error, configured.config) + folderHint(configured.config));
   }

@@ -2,6 +2,7 @@ import { Backlog, type BacklogOptions } from "./backlog.ts";
 import type { Envelope } from "./message.ts";
 import type { LiveReader, ReaderGroup } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
+import type { DeliveryTracer } from "./trace.ts";
 import { SubscriptionIndex } from "./subscription-index.ts";
 
 export interface FanOutOptions extends BacklogOptions {
@@ -20,6 +21,8 @@ export interface FanOutOptions extends BacklogOptions {
    * of readers of the same channels and format.
    */
   readonly onDelivered?: (milliseconds: number) => void;
+  /** Absent if deliveries are not traced. */
+  readonly tracer?: DeliveryTracer | undefined;
 }
 
 /** Delivers published messages to live readers. */
@@ -68,13 +71,18 @@ export class FanOut {
   /** Offers a message to every live reader of its channel; returns how many count as receivers. */
   offer(envelope: Envelope): number {
     let receivers = 0;
+    let groups = 0;
     this.#offered++;
-    this.index.each(envelope.message.channel, (group) => {
+    const { message } = envelope;
+    if (message.traceparent !== undefined) envelope.delivery = this.#options.tracer?.deliver(message, envelope.id);
+    this.index.each(message.channel, (group) => {
       if (!group.offer(envelope)) return;
+      groups++;
       receivers += group.receivers;
       if (this.#behind.size === 0) this.#afterReceipts(this.#write);
       this.#behind.add(group);
     });
+    envelope.delivery?.offered(groups, receivers);
     return receivers;
   }
 

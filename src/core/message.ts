@@ -18,6 +18,11 @@ export interface Draft {
   readonly ephemeral?: boolean;
   /** The idempotency key: publishing with the same key on the same channel again returns the first message. */
   readonly key?: string;
+  /**
+   * The place of its publication in a trace (W3C Trace Context), under which its deliveries are traced; set by the server
+   * if it traces. Readers are not given it.
+   */
+  readonly traceparent?: string;
   /** The hub's number for this publication, by which it recognizes it when the log delivers it; not kept. */
   readonly publication?: number;
 }
@@ -63,23 +68,33 @@ export interface Format {
   join(parts: readonly Uint8Array[]): Uint8Array;
 }
 
+/** The delivery of a message to the live readers of this node, if it is traced. */
+export interface Delivery {
+  /** It was offered to so many groups of readers, and to so many readers that count. */
+  offered(groups: number, receivers: number): void;
+  /** All readers of one group have it, or are gone. */
+  given(): void;
+}
+
 /** A message on its way to readers: encoded once per format, however many there are. */
 export class Envelope {
   readonly message: Message;
   /** When this hub appended it, in milliseconds of `performance.now()`. */
   readonly since: number | undefined;
-  readonly #id: string | undefined;
+  readonly id: string | undefined;
+  /** Set if its delivery is traced. */
+  delivery: Delivery | undefined;
   readonly #encoded: [Format, Uint8Array][] = [];
 
   constructor(message: Message, id: string | undefined, since?: number) {
     this.message = message;
     this.since = since;
-    this.#id = id;
+    this.id = id;
   }
 
   encodedBy(format: Format): Uint8Array {
     for (const [known, bytes] of this.#encoded) if (known === format) return bytes;
-    const bytes = format.encode(this.message, this.#id);
+    const bytes = format.encode(this.message, this.id);
     this.#encoded.push([format, bytes]);
     return bytes;
   }

@@ -47,6 +47,8 @@ export class ReaderGroup {
   /** The count of messages that every member will have been given when the round has ended. */
   #roundGives = 0;
   #piece: Piece | undefined;
+  /** Whether the delivery of a message in the queue is traced. */
+  #isTraced = false;
 
   constructor(patterns: readonly ChannelPattern[], format: Format, watches = false) {
     this.patterns = patterns;
@@ -87,6 +89,7 @@ export class ReaderGroup {
   offer(envelope: Envelope): boolean {
     if (this.#queue.at(-1) === envelope) return false;
     this.#queue.push(envelope);
+    if (envelope.delivery !== undefined) this.#isTraced = true;
     return true;
   }
 
@@ -146,7 +149,12 @@ export class ReaderGroup {
     this.#round = undefined;
     this.#piece = undefined;
     const told = this.#members.size === 0 ? this.#end : this.#roundGives;
-    this.#queue = told === this.#end ? [] : this.#queue.slice(told - this.#before);
+    const left = told === this.#end ? [] : this.#queue.slice(told - this.#before);
+    if (this.#isTraced) {
+      for (const { delivery } of this.#queue.slice(0, told - this.#before)) delivery?.given();
+      this.#isTraced = left.some(({ delivery }) => delivery !== undefined);
+    }
+    this.#queue = left;
     this.#before = told;
   }
 }

@@ -6,6 +6,7 @@ import { hasGap, gapReason, type Log, type LogPage } from "./log.ts";
 import { Envelope } from "./message.ts";
 import { joined } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
+import type { DeliveryTracer } from "./trace.ts";
 import type { Subscription } from "./subscription.ts";
 
 export interface ReplayOptions {
@@ -13,6 +14,8 @@ export interface ReplayOptions {
   readonly page: number;
   /** Called with the error if a read fails, which ends the reader. */
   readonly onReadFailed?: (error: unknown) => void;
+  /** Absent if deliveries are not traced. */
+  readonly tracer?: DeliveryTracer | undefined;
 }
 
 /** Sends a subscription the pages from its cursor to the last message delivered, then attaches it as live. */
@@ -129,6 +132,7 @@ export class Replay {
     }
     subscription.told = messages.at(-1)?.offset ?? subscription.position;
     this.#stats.replayed += due.length;
+    this.#options.tracer?.replayed(messages);
     this.#stats.bytes += bytes.length;
   }
 }

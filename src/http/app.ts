@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyReply,
   type FastifySchemaCompiler,
 } from "fastify";
+import type { Registry } from "prom-client";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
@@ -22,11 +23,10 @@ import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProble
 import { guide } from "./guide.ts";
 import { healthRoutes, PROBES } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
-import type { LogOutput } from "../ops/log-output.ts";
 import { login } from "./login.ts";
 import { mcp, type McpDoor } from "./mcp/route.ts";
 import { notFound } from "./not-found.ts";
-import { metrics, type LogLatency } from "./metrics.ts";
+import { metrics } from "./metrics.ts";
 import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
 import { logFields, REQUEST_ID } from "./request-id.ts";
@@ -35,14 +35,14 @@ import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
 import { session } from "./session.ts";
 import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
+import { tracing } from "./tracing.ts";
 import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
   readonly context: HttpContext;
   readonly mcp: McpDoor;
-  readonly latency: LogLatency;
   readonly log: FastifyBaseLogger;
-  readonly output: LogOutput;
+  readonly registry: Registry;
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
@@ -58,7 +58,7 @@ const LONGEST_PARAM = 65_536;
 const OTHER_REQUESTS = 100;
 
 /** The HTTP side: hooks and doors in their order. */
-export async function createApp({ context, mcp: mcpDoor, latency, log, output }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ context, mcp: mcpDoor, log, registry }: AppOptions): Promise<FastifyInstance> {
   const { limits, callers, tls, basePath } = context;
   const http = {
     // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
@@ -154,6 +154,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
     next(refused);
   });
   cors(app, callers);
+  if (context.tracer !== undefined) tracing(app, context.tracer);
   authentication(app, context);
   await compression(app);
   await docs(app, context);
@@ -164,7 +165,7 @@ export async function createApp({ context, mcp: mcpDoor, latency, log, output }:
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));
-  metrics(app, context, latency, output);
+  metrics(app, context, registry);
   resourceMetadata(app, context);
   login(app, context);
   await pages(app, context);

@@ -8,7 +8,7 @@ import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
-import type { Incoming } from "../core/trace.ts";
+import type { Incoming, Tracer } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
@@ -27,6 +27,8 @@ export interface HttpContext {
   readonly limits: HttpLimits;
   readonly version: string;
   readonly requestIds: RequestIds;
+  /** Undefined if nothing is traced. */
+  readonly tracer: Tracer | undefined;
   /** Seconds between heartbeats. */
   readonly heartbeat: number;
   /** Where messages are kept, for people to read. */
@@ -142,7 +144,7 @@ export function requestContext(
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
   caller: Caller,
-  incoming: Incoming,
+  incoming: Incoming | undefined,
 ): RequestContext {
   return new HttpRequestContext(context, call, by, caller, incoming);
 }
@@ -155,7 +157,7 @@ class HttpRequestContext implements RequestContext {
   readonly info: RequestContext["info"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  readonly incoming: Incoming;
+  incoming: Incoming | undefined;
   readonly #call: { readonly signal: AbortSignal };
 
   constructor(
@@ -163,7 +165,7 @@ class HttpRequestContext implements RequestContext {
     call: { readonly signal: AbortSignal },
     by: Socket | Client,
     caller: Caller,
-    incoming: Incoming,
+    incoming: Incoming | undefined,
   ) {
     const { hub, limits, info } = context;
     this.incoming = incoming;

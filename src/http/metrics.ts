@@ -22,8 +22,8 @@ export class LogLatency {
   }
 }
 
-/** `GET /metrics`: Prometheus text. Counters are read from the hub when they are asked for. */
-export function metrics(app: FastifyInstance, context: HttpContext, latency: LogLatency, output: LogOutput): void {
+/** All metrics there are. Counters are read from the hub when they are asked for. */
+export function createRegistry(context: HttpContext, latency: LogLatency, output: LogOutput): Registry {
   const registry = Registry.merge([ofProcess(), new Registry()]);
   registry.registerMetric(latency.histogram);
   const { hub, connections } = context;
@@ -81,6 +81,11 @@ export function metrics(app: FastifyInstance, context: HttpContext, latency: Log
     },
   });
 
+  return registry;
+}
+
+/** `GET /metrics`: Prometheus text. */
+export function metrics(app: FastifyInstance, context: HttpContext, registry: Registry): void {
   const schema = {
     summary: "Prometheus metrics",
     tags: ["operate"],

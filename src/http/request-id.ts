@@ -32,7 +32,8 @@ export function incomingOf({ id, trace }: FastifyRequest): Incoming {
 /** What a log line has for whoever looks for a request, beside the error that it is about. */
 export function logFields(error: unknown, incoming: Incoming | undefined): object {
   const { id, trace } = incoming ?? {};
-  const place = trace === undefined ? {} : { trace_id: trace.traceId, span_id: trace.spanId };
+  const ids = trace?.ids;
+  const place = ids === undefined ? {} : { trace_id: ids.traceId, span_id: ids.spanId };
   return { ...(id === undefined ? {} : { request_id: id }), ...place, err: error };
 }
 

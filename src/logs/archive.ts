@@ -68,6 +68,7 @@ const PART = 512;
 export const PART_CHARACTERS: number = 256 * 1024;
 /** Runs, and holes, that an archive may have; a log keeps no more. */
 const MAX_RUNS = 65_536;
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const EPOCH = /^[a-z0-9]{1,16}$/;
 
 /** Checks an archive while it is written to a log, and counts what it has. Throws `LOG_UNAVAILABLE`. */
@@ -111,11 +112,14 @@ export class ArchiveTally {
   }
 
   #addMessage(message: Message): void {
-    const { offset, time, channel: name, event, sender, key } = message;
+    const { offset, time, channel: name, event, sender, key, traceparent } = message;
     if (!isCount(offset) || offset <= this.#offset || offset > this.#head) {
       throw faulty(`message ${offset} is out of order, or beyond head (${this.#head})`);
     }
     if (!isCount(time)) throw faulty(`message ${offset} needs time in milliseconds since 1970`);
+    if (traceparent !== undefined && !TRACEPARENT.test(traceparent)) {
+      throw faulty(`message ${offset} needs a traceparent of W3C Trace Context, version 00, or none`);
+    }
     try {
       checkedLine("event", event, MAX_EVENT);
       checkedLine("sender", sender, MAX_SENDER);

@@ -78,8 +78,8 @@ async function* partsIn(lines: AsyncGenerator<string>): AsyncGenerator<ArchivePa
   throw faulty(`it was cut short after line ${number}: its last line, which says how much it has, is missing`);
 }
 
-function messageLine({ offset, channel, event, sender, time, via, verified, key, data }: Message): string {
-  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, key });
+function messageLine({ offset, channel, event, sender, time, via, verified, traceparent, key, data }: Message): string {
+  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, traceparent, key });
   return `${head.slice(0, -1)}${DATA}${BREAKS.test(data) ? JSON.stringify(exactJson(data)) : data}}\n`;
 }
 
@@ -107,16 +107,17 @@ class DataText {
 }
 
 function messageIn(record: Readonly<Record<string, unknown>>, place: string): Message {
-  const { offset, channel, event, sender, time, via, verified, key, data } = record;
-  if ([channel, event, sender, key ?? ""].some((value) => typeof value !== "string")) {
-    throw faulty(`${place}: channel, event, sender and key are strings`);
+  const { offset, channel, event, sender, time, via, verified, traceparent, key, data } = record;
+  if ([channel, event, sender, key ?? "", traceparent ?? ""].some((value) => typeof value !== "string")) {
+    throw faulty(`${place}: channel, event, sender, key and traceparent are strings`);
   }
   if ((via !== undefined && via !== "tool") || (verified !== undefined && verified !== true)) {
     throw faulty(`${place}: via is "tool" and verified is true, or they are left out`);
   }
   if (data === undefined) throw faulty(`${place}: a message has data`);
   const text = data instanceof DataText ? data.text : JSON.stringify(data);
-  return { offset, channel, event, sender, time, via, verified, key, data: text } as unknown as Message;
+  const given = { offset, channel, event, sender, time, via, verified, traceparent, key };
+  return { ...given, data: text } as unknown as Message;
 }
 
 function areObjects(value: unknown): boolean {

@@ -72,7 +72,7 @@ export class McpRequestContext implements RequestContext {
   readonly sender: RequestContext["sender"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  readonly incoming: RequestContext["incoming"];
+  incoming: RequestContext["incoming"];
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
   /** Sends the client a request while this one is open: only in a session. */

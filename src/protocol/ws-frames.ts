@@ -3,14 +3,19 @@ import type { Signal } from "./signal.ts";
 
 /** What a client may send over `/ws`, once it has been read as JSON. */
 export type ClientFrame =
-  | { readonly type: "mcp_call"; readonly tool: string; readonly arguments?: unknown; readonly id?: FrameId }
+  | ({
+      readonly type: "mcp_call";
+      readonly tool: string;
+      readonly arguments?: unknown;
+      readonly id?: FrameId;
+    } & TraceFields)
   | {
       readonly type: "subscribe" | "unsubscribe";
       readonly channels: readonly string[];
       readonly last_event_id?: string;
       readonly id?: FrameId;
     }
-  | {
+  | ({
       readonly type: "publish";
       readonly channel: string;
       readonly data: unknown;
@@ -18,9 +23,15 @@ export type ClientFrame =
       readonly sender?: string;
       readonly ephemeral?: boolean;
       readonly id?: FrameId;
-    }
+    } & TraceFields)
   | { readonly type: "auth"; readonly token: string; readonly id?: FrameId }
   | { readonly type: "ping"; readonly id?: FrameId };
+
+/** Where its client is in a trace, as the headers of W3C Trace Context say it; not checked. */
+interface TraceFields {
+  readonly traceparent?: unknown;
+  readonly tracestate?: unknown;
+}
 
 /** What a client names its frame with; the answer carries it back. */
 type FrameId = string | number | null;

@@ -9,7 +9,16 @@ import type { Tool, RequestContext, ToolResult } from "./tool.ts";
  * Calls a tool, for any door. Wrong input gives a result with `isError`, which names the field; other failures are
  * thrown.
  */
-export async function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
+export function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
+  const { incoming } = context;
+  if (incoming?.trace === undefined) return call(tool, input, context);
+  return incoming.trace.call(tool.name, (trace) => {
+    context.incoming = { id: incoming.id, trace };
+    return call(tool, input, context);
+  });
+}
+
+async function call(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
   try {
     const meant = meantBy(tool, input);
     // Only schemas of tools that were added may have asynchronous checks.

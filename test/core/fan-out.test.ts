@@ -6,6 +6,7 @@ import type { LiveReader, ReaderGroup } from "../../src/core/reader-group.ts";
 import type { Lag } from "../../src/core/backlog.ts";
 import { FanOut } from "../../src/core/fan-out.ts";
 import { Envelope } from "../../src/core/message.ts";
+import type { DeliveryTracer } from "../../src/core/trace.ts";
 import { Stats } from "../../src/core/stats.ts";
 import { draftOf, patternsOf } from "../support/sample.ts";
 import { TestSink } from "../support/test-sink.ts";
@@ -38,13 +39,22 @@ class Reader implements LiveReader {
 class Trial {
   readonly stats = new Stats();
   readonly slow: Reader[] = [];
+  /** What was told of deliveries that are traced. */
+  readonly traced: string[] = [];
   readonly fanOut: FanOut;
   #ends: (() => void)[] = [];
   #offset = 0;
 
   constructor(writesPerMessage: number, maxPending = 1000, maxPendingTotal = 1e9) {
     const endOfTurn = (write: () => void): void => void this.#ends.push(write);
-    this.fanOut = new FanOut({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage }, this.stats);
+    const tracer: DeliveryTracer = {
+      deliver: ({ data }) => ({
+        offered: (groups, receivers) => this.traced.push(`${data}: ${groups} groups, ${receivers} readers`),
+        given: () => this.traced.push(`${data}: given`),
+      }),
+      replayed: () => {},
+    };
+    this.fanOut = new FanOut({ maxPending, maxPendingTotal, endOfTurn, writesPerMessage, tracer }, this.stats);
   }
 
   join(...channels: string[]): Reader {
@@ -57,8 +67,15 @@ class Trial {
     return reader;
   }
 
-  offer(channel: string, data: unknown): number {
-    const message = { ...draftOf(channel, data), channel: channelName(channel), offset: ++this.#offset, time: 0 };
+  offer(channel: string, data: unknown, traceparent?: string): number {
+    const place = traceparent === undefined ? {} : { traceparent };
+    const message = {
+      ...draftOf(channel, data),
+      ...place,
+      channel: channelName(channel),
+      offset: ++this.#offset,
+      time: 0,
+    };
     return this.fanOut.offer(new Envelope(message, String(this.#offset)));
   }
 
@@ -77,6 +94,29 @@ class Trial {
     return turns;
   }
 }
+
+describe("a delivery that is traced", () => {
+  it("is told once of each group of readers, when all of the group have it", () => {
+    const trial = new Trial(2);
+    for (let count = 0; count < 3; count++) trial.join("a");
+    trial.join("*");
+    trial.offer("a", 1, "00-1");
+    trial.offer("a", 2);
+    assert.deepEqual(trial.traced.splice(0), ["1: 2 groups, 4 readers"]);
+    trial.endAll();
+    assert.deepEqual(trial.traced, ["1: given", "1: given"]);
+  });
+
+  it("is told of a group whose readers have all gone, and of none if there are no readers", () => {
+    const trial = new Trial(2);
+    const reader = trial.join("a");
+    trial.offer("a", 1, "00-1");
+    trial.offer("b", 2, "00-2");
+    trial.fanOut.detach(reader);
+    trial.endAll();
+    assert.deepEqual(trial.traced, ["1: 1 groups, 1 readers", "2: 0 groups, 0 readers", "1: given"]);
+  });
+});
 
 describe("fan-out", () => {
   it("writes to so many readers in a turn, and to all of them in the end", () => {

@@ -21,6 +21,7 @@ export type OpenLog = (options: LogSuiteOptions) => Promise<Log & AsyncDisposabl
 
 const CHANNELS = ["a", "b", "b.x", "b.x.y", "b.z", "c-1", "c-1.d"];
 const ALL = patternsOf("*");
+const TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /** What every log must do. */
 export function describeLog(name: string, openLog: OpenLog): void {
@@ -32,7 +33,8 @@ export function describeLog(name: string, openLog: OpenLog): void {
       await using log = await open({}, () => 1234);
       const drafts = [
         draftOf("a", { deep: ["\u2028", "\0", '"', "😀"] }),
-        draftOf("b", "text", { event: "order", sender: "me", via: "tool" }),
+        draftOf("b", "text", { event: "order", sender: "me", via: "tool", traceparent: TRACEPARENT }),
+        draftOf("b", "text", { traceparent: TRACEPARENT }),
         draftOf("a", null, { key: "k" }),
       ];
       const appended = (await Promise.all(drafts.map((draft) => log.append(draft)))).map(({ message }) => message);
@@ -690,6 +692,6 @@ function cost({ data, event, sender, channel }: Draft): number {
   return Buffer.byteLength(data) + event.length + sender.length + channel.length;
 }
 
-function withoutKey({ offset, channel, event, data, sender, time, via }: Message): Omit<Message, "key"> {
-  return { offset, channel, event, data, sender, time, ...(via === undefined ? {} : { via }) };
+function withoutKey({ key: _, ...message }: Message): Omit<Message, "key"> {
+  return message;
 }

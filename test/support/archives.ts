@@ -7,7 +7,11 @@ import { draftOf, FOREVER } from "./sample.ts";
 import { openSqlite } from "./sqlite-file.ts";
 
 const NAMES = ["a", "b", "b.x", "b.y", "c"];
-const BY_TOOL = { via: "tool", verified: true } as const;
+const BY_TOOL = {
+  via: "tool",
+  verified: true,
+  traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+} as const;
 
 /** One step of work: a message, or another start with other limits. */
 export const step: fc.Arbitrary<Step> = fc.oneof(

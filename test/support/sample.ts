@@ -7,8 +7,13 @@ import { draft, type Draft, type DraftInput } from "../../src/core/message.ts";
 /** Keeps everything. */
 export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: Infinity, channels: Infinity };
 
-export function draftOf(channel: string, data: unknown, more: Omit<DraftInput, "channel" | "data"> = {}): Draft {
-  return draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);
+export function draftOf(
+  channel: string,
+  data: unknown,
+  { traceparent, ...more }: Omit<DraftInput, "channel" | "data"> & Pick<Draft, "traceparent"> = {},
+): Draft {
+  const made = draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);
+  return traceparent === undefined ? made : { ...made, traceparent };
 }
 
 export function patternsOf(...texts: string[]): ChannelPattern[] {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
+import { namedIn } from "../../core/trace.ts";
 import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
@@ -38,6 +39,7 @@ type RpcBody = Readonly<Record<string, unknown>>;
 interface CallParams {
   readonly name: string;
   readonly arguments?: unknown;
+  readonly _meta?: unknown;
 }
 
 const LONGEST_SHOWN = 100;
@@ -71,13 +73,13 @@ async function call(incoming: FastifyRequest, reply: FastifyReply, context: Http
   const { socket } = incoming.raw;
   using connection = new ConnectionCall(socket);
   try {
-    const { name, arguments: input } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
+    const { name, arguments: input, _meta: meta } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
     const caller = callerOf(incoming.raw, principalOf(incoming, context), context);
     if (context.rateLimits.isOn) context.rateLimits.admit(caller.principal, caller.address, "tool_calls");
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, caller, incoming),
+      requestContext(context, connection, socket, caller, namedIn(incoming, meta)),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {
@@ -125,8 +127,10 @@ function calledIn({
 }: RpcBody): CallParams | undefined {
   const isKnown = given === null || isId(given);
   if (jsonrpc !== "2.0" || method !== "tools/call" || !isKnown || !isObject(params)) return undefined;
-  const { name, arguments: input } = params;
-  return typeof name === "string" && (input === undefined || isObject(input)) ? { name, arguments: input } : undefined;
+  const { name, arguments: input, _meta } = params;
+  return typeof name === "string" && (input === undefined || isObject(input))
+    ? { name, arguments: input, _meta }
+    : undefined;
 }
 
 /** The id of a request; null if it has none that JSON-RPC allows. */

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { HubError } from "../../core/errors.ts";
 import { sseRetry } from "../../protocol/sse.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
+import { endSpan } from "../tracing.ts";
 
 /** What every answer that is a stream of events says (HTML, "Server-sent events"). */
 export const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -92,6 +93,7 @@ export class EventStream {
     this.socket = socket;
     this.isChunked = request.raw.httpVersion !== "1.0";
     streams.set(socket, this);
+    endSpan(request, 200);
     socket.write(this.#head(reply) + this.#framed(opening));
     dropBody(request.raw, (sentence) => this.end(`: ${sentence}\n\n`));
     // Until its end the body is the parser's, which alone knows how it is framed.

@@ -185,7 +185,8 @@ export class WsConnection {
   async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
     const id = isId(given) && given !== "" ? given : undefined;
-    const incoming: Incoming = { id: this.#request.id };
+    const trace = this.#context.tracer?.root.named(json);
+    const incoming: Incoming = { id: this.#request.id, trace };
     try {
       if (fault !== undefined) throw fault;
       const answer: Answer = ({ type, ...rest }) => this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });

@@ -14,8 +14,17 @@ const channels = z.array(z.string()).min(1);
 const MAX_TOKEN = 16 * 1024;
 const LONGEST_SHOWN = 64;
 
+/** W3C Trace Context; what is not well formed counts as missing. */
+const trace = { traceparent: z.unknown().optional(), tracestate: z.unknown().optional() };
+
 const FRAMES = {
-  mcp_call: z.looseObject({ type: z.literal("mcp_call"), tool: z.string(), arguments: z.unknown().optional(), id }),
+  mcp_call: z.looseObject({
+    type: z.literal("mcp_call"),
+    tool: z.string(),
+    arguments: z.unknown().optional(),
+    ...trace,
+    id,
+  }),
   subscribe: z.looseObject({ type: z.literal("subscribe"), channels, last_event_id: z.string().optional(), id }),
   unsubscribe: z.looseObject({ type: z.literal("unsubscribe"), channels, id }),
   publish: z.looseObject({
@@ -25,6 +34,7 @@ const FRAMES = {
     event: z.string().optional(),
     sender: z.string().optional(),
     ephemeral: z.boolean().optional(),
+    ...trace,
     id,
   }),
   auth: z.looseObject({ type: z.literal("auth"), token: z.string().max(MAX_TOKEN), id }),

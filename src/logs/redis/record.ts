@@ -21,10 +21,10 @@ const LINE = 10;
 
 /**
  * A message as the engine keeps it: channel, event, sender, flags and data, each on a line of its own. None of them has
- * a line break.
+ * a line break. After the flags and a space there may be the place in a trace.
  */
-export function recordOf({ channel, event, sender, via, verified, data }: Draft): string {
-  return `${channel}\n${event}\n${sender}\n${via === undefined ? "" : "t"}${verified === undefined ? "" : "v"}\n${data}`;
+export function recordOf({ channel, event, sender, via, verified, traceparent, data }: Draft): string {
+  return `${channel}\n${event}\n${sender}\n${via === undefined ? "" : "t"}${verified === undefined ? "" : "v"}${traceparent === undefined ? "" : ` ${traceparent}`}\n${data}`;
 }
 
 /** Reads a record; throws if it is not one. */
@@ -35,7 +35,7 @@ function messageOf(record: string, offset: number, time: number): Message {
   const flagsEnd = record.indexOf("\n", senderEnd + 1);
   if (channelEnd < 1 || eventEnd < 0 || senderEnd < 0 || flagsEnd < 0)
     throw new Error(`entry ${offset} is not a message`);
-  const flags = record.slice(senderEnd + 1, flagsEnd);
+  const [flags = "", traceparent] = record.slice(senderEnd + 1, flagsEnd).split(" ");
   return {
     channel: record.slice(0, channelEnd) as ChannelName,
     event: record.slice(channelEnd + 1, eventEnd),
@@ -43,6 +43,7 @@ function messageOf(record: string, offset: number, time: number): Message {
     sender: record.slice(eventEnd + 1, senderEnd),
     ...(flags.includes("t") ? { via: "tool" } : {}),
     ...(flags.includes("v") ? { verified: true } : {}),
+    ...(traceparent === undefined ? {} : { traceparent }),
     offset,
     time,
   };

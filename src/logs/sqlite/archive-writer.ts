@@ -64,14 +64,26 @@ async function write(path: string, { header, parts }: Archive): Promise<ArchiveT
     database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN");
     upgrade(database, 0);
     const insert = database.prepare(
-      "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
     for await (const part of parts) {
       tally.add(part);
       for (const message of part.messages) {
-        const { offset, channel, event, data, sender, time, key = null, via = null, verified } = message;
+        const {
+          offset,
+          channel,
+          event,
+          data,
+          sender,
+          time,
+          key = null,
+          via = null,
+          verified,
+          traceparent = null,
+        } = message;
         const id = tally.channels.get(channel)?.id ?? 0;
-        insert.run(offset, id, event, data, sender, time, costOf(message), key, via, verified ? 1 : null);
+        const flags = [via, verified ? 1 : null, traceparent] as const;
+        insert.run(offset, id, event, data, sender, time, costOf(message), key, ...flags);
       }
     }
     tally.finish();

@@ -25,9 +25,10 @@ interface Row {
   readonly time: number;
   readonly via: "tool" | null;
   readonly verified: 1 | null;
+  readonly traceparent: string | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time, via, verified";
+const COLUMNS = "offset, channel, event, data, sender, time, via, verified, traceparent";
 
 /** The statements that read in one direction, from an offset on. */
 interface Direction {
@@ -172,7 +173,7 @@ export class SqliteReader {
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via, verified }: Row): Message {
+  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent }: Row): Message {
     const entry = this.#channels.byId(id);
     if (entry === undefined) throw new Error(`message ${offset} belongs to channel ${id}, which does not exist`);
     const { channel } = entry;
@@ -185,6 +186,7 @@ export class SqliteReader {
       time,
       ...(via === null ? {} : { via }),
       ...(verified === null ? {} : { verified: true }),
+      ...(traceparent === null ? {} : { traceparent }),
     };
   }
 }

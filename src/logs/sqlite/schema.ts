@@ -5,7 +5,7 @@ import { unusable } from "./errors.ts";
 
 /** SQLite's application id in the header of the file; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 4;
+const VERSION = 5;
 /** Files of format 1 do not have the column `via`. */
 const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
@@ -26,6 +26,9 @@ const FROM_2 = `
 /** Files of format 3 do not say whether a sender is who it says. */
 const FROM_3 = "ALTER TABLE messages ADD COLUMN verified INTEGER";
 
+/** Files of format 4 do not say where in a trace a message was published. */
+const FROM_4 = "ALTER TABLE messages ADD COLUMN traceparent TEXT";
+
 /** What `SqliteReader` reads, in a log and in the mirror of one on Redis. */
 export const TABLES = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -36,7 +39,7 @@ export const TABLES = `
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
     sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT, verified INTEGER
+    via TEXT, verified INTEGER, traceparent TEXT
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
 `;
@@ -72,6 +75,7 @@ export function upgrade(database: DatabaseSync, format: number): void {
   if (format === 1) database.exec(FROM_1);
   if (format === 1 || format === 2) database.exec(FROM_2);
   if (format > 0 && format < 4) database.exec(FROM_3);
+  if (format > 0 && format < 5) database.exec(FROM_4);
   database.exec(`PRAGMA user_version = ${VERSION}`);
 }
 

@@ -1,3 +1,4 @@
+import { namedIn } from "../../core/trace.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { CODES, isObject, McpError, type JsonObject, type LogLevel } from "../errors.ts";
 import type { McpRequest, RequestId } from "../request-context.ts";
@@ -30,12 +31,13 @@ export class SessionRequest implements McpRequest {
     this.id = message["id"] as RequestId;
     this.method = message["method"] as string;
     this.params = isObject(message["params"]) ? message["params"] : {};
-    const { progressToken } = isObject(this.params["_meta"]) ? this.params["_meta"] : {};
+    const meta = isObject(this.params["_meta"]) ? this.params["_meta"] : {};
+    const { progressToken } = meta;
     this.progressToken = isId(progressToken) ? progressToken : undefined;
     this.principal = state.principal;
     this.stay = state.stay;
     this.admit = state.admit;
-    this.incoming = state.incoming;
+    this.incoming = namedIn(state.incoming, meta);
     this.sender = state.client?.sender;
     this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;

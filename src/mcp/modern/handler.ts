@@ -1,3 +1,4 @@
+import { namedIn } from "../../core/trace.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
@@ -112,7 +113,7 @@ function requestOf(
     principal: post.principal,
     stay: post.stay,
     admit: post.admit,
-    incoming: post.incoming,
+    incoming: namedIn(post.incoming, params["_meta"]),
     sender: meta.sender,
     capabilities: meta.capabilities,
     progressToken: meta.progressToken,
