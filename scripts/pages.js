@@ -1,5 +1,5 @@
 // Builds what browsers load: the HTML of the pages, public/pages/, their scripts, public/scripts/, the client library,
-// public/client/, and the guide, public/guide/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
+// public/client/, the guide, public/guide/, and what shows the API, public/api/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
 // With `--watch` it builds again after every change.
 import {
   mkdirSync,
@@ -14,22 +14,30 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SCRIPTS = join(ROOT, "public/scripts");
 const CLIENT = join(ROOT, "public/client");
 const HTML = join(ROOT, "public/pages");
 const GUIDE = join(ROOT, "public/guide");
+const API = join(ROOT, "public/api");
+/** Brotli at 9: its best, 11, takes thirty times as long for a tenth less. */
+const COMPRESS = {
+  br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+  gz: (bytes) => gzipSync(bytes, { level: 9 }),
+};
 
 const esbuild = await import("esbuild").catch(() => undefined);
 if (esbuild !== undefined) {
   const builds = [scripts(), client(), html()];
+  put(API, await swaggerUi());
   if (process.argv.includes("--watch")) {
     const contexts = await Promise.all(builds.map((options) => esbuild.context(options)));
     for (const context of contexts) await context.watch();
     watch(join(ROOT, "docs"), { recursive: true }, () => void contexts.at(-1).rebuild());
   } else for (const options of builds) await esbuild.build(options);
-} else if (![SCRIPTS, CLIENT, HTML, GUIDE].every(existsSync)) {
+} else if (![SCRIPTS, CLIENT, HTML, GUIDE, API].every(existsSync)) {
   process.stderr.write(
     "sse-mcp-server: the pages are not built, and esbuild, which builds them, is not installed; run npm ci without --omit=dev\n",
   );
@@ -46,6 +54,7 @@ function scripts() {
       dashboard: join(ROOT, "src/web/dashboard/page.tsx"),
       login: join(ROOT, "src/web/login/page.tsx"),
       guide: join(ROOT, "src/web/guide/page.tsx"),
+      api: join(ROOT, "src/web/api/page.ts"),
       uplot: fileURLToPath(import.meta.resolve("uplot/dist/uPlot.min.css")),
     },
     splitting: true,
@@ -72,6 +81,25 @@ function html() {
   };
   const entryPoints = { prerender: join(ROOT, "src/web/prerender.tsx") };
   return { ...common(HTML, render), entryPoints, sourcemap: false };
+}
+
+/** What shows `/openapi.json`: Swagger UI without its own page, and compressed, since that takes long when it is asked for. */
+async function swaggerUi() {
+  const folder = dirname(fileURLToPath(import.meta.resolve("@fastify/swagger-ui/static/swagger-ui.css")));
+  const files = ["swagger-ui-bundle.js", "swagger-ui.css"].map((file) => ({
+    path: join(API, file),
+    contents: readFileSync(join(folder, file)),
+  }));
+  const isNew = ({ path, contents }) =>
+    !existsSync(`${path}.br`) || !existsSync(path) || !readFileSync(path).equals(contents);
+  const compressed = files.flatMap((file) =>
+    Object.entries(COMPRESS).map(([ending, compress]) => {
+      const path = `${file.path}.${ending}`;
+      return { path, contents: isNew(file) ? compress(file.contents) : readFileSync(path) };
+    }),
+  );
+  const notice = "Swagger UI, https://github.com/swagger-api/swagger-ui, under the Apache License 2.0.\n";
+  return [...files, ...compressed, { path: join(API, "NOTICE.txt"), contents: Buffer.from(notice) }];
 }
 
 function common(outdir, made = (files) => files) {

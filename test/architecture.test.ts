@@ -38,7 +38,6 @@ const RULES: Readonly<
       "@fastify/compress",
       "@fastify/static",
       "@fastify/swagger",
-      "@fastify/swagger-ui",
       "fastify-type-provider-zod",
       "prom-client",
       "ws",

@@ -1,31 +1,11 @@
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { hasGrants } from "../core/principal.ts";
 import type { HttpContext } from "./context.ts";
 import { securitySchemes, withCredentials } from "./route-credentials.ts";
 
-/** Everything from our own origin; the page styles elements one by one, so its own styles may be inline. */
-const POLICY = [
-  "default-src 'none'",
-  "base-uri 'none'",
-  "connect-src 'self'",
-  "font-src 'self' data:",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "img-src 'self' data:",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-].join("; ");
-
-/** Says that something is to come until the scripts are there, and leaves out the bar for other documents. */
-const STYLE = `
-#swagger-ui:empty::before { content: "Loading …"; display: block; padding: 2rem; font: 1rem system-ui, sans-serif }
-.swagger-ui .topbar { display: none }
-`;
-
-/** `GET /openapi.json`, made from the schemas that validate, and `GET /docs`, which shows it. Comes before the routes. */
+/** `GET /openapi.json`, made from the schemas that validate; `GET /docs` shows it. Comes before the routes. */
 export async function docs(app: FastifyInstance, { version, authenticator, basePath }: HttpContext): Promise<void> {
   const isOptional = hasGrants(authenticator.anonymous);
   await app.register(swagger, {
@@ -53,13 +33,6 @@ export async function docs(app: FastifyInstance, { version, authenticator, baseP
       const method = [document.route.method].flat()[0] as string;
       return { schema: schema.hide === true ? schema : withCredentials(schema, url, method, isOptional), url };
     },
-  });
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    indexPrefix: basePath,
-    staticCSP: POLICY,
-    uiConfig: { docExpansion: "list", validatorUrl: null },
-    theme: { title: "sse-mcp-server: API", css: [{ filename: "ours.css", content: STYLE }] },
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
 }

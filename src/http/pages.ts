@@ -28,6 +28,7 @@ const PAGES: Readonly<Record<string, string>> = {
   "/": htmlOf("start.html"),
   "/chat": htmlOf("chat.html"),
   "/dashboard": htmlOf("dashboard.html"),
+  "/docs": htmlOf("api.html"),
   "/login": htmlOf("login.html"),
 };
 
@@ -41,6 +42,8 @@ const LOGIN_ENDED: Readonly<Record<"done" | "failed", string>> = {
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
   const options = { index: false, decorateReply: false, schemaHide: true } as const;
   await app.register(fastifyStatic, { root: fileURLToPath(PUBLIC), prefix: "/assets/", ...options });
+  const api = { root: fileURLToPath(new URL("api/", PUBLIC)), prefix: "/assets/api/", preCompressed: true };
+  if (existsSync(api.root)) await app.register(fastifyStatic, { ...options, ...api });
   for (const file of ["client.js", "client.js.map"]) library(app, file);
   const icon = readFileSync(new URL("icon.svg", PUBLIC));
   app.get("/favicon.ico", { schema: { hide: true } }, (_, reply) =>
@@ -54,6 +57,8 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       const { headers, originalUrl } = request;
       const [asked = "", ...query] = originalUrl.split(/(?=\?)/);
       if (basePath !== "" && asked === basePath) return reply.redirect(`${basePath}/${query.join("")}`);
+      // What a page names is relative to its folder.
+      if (path !== "/" && asked.endsWith("/")) return reply.redirect(`..${path}${query.join("")}`, 308);
       const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}${basePath}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;

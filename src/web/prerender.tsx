@@ -77,6 +77,27 @@ export function prerendered(): Readonly<Record<string, string>> {
         </div>
       </Document>
     ),
+    "api.html": (
+      <Document
+        title="API · sse-mcp-server"
+        name="api"
+        styles={["api/swagger-ui"]}
+        loads={{ scripts: ["api/swagger-ui-bundle.js"], data: ["openapi.json"] }}
+      >
+        <Bar current="API" />
+        <main>
+          <div id="api">
+            <p>Loading …</p>
+            <noscript>
+              <p>
+                This page needs JavaScript. <a href="guide/protocol">The wire protocol</a> and{" "}
+                <a href="openapi.json">openapi.json</a> do not.
+              </p>
+            </noscript>
+          </div>
+        </main>
+      </Document>
+    ),
     "not-found.html": (
       <Document title="Not found · sse-mcp-server" base="{{base}}" styles={["start"]}>
         <Bar base="{{base}}" />

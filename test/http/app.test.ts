@@ -22,7 +22,7 @@ describe("every response", () => {
     const requests: readonly (readonly [string, string, Record<string, string>, number])[] = [
       ["GET", "/", {}, 200],
       ["GET", "/assets/shared.css", {}, 200],
-      ["GET", "/docs/", {}, 200],
+      ["GET", "/docs", {}, 200],
       ["GET", "/openapi.json", {}, 200],
       ["GET", "/metrics", {}, 200],
       ["GET", "/channels", {}, 200],
@@ -98,7 +98,7 @@ describe("every response", () => {
       "/channels",
       "/channels/a/messages",
       "/openapi.json",
-      "/docs/",
+      "/docs",
       "/assets/start.css",
       "/events",
       "/ws",

@@ -272,7 +272,7 @@ describe("the grants of a credential", () => {
   });
 
   it("what is public stays so", async () => {
-    for (const path of ["/", "/chat", "/dashboard", "/health", "/docs/", "/openapi.json", "/client.js"]) {
+    for (const path of ["/", "/chat", "/dashboard", "/health", "/docs", "/openapi.json", "/client.js"]) {
       const { status } = await server.request(path, { headers: bearer("nonsense") });
       assert.equal(status, 200, path);
     }

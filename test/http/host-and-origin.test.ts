@@ -10,7 +10,7 @@ import { startServer, type TestServer } from "../support/server.ts";
 const ROUTES: readonly (readonly [string, string])[] = [
   ["GET", "/"],
   ["GET", "/assets/start.css"],
-  ["GET", "/docs/"],
+  ["GET", "/docs"],
   ["GET", "/openapi.json"],
   ["GET", "/health"],
   ["GET", "/health/ready"],

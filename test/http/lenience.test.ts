@@ -81,9 +81,14 @@ describe("an address that ends with a slash", { concurrency: true }, () => {
       "/channels/a/messages/",
       "/metrics/",
       "/openapi.json/",
-      "/docs/",
     ]) {
       assert.equal((await server.request(path)).status, 200, path);
+    }
+    // What a page names is relative to its folder.
+    for (const path of ["/docs", "/chat", "/dashboard", "/guide/mcp"]) {
+      const { status, headers } = await server.request(`${path}/`);
+      const to = new URL(String(headers["location"]), `http://hub${path}/`).pathname;
+      assert.deepEqual([status, to], [308, path]);
     }
     const post = async (path: string, body: string, headers = {}): Promise<number> =>
       (await server.request(path, { method: "POST", body, headers })).status;

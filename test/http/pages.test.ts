@@ -75,7 +75,7 @@ describe("GET /", () => {
   });
 });
 
-for (const page of ["/", "/chat", "/dashboard"]) {
+for (const page of ["/", "/chat", "/dashboard", "/docs"]) {
   describe(`GET ${page}`, () => {
     it("runs no script and no style but its own, by its policy and in its text", async () => {
       await using server = await startServer();
@@ -136,8 +136,10 @@ describe("what pages load", () => {
       "/assets/shared.css",
       "/assets/scripts/chat.js",
       "/client.js",
-      "/docs/static/swagger-ui-bundle.js",
-      "/docs/static/swagger-ui.css",
+      "/docs",
+      "/assets/api/swagger-ui-bundle.js",
+      "/assets/api/swagger-ui.css",
+      "/guide/operating",
       "/openapi.json",
       "/channels/a/messages",
     ]) {
