@@ -142,6 +142,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       tracer: parts.telemetry?.tracer,
       info,
       heartbeat: config.heartbeat,
+      compressStreams: config.compressStreams,
       // Visitors need not know the folder, nor where a Redis is and its password.
       logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
       ...auth,

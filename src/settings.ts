@@ -38,6 +38,7 @@ export interface Config {
   /** Seconds. */
   readonly sessionTimeout: number;
   readonly legacySse: boolean;
+  readonly compressStreams: boolean;
   /** Seconds. */
   readonly heartbeat: number;
   /** Seconds. */
@@ -156,6 +157,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   maxSessions: whole(1, 1e6, 1000, "MCP sessions (legacy era) at once; an idle one makes room for another"),
   sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request or stream after which a session ends"),
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
+  compressStreams: truth("true: streams of /events are compressed for readers that accept gzip"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),
   drainWait: whole(0, 300, 0, "seconds a stopping server goes on, while /health tells balancers to send no one more"),

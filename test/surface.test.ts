@@ -127,6 +127,7 @@ describe("the public surface", () => {
       "MAX_SESSIONS",
       "SESSION_TIMEOUT",
       "LEGACY_SSE",
+      "COMPRESS_STREAMS",
       "HEARTBEAT",
       "DRAIN",
       "DRAIN_WAIT",

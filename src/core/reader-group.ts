@@ -159,21 +159,22 @@ export class ReaderGroup {
   }
 }
 
-/** The last joined bytes in each format, by the first of their messages. */
+/** The last joined and packed bytes in each format, by the first of their messages. */
 const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelope[]; readonly bytes: Uint8Array }>>();
 
 /** The bytes of several messages in one format; groups of other channels that lack the same messages share them. */
 export function joined(envelopes: readonly Envelope[], format: Format): Uint8Array {
   const [first] = envelopes;
   if (first === undefined) return format.join([]);
-  if (envelopes.length === 1) return first.encodedBy(format);
+  if (envelopes.length === 1 && format.pack === undefined) return first.encodedBy(format);
   let made = pieces.get(first);
   if (made === undefined) pieces.set(first, (made = new Map()));
   const known = made.get(format);
   if (known?.of.length === envelopes.length && known.of.every((envelope, at) => envelope === envelopes[at])) {
     return known.bytes;
   }
-  const bytes = format.join(envelopes.map((envelope) => envelope.encodedBy(format)));
+  const whole = format.join(envelopes.map((envelope) => envelope.encodedBy(format)));
+  const bytes = format.pack?.(whole) ?? whole;
   made.set(format, { of: envelopes, bytes });
   return bytes;
 }

@@ -31,6 +31,8 @@ export interface HttpContext {
   readonly tracer: Tracer | undefined;
   /** Seconds between heartbeats. */
   readonly heartbeat: number;
+  /** Whether the streams of `/events` are compressed for readers that accept gzip. */
+  readonly compressStreams: boolean;
   /** Where messages are kept, for people to read. */
   readonly logName: string;
   readonly info: () => ServerInfo;

@@ -41,7 +41,7 @@ export function createRegistry(context: HttpContext, latency: LogLatency, output
     "Messages handed to readers that were catching up",
     () => stats.replayed,
   );
-  counter(registry, "sent_bytes_total", "Bytes of messages handed to readers", () => stats.bytes);
+  counter(registry, "sent_bytes_total", "Bytes of messages handed to readers, as they are sent", () => stats.bytes);
   counter(registry, "gaps_total", "Readers told that messages are missing", () => stats.gaps);
   counter(
     registry,

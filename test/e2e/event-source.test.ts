@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { after, describe, it, type TestContext } from "node:test";
 import { needsBrowser, openBrowser } from "../support/browser.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -24,12 +24,17 @@ describe("an EventSource in a browser", async () => {
   const browser = await openBrowser();
   after(() => browser?.close());
 
-  it("[SSE-11] comes back by itself over a restart, while the server stops and after it, and misses nothing", async (test) => {
+  it("[SSE-11] comes back by itself over a restart, while the server stops and after it, and misses nothing", (test) =>
+    restart(test, false));
+
+  it("[SSE-51] does so with a compressed stream, too", (test) => restart(test, true));
+
+  async function restart(test: TestContext, compressStreams: boolean): Promise<void> {
     if (!needsBrowser(test, browser)) return;
     using folder = new TemporaryFolder();
-    const data = `file:${folder.file()}`;
+    const settings = { data: `file:${folder.file()}`, compressStreams };
     // Long enough for those that are ended first to come back before it is over.
-    let server = await startServer({ data, drain: 6 });
+    let server = await startServer({ ...settings, drain: 6 });
     const { port } = server;
     const pages = await Promise.all([1, 2].map(async () => (await browser.newContext()).newPage()));
     try {
@@ -40,7 +45,7 @@ describe("an EventSource in a browser", async () => {
       await until("all read", () => server.hub.size === SOURCES);
       await server.publish("default", "before");
       await server.close();
-      server = await startServer({ data, port });
+      server = await startServer({ ...settings, port });
       await server.publish("default", "while they were away");
       const sources = async (): Promise<readonly Source[]> => {
         const read = "sources.map(({ readyState, got }) => ({ readyState, got }))";
@@ -61,7 +66,7 @@ describe("an EventSource in a browser", async () => {
       for (const page of pages) await page.context().close();
       await server[Symbol.asyncDispose]();
     }
-  });
+  }
 
   it("[SSE-9] that was cut for being slow comes back with its last id", async (test) => {
     if (!needsBrowser(test, browser)) return;

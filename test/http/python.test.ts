@@ -109,12 +109,14 @@ async function read(python: string, program: string, server: TestServer, data: r
 
 describe("a Python program", () => {
   for (const [modules, name, program] of READERS) {
-    it(`[SSE-20] that reads with ${name} as it comes gets each message when it is published`, async (test) => {
+    it(`[SSE-20] [SSE-51] that reads with ${name} as it comes gets each message when it is published, compressed or not`, async (test) => {
       const python = pythonWith(test, modules);
       if (python === undefined) return;
-      await using server = await startServer();
       const data = ["first", "second", "\u20ac".repeat(300), "last"];
-      assert.deepEqual(await read(python, program, server, data), data);
+      for (const compressStreams of [false, true]) {
+        await using server = await startServer({ compressStreams });
+        assert.deepEqual(await read(python, program, server, data), data, `compressed: ${compressStreams}`);
+      }
     });
   }
 

@@ -1,6 +1,8 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { SecureContextOptions } from "node:tls";
+import { StringDecoder } from "node:string_decoder";
+import { constants, createGunzip } from "node:zlib";
 import { createParser } from "eventsource-parser";
 import { Queue } from "./queue.ts";
 
@@ -30,6 +32,10 @@ export class EventReader {
   readonly ids: string[] = [];
   /** Everything that came, as it came. */
   text = "";
+  /** Bytes of the body as they came. */
+  received = 0;
+  /** What was wrong with its compression. */
+  broken: Error | undefined;
   retry: number | undefined;
   /** Resolves when the stream has ended or broken. */
   readonly ended: Promise<void>;
@@ -46,17 +52,27 @@ export class EventReader {
       onRetry: (retry) => (this.retry = retry),
       onId: (id) => this.ids.push(id),
     });
-    response.setEncoding("utf8").on("data", (chunk: string) => {
+    const decoder = new StringDecoder();
+    const take = (bytes: Buffer): void => {
+      const chunk = decoder.write(bytes);
       this.text += chunk;
       parser.feed(chunk);
-    });
+    };
+    response.on("data", (bytes: Buffer) => (this.received += bytes.length));
+    const isGzip = response.headers["content-encoding"] === "gzip";
+    // Without an end mark, what came is all there is.
+    const gunzip = isGzip ? createGunzip({ finishFlush: constants.Z_SYNC_FLUSH }).on("data", take) : undefined;
+    response.on("data", gunzip === undefined ? take : (bytes: Buffer) => void gunzip.write(bytes));
     this.ended = new Promise((resolve) => {
-      response
-        .on("error", () => {})
-        .on("close", () => {
-          this.#events.end();
-          resolve();
-        });
+      const end = (): void => {
+        this.#events.end();
+        resolve();
+      };
+      gunzip?.on("end", end).on("error", (error) => {
+        this.broken = error;
+        end();
+      });
+      response.on("error", () => {}).on("close", () => (gunzip === undefined ? end() : gunzip.end()));
     });
   }
 

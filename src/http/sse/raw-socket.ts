@@ -5,6 +5,7 @@ import { HubError } from "../../core/errors.ts";
 import { sseRetry } from "../../protocol/sse.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { endSpan } from "../tracing.ts";
+import { GZIP_HEAD, storedBlock } from "./gzip.ts";
 
 /** What every answer that is a stream of events says (HTML, "Server-sent events"). */
 export const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -22,7 +23,8 @@ const CR = 13;
 const LF = 10;
 const CRLF = Buffer.from("\r\n");
 /** What a chunked body ends with. */
-const LAST_CHUNK = "0\r\n\r\n";
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+const NOTHING: Uint8Array = new Uint8Array();
 
 /** The streams that have their connection to themselves. */
 const streams = new WeakMap<object, EventStream>();
@@ -79,22 +81,25 @@ export function endStream(socket: object, sentence: string): boolean {
 /**
  * A stream of events that has taken its connection over from the framework: from here on it carries this and nothing
  * else. What is written to the socket is the body as it is sent: in chunks, but for HTTP/1.0, which ends it with the
- * connection.
+ * connection; and if it is gzip, as blocks of deflate that refer to nothing before them. Such a stream has no end mark,
+ * because its checksum would be another one for each reader.
  */
 export class EventStream {
   readonly socket: Socket;
   readonly isChunked: boolean;
+  readonly isGzip: boolean;
 
   /**
    * `socket` is what `freeSocket` gave for this reply, and the reply is hijacked. Not to be called inside the parser,
    * which may go on to requests that came with this one: their answers would end up in the stream.
    */
-  constructor(socket: Socket, request: FastifyRequest, reply: FastifyReply, opening = "") {
+  constructor(socket: Socket, request: FastifyRequest, reply: FastifyReply, opening = "", isGzip = false) {
     this.socket = socket;
     this.isChunked = request.raw.httpVersion !== "1.0";
+    this.isGzip = isGzip;
     streams.set(socket, this);
     endSpan(request, 200);
-    socket.write(this.#head(reply) + this.#framed(opening));
+    socket.write(Buffer.concat([Buffer.from(this.#head(reply)), this.#begin(opening)]));
     dropBody(request.raw, (sentence) => this.end(`: ${sentence}\n\n`));
     // Until its end the body is the parser's, which alone knows how it is framed.
     if (request.raw.complete) this.#take(reply.raw);
@@ -102,27 +107,35 @@ export class EventStream {
   }
 
   write(text: string): boolean {
-    return this.socket.write(this.#framed(text));
+    return this.socket.write(this.framed(text));
   }
 
-  /** Text as it goes to the socket, for callers that write the same text often. */
+  /** Text as it goes to the socket. */
   framed(text: string): Uint8Array {
-    return Buffer.from(this.#framed(text));
+    if (text === "") return NOTHING;
+    if (!this.isGzip) return Buffer.from(this.isChunked ? chunk(text) : text);
+    return this.#chunked([storedBlock(Buffer.from(text))]);
   }
 
   /** Ends it with a last event or comment. */
   end(text = ""): void {
-    endGracefully(this.socket, this.#framed(text) + (this.isChunked ? LAST_CHUNK : ""));
+    const last = this.framed(text);
+    endGracefully(this.socket, this.isChunked ? Buffer.concat([last, LAST_CHUNK]) : last);
   }
 
-  #framed(text: string): string {
-    return this.isChunked && text !== "" ? chunk(text) : text;
+  #begin(opening: string): Uint8Array {
+    return this.isGzip ? this.#chunked([GZIP_HEAD, storedBlock(Buffer.from(opening))]) : this.framed(opening);
+  }
+
+  #chunked(parts: readonly Uint8Array[]): Uint8Array {
+    return this.isChunked ? chunkOf(parts) : Buffer.concat(parts);
   }
 
   #head(reply: FastifyReply): string {
     const headers: Record<string, unknown> = {
       ...reply.getHeaders(),
       ...STREAM_HEADERS,
+      ...(this.isGzip ? { "content-encoding": "gzip" } : {}),
       ...(this.isChunked ? { "transfer-encoding": "chunked" } : {}),
       connection: "close",
       date: new Date().toUTCString(),
@@ -151,12 +164,12 @@ export class EventStream {
   }
 }
 
-/** Ends a socket after a last text; destroys it if the peer has not closed within `LINGER` milliseconds. */
-export function endGracefully(socket: Socket, text = ""): void {
+/** Ends a socket after what was written last; destroys it if the peer has not closed within `LINGER` milliseconds. */
+export function endGracefully(socket: Socket, last: string | Uint8Array = NOTHING): void {
   if (socket.destroyed) return;
   const late = setTimeout(() => socket.destroy(), LINGER).unref();
   socket.once("close", () => clearTimeout(late));
-  if (socket.writable) socket.end(text);
+  if (socket.writable) socket.end(last);
   // A socket that is not read does not notice that the peer has closed.
   socket.resume();
 }
@@ -168,7 +181,11 @@ export function chunk(text: string): string {
 
 /** Several chunks as one that holds the same. */
 export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
-  const bodies = chunks.map((bytes) => bytes.subarray(bytes.indexOf(LF) + 1, bytes.length - CRLF.length));
-  const length = bodies.reduce((sum, body) => sum + body.length, 0);
-  return Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...bodies, CRLF]);
+  return chunkOf(chunks.map((bytes) => bytes.subarray(bytes.indexOf(LF) + 1, bytes.length - CRLF.length)));
+}
+
+/** Bytes, at least one, as one chunk. */
+export function chunkOf(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...parts, CRLF]);
 }

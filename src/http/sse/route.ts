@@ -1,22 +1,17 @@
 import type { Socket } from "node:net";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, type Principal } from "../../core/principal.ts";
-import type { Format, Message } from "../../core/message.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
-import { sseJson, sseOpening, sseText } from "../../protocol/sse.ts";
+import { sseOpening } from "../../protocol/sse.ts";
 import { principalOf } from "../authentication.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
-import { chunk, EventStream, freeSocket, joinChunks, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
+import { formatOf } from "./formats.ts";
+import { prefersGzip } from "./gzip.ts";
+import { EventStream, freeSocket, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
 import { SseSink } from "./sink.ts";
-
-/** Each form of a message, for streams in chunks and for others. */
-const FORMATS = {
-  text: { chunked: chunked(sseText), plain: plain(sseText) },
-  json: { chunked: chunked(sseJson), plain: plain(sseJson) },
-};
 
 /** Where a stream resumes. */
 export const cursorParameter: z.ZodType = z
@@ -71,6 +66,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
+    const isGzip = negotiateGzip(request, reply, context);
     const leave = enter(context, "sse", socket, callerOf(request.raw, principal, context));
     reply.hijack();
     const format = asked.get("format") === "json" ? "json" : "text";
@@ -83,12 +79,22 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       }
       const fromNow = after === undefined;
       const opening = sseOpening(retryDelay(), fromNow && idEvents ? context.hub.cursor() : undefined);
-      const stream = new EventStream(socket, request, reply, opening);
-      const sink = new SseSink(stream, FORMATS[format][stream.isChunked ? "chunked" : "plain"], idEvents);
+      const stream = new EventStream(socket, request, reply, opening, isGzip);
+      const sink = new SseSink(stream, formatOf(format, stream), idEvents);
       subscribe(context, principal, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
     });
   });
-  app.head("/events", { schema: { hide: true } }, (_, reply) => reply.headers(STREAM_HEADERS).send());
+  app.head("/events", { schema: { hide: true } }, (request, reply) => {
+    if (negotiateGzip(request, reply, context)) reply.header("content-encoding", "gzip");
+    return reply.headers(STREAM_HEADERS).send();
+  });
+}
+
+/** Whether the stream of a reader is gzip; says to caches that it depends on what the reader accepts. */
+function negotiateGzip({ headers }: FastifyRequest, reply: FastifyReply, { compressStreams }: HttpContext): boolean {
+  if (!compressStreams) return false;
+  reply.header("vary", [reply.getHeader("vary") ?? [], "accept-encoding"].flat().join(", "));
+  return prefersGzip(headers["accept-encoding"]);
 }
 
 /** Until the connection closes. Remembers nothing of the request, which would make up a third of a reader. */
@@ -110,16 +116,6 @@ function subscribe(
     hub.unsubscribe(subscription);
     leave();
   });
-}
-
-type Write = (message: Message, id: string | undefined) => string;
-
-function chunked(write: Write): Format {
-  return { encode: (message, id) => Buffer.from(chunk(write(message, id))), join: joinChunks };
-}
-
-function plain(write: Write): Format {
-  return { encode: (message, id) => Buffer.from(write(message, id)), join: (parts) => Buffer.concat(parts) };
 }
 
 function firstOf(header: string | readonly string[] | undefined): string | undefined {

@@ -1,0 +1,32 @@
+import type { Format, Message } from "../../core/message.ts";
+import { sseJson, sseText } from "../../protocol/sse.ts";
+import { block } from "./gzip.ts";
+import { chunk, chunkOf, joinChunks, type EventStream } from "./raw-socket.ts";
+
+/** What `?format=` may ask for. */
+type Name = "text" | "json";
+type Write = (message: Message, id: string | undefined) => string;
+
+/** One object for each way that a message looks on streams: their readers share the bytes. */
+const FORMATS = { text: formsOf(sseText), json: formsOf(sseJson) };
+
+/** How messages look on a stream. */
+export function formatOf(name: Name, { isChunked, isGzip }: Pick<EventStream, "isChunked" | "isGzip">): Format {
+  const forms = FORMATS[name];
+  return (isGzip ? forms.gzip : forms.identity)[isChunked ? "chunked" : "plain"];
+}
+
+function formsOf(write: Write): Record<"identity" | "gzip", Record<"chunked" | "plain", Format>> {
+  const join = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
+  const plain: Format = { encode: (message, id) => Buffer.from(write(message, id)), join };
+  return {
+    identity: {
+      chunked: { encode: (message, id) => Buffer.from(chunk(write(message, id))), join: joinChunks },
+      plain,
+    },
+    gzip: {
+      chunked: { ...plain, pack: (bytes) => chunkOf([block(bytes)]) },
+      plain: { ...plain, pack: block },
+    },
+  };
+}
