@@ -132,6 +132,7 @@ function checked(name: keyof Config, source: Source, value: unknown): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const written = source === "flag" ? flag(name) : variable(name);
-  const given = JSON.stringify(isSecret === true && typeof value === "string" ? "***" : value);
+  const text = typeof value === "string" ? (isSecret === true ? "***" : masked(value)) : value;
+  const given = JSON.stringify(text);
   throw new ConfigError(`${written} is ${given}; use ${allowed}`);
 }

@@ -88,8 +88,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   let audit = auditTo(log);
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
+  const registration = await (config.discovery === ""
+    ? undefined
+    : (await import("./discovery/open.ts")).prepareDiscovery(config, log));
   const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log, isExported);
-  const parts: ServerParts = { ...hubParts, output };
+  const parts: ServerParts = { ...hubParts, output, discovery: registration?.discovery };
   // Whoever stops the server reads it on the terminal; a file gets a line.
   const say = (msg: string): void =>
     config.logFile === "" ? parts.hubChannels?.log({ level: "info", msg }) : log.info(msg);
@@ -152,6 +155,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,
       isDraining: () => shutdown.isDraining,
+      discovery: registration?.discovery,
     };
     const registry = createRegistry(context, appends, output);
     parts.telemetry?.exportMetrics(() => registry.getMetricsAsJSON());
@@ -168,6 +172,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const bound = app.server.address() as AddressInfo;
     state.address += `:${bound.port}`;
     nodes.start({ index: hub.index, status: () => source.status() });
+    registration?.start({ address: bound.address, port: bound.port, version });
     const url = urlOf(tls === undefined ? "http" : "https", config.host, bound);
     // The command line prints the address itself; a file gets a line.
     if (config.logFile !== "") log.info(`Server listening at ${url}`);

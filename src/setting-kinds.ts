@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hostRule } from "./protocol/address.ts";
 import { patternProblem } from "./protocol/channel.ts";
 
 /** A setting: what it may be, and what is said about it. */
@@ -69,4 +70,37 @@ export function patterns(about: string, fallback: readonly string[] = []): Setti
     ...names((item) => patternProblem(item) === undefined, "channels or patterns such as orders.*", about),
     fallback,
   };
+}
+
+/** A registry of services, with where it is; empty for none. */
+export function registry(about: string): Setting<string> {
+  return {
+    schema: z.string().refine((value) => value === "" || isRegistry(value)),
+    fallback: "",
+    allowed: "consul:http://127.0.0.1:8500 or eureka:http://HOST:8761/eureka, with more Eureka servers after commas",
+    about,
+  };
+}
+
+/** Where others reach this machine; empty if that is not said. */
+export function hostAndPort(about: string): Setting<string> {
+  return {
+    schema: z.string().refine((value) => value === "" || isReachable(value)),
+    fallback: "",
+    allowed: "HOST:PORT such as 10.0.0.7:8000",
+    about,
+  };
+}
+
+function isRegistry(value: string): boolean {
+  const [, kind, list = ""] = /^(consul|eureka):(.+)$/.exec(value) ?? [];
+  const urls = list.split(",");
+  const isUrl = (url: string): boolean => /^https?:\/\/[^?#\s]+$/.test(url) && URL.canParse(url);
+  return urls.every(isUrl) && (kind === "eureka" || urls.length === 1);
+}
+
+/** Whether it is a host with a port, and not the address that stands for all of a machine. */
+function isReachable(value: string): boolean {
+  const { name = "*", port = "" } = hostRule(value) ?? {};
+  return Number(port) > 0 && !name.includes("*") && !["0.0.0.0", "[::]"].includes(name);
 }

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { hostRule, originRule } from "./protocol/address.ts";
 import { patternProblem } from "./protocol/channel.ts";
-import { names, oneOf, patterns, text, truth, whole, type Setting } from "./setting-kinds.ts";
+import { hostAndPort, names, oneOf, patterns, registry, text, truth, whole, type Setting } from "./setting-kinds.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
@@ -109,6 +109,14 @@ export interface Config {
   readonly limitNewChannels: number;
   /** At once. */
   readonly limitWaitingCalls: number;
+  /** `consul:URL`, or `eureka:URL` with more URLs after commas; empty for none. */
+  readonly discovery: string;
+  /** The name by which others find the server in a registry. */
+  readonly serviceName: string;
+  /** `HOST:PORT` where others reach the server; empty for where it listens. */
+  readonly advertise: string;
+  /** Empty if Consul needs none. */
+  readonly consulToken: string;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** A path; empty for standard output. */
   readonly logFile: string;
@@ -250,6 +258,15 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   limitFailedCredentials: whole(0, 1e6, 20, "bad credentials of one address a minute; 0: any"),
   limitNewChannels: whole(0, 1e6, 1000, "channels one caller may make an hour; 0: any"),
   limitWaitingCalls: whole(0, 1e6, 500, "calls of one caller that may wait at once; 0: any"),
+  discovery: registry("registry to be found in, as consul:URL or eureka:URL,URL"),
+  serviceName: text(
+    /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/i,
+    "sse-mcp-server",
+    "letters, digits and hyphens, at most 63",
+    "name to be found by in the registry of DISCOVERY",
+  ),
+  advertise: hostAndPort("HOST:PORT where others reach this server, for DISCOVERY"),
+  consulToken: { ...text(/^[\x21-\x7e]*$/, "", "an ACL token", "ACL token for Consul"), isSecret: true },
   logLevel: {
     ...oneOf(["trace", "debug", "info", "warn", "error", "silent"], "how much the server logs"),
     fallback: "info",

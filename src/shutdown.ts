@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Auth } from "./auth/open.ts";
 import type { Hub } from "./core/hub.ts";
+import type { Discovery } from "./discovery/discovery.ts";
 import type { OpenedMcp } from "./mcp/open.ts";
 import type { Connections } from "./ops/connections.ts";
 import type { HubChannels } from "./ops/hub-channels.ts";
@@ -28,6 +29,7 @@ export interface ServerParts {
   summaries?: LogSummaries;
   app?: FastifyInstance;
   telemetry?: Telemetry | undefined;
+  discovery?: Discovery | undefined;
 }
 
 /** Milliseconds to wait for the last spans and metrics to be exported. */
@@ -87,6 +89,8 @@ export class Shutdown {
     this.#say(`stopping: ${readers} ended within ${spread / 1000} s`);
     parts.connections?.drain();
     parts.mcp?.sessions.drain();
+    // No one is to be sent here from now on; what the registry says need not be waited for yet.
+    const deregistered = parts.discovery?.close();
     await parts.hubChannels?.close();
     await closeHub(spread);
     parts.mcp?.close();
@@ -96,6 +100,7 @@ export class Shutdown {
     parts.auth?.close();
     await parts.app?.close();
     await parts.telemetry?.close(LAST_SPANS);
+    await deregistered;
     await release();
     await output.close(LAST_LINES);
   }
@@ -103,5 +108,6 @@ export class Shutdown {
   #begin(): void {
     this.#isDraining = true;
     this.#parts.nodes.sendStatus();
+    this.#parts.discovery?.drain();
   }
 }

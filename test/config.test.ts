@@ -84,6 +84,10 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   limitFailedCredentials: ["12", 12],
   limitNewChannels: ["13", 13],
   limitWaitingCalls: ["14", 14],
+  discovery: ["eureka:http://a:8761/eureka,http://b:8761/eureka", "eureka:http://a:8761/eureka,http://b:8761/eureka"],
+  serviceName: ["orders-hub", "orders-hub"],
+  advertise: ["10.0.0.7:8000", "10.0.0.7:8000"],
+  consulToken: ["6f1d2c1e-0b6f", "6f1d2c1e-0b6f"],
   logLevel: ["warn", "warn"],
   logFile: ["./logs/hub.log", "./logs/hub.log"],
   tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
@@ -184,12 +188,29 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   limitFailedCredentials: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitNewChannels: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitWaitingCalls: [["-1", "many"], "use a whole number from 0 to 1000000"],
+  discovery: [
+    [
+      "http://127.0.0.1:8500",
+      "consul:127.0.0.1:8500",
+      "consul:http://a,http://b",
+      "eureka:",
+      "eureka:http://a,b",
+      "etcd:http://a",
+    ],
+    "use consul:http://127.0.0.1:8500 or eureka:http://HOST:8761/eureka, with more Eureka servers after commas",
+  ],
+  serviceName: [["my hub", "-hub", "hub_1", "h".repeat(64)], "use letters, digits and hyphens, at most 63"],
+  advertise: [
+    ["hub.example", "0.0.0.0:8000", "[::]:8000", "*.example:8000", "hub.example:*", "10.0.0.7:0", "10.0.0.7:65536"],
+    "use HOST:PORT such as 10.0.0.7:8000",
+  ],
+  consulToken: [["a token", "tokén"], "use an ACL token"],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
   tools: [[], "use paths of modules, separated by commas"],
 };
 
-const SECRETS: ReadonlySet<string> = new Set(["jwtSecret", "authSecret", "loginClientSecret"]);
+const SECRETS: ReadonlySet<string> = new Set(["jwtSecret", "authSecret", "loginClientSecret", "consulToken"]);
 
 function fails(words: readonly string[], environment: Record<string, string>): string {
   try {

@@ -1,3 +1,5 @@
+import { boundedText, fetchFault } from "../protocol/bounded-text.ts";
+
 /** Bytes of one answer: more than any issuer's metadata or keys. */
 const MAX_BYTES = 256 * 1024;
 
@@ -13,29 +15,8 @@ export async function fetchJson(url: string, signal: AbortSignal): Promise<unkno
       await body?.cancel();
       throw new Error(status >= 300 && status < 400 ? `it redirects (${status})` : `it answers ${status}`);
     }
-    return JSON.parse(await text(body ?? []));
+    return JSON.parse(await boundedText(body, MAX_BYTES));
   } catch (error) {
-    throw new Error(`${url}: ${reason(error)}`, { cause: error });
+    throw new Error(`${url}: ${fetchFault(error)}`, { cause: error });
   }
-}
-
-async function text(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let bytes = 0;
-  let read = "";
-  for await (const chunk of body) {
-    bytes += chunk.byteLength;
-    if (bytes > MAX_BYTES) throw new Error(`it sends more than ${MAX_BYTES} bytes`);
-    read += decoder.decode(chunk, { stream: true });
-  }
-  return read + decoder.decode();
-}
-
-/** `fetch` says only that it failed, and what failed in the cause. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return "it does not answer in time";
-  if (error instanceof SyntaxError) return "it does not send JSON";
-  const { cause } = error as { cause?: { code?: unknown } };
-  return typeof cause?.code === "string" ? `it cannot be reached (${cause.code})` : error.message;
 }

@@ -57,6 +57,17 @@ export interface HttpContext {
   readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
+  /** How it stands with the registry; undefined if there is none. */
+  readonly discovery: DiscoveryStatus | undefined;
+}
+
+interface DiscoveryStatus {
+  /** `ok`, or what is not. */
+  readonly state: string;
+  /** Whether the registry sends clients here. */
+  readonly isRegistered: boolean;
+  /** Tries that failed. */
+  readonly failures: number;
 }
 
 /** The calls in progress on each connection that have asked for a signal. */

@@ -17,6 +17,7 @@ const health = z.object({
   checks: z.object({
     delivery: z.string().describe("ok, or why no message reached the log and came back"),
     accepting: z.string().describe("ok, or draining"),
+    discovery: z.string().optional().describe("if there is a registry: ok, or what is not; healthy either way"),
   }),
 });
 
@@ -39,9 +40,10 @@ export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
     const isHealthy = delivery === "ok" && accepting === "ok";
     if (!isHealthy) reply.status(503).header("retry-after", RETRY_AFTER);
     const status = isHealthy ? "healthy" : "unhealthy";
-    return reply
-      .header("cache-control", "no-store")
-      .send({ status, version, uptimeSeconds: uptimeSeconds(), checks: { delivery, accepting } });
+    // Whoever asks has found the server: a registry that is away does not make it unhealthy.
+    const { discovery } = context;
+    const checks = { delivery, accepting, ...(discovery && { discovery: discovery.state }) };
+    return reply.header("cache-control", "no-store").send({ status, version, uptimeSeconds: uptimeSeconds(), checks });
   };
   const response = { 200: health, 503: health };
   app.get("/health", { schema: { summary: "Whether messages are delivered", tags, response } }, ready);

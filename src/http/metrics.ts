@@ -26,7 +26,7 @@ export class LogLatency {
 export function createRegistry(context: HttpContext, latency: LogLatency, output: LogOutput): Registry {
   const registry = Registry.merge([ofProcess(), new Registry()]);
   registry.registerMetric(latency.histogram);
-  const { hub, connections } = context;
+  const { hub, connections, discovery } = context;
   const { stats } = hub;
   counter(registry, "messages_published_total", "Messages published through this node", () => stats.published);
   counter(
@@ -60,6 +60,12 @@ export function createRegistry(context: HttpContext, latency: LogLatency, output
     "Nodes of the hub that are heard of, this one included",
     () => context.info().nodes.length,
   );
+  if (discovery !== undefined) {
+    gauge(registry, "discovery_registered", "Whether the registry sends clients here", () =>
+      Number(discovery.isRegistered),
+    );
+    counter(registry, "discovery_failures_total", "Tries to reach the registry that failed", () => discovery.failures);
+  }
   const open = new Gauge({
     name: `${PREFIX}connections`,
     help: "Open readers by door",
