@@ -25,10 +25,14 @@ export const SECTIONS = [
       "docs/security.md",
       "docs/scaling.md",
       "docs/moving.md",
+      "docs/upgrading.md",
     ],
   },
   { title: "Reference", files: ["PROTOCOL.md", "docs/errors.md", "docs/benchmarks.md"] },
-  { title: "Project", files: ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/decisions/"] },
+  {
+    title: "Project",
+    files: ["CHANGELOG.md", "CONTRIBUTING.md", "docs/releasing.md", "SECURITY.md", "docs/decisions/"],
+  },
 ];
 
 /** Names and titles other than those that a file and its first heading give. */

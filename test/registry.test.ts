@@ -35,6 +35,7 @@ const serverJson = z.strictObject({
     .regex(/^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/),
   title: z.string().min(1).max(100),
   description: z.string().min(1).max(100),
+  repository: z.strictObject({ url: z.url(), source: z.literal("github") }),
   version: version.max(255),
   packages: z.array(
     z.strictObject({
@@ -51,12 +52,15 @@ const serverJson = z.strictObject({
 
 describe("the entry for the MCP registry", () => {
   const entry = serverJson.parse(read("server.json"));
-  const manifest = read("package.json") as Record<"name" | "version" | "description" | "mcpName", string>;
+  const manifest = read("package.json") as Record<"name" | "version" | "description" | "mcpName", string> & {
+    readonly repository: { readonly url: string };
+  };
 
   it("tells of this package, in this version, and the package claims it", () => {
-    const { name, description } = entry;
+    const { name, description, repository } = entry;
     assert.deepEqual([name, description], [manifest.mcpName, manifest.description]);
-    assert.match(name, /^io\.github\.[^/]+\/sse-mcp-server$/);
+    assert.equal(name, repository.url.replace("https://github.com/", "io.github."));
+    assert.equal(manifest.repository.url, `git+${repository.url}.git`);
     for (const told of [entry, ...entry.packages]) assert.equal(told.version, manifest.version);
     for (const { identifier } of entry.packages) assert.equal(identifier, manifest.name);
   });
