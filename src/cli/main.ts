@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tail: async () => (await import("./tail.ts")).tail,
   stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,
+  doctor: async () => (await import("./doctor.ts")).doctor,
   key: async () => (await import("./key.ts")).key,
   copy: async () => (await import("./copy.ts")).copy,
   export: async () => (await import("./export.ts")).exportLog,
