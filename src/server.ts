@@ -24,6 +24,7 @@ import { frameworkLog, openLogging } from "./ops/open-logging.ts";
 import { createRegistry, LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
+import { DeliveryProof } from "./http/delivery-proof.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { logFields, RequestIds } from "./http/request-id.ts";
 import { openStorage, openSessionFile } from "./logs/open.ts";
@@ -141,6 +142,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       limits,
       callers,
       version,
+      proof: new DeliveryProof(() => hub.probe()),
       requestIds: new RequestIds(shared.node),
       tracer: parts.telemetry?.tracer,
       info,
@@ -157,7 +159,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,
     };
-    const registry = createRegistry(context, appends, output);
+    const registry = createRegistry(context, appends, output, config);
     parts.telemetry?.exportMetrics(() => registry.getMetricsAsJSON());
     const app = await createApp({
       context,

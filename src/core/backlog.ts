@@ -66,6 +66,12 @@ export class Backlog {
     this.#endOfTurn = endOfTurn;
   }
 
+  /** Bytes that readers have not taken, measured now. */
+  get held(): number {
+    this.#relieve(Infinity, () => false);
+    return this.#held;
+  }
+
   /** Cuts the slowest while too much is held; true if that is not enough, because the rest was written in this turn. */
   isFull(): boolean {
     return this.#held > this.#most && !this.#relieve(this.#most, (lag) => lag.turn !== this.#turn);

@@ -14,6 +14,7 @@ import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
+import type { DeliveryProof } from "./delivery-proof.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Tls } from "./tls.ts";
@@ -26,6 +27,7 @@ export interface HttpContext {
   readonly callers: CallerRules;
   readonly limits: HttpLimits;
   readonly version: string;
+  readonly proof: DeliveryProof;
   readonly requestIds: RequestIds;
   /** Undefined if nothing is traced. */
   readonly tracer: Tracer | undefined;

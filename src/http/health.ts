@@ -1,13 +1,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
-import { HubError } from "../core/errors.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./problem-details.ts";
-
-/** Milliseconds for which one proof of delivery answers every caller. */
-const FRESH = 1000;
-/** Milliseconds that a proof may take. */
-const PATIENCE = 3000;
 
 const live = z.object({ status: z.literal("alive"), version: z.string(), uptimeSeconds: z.number() });
 const health = z.object({
@@ -29,7 +23,7 @@ export const PROBES: ReadonlySet<string> = new Set(["/health", "/health/ready", 
  * long as the process turns.
  */
 export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
-  const proof = new Proof(() => context.hub.probe());
+  const { proof } = context;
   const tags = ["operate"];
   const uptimeSeconds = (): number => Math.round(process.uptime());
   const { version } = context;
@@ -56,38 +50,4 @@ export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
       return { status: "alive", version, uptimeSeconds: uptimeSeconds() };
     },
   );
-}
-
-/** Keeps one proof of delivery for a while, and makes one at a time. */
-class Proof {
-  readonly #prove: () => Promise<void>;
-  #at = -Infinity;
-  #state = "";
-  #running: Promise<void> | undefined;
-
-  constructor(prove: () => Promise<void>) {
-    this.#prove = prove;
-  }
-
-  async state(): Promise<string> {
-    if (performance.now() - this.#at < FRESH) return this.#state;
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
-    let late: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<string>((resolve) => {
-      late = setTimeout(() => resolve(`no message came back within ${PATIENCE / 1000} seconds`), PATIENCE);
-    });
-    const state = await Promise.race([this.#running.then(() => this.#state), tooLate]);
-    clearTimeout(late);
-    return state;
-  }
-
-  async #run(): Promise<void> {
-    try {
-      await this.#prove();
-      this.#state = "ok";
-    } catch (error) {
-      this.#state = error instanceof HubError ? error.message : "failed";
-    }
-    this.#at = performance.now();
-  }
 }

@@ -22,8 +22,20 @@ export class LogLatency {
   }
 }
 
+/** Limits that figures are compared with. */
+interface MetricLimits {
+  readonly retentionMessages: number;
+  readonly retentionBytes: number;
+  readonly maxPendingTotalBytes: number;
+}
+
 /** All metrics there are. Counters are read from the hub when they are asked for. */
-export function createRegistry(context: HttpContext, latency: LogLatency, output: LogOutput): Registry {
+export function createRegistry(
+  context: HttpContext,
+  latency: LogLatency,
+  output: LogOutput,
+  limits: MetricLimits,
+): Registry {
   const registry = Registry.merge([ofProcess(), new Registry()]);
   registry.registerMetric(latency.histogram);
   const { hub, connections, discovery } = context;
@@ -49,10 +61,24 @@ export function createRegistry(context: HttpContext, latency: LogLatency, output
     "Readers cut because they did not take what they were sent",
     () => stats.slow,
   );
+  counter(
+    registry,
+    "connections_refused_total",
+    "Readers refused because as many were connected as may be",
+    () => connections.refused,
+  );
   counter(registry, "log_lines_dropped_total", "Log lines that could not be written", () => output.lost);
   gauge(registry, "log_messages", "Messages kept", () => hub.log.size().messages);
   gauge(registry, "log_bytes", "Bytes of messages kept", () => hub.log.size().bytes);
   gauge(registry, "log_channels", "Channels that hold or held messages", () => hub.log.size().channels);
+  gauge(registry, "log_messages_limit", "RETENTION_MESSAGES", () => limits.retentionMessages);
+  gauge(registry, "log_bytes_limit", "RETENTION_BYTES", () => limits.retentionBytes);
+  gauge(registry, "connections_limit", "MAX_CONNECTIONS", () => connections.limit);
+  gauge(registry, "pending_bytes", "Bytes that readers have not taken", () => hub.backlog.held);
+  gauge(registry, "pending_bytes_limit", "MAX_PENDING_TOTAL_BYTES", () => limits.maxPendingTotalBytes);
+  gauge(registry, "delivering", "1 if a message just went through the log and came back, 0 if not", async () =>
+    (await context.proof.state()) === "ok" ? 1 : 0,
+  );
   gauge(registry, "subscriptions", "Readers live or catching up, waiting tool calls among them", () => hub.size);
   gauge(
     registry,
@@ -129,11 +155,13 @@ function counter(registry: Registry, name: string, help: string, value: () => nu
   });
 }
 
-function gauge(registry: Registry, name: string, help: string, value: () => number): void {
+function gauge(registry: Registry, name: string, help: string, value: () => number | Promise<number>): void {
   const metric: Gauge = new Gauge({
     name: PREFIX + name,
     help,
     registers: [registry],
-    collect: () => metric.set(value()),
+    async collect() {
+      metric.set(await value());
+    },
   });
 }
