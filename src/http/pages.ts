@@ -50,6 +50,7 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
     reply.header("content-type", "image/svg+xml").send(icon),
   );
   const { basePath } = context;
+  let operations: string | undefined;
   for (const [path, page] of Object.entries(PAGES)) {
     // A proxy may have removed the path, and with it whether it ended with a slash, which relative links depend on.
     const html = path === "/" && basePath !== "" ? page.replace(/="assets\//g, `="${basePath}/assets/`) : page;
@@ -62,6 +63,7 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}${basePath}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;
+      const shown = path === "/docs" ? html.replace("{{operations}}", () => (operations ??= operationsOf(app))) : html;
       const facts = {
         version: context.version,
         log: context.logName,
@@ -71,9 +73,22 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       };
       const values = { ...facts, origin, socket: origin.replace(/^http/, "ws"), facts: JSON.stringify(facts) };
       reply.headers({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });
-      return reply.send(filled(html, values));
+      return reply.send(filled(shown, values));
     });
   }
+}
+
+/** The routes as `/openapi.json` has them, to read before the script that shows all about them is there. */
+function operationsOf(app: FastifyInstance): string {
+  const { paths = {} } = app.swagger() as { readonly paths?: Record<string, Record<string, { summary?: string }>> };
+  const items = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, { summary = "" }]) =>
+        `<li><b>${escaped(method.toUpperCase())}</b> <code>${escaped(path)}</code> ${escaped(summary)}</li>`,
+    ),
+  );
+  // What stands in braces is filled in by no one.
+  return `<ul class="operations">${items.join("").replace(/[{}]/g, (brace) => `&#${brace.charCodeAt(0)};`)}</ul>`;
 }
 
 /** A file of the client library, for pages of every origin that may call; by what it holds, whatever its date. */

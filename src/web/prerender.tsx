@@ -87,7 +87,8 @@ export function prerendered(): Readonly<Record<string, string>> {
         <Bar current="API" />
         <main>
           <div id="api">
-            <p>Loading …</p>
+            <h1>API</h1>
+            <div>{"{{operations}}"}</div>
             <noscript>
               <p>
                 This page needs JavaScript. <a href="guide/protocol">The wire protocol</a> and{" "}

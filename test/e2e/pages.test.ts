@@ -19,6 +19,9 @@ describeInBrowser(
       let bytes = 0;
       page.on("requestfinished", async (request) => (bytes += (await request.sizes()).responseBodySize));
       await page.goto(`${server.url}/docs`);
+      const { text } = await server.request("/docs");
+      // To read before the script is there, and without it.
+      assert.equal(text.match(/<li><b>/g)?.length, 18);
       await page.locator(".opblock").first().waitFor();
       assert.ok(bytes > 300_000 && bytes < MOST_BYTES, `${bytes} bytes`);
       assert.equal(await page.locator("img:not(.bar img), .topbar").count(), 0, "a logo of someone else");

@@ -33,10 +33,13 @@ async function show(): Promise<void> {
     const colour = (): unknown => document.documentElement.classList.toggle("dark-mode", dark.matches);
     dark.addEventListener("change", colour);
     colour();
+    // What the page shows until then stays until everything is there.
+    const full = document.createElement("div");
     swaggerUi({
       // A proxy may have put the server under a path.
       spec: { ...spec, servers: [{ url: new URL(".", location.href).href.replace(/\/$/, "") }] },
-      domNode: place,
+      domNode: full,
+      onComplete: () => place.replaceChildren(full),
       presets: [swaggerUi.presets.apis],
       deepLinking: true,
       docExpansion: "list",
