@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { promisify } from "node:util";
@@ -42,7 +42,7 @@ export class Gateway implements AsyncDisposable {
     mkdirSync(place.folder);
     // For all that this process asks.
     if (!getCACertificates().includes(authority.pem)) setDefaultCACertificates([...getCACertificates(), authority.pem]);
-    const { tlsCert, tlsKey } = authority.server(`server-${https}`);
+    const { tlsCert, tlsKey } = certificateOf(authority);
     // HAProxy reads both from one file, and the others skip the key there.
     writeFileSync(join(place.folder, "hub.pem"), readFileSync(tlsCert, "utf8") + readFileSync(tlsKey, "utf8"));
     copyFileSync(tlsKey, join(place.folder, "hub.key"));
@@ -123,4 +123,10 @@ export class Gateway implements AsyncDisposable {
     const { folder } = this.place;
     return { PATH: process.env["PATH"] ?? "", HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
   }
+}
+
+/** The certificate that all gateways of an authority show. */
+function certificateOf(authority: Authority): { readonly tlsCert: string; readonly tlsKey: string } {
+  const [tlsCert, tlsKey] = [authority.path("gateway.pem"), authority.path("gateway.key")];
+  return existsSync(tlsCert) ? { tlsCert, tlsKey } : authority.server("gateway");
 }

@@ -62,9 +62,10 @@ export const KINDS: readonly GatewayKind[] = [
   {
     ...program("HAProxy", onPath("haproxy") ?? inSbin("haproxy"), "apt-get install haproxy", ["-v"]),
     files: ["haproxy.cfg"],
-    adapt: (text) => text,
+    // It refuses to start if it may not open as many files as that needs.
+    adapt: (text) => text.replace("maxconn 40000", "maxconn 2000"),
     check: (file) => ["-c", "-q", "-f", file],
-    run: (file) => ["-db", "-q", "-f", file],
+    run: (file) => ["-db", "-f", file],
     checksHealth: true,
     answersForNodes: true,
   },
@@ -107,7 +108,7 @@ export function shippedFor(kind: GatewayKind, file: string, place: Place): strin
     text
       .replaceAll("hub.example", "localhost")
       .replace(/\/etc\/\w+\/(?:tls\/)?(hub\.\w+)/g, join(place.folder, "$1"))
-      .replace(/^( *listen|  bind) :?(80|443)\b/gm, (_, word: string, port: string) => `${word} ${local(port, place)}`)
+      .replace(/\b(listen|bind) :?(80|443)\b/g, (_, word: string, port: string) => `${word} ${local(port, place)}`)
       .replace(/(address: )":(80|443)"/g, (_, word: string, port: string) => `${word}"${local(port, place)}"`)
       .replace(
         /address: 0\.0\.0\.0, port_value: (80|443)\b/g,

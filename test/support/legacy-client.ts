@@ -2,6 +2,9 @@ import { EventReader } from "./event-reader.ts";
 import type { Answer } from "./request.ts";
 import type { TestServer } from "./server.ts";
 
+/** As much of a server as a client needs. */
+type Reached = Pick<TestServer, "url" | "request">;
+
 /** A JSON-RPC message as it came. */
 export interface RpcMessage {
   readonly id?: string | number | null;
@@ -16,12 +19,12 @@ export const ACCEPT = "application/json, text/event-stream";
 
 /** A session of the initialize era, spoken by hand: it sends what a test says, right or wrong. */
 export class LegacyClient {
-  readonly server: TestServer;
+  readonly server: Reached;
   readonly session: string;
   readonly version: string;
   #count = 100;
 
-  constructor(server: TestServer, session: string, version: string) {
+  constructor(server: Reached, session: string, version: string) {
     this.server = server;
     this.session = session;
     this.version = version;
@@ -29,7 +32,7 @@ export class LegacyClient {
 
   /** Sends `initialize` and `initialized`. */
   static async open(
-    server: TestServer,
+    server: Reached,
     { version = "2025-11-25", capabilities = {} }: { version?: string; capabilities?: object } = {},
   ): Promise<LegacyClient> {
     const answer = await initialize(server, { protocolVersion: version, capabilities });
@@ -80,7 +83,7 @@ export class LegacyClient {
 }
 
 /** Posts `initialize` with these params, complete or not. */
-export function initialize(server: TestServer, params: object, headers: Record<string, string> = {}): Promise<Answer> {
+export function initialize(server: Reached, params: object, headers: Record<string, string> = {}): Promise<Answer> {
   return server.request("/mcp", {
     method: "POST",
     headers: { accept: ACCEPT, ...headers },
