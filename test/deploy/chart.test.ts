@@ -15,6 +15,15 @@ const PYTHON = join(ROOT, ".cache/kubernetes/bin/python");
 const INSTALL =
   "python3 -m venv .cache/kubernetes && .cache/kubernetes/bin/pip install helm-python-sdk==0.2.2 kubernetes-validate==1.37.0";
 
+/** The schemas of what is not Kubernetes' own, by kind. */
+const CRDS = join(ROOT, ".cache/crds/node_modules/@kubernetes-models");
+const CUSTOM: Readonly<Record<string, string>> = {
+  HTTPRoute: join(CRDS, "gateway-api/gateway.networking.k8s.io/v1/HTTPRoute.js"),
+  ServiceMonitor: join(CRDS, "prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor.js"),
+};
+const INSTALL_CRDS =
+  "npm install --prefix .cache/crds @kubernetes-models/gateway-api@2.0.0 @kubernetes-models/prometheus-operator@6.0.0";
+
 // oxlint-disable-next-line typescript/no-explicit-any -- manifests, whose shape the schemas of Kubernetes check
 type Manifest = any;
 
@@ -85,9 +94,9 @@ describe("the Helm chart", () => {
       const { objects = [], faults, lint, custom, notes } = rendered[name] ?? {};
       assert.deepEqual([lint, faults], [[], []]);
       assert.ok(objects.length >= 2);
-      assert.ok(
-        custom?.every((kind) => kind === "HTTPRoute" || kind === "ServiceMonitor"),
-        custom?.join(),
+      assert.deepEqual(
+        custom?.filter((kind) => CUSTOM[kind] === undefined),
+        [],
       );
       assert.match(notes ?? "", /kubectl --namespace realtime rollout status deployment\/hub/);
     });
@@ -143,6 +152,21 @@ describe("the Helm chart", () => {
     }
   });
 
+  it("is probed over TLS if it has a certificate of its own", async (test) => {
+    const { rendered } = (await chart(test)) ?? {};
+    if (rendered === undefined) return;
+    for (const [name, scheme] of [
+      ["pinned", "https"],
+      ["sqlite", "http"],
+    ] as const) {
+      const objects: readonly Manifest[] = rendered[name]?.objects ?? [];
+      const [{ livenessProbe, readinessProbe }] = of(objects, "Deployment").spec.template.spec.containers;
+      const probed = [livenessProbe, readinessProbe].map(({ httpGet }) => httpGet.scheme as string);
+      assert.deepEqual(probed, [scheme.toUpperCase(), scheme.toUpperCase()]);
+      assert.equal(of(objects, "Service").spec.ports[0].appProtocol, scheme);
+    }
+  });
+
   it("sets only settings that there are", async (test) => {
     const { rendered } = (await chart(test)) ?? {};
     const known = new Set(settingNames.map(variable));
@@ -185,7 +209,7 @@ describe("the Helm chart", () => {
     });
     assert.equal(metrics[1].resource.target.averageUtilization, 70);
     assert.equal(behavior.scaleDown.stabilizationWindowSeconds, 600);
-    // Custom resources, whose schemas are not Kubernetes' own: by shape.
+    // Their schemas let unknown fields pass.
     const [rule] = of(objects, "HTTPRoute").spec.rules;
     assert.deepEqual(rule.timeouts, { request: "0s", backendRequest: "0s" });
     assert.deepEqual(rule.backendRefs, [{ name: of(objects, "Service").metadata.name, port: 80 }]);
@@ -197,6 +221,21 @@ describe("the Helm chart", () => {
         authorization: { type: "Bearer", credentials: { name: "hub-metrics", key: "token" } },
       },
     ]);
+  });
+
+  it("has routes and monitors as the Gateway API and the Prometheus operator want them", async (test) => {
+    const { rendered } = (await chart(test)) ?? {};
+    if (rendered === undefined || !needs(test, "the schemas", existsSync(CRDS), INSTALL_CRDS)) return;
+    const objects = Object.values(rendered).flatMap((one) => one.objects);
+    for (const [kind, file] of Object.entries(CUSTOM)) {
+      const models = (await import(file)) as Record<string, new (data: Manifest) => { validate(): void }>;
+      const Model = models[kind];
+      assert.ok(Model !== undefined);
+      const found = objects.filter((object) => object.kind === kind);
+      assert.ok(found.length > 0);
+      for (const object of found) new Model(object).validate();
+      assert.throws(() => new Model({ ...found[0], spec: "none" }).validate(), /spec/);
+    }
   });
 
   it("is of the version of the package, and lists its values in docs/kubernetes.md", () => {

@@ -47,6 +47,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) }}true{{ end }}
 {{- end }}
 
+{{/* What the port speaks: TLS if the hub has a certificate of its own. */}}
+{{- define "hub.scheme" -}}
+{{- if .Values.settings.TLS_CERT }}https{{ else }}http{{ end }}
+{{- end }}
+
 {{/* What the schema cannot say. */}}
 {{- define "hub.check" -}}
 {{- $hasOwn := or .Values.envFrom (hasKey .Values.settings "JWT_ISSUERS") (hasKey .Values.settings "JWT_SECRET") (hasKey .Values.settings "TLS_CLIENT_CA") }}
