@@ -3,16 +3,8 @@ import { cursorAt, learn, startOf } from "../protocol/cursor.ts";
 import type { Backlog } from "./backlog.ts";
 import { HubError } from "./errors.ts";
 import { FanOut, type FanOutOptions } from "./fan-out.ts";
-import {
-  listChannels,
-  readHistory,
-  readRecent,
-  type ChannelListing,
-  type History,
-  type HistoryQuery,
-  type RecentHistory,
-  type RecentHistoryQuery,
-} from "./history.ts";
+import { listChannels, readHistory, readRecent } from "./history.ts";
+import type { ChannelListing, History, HistoryQuery, RecentHistory, RecentHistoryQuery } from "./history.ts";
 import type { ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import type { RemoteReaders } from "./remote-readers.ts";
@@ -122,12 +114,18 @@ export class Hub {
   /** Returns at once; messages, and signals in their place among them, go to the sink until it is unsubscribed. */
   subscribe(request: SubscribeRequest, sink: Sink): Subscription {
     const subscription = new Subscription(sink, this.#subscribed++, this.#fanOut.delivered, this.#cut, request.watch);
-    this.#subscriptions.add(subscription);
     const learned = learn(request.after, this.#log);
-    if (this.#closed !== undefined) this.#end(subscription, "shutdown");
-    else if (learned === undefined) this.add(subscription, request);
-    else void learned.then(() => this.add(subscription, request));
+    if (learned === undefined) this.#start(subscription, request);
+    else void learned.then(() => this.#start(subscription, request));
     return subscription;
+  }
+
+  /** From here on, a subscription has a place in the log: heartbeats tell it, and a reset of the log changes it. */
+  #start(subscription: Subscription, request: SubscribeRequest): void {
+    if (subscription.closed) return;
+    this.#subscriptions.add(subscription);
+    if (this.#closed !== undefined) this.#end(subscription, "shutdown");
+    else this.add(subscription, request);
   }
 
   /**

@@ -2,12 +2,61 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { HubError } from "../../src/core/errors.ts";
+import type { Log } from "../../src/core/log.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { LateLog } from "../support/late-log.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 import { Schedule } from "../support/schedule.ts";
 import { TestSink } from "../support/test-sink.ts";
 import { until } from "../support/until.ts";
+
+/** A log that has to find out about every cursor that it is asked with. */
+class AskingLog extends MemoryLog {
+  readonly found: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  reset: (head: number, valid?: number) => void = () => {};
+
+  learn(): Promise<void> {
+    return this.found.promise;
+  }
+
+  override follow(listener: Parameters<Log["follow"]>[0], onReset: typeof this.reset = () => {}): Promise<number> {
+    this.reset = onReset;
+    return super.follow(listener);
+  }
+}
+
+describe("a reader whose cursor the log has to find out about", () => {
+  it("is told no place before that: not by heartbeats, and not when the log is reset", async () => {
+    const log = new AskingLog(FOREVER);
+    await using hub = await openHub(log);
+    for (const data of [1, 2, 3]) await hub.publish(draftOf("a", data));
+    const sink = new TestSink();
+    hub.subscribe({ channels: patternsOf("a"), after: hub.cursor(1) }, sink);
+    hub.heartbeat(0, 1);
+    log.reset(3, 1);
+    hub.heartbeat(0, 1);
+    await turn();
+    assert.deepEqual(sink.entries, []);
+    log.found.resolve();
+    await until("it is live", () => sink.of("live").length === 1);
+    assert.deepEqual(sink.story, [2, 3, "live"]);
+  });
+
+  it("is not read for if it leaves before that, and told if the hub closes", async () => {
+    const log = new AskingLog(FOREVER);
+    const hub = await openHub(log);
+    const [gone, waiting] = [new TestSink(), new TestSink()];
+    const request = { channels: patternsOf("a"), after: hub.cursor() };
+    hub.unsubscribe(hub.subscribe(request, gone));
+    hub.subscribe(request, waiting);
+    await hub.close();
+    log.found.resolve();
+    await turn();
+    assert.deepEqual(gone.entries, []);
+    assert.deepEqual(waiting.entries, [{ kind: "close", reason: "shutdown" }]);
+    assert.equal(hub.size, 0);
+  });
+});
 
 describe("a heartbeat", () => {
   it("tells a live reader the cursor of all it was given, and comes after what was published before it", async () => {
