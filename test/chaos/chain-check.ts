@@ -28,6 +28,8 @@ export class ChainCheck {
   #isBeginning = false;
   /** Where the last gap ended that it was told. */
   #told: number = BEGINNING;
+  /** How far it had come when a gap took it back: what it had been given since may be gone. */
+  #takenBackFrom: number = BEGINNING;
   #time = 0;
 
   constructor(reader: string, truth: Truth, violations: Violation[]) {
@@ -112,6 +114,7 @@ export class ChainCheck {
     const missing = this.#truth.between(place, resumed + 1, this.#channels);
     this.insideGaps += missing.filter(({ n, isAcknowledged }) => isAcknowledged && !this.got.has(n)).length;
     this.#told = resumed;
+    if (place > resumed) this.#takenBackFrom = Math.max(this.#takenBackFrom, place);
     // A reader that was further than its node is goes back, and must get again what comes after that.
     for (const [n, offset] of this.got) {
       if (offset <= resumed) continue;
@@ -126,6 +129,7 @@ export class ChainCheck {
     for (const { n, offset, channel, isAcknowledged } of this.#truth.between(after, before, this.#channels)) {
       if (this.got.has(n) || this.#missed.has(n)) continue;
       if (this.#isBeginning && this.#truth.isLossBetween(offset, before)) continue;
+      if (offset <= this.#takenBackFrom && this.#truth.isGone(n)) continue;
       this.#missed.add(n);
       this.#report(isAcknowledged ? "lost" : "withheld", `message ${n} on ${channel} at ${offset} is missing ${when}`);
     }

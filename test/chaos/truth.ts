@@ -42,6 +42,8 @@ export class Truth {
   readonly #violations: Violation[];
   /** Offsets at which readers were told that what came last before them may be lost. */
   readonly #losses: number[] = [];
+  /** What the log has in the end; undefined if no one asked for all of it. */
+  readonly #kept: ReadonlySet<number> | undefined;
 
   constructor(entries: readonly Entry[], violations: Violation[]) {
     this.#violations = violations;
@@ -58,6 +60,7 @@ export class Truth {
         this.#losses.push(last);
       }
     }
+    this.#kept = keptIn(entries);
     this.#name(entries, acknowledged);
     this.inOrder = [...this.known.values()].sort((one, other) => one.offset - other.offset);
     this.#checkTime(entries);
@@ -67,6 +70,11 @@ export class Truth {
   /** Whether readers were told of a loss between one offset, which may be lost, and a later one, which is not. */
   isLossBetween(offset: number, later: number): boolean {
     return this.#losses.some((loss) => offset <= loss && loss < later);
+  }
+
+  /** Whether the log does not have a message in the end. */
+  isGone(n: number): boolean {
+    return this.#kept?.has(n) === false;
   }
 
   /** The messages on channels, after one offset and before another. */
@@ -112,7 +120,7 @@ export class Truth {
     }
   }
 
-  /** A message that was sent after another one was acknowledged must come after it in the log. */
+  /** A message that was sent after another one was acknowledged must come after it in the log, if it has both. */
   #checkTime(entries: readonly Entry[]): void {
     let last: Known | undefined;
     const earlier = new Map<number, Known | undefined>();
@@ -120,7 +128,7 @@ export class Truth {
       if (entry.kind === "attempt" && !earlier.has(entry.n)) earlier.set(entry.n, last);
       if (entry.kind !== "acknowledged") continue;
       const known = this.known.get(entry.n);
-      if (known === undefined) continue;
+      if (known === undefined || this.isGone(entry.n)) continue;
       const before = earlier.get(entry.n);
       if (before !== undefined && before.offset >= known.offset) {
         const text = `message ${known.n} was sent after message ${before.n} was acknowledged, and is before it in the log`;
@@ -170,4 +178,15 @@ export function placeOf(id: string): number | undefined {
 /** Whether a reader of these channels and patterns reads a channel. */
 export function isWanted(channel: string, channels: readonly string[]): boolean {
   return channels.some((pattern) => covers(pattern as ChannelPattern, channel as ChannelName));
+}
+
+/** The messages that readers got who asked for all that a node has. */
+function keptIn(entries: readonly Entry[]): ReadonlySet<number> | undefined {
+  const readers = new Set<string>();
+  const kept = new Set<number>();
+  for (const entry of entries) {
+    if (entry.kind === "open" && entry.channels.includes("*")) readers.add(entry.reader);
+    else if (entry.kind === "message" && readers.has(entry.reader)) kept.add(entry.n);
+  }
+  return readers.size === 0 ? undefined : kept;
 }
