@@ -22,6 +22,8 @@ const SILENCE = 4000;
 /** Milliseconds that a start waits for an engine that does not answer. */
 const CONNECT_TIMEOUT = 10_000;
 const RETRY = 20;
+/** Milliseconds before a connection that the driver has given up is made again. */
+const RECONNECT = 200;
 /** Errors that retrying cannot fix. */
 const PERMANENT_ERRORS =
   /WRONGPASS|NOAUTH|NOPERM|ERR AUTH|invalid DB|out of range|certificate|SSL|wrong version number/i;
@@ -37,6 +39,7 @@ export class RedisConnection {
   /** Called when one of the connections is there again. */
   onReconnect: () => void = () => {};
   #isListening = false;
+  #isClosed = false;
   #problem = "it does not answer";
   #isReported = false;
 
@@ -49,6 +52,8 @@ export class RedisConnection {
     for (const client of [this.commands, this.#subscriber]) {
       client.on("error", (error: Error) => this.#failed(error));
       client.on("ready", () => void this.#onReady());
+      // The driver gives up for good if it hears of a failover while it is connecting.
+      client.on("end", () => this.#connectAgain(client));
     }
     this.#subscriber.on("close", () => (this.#isListening = false));
     this.#subscriber.on("messageBuffer", (channel: Buffer, bytes: Buffer) =>
@@ -127,11 +132,18 @@ export class RedisConnection {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const client of [this.commands, this.#subscriber]) {
       // ioredis removes its listener when it gives up a connection; an error after that would end the process.
       if (client instanceof Redis) (client.stream as Socket | undefined)?.on("error", () => {});
       client.disconnect();
     }
+  }
+
+  #connectAgain(client: Redis | Cluster): void {
+    setTimeout(() => {
+      if (!this.#isClosed && client.status === "end") client.connect().catch((error: Error) => this.#failed(error));
+    }, RECONNECT);
   }
 
   async #connect(): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { AbstractConnector, Redis } from "ioredis";
 import { startCluster } from "../../support/redis-cluster.ts";
 import { kept, openNode, type RedisNode } from "../../support/redis-node.ts";
 import { startSentinels } from "../../support/redis-sentinels.ts";
@@ -21,6 +22,24 @@ describe("the nodes of a log whose engine fails over", { concurrency: 2 }, () =>
       await sentinels.engines[0]?.kill();
     });
     assert.deepEqual(a.resets, b.resets);
+  });
+
+  it("connect again when they hear of a failover in the middle of connecting", async (test) => {
+    if (!needsEngine(test)) return;
+    await using sentinels = await startSentinels();
+    await using node = await openNode(sentinels.url);
+    const commands = node.connection.commands as Redis;
+    const ended = new Promise<void>((resolve) => void commands.once("end", resolve));
+    // As the driver does itself, on `+switch-master`.
+    commands.once("connecting", () => (commands as unknown as { connector: AbstractConnector }).connector.disconnect());
+    commands.stream.destroy();
+    await ended;
+    await until("it publishes", () =>
+      node.log.append(draftOf("x", "again")).then(
+        () => true,
+        () => false,
+      ),
+    );
   });
 
   it("go on with the replica that a cluster promotes", async (test) => {
