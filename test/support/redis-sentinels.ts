@@ -39,11 +39,10 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
   try {
     for (let index = 0; index <= replicas; index++) {
       const proxy = stack.use(await TcpProxy.open(0));
-      const announce = ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", String(proxy.port)];
-      const follow = index === 0 ? [] : ["--replicaof", "127.0.0.1", String(proxies[0]?.port)];
-      // Without a pause for more replicas, the first one is there at once.
-      const words = [...announce, ...follow, "--repl-diskless-sync-delay", "0", ...args];
-      const engine = stack.use(await startEngine({ kind, args: words }));
+      const { path } = stack.use(new TemporaryFolder());
+      const file = join(path, "engine.conf");
+      writeFileSync(file, engineConfiguration(proxy.port, proxies[0]?.port));
+      const engine = stack.use(await startEngine({ kind, file, folder: path, args }));
       proxy.target = engine.port;
       engines.push(engine);
       proxies.push(proxy);
@@ -55,7 +54,7 @@ export async function startSentinels(options: SentinelsOptions = {}): Promise<Se
     for (let index = 0; index < 3; index++) {
       const folder = stack.use(new TemporaryFolder());
       const file = join(folder.path, "sentinel.conf");
-      writeFileSync(file, configuration(proxies[0]?.port ?? 0, downAfter));
+      writeFileSync(file, sentinelConfiguration(proxies[0]?.port ?? 0, downAfter));
       const sentinel = { kind, file, folder: folder.path, args: ["--sentinel"], ready: /\+monitor/ };
       sentinels.push(stack.use(await startEngine(sentinel)));
     }
@@ -92,7 +91,18 @@ async function state(sentinel: Engine): Promise<Readonly<Record<string, string>>
   return Object.fromEntries(pairs);
 }
 
-function configuration(primary: number, downAfter: number): string {
+/** In a file, in which Sentinels note who is the primary: one that restarts after a failover knows what it was. */
+function engineConfiguration(port: number, primary: number | undefined): string {
+  return `save ""
+appendonly yes
+replica-announce-ip 127.0.0.1
+replica-announce-port ${port}
+repl-diskless-sync-delay 0
+${primary === undefined ? "" : `replicaof 127.0.0.1 ${primary}`}
+`;
+}
+
+function sentinelConfiguration(primary: number, downAfter: number): string {
   return `sentinel monitor ${NAME} 127.0.0.1 ${primary} 2
 sentinel down-after-milliseconds ${NAME} ${downAfter}
 sentinel failover-timeout ${NAME} 5000
