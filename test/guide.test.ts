@@ -76,7 +76,7 @@ describe("the guide", () => {
   });
 
   it("shows code in colours, in every language that the pages use", () => {
-    const plain = new Set(["haproxy", "redis", "text"]);
+    const plain = new Set(["caddyfile", "haproxy", "redis", "text"]);
     const used = new Set<string>();
     for (const page of pages) {
       for (const [, language = "", code = ""] of read(page).matchAll(/<code class="language-(\w+)">([^]*?)<\/code>/g)) {
