@@ -44,7 +44,7 @@ USER 65532:65532
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=10s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --start-interval=1s --retries=3 \
   CMD ["sse-mcp-server", "health"]
 # No init process in front: the server handles SIGTERM itself and starts no processes.
 ENTRYPOINT ["sse-mcp-server"]

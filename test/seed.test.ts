@@ -3,6 +3,8 @@ import { execFile, spawn, spawnSync } from "node:child_process";
 import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { EventSource } from "eventsource";
+import { parse } from "yaml";
+import { configure } from "../src/config.ts";
 import { needs } from "./support/needs.ts";
 import { blocksOf, pointedAt, seedBlocks, type CodeBlock } from "./support/seed.ts";
 import { startServer, type TestServer, type ToolAnswer } from "./support/server.ts";
@@ -216,6 +218,43 @@ describe("the examples of the project's first document", { concurrency: true }, 
     using reader = await server.events();
     await run(PYTHON, ["-c", pointedAt(only(all, "python", /^Service Integration Example$/), server.port)]);
     assert.match((await reader.next()).data, /^Order ORDER-123 /);
+  });
+
+  it("the order service, as it is written, finds a hub by the name of its service", async (test) => {
+    const all = seedBlocks(test);
+    if (all.length === 0 || !needsPython(test)) return;
+    // As in compose.yaml with ANONYMOUS_PUBLISH=default: `npm run image` does this with containers.
+    const anonymous = { anonymousPublish: ["default"], anonymousSubscribe: ["default"] };
+    await using server = await startServer({ env: "production", allowedHosts: ["sse-mcp-server"], ...anonymous });
+    using reader = await server.events();
+    const names = `import socket
+find = socket.getaddrinfo
+def named(host, port, *rest, **options):
+    if (host, port) == ("sse-mcp-server", 8000): host, port = "127.0.0.1", ${server.port}
+    return find(host, port, *rest, **options)
+socket.getaddrinfo = named
+`;
+    await run(PYTHON, ["-c", names + only(all, "python", /^Service Integration Example$/)]);
+    assert.match((await reader.next()).data, /^Order ORDER-123 /);
+  });
+
+  it("the health check of its Dockerfile and the environment of its compose file fit our server", async (test) => {
+    const all = seedBlocks(test);
+    if (all.length === 0 || !needsCurl(test)) return;
+    const compose = parse(only(all, "yaml", /^Docker Compose$/)) as {
+      services: Record<string, { ports: string[]; environment?: string[] }>;
+    };
+    const { ports = [], environment = [] } = compose.services["sse-mcp-server"] ?? {};
+    const settings = Object.fromEntries(environment.map((line) => line.split("="))) as Record<string, string>;
+    const { config, sources } = configure([], settings);
+    assert.deepEqual([config.env, config.maxConnections], ["production", 1000]);
+    assert.deepEqual([sources.env, sources.maxConnections], ["environment", "environment"]);
+    assert.deepEqual(ports, [`${config.port}:${config.port}`]);
+    const check = /^ *CMD (curl .*)$/m.exec(only(all, "dockerfile", /^Production Dockerfile$/))?.[1] ?? "";
+    await using server = await startServer({ env: config.env, maxConnections: config.maxConnections });
+    await run("sh", ["-c", pointedAt(check, server.port)]);
+    await server.close();
+    await assert.rejects(run("sh", ["-c", pointedAt(check, server.port)]), { code: 1 });
   });
 
   it("the load test completes its calls, and each of its readers sees the hundred messages of another run", async (test) => {
