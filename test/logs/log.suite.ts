@@ -692,6 +692,6 @@ function cost({ data, event, sender, channel }: Draft): number {
   return Buffer.byteLength(data) + event.length + sender.length + channel.length;
 }
 
-function withoutKey({ key: _, ...message }: Message): Omit<Message, "key"> {
-  return message;
+function withoutKey({ key: _, ...rest }: Message): Omit<Message, "key"> {
+  return rest;
 }
