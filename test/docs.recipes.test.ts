@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
+import { build } from "esbuild";
+import { needsBrowser, openBrowser } from "./support/browser.ts";
 import { onPath } from "./support/leash.ts";
 import { needs } from "./support/needs.ts";
 import { RecipePage } from "./support/recipe-page.ts";
@@ -14,6 +19,31 @@ import { until } from "./support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const PYTHON = join(ROOT, ".cache/python/bin/python");
+/** Python with what `npm run recipes` installs: it takes too long for every run of the tests. */
+const LIBRARIES = join(ROOT, ".cache/recipes/bin/python");
+const SKIP = process.env["RECIPES"] === "all" ? false : "npm run recipes runs it";
+/** A model that wants the tool once, and then says what the tool said. */
+const WITHOUT_NETWORK = `import asyncio, json
+from agents import Agent, ModelResponse, Usage
+from agents.models.interface import Model
+from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
+from approve_tool import refund, run
+
+class Scripted(Model):
+    async def get_response(self, system_instructions, input, *args, **kwargs):
+        said = [i.get("output") for i in input if isinstance(i, dict) and i.get("type") == "function_call_output"]
+        if said:
+            text = ResponseOutputText(type="output_text", text=str(said[-1]) + " (rejected)" * ("euros" not in str(said[-1])), annotations=[])
+            output = ResponseOutputMessage(id="m", type="message", role="assistant", status="completed", content=[text])
+        else:
+            output = ResponseFunctionToolCall(id="f", call_id="c", type="function_call", name="refund", arguments=json.dumps({"order": 123, "euros": 20}))
+        return ModelResponse(output=[output], usage=Usage(), response_id=None)
+
+    def stream_response(self, *args, **kwargs):
+        raise NotImplementedError
+
+print(asyncio.run(run(Agent(name="support", tools=[refund], model=Scripted()), "It came broken")), flush=True)
+`;
 
 interface Kept {
   readonly id: string;
@@ -34,9 +64,9 @@ async function answer(server: TestServer, channel: string, text: string): Promis
 
 describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
   it("has a test here for every page", () => {
-    const source = readFileSync(import.meta.filename, "utf8") + readFileSync(join(import.meta.dirname, "recipes/all.ts"), "utf8");
+    const source = readFileSync(import.meta.filename, "utf8");
     for (const page of readdirSync(join(ROOT, "docs/recipes"))) {
-      assert.ok(source.includes(`new RecipePage("${page.replace(".md", "")}")`), `${page} has no test`);
+      assert.ok(source.includes(`"${page.replace(".md", "")}"`), `${page} has no test`);
     }
   });
 
@@ -59,7 +89,13 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
       const headers = { ...named, ...(signature === undefined ? {} : { "x-hub-signature-256": signature }) };
       return (await request(url, { method: "POST", headers, body })).status;
     };
-    assert.equal(await deliver(signed.replace(/.$/, (last) => (last === "0" ? "1" : "0")), "1"), 401);
+    assert.equal(
+      await deliver(
+        signed.replace(/.$/, (last) => (last === "0" ? "1" : "0")),
+        "1",
+      ),
+      401,
+    );
     assert.equal(await deliver(undefined, "1"), 401);
     assert.deepEqual(await kept(server, "github"), []);
     assert.equal(await deliver(signed, "72d3162e"), 201);
@@ -130,8 +166,13 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     assert.equal((await fetch(`${url}/api/v2/alerts`, { method: "POST", headers, body: alerts })).status, 200);
     await until(`it is published: ${alertmanager.output}`, async () => (await kept(server, "alerts")).length === 1);
     const [message] = await kept(server, "alerts");
-    assert.equal(message?.event, "alert");
-    const { status, version, alerts: sent } = message?.data as Record<string, unknown> & { alerts: [{ labels: object }] };
+    assert.ok(message !== undefined);
+    assert.equal(message.event, "alert");
+    const {
+      status,
+      version,
+      alerts: sent,
+    } = message.data as Record<string, unknown> & { alerts: [{ labels: object }] };
     assert.deepEqual([status, version, sent[0].labels], ["firing", "4", labels]);
     await until("it is printed", () => reader.output === "firing: HubDown on hub-1: The hub does not answer\n");
   });
@@ -140,7 +181,10 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     await using server = await startServer();
     await using page = new RecipePage("nextjs");
     process.env["HUB"] = server.url;
-    const route = (await import(page.file("app/api/events/route.ts"))) as Record<"GET" | "POST", (request: Request) => Promise<Response>>;
+    const route = (await import(page.file("app/api/events/route.ts"))) as Record<
+      "GET" | "POST",
+      (request: Request) => Promise<Response>
+    >;
     delete process.env["HUB"];
     const url = "http://localhost:3000/api/events";
     for (const method of ["GET", "POST"] as const) assert.equal((await route[method](new Request(url))).status, 401);
@@ -165,7 +209,9 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
 
     const { id = "" } = (await kept(server, "users.ada"))[0] ?? {};
     const again = new AbortController();
-    const resumed = await route.GET(new Request(url, { headers: { ...headers, "last-event-id": id }, signal: again.signal }));
+    const resumed = await route.GET(
+      new Request(url, { headers: { ...headers, "last-event-id": id }, signal: again.signal }),
+    );
     let missed = "";
     for await (const bytes of resumed.body ?? []) {
       missed += Buffer.from(bytes as Uint8Array).toString();
@@ -176,19 +222,89 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
   });
 
   it("python-client: it gives each message once, through broken connections", async (test) => {
-    const pip = `pip install in .cache/python: ${page("python-client")}`;
-    if (!needs(test, "httpx-sse", existsSync(PYTHON), pip)) return;
-    await readsThroughCuts(test, "python-client", PYTHON, ["follow.py"]);
+    const install = "python3 -m venv .cache/python && .cache/python/bin/pip install httpx httpx-sse";
+    if (!needs(test, "httpx-sse", existsSync(PYTHON), install)) return;
+    await readsThroughCuts("python-client", PYTHON, ["follow.py"]);
+  });
+
+  it("go-client: it gives each message once, through broken connections", { skip: SKIP }, async () => {
+    await readsThroughCuts("go-client", "go", ["run", "main.go"]);
+  });
+
+  it("langgraph: an answer on the channel resumes the graph", { skip: SKIP }, async () => {
+    for (const [said, status] of [
+      ["yes", "shipped"],
+      ["no", "refused"],
+    ] as const) {
+      await using server = await startServer();
+      await using page = new RecipePage("langgraph");
+      const graph = page.start(LIBRARIES, ["approve.py"], { HUB: server.url });
+      await until(
+        `it asks: ${graph.output}`,
+        async () => (await kept(server, "review")).length === 1 || graph.code !== undefined,
+      );
+      assert.equal((await kept(server, "review"))[0]?.data, "May I ship order 123? yes or no");
+      await answer(server, "review", said);
+      assert.equal(await graph.ended(), `${status}\n`);
+    }
+  });
+
+  it("openai-agents: an answer on the channel decides whether the tool runs", { skip: SKIP }, async () => {
+    for (const [said, output] of [
+      ["yes", "20 euros for order 123 are on their way"],
+      ["no", "rejected"],
+    ] as const) {
+      await using server = await startServer();
+      await using page = new RecipePage("openai-agents");
+      writeFileSync(page.file("use.py"), WITHOUT_NETWORK);
+      const agent = page.start(LIBRARIES, ["use.py"], { HUB: server.url, OPENAI_AGENTS_DISABLE_TRACING: "1" });
+      await until(
+        `it asks: ${agent.output}`,
+        async () => (await kept(server, "approvals")).length === 1 || agent.code !== undefined,
+      );
+      const question = (await kept(server, "approvals"))[0]?.data;
+      assert.equal(question, 'May I call refund with {"order": 123, "euros": 20}? yes or no', agent.output);
+      await answer(server, "approvals", said);
+      assert.match(await agent.ended(), new RegExp(output));
+    }
+  });
+
+  it("react: the hook shows what is kept and what comes", { skip: SKIP }, async (test) => {
+    await using browser = await openBrowser();
+    if (!needsBrowser(test, browser)) return;
+    await using server = await startServer();
+    await server.publish("orders.us", { order: 1 });
+    await using page = new RecipePage("react");
+    symlinkSync(join(ROOT, ".cache/recipes-node/node_modules"), page.file("node_modules"));
+    const { outputFiles } = await build({
+      entryPoints: [page.file("app.jsx")],
+      alias: { "sse-mcp-server-client": join(ROOT, "src/client/index.ts") },
+      jsx: "automatic",
+      bundle: true,
+      format: "esm",
+      write: false,
+    });
+    const script = outputFiles[0]?.text ?? "";
+    await using host = createServer(({ url = "" }, response) =>
+      url.endsWith(".js")
+        ? response.setHeader("content-type", "text/javascript").end(script)
+        : response
+            .setHeader("content-type", "text/html")
+            .end('<!doctype html><div id="root"></div><script type="module" src="/app.js"></script>'),
+    ).listen(0, "127.0.0.1");
+    await once(host, "listening");
+    const tab = await browser.newPage();
+    await tab.goto(`http://localhost:${(host.address() as AddressInfo).port}/?hub=${server.url}`);
+    await tab.locator("p", { hasText: "Live" }).waitFor();
+    await tab.locator("button").click();
+    await tab.locator("li", { hasText: "orders.eu: order 2" }).waitFor();
+    assert.deepEqual(await tab.locator("li").allTextContents(), ["orders.us: order 1", "orders.eu: order 2"]);
+    assert.equal(server.hub.size, 1);
   });
 });
 
-/** The line that installs what a page needs. */
-function page(name: string): string {
-  return new RecipePage(name).block("sh");
-}
-
 /** A client that prints id, event and data of `orders.*` gets each message once, whatever happens to its connections. */
-export async function readsThroughCuts(_: TestContext, name: string, file: string, words: readonly string[]): Promise<void> {
+async function readsThroughCuts(name: string, file: string, words: readonly string[]): Promise<void> {
   await using server = await startServer();
   await using proxy = await TcpProxy.open(server.port);
   await using page = new RecipePage(name);

@@ -64,9 +64,8 @@ export class Program {
     { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
     input: string,
   ) {
-    const { PATH = "", HOME = "" } = process.env;
     // A group of its own: with what it starts.
-    this.#child = spawn(file, words, { cwd, env: { PATH, HOME, ...env }, detached: true, stdio: "pipe" });
+    this.#child = spawn(file, words, { cwd, env: { ...process.env, ...env }, detached: true, stdio: "pipe" });
     this.#ended = once(this.#child, "close").then(([code]) => (this.code = Number(code ?? -1)));
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => (this.output += text));
