@@ -8,6 +8,7 @@ import { clusterText, disturbance } from "./cluster-text.ts";
 import { machine, resultsText, writeDocument } from "./document.ts";
 import type { Measured } from "./goals.ts";
 import { Matrix } from "./matrix.ts";
+import { gzipText, measureGzip } from "./gzip.ts";
 import { HELP, parseOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 import { measureCalls, measureMcp, measureMemories, measureSeed } from "./parts.ts";
@@ -22,6 +23,7 @@ const CALL_SECONDS = 2;
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === "help") process.stdout.write(HELP);
+  else if (options.gzip) await compareGzip(options);
   else await (options.cluster ? measureNodes(options) : compare(options));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -49,6 +51,14 @@ async function compare(options: Options): Promise<void> {
   const text = resultsText(measured, notes);
   process.stdout.write(`${text}\n`);
   if (options.write) writeDocument("bench", text);
+}
+
+async function compareGzip({ rounds, write }: Options): Promise<void> {
+  checkMachine();
+  leaveServerCore();
+  const text = `${machine()}\n\n${gzipText(await measureGzip(rounds, say))}`;
+  process.stdout.write(`${text}\n`);
+  if (write) writeDocument("gzip", text);
 }
 
 async function measureNodes({ rounds, seconds, write }: Options): Promise<void> {

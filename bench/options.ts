@@ -4,7 +4,7 @@ import { CONTENDERS } from "./targets.ts";
 const PARTS = ["matrix", "calls", "mcp", "seed", "memory", "trust"] as const;
 
 /** Flags with which everything is still measured. */
-const ENOUGH: readonly string[] = ["rounds", "seconds", "cluster"];
+const ENOUGH: readonly string[] = ["rounds", "seconds", "cluster", "gzip"];
 
 /** A part of the comparison. */
 export type Part = (typeof PARTS)[number];
@@ -19,6 +19,8 @@ export interface Options {
   readonly rounds: number;
   /** Instead of the comparison: nodes that share a Redis. */
   readonly cluster: boolean;
+  /** Instead of the comparison: compressed streams. */
+  readonly gzip: boolean;
   /** Write the tables into the document: by default, if everything was measured. */
   readonly write: boolean;
 }
@@ -34,6 +36,7 @@ Compares this server with others on this machine and writes the tables into docs
   --seconds N         how long to publish in each cell (2)
   --rounds N          how often to measure each cell (3)
   --cluster           instead, measures nodes that share a Redis, beside Centrifugo's
+  --gzip              instead, measures compressed streams; takes two minutes
   --quick             --readers 100,1000 --publishers 1,16 --seconds 1 --rounds 1
   --write             write the document although not everything was measured
 `;
@@ -52,6 +55,7 @@ export function parseOptions(words: readonly string[]): Options | "help" {
       seconds: text,
       rounds: text,
       cluster: flag,
+      gzip: flag,
       quick: flag,
       write: flag,
       help: flag,
@@ -68,6 +72,7 @@ export function parseOptions(words: readonly string[]): Options | "help" {
     seconds: numbers("--seconds", values.seconds ?? (quick ? "1" : "2"), 600)[0] ?? 2,
     rounds: numbers("--rounds", values.rounds ?? (quick ? "1" : "3"), 20)[0] ?? 3,
     cluster: values.cluster === true,
+    gzip: values.gzip === true,
     write: values.write === true || Object.keys(values).every((name) => ENOUGH.includes(name)),
   };
 }

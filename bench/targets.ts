@@ -34,6 +34,9 @@ export const OURS: ServerKind = {
   ready: "/health",
 };
 
+/** A compressor for each stream. */
+export const GZIP_EACH: ServerKind = nodeServer("gzip-each", "/");
+
 const CENTRIFUGO_SUBSCRIBES = encodeURIComponent('{"subs":{"*":{}}}');
 
 /** What a request costs in Node when almost nothing is done with it. */
