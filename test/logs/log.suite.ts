@@ -692,6 +692,6 @@ function cost({ data, event, sender, channel }: Draft): number {
   return Buffer.byteLength(data) + event.length + sender.length + channel.length;
 }
 
-function withoutKey({ key: _, ...rest }: Message): Omit<Message, "key"> {
-  return rest;
+function withoutKey(message: Message): object {
+  return { ...message, key: undefined };
 }
