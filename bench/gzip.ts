@@ -16,8 +16,8 @@ const TURNS = [1, 16, 64];
 const PATIENCE = 20_000;
 /** Milliseconds in which nothing comes if there is nothing more to come. */
 const QUIET = 150;
-/** Bytes that one heartbeat has at most. */
-const HEARTBEAT = 100;
+/** Readers that are decoded, so that their messages are counted. */
+const DECODED = 10;
 
 interface Way {
   readonly title: string;
@@ -102,24 +102,25 @@ async function measure({ server: kind, isGzip }: Way, turn: number): Promise<Cel
   await readers.begin();
   const seconds = server.cpuSeconds();
   const published = await run(1500);
-  const bytes = await readers.each();
+  await readers.settle();
   return {
     cpu: ((server.cpuSeconds() - seconds) / (published * READERS)) * 1e6,
-    bytes: bytes / published,
+    bytes: readers.bytes / (published * READERS),
     memory: (server.residentBytes() - idle) / READERS,
   };
 }
 
-/** Readers of one channel. The first is read as text, so that messages are counted; all have to get as many bytes. */
+/** Readers of one channel, the first of which have to get every message. */
 class Readers {
   readonly #address: Address;
   readonly #isGzip: boolean;
   readonly #sockets: Socket[] = [];
   /** Bytes that each got. */
   readonly #received: number[] = [];
-  /** Messages that the first has got and nobody has waited for. */
-  #messages = 0;
-  #awaited: { readonly count: number; readonly resolve: () => void } | undefined;
+  /** Messages that those which are decoded have got. */
+  readonly #messages: number[] = Array.from({ length: DECODED }, () => 0);
+  #published = 0;
+  #resolve: (() => void) | undefined;
 
   constructor(address: Address, isGzip: boolean) {
     this.#address = address;
@@ -142,7 +143,7 @@ class Readers {
       const [first] = (await once(socket, "data")) as [Buffer];
       this.#received.push(first.length);
       const body = first.subarray(first.indexOf("\r\n\r\n") + 4);
-      const take = n === 0 ? this.#reader() : () => {};
+      const take = n < DECODED ? this.#reader(n) : () => {};
       take(body);
       socket.on("data", (bytes: Buffer) => {
         this.#received[n] = (this.#received[n] ?? 0) + bytes.length;
@@ -151,17 +152,17 @@ class Readers {
     }
   }
 
-  /** Resolves when the first reader has that many messages more. */
+  /** Resolves when those that are decoded have that many messages more. */
   async have(count: number): Promise<void> {
-    if (this.#messages < count) {
-      const late = AbortSignal.timeout(PATIENCE);
-      await new Promise<void>((resolve, reject) => {
-        this.#awaited = { count, resolve };
-        const fail = (): void => reject(new Error(`a reader got ${this.#messages} of ${count} messages`));
-        late.addEventListener("abort", fail, { once: true });
-      });
-    }
-    this.#messages -= count;
+    this.#published += count;
+    if (this.#hasAll()) return;
+    const late = AbortSignal.timeout(PATIENCE);
+    await new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      const fail = (): void =>
+        reject(new Error(`readers got ${this.#messages.join(", ")} of ${this.#published} messages`));
+      late.addEventListener("abort", fail, { once: true });
+    });
   }
 
   /** Resolves when nothing comes any more. */
@@ -178,30 +179,22 @@ class Readers {
     this.#received.fill(0);
   }
 
-  /** Bytes that each has got, but for a heartbeat and what was still on its way when the count began. */
-  async each(): Promise<number> {
-    await this.settle();
-    const [first = 0] = this.#received;
-    const other = this.#received.find((length) => Math.abs(length - first) > HEARTBEAT + first / 50);
-    if (other === undefined) return first;
-    throw new Error(`a reader got ${other} bytes, and another ${first}`);
-  }
-
   [Symbol.dispose](): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  #hasAll(): boolean {
+    return this.#messages.every((count) => count >= this.#published);
+  }
+
   /** Counts messages in chunks that come as they come. */
-  #reader(): (bytes: Buffer) => void {
+  #reader(n: number): (bytes: Buffer) => void {
     let rest = "";
     const count = (text: string): void => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      this.#messages += lines.filter((line) => line.startsWith("data: ")).length;
-      if (this.#awaited !== undefined && this.#messages >= this.#awaited.count) {
-        this.#awaited.resolve();
-        this.#awaited = undefined;
-      }
+      this.#messages[n] = (this.#messages[n] ?? 0) + lines.filter((line) => line.startsWith("data: ")).length;
+      if (this.#hasAll()) this.#resolve?.();
     };
     if (!this.#isGzip) return (bytes) => count(bytes.toString("latin1"));
     const gunzip = createGunzip({ flush: constants.Z_SYNC_FLUSH });
