@@ -29,8 +29,8 @@ describe("npm start", () => {
     const without = prepare();
     assert.equal(without.status, 1);
     assert.match(without.stderr, /the pages are not built, .*; run npm ci without --omit=dev\n$/);
-    for (const built of ["public/scripts", "public/client", "public/pages"])
-      mkdirSync(folder.file(built), { recursive: true });
+    for (const built of ["scripts", "client", "pages", "guide", "api"])
+      mkdirSync(folder.file(`public/${built}`), { recursive: true });
     const { status, stderr } = prepare();
     assert.deepEqual([status, stderr], [0, ""]);
   });
