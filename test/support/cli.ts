@@ -24,9 +24,9 @@ export class Cli {
   readonly #exit: Promise<void>;
 
   constructor(words: readonly string[], { env = {}, cwd, input = "", open = false }: CliOptions = {}) {
-    const { PATH = "", HOME = "" } = process.env;
+    const { PATH = "", HOME = "", NODE_COMPILE_CACHE = "" } = process.env;
     this.child = spawn(process.execPath, [MAIN, ...words], {
-      env: { PATH, HOME, ...env },
+      env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
     });
