@@ -145,7 +145,9 @@ describe("a log file that another program writes into", { concurrency: true }, (
     await using log = await openSqlite(folder.file());
     await log.append(draftOf("a", 1));
     using database = openDatabase(folder.file());
-    database.exec("INSERT INTO messages VALUES (2, 1, 'message', '\"theirs\"', 'x', 0, 1, NULL, NULL, NULL)");
+    database.exec(
+      "INSERT INTO messages (offset, channel, event, data, sender, time, cost) VALUES (2, 1, 'message', '\"theirs\"', 'x', 0, 1)",
+    );
     await assert.rejects(log.append(draftOf("a", 2)), CONTRADICTED);
     await assert.rejects(log.check(), CONTRADICTED);
   });
