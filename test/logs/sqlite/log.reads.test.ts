@@ -83,8 +83,8 @@ describe("a SQLite log of many channels", () => {
       database.exec(`
         PRAGMA synchronous = OFF;
         WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-        INSERT INTO messages
-          SELECT i, iif(i % 10000 = 7, iif(i % 20000 = 7, 1, 2), 3), 'message', i, 'anyone', 0, 20, NULL, NULL, NULL FROM n;
+        INSERT INTO messages (offset, channel, event, data, sender, time, cost)
+          SELECT i, iif(i % 10000 = 7, iif(i % 20000 = 7, 1, 2), 3), 'message', i, 'anyone', 0, 20 FROM n;
         UPDATE channels SET (kept, last) = (SELECT count(*), max(offset) FROM messages WHERE channel = channels.id);
       `);
     }
@@ -139,7 +139,7 @@ describe("a SQLite log of many channels", () => {
     const large = JSON.stringify("x".repeat(60_000));
     database.exec("BEGIN");
     const insert = database.prepare(
-      "INSERT INTO messages VALUES (?, ?, 'message', ?, 'anyone', 0, 0, NULL, NULL, NULL)",
+      "INSERT INTO messages (offset, channel, event, data, sender, time, cost) VALUES (?, ?, 'message', ?, 'anyone', 0, 0)",
     );
     for (let offset = 1; offset <= 1000; offset++) insert.run(offset, (offset % 2) + 1, large);
     database.exec("COMMIT");
@@ -236,7 +236,7 @@ function openRare(path: string): Disposable & {
   const { database, lock } = openFile(path);
   const directory = new ChannelIndex();
   const insert = database.prepare(
-    "INSERT INTO messages VALUES (?, ?, 'message', '0', 'anyone', 0, 0, NULL, NULL, NULL)",
+    "INSERT INTO messages (offset, channel, event, data, sender, time, cost) VALUES (?, ?, 'message', '0', 'anyone', 0, 0)",
   );
   const put = (id: number, name: string, kept: number, last: number): void =>
     directory.put({ id, channel: channelName(name), kept, bytes: 0, last, time: 0, dropped: 0 });
