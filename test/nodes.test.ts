@@ -163,6 +163,7 @@ describe("nodes on one engine", { concurrency: true }, () => {
     await using _a = a;
     await using _b = b;
     using _reader = await b.events("?channel=orders.eu");
+    await knowEachOther(a, b);
     await until("a knows of b's reader", async () => (await readersOf(a, "orders.eu")) === 1);
     await engine.kill("SIGSTOP");
     // Longer than it takes to forget a node that is silent.
