@@ -9,13 +9,14 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# The image has no /usr/bin/env, so the command names its Node. A new named volume takes over what is in /data, and its
+# The image has no /usr/bin/env, so the command names its Node. Files of a checkout may be readable by its owner alone. A new named volume takes over what is in /data, and its
 # owner: no keys yet, so no one may do anything until there are some.
 RUN npm run compile \
     && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
     && sed -i '1s|^#!.*|#!/nodejs/bin/node|' dist/cli/main.js && chmod 755 dist/cli/main.js \
     && mkdir -p /image/app /image/data /image/usr/local/bin \
     && mv package.json LICENSE dist public node_modules /image/app/ \
+    && chmod -R a+rX,go-w /image/app \
     && ln -s /app/dist/cli/main.js /image/usr/local/bin/sse-mcp-server \
     && echo '{"keys":[]}' > /image/data/keys.json && chmod 600 /image/data/keys.json
 

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { build } from "esbuild";
@@ -59,7 +59,9 @@ async function kept(server: TestServer, channel: string): Promise<readonly Kept[
 }
 
 async function answer(server: TestServer, channel: string, text: string): Promise<void> {
-  await server.call("send_sse_message", { channel, message: text, sender: "kim" });
+  // An agent's message is no answer, whatever it calls itself.
+  await server.call("send_sse_message", { channel, message: /^y/i.test(text) ? "no" : "yes", sender: "kim" });
+  await server.publish(channel, text);
 }
 
 describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
@@ -97,6 +99,9 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
       401,
     );
     assert.equal(await deliver(undefined, "1"), 401);
+    const caller = connect(Number(new URL(url).port), "127.0.0.1");
+    caller.end("POST / HTTP/1.1\r\nhost: relay\r\ncontent-length: 100\r\n\r\nnot all of it");
+    await until("the relay has seen that someone hung up", () => relay.output.includes("aborted"));
     assert.deepEqual(await kept(server, "github"), []);
     assert.equal(await deliver(signed, "72d3162e"), 201);
     assert.ok([200, 201].includes(await deliver(signed, "72d3162e")));
@@ -106,6 +111,8 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     assert.deepEqual(message?.data, { ...told, url: "https://github.com/octo/shop/issues/1" });
     const waiting = page.start("bash", ["-c", page.block("sh").replace("http://localhost:8000", server.url)], {});
     assert.match(await waiting.ended(), /octo\/shop/);
+    await server.close();
+    assert.equal(await deliver(signed, "9b1c2a40"), 502, "the hub is away");
   });
 
   it("claude-code-hook: what it tells is published, and an answer decides", async () => {
@@ -137,7 +144,7 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
       ["no, I need it", "deny"],
     ].entries()) {
       const asked = ask();
-      await until("it asks", async () => (await kept(server, "claude.review")).length === 2 * index + 1);
+      await until("it asks", async () => (await kept(server, "claude.review")).length === 3 * index + 1);
       await answer(server, "claude.review", said ?? "");
       assert.equal(decision(await asked.ended()), decided);
     }

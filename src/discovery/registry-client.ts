@@ -40,7 +40,7 @@ export class RegistryClient {
     const url = new URL(address);
     const { username, password } = url;
     url.username = url.password = "";
-    const login = [username, password].map((part) => decodeURIComponent(part)).join(":");
+    const login = [username, password].map(decoded).join(":");
     const authorization: Record<string, string> =
       login === ":" ? {} : { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
     this.#url = url.href.replace(/\/$/, "");
@@ -71,5 +71,14 @@ export class RegistryClient {
     } catch (error) {
       throw error instanceof StatusError ? error : new Error(fetchFault(error), { cause: error });
     }
+  }
+}
+
+/** A part of a URL as it was meant: a percent sign that begins no escape, as passwords have it, stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }

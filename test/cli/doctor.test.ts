@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
 import { examine, type Examination as Options } from "../../src/cli/doctor.ts";
 import { Report, type Finding } from "../../src/cli/doctor/report.ts";
 import { runCli } from "../support/cli.ts";
@@ -179,6 +183,36 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     const { stream } = await found(locked.url);
     assert.deepEqual(stream?.sentence, "GET /events is answered 401");
     assert.match(stream.change["hub"] ?? "", /HUB_TOKEN/);
+  });
+
+  it("is ended by no one who answers, whatever that is", async () => {
+    const bomb = gzipSync(Buffer.alloc(16 * 1024 * 1024, "data:\n\n"));
+    const streams: Readonly<Record<string, (response: ServerResponse) => void>> = {
+      "a line without an end": (response) => void response.writeHead(200).write("x".repeat(16 * 1024 * 1024)),
+      "more events than fit": (response) => {
+        response.writeHead(200, { "content-encoding": "gzip" }).write(bomb);
+      },
+      "a coding that JavaScript knows": (response) => {
+        response.writeHead(200, { "content-encoding": "constructor" }).write(": welcome\n\n");
+      },
+    };
+    for (const [what, stream] of Object.entries(streams)) {
+      const server = createServer(({ url = "" }, response) => {
+        if (url.startsWith("/events")) stream(response);
+        else response.writeHead(url.startsWith("/channels") ? 201 : 200).end('{"status":"healthy"}');
+      });
+      // A refusal that never ends.
+      server.on("upgrade", (_, socket: Socket) => {
+        socket.on("error", () => {}).write("HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n");
+        const drip = setInterval(() => socket.write("1\r\nx\r\n"), 500);
+        socket.on("close", () => clearInterval(drip));
+      });
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const findings = await found(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+      assert.equal(findings["stream"]?.verdict, "fail", what);
+      assert.match(findings["websocket"]?.sentence ?? "", /^A WebSocket is answered 403/, what);
+      server.close().closeAllConnections();
+    }
   });
 
   it("says that nothing answers, and which words are wrong", async () => {

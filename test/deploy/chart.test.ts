@@ -167,6 +167,22 @@ describe("the Helm chart", () => {
     }
   });
 
+  it("has the keys of the Secret, and without one not those that the image names", async (test) => {
+    const { rendered } = (await chart(test)) ?? {};
+    if (rendered === undefined) return;
+    const files = ["sqlite", "pinned", "open", "connections"].map((name) => {
+      const { spec } = of(rendered[name]?.objects ?? [], "Deployment");
+      const isMounted = spec.template.spec.volumes.some((volume: Manifest) => volume.name === "keys");
+      return [env(spec)["AUTH"], env(spec)["API_KEYS_FILE"], isMounted];
+    });
+    assert.deepEqual(files, [
+      [undefined, "/keys/keys.json", true],
+      [undefined, "/keys/team.json", true],
+      ["none", "", false],
+      ["none", "", false],
+    ]);
+  });
+
   it("sets only settings that there are", async (test) => {
     const { rendered } = (await chart(test)) ?? {};
     const known = new Set(settingNames.map(variable));
@@ -186,6 +202,8 @@ describe("the Helm chart", () => {
     assert.deepEqual([spec.replicas, spec.strategy.rollingUpdate], [3, { maxSurge: 1, maxUnavailable: 0 }]);
     assert.deepEqual(env(spec)["DATA"], { secretKeyRef: { name: "hub-redis", key: "url" } });
     assert.deepEqual([env(spec)["LEGACY_SSE"], env(spec)["RETENTION_AGE"]], ["false", "86400"]);
+    // Helm has all numbers as floating point.
+    assert.deepEqual([env(spec)["MAX_CONNECTIONS"], env(spec)["RETENTION_BYTES"]], ["1000000", "10737418240"]);
     assert.equal(spec.template.spec.topologySpreadConstraints[0].topologyKey, "kubernetes.io/hostname");
     assert.equal(of(objects, "PodDisruptionBudget").spec.maxUnavailable, 1);
     assert.deepEqual(of(objects, "NetworkPolicy").spec.policyTypes, ["Ingress", "Egress"]);

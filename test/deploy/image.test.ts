@@ -91,6 +91,13 @@ describe("the Dockerfile", () => {
     assert.deepEqual(instructions("USER"), [`${USER}:${USER}`]);
   });
 
+  it("may be built from a checkout that no one else can read", () => {
+    assert.match(
+      instructions("RUN").at(-1) ?? "",
+      /&& mv package\.json .* \/image\/app\/ .*&& chmod -R a\+rX,go-w \/image\/app /,
+    );
+  });
+
   it("takes from the checkout what it builds from, and nothing that is ignored or secret", () => {
     using folder = new TemporaryFolder();
     execFileSync("git", ["init", "--quiet"], { cwd: folder.path });

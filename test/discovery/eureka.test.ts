@@ -117,14 +117,19 @@ describe("discovery with Eureka", { concurrency: true }, () => {
     await discovery.close();
   });
 
-  it("logs in with the user and password of the URL", async () => {
-    await using registry = await new EurekaDouble().listen();
-    registry.authorization = `Basic ${Buffer.from("hub:p@ss").toString("base64")}`;
-    const { discovery } = hurriedDiscovery();
-    discovery.start(new Eureka([`${registry.url.replace("://", "://hub:p%40ss@")}/eureka`], INSTANCE));
-    await until("it is registered", () => discovery.isRegistered);
-    await discovery.close();
-  });
+  for (const [password, written] of [
+    ["p@ss", "p%40ss"],
+    ["100%", "100%"],
+  ] as const) {
+    it(`logs in with the user and password of the URL, which is ${written}`, async () => {
+      await using registry = await new EurekaDouble().listen();
+      registry.authorization = `Basic ${Buffer.from(`hub:${password}`).toString("base64")}`;
+      const { discovery } = hurriedDiscovery();
+      discovery.start(new Eureka([`${registry.url.replace("://", `://hub:${written}@`)}/eureka`], INSTANCE));
+      await until("it is registered", () => discovery.isRegistered);
+      await discovery.close();
+    });
+  }
 
   it("does not take another server for a Eureka", async () => {
     await using registry = await new EurekaDouble().listen();

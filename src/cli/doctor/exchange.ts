@@ -33,12 +33,16 @@ export class HeldBack extends Error {}
 /** Milliseconds for an answer, and for what should come at once. */
 export const PATIENCE = 5000;
 
-const DECODERS: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
-  gzip: () => createGunzip({ flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }),
-  deflate: () => createInflate({ flush: constants.Z_SYNC_FLUSH }),
-  br: () => createBrotliDecompress(),
-  zstd: () => createZstdDecompress(),
-};
+/** Characters of a stream, decompressed: more than a hub sends in the time that it is read. */
+const LONGEST_STREAM = 8 * 1024 * 1024;
+
+/** A map, because whoever answers chooses the name. */
+const DECODERS: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = new Map([
+  ["gzip", () => createGunzip({ flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH })],
+  ["deflate", () => createInflate({ flush: constants.Z_SYNC_FLUSH })],
+  ["br", () => createBrotliDecompress()],
+  ["zstd", () => createZstdDecompress()],
+]);
 
 /** Sends a request on a connection of its own. Rejects with an error of the system, or after `PATIENCE`. */
 export async function ask(url: URL, asked: Asked = {}): Promise<Answer> {
@@ -82,6 +86,7 @@ export class EventStream implements Disposable {
   end: number | undefined;
   readonly #events: SseEvent[] = [];
   readonly #parser = new SseParser((event) => void this.#events.push(event));
+  #length = 0;
   readonly #abort: AbortController;
   #changed = Promise.withResolvers<void>();
 
@@ -89,12 +94,14 @@ export class EventStream implements Disposable {
     this.status = response.statusCode ?? 0;
     this.headers = response.headers;
     this.#abort = abort;
-    const decoder = DECODERS[response.headers["content-encoding"] ?? ""]?.();
+    const decoder = DECODERS.get(response.headers["content-encoding"] ?? "")?.();
     const text: Readable = decoder === undefined ? response : response.pipe(decoder);
     response.on("data", () => (this.lastByte = performance.now()));
     text.setEncoding("utf8").on("data", (piece: string) => {
       this.hasBegun = true;
-      this.#parser.feed(piece);
+      this.#length += piece.length;
+      if (this.#isTooLong) abort.abort();
+      else this.#parser.feed(piece);
       this.#change();
     });
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -120,7 +127,7 @@ export class EventStream implements Disposable {
     }
   }
 
-  /** Whether the first byte comes in time. */
+  /** Whether the first byte comes in time. Rejects, as `find` does, if it is longer than is read. */
   async begins(patience: number = PATIENCE): Promise<boolean> {
     return (await this.#wait(() => this.hasBegun || undefined, patience)) === true;
   }
@@ -138,6 +145,7 @@ export class EventStream implements Disposable {
     const end = performance.now() + patience;
     for (;;) {
       const found = look();
+      if (found === undefined && this.#isTooLong) throw new Error(`it sends more than ${LONGEST_STREAM} characters`);
       const left = end - performance.now();
       if (found !== undefined || left <= 0 || this.end !== undefined) return found;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -145,6 +153,10 @@ export class EventStream implements Disposable {
       await Promise.race([this.#changed.promise, promise]);
       clearTimeout(late);
     }
+  }
+
+  get #isTooLong(): boolean {
+    return this.#length > LONGEST_STREAM;
   }
 
   #change(): void {

@@ -232,7 +232,10 @@ async function openSocket(url: URL, headers: Readonly<Record<string, string>>): 
   socket.on("open", resolve);
   socket.on("message", (bytes: Buffer) => jsonObject(bytes.toString())["type"] === "pong" && answer(true));
   const refused = async (request: ClientRequest, response: IncomingMessage): Promise<void> => {
+    // One that never ends would keep it from ever resolving.
+    const late = setTimeout(() => request.destroy(), PATIENCE);
     refusal = { status: response.statusCode ?? 0, text: await textOf(response).catch(() => "") };
+    clearTimeout(late);
     request.destroy();
     resolve();
   };

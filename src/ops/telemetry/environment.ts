@@ -30,8 +30,14 @@ export function protocolOf(signal: Signal, report: (sentence: string) => void): 
   return undefined;
 }
 
-/** What `OTEL_EXPORTER_OTLP_ENDPOINT` or that of the signal says, for log lines. */
-export function endpointOf(signal: Signal): string | undefined {
+/** The endpoint for log lines, without what may be a credential, however it is written. */
+export function shownEndpoint(signal: Signal): string {
+  const endpoint = endpointOf(signal) ?? "";
+  return endpoint.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1***@").replace(/\?.*/s, "?***");
+}
+
+/** What `OTEL_EXPORTER_OTLP_ENDPOINT` or that of the signal says. */
+function endpointOf(signal: Signal): string | undefined {
   return (
     getStringFromEnv(`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`) ??
     getStringFromEnv("OTEL_EXPORTER_OTLP_ENDPOINT")

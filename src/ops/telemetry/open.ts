@@ -7,9 +7,8 @@ import { defaultResource, detectResources, envDetector, resourceFromAttributes }
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Tracer } from "../../core/trace.ts";
-import { masked } from "../../protocol/address.ts";
 import { oneLine } from "../../protocol/text.ts";
-import { batchOptions, endpointOf, protocolOf, readerOptions, samplerOf, type Signal } from "./environment.ts";
+import { batchOptions, protocolOf, readerOptions, samplerOf, shownEndpoint, type Signal } from "./environment.ts";
 import { MetricsSource, type MetricReading } from "./metrics.ts";
 import { Spans } from "./spans.ts";
 
@@ -89,7 +88,7 @@ function watched<Item, Wrapped extends Exporter<Item>>(
       const fails = result.code !== ExportResultCode.SUCCESS;
       if (fails && !isFailing) {
         const reason = oneLine((result.error?.message ?? "").slice(0, LONGEST_REASON));
-        report(`${signal} are not exported to ${masked(endpointOf(signal) ?? "")}: ${reason}; they are dropped`);
+        report(`${signal} are not exported to ${shownEndpoint(signal)}: ${reason}; they are dropped`);
       } else if (!fails && isFailing) report(`${signal} are exported again`);
       isFailing = fails;
       callback(result);

@@ -170,6 +170,25 @@ describe("OpenTelemetry", () => {
     assert.ok((await receiver.named("publish a")).length > 0);
   });
 
+  for (const [endpoint, shown] of [
+    ["us:secret@127.0.0.1:1", "***@127.0.0.1:1"],
+    ["http://secret@127.0.0.1:1", "http://***@127.0.0.1:1"],
+    ["http://127.0.0.1:1/v1/traces?key=secret", "http://127.0.0.1:1/v1/traces?***"],
+  ] as const) {
+    it(`says that ${shown} does not take traces, and no secret`, async () => {
+      await using hub = new Hub({
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint,
+        OTEL_EXPORTER_OTLP_TIMEOUT: "300",
+        OTEL_BSP_SCHEDULE_DELAY: "50",
+      });
+      const failure = () => hub.lines.find(({ msg }) => msg.startsWith("traces are not exported"))?.msg ?? "";
+      assert.equal(await hub.publish("a"), 201);
+      await until("it says so", () => failure() !== "");
+      assert.ok(failure().startsWith(`traces are not exported to ${shown}: `), failure());
+      assert.doesNotMatch(failure(), /secret/);
+    });
+  }
+
   it("ends with the hub in a bounded time while its endpoint takes what it is sent and never answers", async () => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));

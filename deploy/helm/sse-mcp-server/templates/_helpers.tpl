@@ -47,9 +47,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) }}true{{ end }}
 {{- end }}
 
+{{/* The file of API keys; empty if there is none. */}}
+{{- define "hub.keys" -}}
+{{- if and .Values.auth.existingSecret (not .Values.auth.none) }}/keys/{{ .Values.auth.key }}{{ end }}
+{{- end }}
+
 {{/* What the port speaks: TLS if the hub has a certificate of its own. */}}
 {{- define "hub.scheme" -}}
 {{- if .Values.settings.TLS_CERT }}https{{ else }}http{{ end }}
+{{- end }}
+
+{{/* A value as the text of a variable: toString would write a million as 1e+06. */}}
+{{- define "hub.text" -}}
+{{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ toJson . | quote }}{{ end }}
 {{- end }}
 
 {{/* What the schema cannot say. */}}
