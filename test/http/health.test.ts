@@ -81,7 +81,7 @@ describe("GET /health", { concurrency: true }, () => {
 });
 
 describe("GET /health/ready", () => {
-  it("[OPS-22] is what probes usually call /health", async () => {
+  it("[OPS-23] is what probes usually call /health", async () => {
     await using server = await startServer();
     const { status, headers, text } = await server.request("/health/ready");
     assert.deepEqual([status, headers["cache-control"]], [200, "no-store"]);
