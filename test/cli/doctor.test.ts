@@ -117,7 +117,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     assert.equal(quiet?.verdict, "fail");
     assert.match(quiet.sentence, /^A stream was cut after [1-9]\.\d s, [1-9]\.\d s after its last byte/);
     assert.deepEqual(Object.keys(quiet.change), ["nginx", "HAProxy", "Caddy", "Traefik", "Envoy"]);
-    assert.match(quiet.change["HAProxy"] ?? "", /timeout server 1h/);
+    assert.match(quiet.change["HAProxy"] ?? "", /timeout server 75s/);
   });
 
   it("finds that pages of an origin may not call, and that a proxy changes what the hub says of it", async (test) => {

@@ -35,10 +35,10 @@ const REMEDIES: Readonly<Record<Trouble, Readonly<Record<ProxyName, string>>>> =
   },
   idle: {
     nginx: "proxy_read_timeout 75s; proxy_send_timeout 75s;",
-    HAProxy: "timeout client 1h, timeout server 1h, timeout tunnel 1h",
+    HAProxy: "timeout client 75s, timeout server 75s, and no shorter timeout tunnel",
     Caddy: "in reverse_proxy: no read_timeout or write_timeout in transport http; stream_timeout 0",
     Traefik: "entryPoints.NAME.transport.respondingTimeouts: readTimeout: 0s, writeTimeout: 0s",
-    Envoy: "stream_idle_timeout: 0s in the connection manager, timeout: 0s in the route",
+    Envoy: "stream_idle_timeout: 75s in the connection manager, timeout: 0s in the route",
   },
   upgrade: {
     nginx:
