@@ -24,7 +24,7 @@ export const health: Command = {
 
 Asks the hub on this machine for /health and prints a line. Where the hub listens is read from the same settings, as
 HOST, PORT, TLS_CERT and BASE_PATH in the environment; a hub that was started with flags is found with the same flags. Its
-certificate is not checked then, since it is not made out to an address of this machine.
+certificate is not checked then, since it does not name the address that is used.
 
 Options:
   --url        another hub, whose certificate is checked
@@ -35,11 +35,11 @@ Options:
   --base-path  the path below which it is (BASE_PATH)
   --config     a JSON file of settings, in which these may be
 
-Exit code: 0 if it is healthy, 1 if it is not, does not answer, or the words are wrong.
+Exit code: 0 if it is healthy, 1 if it is not, does not answer, or an option is wrong.
 `,
   run: (words) =>
     check(words).catch((error: unknown) => {
-      // Engines of containers reserve all codes but 0 and 1.
+      // Container engines reserve all other codes.
       return Math.min(failed(error), 1);
     }),
 };
