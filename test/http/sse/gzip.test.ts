@@ -7,7 +7,7 @@ import { channelName } from "../../../src/core/channel.ts";
 import { Envelope } from "../../../src/core/message.ts";
 import { joined } from "../../../src/core/reader-group.ts";
 import { formatOf } from "../../../src/http/sse/formats.ts";
-import { block, GZIP_HEAD, prefersGzip, storedBlock } from "../../../src/http/sse/gzip.ts";
+import { deflateBlock, GZIP_HEADER, prefersGzip, storedBlock } from "../../../src/http/sse/gzip.ts";
 import { needs } from "../../support/needs.ts";
 
 const IDENTITY = formatOf("json", { isChunked: false, isGzip: false });
@@ -51,7 +51,7 @@ async function inflate(pieces: readonly Piece[]): Promise<void> {
   gunzip.on("data", (bytes: Buffer) => read.push(bytes));
   const feed = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => gunzip.write(bytes, (error) => (error ? reject(error) : resolve())));
-  await feed(GZIP_HEAD);
+  await feed(GZIP_HEADER);
   for (const { plain, packed } of pieces) {
     read = [];
     await feed(packed);
@@ -78,7 +78,7 @@ describe("a stream of blocks", () => {
     const program = `import json, sys, zlib
 for line in sys.stdin:
     decoder = zlib.decompressobj(31)
-    assert decoder.decompress(bytes.fromhex("${Buffer.from(GZIP_HEAD).toString("hex")}")) == b""
+    assert decoder.decompress(bytes.fromhex("${Buffer.from(GZIP_HEADER).toString("hex")}")) == b""
     for plain, packed in json.loads(line):
         assert decoder.decompress(bytes.fromhex(packed)) == bytes.fromhex(plain)
     assert not decoder.eof and decoder.unused_data == b""
@@ -102,8 +102,8 @@ for line in sys.stdin:
   });
 
   it("costs five bytes where compression is not worth it", () => {
-    assert.equal(block(Buffer.from(": heartbeat\n")).length, ": heartbeat\n".length + 5);
-    assert.ok(block(Buffer.from("x".repeat(200))).length < 30);
+    assert.equal(deflateBlock(Buffer.from(": heartbeat\n")).length, ": heartbeat\n".length + 5);
+    assert.ok(deflateBlock(Buffer.from("x".repeat(200))).length < 30);
   });
 });
 
