@@ -42,7 +42,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
     await using agent = await new ConsulDouble().listen();
     const { discovery } = hurriedDiscovery();
     const url = "https://127.0.0.1:8000";
-    discovery.start(new Consul(agent.url, "", { ...INSTANCE, url, isSecure: true, tlsName: "hub.example" }));
+    discovery.start(new Consul(agent.url, "", { ...INSTANCE, url, isSecure: true, tlsServerName: "hub.example" }));
     await until("it is registered", () => discovery.isRegistered);
     const { Check, Meta } = agent.services.get(INSTANCE.id) ?? {};
     assert.deepEqual(
@@ -151,7 +151,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
 
   it("ends soon though the agent never answers, and says that it may still be listed", async () => {
     await using agent = await new ConsulDouble().listen();
-    const { discovery, lines } = hurriedDiscovery({ lastTimeout: 100 });
+    const { discovery, lines } = hurriedDiscovery({ deregisterTimeout: 100 });
     discovery.start(new Consul(agent.url, "", INSTANCE));
     await until("it is registered", () => discovery.isRegistered);
     agent.failure = "never";
