@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { examine, type Examination as Options } from "../../src/cli/doctor.ts";
+import { runChecks, type DoctorOptions as Options } from "../../src/cli/doctor.ts";
 import { Report, type Finding } from "../../src/cli/doctor/report.ts";
 import { runCli } from "../support/cli.ts";
 import { KeyRing } from "../support/keys.ts";
@@ -18,7 +18,7 @@ async function found(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Readonly<Record<string, Finding>>> {
   const report = new Report(url);
-  await examine({ url: new URL(url), headers }, { ...OPTIONS, ...options }, report);
+  await runChecks({ url: new URL(url), headers }, { ...OPTIONS, ...options }, report);
   return Object.fromEntries(report.findings.map((finding) => [finding.check, finding]));
 }
 
