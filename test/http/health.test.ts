@@ -91,7 +91,7 @@ describe("GET /health/ready", () => {
 });
 
 describe("GET /health/live", () => {
-  it("[OPS-2] answers as long as the process turns", async () => {
+  it("[OPS-2] answers as long as the event loop runs", async () => {
     await using server = await startServer();
     const answer = await server.request("/health/live");
     assert.deepEqual([answer.status, (answer.json() as { status: string }).status], [200, "alive"]);
