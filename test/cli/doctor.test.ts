@@ -108,7 +108,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     });
   }
 
-  it("finds quiet streams that HAProxy cuts, which does not name itself: the lines of each proxy are listed", async (test) => {
+  it("finds quiet streams that HAProxy cuts, and lists the lines of every proxy, since HAProxy does not name itself", async (test) => {
     if (!needsProxy(test, "haproxy")) return;
     const timeouts = "  timeout connect 2s\n  timeout client 2s\n  timeout server 2s\n  timeout tunnel 2s";
     await using proxy = await Proxy.haproxy(hub.port, timeouts);
@@ -168,7 +168,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     );
   });
 
-  it("tests what a credential that may only read can, and asks for one without", async () => {
+  it("tests what a credential allows that may only read, and asks for one if there is none", async () => {
     using keys = new KeyRing();
     const key = keys.add("eve", { subscribe: ["doctor"] });
     await using locked = await startServer({ apiKeysFile: keys.path });
@@ -181,7 +181,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     assert.match(stream.change["hub"] ?? "", /HUB_TOKEN/);
   });
 
-  it("says that nothing answers, and which words are wrong", async () => {
+  it("says that nothing answers, or which option is wrong", async () => {
     const none = await found("http://127.0.0.1:1");
     assert.deepEqual(troubles(none), ["fail hub"]);
     assert.match(none["hub"]?.sentence ?? "", /^Nothing answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/);

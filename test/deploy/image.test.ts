@@ -76,7 +76,7 @@ describe("the Dockerfile", () => {
     assert.match(runner, new RegExp(`/nodejs${major}-.*:nonroot$`));
   });
 
-  it("sets only what is a setting, with values that the server takes", () => {
+  it("sets only settings that exist, to values that the server accepts", () => {
     const pairs = instructions("ENV").flatMap((line) => line.split(/\s+/).map((pair) => pair.split("=")));
     const environment = Object.fromEntries(pairs) as Record<string, string>;
     const { NODE_ENV: mode, ...settings } = environment;
@@ -162,7 +162,7 @@ for text in json.load(sys.stdin):
       assert.match(other, /healthchek/);
     });
 
-    it("sets only what is a setting, with values that the server takes", () => {
+    it("sets only settings that exist, to values that the server accepts", () => {
       for (const { environment = {} } of hubs(composeFile(file))) {
         for (const name of Object.keys(environment)) assert.ok(settingNames.map(variable).includes(name), name);
         const texts = Object.entries(environment).map(([name, value]) => [name, String(value)]);
@@ -184,7 +184,7 @@ for text in json.load(sys.stdin):
       }
     });
 
-    it("lets others reach nginx alone, and no service write to itself or become root", () => {
+    it("lets other machines reach nginx alone, and no service write to its root file system or become root", () => {
       const { services } = composeFile(file);
       for (const [name, service] of Object.entries(services)) {
         if (name !== "nginx") {
@@ -209,7 +209,7 @@ for text in json.load(sys.stdin):
   });
 }
 
-describe("the certificate to try with", () => {
+describe("the self-signed certificate", () => {
   const script = (folder: string, url?: string) => {
     const text = read("deploy/certificate.sh").replace("cd /etc/nginx/tls", `cd ${folder}`);
     const env = { PATH: process.env["PATH"], ...(url === undefined ? {} : { PUBLIC_URL: url }) };

@@ -38,7 +38,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
     assert.deepEqual(lines, ["info registered with Consul", "info deregistered from Consul"]);
   });
 
-  it("has a server with TLS checked by https, under the name in its certificate", async () => {
+  it("has the agent check a server with TLS over https, under the name in its certificate", async () => {
     await using agent = await new ConsulDouble().listen();
     const { discovery } = hurriedDiscovery();
     const url = "https://127.0.0.1:8000";
@@ -83,7 +83,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
     assert.deepEqual(lines.slice(0, 2), ["info registered with Consul", "info out of service at Consul"]);
   });
 
-  it("ends the maintenance in which a process before it was killed", async () => {
+  it("ends the maintenance that a killed process left behind", async () => {
     await using agent = await new ConsulDouble().listen();
     const first = hurriedDiscovery().discovery;
     first.start(new Consul(agent.url, "", INSTANCE));

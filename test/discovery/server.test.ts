@@ -16,7 +16,7 @@ interface Health {
   readonly checks: { readonly discovery?: string };
 }
 
-describe("a server that is to be found", { concurrency: true }, () => {
+describe("a server that registers itself", { concurrency: true }, () => {
   it("registers where it listens, with a health check that is answered", async () => {
     await using agent = await new ConsulDouble().listen();
     await using server = await startServer({ discovery: `consul:${agent.url}`, serviceName: "orders-hub" });
@@ -155,7 +155,7 @@ describe("what a registry is told", () => {
     assert.deepEqual([own.isSecure, own.url, own.tlsServerName], [true, "https://10.0.0.7:8000", "hub.example"]);
   });
 
-  it("has the path that a proxy puts before all others", () => {
+  it("has the base path in its metadata", () => {
     const { metadata, url } = told({ basePath: "/hub" });
     assert.deepEqual([metadata["mcpPath"], metadata["basePath"], url], ["/hub/mcp", "/hub", "http://10.0.0.7:8000"]);
   });

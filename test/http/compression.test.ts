@@ -44,7 +44,7 @@ describe("an answer", () => {
     }
   });
 
-  it("[HTTP-50] is one of several that caches keep apart, and is not sent to whoever has it", async () => {
+  it("[HTTP-50] varies by Accept-Encoding for caches, and is not sent again to a client that has it", async () => {
     await using server = await startServer();
     for (const path of [SCRIPT, "/client.js"]) {
       for (const accepted of ["gzip", "identity"]) {
