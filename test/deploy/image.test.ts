@@ -244,7 +244,7 @@ describe("the self-signed certificate", () => {
     writeFileSync(folder.file("hub.pem"), "mine");
     const { status, stderr } = script(folder.path);
     assert.equal(status, 1);
-    assert.match(stderr, /only one of hub\.pem and hub\.key; put the other one there, too/);
+    assert.match(stderr, /only one of hub\.pem and hub\.key; add the other one, or remove both/);
     writeFileSync(folder.file("hub.key"), "mine, too");
     assert.equal(script(folder.path).status, 0);
     assert.equal(readFileSync(folder.file("hub.pem"), "utf8"), "mine");
