@@ -9,8 +9,9 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# The image has no /usr/bin/env, so the command names its Node. Files of a checkout may be readable by its owner alone. A new named volume takes over what is in /data, and its
-# owner: no keys yet, so no one may do anything until there are some.
+# The image has no /usr/bin/env, so the first line of the command names its Node. Files of a checkout may be readable by
+# their owner alone. A new named volume takes over the contents of /data and its owner: the file has no keys yet, so no
+# one may do anything until there are some.
 RUN npm run compile \
     && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
     && sed -i '1s|^#!.*|#!/nodejs/bin/node|' dist/cli/main.js && chmod 755 dist/cli/main.js \

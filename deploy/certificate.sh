@@ -1,11 +1,11 @@
 #!/bin/sh
-# nginx's image runs this before nginx. If there is no certificate yet, it makes one that only those trust who are told to:
-# enough to try the hub, and to be replaced by your own hub.pem (with its chain) and hub.key.
+# The image of nginx runs this before nginx. If there is no certificate yet, it makes a self-signed one, with which you can
+# try the hub until you replace it with your own hub.pem (with its chain) and hub.key.
 set -eu
 cd /etc/nginx/tls
 if [ -s hub.pem ] && [ -s hub.key ]; then exit 0; fi
 if [ -s hub.pem ] || [ -s hub.key ]; then
-  echo "ssl/ has only one of hub.pem and hub.key; put the other one there, too, or remove both to have them made" >&2
+  echo "ssl/ has only one of hub.pem and hub.key; add the other one, or remove both to have them made" >&2
   exit 1
 fi
 host=${PUBLIC_URL:-https://localhost}

@@ -43,7 +43,7 @@ const NAMED = {
   "docs/recipes/": { title: "Recipes" },
 };
 
-/** The place of a page in the guide, such as `recipes/react`, and what it is called if its first heading does not say. */
+/** The path of a page in the guide, such as `recipes/react`, and its title if that is not its first heading. */
 export function placeOf(file) {
   const name = file.replace(/^docs\//, "").replace(/\/$|\.md$/g, "");
   return { name: file.startsWith("docs/") ? name : name.toLowerCase(), title: undefined, ...NAMED[file] };

@@ -1,4 +1,5 @@
-// Makes the guide of the Markdown of the repository: its pages, the same as Markdown, what its search reads, and llms.txt.
+// Builds the guide from the Markdown of the repository: HTML pages, the same pages as Markdown, the index of its search,
+// and llms.txt.
 // In plain JavaScript, since `npm ci` may run it with an older Node.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
@@ -23,7 +24,7 @@ const LANGUAGES = {
   yaml: ["yaml", "yml"],
 };
 
-/** The files of the guide, by their path in it. `template` is the HTML of a page, with places in double braces. */
+/** The files of the guide, with their paths in it. `template` is the HTML of a page, with placeholders in double braces. */
 export async function guide(template) {
   const markdown = await parser();
   const pages = SECTIONS.flatMap(({ title, files: own }) => own.flatMap((file) => pagesOf(title, file)));
@@ -38,14 +39,14 @@ export async function guide(template) {
     page.summary = summaryOf(tokens);
   }
   for (const [index, page] of pages.entries()) {
-    const html = filled(template, {
+    const html = fillIn(template, {
       title: escaped(page.title),
       base: "../".repeat(page.name.split("/").length),
       markdown: `${posix.basename(page.name)}.md`,
       nav: navOf(pages, page),
       article: markdown.renderer.render(page.tokens, markdown.options, {}),
       contents: contentsOf(page.headings),
-      turn: turnOf(pages[index - 1], pages[index + 1], page),
+      pager: pagerOf(pages[index - 1], pages[index + 1], page),
       index: relative(page, "search.json"),
       root: relative(page, "index"),
     });
@@ -54,7 +55,7 @@ export async function guide(template) {
     found.push(...searchable(page));
   }
   files.set("search.json", JSON.stringify(found));
-  files.set("llms.txt", overview(pages));
+  files.set("llms.txt", llmsTxt(pages));
   files.set("llms-full.txt", pages.map(({ name }) => files.get(`${name}.md`)).join("\n"));
   return [...files].map(([path, contents]) => ({ path, contents: Buffer.from(contents) }));
 }
@@ -84,14 +85,14 @@ async function parser() {
     const [text, id] = [escaped(textOf(tokens[index - 1])), tokens[index - 2].attrGet("id")];
     return `${tag === "h1" ? "" : ` <a class="anchor" href="#${id}" aria-label="Link to ${text}">#</a>`}</${tag}>\n`;
   };
-  // A list without spaces would make a column as wide as itself.
+  // Lets a list without spaces break, which would make its column as wide as itself otherwise.
   rules.text = (tokens, index) => escaped(tokens[index].content).replace(/,(?=[A-Za-z])/g, ",<wbr>");
   rules.table_open = () => '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n';
   rules.table_close = () => "</table></div>\n";
   return markdown;
 }
 
-/** Where a link leads in the guide; a link to a file that is not in it becomes text that says where the file is. */
+/** Points a link at its page in the guide; a link to a file that is not in it becomes text that names the file. */
 function relink(token, rest, resolve) {
   if (token.type === "image") token.attrSet("src", resolve(token.attrGet("src")).href);
   if (token.type !== "link_open") return;
@@ -104,7 +105,7 @@ function relink(token, rest, resolve) {
   rest.find(({ type }) => type === "link_close").tag = "span";
 }
 
-/** The page that an entry of the navigation names, or a folder's: one that lists its pages, and these. */
+/** The page of an entry of the navigation; for a folder, a page that lists its pages, and these. */
 function pagesOf(section, entry) {
   const path = join(ROOT, entry);
   if (!existsSync(path)) return [];
@@ -121,7 +122,7 @@ function pagesOf(section, entry) {
 }
 
 function pageOf(section, file, text, folder) {
-  // Marks for programs that write into a page.
+  // Comments mark where programs write into a page.
   const source = text.replace(/^<!--.*?-->\n\n?/gms, "");
   return { ...placeOf(file), section, file, source, folder };
 }
@@ -146,7 +147,7 @@ function linkOf(target, page, byFile, files) {
   return { href: relative(page, name), image: name };
 }
 
-/** The way from a page to another place of the guide: relative, since a proxy may have put the server under a path. */
+/** The link from a page to another place of the guide: relative, since the server may be below a base path. */
 function relative(page, name) {
   const way = posix.relative(dirname(page.name), name === "index" ? "." : name);
   if (name === "index") return way === "" ? "./" : `${way}/`;
@@ -166,7 +167,7 @@ function withLinks(page, byFile, files) {
   });
 }
 
-/** As GitHub makes them, so that the same links work in both places. */
+/** The anchor of a heading, as GitHub makes it, so that the same links work in both places. */
 function anchorOf(text, used) {
   const anchor = text
     .toLowerCase()
@@ -196,7 +197,7 @@ function summaryOf(tokens) {
   return (/^.*?\.(?= |$)/.exec(text)?.[0] ?? text).replace(/:$/, ".");
 }
 
-/** What the search reads: each part of a page below a heading. */
+/** What the search finds: each part of a page below a heading. */
 function searchable({ name, title, tokens, headings }) {
   return headings.map(({ id, text, index, level }, at) => {
     const part = tokens.slice(index + 3, headings[at + 1]?.index);
@@ -239,16 +240,16 @@ function contentsOf(headings) {
   return `<h2>On this page</h2><ul>${items.join("")}</ul>`;
 }
 
-function turnOf(before, after, page) {
+function pagerOf(previous, next, page) {
   const link = (other, rel, text) =>
     other === undefined
       ? ""
       : `<a class="${rel}" rel="${rel}" href="${relative(page, other.name)}"><small>${text}</small> ${escaped(other.title)}</a>`;
-  return link(before, "prev", "Before") + link(after, "next", "Next");
+  return link(previous, "prev", "Previous") + link(next, "next", "Next");
 }
 
-/** As llmstxt.org has it. */
-function overview(pages) {
+/** The contents of llms.txt (llmstxt.org). */
+function llmsTxt(pages) {
   const [first] = pages;
   const parts = SECTIONS.map(({ title: section }) => {
     const own = pages.filter((page) => page.section === section && page.folder?.includes("decisions") !== true);
@@ -260,8 +261,8 @@ function overview(pages) {
   return `# sse-mcp-server\n\n> ${first.summary}\n\nAll pages in one file: llms-full.txt\n\n${parts.join("\n")}`;
 }
 
-function filled(template, values) {
-  return template.replace(/\{\{(\w+)\}\}/g, (place, name) => values[name] ?? place);
+function fillIn(template, values) {
+  return template.replace(/\{\{(\w+)\}\}/g, (placeholder, name) => values[name] ?? placeholder);
 }
 
 function escaped(text) {

@@ -1,6 +1,6 @@
-// Builds what browsers load: the HTML of the pages, public/pages/, their scripts, public/scripts/, the client library,
-// public/client/, the guide, public/guide/, and what shows the API, public/api/. In plain JavaScript, since `npm ci` and `npm start` may run it with an older Node.
-// With `--watch` it builds again after every change.
+// Builds what browsers load, below public/: the HTML of the pages (pages/), their scripts (scripts/), the client library
+// (client/), the guide (guide/) and Swagger UI (api/). With `--watch` it builds again after every change. In plain
+// JavaScript, since `npm ci` and `npm start` may run it with an older Node.
 import {
   mkdirSync,
   existsSync,

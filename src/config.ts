@@ -4,6 +4,13 @@ import { ConfigError } from "./core/errors.ts";
 import { masked } from "./protocol/address.ts";
 import { SETTINGS, type Config } from "./settings.ts";
 
+/** One of these turns the export of traces or metrics on. */
+const TELEMETRY_ENDPOINTS = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+];
+
 export { ConfigError };
 export type { Config } from "./settings.ts";
 
@@ -74,17 +81,11 @@ export function configure(
   return { config: values as Config, sources: sources as Record<keyof Config, Source> };
 }
 
-/** Whether OpenTelemetry is asked for by its own variables: then it reads the others, which no setting of ours repeats. */
+/** Whether variables of OpenTelemetry turn the export on; the SDK then reads the others, so they are not settings. */
 export function exportsTelemetry(environment: Readonly<Record<string, string | undefined>>): boolean {
   const isDisabled = environment["OTEL_SDK_DISABLED"]?.trim().toLowerCase() === "true";
   return !isDisabled && TELEMETRY_ENDPOINTS.some((name) => (environment[name] ?? "").trim() !== "");
 }
-
-const TELEMETRY_ENDPOINTS = [
-  "OTEL_EXPORTER_OTLP_ENDPOINT",
-  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-  "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-];
 
 function parsed(words: readonly string[]): Record<string, string | undefined> {
   const options = Object.fromEntries(settingNames.map((name) => [flag(name).slice(2), { type: "string" as const }]));

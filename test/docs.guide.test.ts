@@ -9,7 +9,7 @@ import { Recipe } from "./support/recipe.ts";
 const read = (page: string): string => readFileSync(join(import.meta.dirname, "../docs", page), "utf8");
 
 describe("the pages of the guide", { timeout: 120_000 }, () => {
-  it("show what a hub answers: how it is after it was installed, and how long a call waits", async () => {
+  it("show what a hub answers: its health after the installation, and a call that waits", async () => {
     await using recipe = await Recipe.open();
     await recipe.start("sse-mcp-server");
     let typed = 0;

@@ -99,7 +99,13 @@ describe("the documentation", () => {
   });
 
   it("has a test that cites each requirement of the protocol, and cites no other", () => {
-    const required = new Set([...read("PROTOCOL.md").matchAll(/^- `([A-Z]+-\d+)`/gm)].map(([, id]) => id as string));
+    const ids = [...read("PROTOCOL.md").matchAll(/^- `([A-Z]+-\d+)`/gm)].map(([, id]) => id as string);
+    const required = new Set(ids);
+    assert.deepEqual(
+      ids.filter((id, at) => ids.indexOf(id) !== at),
+      [],
+      "ids of two requirements",
+    );
     const tests = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" }).filter((file) =>
       file.endsWith(".ts"),
     );

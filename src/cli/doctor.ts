@@ -13,14 +13,14 @@ const QUIET = 20;
 const LONGEST_QUIET = 3600;
 const CHANNEL = "doctor";
 
-/** `sse-mcp-server doctor`: tests what lies between it and a hub. */
+/** `sse-mcp-server doctor`: tests the way from here to a hub. */
 export const doctor: Command = {
   name: "doctor",
-  summary: "test what lies between here and a hub, and say what to change",
+  summary: "find what a proxy between here and a hub breaks, and what to change",
   help: `Usage: sse-mcp-server doctor --url URL [OPTIONS]
 
-Asks a hub as its clients do and says what a proxy on the way keeps from working: streams that are held back, cut or
-compressed, WebSockets, resuming, Host, pages of other origins, MCP; and for each which line of the proxy to change.
+Sends a hub the requests that its clients send, and says what a proxy on the way breaks (streams that are held back, cut
+or compressed, WebSockets, resuming, Host, pages of other origins, MCP) and which line of the proxy to change.
 It publishes messages that are not kept, and changes nothing.
 
 Options:
@@ -35,8 +35,8 @@ Exit code: 0 if nothing failed, 1 if something did, 2 for a wrong option.
   run: (words) => run(words).catch(failed),
 };
 
-/** What is tested beside what always is. */
-export interface Examination {
+/** What the checks depend on beside the hub. */
+export interface DoctorOptions {
   readonly origin: string | undefined;
   readonly quiet: number;
   readonly channel: string;
@@ -69,13 +69,17 @@ async function run(words: readonly string[]): Promise<number> {
     ? () => {}
     : (finding: Parameters<typeof linesOf>[0]) => void process.stdout.write(linesOf(finding));
   const report = new Report(target.url.href, print);
-  await examine(target, { origin, quiet, channel }, report);
+  await runChecks(target, { origin, quiet, channel }, report);
   process.stdout.write(json ? `${report.json}\n` : `\n${report.verdict}`);
   return report.failures === 0 ? 0 : 1;
 }
 
-/** Makes every check, and collects what they find; those that wait go on meanwhile. */
-export async function examine(target: Target, { origin, quiet, channel }: Examination, report: Report): Promise<void> {
+/** Runs every check; the one that waits runs beside the others. */
+export async function runChecks(
+  target: Target,
+  { origin, quiet, channel }: DoctorOptions,
+  report: Report,
+): Promise<void> {
   const attempt = async <Result>(check: string, work: () => Promise<Result>): Promise<Result | undefined> => {
     try {
       return await work();

@@ -3,8 +3,8 @@ import { dirname, resolve } from "node:path";
 import type { Config } from "../config.ts";
 
 /**
- * Why this process may not write where the settings say that files are kept, for the sentence about a start that failed:
- * in a container, a mounted folder often belongs to someone else. Empty if it may.
+ * Why this process may not write the files that the settings name, to be added to the sentence about a failed start: in a
+ * container, a mounted folder often belongs to another user. Empty if it may.
  */
 export function folderHint({ data, mirror, logFile, apiKeysFile }: Config): string {
   const files = [
@@ -34,6 +34,7 @@ function fault(path: string, mode: number): string | undefined {
     if (user === undefined) return undefined;
     const { uid, mode: bits } = statSync(path);
     const belongs = `${path} belongs to user ${uid} (mode ${(bits & 0o777).toString(8)}), and the server runs as user ${user}`;
-    return `${belongs}; ${uid === 0 ? "" : `run the server as user ${uid}, or `}chown ${user} it`;
+    if (uid === user) return `${belongs}; chmod u+rwX ${path}`;
+    return `${belongs}; ${uid === 0 ? "" : `run the server as user ${uid}, or `}chown ${user} ${path}`;
   }
 }

@@ -13,8 +13,8 @@ import {
 } from "./usage.ts";
 
 /** Seconds for the whole answer: more than the hub takes to find out that it cannot deliver. */
-const PATIENCE = 5;
-const LONGEST_PATIENCE = 300;
+const TIMEOUT = 5;
+const MAX_TIMEOUT = 300;
 
 /** `sse-mcp-server health`: whether a hub delivers, for the health checks of containers. */
 export const health: Command = {
@@ -24,22 +24,22 @@ export const health: Command = {
 
 Asks the hub on this machine for /health and prints a line. Where the hub listens is read from the same settings, as
 HOST, PORT, TLS_CERT and BASE_PATH in the environment; a hub that was started with flags is found with the same flags. Its
-certificate is not checked then, since it is not made out to an address of this machine.
+certificate is not checked then, since it does not name the address that is used.
 
 Options:
   --url        another hub, whose certificate is checked
-  --timeout    seconds for the answer (${PATIENCE})
+  --timeout    seconds for the answer (${TIMEOUT})
   --host       where the hub listens (HOST)
   --port       its port (PORT)
   --tls-cert   the hub speaks TLS (TLS_CERT)
   --base-path  the path below which it is (BASE_PATH)
   --config     a JSON file of settings, in which these may be
 
-Exit code: 0 if it is healthy, 1 if it is not, does not answer, or the words are wrong.
+Exit code: 0 if it is healthy, 1 if it is not, does not answer, or an option is wrong.
 `,
   run: (words) =>
     check(words).catch((error: unknown) => {
-      // Engines of containers reserve all codes but 0 and 1.
+      // Container engines reserve all other codes.
       return Math.min(failed(error), 1);
     }),
 };
@@ -48,7 +48,7 @@ async function check(words: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
   const { values, positionals } = parsed(words, {
     url: text,
-    timeout: { ...text, default: String(PATIENCE) },
+    timeout: { ...text, default: String(TIMEOUT) },
     host: text,
     port: text,
     "tls-cert": text,
@@ -57,16 +57,16 @@ async function check(words: readonly string[]): Promise<number> {
   });
   if (positionals.length > 0) throw new UsageError(`health takes options only, not ${JSON.stringify(positionals[0])}`);
   const { url, timeout, ...settings } = values;
-  const patience = /^\d{1,3}$/.test(timeout) ? Number(timeout) : 0;
-  if (patience < 1 || patience > LONGEST_PATIENCE) {
-    const sentence = `--timeout is ${JSON.stringify(timeout)}; use a whole number of seconds from 1 to ${LONGEST_PATIENCE}`;
+  const seconds = /^\d{1,3}$/.test(timeout) ? Number(timeout) : 0;
+  if (seconds < 1 || seconds > MAX_TIMEOUT) {
+    const sentence = `--timeout is ${JSON.stringify(timeout)}; use a whole number of seconds from 1 to ${MAX_TIMEOUT}`;
     throw new UsageError(sentence);
   }
   const given = Object.keys(settings)[0];
   if (url !== undefined && given !== undefined) throw new UsageError(`give either --url or --${given}`);
   const hub = url === undefined ? await ownUrl(settings) : hubUrl(url);
   const address = routeUrl(hub, "health");
-  const { status, body } = await answerOf(address, patience * 1000, url === undefined);
+  const { status, body } = await answerOf(address, seconds * 1000, url === undefined);
   const { status: state, version, uptimeSeconds, checks } = jsonObject(body);
   if (status === 200 && state === "healthy") {
     process.stdout.write(
@@ -98,8 +98,8 @@ async function ownUrl(settings: Readonly<Record<string, string | undefined>>): P
 }
 
 /** What is answered within so many milliseconds, in all. Throws `CommandFailed`. */
-async function answerOf(url: URL, patience: number, isOwn: boolean): Promise<{ status: number; body: string }> {
-  const signal = AbortSignal.timeout(patience);
+async function answerOf(url: URL, milliseconds: number, isOwn: boolean): Promise<{ status: number; body: string }> {
+  const signal = AbortSignal.timeout(milliseconds);
   // Loaded only if it is needed: a check that starts fast can be made often.
   const send = url.protocol === "https:" ? (await import("node:https")).request : httpRequest;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -112,7 +112,7 @@ async function answerOf(url: URL, patience: number, isOwn: boolean): Promise<{ s
     return { status: answer.statusCode ?? 0, body: await textOf(answer) };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const why = signal.aborted ? `not within ${patience / 1000} s` : (code ?? message);
+    const why = signal.aborted ? `not within ${milliseconds / 1000} s` : (code ?? message);
     throw new CommandFailed(`no answer from ${url.href} (${why})`, { cause });
   }
 }

@@ -17,6 +17,9 @@ const LONGEST = 64 * 1024 * 1024;
 
 const WORDS = "publish takes CHANNEL and TEXT, or TEXT on standard input; put a TEXT of several words in quotes";
 
+/** What can be the value of a header. */
+const IN_HEADER = /^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/;
+
 /** `sse-mcp-server publish`: one message to a running hub. */
 export const publish: Command = {
   name: "publish",
@@ -76,8 +79,6 @@ function traceHeaders({ TRACEPARENT, TRACESTATE }: NodeJS.ProcessEnv): Record<st
   const hasState = TRACESTATE !== undefined && IN_HEADER.test(TRACESTATE);
   return { traceparent: TRACEPARENT, ...(hasState ? { tracestate: TRACESTATE } : {}) };
 }
-
-const IN_HEADER = /^[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?$/;
 
 /** Standard input as text, less one line break at its end, which echo and heredocs add. */
 async function piped(isAsked: boolean): Promise<string> {

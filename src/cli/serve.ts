@@ -102,7 +102,7 @@ function greeting({ url: listens, found, loopback }: Server, config: Config): st
     ? `\nWarning: listening on ${config.host} without TLS: credentials cross the network in clear text, and browsers keep no session. Set TLS_CERT and TLS_KEY, or PUBLIC_URL if a proxy terminates TLS.\n`
     : "";
   const none = hasNoKeys(config)
-    ? `\n${oneLineName(config.apiKeysFile)} has no keys yet, so no one may use this hub by a key. Make the first where the server runs, in its container for one:\n  sse-mcp-server key create --name me --admin\n`
+    ? `\n${oneLineName(config.apiKeysFile)} has no keys yet, so no one can use this hub with a key. Create the first one where the server runs, in its container if it has one:\n  sse-mcp-server key create --name me --admin\n`
     : "";
   const open = loopback
     ? ""

@@ -3,11 +3,11 @@ import { RegistryClient, StatusError, type RegistryAnswer, type RegistryRequest 
 import type { Instance, Registry } from "./registry.ts";
 
 /** The health check takes up to three seconds to prove delivery. */
-const CHECK = { Interval: "10s", Timeout: "5s" };
-/** The agent forgets a server that failed its check for so long: the least that it takes. */
-const REAP = "1m";
+const CHECK_TIMES = { Interval: "10s", Timeout: "5s" };
+/** How long a server fails its check before the agent deregisters it: the shortest time that Consul accepts. */
+const DEREGISTER_AFTER = "1m";
 
-/** An agent of Consul, by its HTTP API. */
+/** A Consul agent, through its HTTP API. */
 export class Consul implements Registry {
   readonly name = "Consul";
   readonly #client: RegistryClient;
@@ -23,7 +23,7 @@ export class Consul implements Registry {
   }
 
   async register(signal: AbortSignal): Promise<void> {
-    const { id, service, host, port, url, isSecure, tlsName, metadata } = this.#instance;
+    const { id, service, host, port, url, isSecure, tlsServerName, metadata } = this.#instance;
     const body = {
       ID: id,
       Name: service,
@@ -35,45 +35,45 @@ export class Consul implements Registry {
         CheckID: `${id}-health`,
         Name: "Whether messages are delivered",
         HTTP: `${url}/health`,
-        ...CHECK,
-        ...(tlsName === "" ? {} : { TLSServerName: tlsName }),
-        DeregisterCriticalServiceAfter: REAP,
+        ...CHECK_TIMES,
+        ...(tlsServerName === "" ? {} : { TLSServerName: tlsServerName }),
+        DeregisterCriticalServiceAfter: DEREGISTER_AFTER,
       },
     };
     const path = "/v1/agent/service/register?replace-existing-checks=true";
-    await this.#ask({ method: "PUT", path, body, allowed: [200], signal });
+    await this.#request({ method: "PUT", path, body, expected: [200], signal });
     // The process before this one may have been killed while it was in maintenance.
-    if (this.#isFirst) await this.#maintain("enable=false", [200], signal);
-    if (!(await this.renew(signal))) throw new Error("it does not know what it was just told");
+    if (this.#isFirst) await this.#setMaintenance("enable=false", [200], signal);
+    if (!(await this.renew(signal))) throw new Error("it does not have the service that it has just accepted");
     this.#isFirst = false;
   }
 
   /** The agent checks the server by itself, and only has to be asked whether it still does. */
   async renew(signal: AbortSignal): Promise<boolean> {
     const path = `/v1/agent/service/${this.#id}`;
-    const { status, json } = await this.#ask({ method: "GET", path, allowed: [200, 404], signal });
+    const { status, json } = await this.#request({ method: "GET", path, expected: [200, 404], signal });
     if (status === 404) return false;
     if (!isObject(json) || json["ID"] !== this.#instance.id) throw new Error("it does not answer as Consul does");
     return true;
   }
 
-  async takeOut(signal: AbortSignal): Promise<void> {
-    await this.#maintain("enable=true&reason=draining", [200, 404], signal);
+  async takeOutOfService(signal: AbortSignal): Promise<void> {
+    await this.#setMaintenance("enable=true&reason=draining", [200, 404], signal);
   }
 
   async deregister(signal: AbortSignal): Promise<void> {
     const path = `/v1/agent/service/deregister/${this.#id}`;
-    await this.#ask({ method: "PUT", path, allowed: [200, 404], signal });
+    await this.#request({ method: "PUT", path, expected: [200, 404], signal });
   }
 
-  async #maintain(query: string, allowed: readonly number[], signal: AbortSignal): Promise<void> {
+  async #setMaintenance(query: string, expected: readonly number[], signal: AbortSignal): Promise<void> {
     const path = `/v1/agent/service/maintenance/${this.#id}?${query}`;
-    await this.#ask({ method: "PUT", path, allowed, signal });
+    await this.#request({ method: "PUT", path, expected, signal });
   }
 
-  async #ask(request: RegistryRequest): Promise<RegistryAnswer> {
+  async #request(request: RegistryRequest): Promise<RegistryAnswer> {
     try {
-      return await this.#client.ask(request);
+      return await this.#client.request(request);
     } catch (error) {
       if (!(error instanceof StatusError) || error.status !== 403) throw error;
       const { service } = this.#instance;

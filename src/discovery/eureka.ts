@@ -4,15 +4,15 @@ import { isObject } from "../protocol/json.ts";
 import { RegistryClient, type RegistryAnswer, type RegistryRequest } from "./registry-client.ts";
 import type { Instance, Registry } from "./registry.ts";
 
-/** Seconds: what Eureka expects of its clients, whose figures its self-preservation counts with. */
+/** Seconds: the defaults of Eureka clients, which the self-preservation of Eureka assumes. */
 const LEASE = { renewalIntervalInSecs: 30, durationInSecs: 90 };
 const DATA_CENTER = { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" };
-/** So that there is time for the next server. */
-const SHARE = 2000;
+/** Milliseconds for one of several servers, so that there is time for the next one. */
+const SERVER_TIMEOUT = 2000;
 
 /**
- * The servers of a Eureka, by its REST API. They tell each other what they hear, so requests go to the one that
- * answered the last, and to the next if it does not.
+ * Eureka servers, through their REST API. They replicate to each other, so requests go to the one that answered last,
+ * and to the next one if that fails.
  */
 export class Eureka implements Registry {
   readonly name = "Eureka";
@@ -20,14 +20,14 @@ export class Eureka implements Registry {
   readonly #instance: Instance;
   readonly #app: string;
   readonly #path: string;
-  readonly #share: number;
+  readonly #serverTimeout: number;
   #isFirst = true;
   /** The place of the server that is asked first. */
   #preferred = 0;
 
-  /** One of several servers may take `share` milliseconds. */
-  constructor(addresses: readonly string[], instance: Instance, share: number = SHARE) {
-    this.#share = addresses.length === 1 ? Infinity : share;
+  /** `serverTimeout` counts only if there are several servers. */
+  constructor(addresses: readonly string[], instance: Instance, serverTimeout: number = SERVER_TIMEOUT) {
+    this.#serverTimeout = addresses.length === 1 ? Infinity : serverTimeout;
     this.#clients = addresses.map((address) => new RegistryClient(address));
     this.#instance = instance;
     this.#app = `/apps/${encodeURIComponent(instance.service.toUpperCase())}`;
@@ -36,12 +36,12 @@ export class Eureka implements Registry {
 
   async register(signal: AbortSignal): Promise<void> {
     const body = { instance: await this.#description() };
-    await this.#ask({ method: "POST", path: this.#app, body, allowed: [200, 204], signal });
+    await this.#request({ method: "POST", path: this.#app, body, expected: [200, 204], signal });
     // The process before this one may have been killed while it was out of service.
     if (this.#isFirst) {
-      await this.#ask({ method: "DELETE", path: `${this.#path}/status?value=UP`, allowed: [200, 404], signal });
+      await this.#request({ method: "DELETE", path: `${this.#path}/status?value=UP`, expected: [200, 404], signal });
     }
-    const { json } = await this.#ask({ method: "GET", path: this.#path, allowed: [200], signal });
+    const { json } = await this.#request({ method: "GET", path: this.#path, expected: [200], signal });
     const given = isObject(json) ? json["instance"] : undefined;
     if (!isObject(given) || given["instanceId"] !== this.#instance.id) {
       throw new Error("it does not answer as Eureka does");
@@ -50,31 +50,36 @@ export class Eureka implements Registry {
   }
 
   async renew(signal: AbortSignal): Promise<boolean> {
-    const { status } = await this.#ask({ method: "PUT", path: this.#path, allowed: [200, 404], signal });
+    const { status } = await this.#request({ method: "PUT", path: this.#path, expected: [200, 404], signal });
     return status === 200;
   }
 
-  async takeOut(signal: AbortSignal): Promise<void> {
-    await this.#ask({ method: "PUT", path: `${this.#path}/status?value=OUT_OF_SERVICE`, allowed: [200, 404], signal });
+  async takeOutOfService(signal: AbortSignal): Promise<void> {
+    await this.#request({
+      method: "PUT",
+      path: `${this.#path}/status?value=OUT_OF_SERVICE`,
+      expected: [200, 404],
+      signal,
+    });
   }
 
   async deregister(signal: AbortSignal): Promise<void> {
-    await this.#ask({ method: "DELETE", path: this.#path, allowed: [200, 404], signal });
+    await this.#request({ method: "DELETE", path: this.#path, expected: [200, 404], signal });
   }
 
-  async #ask(request: RegistryRequest): Promise<RegistryAnswer> {
-    const faults = new Set<string>();
+  async #request(request: RegistryRequest): Promise<RegistryAnswer> {
+    const reasons = new Set<string>();
     for (const _ of this.#clients) {
       request.signal.throwIfAborted();
       const client = this.#clients[this.#preferred] as RegistryClient;
       try {
-        return await client.ask({ ...request, signal: withTimeout(request.signal, this.#share) });
+        return await client.request({ ...request, signal: withTimeout(request.signal, this.#serverTimeout) });
       } catch (error) {
-        faults.add((error as Error).message);
+        reasons.add((error as Error).message);
         this.#preferred = (this.#preferred + 1) % this.#clients.length;
       }
     }
-    throw new Error([...faults].join("; "));
+    throw new Error([...reasons].join("; "));
   }
 
   async #description(): Promise<object> {
@@ -104,7 +109,7 @@ function withTimeout(signal: AbortSignal, milliseconds: number): AbortSignal {
   return milliseconds === Infinity ? signal : AbortSignal.any([signal, AbortSignal.timeout(milliseconds)]);
 }
 
-/** For clients that want no names; the name itself if it has no address here. */
+/** For clients that use addresses; the name itself if it cannot be resolved here. */
 async function addressOf(host: string): Promise<string> {
   if (isIP(host) !== 0) return host;
   return lookup(host).then(

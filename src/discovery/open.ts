@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { ConfigError } from "../core/errors.ts";
 import { isLoopback } from "../protocol/address.ts";
 import { Consul } from "./consul.ts";
-import { Discovery, PACE, type DiscoveryOptions } from "./discovery.ts";
+import { Discovery, TIMES, type DiscoveryOptions } from "./discovery.ts";
 import { Eureka } from "./eureka.ts";
 import type { Instance, Registry } from "./registry.ts";
 
@@ -17,7 +17,7 @@ export interface DiscoverySettings {
   readonly consulToken: string;
   readonly host: string;
   readonly publicUrl: string;
-  /** What a proxy has before all paths, such as `/hub`; the server answers without it, too. */
+  /** The path below which a proxy has the server, such as `/hub`. */
   readonly basePath?: string;
   readonly tlsCert: string;
 }
@@ -46,7 +46,7 @@ export async function prepareDiscovery(
   const [kind = "", list = ""] = settings.discovery.split(/:(.*)/s);
   const addresses = list.split(",");
   if (settings.advertise === "") await checkHost(settings.host, addresses);
-  const discovery = new Discovery({ ...PACE, log });
+  const discovery = new Discovery({ ...TIMES, log });
   const start = (listening: Listening): void => {
     const instance = instanceOf(settings, listening);
     discovery.start(registryOf(kind, addresses, settings.consulToken, instance));
@@ -76,7 +76,7 @@ export function instanceOf(settings: DiscoverySettings, listening: Listening): I
     host,
     port,
     isSecure,
-    tlsName: isSecure && !isNamed ? known.hostname : "",
+    tlsServerName: isSecure && !isNamed ? known.hostname : "",
     url: `${isSecure ? "https" : "http"}://${written}`,
     metadata: {
       version,

@@ -10,7 +10,7 @@ export interface RegistryRequest {
   /** Sent as JSON. */
   readonly body?: object;
   /** What it may answer; anything else is a fault. */
-  readonly allowed: readonly number[];
+  readonly expected: readonly number[];
   readonly signal: AbortSignal;
 }
 
@@ -20,7 +20,7 @@ export interface RegistryAnswer {
   readonly json: unknown;
 }
 
-/** A status that is not allowed. */
+/** A status that is not expected. */
 export class StatusError extends Error {
   readonly status: number;
 
@@ -48,10 +48,10 @@ export class RegistryClient {
   }
 
   /**
-   * Rejects unless the answer has an allowed status, a reasonable size, and nothing or JSON in it. Redirects are not
+   * Rejects unless the answer has an expected status, a reasonable size, and nothing or JSON in it. Redirects are not
    * followed: they would lead to an address that is not configured.
    */
-  async ask({ method, path, body, allowed, signal }: RegistryRequest): Promise<RegistryAnswer> {
+  async request({ method, path, body, expected, signal }: RegistryRequest): Promise<RegistryAnswer> {
     try {
       const response = await fetch(this.#url + path, {
         method,
@@ -61,7 +61,7 @@ export class RegistryClient {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const { status } = response;
-      if (!allowed.includes(status)) {
+      if (!expected.includes(status)) {
         await response.body?.cancel();
         throw new StatusError(status);
       }

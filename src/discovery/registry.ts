@@ -1,6 +1,6 @@
 /** What a registry is told of this server. */
 export interface Instance {
-  /** The same after a restart, so that a server that crashed takes its own place again. */
+  /** The same after a restart, so that a server that crashed replaces its own entry. */
   readonly id: string;
   /** The name by which others find it. */
   readonly service: string;
@@ -10,7 +10,7 @@ export interface Instance {
   /** Whether that port speaks TLS. */
   readonly isSecure: boolean;
   /** The name in the certificate, if it is not the host's; empty otherwise. */
-  readonly tlsName: string;
+  readonly tlsServerName: string;
   /** `http://host:port` and what all paths begin with. */
   readonly url: string;
   /** What clients may want to know before they connect. */
@@ -24,12 +24,12 @@ export interface Instance {
 export interface Registry {
   /** Such as `Consul`. */
   readonly name: string;
-  /** Resolves once the registry has given back what it was told. */
+  /** Resolves once the registry lists the server. */
   register(signal: AbortSignal): Promise<void>;
   /** Says that the server is alive; resolves with whether the registry knows it. */
   renew(signal: AbortSignal): Promise<boolean>;
-  /** Has no one sent to it any more, if it is there. */
-  takeOut(signal: AbortSignal): Promise<void>;
+  /** Keeps it registered, but has clients sent elsewhere; resolves also if it is not there. */
+  takeOutOfService(signal: AbortSignal): Promise<void>;
   /** Resolves also if it is not there. */
   deregister(signal: AbortSignal): Promise<void>;
 }

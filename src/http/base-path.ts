@@ -13,14 +13,14 @@ export function withoutBasePath(url: string, basePath: string): string {
 }
 
 /**
- * Looks at the routes that are added from now on; the function returned throws `ConfigError` if the path could be taken
- * for one of them, since whether a proxy has removed the path could not be told.
+ * Watches the routes that are added from now on. The function returned throws `ConfigError` if one of them begins like
+ * the path: then the server could not tell whether a proxy has removed it.
  */
 export function watchBasePath(app: FastifyInstance, basePath: string): () => void {
-  const first = firstWord(basePath);
+  const first = firstSegment(basePath);
   let isTaken = false;
   app.addHook("onRoute", ({ url }) => {
-    isTaken ||= basePath !== "" && firstWord(url) === first;
+    isTaken ||= basePath !== "" && firstSegment(url) === first;
   });
   return () => {
     if (!isTaken) return;
@@ -29,6 +29,6 @@ export function watchBasePath(app: FastifyInstance, basePath: string): () => voi
   };
 }
 
-function firstWord(path: string): string {
+function firstSegment(path: string): string {
   return path.split("/", 2)[1] ?? "";
 }

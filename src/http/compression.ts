@@ -1,10 +1,10 @@
 import compress from "@fastify/compress";
-import type { FastifyInstance, RouteOptions } from "fastify";
+import type { FastifyInstance, FastifyReply, RouteOptions } from "fastify";
 import { PROBES } from "./health.ts";
 
 /**
  * Routes whose answers are not compressed: streams, answers too small to gain from it, and those that say who someone
- * is, because the length of a compressed answer tells something about what is in it (BREACH).
+ * is, because the length of a compressed answer leaks what is in it (BREACH).
  */
 const UNCOMPRESSED: ReadonlySet<string> = new Set([
   "/events",
@@ -32,14 +32,19 @@ export async function compression(app: FastifyInstance): Promise<void> {
     if (route.method === "HEAD") hooks.push(...hooks.splice(0, hooks.length - 1));
     route.onSend = [
       (_, reply, payload, next) => {
-        // Caches have to know it of an answer that is not compressed, too.
-        reply.header("vary", [reply.getHeader("vary") ?? [], "accept-encoding"].flat().join(", "));
+        // Also on answers that are not compressed, or caches would give them to everyone.
+        varyByEncoding(reply);
         // A 304 has no body that could have a coding.
         next(null, reply.statusCode === 304 ? "" : payload);
       },
       ...hooks,
     ];
   });
+}
+
+/** Tells caches that an answer depends on `Accept-Encoding`. */
+export function varyByEncoding(reply: FastifyReply): void {
+  reply.header("vary", [reply.getHeader("vary") ?? [], "accept-encoding"].flat().join(", "));
 }
 
 function isCompressed({ method, url }: RouteOptions): boolean {

@@ -1,11 +1,11 @@
 import { HubError } from "../core/errors.ts";
 
 /** Milliseconds for which one proof of delivery answers every caller. */
-const FRESH = 1000;
+const MAX_AGE = 1000;
 /** Milliseconds that a proof may take. */
-const PATIENCE = 3000;
+const TIMEOUT = 3000;
 
-/** Keeps one proof of delivery for a while, and makes one at a time. */
+/** Proves that messages are delivered, once at a time, and caches the result for all who ask. */
 export class DeliveryProof {
   readonly #prove: () => Promise<void>;
   #at = -Infinity;
@@ -18,11 +18,11 @@ export class DeliveryProof {
 
   /** `ok`, or why no message reached the log and came back. */
   async state(): Promise<string> {
-    if (performance.now() - this.#at < FRESH) return this.#state;
+    if (performance.now() - this.#at < MAX_AGE) return this.#state;
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
     let late: NodeJS.Timeout | undefined;
     const tooLate = new Promise<string>((resolve) => {
-      late = setTimeout(() => resolve(`no message came back within ${PATIENCE / 1000} seconds`), PATIENCE);
+      late = setTimeout(() => resolve(`no message came back within ${TIMEOUT / 1000} seconds`), TIMEOUT);
     });
     const state = await Promise.race([this.#running.then(() => this.#state), tooLate]);
     clearTimeout(late);

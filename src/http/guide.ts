@@ -3,7 +3,7 @@ import { extname } from "node:path";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { digest, withDigests } from "./pages.ts";
 
-/** Beside the pages; `npm run pages` builds it from the Markdown. */
+/** `npm run pages` builds it from the Markdown. */
 const GUIDE = new URL("../../public/guide/", import.meta.url);
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -54,7 +54,7 @@ function endsWithSlash({ url }: FastifyRequest): boolean {
   return url.split("?", 1)[0]?.endsWith("/") === true;
 }
 
-/** A file, by what it holds: the files of a package may all have one date. */
+/** A file, with an `ETag` of its contents: the files of a package may all have one date. */
 function read(name: string): File {
   const bytes = readFileSync(new URL(name, GUIDE));
   const content = name.endsWith(".html") ? withDigests(String(bytes)) : bytes;

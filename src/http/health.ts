@@ -11,7 +11,10 @@ const health = z.object({
   checks: z.object({
     delivery: z.string().describe("ok, or why no message reached the log and came back"),
     accepting: z.string().describe("ok, or draining"),
-    discovery: z.string().optional().describe("if there is a registry: ok, or what is not; healthy either way"),
+    discovery: z
+      .string()
+      .optional()
+      .describe("with a registry: ok, or how the registration stands; does not count for the status"),
   }),
 });
 
@@ -20,7 +23,7 @@ export const PROBES: ReadonlySet<string> = new Set(["/health", "/health/ready", 
 
 /**
  * `GET /health`, which proves delivery, by its usual name `/health/ready`, too, and `GET /health/live`, which answers as
- * long as the process turns.
+ * long as the event loop runs.
  */
 export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
   const { proof } = context;
@@ -45,7 +48,7 @@ export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
 
   app.get(
     "/health/live",
-    { schema: { summary: "Whether the process turns", tags, response: { 200: live } } },
+    { schema: { summary: "Whether the event loop runs", tags, response: { 200: live } } },
     async () => {
       return { status: "alive", version, uptimeSeconds: uptimeSeconds() };
     },

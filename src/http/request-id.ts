@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyRequest } from "fastify";
-import type { Incoming, Trace } from "../core/trace.ts";
+import type { Incoming } from "../core/trace.ts";
 
 /** The header that a request may bring its id in, and that every answer has. */
 export const REQUEST_ID = "x-request-id";
@@ -24,22 +24,15 @@ export class RequestIds {
   }
 }
 
-/** A request as what outlives it may hold on to it. */
+/** What sessions keep of a request: not the request itself, which holds its connection and its body. */
 export function incomingOf({ id, trace }: FastifyRequest): Incoming {
   return trace === undefined ? { id } : { id, trace };
 }
 
-/** What a log line has for whoever looks for a request, beside the error that it is about. */
+/** The fields of a log line about an error: the error, and the request and trace in which it happened. */
 export function logFields(error: unknown, incoming: Incoming | undefined): object {
   const { id, trace } = incoming ?? {};
   const ids = trace?.ids;
   const place = ids === undefined ? {} : { trace_id: ids.traceId, span_id: ids.spanId };
   return { ...(id === undefined ? {} : { request_id: id }), ...place, err: error };
-}
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Its place in a trace; undefined if it is not traced. */
-    trace: Trace | undefined;
-  }
 }

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { RequestSpan, Tracer } from "../core/trace.ts";
+import type { RequestSpan, Trace, Tracer } from "../core/trace.ts";
 import { isPublic } from "./authentication.ts";
 
 const spans = new WeakMap<IncomingMessage, RequestSpan>();
 
 /**
- * Makes a span of each request to the API: of none for pages and documentation, nor for what machines ask for again and
- * again. Comes before the routes and before authentication, which it includes.
+ * Makes a span of each request to the API, but not of those for pages, documentation, probes and `/metrics`. Comes before
+ * the routes, and before authentication so that spans include it.
  */
 export function tracing(app: FastifyInstance, tracer: Tracer): void {
   app.addHook("onRoute", (route) => {
@@ -26,8 +26,15 @@ export function tracing(app: FastifyInstance, tracer: Tracer): void {
   });
 }
 
-/** Ends the span of a request, if it has one: its answer was sent, or has begun as a stream that takes the connection over. */
+/** Ends the span of a request, if it has one, when its answer was sent or has begun as a stream. */
 export function endSpan({ raw }: FastifyRequest, status: number): void {
   spans.get(raw)?.end(status);
   spans.delete(raw);
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Its place in a trace; undefined if it is not traced. */
+    trace: Trace | undefined;
+  }
 }

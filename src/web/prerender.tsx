@@ -67,8 +67,8 @@ export function prerendered(): Readonly<Record<string, string>> {
           </div>
           <main>
             <article id="article">{"{{article}}"}</article>
-            <nav class="turn" aria-label="Before and next">
-              {"{{turn}}"}
+            <nav class="pager" aria-label="Previous and next page">
+              {"{{pager}}"}
             </nav>
           </main>
           <nav class="contents" aria-label="On this page">

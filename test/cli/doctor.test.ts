@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
-import { examine, type Examination as Options } from "../../src/cli/doctor.ts";
+import { runChecks, type DoctorOptions as Options } from "../../src/cli/doctor.ts";
 import { Report, type Finding } from "../../src/cli/doctor/report.ts";
 import { runCli } from "../support/cli.ts";
 import { KeyRing } from "../support/keys.ts";
@@ -22,7 +22,7 @@ async function found(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Readonly<Record<string, Finding>>> {
   const report = new Report(url);
-  await examine({ url: new URL(url), headers }, { ...OPTIONS, ...options }, report);
+  await runChecks({ url: new URL(url), headers }, { ...OPTIONS, ...options }, report);
   return Object.fromEntries(report.findings.map((finding) => [finding.check, finding]));
 }
 
@@ -112,7 +112,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     });
   }
 
-  it("finds quiet streams that HAProxy cuts, which does not name itself: the lines of each proxy are listed", async (test) => {
+  it("finds quiet streams that HAProxy cuts, and lists the lines of every proxy, since HAProxy does not name itself", async (test) => {
     if (!needsProxy(test, "haproxy")) return;
     const timeouts = "  timeout connect 2s\n  timeout client 2s\n  timeout server 2s\n  timeout tunnel 2s";
     await using proxy = await Proxy.haproxy(hub.port, timeouts);
@@ -121,7 +121,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     assert.equal(quiet?.verdict, "fail");
     assert.match(quiet.sentence, /^A stream was cut after [1-9]\.\d s, [1-9]\.\d s after its last byte/);
     assert.deepEqual(Object.keys(quiet.change), ["nginx", "HAProxy", "Caddy", "Traefik", "Envoy"]);
-    assert.match(quiet.change["HAProxy"] ?? "", /timeout server 1h/);
+    assert.match(quiet.change["HAProxy"] ?? "", /timeout server 75s/);
   });
 
   it("finds that pages of an origin may not call, and that a proxy changes what the hub says of it", async (test) => {
@@ -172,7 +172,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     );
   });
 
-  it("tests what a credential that may only read can, and asks for one without", async () => {
+  it("tests what a credential allows that may only read, and asks for one if there is none", async () => {
     using keys = new KeyRing();
     const key = keys.add("eve", { subscribe: ["doctor"] });
     await using locked = await startServer({ apiKeysFile: keys.path });
@@ -215,7 +215,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     }
   });
 
-  it("says that nothing answers, and which words are wrong", async () => {
+  it("says that nothing answers, or which option is wrong", async () => {
     const none = await found("http://127.0.0.1:1");
     assert.deepEqual(troubles(none), ["fail hub"]);
     assert.match(none["hub"]?.sentence ?? "", /^Nothing answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/);

@@ -106,7 +106,7 @@ describe("sse-mcp-server health", () => {
     }
   });
 
-  it("says what is wrong with its words or settings in a line, with code 1, as engines of containers ask", async () => {
+  it("says in one line which option or setting is wrong, and ends with 1, as container engines expect", async () => {
     const wrong = [
       [["health", "--nonsense"], {}, /^Unknown option '--nonsense'; see --help$/],
       [["health", "--timeout", "0"], {}, /^--timeout is "0"; use a whole number of seconds from 1 to 300$/],

@@ -96,7 +96,7 @@ class Trial {
 }
 
 describe("a delivery that is traced", () => {
-  it("is told once of each group of readers, when all of the group have it", () => {
+  it("counts each group of readers once, when every reader of the group has the message", () => {
     const trial = new Trial(2);
     for (let count = 0; count < 3; count++) trial.join("a");
     trial.join("*");
@@ -107,7 +107,7 @@ describe("a delivery that is traced", () => {
     assert.deepEqual(trial.traced, ["1: given", "1: given"]);
   });
 
-  it("is told of a group whose readers have all gone, and of none if there are no readers", () => {
+  it("counts a group whose readers have all gone, and nothing if there are no readers", () => {
     const trial = new Trial(2);
     const reader = trial.join("a");
     trial.offer("a", 1, "00-1");

@@ -26,7 +26,7 @@ class AskingLog extends MemoryLog {
 }
 
 describe("a reader whose cursor the log has to find out about", () => {
-  it("is told no place before that: not by heartbeats, and not when the log is reset", async () => {
+  it("gets no id before that, neither from heartbeats nor when the log is reset", async () => {
     const log = new AskingLog(FOREVER);
     await using hub = await openHub(log);
     for (const data of [1, 2, 3]) await hub.publish(draftOf("a", data));
@@ -42,7 +42,7 @@ describe("a reader whose cursor the log has to find out about", () => {
     assert.deepEqual(sink.story, [2, 3, "live"]);
   });
 
-  it("is not read for if it leaves before that, and told if the hub closes", async () => {
+  it("causes no read if it leaves before that, and is ended if the hub closes", async () => {
     const log = new AskingLog(FOREVER);
     const hub = await openHub(log);
     const [gone, waiting] = [new TestSink(), new TestSink()];

@@ -88,7 +88,7 @@ async function run(): Promise<Report> {
 
 describe("the Helm chart", () => {
   for (const name of Object.keys(SETS)) {
-    it(`renders ${name}.yaml without a word from the strict linter, as the schemas of Kubernetes want it`, async (test) => {
+    it(`renders ${name}.yaml without a finding of the strict linter, and valid by the schemas of Kubernetes`, async (test) => {
       const { rendered } = (await chart(test)) ?? {};
       if (rendered === undefined) return;
       const { objects = [], faults, lint, custom, notes } = rendered[name] ?? {};
@@ -183,7 +183,7 @@ describe("the Helm chart", () => {
     ]);
   });
 
-  it("sets only settings that there are", async (test) => {
+  it("sets only settings that exist", async (test) => {
     const { rendered } = (await chart(test)) ?? {};
     const known = new Set(settingNames.map(variable));
     for (const { objects } of Object.values(rendered ?? {})) {
@@ -214,7 +214,7 @@ describe("the Helm chart", () => {
     }
   });
 
-  it("scales by connections, lets pods go slowly, and gives streams all the time there is", async (test) => {
+  it("scales by connections, removes pods slowly, and sets no time-out on streams", async (test) => {
     const objects = (await chart(test))?.rendered["autoscaling"]?.objects;
     if (objects === undefined) return;
     const { metrics, behavior, scaleTargetRef } = of(objects, "HorizontalPodAutoscaler").spec;
@@ -241,7 +241,7 @@ describe("the Helm chart", () => {
     ]);
   });
 
-  it("has routes and monitors as the Gateway API and the Prometheus operator want them", async (test) => {
+  it("has routes and monitors that are valid by the schemas of the Gateway API and the Prometheus operator", async (test) => {
     const { rendered } = (await chart(test)) ?? {};
     if (rendered === undefined || !needs(test, "the schemas", existsSync(CRDS), INSTALL_CRDS)) return;
     const objects = Object.values(rendered).flatMap((one) => one.objects);
@@ -256,7 +256,7 @@ describe("the Helm chart", () => {
     }
   });
 
-  it("is of the version of the package, and lists its values in docs/kubernetes.md", () => {
+  it("has the version of the package, and has its values in docs/kubernetes.md", () => {
     const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
     assert.match(read("deploy/helm/sse-mcp-server/Chart.yaml"), new RegExp(`^appVersion: "?${version}"?$`, "m"));
     const { properties } = JSON.parse(read("deploy/helm/sse-mcp-server/values.schema.json")) as { properties: object };

@@ -76,7 +76,7 @@ describe("the Dockerfile", () => {
     assert.match(runner, new RegExp(`/nodejs${major}-.*:nonroot$`));
   });
 
-  it("sets only what is a setting, with values that the server takes", () => {
+  it("sets only settings that exist, to values that the server accepts", () => {
     const pairs = instructions("ENV").flatMap((line) => line.split(/\s+/).map((pair) => pair.split("=")));
     const environment = Object.fromEntries(pairs) as Record<string, string>;
     const { NODE_ENV: mode, ...settings } = environment;
@@ -169,7 +169,7 @@ for text in json.load(sys.stdin):
       assert.match(other, /healthchek/);
     });
 
-    it("sets only what is a setting, with values that the server takes", () => {
+    it("sets only settings that exist, to values that the server accepts", () => {
       for (const { environment = {} } of hubs(composeFile(file))) {
         for (const name of Object.keys(environment)) assert.ok(settingNames.map(variable).includes(name), name);
         const texts = Object.entries(environment).map(([name, value]) => [name, String(value)]);
@@ -191,7 +191,7 @@ for text in json.load(sys.stdin):
       }
     });
 
-    it("lets others reach nginx alone, and no service write to itself or become root", () => {
+    it("lets other machines reach nginx alone, and no service write to its root file system or become root", () => {
       const { services } = composeFile(file);
       for (const [name, service] of Object.entries(services)) {
         if (name !== "nginx") {
@@ -216,7 +216,7 @@ for text in json.load(sys.stdin):
   });
 }
 
-describe("the certificate to try with", () => {
+describe("the self-signed certificate", () => {
   const script = (folder: string, url?: string) => {
     const text = read("deploy/certificate.sh").replace("cd /etc/nginx/tls", `cd ${folder}`);
     const env = { PATH: process.env["PATH"], ...(url === undefined ? {} : { PUBLIC_URL: url }) };
@@ -251,7 +251,7 @@ describe("the certificate to try with", () => {
     writeFileSync(folder.file("hub.pem"), "mine");
     const { status, stderr } = script(folder.path);
     assert.equal(status, 1);
-    assert.match(stderr, /only one of hub\.pem and hub\.key; put the other one there, too/);
+    assert.match(stderr, /only one of hub\.pem and hub\.key; add the other one, or remove both/);
     writeFileSync(folder.file("hub.key"), "mine, too");
     assert.equal(script(folder.path).status, 0);
     assert.equal(readFileSync(folder.file("hub.pem"), "utf8"), "mine");

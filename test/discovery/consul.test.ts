@@ -38,11 +38,11 @@ describe("discovery with Consul", { concurrency: true }, () => {
     assert.deepEqual(lines, ["info registered with Consul", "info deregistered from Consul"]);
   });
 
-  it("has a server with TLS checked by https, under the name in its certificate", async () => {
+  it("has the agent check a server with TLS over https, under the name in its certificate", async () => {
     await using agent = await new ConsulDouble().listen();
     const { discovery } = hurriedDiscovery();
     const url = "https://127.0.0.1:8000";
-    discovery.start(new Consul(agent.url, "", { ...INSTANCE, url, isSecure: true, tlsName: "hub.example" }));
+    discovery.start(new Consul(agent.url, "", { ...INSTANCE, url, isSecure: true, tlsServerName: "hub.example" }));
     await until("it is registered", () => discovery.isRegistered);
     const { Check, Meta } = agent.services.get(INSTANCE.id) ?? {};
     assert.deepEqual(
@@ -83,7 +83,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
     assert.deepEqual(lines.slice(0, 2), ["info registered with Consul", "info out of service at Consul"]);
   });
 
-  it("ends the maintenance in which a process before it was killed", async () => {
+  it("ends the maintenance that a killed process left behind", async () => {
     await using agent = await new ConsulDouble().listen();
     const first = hurriedDiscovery().discovery;
     first.start(new Consul(agent.url, "", INSTANCE));
@@ -151,7 +151,7 @@ describe("discovery with Consul", { concurrency: true }, () => {
 
   it("ends soon though the agent never answers, and says that it may still be listed", async () => {
     await using agent = await new ConsulDouble().listen();
-    const { discovery, lines } = hurriedDiscovery({ lastTimeout: 100 });
+    const { discovery, lines } = hurriedDiscovery({ deregisterTimeout: 100 });
     discovery.start(new Consul(agent.url, "", INSTANCE));
     await until("it is registered", () => discovery.isRegistered);
     agent.failure = "never";

@@ -16,7 +16,7 @@ interface Health {
   readonly checks: { readonly discovery?: string };
 }
 
-describe("a server that is to be found", { concurrency: true }, () => {
+describe("a server that registers itself", { concurrency: true }, () => {
   it("registers where it listens, with a health check that is answered", async () => {
     await using agent = await new ConsulDouble().listen();
     await using server = await startServer({ discovery: `consul:${agent.url}`, serviceName: "orders-hub" });
@@ -147,15 +147,15 @@ describe("what a registry is told", () => {
   it("is https if the server has a certificate, and if it is the proxy that has one", () => {
     const publicUrl = "https://hub.example";
     const behind = told({ publicUrl });
-    assert.deepEqual([behind.isSecure, behind.url, behind.tlsName], [false, "http://10.0.0.7:8000", ""]);
+    assert.deepEqual([behind.isSecure, behind.url, behind.tlsServerName], [false, "http://10.0.0.7:8000", ""]);
     assert.equal(behind.metadata["publicUrl"], publicUrl);
     const proxy = told({ publicUrl, advertise: "hub.example:443" });
-    assert.deepEqual([proxy.isSecure, proxy.url, proxy.tlsName], [true, "https://hub.example:443", ""]);
+    assert.deepEqual([proxy.isSecure, proxy.url, proxy.tlsServerName], [true, "https://hub.example:443", ""]);
     const own = told({ publicUrl, tlsCert: "hub.pem" });
-    assert.deepEqual([own.isSecure, own.url, own.tlsName], [true, "https://10.0.0.7:8000", "hub.example"]);
+    assert.deepEqual([own.isSecure, own.url, own.tlsServerName], [true, "https://10.0.0.7:8000", "hub.example"]);
   });
 
-  it("has the path that a proxy puts before all others", () => {
+  it("has the base path in its metadata", () => {
     const { metadata, url } = told({ basePath: "/hub" });
     assert.deepEqual([metadata["mcpPath"], metadata["basePath"], url], ["/hub/mcp", "/hub", "http://10.0.0.7:8000"]);
   });

@@ -21,7 +21,7 @@ describe("GET /guide", () => {
     }
   });
 
-  it("sends those who come with a slash too few or too many to where links work", async () => {
+  it("redirects a path with a missing or an extra slash to where links work", async () => {
     await using server = await startServer();
     for (const [path, to] of [
       ["/guide", "guide/"],
@@ -54,7 +54,7 @@ describe("GET /guide", () => {
     }
   });
 
-  it("does not have what is not a page, whatever is asked for", async () => {
+  it("answers 404 for anything that is not in the guide", async () => {
     await using server = await startServer();
     for (const path of [
       "/guide/nowhere",

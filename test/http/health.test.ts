@@ -81,7 +81,7 @@ describe("GET /health", { concurrency: true }, () => {
 });
 
 describe("GET /health/ready", () => {
-  it("[OPS-22] is what probes usually call /health", async () => {
+  it("[OPS-23] is what probes usually call /health", async () => {
     await using server = await startServer();
     const { status, headers, text } = await server.request("/health/ready");
     assert.deepEqual([status, headers["cache-control"]], [200, "no-store"]);
@@ -91,7 +91,7 @@ describe("GET /health/ready", () => {
 });
 
 describe("GET /health/live", () => {
-  it("[OPS-2] answers as long as the process turns", async () => {
+  it("[OPS-2] answers as long as the event loop runs", async () => {
     await using server = await startServer();
     const answer = await server.request("/health/live");
     assert.deepEqual([answer.status, (answer.json() as { status: string }).status], [200, "alive"]);

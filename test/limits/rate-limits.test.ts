@@ -278,7 +278,7 @@ describe("a caller over its limit", { concurrency: true }, () => {
     await waiting;
   });
 
-  it("[LIM-9] behind a trusted proxy is one client, and others behind it go on", async () => {
+  it("[LIM-11] behind a trusted proxy is one client, and others behind it go on", async () => {
     await using server = await startServer({
       auth: "none",
       rateLimits: "on",

@@ -128,7 +128,7 @@ function scenario(
 }
 
 describe("the alert rules", () => {
-  it("each fire in the trouble they are about, alone, and not while two hubs do well", (test) => {
+  it("fire one at a time, each for its own fault, and not while two hubs are healthy", (test) => {
     const isThere = spawnSync("promtool", ["--version"]).status === 0;
     if (!needs(test, "promtool", isThere, INSTALL)) return;
     const named = [...readFileSync(ALERTS, "utf8").matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);

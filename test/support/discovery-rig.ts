@@ -8,7 +8,7 @@ export const INSTANCE: Instance = {
   host: "127.0.0.1",
   port: 8000,
   isSecure: false,
-  tlsName: "",
+  tlsServerName: "",
   url: "http://127.0.0.1:8000",
   metadata: { version: "1.2.3", mcpPath: "/mcp", basePath: "/" },
 };
@@ -23,6 +23,6 @@ export function hurriedDiscovery(overrides: Partial<DiscoveryOptions> = {}): {
     info: (sentence: string): void => void lines.push(`info ${sentence}`),
     warn: (sentence: string): void => void lines.push(`warn ${sentence}`),
   };
-  const pace = { interval: 10, firstPause: 5, longestPause: 20, timeout: 60_000, lastTimeout: 60_000 };
+  const pace = { interval: 10, minBackoff: 5, maxBackoff: 20, timeout: 60_000, deregisterTimeout: 60_000 };
   return { discovery: new Discovery({ ...pace, log, ...overrides }), lines };
 }

@@ -5,13 +5,13 @@ import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompre
 import { SseParser, type SseEvent } from "../../protocol/sse.ts";
 import { jsonObject, textOf } from "../usage.ts";
 
-/** A hub, and the headers that let one in there. */
+/** A hub, and the headers that carry a credential for it. */
 export interface Target {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface Asked {
+export interface RequestOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -45,7 +45,7 @@ const DECODERS: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = n
 ]);
 
 /** Sends a request on a connection of its own. Rejects with an error of the system, or after `PATIENCE`. */
-export async function ask(url: URL, asked: Asked = {}): Promise<Answer> {
+export async function ask(url: URL, asked: RequestOptions = {}): Promise<Answer> {
   const signal = AbortSignal.timeout(PATIENCE);
   const response = await begin(url, asked, signal);
   const text = await textOf(response);
@@ -59,7 +59,11 @@ export async function ask(url: URL, asked: Asked = {}): Promise<Answer> {
   };
 }
 
-function begin(url: URL, { method = "GET", headers, body }: Asked, signal: AbortSignal): Promise<http.IncomingMessage> {
+function begin(
+  url: URL,
+  { method = "GET", headers, body }: RequestOptions,
+  signal: AbortSignal,
+): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const { request } = url.protocol === "https:" ? https : http;
   request(url, { method, headers: { ...headers }, agent: false, signal })
@@ -73,7 +77,7 @@ function begin(url: URL, { method = "GET", headers, body }: Asked, signal: Abort
 export class EventStream implements Disposable {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
-  /** Resolves when it has ended, whoever ended it. */
+  /** Resolves when it has ended, on either side. */
   readonly ended: Promise<void>;
   /** Whether a byte has come. */
   hasBegun = false;
@@ -115,7 +119,7 @@ export class EventStream implements Disposable {
   }
 
   /** Resolves with the head of the answer. Rejects like `ask`. */
-  static async open(url: URL, asked: Asked = {}): Promise<EventStream> {
+  static async open(url: URL, asked: RequestOptions = {}): Promise<EventStream> {
     const abort = new AbortController();
     const late = setTimeout(() => abort.abort(new HeldBack(`no answer within ${PATIENCE / 1000} s`)), PATIENCE);
     try {
@@ -127,13 +131,13 @@ export class EventStream implements Disposable {
     }
   }
 
-  /** Whether the first byte comes in time. Rejects, as `find` does, if it is longer than is read. */
-  async begins(patience: number = PATIENCE): Promise<boolean> {
+  /** Whether the first byte comes within so many milliseconds. Rejects, as `find` does, if it is longer than is read. */
+  async begins(patience: number): Promise<boolean> {
     return (await this.#wait(() => this.hasBegun || undefined, patience)) === true;
   }
 
   /** The first event that is like this; undefined if none comes in time. */
-  async find(isLike: (event: SseEvent) => boolean, patience: number = PATIENCE): Promise<SseEvent | undefined> {
+  async find(isLike: (event: SseEvent) => boolean, patience: number): Promise<SseEvent | undefined> {
     return this.#wait(() => this.#events.find(isLike), patience);
   }
 

@@ -16,7 +16,7 @@ export async function checkHub({ url }: Target, report: Report): Promise<boolean
     );
     return false;
   }
-  report.cameWith(answer.headers);
+  report.detectProxy(answer.headers);
   const { status, version, checks } = jsonObject(answer.text);
   if (answer.status === 200 && status === "healthy") {
     report.ok("hub", `sse-mcp-server ${String(version)} answers and is healthy`);

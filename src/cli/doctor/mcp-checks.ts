@@ -1,7 +1,7 @@
 import { jsonObject, routeUrl } from "../usage.ts";
 import { ask, HeldBack, PATIENCE, type Answer, type Target } from "./exchange.ts";
+import { modernBody, modernHeaders, openListen } from "./mcp-requests.ts";
 import type { Report } from "./report.ts";
-import { modernBody, modernHeaders, openListen } from "./stream-checks.ts";
 
 const LEGACY_VERSION = "2025-11-25";
 /** Requests of one session: enough that each of a few nodes is asked. */

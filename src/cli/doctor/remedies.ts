@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** What can be wrong with a proxy. */
-export type Trouble =
+/** What a proxy can do wrong. */
+export type ProxyFault =
   | "buffering"
   | "idle"
   | "upgrade"
@@ -17,15 +17,15 @@ const PROXIES = ["nginx", "HAProxy", "Caddy", "Traefik", "Envoy"] as const;
 type ProxyName = (typeof PROXIES)[number];
 
 /** A proxy that an answer has come through. */
-export interface Seen {
+export interface DetectedProxy {
   /** Undefined if it is not one that there are remedies for. */
   readonly name: ProxyName | undefined;
   /** As it names itself. */
   readonly text: string;
 }
 
-/** What to change for each trouble in the configuration of each proxy. */
-const REMEDIES: Readonly<Record<Trouble, Readonly<Record<ProxyName, string>>>> = {
+/** What to change for each fault in the configuration of each proxy. */
+const REMEDIES: Readonly<Record<ProxyFault, Readonly<Record<ProxyName, string>>>> = {
   buffering: {
     nginx: "proxy_http_version 1.1; proxy_buffering off; and no proxy_ignore_headers X-Accel-Buffering",
     HAProxy: "remove filters that hold answers back; option http-no-delay",
@@ -35,10 +35,10 @@ const REMEDIES: Readonly<Record<Trouble, Readonly<Record<ProxyName, string>>>> =
   },
   idle: {
     nginx: "proxy_read_timeout 75s; proxy_send_timeout 75s;",
-    HAProxy: "timeout client 1h, timeout server 1h, timeout tunnel 1h",
+    HAProxy: "timeout client 75s, timeout server 75s, and no shorter timeout tunnel",
     Caddy: "in reverse_proxy: no read_timeout or write_timeout in transport http; stream_timeout 0",
     Traefik: "entryPoints.NAME.transport.respondingTimeouts: readTimeout: 0s, writeTimeout: 0s",
-    Envoy: "stream_idle_timeout: 0s in the connection manager, timeout: 0s in the route",
+    Envoy: "stream_idle_timeout: 75s in the connection manager, timeout: 0s in the route",
   },
   upgrade: {
     nginx:
@@ -102,7 +102,7 @@ const REMEDIES: Readonly<Record<Trouble, Readonly<Record<ProxyName, string>>>> =
 };
 
 /** The proxy that an answer names; undefined if it names none. */
-export function proxyIn({ server, via, ...headers }: IncomingHttpHeaders): Seen | undefined {
+export function proxyOf({ server, via, ...headers }: IncomingHttpHeaders): DetectedProxy | undefined {
   const words = [server, via].filter((text) => text !== undefined && text !== "");
   if (Object.keys(headers).some((name) => name.startsWith("x-envoy-"))) words.push("envoy");
   const text = [...new Set(words)].join(", ").slice(0, 100);
@@ -113,7 +113,7 @@ export function proxyIn({ server, via, ...headers }: IncomingHttpHeaders): Seen 
 }
 
 /** The lines to change: of this proxy, or of each if it is not known. */
-export function remedyFor(trouble: Trouble, seen: Seen | undefined): Readonly<Record<string, string>> {
-  const all = REMEDIES[trouble];
-  return seen?.name === undefined ? all : { [seen.name]: all[seen.name] };
+export function remedyFor(fault: ProxyFault, proxy: DetectedProxy | undefined): Readonly<Record<string, string>> {
+  const all = REMEDIES[fault];
+  return proxy?.name === undefined ? all : { [proxy.name]: all[proxy.name] };
 }

@@ -1,5 +1,5 @@
 import { oneLine } from "../../protocol/text.ts";
-import { proxyIn, remedyFor, type Seen, type Trouble } from "./remedies.ts";
+import { proxyOf, remedyFor, type DetectedProxy, type ProxyFault } from "./remedies.ts";
 import type { IncomingHttpHeaders } from "node:http";
 
 /** What a check found. */
@@ -14,12 +14,12 @@ export interface Finding {
 
 const COLUMN = 13;
 
-/** Collects what checks find, and says it at once to whoever looks on. */
+/** Collects what the checks find, and hands each finding on at once. */
 export class Report {
   readonly url: string;
   readonly findings: Finding[] = [];
   readonly #found: (finding: Finding) => void;
-  #proxy: Seen | undefined;
+  #proxy: DetectedProxy | undefined;
 
   constructor(url: string, found: (finding: Finding) => void = () => {}) {
     this.url = url;
@@ -27,7 +27,7 @@ export class Report {
   }
 
   /** The proxy that answers came through; undefined if none named itself. */
-  get proxy(): Seen | undefined {
+  get proxy(): DetectedProxy | undefined {
     return this.#proxy;
   }
 
@@ -35,10 +35,10 @@ export class Report {
     return this.findings.filter(({ verdict }) => verdict === "fail").length;
   }
 
-  /** Looks whether an answer names the proxy that it has come through. */
-  cameWith(headers: IncomingHttpHeaders): void {
-    const seen = proxyIn(headers);
-    if (this.#proxy?.name === undefined) this.#proxy = seen ?? this.#proxy;
+  /** Remembers the proxy that an answer has come through, if the answer names it. */
+  detectProxy(headers: IncomingHttpHeaders): void {
+    const proxy = proxyOf(headers);
+    if (this.#proxy?.name === undefined) this.#proxy = proxy ?? this.#proxy;
   }
 
   ok(check: string, sentence: string): void {
@@ -49,8 +49,8 @@ export class Report {
     this.#add({ check, verdict: "skipped", sentence, change: {} });
   }
 
-  /** What is wrong, and where that is put right: a trouble of the proxy, or what to do with the hub. */
-  bad(check: string, verdict: "warn" | "fail", sentence: string, remedy?: Trouble | { readonly hub: string }): void {
+  /** What is wrong, and where that is put right: a fault of the proxy, or a setting of the hub. */
+  bad(check: string, verdict: "warn" | "fail", sentence: string, remedy?: ProxyFault | { readonly hub: string }): void {
     const change = typeof remedy === "string" ? remedyFor(remedy, this.#proxy) : (remedy ?? {});
     this.#add({ check, verdict, sentence, change: { ...change } });
   }

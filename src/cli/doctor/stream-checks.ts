@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { jsonObject, routeUrl, textOf } from "../usage.ts";
 import { ask, EventStream, HeldBack, PATIENCE, whyFailed, type Target } from "./exchange.ts";
+import { openListen } from "./mcp-requests.ts";
 import type { Report } from "./report.ts";
 
 /** Milliseconds that the parts of a stream may take; one that is held back takes longer by far. */
@@ -20,7 +21,7 @@ export async function checkStream(target: Target, channel: string, report: Repor
     report.bad("stream", "fail", sentence, "buffering");
     return undefined;
   }
-  report.cameWith(stream.headers);
+  report.detectProxy(stream.headers);
   if (stream.status !== 200) {
     const remedy = stream.status === 401 ? { hub: "give a credential with HUB_TOKEN, --token or --header" } : undefined;
     report.bad("stream", "fail", `GET /events is answered ${stream.status}`, remedy);
@@ -151,36 +152,6 @@ export async function checkQuiet(target: Target, channel: string, seconds: numbe
     "quiet",
     `A stream${socket.isOpen ? " and a WebSocket" : ""} without messages stayed open for ${seconds} s`,
   );
-}
-
-/** What MCP clients of the modern era listen to changes by. */
-export function openListen(
-  { url, headers }: Target,
-  more: Readonly<Record<string, string>> = {},
-): Promise<EventStream> {
-  const method = "subscriptions/listen";
-  return EventStream.open(routeUrl(url, "mcp"), {
-    method: "POST",
-    headers: { ...headers, ...modernHeaders(method), ...more },
-    body: modernBody(method, { notifications: { resourcesListChanged: true } }),
-  });
-}
-
-export function modernHeaders(method: string): Readonly<Record<string, string>> {
-  return {
-    "content-type": "application/json",
-    accept: "application/json, text/event-stream",
-    "mcp-protocol-version": "2026-07-28",
-    "mcp-method": method,
-  };
-}
-
-export function modernBody(method: string, params: object = {}): string {
-  const meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {},
-  };
-  return JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } });
 }
 
 function openEvents(

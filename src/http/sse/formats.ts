@@ -1,6 +1,6 @@
 import type { Format, Message } from "../../core/message.ts";
 import { sseJson, sseText } from "../../protocol/sse.ts";
-import { block } from "./gzip.ts";
+import { deflateBlock } from "./gzip.ts";
 import { chunk, chunkOf, joinChunks, type EventStream } from "./raw-socket.ts";
 
 /** What `?format=` may ask for. */
@@ -25,8 +25,8 @@ function formsOf(write: Write): Record<"identity" | "gzip", Record<"chunked" | "
       plain,
     },
     gzip: {
-      chunked: { ...plain, pack: (bytes) => chunkOf([block(bytes)]) },
-      plain: { ...plain, pack: block },
+      chunked: { ...plain, pack: (bytes) => chunkOf([deflateBlock(bytes)]) },
+      plain: { ...plain, pack: deflateBlock },
     },
   };
 }

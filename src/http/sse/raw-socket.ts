@@ -5,7 +5,7 @@ import { HubError } from "../../core/errors.ts";
 import { sseRetry } from "../../protocol/sse.ts";
 import { RETRY_AFTER } from "../problem-details.ts";
 import { endSpan } from "../tracing.ts";
-import { GZIP_HEAD, storedBlock } from "./gzip.ts";
+import { GZIP_HEADER, storedBlock } from "./gzip.ts";
 
 /** What every answer that is a stream of events says (HTML, "Server-sent events"). */
 export const STREAM_HEADERS: Readonly<Record<string, string>> = {
@@ -124,7 +124,7 @@ export class EventStream {
   }
 
   #begin(opening: string): Uint8Array {
-    return this.isGzip ? this.#chunked([GZIP_HEAD, storedBlock(Buffer.from(opening))]) : this.framed(opening);
+    return this.isGzip ? this.#chunked([GZIP_HEADER, storedBlock(Buffer.from(opening))]) : this.framed(opening);
   }
 
   #chunked(parts: readonly Uint8Array[]): Uint8Array {

@@ -6,6 +6,7 @@ import { checkSubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import { sseOpening } from "../../protocol/sse.ts";
 import { principalOf } from "../authentication.ts";
+import { varyByEncoding } from "../compression.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { formatOf } from "./formats.ts";
@@ -93,7 +94,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
 /** Whether the stream of a reader is gzip; says to caches that it depends on what the reader accepts. */
 function negotiateGzip({ headers }: FastifyRequest, reply: FastifyReply, { compressStreams }: HttpContext): boolean {
   if (!compressStreams) return false;
-  reply.header("vary", [reply.getHeader("vary") ?? [], "accept-encoding"].flat().join(", "));
+  varyByEncoding(reply);
   return prefersGzip(headers["accept-encoding"]);
 }
 

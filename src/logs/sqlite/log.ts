@@ -90,7 +90,7 @@ export class SqliteLog implements Log {
     this.#upkeep = setInterval(() => this.#keepUp(), 1000).unref();
     if (wasLeftOpen) {
       report(
-        "the last server with this log was killed or crashed; nothing that it acknowledged is lost. If a supervisor killed it, let that wait for longer than DRAIN_WAIT and DRAIN together",
+        "the last server with this log was killed or crashed; nothing that it acknowledged is lost, unless the machine lost power with DURABILITY=normal. If a supervisor killed it, make its time-out longer than DRAIN_WAIT and DRAIN together",
       );
     }
     if (recounted > 0)

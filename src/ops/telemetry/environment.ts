@@ -9,7 +9,7 @@ import {
 
 export type Signal = "traces" | "metrics";
 
-/** How a signal is exported; undefined if it is not. `report` is told what is wrong with the environment. */
+/** The protocol in which a signal is exported; undefined if it is not exported. Reports wrong values of the environment. */
 export function protocolOf(signal: Signal, report: (sentence: string) => void): "json" | "protobuf" | undefined {
   const name = signal.toUpperCase();
   if (endpointOf(signal) === undefined) return undefined;
@@ -62,7 +62,7 @@ export function samplerOf(report: (sentence: string) => void): Sampler {
   return kind !== undefined && parentBased === undefined ? root : new ParentBasedSampler({ root });
 }
 
-/** The numbers of the batches of spans, where the environment has them. */
+/** The options of the batches of spans that the environment sets. */
 export function batchOptions(): Record<string, number> {
   return {
     ...numberFrom("OTEL_BSP_SCHEDULE_DELAY", "scheduledDelayMillis"),
@@ -72,12 +72,12 @@ export function batchOptions(): Record<string, number> {
   };
 }
 
-/** The numbers of the exports of metrics; a time-out that is longer than the interval is as long as it. */
+/** The options of the export of metrics; the SDK refuses a time-out that is longer than the interval. */
 export function readerOptions(): Record<string, number> {
   const interval = numberFrom("OTEL_METRIC_EXPORT_INTERVAL", "exportIntervalMillis");
   const timeout = numberFrom("OTEL_METRIC_EXPORT_TIMEOUT", "exportTimeoutMillis");
-  const { exportIntervalMillis: most = 60_000 } = interval;
-  return { ...interval, exportTimeoutMillis: Math.min(timeout["exportTimeoutMillis"] ?? 30_000, most) };
+  const { exportIntervalMillis: maxTimeout = 60_000 } = interval;
+  return { ...interval, exportTimeoutMillis: Math.min(timeout["exportTimeoutMillis"] ?? 30_000, maxTimeout) };
 }
 
 function ratio(report: (sentence: string) => void): number {

@@ -15,17 +15,17 @@ export interface MetricReading {
   readonly name: string;
   readonly help: string;
   readonly type: unknown;
-  readonly values: readonly ValueReading[];
+  readonly values: readonly Sample[];
 }
 
-interface ValueReading {
+interface Sample {
   readonly value: number;
   readonly labels: Readonly<Partial<Record<string, string | number>>>;
-  /** That of the line, if it differs from the metric's. */
+  /** The name of the sample, if it differs from that of the metric. */
   readonly metricName?: string;
 }
 
-/** Gives the metrics of `/metrics` to OpenTelemetry, under the same names. */
+/** Produces the metrics of `/metrics` for OpenTelemetry, under the same names. */
 export class MetricsSource implements MetricProducer {
   readonly #scope: InstrumentationScope;
   readonly #read: () => Promise<readonly MetricReading[]>;
@@ -76,8 +76,8 @@ interface Histogram {
   sum: number;
 }
 
-/** Puts together the lines of each histogram of a metric: its buckets, which count what is in those before them, too, its sum and its count. */
-function histograms(values: readonly ValueReading[]): readonly { attributes: Attributes; value: Histogram }[] {
+/** The histograms of a metric, from their samples: the buckets, which are cumulative here, the sum and the count. */
+function histograms(values: readonly Sample[]): readonly { attributes: Attributes; value: Histogram }[] {
   const found = new Map<string, { attributes: Attributes; value: Histogram; before: number }>();
   for (const { value, labels, metricName = "" } of values) {
     const { le, ...rest } = labels;
@@ -98,11 +98,11 @@ function histograms(values: readonly ValueReading[]): readonly { attributes: Att
   return [...found.values()];
 }
 
-function attributesOf(labels: ValueReading["labels"]): Attributes {
+function attributesOf(labels: Sample["labels"]): Attributes {
   return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined));
 }
 
-/** The unit that a name of Prometheus ends with, as OpenTelemetry writes it (UCUM). */
+/** The unit at the end of a Prometheus name, as OpenTelemetry writes it (UCUM). */
 function unitOf(name: string): string {
   const [, unit = ""] = /_(seconds|bytes)(?:_total)?$/.exec(name) ?? [];
   return unit === "seconds" ? "s" : unit === "bytes" ? "By" : "";

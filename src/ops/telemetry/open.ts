@@ -16,10 +16,10 @@ import { Spans } from "./spans.ts";
 export interface Telemetry {
   /** Undefined if traces are not exported. */
   readonly tracer: Tracer | undefined;
-  /** Exports what `read` returns, again and again. */
+  /** Exports what `read` returns, at the interval of the environment. */
   exportMetrics(read: () => Promise<readonly MetricReading[]>): void;
-  /** Exports what is left, so many milliseconds at most, and ends. */
-  close(most: number): Promise<void>;
+  /** Exports what is left, and ends; resolves after `timeout` milliseconds at the latest. */
+  close(timeout: number): Promise<void>;
 }
 
 export interface TelemetryOptions {
@@ -30,9 +30,9 @@ export interface TelemetryOptions {
   readonly report: (sentence: string) => void;
 }
 
-const LONGEST_REASON = 200;
+const MAX_REASON = 200;
 
-/** Exports traces and metrics by OTLP, as the `OTEL_…` variables of the process say. Not to be loaded without. */
+/** Exports traces and metrics by OTLP, as the `OTEL_…` variables of the process say. Import this file only if they ask for it: it loads the SDK. */
 export function openTelemetry({ name, version, node, report }: TelemetryOptions): Telemetry {
   const own = { "service.name": name, "service.version": version, "service.instance.id": node };
   const resource = defaultResource()
@@ -61,11 +61,11 @@ export function openTelemetry({ name, version, node, report }: TelemetryOptions)
       const reader = new PeriodicExportingMetricReader({ exporter, metricProducers: [source], ...readerOptions() });
       open.push(new MeterProvider({ resource, readers: [reader] }));
     },
-    async close(most) {
+    async close(timeout) {
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, most)));
-      const ended = open.map((provider) => provider.shutdown().catch(() => {}));
-      await Promise.race([Promise.all(ended), late]);
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
+      const closed = open.map((provider) => provider.shutdown().catch(() => {}));
+      await Promise.race([Promise.all(closed), late]);
       clearTimeout(timer);
     },
   };
@@ -75,7 +75,7 @@ interface Exporter<Item> {
   export(items: Item, callback: (result: ExportResult) => void): void;
 }
 
-/** Has an exporter say when it begins to fail, and when it works again: the SDK would say nothing. */
+/** Reports when an exporter begins to fail, and when it works again: the SDK reports neither. */
 function watched<Item, Wrapped extends Exporter<Item>>(
   exporter: Wrapped & Exporter<Item>,
   signal: Signal,
@@ -87,7 +87,7 @@ function watched<Item, Wrapped extends Exporter<Item>>(
     send(items, (result) => {
       const fails = result.code !== ExportResultCode.SUCCESS;
       if (fails && !isFailing) {
-        const reason = oneLine((result.error?.message ?? "").slice(0, LONGEST_REASON));
+        const reason = oneLine((result.error?.message ?? "").slice(0, MAX_REASON));
         report(`${signal} are not exported to ${shownEndpoint(signal)}: ${reason}; they are dropped`);
       } else if (!fails && isFailing) report(`${signal} are exported again`);
       isFailing = fails;

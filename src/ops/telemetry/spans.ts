@@ -16,11 +16,11 @@ import type { Delivery, Draft, Message, Published } from "../../core/message.ts"
 import type { RequestSpan, Trace, TracedRequest, Tracer } from "../../core/trace.ts";
 
 const SYSTEM = "sse-mcp-server";
-/** Readers that a message was offered to. */
+/** The attribute with the number of readers that a message was offered to. */
 const RECEIVERS = "sse_mcp.receivers";
-/** Characters of a `tracestate`, more than which need not be passed on (W3C Trace Context). */
-const MAX_STATE = 512;
-/** Links of a span, which is the limit of the SDK. */
+/** Characters of a `tracestate` that have to be passed on (W3C Trace Context). */
+const MAX_TRACESTATE = 512;
+/** Links of a span that the SDK keeps. */
 const MAX_LINKS = 128;
 
 /** Makes the spans of the hub, by the semantic conventions of OpenTelemetry for HTTP, messaging and MCP. */
@@ -30,7 +30,7 @@ export class Spans implements Tracer {
 
   constructor(tracer: OtelTracer) {
     this.#tracer = tracer;
-    this.root = new Place(tracer, ROOT_CONTEXT);
+    this.root = new OtelTrace(tracer, ROOT_CONTEXT);
   }
 
   begin({ method, route, path, scheme, headers }: TracedRequest): RequestSpan {
@@ -46,10 +46,10 @@ export class Spans implements Tracer {
     const parent = contextOf(traceparent, tracestate) ?? ROOT_CONTEXT;
     const span = this.#tracer.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent);
     return {
-      trace: new Place(this.#tracer, trace.setSpan(parent, span)),
+      trace: new OtelTrace(this.#tracer, trace.setSpan(parent, span)),
       end(status) {
         span.setAttribute("http.response.status_code", status);
-        if (status >= 500) failed(span, String(status));
+        if (status >= 500) setError(span, String(status));
         span.end();
       },
     };
@@ -76,10 +76,10 @@ export class Spans implements Tracer {
   }
 }
 
-class Place implements Trace {
+class OtelTrace implements Trace {
   readonly #tracer: OtelTracer;
   readonly #context: Context;
-  /** Of the next span: where else it belongs to. */
+  /** For the next span. */
   readonly #links: Link[];
 
   constructor(tracer: OtelTracer, context: Context, links: Link[] = []) {
@@ -96,7 +96,7 @@ class Place implements Trace {
     const context = contextOf(traceparent, tracestate);
     if (context === undefined) return this;
     const here = linkTo(this.#context);
-    return new Place(this.#tracer, context, here === undefined ? [] : [here]);
+    return new OtelTrace(this.#tracer, context, here === undefined ? [] : [here]);
   }
 
   call<Answer extends { readonly isError?: true }>(
@@ -109,8 +109,8 @@ class Place implements Trace {
       "gen_ai.tool.name": tool,
     };
     return this.#within(`tools/call ${tool}`, SpanKind.SERVER, attributes, async (span, context) => {
-      const answer = await run(new Place(this.#tracer, context));
-      if (answer.isError === true) failed(span, "tool_error");
+      const answer = await run(new OtelTrace(this.#tracer, context));
+      if (answer.isError === true) setError(span, "tool_error");
       return answer;
     });
   }
@@ -118,7 +118,7 @@ class Place implements Trace {
   publish(draft: Draft, run: (draft: Draft) => Promise<Published>): Promise<Published> {
     const attributes = messageAttributes("send", "publish", draft.channel);
     return this.#within(`publish ${draft.channel}`, SpanKind.PRODUCER, attributes, async (span) => {
-      const published = await run(placed(draft, span));
+      const published = await run(withTraceparent(draft, span));
       span.setAttribute(RECEIVERS, published.receivers);
       if (published.id !== undefined) span.setAttribute("messaging.message.id", published.id);
       return published;
@@ -135,7 +135,7 @@ class Place implements Trace {
     try {
       return await run(span, trace.setSpan(this.#context, span));
     } catch (error) {
-      failed(span, error instanceof HubError ? error.code : "INTERNAL");
+      setError(span, error instanceof HubError ? error.code : "INTERNAL");
       throw error;
     } finally {
       span.end();
@@ -172,28 +172,28 @@ function messageAttributes(type: "send" | "process", name: string, channel?: str
   };
 }
 
-/** A draft at the place of a span; as it is if that is not sampled, since then no one would see the delivery either. */
-function placed(draft: Draft, span: Span): Draft {
+/** A draft with the context of a span; without it if the span is not sampled, since its delivery is not either. */
+function withTraceparent(draft: Draft, span: Span): Draft {
   const { traceId, spanId, traceFlags } = span.spanContext();
   if ((traceFlags & TraceFlags.SAMPLED) === 0) return draft;
   return { ...draft, traceparent: `00-${traceId}-${spanId}-01` };
 }
 
-/** The place that a caller names; undefined if it names none, or not as it should, which counts as none (W3C Trace Context). */
+/** The context in a `traceparent`; undefined if there is none or it is not well formed (W3C Trace Context). */
 function contextOf(traceparent: unknown, tracestate?: unknown): Context | undefined {
   const parent = typeof traceparent === "string" ? parseTraceParent(traceparent) : null;
   if (parent === null) return undefined;
-  const hasState = typeof tracestate === "string" && tracestate !== "" && tracestate.length <= MAX_STATE;
+  const hasState = typeof tracestate === "string" && tracestate !== "" && tracestate.length <= MAX_TRACESTATE;
   const state = hasState ? { traceState: new TraceState(tracestate) } : {};
   return trace.setSpanContext(ROOT_CONTEXT, { ...parent, ...state, isRemote: true });
 }
 
 function linkTo(context: Context | undefined): Link | undefined {
-  const place = context && trace.getSpanContext(context);
-  return place && { context: place };
+  const spanContext = context && trace.getSpanContext(context);
+  return spanContext && { context: spanContext };
 }
 
-function failed(span: Span, type: string): void {
+function setError(span: Span, type: string): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
   span.setAttribute("error.type", type);
 }

@@ -30,7 +30,7 @@ function range(from: number, to: number): number[] {
 }
 
 describe("a compressed stream of events", { concurrency: true }, () => {
-  it("[SSE-50] is for those that accept it, if the server is told to; HEAD says the same", async () => {
+  it("[SSE-50] is sent to readers that accept gzip, if COMPRESS_STREAMS is set; HEAD has the same headers", async () => {
     for (const compressStreams of [true, false]) {
       await using server = await startServer({ compressStreams });
       for (const accepted of ["gzip, deflate, br, zstd", "identity", "gzip;q=0.5, identity", ""]) {
@@ -48,7 +48,7 @@ describe("a compressed stream of events", { concurrency: true }, () => {
     }
   });
 
-  it("[SSE-50] is none where a refusal is told in a stream, or where MCP speaks", async () => {
+  it("[SSE-50] is not used for refusals, nor for streams of MCP", async () => {
     await using server = await startServer({ compressStreams: true, maxConnections: 1, legacySse: true });
     const mcp = await server.events("/../sse", GZIP);
     assert.equal(mcp.headers["content-encoding"], undefined);
@@ -62,7 +62,7 @@ describe("a compressed stream of events", { concurrency: true }, () => {
     assert.match(bad.text, /INVALID_PATTERN/);
   });
 
-  it("[SSE-51] says what any other says: messages, replay, signals, heartbeats and the end", async () => {
+  it("[SSE-51] carries what any other stream carries: messages, replay, signals, heartbeats and the end", async () => {
     await using server = await startServer({ compressStreams: true, heartbeat: 1, retentionMessages: 1000 });
     await count(server, 0, 500);
     const { id } = await server.publish("a", { n: 500 });
@@ -123,7 +123,7 @@ describe("a compressed stream of events", { concurrency: true }, () => {
     assert.match(wire.text, /: nothing is read from a stream; closing\n\n$/);
   });
 
-  it("loses nothing over a restart, a cut and a link that is slow and breaks everything up", async () => {
+  it("loses nothing over a restart, a cut, and a slow link that splits everything", async () => {
     using folder = new TemporaryFolder();
     const settings = { compressStreams: true, data: `file:${folder.file()}` };
     let server = await startServer(settings);
@@ -163,7 +163,7 @@ describe("a compressed stream of events", { concurrency: true }, () => {
     }
   });
 
-  it("[SSE-52] is cut by the bytes that are sent: what compresses well is not soon too much", async () => {
+  it("[SSE-52] is cut by compressed bytes: text that compresses well reaches the limit later", async () => {
     await using server = await startServer({ compressStreams: true });
     using plain = await server.events("?channel=a");
     using compressed = await server.events("?channel=a", GZIP);

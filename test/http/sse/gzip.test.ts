@@ -7,7 +7,7 @@ import { channelName } from "../../../src/core/channel.ts";
 import { Envelope } from "../../../src/core/message.ts";
 import { joined } from "../../../src/core/reader-group.ts";
 import { formatOf } from "../../../src/http/sse/formats.ts";
-import { block, GZIP_HEAD, prefersGzip, storedBlock } from "../../../src/http/sse/gzip.ts";
+import { deflateBlock, GZIP_HEADER, prefersGzip, storedBlock } from "../../../src/http/sse/gzip.ts";
 import { needs } from "../../support/needs.ts";
 
 const IDENTITY = formatOf("json", { isChunked: false, isGzip: false });
@@ -51,7 +51,7 @@ async function inflate(pieces: readonly Piece[]): Promise<void> {
   gunzip.on("data", (bytes: Buffer) => read.push(bytes));
   const feed = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve, reject) => gunzip.write(bytes, (error) => (error ? reject(error) : resolve())));
-  await feed(GZIP_HEAD);
+  await feed(GZIP_HEADER);
   for (const { plain, packed } of pieces) {
     read = [];
     await feed(packed);
@@ -60,15 +60,15 @@ async function inflate(pieces: readonly Piece[]): Promise<void> {
   gunzip.destroy();
 }
 
-describe("a stream of blocks", () => {
-  it("[SSE-51] is at each end of a block all that was written, whatever the turns and signals are", async () => {
+describe("a gzip stream that is made of blocks", () => {
+  it("[SSE-51] can be decoded up to the end of each block once that has arrived, whatever the turns and signals are", async () => {
     await fc.assert(
       fc.asyncProperty(stream, (parts) => inflate(piecesOf(parts))),
       { numRuns: 150 },
     );
   });
 
-  it("[SSE-51] is the same to Python", (test) => {
+  it("[SSE-51] is decoded by Python in the same way", (test) => {
     const isThere = spawnSync("/usr/bin/python3", ["--version"]).status === 0;
     if (!needs(test, "Python", isThere, "apt-get install python3")) return;
     const lines = fc.sample(stream, 60).map((parts) => {
@@ -78,7 +78,7 @@ describe("a stream of blocks", () => {
     const program = `import json, sys, zlib
 for line in sys.stdin:
     decoder = zlib.decompressobj(31)
-    assert decoder.decompress(bytes.fromhex("${Buffer.from(GZIP_HEAD).toString("hex")}")) == b""
+    assert decoder.decompress(bytes.fromhex("${Buffer.from(GZIP_HEADER).toString("hex")}")) == b""
     for plain, packed in json.loads(line):
         assert decoder.decompress(bytes.fromhex(packed)) == bytes.fromhex(plain)
     assert not decoder.eof and decoder.unused_data == b""
@@ -88,12 +88,12 @@ for line in sys.stdin:
     assert.equal(stdout, "whole\n".repeat(lines.length), stderr);
   });
 
-  it("[SSE-51] that any reader joins late is whole from there on: a block refers to nothing before it", async () => {
+  it("[SSE-51] can be joined at any block, since a block refers to nothing before it", async () => {
     const pieces = piecesOf(Array.from({ length: 20 }, (_, n) => [`the same text ${n}`, "the same text".repeat(50)]));
     for (let start = 0; start < pieces.length; start++) await inflate(pieces.slice(start));
   });
 
-  it("is made once, however many groups lack the same messages", () => {
+  it("is compressed once, however many groups lack the same messages", () => {
     const message = { channel: channelName("a"), event: "e", data: '"x"', sender: "s", time: 0, offset: 1 };
     const one = new Envelope(message, "e-1");
     assert.equal(joined([one], GZIP), joined([one], GZIP));
@@ -101,9 +101,9 @@ for line in sys.stdin:
     assert.equal(joined([one, two], GZIP), joined([one, two], GZIP));
   });
 
-  it("costs five bytes where compression is not worth it", () => {
-    assert.equal(block(Buffer.from(": heartbeat\n")).length, ": heartbeat\n".length + 5);
-    assert.ok(block(Buffer.from("x".repeat(200))).length < 30);
+  it("stores short text with five more bytes instead of compressing it", () => {
+    assert.equal(deflateBlock(Buffer.from(": heartbeat\n")).length, ": heartbeat\n".length + 5);
+    assert.ok(deflateBlock(Buffer.from("x".repeat(200))).length < 30);
   });
 });
 

@@ -73,10 +73,7 @@ describe("a container", () => {
     assert.equal(await container.inspect("{{.State.ExitCode}}"), "137");
     await docker("start", container.id);
     await container.healthy();
-    assert.match(
-      container.logs(),
-      /was killed or crashed; nothing that it acknowledged is lost.*longer than DRAIN_WAIT/,
-    );
+    assert.match(container.logs(), /was killed or crashed; .*longer than DRAIN_WAIT/);
     using all = await EventReader.open(`${await container.url()}/events?last_event_id=earliest`);
     assert.equal((await all.next()).data, "kept");
   });
@@ -112,9 +109,9 @@ describe("a container", () => {
     try {
       const mounted = ["--volume", `${folder}:/data`];
       const said = refusal([...mounted, ...OPEN]);
-      assert.match(said, /\/data belongs to user 0 .*, and the server runs as user 65532; chown 65532 it$/);
+      assert.match(said, /\/data belongs to user 0 .*, and the server runs as user 65532; chown 65532 \/data$/);
       chownSync(folder, 1000, 1000);
-      assert.match(refusal([...mounted, ...OPEN]), /run the server as user 1000, or chown 65532 it$/);
+      assert.match(refusal([...mounted, ...OPEN]), /run the server as user 1000, or chown 65532 \/data$/);
       assert.match(refusal(mounted), /API_KEYS_FILE.*cannot be read \(EACCES\)\. \/data belongs to user 1000/);
       chownSync(folder, 65532, 65532);
       assert.match(

@@ -34,7 +34,7 @@ async function checkUntil(what: string, watch: AnnouncementWatch, holds: () => b
 }
 
 describe("the watch over announcements", { concurrency: true }, () => {
-  it("leaves a subscription alone whose announcement comes before the answer to who asked for it", async () => {
+  it("leaves a subscription alone if its announcement comes before the answer to the ping", async () => {
     const { watch, counts } = watchOver({ isListening: true }, async () => watch.heard());
     await checkUntil("it asked three times", watch, () => counts.pings === 3);
     assert.equal(counts.resubscriptions, 0);

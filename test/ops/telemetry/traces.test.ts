@@ -160,7 +160,7 @@ describe("a publication that is traced [OPS-22]", () => {
     assert.notEqual(alone?.traceId, TRACE);
   });
 
-  it("is one delivery for each message, however many readers there are, and none of them is given its place", async () => {
+  it("has one delivery span for each message, however many readers there are, and none of them gets its traceparent", async () => {
     await using opened = await receiver();
     await using server = await traced();
     using text = await server.events("?channel=a");
@@ -212,7 +212,7 @@ describe("a publication that is traced [OPS-22]", () => {
     assert.deepEqual((await opened.named("replay"))[0]?.links, [published?.spanId]);
   });
 
-  it("says of what failed why, and of a wrong input that the tool refused it", async () => {
+  it("has spans that say why something failed, and that a tool refused its input", async () => {
     await using opened = await receiver();
     await using server = await traced();
     server.hub.publish = () => Promise.reject(new Error("broken"));
@@ -227,7 +227,7 @@ describe("a publication that is traced [OPS-22]", () => {
     );
   });
 
-  it("is not seen of pages, health and metrics, and a stream is seen when it opens", async () => {
+  it("is exported without requests for pages, health and metrics; a stream is traced until it has opened", async () => {
     await using opened = await receiver();
     await using server = await traced();
     using _ = await server.events("?channel=quiet");

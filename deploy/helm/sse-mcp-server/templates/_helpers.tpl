@@ -64,9 +64,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* What the schema cannot say. */}}
 {{- define "hub.check" -}}
-{{- $hasOwn := or .Values.envFrom (hasKey .Values.settings "JWT_ISSUERS") (hasKey .Values.settings "JWT_SECRET") (hasKey .Values.settings "TLS_CLIENT_CA") }}
+{{- $hasOwn := or .Values.envFrom (hasKey .Values.settings "JWT_ISSUERS") (hasKey .Values.settings "JWT_SECRET") (hasKey .Values.settings "LOGIN_ISSUER") (hasKey .Values.settings "TLS_CLIENT_CA") (hasKey .Values.settings "ANONYMOUS_SUBSCRIBE") (hasKey .Values.settings "ANONYMOUS_PUBLISH") }}
 {{- if not (or .Values.auth.existingSecret .Values.auth.none $hasOwn) }}
-{{- fail "Nobody could use the hub safely: set auth.existingSecret to a Secret with the keys file of `sse-mcp-server key create`, or settings.JWT_ISSUERS, or auth.none=true if everyone who reaches it may do everything" }}
+{{- fail "The hub does not start until it knows who may do what: set auth.existingSecret to a Secret with the keys file of `sse-mcp-server key create`, or settings.JWT_ISSUERS, or auth.none=true if everyone who reaches it may do everything" }}
 {{- end }}
 {{- if and (eq .Values.log.mode "redis") (not .Values.log.redis.existingSecret) }}
 {{- fail "log.mode is redis: set log.redis.existingSecret to a Secret with the URL of a Redis or Valkey" }}

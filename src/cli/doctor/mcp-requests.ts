@@ -1,0 +1,36 @@
+import { routeUrl } from "../usage.ts";
+import { EventStream, type Target } from "./exchange.ts";
+
+const MODERN_VERSION = "2026-07-28";
+
+/** Opens a stream of `subscriptions/listen`, as clients of the modern era do. */
+export function openListen(
+  { url, headers }: Target,
+  more: Readonly<Record<string, string>> = {},
+): Promise<EventStream> {
+  const method = "subscriptions/listen";
+  return EventStream.open(routeUrl(url, "mcp"), {
+    method: "POST",
+    headers: { ...headers, ...modernHeaders(method), ...more },
+    body: modernBody(method, { notifications: { resourcesListChanged: true } }),
+  });
+}
+
+/** The headers of a request of the modern era. */
+export function modernHeaders(method: string): Readonly<Record<string, string>> {
+  return {
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": MODERN_VERSION,
+    "mcp-method": method,
+  };
+}
+
+/** Its body. */
+export function modernBody(method: string, params: object = {}): string {
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": MODERN_VERSION,
+    "io.modelcontextprotocol/clientCapabilities": {},
+  };
+  return JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } });
+}
