@@ -1,5 +1,6 @@
 import { ChainCheck } from "./chain-check.ts";
 import type { Entry } from "./record.ts";
+import { inOneOrder } from "./restarts.ts";
 import { Truth, type Violation } from "./truth.ts";
 
 export interface Verdict {
@@ -27,7 +28,8 @@ export interface Verdict {
 }
 
 /** Judges a record. It knows nothing but what clients saw, and when the data was deleted. */
-export function check(entries: readonly Entry[]): Verdict {
+export function check(record: readonly Entry[]): Verdict {
+  const entries = inOneOrder(record);
   const violations: Violation[] = [];
   const truth = new Truth(entries, violations);
   const chains = new Map<string, ChainCheck>();
