@@ -109,7 +109,7 @@ export class RedisConnection {
 
   /** The error for what cannot be done while the engine is away. */
   unavailable(cause?: unknown): HubError {
-    const reason = (cause instanceof Error ? cause.message : this.#problem).slice(0, 200);
+    const reason = publicReason(cause instanceof Error ? cause.message : this.#problem);
     const sentence = isRefusal(cause)
       ? `Redis refused this (${reason}); try again in a few seconds`
       : `Redis cannot be reached (${reason}); try again in a few seconds`;
@@ -193,6 +193,11 @@ export class RedisConnection {
 /** Ends a connection without waiting for the other side, which may be gone; ioredis then reconnects. */
 function drop(client: Redis | Cluster): void {
   if (client instanceof Redis) (client.stream as Socket | undefined)?.destroy();
+}
+
+/** Without the address that could not be reached, since anyone may ask `/health`; the log has it. */
+function publicReason(message: string): string {
+  return message.replace(/\b(connect|getaddrinfo|read|write) (E[A-Z]+)\b.*$/s, "$1 $2").slice(0, 200);
 }
 
 /** Whether an engine answered that it would not do what it was asked to. */

@@ -16,6 +16,8 @@ import type { Delivery, Draft, Message, Published } from "../../core/message.ts"
 import type { RequestSpan, Trace, TracedRequest, Tracer } from "../../core/trace.ts";
 
 const SYSTEM = "sse-mcp-server";
+/** Characters of what a caller chose; thousands of spans may wait at once. */
+const MAX_ATTRIBUTE = 256;
 /** The attribute with the number of readers that a message was offered to. */
 const RECEIVERS = "sse_mcp.receivers";
 /** Characters of a `tracestate` that have to be passed on (W3C Trace Context). */
@@ -38,9 +40,9 @@ export class Spans implements Tracer {
     const attributes: Attributes = {
       "http.request.method": method,
       "http.route": route,
-      "url.path": path,
+      "url.path": path.slice(0, MAX_ATTRIBUTE),
       "url.scheme": scheme,
-      ...(typeof agent === "string" ? { "user_agent.original": agent } : {}),
+      ...(typeof agent === "string" ? { "user_agent.original": agent.slice(0, MAX_ATTRIBUTE) } : {}),
     };
     const { traceparent, tracestate } = headers;
     const parent = contextOf(traceparent, tracestate) ?? ROOT_CONTEXT;

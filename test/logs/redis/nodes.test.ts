@@ -168,6 +168,10 @@ for (const kind of ENGINES) {
       await assert.rejects(a.log.append(draftOf("x", "late")), { code: "LOG_UNAVAILABLE" });
       await assert.rejects(a.log.check(), { code: "LOG_UNAVAILABLE" });
       assert.deepEqual(await kept(a.log), ["1"]);
+      // Anyone may be told that sentence.
+      const why = (): string => a.connection.unavailable().message;
+      await until("it knows that nothing listens", () => why().includes("ECONNREFUSED"));
+      assert.equal(why(), "Redis cannot be reached (connect ECONNREFUSED); try again in a few seconds");
       await own.restart();
       await until("it is back", () =>
         a.log.check().then(

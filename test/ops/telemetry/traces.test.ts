@@ -47,7 +47,7 @@ describe("a publication that is traced [OPS-22]", () => {
     await using server = await traced();
     using first = await server.events("?channel=orders.eu");
     using second = await server.events("?channel=orders.*");
-    const headers = { traceparent, tracestate: "vendor=1" };
+    const headers = { traceparent, tracestate: "vendor=1", "user-agent": "a".repeat(1000) };
     const answer = await post(server, "/channels/orders.eu/messages?sender=shop", { secret: 1 }, headers);
     await first.data(1);
     await second.data(1);
@@ -69,6 +69,7 @@ describe("a publication that is traced [OPS-22]", () => {
       "http.route": "/channels/:channel/messages",
       "url.path": "/channels/orders.eu/messages",
       "url.scheme": "http",
+      "user_agent.original": "a".repeat(256),
       "http.response.status_code": 201,
     });
     const message = {
