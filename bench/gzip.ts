@@ -173,7 +173,7 @@ class Readers {
     }
   }
 
-  /** Settles, and begins to count anew. */
+  /** Settles, and begins to count again. */
   async begin(): Promise<void> {
     await this.settle();
     this.#received.fill(0);

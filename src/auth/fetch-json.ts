@@ -1,4 +1,4 @@
-import { boundedText, fetchFault } from "../protocol/bounded-text.ts";
+import { boundedText, fetchFault, StatusError } from "../protocol/http-answer.ts";
 
 /** Bytes of one answer: more than any issuer's metadata or keys. */
 const MAX_BYTES = 256 * 1024;
@@ -13,7 +13,7 @@ export async function fetchJson(url: string, signal: AbortSignal): Promise<unkno
     const { status, body } = response;
     if (status !== 200) {
       await body?.cancel();
-      throw new Error(status >= 300 && status < 400 ? `it redirects (${status})` : `it answers ${status}`);
+      throw new StatusError(status);
     }
     return JSON.parse(await boundedText(body, MAX_BYTES));
   } catch (error) {

@@ -82,7 +82,7 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   const text = (offset: number): string => cursorAt(log, offset);
   const isUnknown = start === undefined || page.end < from;
   const missing = isUnknown || hasGap(page, from);
-  // Behind an unknown cursor, too, messages may be missing before the page begins.
+  // After an unknown cursor, too, messages may be missing before the page begins.
   const resumed = page.end < from ? page.end : Math.max(from, page.dropped);
   return {
     messages: page.messages,

@@ -1,5 +1,6 @@
 import { isObject } from "../protocol/json.ts";
-import { RegistryClient, StatusError, type RegistryAnswer, type RegistryRequest } from "./registry-client.ts";
+import { StatusError } from "../protocol/http-answer.ts";
+import { RegistryClient, type RegistryAnswer, type RegistryRequest } from "./registry-client.ts";
 import type { Instance, Registry } from "./registry.ts";
 
 /** The health check takes up to three seconds to prove delivery. */

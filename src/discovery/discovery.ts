@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { fetchFault } from "../protocol/bounded-text.ts";
+import { fetchFault } from "../protocol/http-answer.ts";
 import type { Registry } from "./registry.ts";
 
 export interface DiscoveryOptions {

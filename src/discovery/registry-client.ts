@@ -1,4 +1,4 @@
-import { boundedText, fetchFault } from "../protocol/bounded-text.ts";
+import { boundedText, fetchFault, StatusError } from "../protocol/http-answer.ts";
 
 /** Bytes of one answer: more than a registry says about one instance. */
 const MAX_BYTES = 256 * 1024;
@@ -18,16 +18,6 @@ export interface RegistryAnswer {
   readonly status: number;
   /** Undefined if the answer is empty. */
   readonly json: unknown;
-}
-
-/** A status that is not expected. */
-export class StatusError extends Error {
-  readonly status: number;
-
-  constructor(status: number) {
-    super(status >= 300 && status < 400 ? `it redirects (${status})` : `it answers ${status}`);
-    this.status = status;
-  }
 }
 
 /** Talks JSON with one server of a registry. */

@@ -59,7 +59,7 @@ export interface HttpContext {
   readonly login: Login | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
-  /** How it stands with the registry; undefined if there is none. */
+  /** The state of the registration with Consul or Eureka; undefined without `DISCOVERY`. */
   readonly discovery: DiscoveryStatus | undefined;
 }
 

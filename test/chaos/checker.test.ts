@@ -102,18 +102,21 @@ describe("the checker of the fault harness", () => {
     assert.deepEqual([insideGaps, gaps], [4, { lost: 1 }]);
   });
 
-  it("tells a log that began anew, when no node knew of the one before, from one that gives offsets out twice", () => {
+  it("tells a log that started over, when no node knew of the earlier one, from one that gives offsets out twice", () => {
     const flushed: Happening = { kind: "fault", fault: "flush", what: "done" };
-    const anew: readonly Happening[] = [
+    const restarted: readonly Happening[] = [
       { kind: "attempt", publisher: "p", n: 11, channel: "c.odd" },
       { kind: "acknowledged", n: 11, id: "b-1", repeated: false },
     ];
     const before = [opened("earliest"), ...reads(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)];
     const told = gap("a-10", "b-0", "unknown_cursor");
-    assert.deepEqual(faults(...before, flushed, ...anew, opened("a-10"), told, read(11, "b-1")), []);
-    assert.deepEqual(faults(...before, flushed, ...anew, opened("a-10"), read(11, "b-1")), []);
-    assert.deepEqual(faults(...before, flushed, ...anew, opened("a-10"), place("b-1")), ["lost"]);
-    assert.deepEqual(faults(...before, ...anew, opened("a-10"), told, read(11, "b-1")).includes("reordered"), true);
+    assert.deepEqual(faults(...before, flushed, ...restarted, opened("a-10"), told, read(11, "b-1")), []);
+    assert.deepEqual(faults(...before, flushed, ...restarted, opened("a-10"), read(11, "b-1")), []);
+    assert.deepEqual(faults(...before, flushed, ...restarted, opened("a-10"), place("b-1")), ["lost"]);
+    assert.deepEqual(
+      faults(...before, ...restarted, opened("a-10"), told, read(11, "b-1")).includes("reordered"),
+      true,
+    );
   });
 
   it("lets a gap take a reader back to where its node is, and wants everything after that again", () => {

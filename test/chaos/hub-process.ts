@@ -12,7 +12,7 @@ const CLOCK = join(import.meta.dirname, "shifted-clock.ts");
 /** Milliseconds after which a node that ended by itself is started again. */
 const RESTART = 300;
 /** Compiled code from earlier starts, which makes the next ones twice as fast. */
-const COMPILED = join(import.meta.dirname, "../../.cache/compiled");
+const COMPILED = join(import.meta.dirname, "../../.cache/compile");
 const OUTPUT = 20_000;
 
 /** A node of the hub in a process of its own, which is started again when it ends by itself, as a supervisor does. */

@@ -5,8 +5,8 @@ import type { Entry } from "./record.ts";
 const APART = 2 ** 40;
 
 /**
- * If all data is deleted while no node is there to know of it, the log begins anew, with offset 0 and an epoch of its own.
- * Returns what happened with the offsets of such a log behind those of the one before it, so that places can be compared.
+ * If all data is deleted while no node is there to know of it, the log starts over, with offset 0 and an epoch of its own.
+ * Returns the record with the offsets of such a log moved after those of the earlier one, so that places can be compared.
  */
 export function inOneOrder(entries: readonly Entry[]): readonly Entry[] {
   const bases = basesOf(entries);
@@ -32,7 +32,7 @@ export function inOneOrder(entries: readonly Entry[]): readonly Entry[] {
   });
 }
 
-/** What is added to the offsets of each epoch that came after a log began anew. */
+/** What is added to the offsets of each epoch that came after a log started over. */
 function basesOf(entries: readonly Entry[]): ReadonlyMap<string, number> {
   const bases = new Map<string, number>();
   const seen = new Set<string>();

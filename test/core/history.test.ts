@@ -68,7 +68,7 @@ describe("history", () => {
     }
   });
 
-  it("says what is missing behind an unknown cursor, as far as the page begins", async () => {
+  it("says what is missing after an unknown cursor, up to where the page begins", async () => {
     const log = new MemoryLog({ ...FOREVER, messages: 2 });
     for (const data of [1, 2, 3, 4]) await log.append(draftOf("a", data));
     // As for a hub that has not yet heard that what comes after its last delivery is gone.

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Cli } from "../support/cli.ts";
-import { EurekaDouble } from "../support/eureka-double.ts";
+import { EUREKA_INSTANCE, EurekaDouble } from "../support/eureka-double.ts";
 import { leashed, onPath } from "../support/leash.ts";
 import { freePort } from "../support/redis.ts";
 
@@ -139,7 +139,7 @@ async function wholeLife(registry: Eureka): Promise<void> {
   await registry.start();
   assert.equal(await registry.instance("SSE-MCP-SERVER", `${id}-other`), undefined);
   await until("it is UP again", async () => (await status()) === "UP");
-  say("Eureka started anew: registered again");
+  say("Eureka started again: registered again");
   hub.kill("SIGTERM");
   await until("it is out of service", async () => (await status()) === "OUT_OF_SERVICE");
   assert.equal(await health(), "out of service");
@@ -153,23 +153,7 @@ async function wholeLife(registry: Eureka): Promise<void> {
 /** What the double of the tests answers is what the real server answers. */
 async function sameAsDouble(registry: Eureka): Promise<void> {
   await using double = await new EurekaDouble().listen();
-  const instance = {
-    instanceId: "hub-127.0.0.1-8000",
-    app: "HUB",
-    hostName: "127.0.0.1",
-    ipAddr: "127.0.0.1",
-    vipAddress: "hub",
-    secureVipAddress: "hub",
-    status: "UP",
-    port: { $: 8000, "@enabled": "true" },
-    securePort: { $: 443, "@enabled": "false" },
-    homePageUrl: "http://127.0.0.1:8000/",
-    statusPageUrl: "http://127.0.0.1:8000/health",
-    healthCheckUrl: "http://127.0.0.1:8000/health",
-    dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
-    leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90 },
-    metadata: { version: "1.2.3" },
-  };
+  const instance = { ...EUREKA_INSTANCE, metadata: { version: "1.2.3" } };
   const path = `/apps/HUB/${instance.instanceId}`;
   const steps: readonly (readonly [string, string, object?])[] = [
     ["GET", path],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Eureka } from "../../src/discovery/eureka.ts";
 import { hurriedDiscovery, INSTANCE } from "../support/discovery-rig.ts";
-import { EurekaDouble, type EurekaInstance } from "../support/eureka-double.ts";
+import { EUREKA_INSTANCE, EurekaDouble, type EurekaInstance } from "../support/eureka-double.ts";
 import { until } from "../support/until.ts";
 
 const PATH = `/eureka/apps/HUB/${INSTANCE.id}`;
@@ -14,20 +14,7 @@ describe("discovery with Eureka", { concurrency: true }, () => {
     discovery.start(new Eureka([`${registry.url}/eureka`], INSTANCE));
     await until("it renews", () => registry.count(`PUT ${PATH}`) >= 3);
     assert.deepEqual(registry.instances.get(INSTANCE.id), {
-      instanceId: "hub-127.0.0.1-8000",
-      app: "HUB",
-      hostName: "127.0.0.1",
-      ipAddr: "127.0.0.1",
-      vipAddress: "hub",
-      secureVipAddress: "hub",
-      status: "UP",
-      port: { $: 8000, "@enabled": "true" },
-      securePort: { $: 443, "@enabled": "false" },
-      homePageUrl: "http://127.0.0.1:8000/",
-      statusPageUrl: "http://127.0.0.1:8000/health",
-      healthCheckUrl: "http://127.0.0.1:8000/health",
-      dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
-      leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90 },
+      ...EUREKA_INSTANCE,
       metadata: { version: "1.2.3", mcpPath: "/mcp", basePath: "/" },
     });
     assert.deepEqual([discovery.state, discovery.isRegistered, discovery.failures], ["ok", true, 0]);
@@ -57,7 +44,7 @@ describe("discovery with Eureka", { concurrency: true }, () => {
     await discovery.close();
   });
 
-  it("registers again after 404, with a server that was started anew", async () => {
+  it("registers again after 404, with a server that was restarted", async () => {
     await using registry = await new EurekaDouble().listen();
     const { port } = registry;
     const { discovery, lines } = hurriedDiscovery();

@@ -2,6 +2,24 @@ import { fieldFaults, RegistryDouble, type DoubleAnswer, type DoubleRequest } fr
 
 type Port = Readonly<Record<"$" | "@enabled", unknown>>;
 
+/** What a hub at 127.0.0.1:8000 registers, without its metadata. */
+export const EUREKA_INSTANCE = {
+  instanceId: "hub-127.0.0.1-8000",
+  app: "HUB",
+  hostName: "127.0.0.1",
+  ipAddr: "127.0.0.1",
+  vipAddress: "hub",
+  secureVipAddress: "hub",
+  status: "UP",
+  port: { $: 8000, "@enabled": "true" },
+  securePort: { $: 443, "@enabled": "false" },
+  homePageUrl: "http://127.0.0.1:8000/",
+  statusPageUrl: "http://127.0.0.1:8000/health",
+  healthCheckUrl: "http://127.0.0.1:8000/health",
+  dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
+  leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90 },
+};
+
 /** What a Eureka keeps of an instance. */
 export interface EurekaInstance {
   readonly instanceId: string;

@@ -36,7 +36,7 @@ export abstract class RegistryDouble implements AsyncDisposable {
 
   protected abstract answer(request: DoubleRequest): DoubleAnswer;
 
-  /** Forgets everything, as one that was started anew. */
+  /** Forgets everything, as one that was restarted. */
   abstract forget(): void;
 
   get port(): number {

@@ -47,7 +47,7 @@ describe("the watch over announcements", { concurrency: true }, () => {
     assert.deepEqual(reports, ["announcements of Redis do not arrive: subscribing again"]);
   });
 
-  it("asks for nothing while a subscription is being made, and makes it anew only when that takes long", async () => {
+  it("asks for nothing while a subscription is being made, and makes another only if that takes long", async () => {
     const connection = { isListening: false };
     const { watch, counts } = watchOver(connection, async () => {});
     await checkUntil("it counts as broken", watch, () => watch.isBroken);

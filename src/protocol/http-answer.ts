@@ -13,6 +13,16 @@ export async function boundedText(body: AsyncIterable<Uint8Array> | null, most: 
   return read + decoder.decode();
 }
 
+/** An answer with a status that was not expected. */
+export class StatusError extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(status >= 300 && status < 400 ? `it redirects (${status})` : `it answers ${status}`);
+    this.status = status;
+  }
+}
+
 /** What went wrong with a request, as the end of a sentence: `fetch` says only that it failed, and what failed in the cause. */
 export function fetchFault(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
