@@ -16,7 +16,7 @@ RUN npm run compile \
     && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
     && sed -i '1s|^#!.*|#!/nodejs/bin/node|' dist/cli/main.js && chmod 755 dist/cli/main.js \
     && mkdir -p /image/app /image/data /image/usr/local/bin \
-    && mv package.json LICENSE dist public node_modules /image/app/ \
+    && mv package.json LICENSE THIRD-PARTY.txt dist public node_modules /image/app/ \
     && chmod -R a+rX,go-w /image/app \
     && ln -s /app/dist/cli/main.js /image/usr/local/bin/sse-mcp-server \
     && echo '{"keys":[]}' > /image/data/keys.json && chmod 600 /image/data/keys.json

@@ -56,7 +56,14 @@ describe("the image", () => {
   it("has no sources, no tests, no secrets, no shell and nothing that changes the user", async () => {
     const all = await files();
     const ours = all.filter(({ path }) => /^\/app\/[^/]+\/?$/.test(path)).map(({ path }) => path.slice("/app/".length));
-    assert.deepEqual(ours.toSorted(), ["LICENSE", "dist/", "node_modules/", "package.json", "public/"]);
+    assert.deepEqual(ours.toSorted(), [
+      "LICENSE",
+      "THIRD-PARTY.txt",
+      "dist/",
+      "node_modules/",
+      "package.json",
+      "public/",
+    ]);
     assert.deepEqual(
       all.filter(({ path }) => /^\/(?:usr\/)?s?bin\/|\.npmrc$|\.env$/.test(path) && !path.endsWith("/")),
       [],
