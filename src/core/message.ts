@@ -1,4 +1,5 @@
 import type { ChannelName } from "../protocol/channel.ts";
+import type { Via } from "../protocol/message.ts";
 import { HubError } from "./errors.ts";
 
 /** A message that the log has not accepted yet. Made by `draft`. */
@@ -10,8 +11,7 @@ export interface Draft {
   readonly data: string;
   /** The name the sender gave: one line, at most 128 characters; not verified. */
   readonly sender: string;
-  /** Set if a tool published it, as agents do: set by the server, so senders cannot forge it. */
-  readonly via?: "tool";
+  readonly via?: Via;
   /** Set if the sender is the name of the credential it is published with. */
   readonly verified?: true;
   /** Delivered to live readers only: not kept, and without an id. */
@@ -23,6 +23,11 @@ export interface Draft {
    * if it traces. Readers are not given it.
    */
   readonly traceparent?: string;
+  /**
+   * The ids of the hubs that it came through before this one, separated by commas, if a bridge brought it: a bridge does
+   * not take a message that was in its hub before. Readers are not given it.
+   */
+  readonly path?: string;
   /** The hub's number for this publication, by which it recognizes it when the log delivers it; not kept. */
   readonly publication?: number;
 }
@@ -53,7 +58,7 @@ export interface DraftInput {
   readonly data: unknown;
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
-  readonly via?: "tool" | undefined;
+  readonly via?: Via | undefined;
   readonly verified?: true | undefined;
   readonly ephemeral?: boolean | undefined;
   readonly key?: string | undefined;

@@ -49,7 +49,7 @@ const message = z.object({
   data: z.unknown(),
   sender: z.string(),
   time: z.iso.datetime(),
-  via: z.literal("tool").optional().describe("Set if a tool published it"),
+  via: z.string().optional().describe("How it came if no client published it: tool, webhook or bridge:NAME"),
   verified: z.literal(true).optional().describe("Set if sender is the name of the credential it was published with"),
 });
 const gap = z.object({ reason: z.enum(GAP_REASONS), after: z.string(), resumed: z.string() });

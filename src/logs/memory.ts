@@ -16,6 +16,7 @@ import type {
 import type { Draft, Message } from "../core/message.ts";
 import { ChannelIndex, costOf, type ChannelEntry } from "./channel-index.ts";
 import { endOfPage, ReadTurns, recentPage } from "./page.ts";
+import { MemoryRecords } from "./memory-records.ts";
 import { WriteBatch } from "./write-batch.ts";
 import { randomName } from "./random-name.ts";
 
@@ -34,6 +35,7 @@ interface Kept {
 /** Keeps messages in the memory of this process: for tests and throw-away servers. */
 export class MemoryLog implements Log {
   readonly epoch: string = randomName();
+  readonly records: MemoryRecords = new MemoryRecords();
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #elapsed: () => number;

@@ -15,6 +15,7 @@ const FORMAT = 1;
 /** What comes before the data of a message, which is the last of its record and stands there as it was published. */
 const DATA = ',"data":';
 const NEWLINE = 10;
+const VIA = /^(?:tool|webhook|bridge:[a-z\d-]{1,64})$/;
 /** Bytes of one line: more than the largest message, or the most runs, can take. */
 const LONGEST = 64 * 1024 * 1024;
 /** What JSON allows between its tokens, and no message has. */
@@ -78,8 +79,20 @@ async function* partsIn(lines: AsyncGenerator<string>): AsyncGenerator<ArchivePa
   throw faulty(`it was cut short after line ${number}: its last line, which says how much it has, is missing`);
 }
 
-function messageLine({ offset, channel, event, sender, time, via, verified, traceparent, key, data }: Message): string {
-  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, traceparent, key });
+function messageLine({
+  offset,
+  channel,
+  event,
+  sender,
+  time,
+  via,
+  verified,
+  traceparent,
+  path,
+  key,
+  data,
+}: Message): string {
+  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, traceparent, path, key });
   return `${head.slice(0, -1)}${DATA}${BREAKS.test(data) ? JSON.stringify(exactJson(data)) : data}}\n`;
 }
 
@@ -107,16 +120,19 @@ class DataText {
 }
 
 function messageIn(record: Readonly<Record<string, unknown>>, place: string): Message {
-  const { offset, channel, event, sender, time, via, verified, traceparent, key, data } = record;
-  if ([channel, event, sender, key ?? "", traceparent ?? ""].some((value) => typeof value !== "string")) {
-    throw faulty(`${place}: channel, event, sender, key and traceparent are strings`);
+  const { offset, channel, event, sender, time, via, verified, traceparent, path, key, data } = record;
+  if ([channel, event, sender, key ?? "", traceparent ?? "", path ?? ""].some((value) => typeof value !== "string")) {
+    throw faulty(`${place}: channel, event, sender, key, traceparent and path are strings`);
   }
-  if ((via !== undefined && via !== "tool") || (verified !== undefined && verified !== true)) {
-    throw faulty(`${place}: via is "tool" and verified is true, or they are left out`);
+  if (
+    (via !== undefined && !(typeof via === "string" && VIA.test(via))) ||
+    (verified !== undefined && verified !== true)
+  ) {
+    throw faulty(`${place}: via is tool, webhook or bridge:NAME and verified is true, or they are left out`);
   }
   if (data === undefined) throw faulty(`${place}: a message has data`);
   const text = data instanceof DataText ? data.text : JSON.stringify(data);
-  const given = { offset, channel, event, sender, time, via, verified, traceparent, key };
+  const given = { offset, channel, event, sender, time, via, verified, traceparent, path, key };
   return { ...given, data: text } as unknown as Message;
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { HubError } from "../core/errors.ts";
 import type { Log, Retention } from "../core/log.ts";
+import type { Records } from "../core/records.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import { LocalStore } from "./local-store.ts";
 import { MemoryLog } from "./memory.ts";
@@ -24,6 +25,7 @@ export interface StorageOptions {
 export interface Storage {
   readonly log: Log;
   readonly shared: SharedStore;
+  readonly records: Records;
   /** Disconnects from the store; close the log before. */
   close(): Promise<void>;
 }
@@ -33,7 +35,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   // Loaded only if asked for: most hubs have one node.
   if (/^rediss?(?:\+|:)/.test(options.data)) return (await import("./redis/open.ts")).openRedis(options);
   const shared = new LocalStore();
-  return { log: await openLog(options), shared, close: async () => shared.close() };
+  const log = await openLog(options);
+  return { log, shared, records: log.records, close: async () => shared.close() };
 }
 
 /** Opens a log on this machine; rejects with `LOG_UNAVAILABLE` and a sentence for the operator. */
@@ -42,7 +45,7 @@ export async function openLog({
   retention,
   durability,
   report,
-}: Pick<StorageOptions, "data" | "retention" | "durability" | "report">): Promise<Log> {
+}: Pick<StorageOptions, "data" | "retention" | "durability" | "report">): Promise<Log & { readonly records: Records }> {
   if (data === "memory:") return new MemoryLog(retention);
   if (data.startsWith("file:"))
     return SqliteLog.open({ path: resolve(data.slice("file:".length)), retention, durability, report });

@@ -1,3 +1,9 @@
+/**
+ * How a message came, unless a client published it: through a tool, as agents publish; as a webhook whose sender was
+ * verified; over the bridge of that name, from another system. Set by the server, so senders cannot forge it.
+ */
+export type Via = "tool" | "webhook" | `bridge:${string}`;
+
 /** What a message says, with its payload as JSON text: what the hub keeps and every door writes out. */
 export interface MessageFields {
   readonly channel: string;
@@ -5,8 +11,7 @@ export interface MessageFields {
   /** JSON text. */
   readonly data: string;
   readonly sender: string;
-  /** Set if a tool published it, as agents do. */
-  readonly via?: "tool" | undefined;
+  readonly via?: Via | undefined;
   /** Set if the sender is the name of the credential it was published with. */
   readonly verified?: true | undefined;
   /** Milliseconds since 1970. */
@@ -21,8 +26,7 @@ export interface Message<Data = unknown> {
   readonly event: string;
   readonly data: Data;
   readonly sender: string;
-  /** Set if a tool published it, as agents do. */
-  readonly via?: "tool";
+  readonly via?: Via;
   /** Set if the sender is the name of the credential it was published with, so that no one else can use it. */
   readonly verified?: true;
   /** When the log took it, ISO 8601 in UTC. */

@@ -24,7 +24,7 @@ export const messagePageSchema: JsonSchema = object({
   messages: list(
     object(
       { id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT },
-      { via: { const: "tool" }, verified: { const: true } },
+      { via: TEXT, verified: { const: true } },
     ),
   ),
   next: TEXT,

@@ -10,10 +10,10 @@ export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: In
 export function draftOf(
   channel: string,
   data: unknown,
-  { traceparent, ...more }: Omit<DraftInput, "channel" | "data"> & Pick<Draft, "traceparent"> = {},
+  { traceparent, path, ...more }: Omit<DraftInput, "channel" | "data"> & Pick<Draft, "traceparent" | "path"> = {},
 ): Draft {
   const made = draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);
-  return traceparent === undefined ? made : { ...made, traceparent };
+  return { ...made, ...(traceparent === undefined ? {} : { traceparent }), ...(path === undefined ? {} : { path }) };
 }
 
 export function patternsOf(...texts: string[]): ChannelPattern[] {

@@ -7,7 +7,7 @@ import { TABLES } from "../sqlite/schema.ts";
 
 /** SQLite's application id in the header of the file; "ssem". */
 const APPLICATION = 0x7373656d;
-const VERSION = 2;
+const VERSION = 3;
 /** Milliseconds by which two readings of when the machine started may differ. */
 const TOLERANCE = 60_000;
 const SCHEMA = `

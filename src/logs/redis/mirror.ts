@@ -59,7 +59,7 @@ export class Mirror {
       begin: database.prepare("BEGIN IMMEDIATE"),
       commit: database.prepare("COMMIT"),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, via, verified, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, via, verified, traceparent, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -149,7 +149,8 @@ export class Mirror {
     const transaction = new Transaction(this.#channels, this.#head);
     this.#write(() => {
       for (const message of messages) {
-        const { offset, channel, event, data, sender, time, via = null, verified, traceparent = null } = message;
+        const { offset, channel, event, data, sender, time, via = null, verified } = message;
+        const { traceparent = null, path = null } = message;
         const entry = transaction.entry(channel, true);
         if (offset <= floor) {
           transaction.count(entry, { kept: 0, bytes: 0, last: offset, time, dropped: offset });
@@ -157,8 +158,8 @@ export class Mirror {
         }
         const cost = costOf(message);
         transaction.count(entry, { kept: 1, bytes: cost, last: offset, time });
-        const flags = [via, verified ? 1 : null, traceparent] as const;
-        this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, ...flags);
+        const origin = [via, verified ? 1 : null, traceparent, path] as const;
+        this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, ...origin);
       }
       if (floor > this.#floor) this.#dropTo(floor, transaction);
       for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);

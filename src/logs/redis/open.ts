@@ -4,6 +4,7 @@ import { redisAddress } from "./address.ts";
 import { RedisConnection } from "./connection.ts";
 import { engineWarnings } from "./engine-warnings.ts";
 import { RedisLog } from "./log.ts";
+import { RedisRecords } from "./records.ts";
 import { RedisStore } from "./store.ts";
 import { randomName } from "../random-name.ts";
 
@@ -24,7 +25,7 @@ export async function openRedis({
     const path = mirror.startsWith("file:") ? resolve(mirror.slice("file:".length)) : undefined;
     const shared = await RedisStore.open(connection, node);
     const log = await RedisLog.open({ connection, node, retention, durability, mirror: path, report });
-    return { log, shared, close: async () => connection.close() };
+    return { log, shared, records: new RedisRecords(connection), close: async () => connection.close() };
   } catch (error) {
     connection.close();
     throw error;

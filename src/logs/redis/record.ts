@@ -18,13 +18,19 @@ export interface Batch {
 export type Entry = readonly [id: string, fields: readonly string[]];
 
 const LINE = 10;
+const VIA = "via:";
+const PATH = "path:";
 
 /**
  * A message as the engine keeps it: channel, event, sender, flags and data, each on a line of its own. None of them has
- * a line break. After the flags and a space there may be the place in a trace.
+ * a line break. After the flags there may be words: the place in a trace, `via:` and how it came, `path:` and its hubs.
  */
-export function recordOf({ channel, event, sender, via, verified, traceparent, data }: Draft): string {
-  return `${channel}\n${event}\n${sender}\n${via === undefined ? "" : "t"}${verified === undefined ? "" : "v"}${traceparent === undefined ? "" : ` ${traceparent}`}\n${data}`;
+export function recordOf({ channel, event, sender, via, verified, traceparent, path, data }: Draft): string {
+  let flags = `${via === "tool" ? "t" : ""}${verified === undefined ? "" : "v"}`;
+  if (traceparent !== undefined) flags += ` ${traceparent}`;
+  if (via !== undefined && via !== "tool") flags += ` ${VIA}${via}`;
+  if (path !== undefined) flags += ` ${PATH}${path}`;
+  return `${channel}\n${event}\n${sender}\n${flags}\n${data}`;
 }
 
 /** Reads a record; throws if it is not one. */
@@ -35,7 +41,7 @@ function messageOf(record: string, offset: number, time: number): Message {
   const flagsEnd = record.indexOf("\n", senderEnd + 1);
   if (channelEnd < 1 || eventEnd < 0 || senderEnd < 0 || flagsEnd < 0)
     throw new Error(`entry ${offset} is not a message`);
-  const [flags = "", traceparent] = record.slice(senderEnd + 1, flagsEnd).split(" ");
+  const [flags = "", ...words] = record.slice(senderEnd + 1, flagsEnd).split(" ");
   return {
     channel: record.slice(0, channelEnd) as ChannelName,
     event: record.slice(channelEnd + 1, eventEnd),
@@ -43,10 +49,20 @@ function messageOf(record: string, offset: number, time: number): Message {
     sender: record.slice(eventEnd + 1, senderEnd),
     ...(flags.includes("t") ? { via: "tool" } : {}),
     ...(flags.includes("v") ? { verified: true } : {}),
-    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(words.length === 0 ? {} : origin(words)),
     offset,
     time,
   };
+}
+
+function origin(words: readonly string[]): Pick<Message, "traceparent" | "via" | "path"> {
+  return Object.assign(
+    {},
+    ...words.map((word) => {
+      if (word.startsWith(VIA)) return { via: word.slice(VIA.length) };
+      return word.startsWith(PATH) ? { path: word.slice(PATH.length) } : { traceparent: word };
+    }),
+  );
 }
 
 /** The message of an entry of the stream. */

@@ -272,12 +272,23 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 `;
 
+/** Sets a field of a hash, or removes it, if it is still what the caller found; answers whether it was. */
+const REPLACE_FIELD = `
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '=' .. (before or '') and before or ARGV[2] == '' and not before then
+  if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], string.sub(ARGV[3], 2)) end
+  return 1
+end
+return 0
+`;
+
 /** What an engine says of itself. */
 export const info: Script = scriptOf("return redis.call('INFO')");
 export const append: Script = scriptOf(APPEND);
 export const checkIn: Script = scriptOf(CHECK_IN);
 export const count: Script = scriptOf(COUNT);
 export const replace: Script = scriptOf(REPLACE);
+export const replaceField: Script = scriptOf(REPLACE_FIELD);
 export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);
 
 function scriptOf(lua: string): Script {

@@ -51,7 +51,7 @@ function opened(path: string): OpenFile {
 function* partsOf(database: DatabaseSync): Generator<ArchivePart> {
   const buffer = new PartBuffer();
   const messages = database.prepare(
-    `SELECT offset, channels.channel AS channel, event, data, sender, messages.time AS time, via, verified, traceparent, key
+    `SELECT offset, channels.channel AS channel, event, data, sender, messages.time AS time, via, verified, traceparent, path, key
        FROM messages CROSS JOIN channels ON channels.id = messages.channel ORDER BY offset`,
   );
   for (const row of messages.iterate()) {
@@ -65,12 +65,13 @@ function* partsOf(database: DatabaseSync): Generator<ArchivePart> {
   yield buffer.take();
 }
 
-function messageOf({ via, verified, traceparent, key, ...row }: Row): Message {
+function messageOf({ via, verified, traceparent, path, key, ...row }: Row): Message {
   return {
     ...row,
     ...(via === null ? {} : { via }),
     ...(verified === null ? {} : { verified: true }),
     ...(traceparent === null ? {} : { traceparent }),
+    ...(path === null ? {} : { path }),
     ...(key === null ? {} : { key }),
   } as Message;
 }

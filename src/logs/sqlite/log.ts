@@ -24,6 +24,7 @@ import { cannotOpen, closeFile, openFile, type OpenFile } from "./open-file.ts";
 import { SqliteReader } from "./reader.ts";
 import { channelsOf, databaseSize, headOf, holesIn, lastUse } from "./schema.ts";
 import { openWal, SqliteWal } from "./wal.ts";
+import { SqliteRecords } from "./records.ts";
 import { SqliteWriter } from "./writer.ts";
 
 export interface SqliteOptions {
@@ -46,6 +47,7 @@ const closed = promisify(close);
 
 /** Keeps messages in one SQLite file. */
 export class SqliteLog implements Log {
+  readonly records: SqliteRecords;
   readonly #file: OpenFile;
   readonly #channels: ChannelIndex;
   readonly #holes: readonly Hole[];
@@ -87,6 +89,10 @@ export class SqliteLog implements Log {
       report: (sentence) => report(`${sentence} (${path})`),
       sync,
     });
+    // With full durability, a record is safe once a commit after it is.
+    this.records = new SqliteRecords(database, async () =>
+      this.#walFile === undefined ? undefined : this.#committer.check(),
+    );
     this.#upkeep = setInterval(() => this.#keepUp(), 1000).unref();
     if (wasLeftOpen) {
       report(

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate as turn } from "node:timers/promises";
 import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../protocol/channel.ts";
 import { BEGINNING } from "../../protocol/cursor.ts";
+import type { Via } from "../../protocol/message.ts";
 import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
 import type { ChannelEntry, ChannelIndex } from "../channel-index.ts";
@@ -23,12 +24,13 @@ interface Row {
   readonly data: string;
   readonly sender: string;
   readonly time: number;
-  readonly via: "tool" | null;
+  readonly via: Via | null;
   readonly verified: 1 | null;
   readonly traceparent: string | null;
+  readonly path: string | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time, via, verified, traceparent";
+const COLUMNS = "offset, channel, event, data, sender, time, via, verified, traceparent, path";
 
 /** The statements that read in one direction, from an offset on. */
 interface Direction {
@@ -173,7 +175,7 @@ export class SqliteReader {
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent }: Row): Message {
+  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent, path }: Row): Message {
     const entry = this.#channels.byId(id);
     if (entry === undefined) throw new Error(`message ${offset} belongs to channel ${id}, which does not exist`);
     const { channel } = entry;
@@ -187,6 +189,7 @@ export class SqliteReader {
       ...(via === null ? {} : { via }),
       ...(verified === null ? {} : { verified: true }),
       ...(traceparent === null ? {} : { traceparent }),
+      ...(path === null ? {} : { path }),
     };
   }
 }

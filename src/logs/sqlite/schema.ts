@@ -5,7 +5,7 @@ import { unusable } from "./errors.ts";
 
 /** SQLite's application id in the header of the file; "sseh". */
 const APPLICATION = 0x73736568;
-const VERSION = 5;
+const VERSION = 6;
 /** Files of format 1 do not have the column `via`. */
 const FROM_1 = "ALTER TABLE messages ADD COLUMN via TEXT";
 /**
@@ -29,6 +29,12 @@ const FROM_3 = "ALTER TABLE messages ADD COLUMN verified INTEGER";
 /** Files of format 4 do not say where in a trace a message was published. */
 const FROM_4 = "ALTER TABLE messages ADD COLUMN traceparent TEXT";
 
+const RECORDS =
+  "CREATE TABLE records (kind TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;";
+
+/** Files of format 5 do not say which hubs a message came through, and hold no records. */
+const FROM_5 = `ALTER TABLE messages ADD COLUMN path TEXT; ${RECORDS}`;
+
 /** What `SqliteReader` reads, in a log and in the mirror of one on Redis. */
 export const TABLES = `
   CREATE TABLE hub (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -39,7 +45,7 @@ export const TABLES = `
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
     sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT, verified INTEGER, traceparent TEXT
+    via TEXT, verified INTEGER, traceparent TEXT, path TEXT
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
 `;
@@ -48,6 +54,7 @@ const SCHEMA = `
   ${TABLES}
   CREATE UNIQUE INDEX messages_by_key ON messages (channel, key) WHERE key IS NOT NULL;
   CREATE TABLE runs (first INTEGER PRIMARY KEY, epoch TEXT NOT NULL) STRICT;
+  ${RECORDS}
   PRAGMA application_id = ${APPLICATION};
 `;
 
@@ -76,6 +83,7 @@ export function upgrade(database: DatabaseSync, format: number): void {
   if (format === 1 || format === 2) database.exec(FROM_2);
   if (format > 0 && format < 4) database.exec(FROM_3);
   if (format > 0 && format < 5) database.exec(FROM_4);
+  if (format > 0 && format < 6) database.exec(FROM_5);
   database.exec(`PRAGMA user_version = ${VERSION}`);
 }
 

@@ -91,6 +91,8 @@ function Head({
       {via === "tool" && (
         <Tag text="agent" kind="tag agent" title="Sent with the tool send_sse_message, as agents do" />
       )}
+      {via === "webhook" && <Tag text="webhook" title="Came as a webhook, with a signature that was right" />}
+      {via?.startsWith("bridge:") && <Tag text={via.slice(7)} title="Came over this bridge, from another system" />}
       {event !== "message" && <Tag text={event} title="The event of this message" />}
       {id === null && <Tag text="not kept" title="An ephemeral message: only those who were here saw it" />}
       <Time time={time} />

@@ -59,11 +59,11 @@ describe("a file that cannot be a log", { concurrency: true }, () => {
     await filled(folder.file(), 3);
     {
       using database = openDatabase(folder.file());
-      database.exec("PRAGMA user_version = 6");
+      database.exec("PRAGMA user_version = 7");
     }
     await cannotOpen(
       folder.file(),
-      /^The log \S+ was written by a newer sse-mcp-server \(format 6\); use that version$/,
+      /^The log \S+ was written by a newer sse-mcp-server \(format 7\); use that version$/,
     );
   });
 
