@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { connect } from "node:tls";
 import { needsBrowser, openBrowser } from "../support/browser.ts";
 import { Authority } from "../support/certificates.ts";
 import { needs } from "../support/needs.ts";
 import { needsEngine, startEngine, type Engine } from "../support/redis.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
 import { CHECKS } from "./checks.ts";
+import { Gateway } from "./gateway.ts";
 import { KINDS, type GatewayKind } from "./kinds.ts";
 import * as stages from "./stages.ts";
 
@@ -65,6 +68,35 @@ describe("gateways with the files of deploy/", { concurrency: 1, timeout: 300_00
     if (!needsEngine(test) || present(test).length === 0) return;
     await run(test, KINDS, stages.oneNode);
   });
+
+  // The others do so after a minute, without a line that says so.
+  for (const name of ["HAProxy", "Envoy"]) {
+    it(`${name} ends a connection on which a request is begun, a byte at a time, and not ended`, async (test) => {
+      const kind = KINDS.find((one) => one.name === name);
+      if (kind === undefined || present(test).length === 0) return;
+      await using gateway = await Gateway.prepare(kind, ["127.0.0.1:9"], authority, (text) =>
+        text.replaceAll("10s", "1s"),
+      );
+      await gateway.start({ alone: true });
+      const socket = connect({
+        host: "127.0.0.1",
+        port: gateway.place.https,
+        ca: authority.pem,
+        servername: "localhost",
+      });
+      let answer = "";
+      socket.setEncoding("utf8").on("data", (text: string) => (answer += text));
+      socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+      const writing = setInterval(() => socket.write("x"), 100);
+      try {
+        await until("the connection ends", () => socket.readableEnded);
+      } finally {
+        clearInterval(writing);
+        socket.destroy();
+      }
+      assert.match(answer, /^HTTP\/1\.1 408 /);
+    });
+  }
 
   // One is enough here: what the others answer is asserted above.
   it("speak HTTP/2 with a browser, whose sources come back by themselves", async (test) => {
