@@ -62,7 +62,7 @@ function facts(seconds: number): string[] {
 /** Where npm gets packages here, and whom it trusts, without any credential. */
 function registry(): string {
   const setting = (name: string): string => execFileSync("npm", ["config", "get", name], { encoding: "utf8" }).trim();
-  const isOwn = setting("cafile") !== "null";
+  const isOwn = setting("cafile") !== "null" || process.env["NODE_EXTRA_CA_CERTS"] !== undefined;
   // The images have the authorities of this machine in this place.
   return `registry=${setting("registry")}\n${isOwn ? "cafile=/etc/ssl/certs/ca-certificates.crt\n" : ""}`;
 }
