@@ -1,5 +1,5 @@
-// `npm run release -- --dry-run` does everything that a release does, and prints what would be published; without
-// `--dry-run` it publishes, which only the workflow in .github/workflows/release.yml can: provenance says which commit of
+// `npm run release -- --dry-run` makes all files of a release. Without `--dry-run`, it also wants the tag, and to be in
+// the workflow .github/workflows/release.yml, which publishes them in a job of its own: provenance says which commit of
 // which repository a package was built from, and the workflow's identity vouches for that. See docs/releasing.md.
 import { execFileSync, type StdioOptions } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -46,12 +46,8 @@ for (const { filename, size, unpackedSize, entryCount } of packed) {
 }
 write("NOTES.md", `${notesOf(version)}\n`);
 say(`${files.at(-2)}, ${files.at(-1)}: valid CycloneDX 1.5`);
-
-for (const { name: published, filename } of packed) {
-  const words = ["publish", join("release", filename), "--access", "public", "--provenance"];
-  if (options["dry-run"]) say(`would run: npm ${words.join(" ")}`);
-  else if (isPublished(published)) say(`${published} is published already`);
-  else run("npm", words, { shown: true });
+for (const { filename } of packed) {
+  say(`the workflow runs: npm publish ./${filename} --access public --provenance`);
 }
 
 /** What `npm pack --json` says of a package. */
@@ -113,15 +109,6 @@ function publisherFaults(): string[] {
   return [
     `this is ${here}, and package.json says repository ${repository.url}; change that line, and run npm run stamp`,
   ];
-}
-
-/** Whether an earlier try of this release came so far. */
-function isPublished(one: string): boolean {
-  try {
-    return run("npm", ["view", `${one}@${version}`, "version"]).trim() === version;
-  } catch {
-    return false;
-  }
 }
 
 function run(file: string, words: readonly string[], { shown = false } = {}): string {

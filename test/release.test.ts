@@ -68,10 +68,10 @@ describe("a release", { timeout: 600_000 }, () => {
     });
   });
 
-  it("prints what would be published, with provenance, and publishes nothing by hand", async () => {
+  it("prints how it would be published, with provenance, and publishes nothing by hand", async () => {
     assert.equal(released.code, 0, released.stderr);
     for (const file of [SERVER, CLIENT]) {
-      assert.ok(released.stdout.includes(`would run: npm publish release/${file} --access public --provenance\n`));
+      assert.ok(released.stdout.includes(`the workflow runs: npm publish ./${file} --access public --provenance\n`));
     }
     const sums = text("release/SHA256SUMS").trimEnd().split("\n");
     assert.equal(sums.length, 4);
