@@ -10,13 +10,22 @@ if [ -s hub.pem ] || [ -s hub.key ]; then
 fi
 host=${PUBLIC_URL:-https://localhost}
 host=${host#*://}
-host=${host%%[:/]*}
 case $host in
-  *[!0-9.]*) name=DNS:$host ;;
-  *) name=IP:$host ;;
+  \[*) # an IPv6 address
+    host=${host#?}
+    host=${host%%]*}
+    name=IP:$host
+    ;;
+  *)
+    host=${host%%[:/]*}
+    case $host in
+      *[!0-9.]*) name=DNS:$host ;;
+      *) name=IP:$host ;;
+    esac
+    ;;
 esac
 umask 077
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=$host" \
-  -addext "subjectAltName=$name,DNS:localhost,IP:127.0.0.1" -keyout hub.key -out hub.pem 2>/dev/null
+  -addext "subjectAltName=$name,DNS:localhost,IP:127.0.0.1,IP:::1" -keyout hub.key -out hub.pem 2>/dev/null
 chmod 644 hub.pem
 echo "made ssl/hub.pem for $host, good for a year; clients that trust this file trust the hub"

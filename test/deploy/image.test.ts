@@ -233,12 +233,14 @@ describe("the self-signed certificate", () => {
       [undefined, "DNS:localhost"],
       ["https://hub.example:8443/x", "DNS:hub.example"],
       ["https://192.0.2.7", "IP Address:192.0.2.7"],
+      ["https://[2001:db8::7]:8443/x", "IP Address:2001:DB8:0:0:0:0:0:7"],
     ] as const) {
       using folder = new TemporaryFolder();
       const { status, stdout, stderr } = script(folder.path, url);
       assert.equal(status, 0, stderr);
       assert.match(stdout, /^made ssl\/hub\.pem for /);
-      assert.ok(names(folder.path).includes(name), names(folder.path));
+      for (const one of [name, "DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1"])
+        assert.ok(names(folder.path).includes(one), names(folder.path));
       assert.equal(statSync(folder.file("hub.key")).mode & 0o777, 0o600);
       assert.equal(statSync(folder.file("hub.pem")).mode & 0o777, 0o644);
     }
