@@ -135,7 +135,7 @@ export async function createApp({ context, mcp: mcpDoor, log, registry }: AppOpt
     return reply.status(known.status).send(problem(known, request.id));
   });
   const checkBasePath = watchBasePath(app, basePath);
-  notFound(app);
+  notFound(app, context);
 
   app.addHook("onRequest", (request, reply, next) => {
     reply.headers(SECURITY_HEADERS);

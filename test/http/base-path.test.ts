@@ -67,7 +67,7 @@ describe("a server with a BASE_PATH", { concurrency: true }, () => {
     assert.match(lost.text, /There is no page at <code>\/hub\/a\/b<\/code>/);
     assert.match(lost.text, /href="\.\.\/assets\/icon\.svg"/);
     const problem = (await server.request("/hub/a/b")).json() as { detail: string };
-    assert.match(problem.detail, /^There is no GET \/hub\/a\/b;/);
+    assert.match(problem.detail, /^There is no GET \/hub\/a\/b; see \/hub\/docs$/);
     const login = await server.request("/hub/login/start?next=/hub/chat");
     assert.equal(login.headers.location, "../login?next=%2Fhub%2Fchat");
   });
