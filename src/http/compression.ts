@@ -44,7 +44,10 @@ export async function compression(app: FastifyInstance): Promise<void> {
 
 /** Tells caches that an answer depends on `Accept-Encoding`. */
 export function varyByEncoding(reply: FastifyReply): void {
-  reply.header("vary", [reply.getHeader("vary") ?? [], "accept-encoding"].flat().join(", "));
+  const names = [reply.getHeader("vary") ?? []].flat().join(", ");
+  // Files that are compressed beforehand say so themselves.
+  if (/\baccept-encoding\b/i.test(names)) return;
+  reply.header("vary", names === "" ? "accept-encoding" : `${names}, accept-encoding`);
 }
 
 function isCompressed({ method, url }: RouteOptions): boolean {

@@ -60,6 +60,21 @@ describe("an answer", () => {
     }
   });
 
+  it("[HTTP-50] names what it varies by once, also if it was compressed beforehand", async () => {
+    await using server = await startServer();
+    for (const path of ["/assets/api/swagger-ui.css", SCRIPT, "/client.js", "/openapi.json"]) {
+      for (const accepted of ["gzip", "br", "identity"]) {
+        const { headers } = await server.request(path, { headers: { "accept-encoding": accepted } });
+        const names = (headers.vary ?? "").toLowerCase().split(", ");
+        assert.deepEqual(
+          [names.toSorted().join(), headers["content-encoding"] ?? "identity"],
+          ["accept-encoding,origin", accepted],
+          path,
+        );
+      }
+    }
+  });
+
   it("[HTTP-50] is not compressed if a part of it was asked for", async () => {
     await using server = await startServer();
     const { text } = await server.request(SCRIPT);
