@@ -205,11 +205,14 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     })();
     const posted = await route.POST(new Request(url, { method: "POST", headers, body: '"for Ada"' }));
     assert.equal(posted.status, 201);
+    const elsewhere = { ...headers, "sec-fetch-site": "cross-site" };
+    const forged = new Request(url, { method: "POST", headers: elsewhere, body: '"not by Ada"' });
+    assert.equal((await route.POST(forged)).status, 403);
     await server.publish("users.kim", "for Kim");
     await server.publish("news", "for all");
     await until("it arrives", () => text.includes("data: for all\n"));
     assert.match(text, /data: for Ada\n/);
-    assert.doesNotMatch(text, /for Kim/);
+    assert.doesNotMatch(text, /for Kim|not by Ada/);
     leaving.abort();
     await assert.rejects(reading, { name: "AbortError" });
     await until("its reader has left", () => server.hub.size === 0);
