@@ -72,6 +72,7 @@ const RULES: Readonly<
   },
   discovery: { own: ["discovery", "core", "protocol"], packages: [], node: true },
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
+  "setting-secrets.ts": { own: ["core"], packages: [], node: true },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
   "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },
   "shutdown.ts": { own: ["core", "ops", "mcp", "auth", "discovery"], packages: ["fastify"], node: true },
