@@ -28,6 +28,11 @@ export interface Draft {
    * not take a message that was in its hub before. Readers are not given it.
    */
   readonly path?: string;
+  /**
+   * Set if it does not end the wait of an agent by itself: the agent gets it with the next message that does. Readers are
+   * not given it.
+   */
+  readonly quiet?: true;
   /** The hub's number for this publication, by which it recognizes it when the log delivers it; not kept. */
   readonly publication?: number;
 }

@@ -89,10 +89,11 @@ function messageLine({
   verified,
   traceparent,
   path,
+  quiet,
   key,
   data,
 }: Message): string {
-  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, traceparent, path, key });
+  const head = JSON.stringify({ offset, channel, event, sender, time, via, verified, traceparent, path, quiet, key });
   return `${head.slice(0, -1)}${DATA}${BREAKS.test(data) ? JSON.stringify(exactJson(data)) : data}}\n`;
 }
 
@@ -120,19 +121,19 @@ class DataText {
 }
 
 function messageIn(record: Readonly<Record<string, unknown>>, place: string): Message {
-  const { offset, channel, event, sender, time, via, verified, traceparent, path, key, data } = record;
+  const { offset, channel, event, sender, time, via, verified, traceparent, path, quiet, key, data } = record;
   if ([channel, event, sender, key ?? "", traceparent ?? "", path ?? ""].some((value) => typeof value !== "string")) {
     throw faulty(`${place}: channel, event, sender, key, traceparent and path are strings`);
   }
   if (
     (via !== undefined && !(typeof via === "string" && VIA.test(via))) ||
-    (verified !== undefined && verified !== true)
+    [verified, quiet].some((flag) => flag !== undefined && flag !== true)
   ) {
-    throw faulty(`${place}: via is tool, webhook or bridge:NAME and verified is true, or they are left out`);
+    throw faulty(`${place}: via is tool, webhook or bridge:NAME, verified and quiet are true, or they are left out`);
   }
   if (data === undefined) throw faulty(`${place}: a message has data`);
   const text = data instanceof DataText ? data.text : JSON.stringify(data);
-  const given = { offset, channel, event, sender, time, via, verified, traceparent, path, key };
+  const given = { offset, channel, event, sender, time, via, verified, traceparent, path, quiet, key };
   return { ...given, data: text } as unknown as Message;
 }
 

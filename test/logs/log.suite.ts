@@ -34,7 +34,7 @@ export function describeLog(name: string, openLog: OpenLog): void {
       const drafts = [
         draftOf("a", { deep: ["\u2028", "\0", '"', "😀"] }),
         draftOf("b", "text", { event: "order", sender: "me", via: "tool", traceparent: TRACEPARENT }),
-        draftOf("b", "text", { traceparent: TRACEPARENT, via: "webhook" }),
+        draftOf("b", "text", { traceparent: TRACEPARENT, via: "webhook", quiet: true }),
         draftOf("b", "text", { via: "bridge:orders", path: "hub-a,hub-b", verified: true }),
         draftOf("a", null, { key: "k" }),
       ];

@@ -11,6 +11,7 @@ const BY_TOOL = {
   via: "tool",
   verified: true,
   path: "hub-a,hub-b",
+  quiet: true,
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 } as const;
 

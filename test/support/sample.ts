@@ -4,16 +4,20 @@ import { Hub, type HubOptions } from "../../src/core/hub.ts";
 import type { Log, Retention } from "../../src/core/log.ts";
 import { draft, type Draft, type DraftInput } from "../../src/core/message.ts";
 
+/** What `draft` does not set: the server does. */
+type Origin = "traceparent" | "path" | "quiet";
+
 /** Keeps everything. */
 export const FOREVER: Retention = { age: Infinity, messages: Infinity, bytes: Infinity, channels: Infinity };
 
 export function draftOf(
   channel: string,
   data: unknown,
-  { traceparent, path, ...more }: Omit<DraftInput, "channel" | "data"> & Pick<Draft, "traceparent" | "path"> = {},
+  { traceparent, path, quiet, ...more }: Omit<DraftInput, "channel" | "data"> & Pick<Draft, Origin> = {},
 ): Draft {
   const made = draft({ channel: channelName(channel), data, ...more }, 1024 * 1024);
-  return { ...made, ...(traceparent === undefined ? {} : { traceparent }), ...(path === undefined ? {} : { path }) };
+  const origin = Object.entries({ traceparent, path, quiet }).filter(([, value]) => value !== undefined);
+  return { ...made, ...Object.fromEntries(origin) };
 }
 
 export function patternsOf(...texts: string[]): ChannelPattern[] {

@@ -59,7 +59,7 @@ export class Mirror {
       begin: database.prepare("BEGIN IMMEDIATE"),
       commit: database.prepare("COMMIT"),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, via, verified, traceparent, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, via, verified, traceparent, path, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -150,7 +150,7 @@ export class Mirror {
     this.#write(() => {
       for (const message of messages) {
         const { offset, channel, event, data, sender, time, via = null, verified } = message;
-        const { traceparent = null, path = null } = message;
+        const { traceparent = null, path = null, quiet } = message;
         const entry = transaction.entry(channel, true);
         if (offset <= floor) {
           transaction.count(entry, { kept: 0, bytes: 0, last: offset, time, dropped: offset });
@@ -158,7 +158,7 @@ export class Mirror {
         }
         const cost = costOf(message);
         transaction.count(entry, { kept: 1, bytes: cost, last: offset, time });
-        const origin = [via, verified ? 1 : null, traceparent, path] as const;
+        const origin = [via, verified ? 1 : null, traceparent, path, quiet ? 1 : null] as const;
         this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, ...origin);
       }
       if (floor > this.#floor) this.#dropTo(floor, transaction);

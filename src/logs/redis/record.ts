@@ -25,8 +25,8 @@ const PATH = "path:";
  * A message as the engine keeps it: channel, event, sender, flags and data, each on a line of its own. None of them has
  * a line break. After the flags there may be words: the place in a trace, `via:` and how it came, `path:` and its hubs.
  */
-export function recordOf({ channel, event, sender, via, verified, traceparent, path, data }: Draft): string {
-  let flags = `${via === "tool" ? "t" : ""}${verified === undefined ? "" : "v"}`;
+export function recordOf({ channel, event, sender, via, verified, traceparent, path, quiet, data }: Draft): string {
+  let flags = `${via === "tool" ? "t" : ""}${verified ? "v" : ""}${quiet ? "q" : ""}`;
   if (traceparent !== undefined) flags += ` ${traceparent}`;
   if (via !== undefined && via !== "tool") flags += ` ${VIA}${via}`;
   if (path !== undefined) flags += ` ${PATH}${path}`;
@@ -49,6 +49,7 @@ function messageOf(record: string, offset: number, time: number): Message {
     sender: record.slice(eventEnd + 1, senderEnd),
     ...(flags.includes("t") ? { via: "tool" } : {}),
     ...(flags.includes("v") ? { verified: true } : {}),
+    ...(flags.includes("q") ? { quiet: true } : {}),
     ...(words.length === 0 ? {} : origin(words)),
     offset,
     time,

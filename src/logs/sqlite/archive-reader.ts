@@ -51,7 +51,7 @@ function opened(path: string): OpenFile {
 function* partsOf(database: DatabaseSync): Generator<ArchivePart> {
   const buffer = new PartBuffer();
   const messages = database.prepare(
-    `SELECT offset, channels.channel AS channel, event, data, sender, messages.time AS time, via, verified, traceparent, path, key
+    `SELECT offset, channels.channel AS channel, event, data, sender, messages.time AS time, via, verified, traceparent, path, quiet, key
        FROM messages CROSS JOIN channels ON channels.id = messages.channel ORDER BY offset`,
   );
   for (const row of messages.iterate()) {
@@ -65,13 +65,14 @@ function* partsOf(database: DatabaseSync): Generator<ArchivePart> {
   yield buffer.take();
 }
 
-function messageOf({ via, verified, traceparent, path, key, ...row }: Row): Message {
+function messageOf({ via, verified, traceparent, path, quiet, key, ...row }: Row): Message {
   return {
     ...row,
     ...(via === null ? {} : { via }),
     ...(verified === null ? {} : { verified: true }),
     ...(traceparent === null ? {} : { traceparent }),
     ...(path === null ? {} : { path }),
+    ...(quiet === null ? {} : { quiet: true }),
     ...(key === null ? {} : { key }),
   } as Message;
 }

@@ -64,7 +64,7 @@ async function write(path: string, { header, parts }: Archive): Promise<ArchiveT
     database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384; BEGIN");
     upgrade(database, 0);
     const insert = database.prepare(
-      "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     );
     for await (const part of parts) {
       tally.add(part);
@@ -81,9 +81,10 @@ async function write(path: string, { header, parts }: Archive): Promise<ArchiveT
           verified,
           traceparent = null,
           path: hubs = null,
+          quiet,
         } = message;
         const id = tally.channels.get(channel)?.id ?? 0;
-        const origin = [via, verified ? 1 : null, traceparent, hubs] as const;
+        const origin = [via, verified ? 1 : null, traceparent, hubs, quiet ? 1 : null] as const;
         insert.run(offset, id, event, data, sender, time, costOf(message), key, ...origin);
       }
     }

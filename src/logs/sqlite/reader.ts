@@ -28,9 +28,10 @@ interface Row {
   readonly verified: 1 | null;
   readonly traceparent: string | null;
   readonly path: string | null;
+  readonly quiet: 1 | null;
 }
 
-const COLUMNS = "offset, channel, event, data, sender, time, via, verified, traceparent, path";
+const COLUMNS = "offset, channel, event, data, sender, time, via, verified, traceparent, path, quiet";
 
 /** The statements that read in one direction, from an offset on. */
 interface Direction {
@@ -175,7 +176,7 @@ export class SqliteReader {
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent, path }: Row): Message {
+  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent, path, quiet }: Row): Message {
     const entry = this.#channels.byId(id);
     if (entry === undefined) throw new Error(`message ${offset} belongs to channel ${id}, which does not exist`);
     const { channel } = entry;
@@ -190,6 +191,7 @@ export class SqliteReader {
       ...(verified === null ? {} : { verified: true }),
       ...(traceparent === null ? {} : { traceparent }),
       ...(path === null ? {} : { path }),
+      ...(quiet === null ? {} : { quiet: true }),
     };
   }
 }

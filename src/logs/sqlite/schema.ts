@@ -32,8 +32,12 @@ const FROM_4 = "ALTER TABLE messages ADD COLUMN traceparent TEXT";
 const RECORDS =
   "CREATE TABLE records (kind TEXT, name TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;";
 
-/** Files of format 5 do not say which hubs a message came through, and hold no records. */
-const FROM_5 = `ALTER TABLE messages ADD COLUMN path TEXT; ${RECORDS}`;
+/** Files of format 5 do not say which hubs a message came through, nor whether it wakes agents, and hold no records. */
+const FROM_5 = `
+  ALTER TABLE messages ADD COLUMN path TEXT;
+  ALTER TABLE messages ADD COLUMN quiet INTEGER;
+  ${RECORDS}
+`;
 
 /** What `SqliteReader` reads, in a log and in the mirror of one on Redis. */
 export const TABLES = `
@@ -45,7 +49,7 @@ export const TABLES = `
   CREATE TABLE messages (
     offset INTEGER PRIMARY KEY, channel INTEGER NOT NULL, event TEXT NOT NULL, data TEXT NOT NULL,
     sender TEXT NOT NULL, time INTEGER NOT NULL, cost INTEGER NOT NULL, key TEXT,
-    via TEXT, verified INTEGER, traceparent TEXT, path TEXT
+    via TEXT, verified INTEGER, traceparent TEXT, path TEXT, quiet INTEGER
   ) STRICT;
   CREATE INDEX messages_by_channel ON messages (channel);
 `;

@@ -74,7 +74,7 @@ export class SqliteWriter {
         "SELECT (SELECT epoch FROM runs ORDER BY first DESC LIMIT 1) AS epoch, (SELECT max(offset) FROM messages) AS head",
       ),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -162,7 +162,7 @@ export class SqliteWriter {
     const cost = costOf(draft);
     transaction.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
     const { offset, event, data, sender, key = null, via = null, verified, traceparent = null, path = null } = message;
-    const origin = [via, verified ? 1 : null, traceparent, path] as const;
+    const origin = [via, verified ? 1 : null, traceparent, path, message.quiet ? 1 : null] as const;
     this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, ...origin);
     return { message, repeated: false };
   }
