@@ -14,7 +14,10 @@ export interface BusMessage {
 
 /** A message as a bus delivered it. */
 export interface Received extends BusMessage {
-  /** What templates may use, by the words of the bus: `topic`, `subject`, `routingKey`, `exchange`, `stream`. */
+  /**
+   * What templates may use, by the words of the bus: `topic`, `subject`, `routingKey`, `exchange`, `stream`. With an
+   * argument, such as `topic:1` for `${topic:1}`, each value has a name of its own.
+   */
   readonly names: Readonly<Record<string, string>>;
   /**
    * Its place on the bus, the same each time it is delivered, such as `orders/0/17` for topic, partition and offset;
