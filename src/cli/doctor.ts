@@ -65,12 +65,10 @@ async function run(words: readonly string[]): Promise<number> {
   const problem = nameProblem(channel);
   if (problem !== undefined) throw new UsageError(`--channel is ${JSON.stringify(channel)}; ${problem}`);
   const target = { url: hubUrl(values.url), headers: credentialsOf(values).headers() };
-  const print = json
-    ? () => {}
-    : (finding: Parameters<typeof linesOf>[0]) => void process.stdout.write(linesOf(finding));
+  const print = json ? () => {} : (result: Parameters<typeof linesOf>[0]) => void process.stdout.write(linesOf(result));
   const report = new Report(target.url.href, print);
   await runChecks(target, { origin, quiet, channel }, report);
-  process.stdout.write(json ? `${report.json}\n` : `\n${report.verdict}`);
+  process.stdout.write(json ? `${report.json}\n` : `\n${report.summary}`);
   return report.failures === 0 ? 0 : 1;
 }
 

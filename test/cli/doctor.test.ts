@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import { runChecks, type DoctorOptions as Options } from "../../src/cli/doctor.ts";
-import { Report, type Finding } from "../../src/cli/doctor/report.ts";
+import { Report, type CheckResult } from "../../src/cli/doctor/report.ts";
 import { runCli } from "../support/cli.ts";
 import { KeyRing } from "../support/keys.ts";
 import { needs } from "../support/needs.ts";
@@ -20,16 +20,16 @@ async function found(
   url: string,
   options: Partial<Options> = {},
   headers: Readonly<Record<string, string>> = {},
-): Promise<Readonly<Record<string, Finding>>> {
+): Promise<Readonly<Record<string, CheckResult>>> {
   const report = new Report(url);
   await runChecks({ url: new URL(url), headers }, { ...OPTIONS, ...options }, report);
-  return Object.fromEntries(report.findings.map((finding) => [finding.check, finding]));
+  return Object.fromEntries(report.checks.map((result) => [result.name, result]));
 }
 
 /** The checks that did not find that all is well. */
-function troubles(findings: Readonly<Record<string, Finding>>): string[] {
-  const bad = Object.values(findings).filter(({ verdict }) => verdict === "warn" || verdict === "fail");
-  return bad.map(({ check, verdict }) => `${verdict} ${check}`).sort();
+function troubles(findings: Readonly<Record<string, CheckResult>>): string[] {
+  const bad = Object.values(findings).filter(({ status }) => status === "warn" || status === "fail");
+  return bad.map(({ name, status }) => `${status} ${name}`).sort();
 }
 
 function needsProxy(test: TestContext, program: "nginx" | "haproxy"): boolean {
@@ -48,9 +48,9 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     await using proxy = await Proxy.nginx(`location / { ${PASS(hub.port)} ${NGINX_HEADERS} }`);
     const findings = await found(`${proxy.url}/hub`, { quiet: 1 });
     assert.deepEqual(troubles(findings), []);
-    const well = Object.values(findings).filter(({ verdict }) => verdict === "ok");
+    const well = Object.values(findings).filter(({ status }) => status === "ok");
     const checks = ["compression", "host", "hub", "mcp", "mcp sessions", "quiet", "resume", "stream", "websocket"];
-    assert.deepEqual(well.map(({ check }) => check).sort(), checks);
+    assert.deepEqual(well.map(({ name }) => name).sort(), checks);
     assert.equal(hub.hub.log.size().messages, 0);
   });
 
@@ -99,7 +99,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
       /^proxy_read_timeout 75s;/,
     ],
   ];
-  for (const [what, lines, check, expected, change] of broken) {
+  for (const [what, lines, check, expected, fix] of broken) {
     it(`finds ${what}, and names the line`, async (test) => {
       if (!needsProxy(test, "nginx")) return;
       await using proxy = await Proxy.nginx(`location / { ${PASS(hub.port)} ${lines} }`);
@@ -107,8 +107,8 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
       const seen = troubles(findings);
       for (const trouble of expected)
         assert.ok(seen.includes(trouble), `${seen.join(", ")}: ${JSON.stringify(findings)}`);
-      assert.deepEqual(Object.keys(findings[check]?.change ?? {}), ["nginx"]);
-      assert.match(findings[check]?.change["nginx"] ?? "", change);
+      assert.deepEqual(Object.keys(findings[check]?.fix ?? {}), ["nginx"]);
+      assert.match(findings[check]?.fix["nginx"] ?? "", fix);
     });
   }
 
@@ -117,25 +117,25 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     const timeouts = "  timeout connect 2s\n  timeout client 2s\n  timeout server 2s\n  timeout tunnel 2s";
     await using proxy = await Proxy.haproxy(hub.port, timeouts);
     const { quiet, stream } = await found(`${proxy.url}/hub`, { quiet: 10 });
-    assert.equal(stream?.verdict, "ok");
-    assert.equal(quiet?.verdict, "fail");
-    assert.match(quiet.sentence, /^A stream was cut after [1-9]\.\d s, [1-9]\.\d s after its last byte/);
-    assert.deepEqual(Object.keys(quiet.change), ["nginx", "HAProxy", "Caddy", "Traefik", "Envoy"]);
-    assert.match(quiet.change["HAProxy"] ?? "", /timeout server 75s/);
+    assert.equal(stream?.status, "ok");
+    assert.equal(quiet?.status, "fail");
+    assert.match(quiet.message, /^A stream was cut after [1-9]\.\d s, [1-9]\.\d s after its last byte/);
+    assert.deepEqual(Object.keys(quiet.fix), ["nginx", "HAProxy", "Caddy", "Traefik", "Envoy"]);
+    assert.match(quiet.fix["HAProxy"] ?? "", /timeout server 75s/);
   });
 
   it("finds that pages of an origin may not call, and that a proxy changes what the hub says of it", async (test) => {
     if (!needsProxy(test, "nginx")) return;
     const refused = await found(`${hub.url}/hub`, { origin: "https://app.example" });
-    assert.deepEqual(refused["cors"]?.change, { hub: "ALLOWED_ORIGINS=https://app.example" });
+    assert.deepEqual(refused["cors"]?.fix, { hub: "ALLOWED_ORIGINS=https://app.example" });
     await using open = await startServer({ allowedOrigins: ["https://app.example"] });
     const well = await found(open.url, { origin: "https://app.example" });
-    assert.equal(well["cors"]?.verdict, "ok");
+    assert.equal(well["cors"]?.status, "ok");
     const twice = "add_header Access-Control-Allow-Origin * always;";
     await using proxy = await Proxy.nginx(`location / { ${PASS(open.port)} ${NGINX_HEADERS} ${twice} }`);
     const { cors } = await found(proxy.url, { origin: "https://app.example" });
-    assert.equal(cors?.verdict, "fail");
-    assert.match(cors.change["nginx"] ?? "", /add_header Access-Control/);
+    assert.equal(cors?.status, "fail");
+    assert.match(cors.fix["nginx"] ?? "", /add_header Access-Control/);
   });
 
   it("finds nodes that share nothing, and a path that the hub does not know of", async (test) => {
@@ -145,9 +145,9 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     const upstream = `upstream nodes { server 127.0.0.1:${other.port}; server 127.0.0.1:${node.port}; }`;
     await using proxy = await Proxy.nginx(`location /hub/ { proxy_pass http://nodes/; ${NGINX_HEADERS} }`, upstream);
     const findings = await found(`${proxy.url}/hub`);
-    assert.equal(findings["mcp sessions"]?.verdict, "fail", JSON.stringify(findings));
-    assert.match(findings["mcp sessions"].change["nginx"] ?? "", /^sticky learn/);
-    assert.deepEqual(findings["host"]?.change, { hub: "BASE_PATH=/hub" });
+    assert.equal(findings["mcp sessions"]?.status, "fail", JSON.stringify(findings));
+    assert.match(findings["mcp sessions"].fix["nginx"] ?? "", /^sticky learn/);
+    assert.deepEqual(findings["host"]?.fix, { hub: "BASE_PATH=/hub" });
   });
 
   it("prints a line for each check and ends with 1 if one failed; with --json, all of it for machines", async (test) => {
@@ -167,9 +167,10 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     assert.deepEqual([json.code, passed], [1, false]);
     assert.match(String(seen), /^nginx\//);
     assert.deepEqual(
-      (checks as Finding[]).filter(({ verdict }) => verdict === "fail").map(({ check }) => check),
+      (checks as CheckResult[]).filter(({ status }) => status === "fail").map(({ name }) => name),
       ["websocket"],
     );
+    for (const check of checks as object[]) assert.deepEqual(Object.keys(check), ["name", "status", "message", "fix"]);
   });
 
   it("tests what a credential allows that may only read, and asks for one if there is none", async () => {
@@ -178,11 +179,11 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     await using locked = await startServer({ apiKeysFile: keys.path });
     const reads = await found(locked.url, {}, { authorization: `Bearer ${key}` });
     assert.deepEqual(troubles(reads), []);
-    assert.deepEqual([reads["stream"]?.verdict, reads["resume"]?.verdict], ["ok", "ok"]);
-    assert.match(reads["message"]?.sentence ?? "", /^Without the right to publish on doctor/);
+    assert.deepEqual([reads["stream"]?.status, reads["resume"]?.status], ["ok", "ok"]);
+    assert.match(reads["message"]?.message ?? "", /^Without the right to publish on doctor/);
     const { stream } = await found(locked.url);
-    assert.deepEqual(stream?.sentence, "GET /events is answered 401");
-    assert.match(stream.change["hub"] ?? "", /HUB_TOKEN/);
+    assert.deepEqual(stream?.message, "GET /events is answered 401");
+    assert.match(stream.fix["hub"] ?? "", /HUB_TOKEN/);
   });
 
   it("is ended by no one who answers, whatever that is", async () => {
@@ -209,8 +210,8 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
       });
       await once(server.listen(0, "127.0.0.1"), "listening");
       const findings = await found(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-      assert.equal(findings["stream"]?.verdict, "fail", what);
-      assert.match(findings["websocket"]?.sentence ?? "", /^A WebSocket is answered 403/, what);
+      assert.equal(findings["stream"]?.status, "fail", what);
+      assert.match(findings["websocket"]?.message ?? "", /^A WebSocket is answered 403/, what);
       server.close().closeAllConnections();
     }
   });
@@ -218,7 +219,7 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
   it("says that nothing answers, or which option is wrong", async () => {
     const none = await found("http://127.0.0.1:1");
     assert.deepEqual(troubles(none), ["fail hub"]);
-    assert.match(none["hub"]?.sentence ?? "", /^Nothing answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/);
+    assert.match(none["hub"]?.message ?? "", /^Nothing answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\)/);
     const wrong = await runCli(["doctor", "--origin", "app.example"]);
     assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
     assert.match(wrong.stderr, /--origin is "app\.example"; use one such as https:\/\/app\.example/);

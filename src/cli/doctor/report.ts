@@ -3,25 +3,27 @@ import { proxyOf, remedyFor, type DetectedProxy, type ProxyFault } from "./remed
 import type { IncomingHttpHeaders } from "node:http";
 
 /** What a check found. */
-export interface Finding {
-  readonly check: string;
-  readonly verdict: "ok" | "warn" | "fail" | "skipped";
+export interface CheckResult {
+  readonly name: string;
+  readonly status: CheckStatus;
   /** What was seen, and what it means. */
-  readonly sentence: string;
+  readonly message: string;
   /** What to change, by the program that it is changed in. */
-  readonly change: Readonly<Record<string, string>>;
+  readonly fix: Readonly<Record<string, string>>;
 }
+
+type CheckStatus = "ok" | "warn" | "fail" | "skipped";
 
 const COLUMN = 13;
 
-/** Collects what the checks find, and hands each finding on at once. */
+/** Collects what the checks find, and hands each result on at once. */
 export class Report {
   readonly url: string;
-  readonly findings: Finding[] = [];
-  readonly #found: (finding: Finding) => void;
+  readonly checks: CheckResult[] = [];
+  readonly #found: (result: CheckResult) => void;
   #proxy: DetectedProxy | undefined;
 
-  constructor(url: string, found: (finding: Finding) => void = () => {}) {
+  constructor(url: string, found: (result: CheckResult) => void = () => {}) {
     this.url = url;
     this.#found = found;
   }
@@ -32,7 +34,7 @@ export class Report {
   }
 
   get failures(): number {
-    return this.findings.filter(({ verdict }) => verdict === "fail").length;
+    return this.checks.filter(({ status }) => status === "fail").length;
   }
 
   /** Remembers the proxy that an answer has come through, if the answer names it. */
@@ -41,41 +43,42 @@ export class Report {
     if (this.#proxy?.name === undefined) this.#proxy = proxy ?? this.#proxy;
   }
 
-  ok(check: string, sentence: string): void {
-    this.#add({ check, verdict: "ok", sentence, change: {} });
+  ok(name: string, message: string): void {
+    this.#add({ name, status: "ok", message, fix: {} });
   }
 
-  skipped(check: string, sentence: string): void {
-    this.#add({ check, verdict: "skipped", sentence, change: {} });
+  skipped(name: string, message: string): void {
+    this.#add({ name, status: "skipped", message, fix: {} });
   }
 
   /** What is wrong, and where that is put right: a fault of the proxy, or a setting of the hub. */
-  bad(check: string, verdict: "warn" | "fail", sentence: string, remedy?: ProxyFault | { readonly hub: string }): void {
-    const change = typeof remedy === "string" ? remedyFor(remedy, this.#proxy) : (remedy ?? {});
-    this.#add({ check, verdict, sentence, change: { ...change } });
+  bad(name: string, status: "warn" | "fail", message: string, remedy?: ProxyFault | { readonly hub: string }): void {
+    const fix = typeof remedy === "string" ? remedyFor(remedy, this.#proxy) : (remedy ?? {});
+    this.#add({ name, status, message, fix: { ...fix } });
   }
 
   get json(): string {
-    const { url, findings, failures } = this;
-    return JSON.stringify({ url, proxy: this.#proxy?.text ?? null, passed: failures === 0, checks: findings });
+    const { url, checks, failures } = this;
+    return JSON.stringify({ url, proxy: this.#proxy?.text ?? null, passed: failures === 0, checks });
   }
 
-  get verdict(): string {
-    const { findings, failures } = this;
+  /** The line at the end, for people. */
+  get summary(): string {
+    const { checks, failures } = this;
     const through = this.#proxy === undefined ? "No proxy named itself" : `Through ${oneLine(this.#proxy.text)}`;
-    const warnings = findings.filter(({ verdict }) => verdict === "warn").length;
-    const result = failures === 0 ? "nothing failed" : `${failures} of ${findings.length} checks failed`;
+    const warnings = checks.filter(({ status }) => status === "warn").length;
+    const result = failures === 0 ? "nothing failed" : `${failures} of ${checks.length} checks failed`;
     return `${through}: ${result}${warnings === 0 ? "" : `, ${warnings} to look at`}.\n`;
   }
 
-  #add(finding: Finding): void {
-    this.findings.push(finding);
-    this.#found(finding);
+  #add(result: CheckResult): void {
+    this.checks.push(result);
+    this.#found(result);
   }
 }
 
-/** A finding as lines for people. */
-export function linesOf({ check, verdict, sentence, change }: Finding): string {
-  const lines = Object.entries(change).map(([where, what]) => `${" ".repeat(8 + COLUMN)}${where}: ${what}\n`);
-  return `${verdict.padEnd(8)}${check.padEnd(COLUMN)}${oneLine(sentence)}\n${lines.join("")}`;
+/** A result as lines for people. */
+export function linesOf({ name, status, message, fix }: CheckResult): string {
+  const lines = Object.entries(fix).map(([where, what]) => `${" ".repeat(8 + COLUMN)}${where}: ${what}\n`);
+  return `${status.padEnd(8)}${name.padEnd(COLUMN)}${oneLine(message)}\n${lines.join("")}`;
 }
