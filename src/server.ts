@@ -130,7 +130,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       maxSessions: config.maxSessions,
       idle: config.sessionTimeout * 1000,
       onKey: (key) => auth.keepKey(key),
-      report: (error, incoming) => log.error(logFields(error, incoming), "an MCP method failed"),
+      report: (error, correlation) => log.error(logFields(error, correlation), "an MCP method failed"),
     });
     parts.mcp = mcp;
     parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);

@@ -1,22 +1,22 @@
 import type { Delivery, Draft, Message, Published } from "./message.ts";
 
-/** What log lines and spans need of the request that caused them: its id, and its trace context if it is traced. */
-export interface Incoming {
+/** What log lines and spans of one request have in common: its id, and its trace context if it is traced. */
+export interface Correlation {
   /** Its `X-Request-Id`. */
   readonly id: string;
-  readonly trace?: Trace | undefined;
+  readonly trace?: TraceContext | undefined;
 }
 
-/** A trace context: spans are made as children of its span. */
-export interface Trace {
+/** A place in a trace: spans are made as children of its span. */
+export interface TraceContext {
   /** Both in hexadecimal, as in `traceparent` (W3C Trace Context); undefined if no trace has begun. */
   readonly ids: { readonly traceId: string; readonly spanId: string } | undefined;
   /** The context in fields `traceparent` and `tracestate`, which callers may send beside the headers; else this one. */
-  named(fields: Readonly<Record<string, unknown>>): Trace;
+  extract(fields: Readonly<Record<string, unknown>>): TraceContext;
   /** Runs a tool call in a span. */
   call<Answer extends { readonly isError?: true }>(
     tool: string,
-    run: (inside: Trace) => Promise<Answer>,
+    run: (inside: TraceContext) => Promise<Answer>,
   ): Promise<Answer>;
   /** Publishes in a span; `run` gets the draft with the context of that span. */
   publish(draft: Draft, run: (draft: Draft) => Promise<Published>): Promise<Published>;
@@ -33,7 +33,7 @@ export interface DeliveryTracer {
 /** Makes spans; absent if nothing is traced. */
 export interface Tracer extends DeliveryTracer {
   /** The context outside of any trace. */
-  readonly root: Trace;
+  readonly root: TraceContext;
   /** A request has come in. */
   begin(request: TracedRequest): RequestSpan;
 }
@@ -50,13 +50,13 @@ export interface TracedRequest {
 
 /** The span of a request. */
 export interface RequestSpan {
-  readonly trace: Trace;
+  readonly trace: TraceContext;
   /** It was answered with this status, or its answer has begun as a stream. */
   end(status: number): void;
 }
 
-/** A request with the context that one of its messages has in its own fields, such as `_meta`. */
-export function namedIn(incoming: Incoming | undefined, fields: unknown): Incoming | undefined {
-  if (incoming?.trace === undefined || typeof fields !== "object" || fields === null) return incoming;
-  return { id: incoming.id, trace: incoming.trace.named(fields as Readonly<Record<string, unknown>>) };
+/** The same request with the trace context that one of its messages has in its own fields, such as `_meta`. */
+export function extractTrace(correlation: Correlation | undefined, fields: unknown): Correlation | undefined {
+  if (correlation?.trace === undefined || typeof fields !== "object" || fields === null) return correlation;
+  return { id: correlation.id, trace: correlation.trace.extract(fields as Readonly<Record<string, unknown>>) };
 }

@@ -161,7 +161,7 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
       limits,
       principal,
       admit: admitFor(context, callerOf(request.raw, principal, context)),
-      incoming: request,
+      correlation: request,
     },
   );
   if (repeated) reply.header("idempotent-replayed", "true");

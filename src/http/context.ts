@@ -8,7 +8,7 @@ import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
-import type { Incoming, Tracer } from "../core/trace.ts";
+import type { Correlation, Tracer } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
@@ -159,9 +159,9 @@ export function requestContext(
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
   caller: Caller,
-  incoming: Incoming | undefined,
+  correlation: Correlation | undefined,
 ): RequestContext {
-  return new HttpRequestContext(context, call, by, caller, incoming);
+  return new HttpRequestContext(context, call, by, caller, correlation);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
@@ -172,7 +172,7 @@ class HttpRequestContext implements RequestContext {
   readonly info: RequestContext["info"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  incoming: Incoming | undefined;
+  correlation: Correlation | undefined;
   readonly #call: { readonly signal: AbortSignal };
 
   constructor(
@@ -180,10 +180,10 @@ class HttpRequestContext implements RequestContext {
     call: { readonly signal: AbortSignal },
     by: Socket | Client,
     caller: Caller,
-    incoming: Incoming | undefined,
+    correlation: Correlation | undefined,
   ) {
     const { hub, limits, info } = context;
-    this.incoming = incoming;
+    this.correlation = correlation;
     this.hub = hub;
     this.principal = caller.principal;
     this.admit = admitFor(context, caller);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyRequest } from "fastify";
-import type { Incoming } from "../core/trace.ts";
+import type { Correlation } from "../core/trace.ts";
 
 /** The header that a request may bring its id in, and that every answer has. */
 export const REQUEST_ID = "x-request-id";
@@ -25,13 +25,13 @@ export class RequestIds {
 }
 
 /** What sessions keep of a request: not the request itself, which holds its connection and its body. */
-export function incomingOf({ id, trace }: FastifyRequest): Incoming {
+export function correlationOf({ id, trace }: FastifyRequest): Correlation {
   return trace === undefined ? { id } : { id, trace };
 }
 
 /** The fields of a log line about an error: the error, and the request and trace in which it happened. */
-export function logFields(error: unknown, incoming: Incoming | undefined): object {
-  const { id, trace } = incoming ?? {};
+export function logFields(error: unknown, correlation: Correlation | undefined): object {
+  const { id, trace } = correlation ?? {};
   const ids = trace?.ids;
   const place = ids === undefined ? {} : { trace_id: ids.traceId, span_id: ids.spanId };
   return { ...(id === undefined ? {} : { request_id: id }), ...place, err: error };

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { RequestSpan, Trace, Tracer } from "../core/trace.ts";
+import type { RequestSpan, TraceContext, Tracer } from "../core/trace.ts";
 import { isPublic } from "./authentication.ts";
 
 const spans = new WeakMap<IncomingMessage, RequestSpan>();
@@ -35,6 +35,6 @@ export function endSpan({ raw }: FastifyRequest, status: number): void {
 declare module "fastify" {
   interface FastifyRequest {
     /** Its place in a trace; undefined if it is not traced. */
-    trace: Trace | undefined;
+    trace: TraceContext | undefined;
   }
 }

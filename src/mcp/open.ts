@@ -1,4 +1,4 @@
-import type { Incoming } from "../core/trace.ts";
+import type { Correlation } from "../core/trace.ts";
 import { HubError } from "../core/errors.ts";
 import { Sealer } from "../core/seal.ts";
 import type { SharedStore } from "../core/shared-store.ts";
@@ -20,7 +20,7 @@ export interface McpOptions extends Omit<McpContext, "states"> {
   /** Called with the signing key if it outlives the process, and again whenever it changes. */
   readonly onKey: (key: Uint8Array) => void;
   /** Called with internal errors. */
-  readonly report: (error: unknown, incoming?: Incoming) => void;
+  readonly report: (error: unknown, correlation?: Correlation) => void;
 }
 
 export interface OpenedMcp {

@@ -11,7 +11,7 @@ export interface Services extends Pick<RequestContext, "hub" | "limits" | "info"
 }
 
 /** One request, as parsed by its era. */
-export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay" | "admit" | "incoming"> {
+export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay" | "admit" | "correlation"> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
@@ -72,7 +72,7 @@ export class McpRequestContext implements RequestContext {
   readonly sender: RequestContext["sender"];
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  incoming: RequestContext["incoming"];
+  correlation: RequestContext["correlation"];
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
   /** Sends the client a request while this one is open: only in a session. */
@@ -92,7 +92,7 @@ export class McpRequestContext implements RequestContext {
     this.sender = request.sender;
     this.stay = request.stay;
     this.admit = request.admit;
-    this.incoming = request.incoming;
+    this.correlation = request.correlation;
     this.capabilities = request.capabilities;
     this.ask = request.ask;
     this.pause = request.pause;

@@ -10,10 +10,10 @@ import type { Tool, RequestContext, ToolResult } from "./tool.ts";
  * thrown.
  */
 export function callTool(tool: Tool, input: unknown, context: RequestContext): Promise<ToolResult> {
-  const { incoming } = context;
-  if (incoming?.trace === undefined) return call(tool, input, context);
-  return incoming.trace.call(tool.name, (trace) => {
-    context.incoming = { id: incoming.id, trace };
+  const { correlation } = context;
+  if (correlation?.trace === undefined) return call(tool, input, context);
+  return correlation.trace.call(tool.name, (trace) => {
+    context.correlation = { id: correlation.id, trace };
     return call(tool, input, context);
   });
 }

@@ -17,7 +17,7 @@ export interface Publication {
   readonly repeated: boolean;
 }
 
-type PublishContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit" | "incoming">;
+type PublishContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit" | "correlation">;
 
 /**
  * The one way to publish, for every door. Throws a `HubError` that names the field if the request is wrong,
@@ -25,7 +25,7 @@ type PublishContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sen
  */
 export async function publish(
   request: PublishRequest,
-  { hub, limits, principal, sender, admit, incoming }: PublishContext,
+  { hub, limits, principal, sender, admit, correlation }: PublishContext,
 ): Promise<Publication> {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
@@ -42,7 +42,7 @@ export async function publish(
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
     admit("new_channels");
   const keyed = ownKey(item, principal);
-  const trace = incoming?.trace;
+  const trace = correlation?.trace;
   const published = trace === undefined ? hub.publish(keyed) : trace.publish(keyed, (traced) => hub.publish(traced));
   const { id = null, message, receivers, repeated } = await published;
   if (repeated) admit?.("publish_bytes", -bytes);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
-import type { Incoming } from "../core/trace.ts";
+import type { Correlation } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** One request, as every door passes it down to the tools. */
@@ -17,8 +17,8 @@ export interface RequestContext {
   readonly stay: (end: () => void) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
-  /** The request that the call came with; `callTool` puts the place of the call in its place. */
-  incoming?: Incoming | undefined;
+  /** Of the request that the call came with; `callTool` replaces its trace context by that of the call's own span. */
+  correlation?: Correlation | undefined;
   /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;
   /** Reports the progress of a long call to a caller that asked for it; `done` must grow. */

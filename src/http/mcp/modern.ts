@@ -31,7 +31,7 @@ export async function modern(
     headers: (name) => headerOf(request, name),
     stay: stayFor(context, socket, caller),
     admit: admitFor(context, caller),
-    incoming: request,
+    correlation: request,
     begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
     openDedicated() {

@@ -3,7 +3,7 @@ import type { SessionOwner } from "../../mcp/legacy/session-store.ts";
 import type { LegacySession } from "../../mcp/legacy/session.ts";
 import { holderOf, type Client } from "../../ops/connections.ts";
 import { principalOf } from "../authentication.ts";
-import { incomingOf } from "../request-id.ts";
+import { correlationOf } from "../request-id.ts";
 import { admitFor, callerOf, stayFor, type HttpContext } from "../context.ts";
 
 /** Whose session a request opens; its calls that wait are counted as those of one client. */
@@ -16,7 +16,7 @@ export function ownerOf(request: FastifyRequest, context: HttpContext): SessionO
     holder: holderOf(caller),
     stay: stayFor(context, client, caller),
     admit: admitFor(context, caller),
-    incoming: incomingOf(request),
+    correlation: correlationOf(request),
   };
 }
 

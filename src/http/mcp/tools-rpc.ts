@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
-import { namedIn } from "../../core/trace.ts";
+import { extractTrace } from "../../core/trace.ts";
 import { callTool, lenient, problems } from "../../tools/index.ts";
 import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
@@ -55,8 +55,8 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       keepOpen(reply);
       return fail(reply, null, asHubError(error, context.limits.body), context);
     });
-    scope.post("/mcp/tools/list", { schema: listSchema }, (incoming, reply) => {
-      const body = read(incoming.body);
+    scope.post("/mcp/tools/list", { schema: listSchema }, (request, reply) => {
+      const body = read(request.body);
       try {
         checked(body, listRequest, "tools/list");
       } catch (error) {
@@ -64,22 +64,22 @@ export function rpc(app: FastifyInstance, context: HttpContext): void {
       }
       return sendJson(reply, rpcResult(idOf(body), { tools: context.tools.listings }));
     });
-    scope.post("/mcp/tools/call", { schema: callSchema }, (incoming, reply) => call(incoming, reply, context));
+    scope.post("/mcp/tools/call", { schema: callSchema }, (request, reply) => call(request, reply, context));
   });
 }
 
-async function call(incoming: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
-  const body = read(incoming.body);
-  const { socket } = incoming.raw;
+async function call(request: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
+  const body = read(request.body);
+  const { socket } = request.raw;
   using connection = new ConnectionCall(socket);
   try {
     const { name, arguments: input, _meta: meta } = calledIn(body) ?? checked(body, callRequest, "tools/call").params;
-    const caller = callerOf(incoming.raw, principalOf(incoming, context), context);
+    const caller = callerOf(request.raw, principalOf(request, context), context);
     if (context.rateLimits.isOn) context.rateLimits.admit(caller.principal, caller.address, "tool_calls");
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, caller, namedIn(incoming, meta)),
+      requestContext(context, connection, socket, caller, extractTrace(request, meta)),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {

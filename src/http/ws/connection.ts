@@ -4,7 +4,7 @@ import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
-import type { Incoming } from "../../core/trace.ts";
+import type { Correlation } from "../../core/trace.ts";
 import { callTool, publish } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
@@ -31,7 +31,7 @@ type Answer = (frame: { type: string; [field: string]: unknown }) => void;
 interface UpgradeRequest {
   readonly id: string;
   /** Told of what no caller can have caused. */
-  readonly failed: (error: unknown, incoming: Incoming) => void;
+  readonly failed: (error: unknown, correlation: Correlation) => void;
 }
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
@@ -185,20 +185,20 @@ export class WsConnection {
   async #answer(json: Readonly<Record<string, unknown>>, fault: HubError | undefined): Promise<void> {
     const { id: given } = json;
     const id = isId(given) && given !== "" ? given : undefined;
-    const trace = this.#context.tracer?.root.named(json);
-    const incoming: Incoming = { id: this.#request.id, trace };
+    const trace = this.#context.tracer?.root.extract(json);
+    const correlation: Correlation = { id: this.#request.id, trace };
     try {
       if (fault !== undefined) throw fault;
       const answer: Answer = ({ type, ...rest }) => this.#send({ type, ...(id === undefined ? {} : { id }), ...rest });
-      await this.#do(checkedFrame(json), answer, incoming);
+      await this.#do(checkedFrame(json), answer, correlation);
     } catch (error) {
       const known = asHubError(error, this.#context.limits.body);
-      if (known.code === "INTERNAL") this.#request.failed(error, incoming);
+      if (known.code === "INTERNAL") this.#request.failed(error, correlation);
       this.#refuse(id, known);
     }
   }
 
-  async #do(frame: ClientFrame, answer: Answer, incoming: Incoming): Promise<void> {
+  async #do(frame: ClientFrame, answer: Answer, correlation: Correlation): Promise<void> {
     const { hub, limits, rateLimits } = this.#context;
     if (frame.type === "ping") return answer({ type: "pong" });
     if (frame.type === "auth") return this.#authenticate(frame.token, answer);
@@ -211,7 +211,7 @@ export class WsConnection {
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          requestContext(this.#context, this.#gone, this.#client, this.#caller, incoming),
+          requestContext(this.#context, this.#gone, this.#client, this.#caller, correlation),
         );
         return answer({ type: "mcp_result", tool, result });
       }
@@ -221,7 +221,7 @@ export class WsConnection {
         const admit = admitFor(this.#context, this.#caller);
         const { receipt } = await publish(
           { channel, data, event, sender, ephemeral },
-          { hub, limits, principal, admit, incoming },
+          { hub, limits, principal, admit, correlation },
         );
         return answer({ type: "published", message: receipt });
       }

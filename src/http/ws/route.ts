@@ -86,7 +86,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
       server.handleUpgrade(request, socket, rest, (client) => {
         new WsConnection(client, socket, context, caller, asked, {
           id,
-          failed: (error, incoming) => app.log.error(logFields(error, incoming), "a frame failed"),
+          failed: (error, correlation) => app.log.error(logFields(error, correlation), "a frame failed"),
         });
       });
     } catch (error) {

@@ -1,4 +1,4 @@
-import { namedIn } from "../../core/trace.ts";
+import { extractTrace } from "../../core/trace.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { CODES, isObject, McpError, type JsonObject, type LogLevel } from "../errors.ts";
 import type { McpRequest, RequestId } from "../request-context.ts";
@@ -13,7 +13,7 @@ export class SessionRequest implements McpRequest {
   readonly principal: McpRequest["principal"];
   readonly stay: McpRequest["stay"];
   readonly admit: McpRequest["admit"];
-  readonly incoming: McpRequest["incoming"];
+  readonly correlation: McpRequest["correlation"];
   readonly sender: McpRequest["sender"];
   readonly capabilities: JsonObject;
   readonly progressToken: McpRequest["progressToken"];
@@ -37,7 +37,7 @@ export class SessionRequest implements McpRequest {
     this.principal = state.principal;
     this.stay = state.stay;
     this.admit = state.admit;
-    this.incoming = namedIn(state.incoming, meta);
+    this.correlation = extractTrace(state.correlation, meta);
     this.sender = state.client?.sender;
     this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;

@@ -17,7 +17,7 @@ export class SessionState {
   stay: RequestContext["stay"];
   admit: RequestContext["admit"];
   /** The last request of its client that came. */
-  incoming: RequestContext["incoming"];
+  correlation: RequestContext["correlation"];
   /** Whether its streams can be resumed on another connection. */
   readonly isResumable: boolean;
   /** Whether its client's next request may come to another node. */

@@ -1,4 +1,4 @@
-import type { Incoming } from "../../core/trace.ts";
+import type { Correlation } from "../../core/trace.ts";
 import { HubError } from "../../core/errors.ts";
 import type { SharedStore } from "../../core/shared-store.ts";
 import type { RequestContext } from "../../tools/index.ts";
@@ -27,11 +27,11 @@ export interface SessionStoreOptions {
   /** What the nodes share, if there are several. */
   readonly shared?: SharedStore | undefined;
   /** Called with internal errors, which clients cannot cause. */
-  readonly report: (error: unknown, incoming?: Incoming) => void;
+  readonly report: (error: unknown, correlation?: Correlation) => void;
 }
 
 /** The owner of a session, and the counter of its waiting calls. */
-export interface SessionOwner extends Pick<RequestContext, "principal" | "stay" | "admit" | "incoming"> {
+export interface SessionOwner extends Pick<RequestContext, "principal" | "stay" | "admit" | "correlation"> {
   /** Who may hold no more than a share of all sessions; undefined for callers of this machine without a credential. */
   readonly holder?: string | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Incoming } from "../../core/trace.ts";
+import type { Correlation } from "../../core/trace.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
@@ -15,7 +15,7 @@ import { SessionSubscriptions } from "./session-subscriptions.ts";
 const CANCELLED = "notifications/cancelled";
 
 /** Who sends a message of a session, and what counts their calls. */
-type SessionActor = Pick<RequestContext, "principal" | "stay" | "admit" | "incoming">;
+type SessionActor = Pick<RequestContext, "principal" | "stay" | "admit" | "correlation">;
 
 export interface SessionOptions {
   /** Identifies the session; unlike `id`, it does not give access to it. */
@@ -33,7 +33,7 @@ export interface SessionOptions {
   /** Whether its client's next request may come to another node. */
   readonly isShared?: boolean;
   /** Called with internal errors, which clients cannot cause. */
-  readonly report: (error: unknown, incoming?: Incoming) => void;
+  readonly report: (error: unknown, correlation?: Correlation) => void;
 }
 
 /** One session of the legacy era: receives messages, runs the shared methods and answers on its streams. */
@@ -81,10 +81,10 @@ export class LegacySession {
   }
 
   /** Goes on with a newer credential of its principal, and drops the subscriptions that it does not grant. */
-  actAs({ principal, stay, admit, incoming }: SessionActor): void {
+  actAs({ principal, stay, admit, correlation }: SessionActor): void {
     this.state.stay = stay;
     this.state.admit = admit;
-    this.state.incoming = incoming;
+    this.state.correlation = correlation;
     const before = this.state.principal;
     this.state.principal = principal;
     if (!readsTheSame(before, principal)) this.subscriptions.restrictTo(principal);
@@ -252,7 +252,7 @@ export class LegacySession {
       answer = rpcResult(id, await performInSession(request, this.state, this.#context));
     } catch (error) {
       const { code, message, data, cause } = asMcpError(error);
-      if (cause !== undefined && !request.isOver) this.#report(cause, request.incoming);
+      if (cause !== undefined && !request.isOver) this.#report(cause, request.correlation);
       answer = rpcError(id, { code, message, ...(data === undefined ? {} : { data }) });
     }
     if (request.isOver) return;

@@ -1,4 +1,4 @@
-import { namedIn } from "../../core/trace.ts";
+import { extractTrace } from "../../core/trace.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
@@ -20,7 +20,7 @@ export interface ModernPost {
   signal(): AbortSignal;
   readonly stay: RequestContext["stay"];
   readonly admit: RequestContext["admit"];
-  readonly incoming: RequestContext["incoming"];
+  readonly correlation: RequestContext["correlation"];
   /** Throws `RATE_LIMITED` before the request is worked on. */
   begin(body: JsonObject): void;
   /** Turns the answer into a stream, for notifications before the result; the result is sent on it, too. */
@@ -113,7 +113,7 @@ function requestOf(
     principal: post.principal,
     stay: post.stay,
     admit: post.admit,
-    incoming: namedIn(post.incoming, params["_meta"]),
+    correlation: extractTrace(post.correlation, params["_meta"]),
     sender: meta.sender,
     capabilities: meta.capabilities,
     progressToken: meta.progressToken,

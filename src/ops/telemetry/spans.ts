@@ -13,7 +13,7 @@ import {
 import { parseTraceParent, TraceState } from "@opentelemetry/core";
 import { HubError } from "../../core/errors.ts";
 import type { Delivery, Draft, Message, Published } from "../../core/message.ts";
-import type { RequestSpan, Trace, TracedRequest, Tracer } from "../../core/trace.ts";
+import type { RequestSpan, TraceContext, TracedRequest, Tracer } from "../../core/trace.ts";
 
 const SYSTEM = "sse-mcp-server";
 /** Characters of what a caller chose; thousands of spans may wait at once. */
@@ -27,12 +27,12 @@ const MAX_LINKS = 128;
 
 /** Makes the spans of the hub, by the semantic conventions of OpenTelemetry for HTTP, messaging and MCP. */
 export class Spans implements Tracer {
-  readonly root: Trace;
+  readonly root: TraceContext;
   readonly #tracer: OtelTracer;
 
   constructor(tracer: OtelTracer) {
     this.#tracer = tracer;
-    this.root = new OtelTrace(tracer, ROOT_CONTEXT);
+    this.root = new OtelTraceContext(tracer, ROOT_CONTEXT);
   }
 
   begin({ method, route, path, scheme, headers }: TracedRequest): RequestSpan {
@@ -48,7 +48,7 @@ export class Spans implements Tracer {
     const parent = contextOf(traceparent, tracestate) ?? ROOT_CONTEXT;
     const span = this.#tracer.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent);
     return {
-      trace: new OtelTrace(this.#tracer, trace.setSpan(parent, span)),
+      trace: new OtelTraceContext(this.#tracer, trace.setSpan(parent, span)),
       end(status) {
         span.setAttribute("http.response.status_code", status);
         if (status >= 500) setError(span, String(status));
@@ -78,7 +78,7 @@ export class Spans implements Tracer {
   }
 }
 
-class OtelTrace implements Trace {
+class OtelTraceContext implements TraceContext {
   readonly #tracer: OtelTracer;
   readonly #context: Context;
   /** For the next span. */
@@ -90,20 +90,20 @@ class OtelTrace implements Trace {
     this.#links = links;
   }
 
-  get ids(): Trace["ids"] {
+  get ids(): TraceContext["ids"] {
     return trace.getSpanContext(this.#context);
   }
 
-  named({ traceparent, tracestate }: Readonly<Record<string, unknown>>): Trace {
+  extract({ traceparent, tracestate }: Readonly<Record<string, unknown>>): TraceContext {
     const context = contextOf(traceparent, tracestate);
     if (context === undefined) return this;
     const here = linkTo(this.#context);
-    return new OtelTrace(this.#tracer, context, here === undefined ? [] : [here]);
+    return new OtelTraceContext(this.#tracer, context, here === undefined ? [] : [here]);
   }
 
   call<Answer extends { readonly isError?: true }>(
     tool: string,
-    run: (inside: Trace) => Promise<Answer>,
+    run: (inside: TraceContext) => Promise<Answer>,
   ): Promise<Answer> {
     const attributes = {
       "mcp.method.name": "tools/call",
@@ -111,7 +111,7 @@ class OtelTrace implements Trace {
       "gen_ai.tool.name": tool,
     };
     return this.#within(`tools/call ${tool}`, SpanKind.SERVER, attributes, async (span, context) => {
-      const answer = await run(new OtelTrace(this.#tracer, context));
+      const answer = await run(new OtelTraceContext(this.#tracer, context));
       if (answer.isError === true) setError(span, "tool_error");
       return answer;
     });
