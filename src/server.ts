@@ -15,13 +15,13 @@ import { Connections } from "./ops/connections.ts";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { Nodes } from "./ops/nodes.ts";
+import { createMetrics, LogLatency } from "./ops/metrics.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
 import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
 import type { Telemetry } from "./ops/telemetry/open.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
 import type { LogStream } from "./ops/log-output.ts";
 import { frameworkLog, openLogging } from "./ops/open-logging.ts";
-import { createRegistry, LogLatency } from "./http/metrics.ts";
 import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { DeliveryProof } from "./http/delivery-proof.ts";
@@ -159,13 +159,13 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,
     };
-    const registry = createRegistry(context, appends, output, config);
-    parts.telemetry?.exportMetrics(() => registry.getMetricsAsJSON());
+    const metricsRegistry = createMetrics(context, appends, output, config);
+    parts.telemetry?.exportMetrics(() => metricsRegistry.getMetricsAsJSON());
     const app = await createApp({
       context,
       mcp: { ...mcp, legacySse: config.legacySse },
       log: frameworkLog(log),
-      registry,
+      metricsRegistry,
     });
     parts.app = app;
     await app.listen({ host: config.host, port: config.port });

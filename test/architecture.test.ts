@@ -19,6 +19,7 @@ const RULES: Readonly<
     own: ["ops", "core", "protocol"],
     packages: [
       "pino",
+      "prom-client",
       "@opentelemetry/api",
       "@opentelemetry/core",
       "@opentelemetry/exporter-metrics-otlp-http",

@@ -44,7 +44,7 @@ export class Discovery {
     this.#options = options;
   }
 
-  /** Whether the registry sends clients here. */
+  /** Whether the registry lists the server as in service. */
   get isRegistered(): boolean {
     return this.#isListed && !this.#isOutOfService && this.#failuresInARow === 0;
   }

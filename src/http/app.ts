@@ -42,7 +42,8 @@ export interface AppOptions {
   readonly context: HttpContext;
   readonly mcp: McpDoor;
   readonly log: FastifyBaseLogger;
-  readonly registry: Registry;
+  /** All that is metricsRegistry. */
+  readonly metricsRegistry: Registry;
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
@@ -58,7 +59,7 @@ const LONGEST_PARAM = 65_536;
 const OTHER_REQUESTS = 100;
 
 /** The HTTP side: hooks and doors in their order. */
-export async function createApp({ context, mcp: mcpDoor, log, registry }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }: AppOptions): Promise<FastifyInstance> {
   const { limits, callers, tls, basePath } = context;
   const http = {
     // Clients that offer HTTP/2 on every request are answered in HTTP/1.1.
@@ -165,7 +166,7 @@ export async function createApp({ context, mcp: mcpDoor, log, registry }: AppOpt
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));
-  metrics(app, context, registry);
+  metrics(app, context, metricsRegistry);
   resourceMetadata(app, context);
   login(app, context);
   await pages(app, context);

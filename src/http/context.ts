@@ -66,7 +66,7 @@ export interface HttpContext {
 interface DiscoveryStatus {
   /** `ok`, or what is not. */
   readonly state: string;
-  /** Whether the registry sends clients here. */
+  /** Whether the registry lists the server as in service. */
   readonly isRegistered: boolean;
   /** Tries that failed. */
   readonly failures: number;
