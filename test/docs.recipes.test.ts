@@ -11,7 +11,7 @@ import { needsBrowser, openBrowser } from "./support/browser.ts";
 import { onPath } from "./support/leash.ts";
 import { needs } from "./support/needs.ts";
 import { RecipePage } from "./support/recipe-page.ts";
-import { freePort } from "./support/redis.ts";
+import { freePort } from "./support/free-port.ts";
 import { request } from "./support/request.ts";
 import { startServer, type TestServer } from "./support/server.ts";
 import { TcpProxy } from "./support/tcp-proxy.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { leashed, onPath } from "../support/leash.ts";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { ask } from "./http.ts";
 import type { Place } from "./place.ts";
@@ -29,12 +29,13 @@ export class Balancer implements Place, AsyncDisposable {
     writeFileSync(file, configuration(port, nodes));
     const [command, ...words] = leashed(BINARY, "-db", "-q", "-f", file);
     const balancer = new Balancer(`http://127.0.0.1:${port}`, spawn(command, words, { stdio: "ignore" }));
-    await until("the balancer answers", () =>
-      ask(`${balancer.url}/health`).then(
+    await until("the balancer answers", () => {
+      if (balancer.#child.exitCode !== null) throw new Error(`HAProxy ended with ${balancer.#child.exitCode}`);
+      return ask(`${balancer.url}/health`).then(
         () => true,
         () => false,
-      ),
-    );
+      );
+    });
     return balancer;
   }
 

@@ -28,6 +28,7 @@ export class HubProcess implements Place, AsyncDisposable {
   #child: ChildProcessByStdio<null, Readable, Readable> | undefined;
   #ended: Promise<unknown> = Promise.resolve();
   #isWanted = false;
+  #isServing = false;
   #clockShift = 0;
 
   constructor(name: string, port: number, env: Readonly<Record<string, string>>) {
@@ -60,6 +61,8 @@ export class HubProcess implements Place, AsyncDisposable {
   }
 
   async isHealthy(): Promise<boolean> {
+    // Whoever answers before that is not this node.
+    if (!this.#isServing) return false;
     const reply = await ask(`${this.url}/health`, { patience: 1000 }).catch(() => undefined);
     return reply?.status === 200;
   }
@@ -75,23 +78,24 @@ export class HubProcess implements Place, AsyncDisposable {
     const own = { PORT: String(this.port), CLOCK_SHIFT: String(this.#clockShift), NODE_COMPILE_CACHE: COMPILED };
     const env = { PATH, HOME, ...this.#env, ...own };
     const child = spawn(command, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let isServing = false;
     this.#child = child;
     this.#log(`--- started as ${child.pid} at ${new Date().toISOString()}\n`);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (text.includes("listens on")) isServing = true;
+      if (text.includes("listens on")) this.#isServing = true;
       else this.#log(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => this.#log(text));
-    this.#ended = this.#end(child, () => isServing);
+    this.#ended = this.#end(child);
   }
 
-  async #end(child: ChildProcess, isServing: () => boolean): Promise<void> {
+  async #end(child: ChildProcess): Promise<void> {
     const [code, signal] = (await once(child, "close")) as [number | null, string | null];
     this.#log(`--- ended with ${code ?? signal} at ${new Date().toISOString()}\n`);
     this.#child = undefined;
+    const hasServed = this.#isServing;
+    this.#isServing = false;
     if (!this.#isWanted) return;
-    if (isServing()) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
+    if (hasServed) this.onCrash(`${this.name} ended with ${code ?? signal}: ${this.output.slice(-2000)}`);
     await pause(RESTART);
     if (this.#isWanted && this.#child === undefined) this.#spawn();
   }

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, type EngineKind } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
+import type { EngineKind } from "../support/redis.ts";
 import { startSentinels, type Sentinels } from "../support/redis-sentinels.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import type { LinkFault } from "../support/tcp-proxy.ts";

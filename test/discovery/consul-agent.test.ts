@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 import { leashed, onPath } from "../support/leash.ts";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Cli } from "../support/cli.ts";
 import { EUREKA_INSTANCE, EurekaDouble } from "../support/eureka-double.ts";
 import { leashed, onPath } from "../support/leash.ts";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 
 /** Where the server is built: its sources are beside this file, its libraries come from Maven. */
 const BUILD = join(import.meta.dirname, "../../.cache/eureka");

@@ -1,23 +1,11 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { describe, it as test } from "node:test";
 import type { Page } from "playwright-core";
 import type { ServerOptions } from "../../src/server.ts";
 import { describeInBrowser } from "../support/browser.ts";
+import { freePort } from "../support/free-port.ts";
 import { CLIENT, IdentityProvider } from "../support/identity-provider.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-
-/** A port that no one has, for a server whose address must be known before it starts. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** A server that sends people to a provider; its settings as they must be for that. */
 async function settingsFor(

@@ -15,6 +15,7 @@ import { UnauthorizedError as UnauthorizedV1 } from "@modelcontextprotocol/sdk/c
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { APP, AuthorizationServer, logIn, SERVICE } from "../support/authorization-server.ts";
+import { freePort } from "../support/free-port.ts";
 import { Front } from "../support/front.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -221,9 +222,4 @@ class Person implements OAuthClientProvider {
     assert.ok(this.#returned !== undefined);
     return this.#returned.searchParams;
   }
-}
-
-async function freePort(): Promise<number> {
-  await using front = await Front.open(0);
-  return front.port;
 }

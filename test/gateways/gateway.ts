@@ -8,7 +8,7 @@ import type { Authority } from "../support/certificates.ts";
 import { EventReader, type EventReaderOptions } from "../support/event-reader.ts";
 import { FrameReader, type FrameReaderOptions } from "../support/frame-reader.ts";
 import { leashed } from "../support/leash.ts";
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { request, type Answer, type RequestOptions } from "../support/request.ts";
 import { until } from "../support/until.ts";
 import { shippedFor, type GatewayKind, type Place } from "./kinds.ts";

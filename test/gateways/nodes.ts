@@ -1,4 +1,4 @@
-import { freePort } from "../support/redis.ts";
+import { freePort } from "../support/free-port.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import type { ServerOptions } from "../../src/server.ts";
 

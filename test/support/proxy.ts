@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { leashed } from "./leash.ts";
-import { freePort } from "./redis.ts";
+import { freePort } from "./free-port.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { until } from "./until.ts";
 

@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
 import { promisify } from "node:util";
+import { freePort } from "./free-port.ts";
 import { leashed, onPath } from "./leash.ts";
 import { needs } from "./needs.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
@@ -27,8 +27,6 @@ const INSTALL: Readonly<Record<EngineKind, string>> = {
 };
 const hasCli = onPath("redis-cli") !== undefined;
 const MOST_OUTPUT = 100_000;
-/** Below the range from which the system gives ports to outgoing connections, and with room for the bus of a cluster. */
-const PORTS = { first: 20_000, count: 12_000 };
 
 /** The kinds of engine that this machine has. */
 export const ENGINES: readonly EngineKind[] = (["redis", "valkey"] as const).filter(
@@ -145,23 +143,4 @@ export class Engine implements AsyncDisposable {
     await this.kill("SIGKILL");
     this.#temporary?.[Symbol.dispose]();
   }
-}
-
-/** A port on which nothing listens, and its neighbour in a cluster does not either. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  return new Promise((resolve) => {
-    socket.once("error", () => resolve(true));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
 }
