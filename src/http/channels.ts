@@ -4,12 +4,12 @@ import { channelPattern } from "../core/channel.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { checkSubscribe } from "../core/principal.ts";
-import { MAX_DATA_DEPTH, type Message } from "../core/message.ts";
+import type { Message } from "../core/message.ts";
 import { channelSummary, messagePage, publish, readableChannels, type MessagePage } from "../tools/index.ts";
 import { GAP_REASONS } from "../protocol/signal.ts";
-import { quoted } from "../protocol/text.ts";
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
-import { bodyText, parsedBody, takeAnyBody, type SentBody } from "./json-body.ts";
+import { takeAnyBody, type SentBody } from "./json-body.ts";
+import { dataIn } from "./message-body.ts";
 import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
 
@@ -99,14 +99,14 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
       schema: {
         summary: "Publish a message",
         description:
-          "The JSON body is the data; a body of text/plain, of a form (as `curl -d` sends it) or of no type is a " +
-          "string. 200 if the idempotency key was known.",
+          "The body is the data: JSON if its media type is `application/json`, `text/json` or ends with `+json`, and a " +
+          "string with any other type or none. 200 if the idempotency key was known.",
         tags: ["publish"],
         params: channel,
         querystring: publishQuery,
         headers: publishHeaders,
-        body: z.unknown().describe("Any JSON value; as text/plain, a string"),
-        consumes: ["application/json", "text/plain", "application/x-www-form-urlencoded"],
+        body: z.unknown().describe("As a JSON type, any JSON value; as any other type, a string"),
+        consumes: ["application/json", "text/plain", "*/*"],
         response: { 200: receipt, 201: receipt },
       },
     },
@@ -167,29 +167,6 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);
 }
-
-/** What a body says, by its media type. Throws `INVALID_JSON`, `INVALID_MESSAGE` or `UNSUPPORTED_MEDIA_TYPE`. */
-function dataIn(body: SentBody | null): unknown {
-  const { bytes, type } = body ?? { bytes: Buffer.of(), type: "" };
-  if (type === "" && bytes.length === 0) {
-    throw new HubError(
-      "INVALID_MESSAGE",
-      "data is missing; send it as application/json, or as text/plain for a string",
-    );
-  }
-  const media = type === "application/json" ? type : type.replace(/;.*/s, "").trim().toLowerCase();
-  if (JSON_TYPE.test(media)) {
-    return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_MESSAGE", "data", MAX_DATA_DEPTH);
-  }
-  if (TEXT_TYPE.test(media)) return bodyText(body, "INVALID_MESSAGE");
-  const sentence = `Send the body as application/json, or as text/plain for a string; not as ${quoted(media.slice(0, LONGEST_SHOWN))}`;
-  throw new HubError("UNSUPPORTED_MEDIA_TYPE", sentence);
-}
-
-const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
-/** Text, the type that `curl -d` gives to any text, and no type. */
-const TEXT_TYPE = /^(?:text\/[\w!#$&^.+-]+|application\/x-www-form-urlencoded|)$/;
-const LONGEST_SHOWN = 100;
 
 async function read(
   request: FastifyRequest,

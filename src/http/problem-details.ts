@@ -44,13 +44,7 @@ export function asHubError(error: unknown, bodyLimit: number): HubError {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new HubError("BODY_TOO_LARGE", `The body is larger than ${bodyLimit} bytes`, { cause: error });
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new HubError(
-        "UNSUPPORTED_MEDIA_TYPE",
-        "Send the body as application/json, or as text/plain for a string",
-        {
-          cause: error,
-        },
-      );
+      return new HubError("UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json", { cause: error });
     case "FST_ERR_CTP_EMPTY_JSON_BODY":
     case "FST_ERR_CTP_INVALID_JSON_BODY":
       return new HubError("INVALID_JSON", "The body is not JSON", { cause: error });

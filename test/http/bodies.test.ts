@@ -121,7 +121,7 @@ describe("the text of a body", { concurrency: true }, () => {
     assert.equal((await post(server, "1", { ...JSON_TYPE, "content-encoding": "Identity" })).status, 201);
   });
 
-  it("[PUB-20] is published as a string for text of any type, as curl sends it, and for no type", async () => {
+  it("[PUB-20] is published as a string with any type that is not JSON, as curl sends it, and with none", async () => {
     await using server = await startServer();
     for (const type of [
       "application/x-www-form-urlencoded",
@@ -130,6 +130,13 @@ describe("the text of a body", { concurrency: true }, () => {
       "text/html",
       "text/markdown; variant=GFM",
       "TEXT/CSV",
+      "application/xml",
+      "application/x-ndjson",
+      "application/octet-stream",
+      "image/svg+xml",
+      "json",
+      "not a media type",
+      "*/*",
       undefined,
     ]) {
       for (const text of ['{"a":1}', "a=1&b=%20+", "Order 123 was processed", " \n"]) {
@@ -146,6 +153,27 @@ describe("the text of a body", { concurrency: true }, () => {
       await post(server, '{"a":[1]}', { "content-type": type });
       assert.deepEqual(await newest(server), { a: [1] }, type);
     }
+  });
+
+  it("[PUB-20] is refused if it is neither text nor JSON, with a sentence that says what to send", async () => {
+    await using server = await startServer();
+    const png = Buffer.from("89504e470d0a1a0a", "hex");
+    for (const type of ["image/png", "application/octet-stream", "application/pdf; version=2"]) {
+      const answer = await post(server, png, { "content-type": type });
+      assert.deepEqual([answer.status, (answer.json() as { code: string }).code], [400, "INVALID_MESSAGE"], type);
+      assert.match(detailOf(answer), /^The body is not UTF-8, .*; send binary data as base64/);
+    }
+    const latin1 = await post(server, latin("<t>Gr\xfc\xdfe</t>"), {
+      "content-type": "application/xml; charset=latin1",
+    });
+    assert.deepEqual([latin1.status, await newest(server)], [201, "<t>Grüße</t>"]);
+    const form = new FormData();
+    form.set("text", "hello");
+    const sent = await fetch(`${server.url}${MESSAGES}`, { method: "POST", body: form });
+    const problem = (await sent.json()) as { code: string; detail: string };
+    assert.deepEqual([sent.status, problem.code], [415, "UNSUPPORTED_MEDIA_TYPE"]);
+    assert.match(problem.detail, /several parts .* curl does with --data-binary @FILE, not with --form/);
+    assert.equal(server.hub.stats.published, 1);
   });
 
   it("reaches every reader with all its characters, controls among them", async () => {
