@@ -71,6 +71,7 @@ const RULES: Readonly<
     ],
     node: true,
   },
+  webhooks: { own: ["webhooks", "core", "protocol", "setting-secrets.ts"], packages: ["zod"], node: true },
   discovery: { own: ["discovery", "core", "protocol"], packages: [], node: true },
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
   "setting-secrets.ts": { own: ["core"], packages: [], node: true },
