@@ -1,0 +1,77 @@
+import type { KafkaRecord } from "@platformatic/kafka";
+import type { Received } from "../../bus.ts";
+import type { FetchedPartition } from "./driver.ts";
+
+const TRANSACTIONAL = 0b01_0000;
+const CONTROL = 0b10_0000;
+const ABORT = 0;
+
+/** A record of a partition, and how many bytes it holds. */
+export interface Delivery {
+  readonly record: KafkaRecord;
+  readonly offset: bigint;
+  readonly epoch: number;
+  readonly size: number;
+}
+
+/** What a fetch brought of one partition, from an offset on. */
+export interface Fetched {
+  readonly deliveries: readonly Delivery[];
+  /** The offset to go on with, behind markers of transactions, too; the requested one if nothing came. */
+  readonly next: bigint;
+}
+
+/** The records of transactions that were committed, and of none. */
+export function committedRecords(partition: FetchedPartition, from: bigint): Fetched {
+  const deliveries: Delivery[] = [];
+  let next = from;
+  // The driver forgets all but the last aborted transaction of a producer, and those that end in a later fetch.
+  const aborted = [...(partition.abortedTransactions ?? [])].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  const open = new Set<bigint>();
+  for (const batch of partition.records ?? []) {
+    const last = batch.firstOffset + BigInt(batch.lastOffsetDelta);
+    if (last + 1n > next) next = last + 1n;
+    while (aborted[0] !== undefined && aborted[0].firstOffset <= last) open.add(aborted.shift()!.producerId);
+    if (batch.attributes & CONTROL) {
+      if (batch.records[0]?.key?.readInt16BE(2) === ABORT) open.delete(batch.producerId);
+      continue;
+    }
+    if (batch.attributes & TRANSACTIONAL && open.has(batch.producerId)) continue;
+    for (const record of batch.records) {
+      const offset = batch.firstOffset + BigInt(record.offsetDelta);
+      // A batch comes whole, also if it was asked for from its middle.
+      if (offset < from) continue;
+      deliveries.push({ record, offset, epoch: batch.partitionLeaderEpoch, size: record.length });
+    }
+  }
+  return { deliveries, next };
+}
+
+/** Where a record is from. */
+export interface Place {
+  readonly topic: string;
+  /** Another one if the topic is deleted and made again. */
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+/** A record as bridges read it: of headers with one name the last counts, and texts are UTF-8. */
+export function received(record: KafkaRecord, offset: bigint, place: Place): Received {
+  const { topic, topicId, partition } = place;
+  const headers = new Map<string, string>();
+  let contentType: string | undefined;
+  for (const [name, value] of record.headers) {
+    const text = value?.toString() ?? "";
+    if (name?.toString().toLowerCase() === "content-type") contentType = text;
+    else headers.set(name?.toString() ?? "", text);
+  }
+  return {
+    body: record.value ?? undefined,
+    headers: Object.fromEntries(headers),
+    contentType,
+    key: record.key?.toString(),
+    names: { topic, partition: String(partition), offset: String(offset) },
+    // Offsets begin anew in a topic that is made again, and must not pass for those of the former one.
+    position: `${topic}/${partition}/${offset}@${topicId.slice(0, 8)}`,
+  };
+}
