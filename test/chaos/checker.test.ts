@@ -119,6 +119,61 @@ describe("the checker of the fault harness", () => {
     );
   });
 
+  it("wants a gap for what an old primary acknowledged beside the new one, after it is gone", () => {
+    const sent = (n: number, id: string): readonly Happening[] => [
+      { kind: "attempt", publisher: "p", n, channel: channelOf(n) },
+      { kind: "acknowledged", n, id, repeated: false },
+    ];
+    const readAll = (...happenings: readonly Happening[]): readonly Happening[] =>
+      [opened("earliest", ["*"]), ...happenings].map((happening) => ({ ...happening, reader: "all" }) as Happening);
+    // Both go on after a-10: b stays, and c does not. The next run begins with d-200.
+    const both = [...sent(11, "b-101"), ...sent(12, "c-102"), ...sent(13, "b-103"), ...sent(14, "c-104")];
+    const start = [
+      ...reads(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+      gap("a-10", "b-100"),
+      read(11, "b-101"),
+      read(13, "b-103"),
+      place("b-103"),
+    ];
+    const told = gap("b-105", "d-200");
+    {
+      const published = [...both, ...sent(16, "b-105"), ...sent(17, "d-201")];
+      const stayed = [...start, read(16, "b-105"), told, read(17, "d-201")];
+      const all = readAll(...stayed);
+      assert.deepEqual(faults(...published, opened("earliest"), ...stayed, ...all), []);
+      assert.equal(verdict(...PUBLISHED, ...published, ...all).lost, 2);
+      const untold = stayed.filter((happening) => happening !== told);
+      assert.deepEqual(faults(...published, opened("earliest"), ...untold, ...all), ["lost", "lost"]);
+      const there = [opened(null), place("a-10"), gap("a-10", "c-100"), read(12, "c-102"), read(14, "c-104")];
+      const back = [gap("c-104", "b-103", "unknown_cursor"), read(16, "b-105"), told, read(17, "d-201")];
+      assert.deepEqual(faults(...published, ...there, ...back, ...all), []);
+      const [first, , ...others] = back;
+      assert.deepEqual(faults(...published, ...there, first as Happening, ...others, ...all), ["lost"]);
+      assert.deepEqual(faults(...published, ...there.slice(0, -1), ...back, ...all), []);
+    }
+    {
+      const published = [...both, ...sent(16, "b-105"), ...sent(17, "b-106")];
+      const stayed = [...start, read(16, "b-105"), read(17, "b-106")];
+      assert.deepEqual(
+        faults(...published, opened("earliest"), ...stayed, ...readAll(...stayed)),
+        Array(4).fill("lost"),
+      );
+    }
+    {
+      // The publisher of 18 was answered only when it had sent it again.
+      const published = [...both, { kind: "attempt", publisher: "p", n: 18, channel: "c.even" } as const];
+      const other = [{ ...opened("c-104"), reader: "other" } as Happening, read(18, "c-105", "other")];
+      const end = [
+        { ...gap("c-105", "d-200", "unknown_cursor"), reader: "other" } as Happening,
+        read(20, "d-201", "other"),
+      ];
+      const again: Happening = { kind: "acknowledged", n: 18, id: "b-105", repeated: false };
+      const stayed = [...start, read(18, "b-105"), read(19, "b-106"), gap("b-106", "d-200"), read(20, "d-201")];
+      const after = [again, ...sent(19, "b-106"), ...sent(20, "d-201"), opened("earliest"), ...stayed];
+      assert.deepEqual(faults(...published, ...other, ...after, ...end, ...readAll(...stayed)), []);
+    }
+  });
+
   it("lets a gap take a reader back to where its node is, and wants everything after that again", () => {
     const back = [opened(null), place("a-6"), ...reads(7, 8, 9), opened("a-9"), gap("a-9", "a-7", "unknown_cursor")];
     assert.deepEqual(faults(...back, ...reads(8, 9, 10)), []);

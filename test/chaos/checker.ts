@@ -1,6 +1,6 @@
 import { ChainCheck } from "./chain-check.ts";
 import type { Entry } from "./record.ts";
-import { inOneOrder } from "./restarts.ts";
+import { inOneOrder } from "./one-order.ts";
 import { Truth, type Violation } from "./truth.ts";
 
 export interface Verdict {

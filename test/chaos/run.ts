@@ -15,6 +15,8 @@ const CHANNELS = ["c.one", "c.two", "c.three"];
 const DOORS: readonly ReadingDoorName[] = ["sse", "websocket", "modern wait", "legacy wait", "history"];
 /** Milliseconds in which every reader must have the last messages once all is well. */
 const CATCH_UP = 20_000;
+/** Milliseconds in which a node must publish once it is healthy. */
+const PUBLISHABLE = 5000;
 
 /** What came of a schedule. */
 export interface Outcome {
@@ -84,7 +86,7 @@ async function happen({ at, name, fault, random }: Planned, world: World, record
   }
 }
 
-/** Publishes a last message on each channel, and waits until every reader has those of its channels. */
+/** Publishes on each channel, by one node after the other, and waits until every reader has the last of its channels. */
 async function catchUp(
   world: World,
   readers: readonly Reader[],
@@ -92,20 +94,13 @@ async function catchUp(
   recorder: Recorder,
 ): Promise<void> {
   const last = new Map<string, string>();
-  for (const channel of CHANNELS) {
-    const n = numbers();
-    const body = JSON.stringify({ n });
-    recorder.note({ kind: "attempt", publisher: "last", n, channel });
-    const headers = { "content-type": "application/json" };
-    const url = `${(world.nodes[0] as { url: string }).url}/channels/${channel}/messages`;
-    const { status, text } = await ask(url, { method: "POST", headers, body });
-    if (status !== 201) {
-      recorder.note({ kind: "healed", problem: `publishing is answered with ${status}: ${text}` });
-      return;
+  // A node that was with an old primary has told the others how far it had got before it publishes again.
+  for (const node of world.nodes) {
+    for (const channel of CHANNELS) {
+      const id = await publishLast(`${node.url}/channels/${channel}/messages`, channel, numbers, recorder);
+      if (id === undefined) return;
+      last.set(channel, id);
     }
-    const { id } = JSON.parse(text) as { readonly id: string };
-    recorder.note({ kind: "acknowledged", n, id, repeated: false });
-    last.set(channel, id);
   }
   // A gap may have taken it there, too.
   const hasAll = ({ channels, cursor = "earliest" }: Reader): boolean =>
@@ -114,6 +109,32 @@ async function catchUp(
     const behind = readers.filter((reader) => !hasAll(reader)).map(({ name }) => name);
     recorder.note({ kind: "healed", problem: `${behind.join("; ")} got nothing new within ${CATCH_UP} ms` });
   });
+}
+
+/** Publishes a message, again if the log is not available for a moment; returns its id, or undefined if it stays so. */
+async function publishLast(
+  url: string,
+  channel: string,
+  numbers: () => number,
+  recorder: Recorder,
+): Promise<string | undefined> {
+  for (const start = performance.now(); ;) {
+    const n = numbers();
+    recorder.note({ kind: "attempt", publisher: "last", n, channel });
+    const headers = { "content-type": "application/json" };
+    const { status, text } = await ask(url, { method: "POST", headers, body: JSON.stringify({ n }) });
+    if (status === 201) {
+      const { id } = JSON.parse(text) as { readonly id: string };
+      recorder.note({ kind: "acknowledged", n, id, repeated: false });
+      return id;
+    }
+    recorder.note({ kind: "refused", n, status, isUnsure: true, why: text });
+    if (status !== 503 || performance.now() - start > PUBLISHABLE) {
+      recorder.note({ kind: "healed", problem: `publishing is answered with ${status}: ${text}` });
+      return undefined;
+    }
+    await pause(200);
+  }
 }
 
 /** Reads all that a node has, as another reader. */

@@ -42,8 +42,8 @@ export class Truth {
   readonly #violations: Violation[];
   /** Offsets at which readers were told that what came last before them may be lost. */
   readonly #losses: number[] = [];
-  /** What the log has in the end; undefined if no one asked for all of it. */
-  readonly #kept: ReadonlySet<number> | undefined;
+  /** What the log has in the end, with offsets; undefined if no one asked for all of it. */
+  readonly #kept: ReadonlyMap<number, number> | undefined;
 
   constructor(entries: readonly Entry[], violations: Violation[]) {
     this.#violations = violations;
@@ -113,8 +113,8 @@ export class Truth {
       if (before !== offset && !this.isLossBetween(Math.min(before, offset), Math.max(before, offset))) {
         this.#report("doubled", time, `message ${n} is in the log as ${first} and as ${id}`);
       }
-      // One that was lost and sent again is where it was kept last.
-      if (offset < before) continue;
+      // One that was lost and sent again is where it is kept, or was kept last.
+      if (offset < before || (this.#kept?.get(n) ?? offset) !== offset) continue;
       ids.set(n, id);
       this.known.set(n, { n, offset, channel, isAcknowledged: acknowledged.has(n) });
     }
@@ -181,12 +181,12 @@ export function isWanted(channel: string, channels: readonly string[]): boolean 
 }
 
 /** The messages that readers got who asked for all that a node has. */
-function keptIn(entries: readonly Entry[]): ReadonlySet<number> | undefined {
+function keptIn(entries: readonly Entry[]): ReadonlyMap<number, number> | undefined {
   const readers = new Set<string>();
-  const kept = new Set<number>();
+  const kept = new Map<number, number>();
   for (const entry of entries) {
     if (entry.kind === "open" && entry.channels.includes("*")) readers.add(entry.reader);
-    else if (entry.kind === "message" && readers.has(entry.reader)) kept.add(entry.n);
+    else if (entry.kind === "message" && readers.has(entry.reader)) kept.set(entry.n, placeOf(entry.id) ?? BEGINNING);
   }
   return readers.size === 0 ? undefined : kept;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../support/free-port.ts";
-import type { EngineKind } from "../support/redis.ts";
+import type { Engine, EngineKind } from "../support/redis.ts";
 import { startSentinels, type Sentinels } from "../support/redis-sentinels.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import type { LinkFault } from "../support/tcp-proxy.ts";
@@ -120,6 +120,7 @@ export class World implements AsyncDisposable {
       await node.kill("SIGCONT");
       node.start();
     }
+    if (!(await this.#hasOnePrimary())) return `the engines do not agree on a primary after ${2 * RECOVERY} ms`;
     try {
       await until("all nodes are well", () => areHealthy(this.nodes), RECOVERY);
       return null;
@@ -131,6 +132,20 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+
+  /** Whether one engine is the primary, soon enough, and all others follow: Sentinels demote an old one late. */
+  async #hasOnePrimary(): Promise<boolean> {
+    const { engines = [] } = this.group ?? {};
+    const isPrimary = async (engine: Engine): Promise<boolean> => (await engine.cli("ROLE")).startsWith("master");
+    return until(
+      "one primary",
+      async () => (await Promise.all(engines.map(isPrimary))).filter(Boolean).length === Math.min(1, engines.length),
+      2 * RECOVERY,
+    ).then(
+      () => true,
+      () => false,
+    );
   }
 
   #treat(): void {
