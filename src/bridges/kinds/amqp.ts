@@ -1,0 +1,188 @@
+import type { Channel, ChannelModel } from "amqplib";
+import type * as Amqplib from "amqplib";
+import type { Bus, BusClient, BusKind, Received, Source, Target } from "../bus.ts";
+import { loadDriver } from "../driver.ts";
+import { openFirst, serverConnection, tlsOptions, type ServerConnection } from "../server-connection.ts";
+import { answerOf, closeChannel, closeConnection } from "./amqp/ending.ts";
+import { inFields, NAMES, outFields, type AmqpIn, type AmqpOut } from "./amqp/rules.ts";
+import { AmqpSource, receivedOf } from "./amqp/source.ts";
+import { AmqpTarget } from "./amqp/target.ts";
+
+type Driver = Pick<typeof Amqplib, "connect">;
+
+/** Seconds between heartbeats, unless the URL has `?heartbeat=`: a link is lost when two are missing. */
+const HEARTBEAT = 10;
+
+/** RabbitMQ, and others that speak AMQP 0-9-1. */
+export const amqp: BusKind<ServerConnection, AmqpIn, AmqpOut> = {
+  connection: serverConnection(["amqp", "amqps"], "amqps://broker:5671/vhost"),
+  in: inFields,
+  out: outFields,
+  outTemplates: ["routingKey"],
+  names: NAMES,
+  prefixes: ["cloudEvents_", "cloudEvents:"],
+  isExclusive: (rule) => !rule.competing,
+  async connect(connection, client) {
+    const driver = await loadDriver(() => import("amqplib"), "amqplib");
+    const bus = new AmqpBus(driver, connection, client);
+    await bus.open();
+    return bus;
+  },
+};
+
+/** Two connections: a broker that stops a publisher stops its whole connection, acknowledgements included. */
+class AmqpBus implements Bus<AmqpIn, AmqpOut> {
+  readonly lost: Promise<never>;
+  readonly #fail: (error: Error) => void;
+  readonly #driver: Driver;
+  readonly #connection: ServerConnection;
+  readonly #client: BusClient;
+  readonly #models: Map<"in" | "out", Promise<ChannelModel>> = new Map();
+  readonly #channels: Set<Source | Target> = new Set();
+  /** Opened to see that the broker is there, and used by whatever asks first. */
+  #first: ChannelModel | undefined;
+  #isClosed = false;
+
+  constructor(driver: Driver, connection: ServerConnection, client: BusClient) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.lost = promise;
+    this.#fail = (error) => {
+      if (!this.#isClosed) reject(error);
+    };
+    this.#driver = driver;
+    this.#connection = connection;
+    this.#client = client;
+  }
+
+  async open(): Promise<void> {
+    this.#first = await this.#connect();
+  }
+
+  async source(rule: AmqpIn): Promise<Source> {
+    const model = await this.#model("in");
+    await this.#prepareQueue(model, rule, rule.declare);
+    const source = await AmqpSource.open(await model.createChannel(), rule, this.#fail, this.lost);
+    this.#channels.add(source);
+    return source;
+  }
+
+  async target(rule: AmqpOut): Promise<Target> {
+    const model = await this.#model("out");
+    await this.#prepareExchange(model, rule.exchange, rule.declare ? rule.type : undefined);
+    const target = await AmqpTarget.open(model, rule, this.#client.report, this.#fail, this.lost);
+    this.#channels.add(target);
+    return target;
+  }
+
+  async sample(rule: AmqpIn): Promise<Received | undefined> {
+    const model = await this.#model("in");
+    const isThere = await this.#prepareQueue(model, rule, false, rule.declare);
+    if (!isThere) return undefined;
+    const channel = await openChannel(model);
+    try {
+      const message = await channel.get(rule.queue);
+      return message === false ? undefined : receivedOf(message, rule);
+    } catch (error) {
+      this.#client.report(`no message of queue ${rule.queue} can be shown: ${answerOf(error)}`);
+      return undefined;
+    } finally {
+      // The broker puts back what a channel did not acknowledge.
+      await closeChannel(channel);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    // The end of a connection would overtake what a channel has not written yet, such as acknowledgements.
+    await Promise.all([...this.#channels].map((channel) => channel.close()));
+    if (this.#first !== undefined) await closeConnection(this.#first);
+    await Promise.all([...this.#models.values()].map((model) => model.then(closeConnection, () => {})));
+  }
+
+  #model(purpose: "in" | "out"): Promise<ChannelModel> {
+    let model = this.#models.get(purpose);
+    if (model === undefined) {
+      model = this.#first === undefined ? this.#connect() : Promise.resolve(this.#first);
+      this.#first = undefined;
+      this.#models.set(purpose, model);
+    }
+    return model;
+  }
+
+  async #connect(): Promise<ChannelModel> {
+    const { url, username, password } = this.#connection;
+    const model = await openFirst(url, (text, timeout) => {
+      const address = new URL(text);
+      if (username !== undefined) address.username = encodeURIComponent(username);
+      if (password !== undefined) address.password = encodeURIComponent(password);
+      if (!address.searchParams.has("heartbeat")) address.searchParams.set("heartbeat", String(HEARTBEAT));
+      return this.#driver
+        .connect(address.href, {
+          ...tlsOptions(this.#connection),
+          timeout,
+          noDelay: true,
+          clientProperties: { connection_name: `hub bridge ${this.#client.bridge} of node ${this.#client.node}` },
+        })
+        .catch((error: unknown) => {
+          const answer = answerOf(error);
+          // amqplib does not pass on what the broker says at this point.
+          const isHost = answer.startsWith("Expected ConnectionOpenOk");
+          const host = decodeURIComponent(address.pathname.slice(1)) || "/";
+          throw new Error(isHost ? `the broker refuses virtual host ${host} to this user` : answer, { cause: error });
+        });
+    });
+    model.on("error", (error: Error) => this.#fail(new Error(answerOf(error), { cause: error })));
+    model.on("close", (error?: Error) =>
+      this.#fail(new Error(`the broker ended the connection${error === undefined ? "" : `: ${answerOf(error)}`}`)),
+    );
+    return model;
+  }
+
+  /** Checks that a queue and what it is bound to are there, or creates them; false if the queue may be created later. */
+  async #prepareQueue(model: ChannelModel, rule: AmqpIn, create: boolean, mayBeMissing = false): Promise<boolean> {
+    const { queue, bind } = rule;
+    const isThere = await check(model, (channel) => channel.checkQueue(queue));
+    if (!isThere && !create && !mayBeMissing) {
+      throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
+    }
+    for (const { exchange, type } of bind) {
+      if (!mayBeMissing) await this.#prepareExchange(model, exchange, create ? type : undefined);
+    }
+    if (mayBeMissing) return isThere;
+    const channel = await openChannel(model);
+    const queueArguments = { "x-queue-type": "quorum", "x-single-active-consumer": true, ...rule.arguments };
+    if (!isThere) await channel.assertQueue(queue, { durable: true, arguments: queueArguments });
+    for (const { exchange, key } of bind) await channel.bindQueue(queue, exchange, key);
+    await closeChannel(channel);
+    return true;
+  }
+
+  async #prepareExchange(model: ChannelModel, exchange: string, type: string | undefined): Promise<void> {
+    if (exchange === "" || (await check(model, (channel) => channel.checkExchange(exchange)))) return;
+    if (type === undefined) throw new Error(`there is no exchange ${exchange}; create it, or set declare: true`);
+    const channel = await openChannel(model);
+    await channel.assertExchange(exchange, type, { durable: true });
+    await closeChannel(channel);
+  }
+}
+
+/** Whether something is there. The broker closes a channel that asks for what is missing. */
+async function check(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<boolean> {
+  const channel = await openChannel(model);
+  try {
+    await ask(channel);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 404) return false;
+    throw new Error(answerOf(error), { cause: error });
+  }
+  await closeChannel(channel);
+  return true;
+}
+
+/** A channel for a few commands, whose errors come as answers of them. */
+async function openChannel(model: ChannelModel): Promise<Channel> {
+  const channel = await model.createChannel();
+  channel.on("error", () => {});
+  return channel;
+}

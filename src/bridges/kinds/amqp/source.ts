@@ -1,0 +1,110 @@
+import type { Channel, ConsumeMessage, GetMessage } from "amqplib";
+import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
+import { Inbox } from "../../inbox.ts";
+import { answerOf, closeChannel } from "./ending.ts";
+import type { AmqpIn } from "./rules.ts";
+
+/** The messages of one queue, on a channel of their own. */
+export class AmqpSource implements Source {
+  readonly #channel: Channel;
+  readonly #rule: AmqpIn;
+  readonly #inbox: Inbox<ConsumeMessage> = new Inbox();
+
+  private constructor(channel: Channel, rule: AmqpIn) {
+    this.#channel = channel;
+    this.#rule = rule;
+  }
+
+  static async open(
+    channel: Channel,
+    rule: AmqpIn,
+    fail: (error: Error) => void,
+    lost: Promise<never>,
+  ): Promise<AmqpSource> {
+    const source = new AmqpSource(channel, rule);
+    lost.catch((error: Error) => source.#inbox.fail(error));
+    channel.on("error", (error: Error) => fail(new Error(answerOf(error), { cause: error })));
+    await channel.prefetch(rule.prefetch);
+    await channel.consume(rule.queue, (message) => {
+      if (message === null) fail(new Error(`the broker ended the consumer: queue ${rule.queue} was deleted or moved`));
+      else source.#inbox.add(message);
+    });
+    return source;
+  }
+
+  async *batches(): AsyncGenerator<Batch> {
+    for (;;) {
+      const taken = await this.#inbox.take(MAX_BATCH);
+      if (taken.length === 0) return;
+      yield {
+        messages: taken.map((message) => receivedOf(message, this.#rule)),
+        settle: async (outcomes) => this.#settle(taken, outcomes),
+      };
+    }
+  }
+
+  /** Those that were not delivered, and those that were and still wait here. */
+  async lag(): Promise<number> {
+    const { messageCount } = await this.#channel.checkQueue(this.#rule.queue);
+    return messageCount + this.#inbox.size;
+  }
+
+  async close(): Promise<void> {
+    this.#inbox.close();
+    await closeChannel(this.#channel);
+  }
+
+  /** A run of kept messages is acknowledged by its last one; a rejected one goes where the queue sends dead letters. */
+  #settle(messages: readonly ConsumeMessage[], outcomes: readonly Outcome[]): void {
+    for (const [index, message] of messages.entries()) {
+      if (outcomes[index] === "rejected") this.#channel.nack(message, false, false);
+      else if (index + 1 === messages.length || outcomes[index + 1] !== "kept") this.#channel.ack(message, true);
+    }
+  }
+}
+
+export function receivedOf(message: ConsumeMessage | GetMessage, rule: AmqpIn): Received {
+  const { content, fields, properties } = message;
+  const headers = headersOf(properties.headers ?? {});
+  const contentType: unknown = properties.contentType;
+  return {
+    body: content,
+    headers,
+    contentType: typeof contentType === "string" ? contentType : undefined,
+    names: {
+      queue: rule.queue,
+      exchange: fields.exchange,
+      routingKey: fields.routingKey,
+      ...(typeof properties.type === "string" ? { type: properties.type } : {}),
+    },
+    position: positionOf(properties.messageId, headers, contentType, rule),
+  };
+}
+
+/** Its `message-id`. A CloudEvent has an id of its own, which is unique where a `message-id` may not be. */
+function positionOf(id: unknown, headers: Received["headers"], contentType: unknown, rule: AmqpIn): string | undefined {
+  if (!rule.messageId || typeof id !== "string" || id === "") return undefined;
+  const isEvent =
+    Object.keys(headers).some((header) => /^cloudEvents[_:]id$/.test(header)) ||
+    (typeof contentType === "string" && contentType.startsWith("application/cloudevents"));
+  return isEvent ? undefined : id;
+}
+
+function headersOf(table: Readonly<Record<string, unknown>>): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [header, value] of Object.entries(table)) {
+    const text = textOf(value);
+    if (text !== undefined) headers[header] = text;
+  }
+  return headers;
+}
+
+/** A value of a headers table as text; undefined for tables and arrays, such as `x-death`. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  if (Buffer.isBuffer(value)) return value.toString();
+  // amqplib's form of a timestamp, in seconds.
+  const { "!": kind, value: seconds } = (value ?? {}) as { "!"?: unknown; value?: unknown };
+  return kind === "timestamp" ? new Date(Number(seconds) * 1000).toISOString() : undefined;
+}

@@ -1,0 +1,123 @@
+import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
+import type { Outgoing, Target } from "../../bus.ts";
+import { render } from "../../template.ts";
+import { answerOf, closeChannel } from "./ending.ts";
+import type { AmqpOut } from "./rules.ts";
+
+/** Bytes of a routing key at most. */
+const MAX_KEY = 255;
+/** How the broker refuses a message that is too large: it closes the channel. */
+const PRECONDITION_FAILED = 406;
+
+/** One exchange, on a channel of its own whose messages the broker confirms. */
+export class AmqpTarget implements Target {
+  readonly #model: ChannelModel;
+  readonly #rule: AmqpOut;
+  readonly #fail: (error: Error) => void;
+  readonly #lost: Promise<never>;
+  #channel!: ConfirmChannel;
+  /** Why the broker closed the channel because of a message. */
+  #refusal: Error | undefined;
+  /** Ids of messages that no queue took, which the broker says before it confirms them. */
+  readonly #returned: Set<string> = new Set();
+  /** There is one while the broker takes no messages. */
+  #blocked: PromiseWithResolvers<void> | undefined;
+
+  private constructor(model: ChannelModel, rule: AmqpOut, fail: (error: Error) => void, lost: Promise<never>) {
+    this.#model = model;
+    this.#rule = rule;
+    this.#fail = fail;
+    this.#lost = lost;
+  }
+
+  static async open(
+    model: ChannelModel,
+    rule: AmqpOut,
+    report: (sentence: string) => void,
+    fail: (error: Error) => void,
+    lost: Promise<never>,
+  ): Promise<AmqpTarget> {
+    const target = new AmqpTarget(model, rule, fail, lost);
+    model.on("blocked", (reason: string) => {
+      target.#blocked ??= Promise.withResolvers();
+      report(`the broker takes no messages until it has recovered: ${reason}`);
+    });
+    model.on("unblocked", () => {
+      target.#blocked?.resolve();
+      target.#blocked = undefined;
+      report("the broker takes messages again");
+    });
+    await target.#openChannel();
+    return target;
+  }
+
+  async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
+    if (this.#blocked !== undefined) await Promise.race([this.#blocked.promise, this.#lost]);
+    // All of them end, so that none is confirmed later for a channel that is gone.
+    const sent = await Promise.allSettled(messages.map((message) => this.#publish(message)));
+    if (this.#refusal !== undefined) return this.#sendEach(messages, this.#refusal);
+    return sent.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#blocked?.resolve();
+    await closeChannel(this.#channel);
+  }
+
+  /** The broker does not say which message it closed the channel for: they are sent one by one. */
+  async #sendEach(messages: readonly Outgoing[], refusal: Error): Promise<readonly (Error | undefined)[]> {
+    await this.#openChannel();
+    if (messages.length === 1) return [refusal];
+    const results: (Error | undefined)[] = [];
+    for (const message of messages) results.push(...(await this.send([message])));
+    return results;
+  }
+
+  /** Resolves when the broker has the message, with an error if it never will have it. */
+  #publish(message: Outgoing): Promise<Error | undefined> {
+    const { body = new Uint8Array(), headers, contentType, id, names } = message;
+    const { exchange, routingKey, persistent, mandatory } = this.#rule;
+    const key = render(routingKey, names);
+    if (key === undefined) return Promise.resolve(new Error(`it has not what its routing key needs, ${routingKey}`));
+    if (Buffer.byteLength(key) > MAX_KEY) {
+      return Promise.resolve(new Error(`its routing key is longer than ${MAX_KEY} bytes: ${key.slice(0, 50)}…`));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Error | undefined>();
+    const confirm = (error: Error | null): void => {
+      if (error !== null) reject(new Error(`the broker did not take a message: ${error.message}`, { cause: error }));
+      else if (this.#returned.delete(id)) resolve(new Error(unroutable(exchange, key)));
+      else resolve(undefined);
+    };
+    const options = { headers, contentType, messageId: id, type: names["event"], persistent, mandatory };
+    try {
+      const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+      this.#channel.publish(exchange, key, content, options, confirm);
+    } catch (cause) {
+      if (cause instanceof RangeError || cause instanceof TypeError) {
+        resolve(new Error(`its headers cannot be sent: ${cause.message}`, { cause }));
+      } else reject(cause);
+    }
+    return promise;
+  }
+
+  async #openChannel(): Promise<void> {
+    this.#refusal = undefined;
+    const channel = await this.#model.createConfirmChannel();
+    channel.on("return", ({ properties }: Message) => this.#returned.add(String(properties.messageId)));
+    channel.on("error", (error: Error & { code?: unknown }) => {
+      const reason = new Error(answerOf(error), { cause: error });
+      if (error.code === PRECONDITION_FAILED) this.#refusal = reason;
+      else this.#fail(reason);
+    });
+    this.#channel = channel;
+  }
+}
+
+function unroutable(exchange: string, key: string): string {
+  return exchange === ""
+    ? `there is no queue ${key}, and without an exchange the routing key names one`
+    : `no queue is bound to exchange ${exchange} for routing key ${key}; bind one, or set mandatory: false`;
+}
