@@ -9,7 +9,14 @@ export const SECTIONS = [
   },
   {
     title: "Use",
-    files: ["docs/mcp.md", "docs/client-timeouts.md", "docs/tools.md", "docs/client.md", "docs/recipes/"],
+    files: [
+      "docs/mcp.md",
+      "docs/client-timeouts.md",
+      "docs/tools.md",
+      "docs/client.md",
+      "docs/webhooks.md",
+      "docs/recipes/",
+    ],
   },
   {
     title: "Operate",

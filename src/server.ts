@@ -17,7 +17,7 @@ import { HubChannels } from "./ops/hub-channels.ts";
 import { Nodes } from "./ops/nodes.ts";
 import { createMetrics, LogLatency } from "./ops/metrics.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
-import { DeliveryTimes, ServerInfoSource, type FixedInfo } from "./ops/server-info.ts";
+import { DeliveryTimes, fixedInfo, ServerInfoSource } from "./ops/server-info.ts";
 import type { Telemetry } from "./ops/telemetry/open.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
 import type { LogStream } from "./ops/log-output.ts";
@@ -34,7 +34,8 @@ import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
 import { openMcp } from "./mcp/open.ts";
 import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
-import { isLoopback } from "./protocol/address.ts";
+import { isLoopback, listeningUrl } from "./protocol/address.ts";
+import type { Hooks } from "./webhooks/in/hooks.ts";
 
 /** A server that is listening. */
 export interface Server {
@@ -71,6 +72,8 @@ export interface ServerOptions extends Partial<Omit<Config, "tools">> {
   readonly tools?: readonly Tool[];
   /** Where log lines go if there is no `logFile`; standard output by default. */
   readonly logStream?: LogStream;
+  /** What `${env:NAME}` means in the secrets of hooks. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Exports traces and metrics by OpenTelemetry, as its `OTEL_…` variables in the environment of the process say. */
   readonly telemetry?: boolean;
 }
@@ -81,7 +84,7 @@ export interface ServerOptions extends Partial<Omit<Config, "tools">> {
  * address cannot be had. `extras` are MCP definitions beside the tools, for tests of the protocol.
  */
 export async function createServer(options: ServerOptions = {}, extras: Extras = {}): Promise<Server> {
-  const { tools: ownTools, logStream = process.stdout, telemetry: isExported = false, ...given } = options;
+  const { tools: ownTools, logStream = process.stdout, telemetry: isExported = false, environment, ...given } = options;
   const config: Config = { ...defaults(), ...given, tools: [] };
   const tools = new ToolSet(ownTools);
   const logging = openLogging(config, logStream);
@@ -89,11 +92,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   let audit = auditTo(log);
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
+  const hooks = await (config.hooksFile === "" ? undefined : hooksIn(config.hooksFile, environment, log));
   const registration = await (config.discovery === ""
     ? undefined
     : (await import("./discovery/open.ts")).prepareDiscovery(config, log));
   const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log, isExported);
-  const parts: ServerParts = { ...hubParts, output, discovery: registration?.discovery };
+  const parts: ServerParts = { ...hubParts, output, hooks, discovery: registration?.discovery };
   // Whoever stops the server reads it on the terminal; a file gets a line.
   const say = (msg: string): void =>
     config.logFile === "" ? parts.hubChannels?.log({ level: "info", msg }) : log.info(msg);
@@ -111,12 +115,14 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
         return shutdown.isDraining;
       },
     };
-    const source = new ServerInfoSource(fixedInfo(config), { hub, connections, deliveries, nodes }, state);
+    const identity = { name: NAME, version, protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS] };
+    const source = new ServerInfoSource(fixedInfo(config, identity), { hub, connections, deliveries, nodes }, state);
     parts.source = source;
     const info = (): ServerInfo => source.info();
     const hubChannels = new HubChannels(hub, nodes.node, info);
     parts.hubChannels = hubChannels;
     logging.onLine((line) => hubChannels.log(line));
+    hooks?.deliveries.listen((delivery) => hubChannels.delivery(delivery));
     audit = auditTo(log, hubChannels);
     const limits = limitsOf(config);
     const mcp = await openMcp({
@@ -154,6 +160,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       publicUrl: config.publicUrl,
       basePath: config.basePath,
       tls,
+      hooks,
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,
       isDraining: () => shutdown.isDraining,
@@ -175,7 +182,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     state.address += `:${bound.port}`;
     nodes.start({ index: hub.index, status: () => source.status() });
     registration?.start({ address: bound.address, port: bound.port, version });
-    const url = urlOf(tls === undefined ? "http" : "https", config.host, bound);
+    const url = listeningUrl(tls === undefined ? "http" : "https", config.host, bound);
     // The command line prints the address itself; a file gets a line.
     if (config.logFile !== "") log.info(`Server listening at ${url}`);
     return {
@@ -261,6 +268,11 @@ async function openHub(
   return { hub, nodes, shared, found, appends, deliveries, closeHub, telemetry, release: () => opened.close() };
 }
 
+/** Not loaded unless there are any. */
+async function hooksIn(path: string, environment: ServerOptions["environment"], log: Logger): Promise<Hooks> {
+  return new (await import("./webhooks/in/hooks.ts")).Hooks(path, environment ?? {}, log);
+}
+
 /** Not loaded unless it is asked for. */
 async function telemetryOf(node: string, log: Logger): Promise<Telemetry> {
   const { openTelemetry } = await import("./ops/telemetry/open.ts");
@@ -274,26 +286,4 @@ function auditTo(log: Logger, hubChannels?: HubChannels): Audit {
     log[level](fields, reason ?? fields.action);
     hubChannels?.audit(event);
   };
-}
-
-/** The part of `get_server_info` that does not change. */
-function fixedInfo(config: Config): FixedInfo {
-  return {
-    name: NAME,
-    version,
-    protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
-    limits: {
-      connections: config.maxConnections,
-      messageBytes: config.maxMessageBytes,
-      bodyBytes: config.maxBodyBytes,
-      channelsPerReader: config.maxChannelsPerReader,
-      pendingBytes: config.maxPendingBytes,
-    },
-  };
-}
-
-function urlOf(scheme: string, host: string, { port, address: bound }: AddressInfo): string {
-  const address = bound.replace(/^::ffff:(?=\d+\.)/, "");
-  const shown = host === "localhost" ? host : address.includes(":") ? `[${address}]` : address;
-  return `${scheme}://${shown}:${port}`;
 }

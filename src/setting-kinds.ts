@@ -72,6 +72,21 @@ export function patterns(about: string, fallback: readonly string[] = []): Setti
   };
 }
 
+/** What certificates grant: patterns, each for all of them or for the one that it names. */
+export function certificateGrants(about: string): Setting<readonly string[]> {
+  const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;
+  return names(isGrant, "patterns such as orders.*, or NAME=PATTERN for the certificate with that name", about);
+}
+
+/** Issuers of JWTs, each with where its keys are if it does not announce them. */
+export function issuers(about: string): Setting<readonly string[]> {
+  const isIssuer = (item: string): boolean => {
+    const [issuer = "", keys = issuer, ...rest] = item.split("=");
+    return rest.length === 0 && [issuer, keys].every((url) => /^https?:/.test(url) && URL.canParse(url));
+  };
+  return names(isIssuer, "URLs, each with =URL of its key set if it has no discovery", about);
+}
+
 /** A registry of services, with where it is; empty for none. */
 export function registry(about: string): Setting<string> {
   return {

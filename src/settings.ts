@@ -1,8 +1,19 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { hostRule, originRule } from "./protocol/address.ts";
-import { patternProblem } from "./protocol/channel.ts";
-import { hostAndPort, names, oneOf, patterns, registry, text, truth, whole, type Setting } from "./setting-kinds.ts";
+import {
+  certificateGrants,
+  hostAndPort,
+  issuers,
+  names,
+  oneOf,
+  patterns,
+  registry,
+  text,
+  truth,
+  whole,
+  type Setting,
+} from "./setting-kinds.ts";
 
 /**
  * Every setting. `maxConnections` is `MAX_CONNECTIONS` in the environment and in the configuration file, and
@@ -57,6 +68,8 @@ export interface Config {
   readonly basePath: string;
   /** A path; empty for none. */
   readonly apiKeysFile: string;
+  /** A path; empty for no webhooks. */
+  readonly hooksFile: string;
   /** Issuers of JWTs by their URL, each with `=` and the URL of its keys if it does not announce them. */
   readonly jwtIssuers: readonly string[];
   /** Signs JWTs with HS256; empty for none. */
@@ -103,6 +116,8 @@ export interface Config {
   readonly limitPublishBytes: number;
   readonly limitToolCalls: number;
   readonly limitHistoryPages: number;
+  /** To one hook from one address. */
+  readonly limitHookDeliveries: number;
   /** A minute, of one address. */
   readonly limitFailedCredentials: number;
   /** An hour. */
@@ -200,7 +215,8 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
       .transform((path) => path.replace(/\/$/, "")),
   },
   apiKeysFile: text(/^/, "", "a path", "JSON file of API keys, which `key create` writes"),
-  jwtIssuers: names(isIssuer, "URLs, each with =URL of its key set if it has no discovery", "issuers of JWTs to trust"),
+  hooksFile: text(/^/, "", "a path", "JSON file of webhooks to take, which `hook new` writes"),
+  jwtIssuers: issuers("issuers of JWTs to trust"),
   jwtSecret: {
     ...text(/^(?:.{32,})?$/s, "", "32 characters or more", "shared secret of JWTs signed with HS256"),
     isSecret: true,
@@ -255,6 +271,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   limitPublishBytes: whole(0, 1e9, 2 * MB, "bytes one caller may publish a second; 0: any"),
   limitToolCalls: whole(0, 1e6, 100, "tool calls of one caller a second; 0: any"),
   limitHistoryPages: whole(0, 1e6, 50, "pages of history one caller may read a second; 0: any"),
+  limitHookDeliveries: whole(0, 1e6, 50, "webhooks to one hook from one address a second; 0: any"),
   limitFailedCredentials: whole(0, 1e6, 20, "bad credentials of one address a minute; 0: any"),
   limitNewChannels: whole(0, 1e6, 1000, "channels one caller may make an hour; 0: any"),
   limitWaitingCalls: whole(0, 1e6, 500, "calls of one caller that may wait at once; 0: any"),
@@ -274,16 +291,6 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
   tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };
-
-function certificateGrants(about: string): Setting<readonly string[]> {
-  const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;
-  return names(isGrant, "patterns such as orders.*, or NAME=PATTERN for the certificate with that name", about);
-}
-
-function isIssuer(item: string): boolean {
-  const [issuer = "", keys = issuer, ...rest] = item.split("=");
-  return rest.length === 0 && [issuer, keys].every((url) => /^https?:/.test(url) && URL.canParse(url));
-}
 
 function isNetwork(item: string): boolean {
   const [address = "", bits = "", ...rest] = item.split("/");

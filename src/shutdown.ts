@@ -11,6 +11,7 @@ import type { LogSummaries } from "./ops/log-summaries.ts";
 import type { Nodes } from "./ops/nodes.ts";
 import type { ServerInfoSource } from "./ops/server-info.ts";
 import type { Telemetry } from "./ops/telemetry/open.ts";
+import type { Hooks } from "./webhooks/in/hooks.ts";
 
 /** What a server consists of; what its start has not come to is missing. */
 export interface ServerParts {
@@ -30,6 +31,7 @@ export interface ServerParts {
   app?: FastifyInstance;
   telemetry?: Telemetry | undefined;
   discovery?: Discovery | undefined;
+  hooks?: Hooks | undefined;
 }
 
 /** Milliseconds to wait for the last spans and metrics to be exported. */
@@ -91,6 +93,7 @@ export class Shutdown {
     parts.mcp?.sessions.drain();
     // No one is to be sent here from now on; what the registry says need not be waited for yet.
     const deregistered = parts.discovery?.close();
+    parts.hooks?.close();
     await parts.hubChannels?.close();
     await closeHub(spread);
     parts.mcp?.close();

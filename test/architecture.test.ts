@@ -33,7 +33,7 @@ const RULES: Readonly<
     node: true,
   },
   http: {
-    own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits"],
+    own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits", "webhooks"],
     packages: [
       "fastify",
       "@fastify/compress",
@@ -52,11 +52,28 @@ const RULES: Readonly<
     node: false,
   },
   cli: {
-    own: ["cli", "client", "protocol", "auth", "core", "logs", "config.ts", "server.ts", "index.ts"],
+    own: [
+      "cli",
+      "client",
+      "protocol",
+      "auth",
+      "core",
+      "logs",
+      "webhooks",
+      "private-file.ts",
+      "config.ts",
+      "server.ts",
+      "index.ts",
+    ],
     packages: ["ws", "@modelcontextprotocol/client"],
     node: true,
   },
-  auth: { own: ["auth", "core", "protocol"], packages: ["jose", "openid-client"], node: true },
+  auth: { own: ["auth", "core", "protocol", "private-file.ts"], packages: ["jose", "openid-client"], node: true },
+  webhooks: {
+    own: ["webhooks", "auth", "core", "protocol", "private-file.ts", "setting-secrets.ts"],
+    packages: ["jose", "zod"],
+    node: true,
+  },
   limits: { own: ["limits", "core", "protocol"], packages: [], node: true },
   bridges: {
     own: ["bridges", "core", "protocol", "setting-secrets.ts"],
@@ -71,13 +88,13 @@ const RULES: Readonly<
     ],
     node: true,
   },
-  webhooks: { own: ["webhooks", "core", "protocol", "setting-secrets.ts"], packages: ["zod"], node: true },
   discovery: { own: ["discovery", "core", "protocol"], packages: [], node: true },
   "setting-kinds.ts": { own: ["protocol"], packages: ["zod"], node: false },
+  "private-file.ts": { own: [], packages: [], node: true },
   "setting-secrets.ts": { own: ["core"], packages: [], node: true },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: true },
   "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },
-  "shutdown.ts": { own: ["core", "ops", "mcp", "auth", "discovery"], packages: ["fastify"], node: true },
+  "shutdown.ts": { own: ["core", "ops", "mcp", "auth", "discovery", "webhooks"], packages: ["fastify"], node: true },
   "server.ts": {
     own: [
       "core",
@@ -90,6 +107,7 @@ const RULES: Readonly<
       "auth",
       "limits",
       "discovery",
+      "webhooks",
       "config.ts",
       "shutdown.ts",
     ],

@@ -49,6 +49,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   publicUrl: ["https://hub.example", "https://hub.example"],
   basePath: ["/team/hub/", "/team/hub"],
   apiKeysFile: ["./keys.json", "./keys.json"],
+  hooksFile: ["./hooks.json", "./hooks.json"],
   jwtIssuers: [
     "https://a.example, https://b.example=https://b.example/keys",
     ["https://a.example", "https://b.example=https://b.example/keys"],
@@ -81,6 +82,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   limitPublishBytes: ["9", 9],
   limitToolCalls: ["10", 10],
   limitHistoryPages: ["11", 11],
+  limitHookDeliveries: ["6", 6],
   limitFailedCredentials: ["12", 12],
   limitNewChannels: ["13", 13],
   limitWaitingCalls: ["14", 14],
@@ -144,6 +146,7 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
     "use a path such as /hub, of letters, digits and - . _ ~",
   ],
   apiKeysFile: [[], "use a path"],
+  hooksFile: [[], "use a path"],
   jwtIssuers: [
     ["login.example", "https://", "https://a.example=keys", "https://a.example=https://b.example=https://c.example"],
     "use URLs, each with =URL of its key set if it has no discovery, separated by commas",
@@ -185,6 +188,7 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   limitPublishBytes: [["-1", "many"], "use a whole number from 0 to 1000000000"],
   limitToolCalls: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitHistoryPages: [["-1", "many"], "use a whole number from 0 to 1000000"],
+  limitHookDeliveries: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitFailedCredentials: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitNewChannels: [["-1", "many"], "use a whole number from 0 to 1000000"],
   limitWaitingCalls: [["-1", "many"], "use a whole number from 0 to 1000000"],

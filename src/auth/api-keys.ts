@@ -1,15 +1,14 @@
 import { hash as hashOf } from "node:crypto";
-import { statSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { ConfigError } from "../core/errors.ts";
 import { maySubscribe, type Principal } from "../core/principal.ts";
 import type { SharedStore } from "../core/shared-store.ts";
+import { FileFault, fileVersion, FileWatch } from "../private-file.ts";
 import { covers, uncovered } from "../protocol/channel.ts";
 import { isLikeApiKey, isSecret, parsedApiKey, secretHash } from "./api-key.ts";
 import type { Audit } from "./audit.ts";
 import type { TokenVerifier } from "./authenticator.ts";
 import { readKeyFile } from "./key-file.ts";
-import { KeyFault, type KeyRecord } from "./key-record.ts";
+import type { KeyRecord } from "./key-record.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { Revocations } from "./revocations.ts";
 
@@ -28,11 +27,6 @@ interface ApiKeysOptions {
   readonly audit: Audit;
 }
 
-/**
- * Milliseconds between two looks at the file. A watch on its folder would be told of less: nothing of a file that is
- * mounted into a container, and of no change on the other side of a network.
- */
-const LOOK = 250;
 /** Keys of which one change of the file is told one by one. */
 const MOST_TOLD = 100;
 /** Before the id of a key, in the id of its principal. */
@@ -45,11 +39,8 @@ export class ApiKeys implements TokenVerifier {
   readonly #path: string;
   readonly #lifetimes: Lifetimes;
   readonly #audit: Audit;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #watch: FileWatch;
   #keys: ReadonlyMap<string, Key>;
-  /** The version of the file that was read last. */
-  #version: string;
-  #isLooking = false;
   /** Undefined if there are no other nodes. */
   #revocations: Revocations | undefined;
 
@@ -58,14 +49,19 @@ export class ApiKeys implements TokenVerifier {
     this.#path = path;
     this.#lifetimes = lifetimes;
     this.#audit = audit;
+    let version: string;
     try {
       // Looked at first: what changes afterwards is another version.
-      this.#version = versionOf(statSync(path, { bigint: true }));
+      version = fileVersion(path);
       this.#keys = this.#read(new Map());
     } catch (cause) {
       throw new ConfigError(`API_KEYS_FILE is ${JSON.stringify(path)}, ${refusalOf(cause, path)}`, { cause });
     }
-    this.#timer = setInterval(() => void this.#look(), LOOK).unref();
+    this.#watch = new FileWatch(
+      () => [path],
+      () => this.#reload(),
+      version,
+    );
   }
 
   /** From now on, keys that any node revokes or narrows are good on none; resolves when it is known which they are. */
@@ -97,7 +93,7 @@ export class ApiKeys implements TokenVerifier {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#watch.close();
     this.#revocations?.close();
   }
 
@@ -119,17 +115,6 @@ export class ApiKeys implements TokenVerifier {
       const reason = `this key was revoked or changed on a node of this hub, but ${this.#path} has it as it was; bring the file up to date, and if it is to be good again, make a new key`;
       this.#audit({ level: "warn", action: "key_revoked", subject: record.name, id: record.id, reason });
     }
-  }
-
-  async #look(): Promise<void> {
-    // A file system that does not answer is asked once.
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    const version = await stat(this.#path, { bigint: true }).then(versionOf, String);
-    this.#isLooking = false;
-    if (version === this.#version) return;
-    this.#version = version;
-    this.#reload();
   }
 
   /** Takes the whole file or nothing of it: half a file must not revoke the other half of the keys. */
@@ -206,14 +191,9 @@ function grantsAllOf(principal: Principal, other: Principal): boolean {
   return mayPublishAll && other.subscribe.every((pattern) => maySubscribe(principal, pattern));
 }
 
-/** Changes with everything that can be done to a file, also within one tick of its clock. */
-function versionOf({ ino, size, mtimeNs, ctimeNs }: Record<"ino" | "size" | "mtimeNs" | "ctimeNs", bigint>): string {
-  return [ino, size, mtimeNs, ctimeNs].join(" ");
-}
-
 /** Why the file cannot be taken, and what to do, as the rest of a sentence. */
 function refusalOf(cause: unknown, path: string): string {
-  if (cause instanceof KeyFault) return `which cannot be taken: ${cause.message}`;
+  if (cause instanceof FileFault) return `which cannot be taken: ${cause.message}`;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code !== "ENOENT") return `which cannot be read (${code ?? message})`;
   return `which does not exist; make it with: sse-mcp-server key create --name NAME --subscribe '*' --file ${JSON.stringify(path)}`;

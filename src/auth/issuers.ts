@@ -21,9 +21,18 @@ export function openIssuers(
       if (problem !== undefined) throw new ConfigError(`JWT_ISSUERS names ${JSON.stringify(url)}, ${problem}`);
     }
     if (issuers.has(issuer)) throw new ConfigError(`JWT_ISSUERS names ${issuer} twice; name each issuer once`);
-    issuers.set(issuer, new KeySet({ issuer, load: loader(issuer, jwksUrl), audit, now }));
+    issuers.set(issuer, keySetOf(issuer, jwksUrl, { audit, now }));
   }
   return issuers;
+}
+
+/** The keys of an issuer: those at a URL that `urlProblem` finds nothing wrong with, or those that it announces. */
+export function keySetOf(
+  issuer: string,
+  jwksUrl: string | undefined,
+  { audit, now }: Pick<KeySetOptions, "audit" | "now">,
+): KeySet {
+  return new KeySet({ issuer, load: loader(issuer, jwksUrl), audit, now });
 }
 
 /** Fetches the keys of an issuer. Where they are it asks again only after a failure. */
@@ -76,7 +85,7 @@ function keysUrl(metadata: unknown, issuer: string, url: string): string {
 }
 
 /** Why keys may not be fetched from a URL, as the end of a sentence; undefined if they may. */
-function urlProblem(text: string): string | undefined {
+export function urlProblem(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol))
     return "which is not a URL; use one such as https://login.example";

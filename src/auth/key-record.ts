@@ -2,6 +2,7 @@ import { isServerChannel, patternProblem, type ChannelPattern } from "../protoco
 import { isObject, parseJson } from "../protocol/json.ts";
 import { oneLineData, quoted } from "../protocol/text.ts";
 import { MAX_SENDER } from "../core/message.ts";
+import { FileFault } from "../private-file.ts";
 import { isApiKeyId } from "./api-key.ts";
 
 /** An API key as it is kept: everything but its secret. */
@@ -22,7 +23,7 @@ export interface KeyRecord {
 }
 
 /** Why a file of keys is not taken; the sentence names the place in it. */
-export class KeyFault extends Error {}
+export class KeyFault extends FileFault {}
 
 /** Keys in one file. */
 export const MAX_KEYS = 10_000;

@@ -6,7 +6,7 @@ const PERIOD = 60_000;
 const MAX_NAMED = 5;
 const LONGEST_REASON = 200;
 
-/** Reports credentials that were refused: the first at once, those that follow as a count once a minute. */
+/** Reports credentials that were refused, or deliveries to a hook: the first at once, those that follow as a count once a minute. */
 export class Refusals {
   /** Refusals since the last report, by address; the first that came come first. */
   readonly #unreported = new Map<string, number>();
@@ -14,16 +14,19 @@ export class Refusals {
   #others = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #audit: Audit;
+  readonly #nouns: readonly [string, string];
 
-  constructor(audit: Audit) {
+  /** `nouns` say what is refused: one, and several. */
+  constructor(audit: Audit, nouns: readonly [string, string] = ["credential", "credentials"]) {
     this.#audit = audit;
+    this.#nouns = nouns;
   }
 
   /** Counts one, from an address; why it was refused is for the log, not for the caller. */
   count(address: string, cause: unknown): void {
     if (this.#timer === undefined) {
       const why = cause instanceof Error ? `: ${cause.message.slice(0, LONGEST_REASON)}` : "";
-      this.#report(`a credential from ${address} was refused${why}`);
+      this.#report(`a ${this.#nouns[0]} from ${address} was refused${why}`);
       this.#timer = setTimeout(() => this.#reportRest(), PERIOD).unref();
     } else if (this.#unreported.has(address) || this.#unreported.size < MAX_NAMED) {
       this.#unreported.set(address, (this.#unreported.get(address) ?? 0) + 1);
@@ -43,7 +46,7 @@ export class Refusals {
     if (this.#others > 0) named.push(`${this.#others} from others`);
     this.#unreported.clear();
     this.#others = 0;
-    this.#report(`more credentials were refused: ${named.join(", ")}`);
+    this.#report(`more ${this.#nouns[1]} were refused: ${named.join(", ")}`);
   }
 
   #report(reason: string): void {

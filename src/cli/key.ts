@@ -2,6 +2,7 @@ import { apiKeyText, isApiKeyId, newApiKey, parsedApiKey, secretHash } from "../
 import { changeKeyFile, readKeyFile } from "../auth/key-file.ts";
 import { grantFault, KeyFault, MAX_PATTERNS, nameFault, type KeyRecord } from "../auth/key-record.ts";
 import { ConfigError, configure } from "../config.ts";
+import { FileFault } from "../private-file.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
 import { duration } from "./since.ts";
@@ -183,7 +184,7 @@ function settingFile(config: string | undefined): string {
 
 function asSentence(error: unknown, path: string): unknown {
   const where = `The file of keys ${path}`;
-  if (error instanceof KeyFault) return new CommandFailed(`${where} cannot be used: ${error.message}`);
+  if (error instanceof FileFault) return new CommandFailed(`${where} cannot be used: ${error.message}`);
   if (!(error instanceof Error) || !("code" in error)) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ENOENT")

@@ -67,7 +67,12 @@ async function run(words: readonly string[]): Promise<number> {
   try {
     const { config } = configured;
     const telemetry = exportsTelemetry(process.env);
-    server = await createServer({ ...config, telemetry, tools: await loadTools(config.tools) });
+    server = await createServer({
+      ...config,
+      telemetry,
+      environment: process.env,
+      tools: await loadTools(config.tools),
+    });
   } catch (error) {
     return fail(startSentence(error, configured.config) + folderHint(configured.config));
   }

@@ -18,6 +18,7 @@ const FAILURES = {
   METHOD_NOT_ALLOWED: { status: 405, rpcCode: -32600, retry: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, rpcCode: -32600, retry: false },
   IDEMPOTENCY_KEY_REUSED: { status: 422, rpcCode: -32602, retry: false },
+  INVALID_DELIVERY: { status: 422, rpcCode: -32602, retry: false },
   UNAUTHENTICATED: { status: 401, rpcCode: 401, retry: false },
   FORBIDDEN: { status: 403, rpcCode: 403, retry: false },
   HOST_NOT_ALLOWED: { status: 403, rpcCode: 403, retry: false },

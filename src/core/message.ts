@@ -113,7 +113,7 @@ export class Envelope {
 }
 
 /** Event names that no message may have, with what they mean to a reader. */
-const RESERVED: ReadonlyMap<string, string> = new Map([
+export const RESERVED_EVENTS: ReadonlyMap<string, string> = new Map([
   ["live", "one of the server's own signals"],
   ["gap", "one of the server's own signals"],
   // Clients of MCP over HTTP+SSE would send their requests to the address that this event names.
@@ -143,7 +143,7 @@ const utf8 = new TextEncoder();
 export function draft(input: DraftInput, maxBytes: number): Draft {
   const event = checkedLine("event", input.event ?? "message", MAX_EVENT);
   if (event === "") throw new HubError("INVALID_MESSAGE", "event is empty; leave it out, or give a name such as order");
-  const meaning = RESERVED.get(event);
+  const meaning = RESERVED_EVENTS.get(event);
   if (meaning !== undefined) {
     throw new HubError("INVALID_MESSAGE", `event ${event} is ${meaning}; use another name`);
   }

@@ -28,8 +28,8 @@ export interface Principal extends Grants {
   /** What they are called as senders of their messages. */
   readonly subject: string;
   /** What proved who they are. */
-  readonly kind: "jwt" | "key" | "session" | "certificate" | "anonymous";
-  /** What limits, idempotency keys and MCP sessions belong to: one key, one subject at one issuer and client, or one certificate name. */
+  readonly kind: "jwt" | "key" | "session" | "certificate" | "hook" | "anonymous";
+  /** What limits, idempotency keys and MCP sessions belong to: one key, one subject at one issuer and client, one certificate name, or one hook. */
   readonly id: string;
   /** Until when its credential is good, in milliseconds since 1970; absent if it has no end. */
   readonly expires?: number | undefined;

@@ -21,6 +21,7 @@ import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
 import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProblem } from "./problem-details.ts";
 import { guide } from "./guide.ts";
+import { hooks } from "./hooks.ts";
 import { healthRoutes, PROBES } from "./health.ts";
 import { endGracefully, endStream, sendRetry, takesOnlyEvents } from "./sse/raw-socket.ts";
 import { login } from "./login.ts";
@@ -163,6 +164,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   rpc(app, context);
   mcp(app, context, mcpDoor);
   await app.register(async (scope) => channels(scope, context));
+  await app.register(async (scope) => hooks(scope, context));
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));

@@ -14,6 +14,7 @@ import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
+import type { Hooks } from "../webhooks/in/hooks.ts";
 import type { DeliveryProof } from "./delivery-proof.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 import type { RequestIds } from "./request-id.ts";
@@ -55,6 +56,8 @@ export interface HttpContext {
   readonly sessions: BrowserSessions | undefined;
   /** Undefined if the server speaks plain HTTP. */
   readonly tls: Tls | undefined;
+  /** Verified webhooks; undefined without `HOOKS_FILE`. */
+  readonly hooks: Hooks | undefined;
   /** At an identity provider; undefined if there is none. */
   readonly login: Login | undefined;
   /** Whether the server is stopping. */

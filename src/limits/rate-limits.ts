@@ -11,6 +11,8 @@ export interface LimitSettings {
   readonly limitPublishBytes: number;
   readonly limitToolCalls: number;
   readonly limitHistoryPages: number;
+  /** To one hook from one address. */
+  readonly limitHookDeliveries: number;
   /** Per minute, of one address. */
   readonly limitFailedCredentials: number;
   /** Per hour. */
@@ -26,6 +28,7 @@ const RATES = {
   publish_bytes: { setting: "limitPublishBytes", seconds: 1, noun: "bytes published" },
   tool_calls: { setting: "limitToolCalls", seconds: 1, noun: "tool calls" },
   history_pages: { setting: "limitHistoryPages", seconds: 1, noun: "pages of history read" },
+  hook_deliveries: { setting: "limitHookDeliveries", seconds: 1, noun: "deliveries to this hook" },
   failed_credentials: { setting: "limitFailedCredentials", seconds: 60, noun: "credentials refused" },
   new_channels: { setting: "limitNewChannels", seconds: 3600, noun: "channels made" },
 } as const;

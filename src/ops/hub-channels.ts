@@ -1,4 +1,4 @@
-import { AUDIT_CHANNEL, LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
+import { AUDIT_CHANNEL, HOOKS_CHANNEL, LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { LogLine } from "./logger.ts";
@@ -30,6 +30,11 @@ export class HubChannels {
   /** Publishes what was done to credentials. */
   audit(event: object): void {
     this.#publish(AUDIT_CHANNEL, "audit", () => ({ ...this.#origin(), ...event }));
+  }
+
+  /** Publishes what became of a webhook. */
+  delivery(record: object): void {
+    this.#publish(HOOKS_CHANNEL, "delivery", () => ({ node: this.#node, ...record }));
   }
 
   /** Resolves once readers have been offered what was published. */

@@ -29,8 +29,16 @@ interface MetricSources {
   readonly proof: { readonly state: () => Promise<string> };
   /** Requests refused so far, by the limit that refused them. */
   readonly rateLimits: { readonly refused: ReadonlyMap<string, number> };
+  /** Deliveries to webhooks so far; undefined without `HOOKS_FILE`. */
+  readonly hooks: { readonly deliveries: { counts(): Iterable<HookCount> } } | undefined;
   /** The registration with Consul or Eureka; undefined without `DISCOVERY`. */
   readonly discovery: { readonly isRegistered: boolean; readonly failures: number } | undefined;
+}
+
+interface HookCount {
+  readonly hook: string;
+  readonly verdict: string;
+  readonly count: number;
 }
 
 /** Limits that figures are compared with. */
@@ -42,7 +50,7 @@ interface MetricLimits {
 
 /** All metrics there are. Counters are read from their sources when they are asked for. */
 export function createMetrics(
-  { hub, connections, info, proof, rateLimits, discovery }: MetricSources,
+  { hub, connections, info, proof, rateLimits, hooks, discovery }: MetricSources,
   latency: LogLatency,
   output: LogOutput,
   limits: MetricLimits,
@@ -121,6 +129,18 @@ export function createMetrics(
     },
   });
 
+  if (hooks !== undefined) {
+    const deliveries = new Counter({
+      name: `${PREFIX}hook_deliveries_total`,
+      help: "Deliveries to each hook at this node, by what became of them",
+      labelNames: ["hook", "verdict"],
+      registers: [registry],
+      collect() {
+        deliveries.reset();
+        for (const { hook, verdict, count } of hooks.deliveries.counts()) deliveries.inc({ hook, verdict }, count);
+      },
+    });
+  }
   return registry;
 }
 

@@ -139,3 +139,26 @@ function lateness(nanoseconds: number): number {
 function rounded(value: number): number {
   return Math.round(value * 10) / 10;
 }
+
+/** The part of the information that does not change. */
+export function fixedInfo(
+  config: {
+    readonly maxConnections: number;
+    readonly maxMessageBytes: number;
+    readonly maxBodyBytes: number;
+    readonly maxChannelsPerReader: number;
+    readonly maxPendingBytes: number;
+  },
+  identity: Pick<FixedInfo, "name" | "version" | "protocolVersions">,
+): FixedInfo {
+  return {
+    ...identity,
+    limits: {
+      connections: config.maxConnections,
+      messageBytes: config.maxMessageBytes,
+      bodyBytes: config.maxBodyBytes,
+      channelsPerReader: config.maxChannelsPerReader,
+      pendingBytes: config.maxPendingBytes,
+    },
+  };
+}

@@ -132,3 +132,14 @@ function usualForm(name: string): string | undefined {
 export function masked(text: string): string {
   return text.replace(/(:\/\/[^:/@]*:).+@/g, "$1***@");
 }
+
+/** The URL of a server that listens there, by the name it was told to listen on. */
+export function listeningUrl(
+  scheme: "http" | "https",
+  host: string,
+  { address: bound, port }: { readonly address: string; readonly port: number },
+): string {
+  const address = bound.replace(/^::ffff:(?=\d+\.)/, "");
+  const shown = host === "localhost" ? host : address.includes(":") ? `[${address}]` : address;
+  return `${scheme}://${shown}:${port}`;
+}

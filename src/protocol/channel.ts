@@ -15,8 +15,10 @@ export const STATS_CHANNEL: ChannelName = serverChannel("stats");
 export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 /** What was done to credentials, and which were refused. */
 export const AUDIT_CHANNEL: ChannelName = serverChannel("audit");
+/** What became of webhooks. */
+export const HOOKS_CHANNEL: ChannelName = serverChannel("hooks");
 
-const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL, AUDIT_CHANNEL]);
+const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL, AUDIT_CHANNEL, HOOKS_CHANNEL]);
 /** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;

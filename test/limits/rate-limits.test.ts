@@ -17,6 +17,7 @@ const NONE: LimitSettings = {
   limitPublishes: 0,
   limitPublishBytes: 0,
   limitToolCalls: 0,
+  limitHookDeliveries: 0,
   limitHistoryPages: 0,
   limitFailedCredentials: 0,
   limitNewChannels: 0,

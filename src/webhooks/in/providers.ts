@@ -1,0 +1,200 @@
+import type { Handshake } from "./handshakes.ts";
+import { confirmSns, discordPing, githubPing, slackChallenge } from "./handshakes.ts";
+
+/** Where something is found in a delivery; `body` is the hash of all of it. */
+export type Place = { readonly header: string } | { readonly pointer: string } | "body";
+
+/** What is known of a provider, so that a hook need not say it. */
+export interface Provider {
+  /** How `verify` of its hooks begins; a hook may add to it. */
+  readonly verify?: Readonly<Record<string, unknown>>;
+  /** The first of these that is there names the event. */
+  readonly event?: readonly Place[];
+  /** The first of these that is there is the id of the delivery, by which one that comes again is known. */
+  readonly id?: readonly Place[];
+  /** Where the body has the time of the delivery, if it is signed there. */
+  readonly timestamp?: { readonly pointer: string; readonly unit: "s" | "ms" };
+  /** Seconds that the time of a delivery may differ from ours; absent if it has no time. */
+  readonly tolerance?: number;
+  /** Answers what only sets the hook up, after it was verified; undefined for all else. */
+  readonly handshake?: Handshake;
+  /** Answered to what was taken, if the provider reads the body of an answer; 200 and the id otherwise. */
+  readonly emptyAnswer?: 200 | 204;
+  /** What the secret is called at the provider, which makes it; absent if we make it, and empty if there is none. */
+  readonly secret?: string;
+  /** Members that `hook new` picks, so that messages are small and say what most readers want. */
+  readonly pick?: readonly string[];
+}
+
+const MINUTES = 60;
+const FIVE_MINUTES = 5 * MINUTES;
+
+const HOOK_ID: Place = { header: "webhook-id" };
+const STANDARD: Provider = {
+  verify: { scheme: "standard" },
+  event: [{ pointer: "/type" }],
+  id: [HOOK_ID, { header: "svix-id" }],
+  tolerance: FIVE_MINUTES,
+};
+const STANDARD_SIGNER: Provider = { ...STANDARD, secret: "the signing secret, whsec_…" };
+
+/** The header and the hexadecimal HMAC-SHA256 of the body in it. */
+function hexHmac(header: string, prefix?: string): Readonly<Record<string, unknown>> {
+  return { scheme: "hmac", header, ...(prefix === undefined ? {} : { prefix }) };
+}
+
+function gitForge(name: string): Provider {
+  return {
+    verify: hexHmac(`x-${name}-signature`),
+    event: [{ header: `x-${name}-event` }],
+    id: [{ header: `x-${name}-delivery` }],
+    pick: ["/action", "/ref", "/repository/full_name", "/sender/login", "/pull_request/title", "/issue/title"],
+  };
+}
+
+/** The providers by the name that a hook gives. */
+export const PROVIDERS: Readonly<Record<string, Provider>> = {
+  github: {
+    verify: hexHmac("x-hub-signature-256", "sha256="),
+    event: [{ header: "x-github-event" }],
+    // The same when it is delivered again.
+    id: [{ header: "x-github-delivery" }],
+    handshake: githubPing,
+    pick: [
+      "/action",
+      "/ref",
+      "/repository/full_name",
+      "/sender/login",
+      "/pull_request/number",
+      "/pull_request/title",
+      "/pull_request/html_url",
+      "/issue/number",
+      "/issue/title",
+      "/issue/html_url",
+      "/comment/body",
+      "/comment/html_url",
+      "/head_commit/message",
+      "/compare",
+      "/workflow_run/name",
+      "/workflow_run/conclusion",
+      "/workflow_run/html_url",
+      "/release/tag_name",
+    ],
+  },
+  gitlab: {
+    verify: { scheme: "token", in: "header", header: "x-gitlab-token" },
+    event: [{ pointer: "/object_kind" }, { header: "x-gitlab-event" }],
+    id: [{ header: "idempotency-key" }, { header: "x-gitlab-event-uuid" }],
+  },
+  // GitLab with a signing token speaks Standard Webhooks.
+  "gitlab-signed": {
+    ...STANDARD,
+    event: [{ pointer: "/object_kind" }, { header: "x-gitlab-event" }],
+    secret: "the signing token, whsec_…",
+  },
+  gitea: gitForge("gitea"),
+  forgejo: gitForge("forgejo"),
+  stripe: {
+    verify: { scheme: "stripe" },
+    event: [{ pointer: "/type" }],
+    id: [{ pointer: "/id" }],
+    tolerance: FIVE_MINUTES,
+    secret: "the signing secret of the endpoint, whsec_…",
+  },
+  slack: {
+    verify: {
+      scheme: "hmac",
+      header: "x-slack-signature",
+      prefix: "v0=",
+      signed: "v0:{timestamp}:{body}",
+      timestampHeader: "x-slack-request-timestamp",
+    },
+    event: [{ pointer: "/event/type" }, { pointer: "/command" }, { pointer: "/type" }],
+    id: [{ pointer: "/event_id" }, { pointer: "/trigger_id" }],
+    tolerance: FIVE_MINUTES,
+    handshake: slackChallenge,
+    // Slack shows the body of an answer to a command to the person who gave it.
+    emptyAnswer: 200,
+    secret: "the signing secret of the app",
+  },
+  shopify: {
+    verify: { scheme: "hmac", header: "x-shopify-hmac-sha256", encoding: "base64" },
+    event: [{ header: "x-shopify-topic" }],
+    id: [{ header: "x-shopify-webhook-id" }],
+    secret: "the client secret of the app",
+  },
+  twilio: {
+    verify: { scheme: "twilio" },
+    event: [
+      { pointer: "/EventType" },
+      { pointer: "/MessageStatus" },
+      { pointer: "/CallStatus" },
+      { pointer: "/SmsStatus" },
+    ],
+    id: [{ header: "i-twilio-idempotency-token" }],
+    // Twilio takes the body of an answer for instructions in XML.
+    emptyAnswer: 204,
+    secret: "the auth token of the account",
+  },
+  linear: {
+    verify: hexHmac("linear-signature"),
+    event: [{ pointer: "/type" }],
+    id: [{ header: "linear-delivery" }],
+    timestamp: { pointer: "/webhookTimestamp", unit: "ms" },
+    tolerance: MINUTES,
+    secret: "the signing secret of the webhook",
+  },
+  standard: STANDARD,
+  svix: STANDARD_SIGNER,
+  openai: STANDARD_SIGNER,
+  resend: STANDARD_SIGNER,
+  clerk: STANDARD_SIGNER,
+  replicate: STANDARD_SIGNER,
+  supabase: STANDARD_SIGNER,
+  make: STANDARD_SIGNER,
+  cursor: {
+    verify: hexHmac("x-webhook-signature", "sha256="),
+    event: [{ header: "x-webhook-event" }, { pointer: "/event" }],
+    id: [{ header: "x-webhook-id" }],
+  },
+  discord: {
+    verify: { scheme: "ed25519", header: "x-signature-ed25519", timestampHeader: "x-signature-timestamp" },
+    event: [{ pointer: "/event/type" }],
+    // Events have no id, and each has the time when it happened.
+    id: [{ pointer: "/id" }, "body"],
+    tolerance: FIVE_MINUTES,
+    handshake: discordPing,
+    emptyAnswer: 204,
+    secret: "the public key of the app",
+  },
+  sns: {
+    verify: { scheme: "sns" },
+    event: [{ header: "x-amz-sns-message-type" }, { pointer: "/Type" }],
+    id: [{ pointer: "/MessageId" }],
+    handshake: confirmSns,
+    secret: "",
+  },
+  pubsub: {
+    verify: {
+      scheme: "jwt",
+      issuers: ["https://accounts.google.com", "accounts.google.com"],
+      jwks: "https://www.googleapis.com/oauth2/v3/certs",
+    },
+    event: [{ pointer: "/message/attributes/event" }],
+    id: [{ pointer: "/message/messageId" }],
+    secret: "",
+  },
+  cloudevents: {
+    verify: { scheme: "token", in: "header", header: "authorization", prefix: "Bearer " },
+    event: [{ pointer: "/type" }],
+  },
+  generic: {},
+};
+
+/** The names of all providers. */
+export const PROVIDER_NAMES: readonly string[] = Object.keys(PROVIDERS);
+
+/** What is known of the provider of a hook. */
+export function providerOf({ provider }: { readonly provider: string }): Provider {
+  return PROVIDERS[provider] as Provider;
+}

@@ -1,0 +1,137 @@
+import { hash } from "node:crypto";
+import { HubError } from "../../core/errors.ts";
+import type { Hub } from "../../core/hub.ts";
+import { draft, MAX_KEY, type Draft } from "../../core/message.ts";
+import type { Correlation } from "../../core/trace.ts";
+import { bodyValue, unwrapped } from "./body.ts";
+import { cloudEvents } from "./cloud-events.ts";
+import type { Delivery, Proof } from "./delivery.ts";
+import type { Verdict } from "./deliveries.ts";
+import type { HandshakeTools, HookAnswer } from "./handshakes.ts";
+import { senderOf, type Hook } from "./hook.ts";
+import { hookMessage, type HookMessage } from "./hook-message.ts";
+import type { HookRecord } from "./hook-record.ts";
+import { pointer, valueAt } from "./pointer.ts";
+import { providerOf } from "./providers.ts";
+
+/** What a delivery is received with. */
+export interface ReceiveContext extends HandshakeTools {
+  readonly hub: Hub;
+  /** Bytes of one message. */
+  readonly mostBytes: number;
+  /** Counts what the hook publishes, and throws `RATE_LIMITED` if that is too much; absent if nothing is counted. */
+  readonly admit?: ((what: "publishes" | "publish_bytes", cost?: number) => void) | undefined;
+  readonly correlation?: Correlation | undefined;
+}
+
+/** What became of a delivery that was verified. */
+export interface Received {
+  readonly verdict: Extract<Verdict, "accepted" | "repeated" | "filtered" | "handshake">;
+  readonly answer: HookAnswer;
+  readonly event?: string | undefined;
+  readonly id?: string | undefined;
+  /** Which of the secrets proved it, from 0. */
+  readonly secret: number;
+}
+
+/** Seconds that the time of a delivery may differ from ours, unless it is known for its provider. */
+const TOLERANCE = 300;
+/** What a sender is told whose delivery is not proved, whatever the reason: who guesses learns nothing from it. */
+const UNPROVED = "This delivery is not proved to be of the sender of this hook; the hub's operator can see why";
+
+/**
+ * Verifies a delivery and publishes what it says. Rejects with `UNAUTHENTICATED`, whose cause says why for the log,
+ * `INVALID_DELIVERY` or `MESSAGE_TOO_LARGE` for what will never be taken, and as the log does.
+ */
+export async function receive(hook: Hook, delivery: Delivery, context: ReceiveContext): Promise<Received> {
+  const { record, scheme } = hook;
+  const provider = providerOf(record);
+  const proof = await scheme.verify(delivery);
+  if ("fault" in proof) throw unproved(proof.fault);
+  const { secret } = proof;
+  const bodies =
+    record.provider === "cloudevents" ? cloudEvents(delivery) : [unwrapped(record.provider, bodyValue(delivery))];
+  const late = windowFault(record, proof, delivery, bodies[0]);
+  if (late !== undefined) throw unproved(late);
+  const greeting = await provider.handshake?.(delivery, bodies[0], context);
+  if (greeting !== undefined) return { verdict: "handshake", answer: greeting, secret };
+  const kept: { readonly id: string; readonly event: string; readonly isRepeated: boolean }[] = [];
+  for (const body of bodies) {
+    const message = hookMessage(record, delivery, body);
+    if (message !== undefined) kept.push({ event: message.event, ...(await keep(hook, message, context)) });
+  }
+  const [first] = kept;
+  const ids = kept.map(({ id }) => id);
+  const said = JSON.stringify(bodies.length === 1 ? { id: ids[0] ?? null } : { ids });
+  const { emptyAnswer } = provider;
+  const answer: HookAnswer =
+    emptyAnswer === undefined ? { status: 200, body: said } : { status: emptyAnswer, body: "" };
+  if (first === undefined) return { verdict: "filtered", answer, secret };
+  const verdict = kept.every(({ isRepeated }) => isRepeated) ? "repeated" : "accepted";
+  return { verdict, answer, secret, event: first.event, id: first.id };
+}
+
+/** Resolves with the id of the message once it is kept, or of the one that this delivery made before. */
+async function keep(
+  { record, principal }: Hook,
+  { event, data, id, wakes }: HookMessage,
+  { hub, mostBytes, admit, correlation }: ReceiveContext,
+): Promise<{ readonly id: string; readonly isRepeated: boolean }> {
+  const { channel, name, verify } = record;
+  // A secret in the path is in the logs of every proxy on the way.
+  const isProved = !(verify.scheme === "token" && verify.in === "path");
+  const item = drafted(
+    { channel, event, data, sender: senderOf(name), via: "webhook", verified: isProved || undefined },
+    mostBytes,
+  );
+  const bytes = Buffer.byteLength(item.data);
+  admit?.("publishes");
+  admit?.("publish_bytes", bytes);
+  const keyed: Draft = id === undefined ? item : { ...item, key: keyOf(principal.id, id) };
+  const marked: Draft = wakes ? keyed : { ...keyed, quiet: true };
+  const trace = correlation?.trace;
+  const published = trace === undefined ? hub.publish(marked) : trace.publish(marked, (traced) => hub.publish(traced));
+  const { id: kept = "", repeated } = await published;
+  if (repeated) admit?.("publish_bytes", -bytes);
+  return { id: kept, isRepeated: repeated };
+}
+
+/** What cannot be a message will not be one when it is delivered again. */
+function drafted(input: Parameters<typeof draft>[0], mostBytes: number): Draft {
+  try {
+    return draft(input, mostBytes);
+  } catch (cause) {
+    if (!(cause instanceof HubError) || cause.code !== "INVALID_MESSAGE") throw cause;
+    throw new HubError("INVALID_DELIVERY", cause.message, { cause });
+  }
+}
+
+/** A key that no one else can use: a line break is in no key from outside. */
+function keyOf(principal: string, id: string): string {
+  const key = `${principal}\n${id}`;
+  return key.length <= MAX_KEY && /^[\x20-\x7e]*$/.test(id) ? key : `${principal}\n${hash("sha256", id)}`;
+}
+
+/** Why the time of a delivery is not one at which it can have been sent, as the end of a sentence. */
+function windowFault(
+  record: HookRecord,
+  { timestamp }: Exclude<Proof, { fault: string }>,
+  { time }: Delivery,
+  body: unknown,
+): string | undefined {
+  const known = providerOf(record);
+  const tolerance = record.toleranceSeconds ?? known.tolerance ?? (timestamp === undefined ? undefined : TOLERANCE);
+  if (tolerance === undefined) return undefined;
+  const { pointer: path, unit = "s" } = known.timestamp ?? {};
+  const given = path === undefined ? timestamp : valueAt(body, pointer(path));
+  const sent = Number(given) * (unit === "ms" ? 1 : 1000);
+  if (given === undefined || given === "" || !Number.isSafeInteger(sent))
+    return "the time when it was sent is missing, or not a number";
+  const seconds = Math.round((time - sent) / 1000);
+  if (Math.abs(time - sent) <= tolerance * 1000) return undefined;
+  return `it was sent ${Math.abs(seconds)} s ${seconds > 0 ? "ago" : "from now"} by its own time; ${tolerance} s are allowed`;
+}
+
+function unproved(reason: string): HubError {
+  return new HubError("UNAUTHENTICATED", UNPROVED, { cause: new Error(reason) });
+}
