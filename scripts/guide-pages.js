@@ -32,6 +32,7 @@ export const SECTIONS = [
       "docs/security.md",
       "docs/scaling.md",
       "docs/moving.md",
+      "docs/bridges.md",
       "docs/upgrading.md",
     ],
   },

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AddressInfo } from "node:net";
 import { defaults, type Config } from "./config.ts";
-import { Hub } from "./core/hub.ts";
+import type { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
-import type { SharedStore } from "./core/shared-store.ts";
+import { hubIdIn } from "./core/records.ts";
 import type { Audit } from "./auth/audit.ts";
 import { prepareAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
@@ -14,11 +14,9 @@ import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
-import { Nodes } from "./ops/nodes.ts";
-import { createMetrics, LogLatency } from "./ops/metrics.ts";
+import { createMetrics } from "./ops/metrics.ts";
 import { LogSummaries } from "./ops/log-summaries.ts";
-import { DeliveryTimes, fixedInfo, ServerInfoSource } from "./ops/server-info.ts";
-import type { Telemetry } from "./ops/telemetry/open.ts";
+import { fixedInfo, ServerInfoSource } from "./ops/server-info.ts";
 import type { ServerInfo } from "./protocol/server-info.ts";
 import type { LogStream } from "./ops/log-output.ts";
 import { frameworkLog, openLogging } from "./ops/open-logging.ts";
@@ -27,11 +25,12 @@ import { Tls } from "./http/tls.ts";
 import { DeliveryProof } from "./http/delivery-proof.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { logFields, RequestIds } from "./http/request-id.ts";
-import { openStorage, openSessionFile } from "./logs/open.ts";
+import { openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
 import { openMcp } from "./mcp/open.ts";
+import { openHub } from "./open-hub.ts";
 import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback, listeningUrl } from "./protocol/address.ts";
@@ -54,12 +53,6 @@ export interface Server {
 }
 
 const NAME = "sse-mcp-server";
-/** Messages in one page of replay. */
-const PAGE = 256;
-/** Readers written to in one turn for each message published in it: about a millisecond of work. */
-const WRITES_PER_MESSAGE = 128;
-/** Parts into which the readers are divided, to spread each heartbeat over time. */
-const BEAT_PARTS = 15;
 
 /** The version of this package. */
 export const version: string = (
@@ -72,7 +65,7 @@ export interface ServerOptions extends Partial<Omit<Config, "tools">> {
   readonly tools?: readonly Tool[];
   /** Where log lines go if there is no `logFile`; standard output by default. */
   readonly logStream?: LogStream;
-  /** What `${env:NAME}` means in the secrets of hooks. */
+  /** What `${env:NAME}` means in the secrets of bridges and hooks. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Exports traces and metrics by OpenTelemetry, as its `OTEL_…` variables in the environment of the process say. */
   readonly telemetry?: boolean;
@@ -96,7 +89,14 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const registration = await (config.discovery === ""
     ? undefined
     : (await import("./discovery/open.ts")).prepareDiscovery(config, log));
-  const { shared, found, appends, deliveries, ...hubParts } = await openHub(config, log, isExported);
+  const bridgesOf = await (config.bridges.length === 0 && config.bridgesFile === ""
+    ? undefined
+    : (await import("./bridges/open.ts")).prepareBridges(config, environment ?? {}));
+  const { shared, records, found, appends, deliveries, ...hubParts } = await openHub(
+    config,
+    log,
+    isExported ? { name: NAME, version } : undefined,
+  );
   const parts: ServerParts = { ...hubParts, output, hooks, discovery: registration?.discovery };
   // Whoever stops the server reads it on the terminal; a file gets a line.
   const say = (msg: string): void =>
@@ -125,6 +125,16 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hooks?.deliveries.listen((delivery) => hubChannels.delivery(delivery));
     audit = auditTo(log, hubChannels);
     const limits = limitsOf(config);
+    const bridges = bridgesOf?.({
+      hub,
+      shared,
+      records,
+      hubId: await hubIdIn(records),
+      publicUrl: config.publicUrl + config.basePath,
+      maxBytes: config.maxMessageBytes,
+      log,
+    });
+    parts.bridges = bridges;
     const mcp = await openMcp({
       hub,
       limits,
@@ -165,6 +175,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       rateLimits,
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,
+      bridges,
     };
     const metricsRegistry = createMetrics(context, appends, output, config);
     parts.telemetry?.exportMetrics(() => metricsRegistry.getMetricsAsJSON());
@@ -180,6 +191,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     rateLimits.isOn = isLimited(config, callers.loopback);
     const bound = app.server.address() as AddressInfo;
     state.address += `:${bound.port}`;
+    bridges?.start();
     nodes.start({ index: hub.index, status: () => source.status() });
     registration?.start({ address: bound.address, port: bound.port, version });
     const url = listeningUrl(tls === undefined ? "http" : "https", config.host, bound);
@@ -200,83 +212,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   }
 }
 
-/** Opens the log and the hub on it, with its heartbeat and its metrics. */
-async function openHub(
-  config: Config,
-  log: Logger,
-  isExported: boolean,
-): Promise<
-  Pick<ServerParts, "hub" | "nodes" | "closeHub" | "release" | "telemetry"> & {
-    shared: SharedStore;
-    found: LogSize;
-    appends: LogLatency;
-    deliveries: DeliveryTimes;
-  }
-> {
-  const { data, durability, mirror, retentionAge, retentionMessages, retentionBytes, maxChannels } = config;
-  const retention = {
-    age: retentionAge * 1000,
-    messages: retentionMessages,
-    bytes: retentionBytes,
-    channels: maxChannels,
-  };
-  const {
-    log: kept,
-    shared,
-    ...opened
-  } = await openStorage({
-    data,
-    durability,
-    mirror,
-    redis: { ca: config.redisCa, cert: config.redisCert, key: config.redisKey },
-    retention,
-    report: (sentence) => log.warn(sentence),
-  });
-  const found = kept.size();
-  const telemetry = isExported ? await telemetryOf(shared.node, log) : undefined;
-  const appends = new LogLatency();
-  const deliveries = new DeliveryTimes();
-  const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
-  const hub = await Hub.open(kept, {
-    remoteReaders: nodes.remoteReaders,
-    maxPending: config.maxPendingBytes,
-    maxPendingTotal: config.maxPendingTotalBytes,
-    page: PAGE,
-    endOfTurn: setImmediate,
-    // Microtasks all run before the next tick of Node, which comes before the event loop goes on.
-    afterReceipts: (write) => queueMicrotask(() => process.nextTick(write)),
-    writesPerMessage: WRITES_PER_MESSAGE,
-    tracer: telemetry?.tracer,
-    onAppended: (milliseconds) => appends.observe(milliseconds),
-    onDelivered: (milliseconds) => deliveries.record(milliseconds),
-    onReadFailed: (error) => log.error(error, "a reader was ended: the log could not be read"),
-  }).catch(async (error: unknown) => {
-    await kept.close();
-    await opened.close();
-    throw error;
-  });
-  let part = 0;
-  const heart = setInterval(
-    () => hub.heartbeat(part++ % BEAT_PARTS, BEAT_PARTS),
-    (config.heartbeat * 1000) / BEAT_PARTS,
-  ).unref();
-  const closeHub = async (spread: number): Promise<void> => {
-    await hub.close(spread);
-    await nodes.close();
-    clearInterval(heart);
-  };
-  return { hub, nodes, shared, found, appends, deliveries, closeHub, telemetry, release: () => opened.close() };
-}
-
 /** Not loaded unless there are any. */
 async function hooksIn(path: string, environment: ServerOptions["environment"], log: Logger): Promise<Hooks> {
   return new (await import("./webhooks/in/hooks.ts")).Hooks(path, environment ?? {}, log);
-}
-
-/** Not loaded unless it is asked for. */
-async function telemetryOf(node: string, log: Logger): Promise<Telemetry> {
-  const { openTelemetry } = await import("./ops/telemetry/open.ts");
-  return openTelemetry({ name: NAME, version, node, report: (sentence) => log.warn(sentence) });
 }
 
 /** Events of the audit go to the log, and to `hub.audit` once there is one. */

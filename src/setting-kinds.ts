@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { hostRule } from "./protocol/address.ts";
 import { patternProblem } from "./protocol/channel.ts";
@@ -64,6 +65,20 @@ export function names(isName: (item: string) => boolean, allowed: string, about:
   };
 }
 
+/** A list of anything, which is JSON where it is written as text. */
+export function jsonList(allowed: string, about: string): Setting<readonly unknown[]> {
+  const written = z.string().transform((json, context): unknown => {
+    try {
+      return JSON.parse(json);
+    } catch {
+      context.addIssue({ code: "custom" });
+      return z.NEVER;
+    }
+  });
+  const items = z.array(z.unknown());
+  return { schema: z.union([items, written.pipe(items)]), fallback: [], allowed, about };
+}
+
 /** A list of channels and patterns. */
 export function patterns(about: string, fallback: readonly string[] = []): Setting<readonly string[]> {
   return {
@@ -118,4 +133,18 @@ function isRegistry(value: string): boolean {
 function isReachable(value: string): boolean {
   const { name = "*", port = "" } = hostRule(value) ?? {};
   return Number(port) > 0 && !name.includes("*") && !["0.0.0.0", "[::]"].includes(name);
+}
+
+/** What clients with a certificate may do. */
+export function certificateGrants(about: string): Setting<readonly string[]> {
+  const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;
+  return names(isGrant, "patterns such as orders.*, or NAME=PATTERN for the certificate with that name", about);
+}
+
+
+/** Whether it is an address, or a network such as 10.0.0.0/8. */
+export function isNetwork(item: string): boolean {
+  const [address = "", bits = "", ...rest] = item.split("/");
+  const version = isIP(address);
+  return version !== 0 && rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
 }

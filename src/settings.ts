@@ -1,10 +1,11 @@
-import { isIP } from "node:net";
 import { z } from "zod";
 import { hostRule, originRule } from "./protocol/address.ts";
 import {
   certificateGrants,
   hostAndPort,
   issuers,
+  isNetwork,
+  jsonList,
   names,
   oneOf,
   patterns,
@@ -135,6 +136,10 @@ export interface Config {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "silent";
   /** A path; empty for standard output. */
   readonly logFile: string;
+  /** Connections of channels to other buses; see `bridges/config.ts`. */
+  readonly bridges: readonly unknown[];
+  /** The path of a JSON file with more of them; empty for none. */
+  readonly bridgesFile: string;
   /** Paths of modules that export tools. */
   readonly tools: readonly string[];
 }
@@ -289,11 +294,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     fallback: "info",
   },
   logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
+  bridges: { ...jsonList("a list of bridges in JSON", "channels connected to other buses"), isSecret: true },
+  bridgesFile: text(/^/, "", "a path", "JSON file with channels connected to other buses"),
   tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };
-
-function isNetwork(item: string): boolean {
-  const [address = "", bits = "", ...rest] = item.split("/");
-  const version = isIP(address);
-  return version !== 0 && rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
-}

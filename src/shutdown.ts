@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Auth } from "./auth/open.ts";
+import type { Bridges } from "./bridges/open.ts";
 import type { Hub } from "./core/hub.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { OpenedMcp } from "./mcp/open.ts";
@@ -32,6 +33,7 @@ export interface ServerParts {
   telemetry?: Telemetry | undefined;
   discovery?: Discovery | undefined;
   hooks?: Hooks | undefined;
+  bridges?: Bridges | undefined;
 }
 
 /** Milliseconds to wait for the last spans and metrics to be exported. */
@@ -94,6 +96,8 @@ export class Shutdown {
     // No one is to be sent here from now on; what the registry says need not be waited for yet.
     const deregistered = parts.discovery?.close();
     parts.hooks?.close();
+    // What they receive would not be kept any more; what they sent is noted in the log.
+    await parts.bridges?.close();
     await parts.hubChannels?.close();
     await closeHub(spread);
     parts.mcp?.close();

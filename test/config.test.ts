@@ -92,6 +92,8 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   consulToken: ["6f1d2c1e-0b6f", "6f1d2c1e-0b6f"],
   logLevel: ["warn", "warn"],
   logFile: ["./logs/hub.log", "./logs/hub.log"],
+  bridges: ['[{"name":"a"}]', [{ name: "a" }]],
+  bridgesFile: ["./bridges.json", "./bridges.json"],
   tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
 };
 
@@ -211,10 +213,18 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   consulToken: [["a token", "tokén"], "use an ACL token"],
   logLevel: [["loud"], "use trace, debug, info, warn, error, silent"],
   logFile: [[], "use a path"],
+  bridges: [["{}", "[", "1"], "use a list of bridges in JSON"],
+  bridgesFile: [[], "use a path"],
   tools: [[], "use paths of modules, separated by commas"],
 };
 
-const SECRETS: ReadonlySet<string> = new Set(["jwtSecret", "authSecret", "loginClientSecret", "consulToken"]);
+const SECRETS: ReadonlySet<string> = new Set([
+  "bridges",
+  "jwtSecret",
+  "authSecret",
+  "loginClientSecret",
+  "consulToken",
+]);
 
 function fails(words: readonly string[], environment: Record<string, string>): string {
   try {

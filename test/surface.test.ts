@@ -179,6 +179,8 @@ describe("the public surface", () => {
       "CONSUL_TOKEN",
       "LOG_LEVEL",
       "LOG_FILE",
+      "BRIDGES",
+      "BRIDGES_FILE",
       "TOOLS",
     ]);
   });

@@ -14,3 +14,13 @@ export interface Records {
   /** All records of a kind by their names; whoever sets them bounds how many there may be. */
   list(kind: string): Promise<ReadonlyMap<string, string>>;
 }
+
+/** Characters of the id of a hub. */
+const ID_LENGTH = 10;
+
+/** The id of the hub that these records belong to: the same on all its nodes, and after a restart. */
+export async function hubIdIn(records: Records): Promise<string> {
+  const made = crypto.randomUUID().replaceAll("-", "").slice(0, ID_LENGTH);
+  await records.replace("hub", "id", undefined, made);
+  return (await records.get("hub", "id")) ?? made;
+}

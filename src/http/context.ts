@@ -9,6 +9,7 @@ import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Correlation, Tracer } from "../core/trace.ts";
+import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
@@ -64,6 +65,8 @@ export interface HttpContext {
   readonly isDraining: () => boolean;
   /** The state of the registration with Consul or Eureka; undefined without `DISCOVERY`. */
   readonly discovery: DiscoveryStatus | undefined;
+  /** Connections to other buses; undefined if there are none. */
+  readonly bridges: { status(): readonly BridgeStatus[] } | undefined;
 }
 
 interface DiscoveryStatus {

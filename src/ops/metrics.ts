@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { Connections } from "./connections.ts";
@@ -32,6 +33,7 @@ interface MetricSources {
   /** Deliveries to webhooks so far; undefined without `HOOKS_FILE`. */
   readonly hooks: { readonly deliveries: { counts(): Iterable<HookCount> } } | undefined;
   /** The registration with Consul or Eureka; undefined without `DISCOVERY`. */
+  readonly bridges: { status(): readonly BridgeStatus[] } | undefined;
   readonly discovery: { readonly isRegistered: boolean; readonly failures: number } | undefined;
 }
 
@@ -50,7 +52,7 @@ interface MetricLimits {
 
 /** All metrics there are. Counters are read from their sources when they are asked for. */
 export function createMetrics(
-  { hub, connections, info, proof, rateLimits, hooks, discovery }: MetricSources,
+  { hub, connections, info, proof, rateLimits, hooks, discovery, bridges }: MetricSources,
   latency: LogLatency,
   output: LogOutput,
   limits: MetricLimits,
@@ -107,6 +109,19 @@ export function createMetrics(
       () => Number(discovery.isRegistered),
     );
     counter(registry, "discovery_failures_total", "Requests to Consul or Eureka that failed", () => discovery.failures);
+  }
+  if (bridges !== undefined) {
+    new Gauge({
+      name: `${PREFIX}bridge_up`,
+      help: "Whether a bridge is connected, or waits while another node does its work",
+      labelNames: ["bridge"],
+      registers: [registry],
+      collect() {
+        for (const { name, state } of bridges.status()) {
+          this.set({ bridge: name }, Number(state === "running" || state === "standby"));
+        }
+      },
+    });
   }
   const open = new Gauge({
     name: `${PREFIX}connections`,

@@ -1,0 +1,239 @@
+import { LeaseHolder, type Lease } from "../core/lease.ts";
+import { CONNECT_TIMEOUT, type Bus, type BusKind, type Source } from "./bus.ts";
+import type { BridgeConfig } from "./config.ts";
+import type { BridgeContext, BridgeWork } from "./context.ts";
+import type { Origin } from "./incoming.ts";
+import { receive, StoppedError } from "./receive.ts";
+import type { InRule, OutRule } from "./rules.ts";
+import { send } from "./send.ts";
+import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
+import { newCounters } from "./status.ts";
+
+/** Milliseconds before a lost connection is made again: doubled after each failure, and a random part of it is waited. */
+const MIN_BACKOFF = 500;
+const MAX_BACKOFF = 30_000;
+/** Milliseconds after which another node may do what only one does at a time. */
+const LEASE = 10_000;
+/** Milliseconds between two looks at what waits on the bus. */
+const LAG_INTERVAL = 5000;
+/** Notices of messages that are logged a second. */
+const NOTICES = 5;
+
+/** Connects channels to one bus, and connects again whenever the connection is lost, until it is closed. */
+export class Bridge {
+  readonly name: string;
+  readonly counters: BridgeCounters = newCounters();
+  readonly #config: BridgeConfig;
+  readonly #kind: BusKind<unknown, InRule, OutRule>;
+  readonly #work: BridgeWork;
+  readonly #end = new AbortController();
+  readonly #sources = new Set<Source>();
+  #state: BridgeState = "connecting";
+  #error: { readonly sentence: string; readonly time: string } | undefined;
+  #isBehind = false;
+  #lag: number | null = null;
+  #noticed = { second: 0, count: 0 };
+  #running: Promise<void> = Promise.resolve();
+  #lease: Lease | undefined;
+  #onLease: () => void = () => {};
+
+  constructor(config: BridgeConfig, kind: BusKind<unknown, InRule, OutRule>, context: BridgeContext) {
+    this.name = config.name;
+    this.#config = config;
+    this.#kind = kind;
+    const notice = (sentence: string): void => this.#notice(sentence);
+    this.#work = { ...context, bridge: config.name, counters: this.counters, notice };
+  }
+
+  get status(): BridgeStatus {
+    return {
+      name: this.name,
+      kind: this.#config.kind,
+      state: this.#state,
+      lag: this.#lag,
+      isBehind: this.#isBehind,
+      error: this.#error?.sentence ?? null,
+      errorTime: this.#error?.time ?? null,
+      required: this.#config.required,
+      ...this.counters,
+    };
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Stops receiving and sending, and disconnects; what was not acknowledged is delivered again later. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#running;
+    this.#state = "closed";
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#end;
+    const holder = this.#isExclusive ? this.#holder() : undefined;
+    const timer = setInterval(() => void this.#lookAtLag(), LAG_INTERVAL).unref();
+    for (let failures = 0; !signal.aborted;) {
+      const start = performance.now();
+      try {
+        await this.#connected();
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#failed(error as Error);
+        if (error instanceof StoppedError) break;
+        // One that held for a while was a connection, and what ended it is new.
+        failures = performance.now() - start > MAX_BACKOFF ? 1 : failures + 1;
+        const most = Math.min(MIN_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF);
+        await this.#work.wait(most * (0.5 + Math.random() / 2), signal);
+      }
+    }
+    clearInterval(timer);
+    await holder?.close();
+  }
+
+  /** One connection, from when it is made until it is lost; rejects then. */
+  async #connected(): Promise<void> {
+    this.#state = "connecting";
+    const { shared, log } = this.#work;
+    const report = (sentence: string): void => log.warn(`bridge ${this.name}: ${sentence}`);
+    const client = { bridge: this.name, node: shared.node, report };
+    const bus = await withTimeout(this.#kind.connect(this.#config.connection, client));
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#end.signal]);
+    try {
+      const work = [this.#receiveShared(bus, signal), this.#whileLeased(bus, signal)];
+      if (this.#state === "connecting") this.#state = "running";
+      await Promise.race([bus.lost, Promise.all(work)]);
+    } finally {
+      stop.abort();
+      await Promise.allSettled([...this.#sources].map((source) => source.close()));
+      this.#sources.clear();
+      await bus.close().catch(() => {});
+      this.#lag = null;
+    }
+  }
+
+  /** The rules that all nodes receive for at the same time. */
+  async #receiveShared(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
+    await this.#receive(bus, (rule) => !this.#kind.isExclusive(rule), signal);
+  }
+
+  /** What one node does at a time, whenever it is this one. */
+  async #whileLeased(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
+    if (!this.#isExclusive) return;
+    while (!signal.aborted) {
+      const lease = this.#lease;
+      if (lease === undefined || lease.signal.aborted) {
+        if (this.#state !== "standby") this.#state = "standby";
+        await this.#leaseOr(signal);
+        continue;
+      }
+      this.#state = "running";
+      const both = AbortSignal.any([signal, lease.signal]);
+      await Promise.all([this.#receive(bus, (rule) => this.#kind.isExclusive(rule), both), this.#send(bus, both)]);
+    }
+  }
+
+  async #receive(bus: Bus<InRule, OutRule>, isWanted: (rule: InRule) => boolean, signal: AbortSignal): Promise<void> {
+    const { hubId: hub, maxBytes } = this.#work;
+    const { prefixes } = this.#kind;
+    await Promise.all(
+      this.#config.in.map(async (rule, index) => {
+        if (!isWanted(rule)) return;
+        const source = await bus.source(rule);
+        this.#sources.add(source);
+        const close = (): void => void source.close().catch(() => {});
+        if (signal.aborted) close();
+        signal.addEventListener("abort", close);
+        try {
+          const origin: Origin = { bridge: this.name, kind: this.#config.kind, rule: index, prefixes, hub, maxBytes };
+          await receive(source, rule, origin, this.#work, signal);
+          if (!signal.aborted) throw new Error("the bus ended what it was delivering");
+        } finally {
+          signal.removeEventListener("abort", close);
+          this.#sources.delete(source);
+          await source.close().catch(() => {});
+        }
+      }),
+    );
+  }
+
+  async #send(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
+    if (this.#config.out.length === 0) return aborted(signal);
+    const { outTemplates, prefixes } = this.#kind;
+    const sendings = await Promise.all(
+      this.#config.out.map(async (rule) => {
+        const needsChannel = outTemplates.some((field) =>
+          String(Object.getOwnPropertyDescriptor(rule, field)?.value).includes("${"),
+        );
+        return { rule, needsChannel, target: await bus.target(rule) };
+      }),
+    );
+    try {
+      await send(sendings, prefixes[0] ?? "", this.#work, signal, (isBehind) => (this.#isBehind = isBehind));
+    } finally {
+      await Promise.allSettled(sendings.map(({ target }) => target.close()));
+    }
+  }
+
+  get #isExclusive(): boolean {
+    return this.#config.out.length > 0 || this.#config.in.some((rule) => this.#kind.isExclusive(rule));
+  }
+
+  #holder(): LeaseHolder {
+    const onHeld = (lease: Lease): void => {
+      this.#lease = lease;
+      this.#onLease();
+    };
+    return new LeaseHolder({ store: this.#work.shared, name: `bridge:${this.name}`, lifetime: LEASE, onHeld });
+  }
+
+  /** Resolves when this node gets the lease, or the signal is aborted. */
+  #leaseOr(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLease = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      if (signal.aborted || this.#lease?.signal.aborted === false) resolve();
+    });
+  }
+
+  async #lookAtLag(): Promise<void> {
+    const lags = await Promise.all([...this.#sources].map(async (source) => source.lag?.().catch(() => undefined)));
+    const known = lags.filter((lag) => lag !== undefined);
+    this.#lag = known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
+  }
+
+  #failed(error: Error): void {
+    this.counters.failures++;
+    const isStopped = error instanceof StoppedError;
+    this.#state = isStopped ? "stopped" : "connecting";
+    const before = this.#error?.sentence;
+    this.#error = { sentence: error.message, time: new Date().toISOString() };
+    // Not again each time that it is tried.
+    if (isStopped || before !== error.message) this.#work.log.warn(`bridge ${this.name}: ${error.message}`);
+  }
+
+  /** A notice is logged, but for those that come too often. */
+  #notice(sentence: string): void {
+    this.#error = { sentence, time: new Date().toISOString() };
+    const second = Math.floor(Date.now() / 1000);
+    if (this.#noticed.second !== second) this.#noticed = { second, count: 0 };
+    if (this.#noticed.count++ < NOTICES) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+async function withTimeout<T>(connecting: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the bus did not answer in time")), 2 * CONNECT_TIMEOUT);
+  });
+  return Promise.race([connecting, late]).finally(() => clearTimeout(timer));
+}

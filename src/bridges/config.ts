@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { ConfigError } from "../core/errors.ts";
+import { expandAllSecrets } from "../setting-secrets.ts";
+import type { BusKind } from "./bus.ts";
+import { inFields, outFields, OUT_NAMES, type InRule, type OutRule } from "./rules.ts";
+import { templateProblem } from "./template.ts";
+
+/** One bridge, as its configuration says. */
+export interface BridgeConfig {
+  readonly name: string;
+  readonly kind: string;
+  readonly connection: unknown;
+  readonly in: readonly InRule[];
+  readonly out: readonly OutRule[];
+  /** Whether the server is not ready while this bridge does not run. */
+  readonly required: boolean;
+}
+
+type Kind = BusKind<unknown, InRule, OutRule>;
+
+/** Loads a kind when a bridge names it; its driver is loaded when it connects. */
+const KINDS: Readonly<Record<string, () => Promise<Kind>>> = {
+  amqp: async () => erased((await import("./kinds/amqp.ts")).amqp),
+  kafka: async () => erased((await import("./kinds/kafka.ts")).kafka),
+  redis: async () => erased((await import("./kinds/redis.ts")).redis),
+};
+
+const MAX_BRIDGES = 100;
+const MAX_RULES = 100;
+const head = z.looseObject({
+  name: z.string().regex(/^[a-z\d-]{2,32}$/, "use 2 to 32 lower-case letters, digits and hyphens"),
+  kind: z.enum(Object.keys(KINDS) as [string, ...string[]]),
+});
+
+/** A bridge and the kind of its bus. */
+export interface ConfiguredBridge {
+  readonly config: BridgeConfig;
+  readonly kind: Kind;
+}
+
+/**
+ * Checks a list of bridges, and fills in its secrets; `field` is what the list is called. Rejects with a `ConfigError`
+ * that names the field.
+ */
+export async function bridgesIn(
+  list: unknown,
+  field: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<readonly ConfiguredBridge[]> {
+  const items = checked(z.array(z.unknown()).max(MAX_BRIDGES), list, field);
+  const names = new Set<string>();
+  const bridges: ConfiguredBridge[] = [];
+  for (const [index, item] of items.entries()) {
+    const at = `${field}[${index}]`;
+    const { name, kind: word } = checked(head, item, at);
+    if (names.has(name)) throw new ConfigError(`${at}.name is ${name}, which another bridge has; give it its own`);
+    names.add(name);
+    const kind = await (KINDS[word] as () => Promise<Kind>)();
+    const config = checked(schemaOf(kind, word), expandAllSecrets(item, at, environment), at) as BridgeConfig;
+    if (config.in.length + config.out.length === 0)
+      throw new ConfigError(`${at} needs rules; give it in, out, or both`);
+    bridges.push({ config, kind });
+  }
+  return bridges;
+}
+
+/** The list of bridges in a file, as `bridgesIn` takes it: either the list, or an object with it as `bridges`. */
+export function readBridges(path: string): unknown {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new ConfigError(`BRIDGES_FILE ${path} cannot be read as JSON: ${(cause as Error).message}`, { cause });
+  }
+  const isWrapped = typeof content === "object" && content !== null && "bridges" in content;
+  return isWrapped ? (content as { bridges: unknown }).bridges : content;
+}
+
+function schemaOf(kind: Kind, word: string): z.ZodType {
+  const rules = (rule: z.ZodType): z.ZodType => z.array(rule).max(MAX_RULES).default([]);
+  const out = z.strictObject({ ...outFields, ...kind.out.shape }).superRefine((rule, context) => {
+    for (const field of kind.outTemplates) {
+      const text = rule[field];
+      const problem = typeof text === "string" ? templateProblem(text, OUT_NAMES) : undefined;
+      if (problem !== undefined) context.addIssue({ code: "custom", path: [field], message: problem });
+    }
+  });
+  return z.strictObject({
+    name: z.string(),
+    kind: z.literal(word),
+    connection: kind.connection,
+    in: rules(z.strictObject({ ...inFields(kind.names), ...kind.in.shape })),
+    out: rules(out),
+    required: z.boolean().default(false),
+  });
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = (issue?.path ?? [])
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("");
+  throw new ConfigError(`${at}${path}: ${issue?.message ?? "it is wrong"}`);
+}
+
+/** A kind whose own rules are not known to the engine: it hands them back to it as they are. */
+function erased<C, I, O>(kind: BusKind<C, I, O>): Kind {
+  return kind as unknown as Kind;
+}

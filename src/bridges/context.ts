@@ -1,0 +1,28 @@
+import type { Hub } from "../core/hub.ts";
+import type { Records } from "../core/records.ts";
+import type { SharedStore } from "../core/shared-store.ts";
+import type { BridgeCounters } from "../protocol/bridge-status.ts";
+
+/** What the bridges need of the server. */
+export interface BridgeContext {
+  readonly hub: Hub;
+  readonly shared: SharedStore;
+  readonly records: Records;
+  /** The id of this hub, the same on all its nodes and after a restart. */
+  readonly hubId: string;
+  /** The `source` of the CloudEvents that it sends: its public address, or `hub:` and its id. */
+  readonly source: string;
+  /** Bytes of a message at most. */
+  readonly maxBytes: number;
+  readonly log: { info(sentence: string): void; warn(sentence: string): void };
+  /** Waits so many milliseconds, or until the signal is aborted; for tests. */
+  readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** What one bridge's loops share. */
+export interface BridgeWork extends BridgeContext {
+  readonly bridge: string;
+  readonly counters: BridgeCounters;
+  /** Tells the operator of something that happened to a message. */
+  readonly notice: (sentence: string) => void;
+}

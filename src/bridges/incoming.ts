@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import { channelName, shown } from "../core/channel.ts";
+import { HubError } from "../core/errors.ts";
+import { draft, MAX_KEY, type Draft } from "../core/message.ts";
+import { keptJson } from "../protocol/json.ts";
+import type { BusMessage, Received } from "./bus.ts";
+import { cloudEventIn, isJson, type CloudEvent } from "./cloud-events.ts";
+import type { InRule } from "./rules.ts";
+import { render, type TemplateValues } from "./template.ts";
+
+/** What `draftOf` has to know of the bridge. */
+export interface Origin {
+  readonly bridge: string;
+  /** The kind of its bus, and which of its rules this is: both are part of idempotency keys. */
+  readonly kind: string;
+  readonly rule: number;
+  readonly prefixes: readonly string[];
+  /** The id of this hub. */
+  readonly hub: string;
+  /** Bytes of a message at most. */
+  readonly maxBytes: number;
+}
+
+/** Why a message is not published, although nothing is wrong with it. */
+export type Skipped = "tombstone" | "loop";
+
+/** The type of a CloudEvent whose message has the event `message`. */
+export const MESSAGE_TYPE = "hub.message";
+/** Hubs that a message may come through. */
+const MAX_HOPS = 8;
+/** Characters that no word of a channel has. */
+const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
+
+/**
+ * The draft of a message that came over a bridge. Throws a `HubError`, or an error with a sentence, if the hub can never
+ * take it.
+ */
+export function draftOf(received: Received, rule: InRule, origin: Origin): Draft | Skipped {
+  const event = cloudEventIn(received, origin.prefixes);
+  const path = event?.attributes["hubpath"]?.split(",").filter(Boolean) ?? [];
+  if (path.includes(origin.hub) || path.length >= MAX_HOPS) return "loop";
+  const { body } = event ?? received;
+  if (body === undefined && event === undefined) return "tombstone";
+  const values = valuesFor(received, event);
+  const fill = (field: "channel" | "event" | "sender"): string | undefined => {
+    const text = rule[field];
+    return text === undefined ? undefined : render(text, values);
+  };
+  const channel = fill("channel");
+  if (channel === undefined) throw new Error(`it has not what its channel needs, ${rule.channel}`);
+  const made = draft(
+    {
+      channel: channelName(rule.sanitize ? channel.replaceAll(NOT_IN_CHANNEL, "-") : channel),
+      data: dataOf({ ...received, ...event }, rule.encoding),
+      event: fill("event") ?? eventOf(event),
+      sender: fill("sender") ?? origin.bridge,
+      via: `bridge:${origin.bridge}`,
+    },
+    origin.maxBytes,
+  );
+  const key = keyOf(received, event, origin);
+  return {
+    ...made,
+    ...(key === undefined ? {} : { key }),
+    ...(path.length === 0 ? {} : { path: path.join(",") }),
+  };
+}
+
+/**
+ * The idempotency key: its place on the bus, or else the source and id of its CloudEvent. No client can use the same
+ * one, as theirs have no line break before the name.
+ */
+function keyOf({ position }: Received, event: CloudEvent | undefined, origin: Origin): string | undefined {
+  const { id, source } = event?.attributes ?? {};
+  const named = id === undefined ? undefined : `ce ${source ?? ""} ${id}`;
+  const place = position === undefined ? named : `${origin.kind} ${position}`;
+  if (place === undefined) return undefined;
+  const prefix = `bridge:${origin.bridge}${origin.rule === 0 ? "" : `#${origin.rule}`}\n`;
+  const isPlain = prefix.length + place.length <= MAX_KEY && /^[ -~]*$/.test(place);
+  return prefix + (isPlain ? place : createHash("sha256").update(place).digest("hex"));
+}
+
+function valuesFor({ names, headers, key }: Received, event: CloudEvent | undefined): TemplateValues {
+  return { ...names, key, header: (name) => headers[name], ce: (name) => event?.attributes[name.toLowerCase()] };
+}
+
+function eventOf(event: CloudEvent | undefined): string | undefined {
+  const type = event?.attributes["type"];
+  return type === MESSAGE_TYPE ? undefined : type;
+}
+
+/** The payload as the data of a message. Throws a sentence if it cannot be read as the rule wants it. */
+function dataOf(
+  { body = new Uint8Array(), contentType }: Pick<BusMessage, "body" | "contentType">,
+  encoding: InRule["encoding"],
+): unknown {
+  if (encoding === "base64") return Buffer.from(body).toString("base64");
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (cause) {
+    throw new Error("its payload is not UTF-8 text; encoding base64 takes any bytes", { cause });
+  }
+  const looksLikeJson = isJson(contentType) || (contentType === undefined && /^\s*[[{]/.test(text));
+  if (encoding === "text" || (encoding === "auto" && !looksLikeJson)) return text;
+  try {
+    JSON.parse(text);
+    return keptJson(text);
+  } catch (cause) {
+    if (encoding === "auto") return text;
+    throw new Error("its payload is not JSON", { cause });
+  }
+}
+
+/** What a dead-letter channel is told of a message: where it was, what was wrong, and what it held. */
+export function deadLetter(received: Received, error: Error, maxBytes: number): Record<string, unknown> {
+  const { body, headers, names, position = null, key = null, contentType = null } = received;
+  const bytes = Buffer.from(body ?? []);
+  const isText = bytes.equals(Buffer.from(bytes.toString()));
+  const room = Math.floor(maxBytes / (isText ? 4 : 2));
+  const held = bytes.subarray(0, room);
+  return {
+    error: error instanceof HubError ? `${error.code}: ${error.message}` : error.message,
+    position,
+    key,
+    contentType,
+    names,
+    headers: Object.fromEntries(
+      Object.entries(headers)
+        .slice(0, 50)
+        .map(([name, value]) => [name, shown(value)]),
+    ),
+    ...(isText ? { text: held.toString().toWellFormed() } : { base64: held.toString("base64") }),
+    ...(bytes.length > room ? { bytes: bytes.length } : {}),
+  };
+}

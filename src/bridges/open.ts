@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Hub } from "../core/hub.ts";
+import type { Records } from "../core/records.ts";
+import type { SharedStore } from "../core/shared-store.ts";
+import { Bridge } from "./bridge.ts";
+import { bridgesIn, readBridges, type ConfiguredBridge } from "./config.ts";
+import type { BridgeContext } from "./context.ts";
+import type { BridgeStatus } from "../protocol/bridge-status.ts";
+
+/** The settings that bridges depend on. */
+export interface BridgeSettings {
+  /** A list of bridges, as JSON says it; empty for none. */
+  readonly bridges: readonly unknown[];
+  /** The path of a file with more; empty for none. */
+  readonly bridgesFile: string;
+}
+
+/** What bridges need of a server that is open. */
+export interface OpenServer {
+  readonly hub: Hub;
+  readonly shared: SharedStore;
+  readonly records: Records;
+  readonly hubId: string;
+  /** The address that clients know it by; empty if that is not said. */
+  readonly publicUrl: string;
+  readonly maxBytes: number;
+  readonly log: BridgeContext["log"];
+}
+
+/** All bridges of a server. */
+export class Bridges {
+  readonly #bridges: readonly Bridge[];
+
+  constructor(configured: readonly ConfiguredBridge[], { publicUrl, ...server }: OpenServer) {
+    const context: BridgeContext = {
+      ...server,
+      source: publicUrl === "" ? `hub:${server.hubId}` : publicUrl,
+      wait: (milliseconds, signal) => sleep(milliseconds, undefined, { signal, ref: false }).catch(() => {}),
+    };
+    this.#bridges = configured.map(({ config, kind }) => new Bridge(config, kind, context));
+  }
+
+  /** Connects all of them. */
+  start(): void {
+    for (const bridge of this.#bridges) bridge.start();
+  }
+
+  /** How each of them stands on this node. */
+  status(): readonly BridgeStatus[] {
+    return this.#bridges.map((bridge) => bridge.status);
+  }
+
+  /** Disconnects all of them; resolves when what they have sent is noted. */
+  async close(): Promise<void> {
+    await Promise.all(this.#bridges.map((bridge) => bridge.close()));
+  }
+}
+
+/** Checks the configured bridges before the server listens; rejects with a `ConfigError`. The result makes them. */
+export async function prepareBridges(
+  { bridges, bridgesFile }: BridgeSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<(server: OpenServer) => Bridges> {
+  const fromFile = bridgesFile === "" ? [] : await bridgesIn(readBridges(bridgesFile), bridgesFile, environment);
+  const configured = [...(await bridgesIn(bridges, "BRIDGES", environment)), ...fromFile];
+  return (server) => new Bridges(configured, server);
+}

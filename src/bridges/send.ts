@@ -1,0 +1,176 @@
+import type { History } from "../core/history.ts";
+import { followPages } from "../core/follow-pages.ts";
+import type { Message } from "../core/message.ts";
+import { isCovered, isName, isServerChannel, type ChannelName } from "../protocol/channel.ts";
+import { MAX_BATCH, type Outgoing, type Target } from "./bus.ts";
+import { binaryHeaders, STRUCTURED, structuredBody } from "./cloud-events.ts";
+import type { BridgeWork } from "./context.ts";
+import { MESSAGE_TYPE } from "./incoming.ts";
+import type { OutRule } from "./rules.ts";
+
+/** An `out` rule and where it sends. */
+export interface Sending {
+  readonly rule: OutRule;
+  readonly target: Target;
+  /** Whether where it sends depends on the channel of a message. */
+  readonly needsChannel: boolean;
+}
+
+/** The kind of the records with the places that bridges have sent up to. */
+const PLACES = "bridge";
+/** Milliseconds between two writes of that place. */
+const SAVE_INTERVAL = 1000;
+const GAP_TYPE = "hub.gap";
+const utf8 = new TextEncoder();
+
+/**
+ * Sends what the hub has on the channels of these rules, from where this bridge was last, until the signal is aborted.
+ * Rejects if the connection is lost, or if another node has gone on in the meantime.
+ */
+export async function send(
+  sendings: readonly Sending[],
+  prefix: string,
+  work: BridgeWork,
+  signal: AbortSignal,
+  onBehind: (isBehind: boolean) => void,
+): Promise<void> {
+  const { hub, bridge } = work;
+  const place = await Place.open(work);
+  const channels = [...new Set(sendings.flatMap(({ rule }) => rule.channels))];
+  try {
+    for await (const page of followPages(hub, { channels, after: place.cursor, limit: MAX_BATCH, signal })) {
+      onBehind(page.more);
+      if (page.gap !== undefined) await sendGap(page.gap, sendings, prefix, work);
+      const messages = page.messages.filter(
+        ({ channel, via }) => !isServerChannel(channel) && via !== `bridge:${bridge}`,
+      );
+      if (messages.length > 0) await Promise.all(sendings.map((each) => sendPage(messages, each, prefix, work)));
+      await place.moveTo(page.next);
+    }
+  } finally {
+    // If it cannot be saved, what was sent since is sent again.
+    await place.save().catch(() => {});
+  }
+}
+
+async function sendPage(
+  messages: readonly Message[],
+  { rule, target }: Sending,
+  prefix: string,
+  work: BridgeWork,
+): Promise<void> {
+  const own = messages.filter(({ channel }) => isCovered(rule.channels, channel));
+  if (own.length === 0) return;
+  const outgoing = own.map((message) => outgoingOf(message, rule, prefix, work));
+  const errors = await target.send(outgoing);
+  for (const [index, { id }] of outgoing.entries()) {
+    const error = errors[index];
+    if (error === undefined) {
+      work.counters.sent++;
+      continue;
+    }
+    work.counters.refused++;
+    work.notice(`message ${id} was refused: ${error.message}`);
+  }
+}
+
+/** Tells the bus that messages are missing, for each channel that a rule names, or once where it does not matter. */
+async function sendGap(
+  gap: NonNullable<History["gap"]>,
+  sendings: readonly Sending[],
+  prefix: string,
+  work: BridgeWork,
+): Promise<void> {
+  work.notice(`messages are missing after ${gap.after}: ${gap.reason}; it goes on after ${gap.resumed}`);
+  for (const { rule, target, needsChannel } of sendings) {
+    if (rule.format === "raw") continue;
+    const exact = rule.channels.filter(isName);
+    const names = needsChannel ? exact : [exact[0] ?? "hub"];
+    const markers = names.map((channel) => {
+      const attributes = { ...attributesOf(`gap-${gap.after}`, channel, work, []), type: GAP_TYPE };
+      const place = { channel, event: GAP_TYPE, sender: "hub", id: attributes.id };
+      return formatted(JSON.stringify(gap), attributes, place, rule, prefix);
+    });
+    if (markers.length > 0) await target.send(markers);
+    work.counters.gaps += markers.length;
+  }
+}
+
+function outgoingOf(message: Message, rule: OutRule, prefix: string, work: BridgeWork): Outgoing {
+  const { channel, event, sender, data, time, path, traceparent } = message;
+  const id = work.hub.idOf(message) as string;
+  const attributes = {
+    ...attributesOf(id, channel, work, path?.split(",") ?? []),
+    type: event === "message" ? MESSAGE_TYPE : event,
+    time: new Date(time).toISOString(),
+    sender,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
+  return formatted(data, attributes, { channel, event, sender, id }, rule, prefix);
+}
+
+function attributesOf(
+  id: string,
+  subject: ChannelName | string,
+  { source, hubId }: BridgeWork,
+  path: readonly string[],
+): Record<"id" | "source" | "subject" | "hubpath", string> {
+  return { id, source, subject, hubpath: [...path, hubId].join(",") };
+}
+
+/** `data` is JSON text; a string is sent as text. */
+function formatted(
+  data: string,
+  attributes: Readonly<Record<string, string>>,
+  names: Outgoing["names"] & { readonly id: string; readonly channel: string },
+  { format }: OutRule,
+  prefix: string,
+): Outgoing {
+  const { id, channel: key } = names;
+  if (format === "structured") {
+    const body = structuredBody(attributes, data);
+    return { body, headers: {}, contentType: `${STRUCTURED}; charset=utf-8`, key, names, id };
+  }
+  const isText = data.startsWith('"');
+  const body = utf8.encode(isText ? (JSON.parse(data) as string) : data);
+  const contentType = isText ? "text/plain; charset=utf-8" : "application/json";
+  const headers = format === "raw" ? {} : binaryHeaders(attributes, prefix);
+  return { body, headers, contentType, key, names, id };
+}
+
+/** How far a bridge has sent: a record that only one node may move. */
+class Place {
+  readonly #work: BridgeWork;
+  #saved: string | undefined;
+  #savedAt = 0;
+  cursor: string;
+
+  private constructor(work: BridgeWork, saved: string | undefined) {
+    this.#work = work;
+    this.#saved = saved;
+    // A bridge that is new begins with what is published from now on.
+    this.cursor = saved ?? work.hub.cursor();
+  }
+
+  static async open(work: BridgeWork): Promise<Place> {
+    const place = new Place(work, await work.records.get(PLACES, work.bridge));
+    // Also where nothing is sent for now: what is published while the server is down is sent afterwards.
+    await place.save();
+    return place;
+  }
+
+  async moveTo(cursor: string): Promise<void> {
+    this.cursor = cursor;
+    if (performance.now() - this.#savedAt >= SAVE_INTERVAL) await this.save();
+  }
+
+  async save(): Promise<void> {
+    const { records, bridge } = this.#work;
+    if (this.cursor === this.#saved) return;
+    if (!(await records.replace(PLACES, bridge, this.#saved, this.cursor))) {
+      throw new Error("another node sends for this bridge");
+    }
+    this.#saved = this.cursor;
+    this.#savedAt = performance.now();
+  }
+}

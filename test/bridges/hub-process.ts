@@ -1,0 +1,76 @@
+import { Cli } from "../support/cli.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { request } from "../support/request.ts";
+
+/** A message as history has it. */
+export interface Kept {
+  readonly id: string;
+  readonly channel: string;
+  readonly event: string;
+  readonly data: unknown;
+  readonly sender: string;
+  readonly via?: string;
+}
+
+/** A hub as a process of its own with bridges, which can be killed and started again on its log. */
+export class HubProcess implements AsyncDisposable {
+  readonly #folder = new TemporaryFolder();
+  readonly #env: Readonly<Record<string, string>>;
+  #cli: Cli | undefined;
+  url = "";
+
+  constructor(bridges: readonly unknown[], env: Readonly<Record<string, string>> = {}) {
+    this.#env = { PORT: "0", BRIDGES: JSON.stringify(bridges), RATE_LIMITS: "off", DRAIN: "0", ...env };
+  }
+
+  static async start(bridges: readonly unknown[], env: Readonly<Record<string, string>> = {}): Promise<HubProcess> {
+    const hub = new HubProcess(bridges, env);
+    await hub.start();
+    return hub;
+  }
+
+  get output(): string {
+    return `${this.#cli?.stdout}${this.#cli?.stderr}`;
+  }
+
+  get pid(): number {
+    return this.#cli?.child.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    this.#cli = new Cli(["serve"], { env: { DATA: `file:${this.#folder.file("hub.db")}`, ...this.#env }, open: true });
+    this.url = await this.#cli.url();
+  }
+
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    this.#cli?.kill(signal);
+    await this.#cli?.exit();
+  }
+
+  async publish(channel: string, data: unknown, query = ""): Promise<string> {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify(data);
+    const answer = await request(`${this.url}/channels/${channel}/messages${query}`, { method: "POST", headers, body });
+    return (answer.json() as { id: string }).id;
+  }
+
+  /** All that is kept on a channel or pattern. */
+  async history(channel: string): Promise<readonly Kept[]> {
+    const messages: Kept[] = [];
+    for (let after = ""; ;) {
+      const page = (await request(`${this.url}/channels/${channel}/messages?limit=1000${after}`)).json() as {
+        messages: Kept[];
+        next: string;
+        more: boolean;
+      };
+      messages.push(...page.messages);
+      if (!page.more) return messages;
+      after = `&after=${page.next}`;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill("SIGKILL");
+    this.#folder[Symbol.dispose]();
+  }
+}
