@@ -6,6 +6,9 @@ import type { BusServer } from "./bus-server.ts";
 /** The field of the payload; the others are headers. */
 const BODY = "data";
 
+/** A stream and some of its entries, as a read answers. */
+type Stream = [name: Buffer, entries: [id: Buffer, fields: Buffer[]][]];
+
 /** A real Redis, for bridges on its streams. */
 export async function startRedisStreams(): Promise<BusServer> {
   const engine = await startEngine();
@@ -39,7 +42,9 @@ export async function startRedisStreams(): Promise<BusServer> {
       const stop = new AbortController();
       const read = async (): Promise<void> => {
         for (let after: string | Buffer = "0"; !stop.signal.aborted;) {
-          const reply = await reader.xreadBuffer("BLOCK", 1000, "STREAMS", place, after).catch(() => null);
+          const reply: readonly Stream[] | null = await reader
+            .xreadBuffer("BLOCK", 1000, "STREAMS", place, after)
+            .catch(() => null);
           for (const [id, fields] of reply?.[0]?.[1] ?? []) {
             after = id;
             messages.push(messageOf(fields));
