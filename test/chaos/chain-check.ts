@@ -114,6 +114,7 @@ export class ChainCheck {
     const missing = this.#truth.between(place, resumed + 1, this.#channels);
     this.insideGaps += missing.filter(({ n, isAcknowledged }) => isAcknowledged && !this.got.has(n)).length;
     this.#told = resumed;
+    this.#isBeginning = false;
     if (place > resumed) this.#takenBackFrom = Math.max(this.#takenBackFrom, place);
     // A reader that was further than its node is goes back, and must get again what comes after that.
     for (const [n, offset] of this.got) {
