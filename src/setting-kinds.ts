@@ -135,13 +135,6 @@ function isReachable(value: string): boolean {
   return Number(port) > 0 && !name.includes("*") && !["0.0.0.0", "[::]"].includes(name);
 }
 
-/** What clients with a certificate may do. */
-export function certificateGrants(about: string): Setting<readonly string[]> {
-  const isGrant = (item: string): boolean => patternProblem(item.slice(item.lastIndexOf("=") + 1)) === undefined;
-  return names(isGrant, "patterns such as orders.*, or NAME=PATTERN for the certificate with that name", about);
-}
-
-
 /** Whether it is an address, or a network such as 10.0.0.0/8. */
 export function isNetwork(item: string): boolean {
   const [address = "", bits = "", ...rest] = item.split("/");
