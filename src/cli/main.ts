@@ -36,7 +36,7 @@ function isOldNode(): boolean {
   const [leastMajor = 0, leastMinor = 0] = OLDEST_NODE;
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return false;
   process.stderr.write(
-    `sse-mcp-server: this is Node ${process.versions.node}; use ${OLDEST_NODE.join(".")} or newer, or run: npx --package=node@${leastMajor} --package=sse-mcp-server sse-mcp-server\n`,
+    `sse-mcp-server: this is Node ${process.versions.node}; use ${OLDEST_NODE.join(".")} or newer, or run: npx --package=node@${leastMajor} -- node ${JSON.stringify(process.argv[1])}\n`,
   );
   return true;
 }

@@ -76,8 +76,8 @@ export interface Format {
   /** Set if readers are only notified that something was published: they do not count as receivers. */
   readonly silent?: true;
   join(parts: readonly Uint8Array[]): Uint8Array;
-  /** Turns what goes out together, one message or several joined, into what is written: compresses it, for example. */
-  pack?(bytes: Uint8Array): Uint8Array;
+  /** Compresses what goes out together, one message or several joined. */
+  compress?(bytes: Uint8Array): Uint8Array;
 }
 
 /** The delivery of a message to the live readers of this node, if it is traced. */

@@ -166,7 +166,7 @@ const pieces = new WeakMap<Envelope, Map<Format, { readonly of: readonly Envelop
 export function joined(envelopes: readonly Envelope[], format: Format): Uint8Array {
   const [first] = envelopes;
   if (first === undefined) return format.join([]);
-  if (envelopes.length === 1 && format.pack === undefined) return first.encodedBy(format);
+  if (envelopes.length === 1 && format.compress === undefined) return first.encodedBy(format);
   let made = pieces.get(first);
   if (made === undefined) pieces.set(first, (made = new Map()));
   const known = made.get(format);
@@ -174,7 +174,7 @@ export function joined(envelopes: readonly Envelope[], format: Format): Uint8Arr
     return known.bytes;
   }
   const whole = format.join(envelopes.map((envelope) => envelope.encodedBy(format)));
-  const bytes = format.pack?.(whole) ?? whole;
+  const bytes = format.compress?.(whole) ?? whole;
   made.set(format, { of: envelopes, bytes });
   return bytes;
 }

@@ -102,6 +102,12 @@ describe("the Helm chart", () => {
     });
   }
 
+  it("says in its notes at which hosts a route of the Gateway API has it", async (test) => {
+    const rendered = (await chart(test))?.rendered;
+    if (rendered !== undefined)
+      assert.match(rendered["autoscaling"]?.notes ?? "", /at the host hub\.example, path \/,/);
+  });
+
   for (const [name, [, sentence]] of Object.entries(REFUSED)) {
     it(`refuses ${name}, and says what to set`, async (test) => {
       const { refused } = (await chart(test)) ?? {};

@@ -7,7 +7,7 @@ const PATH = "/usr/bin/chromium";
 const SWITCHES =
   "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run";
 
-/** Opens the system's Chromium, which keeps pages that are left as people's does; undefined where there is none. */
+/** Opens the system's Chromium, which keeps pages that are left as people's does; undefined if there is none. */
 export async function openBrowser(...switches: string[]): Promise<Browser | undefined> {
   if (!existsSync(PATH)) return undefined;
   return chromium.launch({

@@ -27,7 +27,7 @@ export interface ChatPageOptions {
 
 const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_FAILED|ERR_ABORTED/;
 
-/** Opens the chat in a browser of its own, as it were: nothing is remembered there. */
+/** Opens the chat in a browser context of its own, in which nothing is stored yet. */
 export async function openChat(browser: Browser, url: string, options: ChatPageOptions = {}): Promise<ChatPage> {
   const { page, complaints } = await watchedPage(browser, url);
   await options.before?.(page);

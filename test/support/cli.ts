@@ -9,7 +9,7 @@ const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Standard input, which ends behind it. */
+  /** What it reads on standard input, which then ends. */
   readonly input?: string | Uint8Array;
   /** Standard input stays open. */
   readonly open?: boolean;
@@ -37,7 +37,7 @@ export class Cli {
     if (!open) this.child.stdin.end(input);
   }
 
-  /** Resolves with the exit code; -1 where a signal ended it. */
+  /** Resolves with the exit code; -1 if a signal ended it. */
   async exit(): Promise<number> {
     const late = AbortSignal.timeout(20_000);
     const tooLate = new Promise<never>((_, reject) => {

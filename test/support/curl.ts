@@ -107,7 +107,7 @@ export function modernCurl(url: string): CurlMcp {
 export interface CurlSession extends CurlMcp {
   readonly initialized: RpcMessage;
   notify(method: string, params?: object): Promise<Curl>;
-  /** The stream on which the server tells what nobody asked for. */
+  /** The stream of messages that answer no request. */
   listen(): Curl;
   /** Ends the session. */
   end(): Promise<Curl>;

@@ -107,7 +107,7 @@ export class EventReader {
     return data;
   }
 
-  /** Events that have come and nobody asked for. */
+  /** Events that have come and were not asked for with `next`. */
   get waiting(): readonly ReadEvent[] {
     return this.#events.waiting;
   }

@@ -32,7 +32,7 @@ export class FrameReader {
     });
   }
 
-  /** Resolves when the connection is open; rejects with `RefusedUpgrade` where the server answers with a response. */
+  /** Resolves when the connection is open; rejects with `RefusedUpgrade` if the server answers with a response. */
   static open(url: string, { headers = {}, tls }: FrameReaderOptions = {}): Promise<FrameReader> {
     const ws = new WebSocket(url, { ...tls, headers, perMessageDeflate: false });
     const reader = new FrameReader(ws);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
-/** How a front treats a connection, where it does not pass everything on at once. */
+/** How a front treats a connection, if it does not pass everything on at once. */
 export interface Treatment {
   /** Milliseconds before it is passed on at all, so that connections overtake each other. */
   readonly openAfter?: number;
@@ -17,7 +17,7 @@ export interface Treatment {
 
 /** A TCP proxy on a port of its own that does to connections what networks do. */
 export class Front implements AsyncDisposable {
-  /** Where connections go; 0: nobody is there. */
+  /** The port that connections go to; 0: nothing listens. */
   target: number;
   /** Chooses for each connection by the head of its first request. */
   treat: (head: string) => Treatment = () => ({});

@@ -33,7 +33,7 @@ export interface HubControl {
   heads(): Promise<readonly string[]>;
 }
 
-/** A hub behind a front, and everything a test does to it. */
+/** A hub that clients reach through a front, and everything that a test does to it. */
 export class HubRig implements AsyncDisposable {
   readonly front: Front;
   readonly control: HubControl;

@@ -28,7 +28,7 @@ export class Inspector {
     this.#exit = once(this.child, "close");
   }
 
-  /** Resolves at its end with the exit code, -1 where a signal ended it, and what it said. */
+  /** Resolves at its end with the exit code, -1 if a signal ended it, and what it said. */
   async end(): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
     const [stdout, stderr] = await Promise.all([this.#stdout, this.#stderr, this.#exit]);
     return { code: this.child.exitCode ?? -1, stdout, stderr };

@@ -7,7 +7,7 @@ export function onPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 }
 
-/** A command line that also ends when the process that runs it is killed, where the system can do that (util-linux). */
+/** A command line that also ends when the process that runs it is killed, if the system can do that (util-linux). */
 export function leashed(...words: readonly string[]): [string, ...string[]] {
   const all = onPath("setpriv") === undefined ? words : ["setpriv", "--pdeathsig", "KILL", ...words];
   return all as [string, ...string[]];

@@ -88,7 +88,7 @@ function checkError({ code, data = {} }: McpErrorObject): void {
   }
 }
 
-/** Throws where a value is not what a JSON Schema says. */
+/** Throws if a value is not what a JSON Schema says. */
 export function assertMatches(schema: object, value: unknown, what: string): void {
   let check = checks.get(schema);
   if (check === undefined) checks.set(schema, (check = validator.getValidator(schema)));
@@ -96,7 +96,7 @@ export function assertMatches(schema: object, value: unknown, what: string): voi
   assert.ok(valid, `${what}: ${errorMessage}\n${JSON.stringify(value)}`);
 }
 
-/** Throws where a value is not what the specification calls by this name. */
+/** Throws if a value is not what the specification calls by this name. */
 export function assertIs(name: SpecTypeName, value: unknown): void {
   const result = specTypeSchemas[name]["~standard"].validate(value);
   assert.ok(!("then" in result), "checked at once");

@@ -30,7 +30,7 @@ export interface McpAnswer {
   readonly id: string | number | undefined;
   readonly result: Readonly<Record<string, unknown>> | undefined;
   readonly error: McpErrorObject | undefined;
-  /** What came before the result, where the answer was a stream. */
+  /** What came before the result, if the answer was a stream. */
   readonly notifications: readonly McpMessage[];
 }
 
@@ -115,7 +115,7 @@ export function answerOf(method: string, { status, headers, text }: Omit<Answer,
   };
 }
 
-/** The result of a request; throws where it was answered with an error. */
+/** The result of a request; throws if it was answered with an error. */
 export function resultOf({ result, text }: McpAnswer): Readonly<Record<string, unknown>> {
   if (result === undefined) throw new Error(`no result: ${text}`);
   return result;
@@ -147,7 +147,7 @@ export class McpStream {
     return this.#read((await this.reader.next()).data);
   }
 
-  /** Messages that have come and nobody asked for. */
+  /** Messages that have come and were not asked for with `next`. */
   get waiting(): readonly McpMessage[] {
     return this.reader.waiting.map(({ data }) => this.#read(data));
   }

@@ -1,8 +1,8 @@
 import type { TestContext } from "node:test";
 
 /**
- * Whether a test can run: where the machine lacks something it is skipped with the line that installs it, and on CI,
- * where nothing may be lacking, it fails.
+ * Whether a test can run: if the machine lacks something, it is skipped with the line that installs it; on CI, where
+ * nothing may be lacking, it fails.
  */
 export function needs(test: TestContext, what: string, isThere: boolean, install: string): boolean {
   if (isThere) return true;

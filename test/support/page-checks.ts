@@ -44,7 +44,7 @@ export function countScripts(page: Page): () => Promise<number> {
   return async () => (await Promise.all(sizes)).reduce((total, size) => total + size, 0);
 }
 
-/** Has a page believe that nobody sees it, or that somebody does again. */
+/** Makes a page believe that no one sees it, or that someone does again. */
 export async function setHidden(page: Page, hidden: boolean): Promise<void> {
   const state = hidden ? "hidden" : "visible";
   await page.evaluate(`

@@ -24,7 +24,7 @@ export class ReaderModel {
   /** Every cursor it was told. */
   readonly cursors: string[] = [];
   readonly #truth: Truth;
-  /** Each channel or pattern it reads, with the offset behind which it wants messages. */
+  /** Each channel or pattern it reads, with the offset after which it wants messages. */
   readonly #since = new Map<ChannelPattern, number>();
   readonly #ephemeral = new Set<unknown>();
   /** Everything up to here that it wants has come, or a gap told of it. */

@@ -14,7 +14,7 @@ export class Schedule {
     return this.#held.length;
   }
 
-  /** Calls back at once, or where such a step waits, when it is let go. */
+  /** Calls back at once, or if such a step waits, when it is let go. */
   call(step: string, go: () => void): void {
     if (this.#holding === undefined || this.#holding.has(step)) this.#held.push({ step, go });
     else go();
@@ -40,7 +40,7 @@ export class Schedule {
     this.letAny(index);
   }
 
-  /** Lets go of what stands anywhere in the row; nothing where nothing waits. */
+  /** Lets go of what stands anywhere in the row; nothing if nothing waits. */
   letAny(index: number): void {
     const [held] = this.#held.splice(this.#held.length === 0 ? 0 : index % this.#held.length, 1);
     held?.go();

@@ -33,7 +33,7 @@ export class Wire {
     });
   }
 
-  /** Sends lines with CRLF between them and a blank line behind, then the body. */
+  /** Sends lines with CRLF between them, a blank line, and the body. */
   send(lines: readonly string[], body = ""): void {
     this.socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
   }

@@ -74,7 +74,7 @@ function begin(
 }
 
 /** A stream of events that is read as it comes, with the times at which it did. */
-export class EventStream implements Disposable {
+export class StreamReader implements Disposable {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   /** Resolves when it has ended, on either side. */
@@ -119,11 +119,11 @@ export class EventStream implements Disposable {
   }
 
   /** Resolves with the head of the answer. Rejects like `ask`. */
-  static async open(url: URL, asked: RequestOptions = {}): Promise<EventStream> {
+  static async open(url: URL, asked: RequestOptions = {}): Promise<StreamReader> {
     const abort = new AbortController();
     const late = setTimeout(() => abort.abort(new HeldBack(`no answer within ${PATIENCE / 1000} s`)), PATIENCE);
     try {
-      return new EventStream(await begin(url, asked, abort.signal), abort);
+      return new StreamReader(await begin(url, asked, abort.signal), abort);
     } catch (error) {
       throw abort.signal.aborted ? abort.signal.reason : error;
     } finally {

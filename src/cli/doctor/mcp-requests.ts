@@ -1,5 +1,5 @@
 import { routeUrl } from "../usage.ts";
-import { EventStream, type Target } from "./exchange.ts";
+import { StreamReader, type Target } from "./exchange.ts";
 
 const MODERN_VERSION = "2026-07-28";
 
@@ -7,9 +7,9 @@ const MODERN_VERSION = "2026-07-28";
 export function openListen(
   { url, headers }: Target,
   more: Readonly<Record<string, string>> = {},
-): Promise<EventStream> {
+): Promise<StreamReader> {
   const method = "subscriptions/listen";
-  return EventStream.open(routeUrl(url, "mcp"), {
+  return StreamReader.open(routeUrl(url, "mcp"), {
     method: "POST",
     headers: { ...headers, ...modernHeaders(method), ...more },
     body: modernBody(method, { notifications: { resourcesListChanged: true } }),

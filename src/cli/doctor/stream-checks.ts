@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { jsonObject, routeUrl, textOf } from "../usage.ts";
-import { ask, EventStream, HeldBack, PATIENCE, whyFailed, type Target } from "./exchange.ts";
+import { ask, StreamReader, HeldBack, ANSWER_TIMEOUT, whyFailed, type Target } from "./exchange.ts";
 import { openListen } from "./mcp-requests.ts";
 import type { Report } from "./report.ts";
 
@@ -158,11 +158,11 @@ function openEvents(
   { url, headers }: Target,
   channel: string,
   more: Readonly<Record<string, string>> = {},
-): Promise<EventStream> {
+): Promise<StreamReader> {
   const address = routeUrl(url, "events");
   address.searchParams.set("channel", channel);
   address.searchParams.set("watch", "true");
-  return EventStream.open(address, { headers: { ...headers, ...ACCEPT, ...more } });
+  return StreamReader.open(address, { headers: { ...headers, ...ACCEPT, ...more } });
 }
 
 /** In place of a stream of which nothing comes. */

@@ -1,7 +1,7 @@
 import type { Format, Message } from "../../core/message.ts";
 import { sseJson, sseText } from "../../protocol/sse.ts";
 import { deflateBlock } from "./gzip.ts";
-import { chunk, chunkOf, joinChunks, type EventStream } from "./raw-socket.ts";
+import { chunkBytes, chunkText, mergeChunks, type EventStream } from "./raw-socket.ts";
 
 /** What `?format=` may ask for. */
 type Name = "text" | "json";
@@ -21,12 +21,12 @@ function formsOf(write: Write): Record<"identity" | "gzip", Record<"chunked" | "
   const plain: Format = { encode: (message, id) => Buffer.from(write(message, id)), join };
   return {
     identity: {
-      chunked: { encode: (message, id) => Buffer.from(chunk(write(message, id))), join: joinChunks },
+      chunked: { encode: (message, id) => Buffer.from(chunkText(write(message, id))), join: mergeChunks },
       plain,
     },
     gzip: {
-      chunked: { ...plain, pack: (bytes) => chunkOf([deflateBlock(bytes)]) },
-      plain: { ...plain, pack: deflateBlock },
+      chunked: { ...plain, compress: (bytes) => chunkBytes([deflateBlock(bytes)]) },
+      plain: { ...plain, compress: deflateBlock },
     },
   };
 }

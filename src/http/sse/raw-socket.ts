@@ -113,7 +113,7 @@ export class EventStream {
   /** Text as it goes to the socket. */
   framed(text: string): Uint8Array {
     if (text === "") return NOTHING;
-    if (!this.isGzip) return Buffer.from(this.isChunked ? chunk(text) : text);
+    if (!this.isGzip) return Buffer.from(this.isChunked ? chunkText(text) : text);
     return this.#chunked([storedBlock(Buffer.from(text))]);
   }
 
@@ -128,7 +128,7 @@ export class EventStream {
   }
 
   #chunked(parts: readonly Uint8Array[]): Uint8Array {
-    return this.isChunked ? chunkOf(parts) : Buffer.concat(parts);
+    return this.isChunked ? chunkBytes(parts) : Buffer.concat(parts);
   }
 
   #head(reply: FastifyReply): string {
@@ -175,17 +175,17 @@ export function endGracefully(socket: Socket, last: string | Uint8Array = NOTHIN
 }
 
 /** Text, which must not be empty, as one chunk (RFC 9112 section 7.1). */
-export function chunk(text: string): string {
+export function chunkText(text: string): string {
   return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 }
 
 /** Several chunks as one that holds the same. */
-export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
-  return chunkOf(chunks.map((bytes) => bytes.subarray(bytes.indexOf(LF) + 1, bytes.length - CRLF.length)));
+export function mergeChunks(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunkBytes(chunks.map((bytes) => bytes.subarray(bytes.indexOf(LF) + 1, bytes.length - CRLF.length)));
 }
 
 /** Bytes, at least one, as one chunk. */
-export function chunkOf(parts: readonly Uint8Array[]): Uint8Array {
+export function chunkBytes(parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   return Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), ...parts, CRLF]);
 }

@@ -1,14 +1,13 @@
 import MiniSearch from "minisearch";
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { copy, SAID_FOR } from "../shared/copy.ts";
 import { rove } from "../shared/roving.ts";
 import { commandsIn } from "./commands.ts";
 import { excerptOf, type Hit, type Part } from "./search.ts";
 
 /** As many as fit below the field. */
-const MOST_HITS = 12;
-/** Milliseconds for which a button says what it did. */
-const SAID_FOR = 1500;
+const MAX_HITS = 12;
 
 /** The field that finds pages, and what it has found. */
 function Search({ index, root }: { readonly index: string; readonly root: string }) {
@@ -113,17 +112,12 @@ function addCopyButtons(): void {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Copy";
-    button.addEventListener("click", () => {
-      const said = (text: string): void => {
-        button.textContent = text;
-        setTimeout(() => (button.textContent = "Copy"), SAID_FOR);
-      };
+    const copyBlock = async (): Promise<void> => {
       const text = code.textContent.trimEnd();
-      navigator.clipboard.writeText(code.matches(".language-console") ? commandsIn(text) : text).then(
-        () => said("Copied"),
-        () => said("Not allowed"),
-      );
-    });
+      button.textContent = await copy(code.matches(".language-console") ? commandsIn(text) : text, code);
+      setTimeout(() => (button.textContent = "Copy"), SAID_FOR);
+    };
+    button.addEventListener("click", () => void copyBlock());
     code.before(button);
   }
 }

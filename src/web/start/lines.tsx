@@ -1,9 +1,7 @@
 import { useRef, useState } from "preact/hooks";
+import { copy, SAID_FOR } from "../shared/copy.ts";
 import { Tabs } from "./tabs.tsx";
 import { TEAM_LINES } from "./team-lines.ts";
-
-/** Milliseconds for which a button says what it did. */
-const SAID_FOR = 1500;
 
 /** What the server fills in when it serves the page; the script takes the address from where the page came from. */
 export interface StartFacts {
@@ -189,20 +187,13 @@ export function TeamLines() {
 function Line({ id, children }: { readonly id: string; readonly children: string }) {
   const line = useRef<HTMLElement>(null);
   const [said, say] = useState("Copy");
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(children);
-      say("Copied");
-    } catch {
-      // Without the right to write, the line is selected to be copied by hand.
-      if (line.current !== null) getSelection()?.selectAllChildren(line.current);
-      say("Selected");
-    }
+  const copyLine = async (): Promise<void> => {
+    say(await copy(children, line.current));
     setTimeout(() => say("Copy"), SAID_FOR);
   };
   return (
     <pre>
-      <button type="button" data-copy={id} onClick={() => void copy()}>
+      <button type="button" data-copy={id} onClick={() => void copyLine()}>
         {said}
       </button>
       <code id={id} ref={line}>
