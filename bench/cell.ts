@@ -13,7 +13,7 @@ const MEMORY_SETTLE = 1500;
 const RUN = "cell00";
 const TRIES = 3;
 const DISTURBED = 0.1;
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
 let channels = 0;
 /** Milliseconds that a whole run may still wait for other programs. */
@@ -61,7 +61,7 @@ export async function measureQuietly(contender: Contender, server: Loaded, load:
   let best = await measureCell(contender, server, load);
   for (let tries = 1; best.disturbed > DISTURBED && tries < TRIES && patience > 0; tries += 1) {
     const start = performance.now();
-    await quiet(DISTURBED, Math.min(patience, PATIENCE));
+    await quiet(DISTURBED, Math.min(patience, TIMEOUT));
     patience -= performance.now() - start;
     const again = await measureCell(contender, server, load);
     if (again.disturbed < best.disturbed) best = again;

@@ -13,7 +13,7 @@ import { GZIP_EACH, OURS, type ServerKind } from "./targets.ts";
 const READERS = 1000;
 /** Messages that are published at once. */
 const TURNS = [1, 16, 64];
-const PATIENCE = 20_000;
+const TIMEOUT = 20_000;
 /** Milliseconds in which nothing comes if there is nothing more to come. */
 const QUIET = 150;
 /** Readers that are decoded, so that their messages are counted. */
@@ -156,7 +156,7 @@ class Readers {
   async have(count: number): Promise<void> {
     this.#published += count;
     if (this.#hasAll()) return;
-    const late = AbortSignal.timeout(PATIENCE);
+    const late = AbortSignal.timeout(TIMEOUT);
     await new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;
       const fail = (): void =>

@@ -8,7 +8,7 @@ import { BARE, OURS, SDK } from "./targets.ts";
 import type { Contender } from "./targets.ts";
 
 const QUIET = 0.1;
-const PATIENCE = 5000;
+const TIMEOUT = 5000;
 const LISTEN_SECONDS = 6;
 const CALL_WARM_UP = 4;
 const INFO = { tool: "get_server_info", input: {} };
@@ -33,7 +33,7 @@ export async function measureCalls(rounds: number, seconds: number): Promise<Cal
   await warmUp(bare.port, [INFO]);
   await warmUp(ours.port, [INFO, SEND]);
   for (let round = 0; round < rounds; round += 1) {
-    await quiet(QUIET, PATIENCE);
+    await quiet(QUIET, TIMEOUT);
     rates.bare.push(await callsPerSecond(bare.port, INFO, seconds));
     rates.info.push(await callsPerSecond(ours.port, INFO, seconds));
     rates.send.push(await callsPerSecond(ours.port, SEND, seconds));
@@ -61,7 +61,7 @@ export async function measureMcp(rounds: number, seconds: number): Promise<McpRa
   await warmUp(ours.port, [info, send]);
   await warmUp(sdk.port, [info]);
   for (let round = 0; round < rounds; round += 1) {
-    await quiet(QUIET, PATIENCE);
+    await quiet(QUIET, TIMEOUT);
     rates.bare.push(await callsPerSecond(bare.port, info, seconds));
     rates.info.push(await callsPerSecond(ours.port, info, seconds));
     rates.send.push(await callsPerSecond(ours.port, send, seconds));

@@ -4,7 +4,7 @@ import type { Address } from "./load/plan.ts";
 
 /** Connections that are being made at a time: more than a listening socket keeps waiting would have to try again. */
 const CONNECTING = 256;
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 const MARK = "\ndata";
 
 /** Readers of a channel who all come back to other nodes. */
@@ -37,7 +37,7 @@ export class Returning implements Disposable {
   async until(messages: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = (): void => reject(new Error(`${this.#messages} of ${messages * this.#count} messages came`));
-    const timer = setTimeout(late, PATIENCE);
+    const timer = setTimeout(late, TIMEOUT);
     this.#waiting = { messages: messages * this.#count, resolve };
     this.#check();
     await promise.finally(() => clearTimeout(timer));

@@ -9,7 +9,7 @@ const HUB = "https://hub.example";
 const SEND = { tool: "send_sse_message", input: { message: "hello" } };
 const WARM_UP = 4;
 const QUIET = 0.1;
-const PATIENCE = 5000;
+const TIMEOUT = 5000;
 /** More than any load makes, so that each call is counted and none refused. */
 const PLENTY = "1000000";
 const LIMITS = ["--limit-publishes", "--limit-tool-calls"];
@@ -45,7 +45,7 @@ export async function measureTrust(rounds: number, seconds: number): Promise<Tru
   ];
   for (const { port, call } of cases) await callsPerSecond(port, call, WARM_UP);
   for (let round = 0; round < rounds; round += 1) {
-    await quiet(QUIET, PATIENCE);
+    await quiet(QUIET, TIMEOUT);
     for (const one of cases) one.rates.push(await callsPerSecond(one.port, one.call, seconds));
   }
   return rates;

@@ -33,7 +33,7 @@ export class FileFault extends Error {}
 /** Bytes of a file. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** Milliseconds to wait for another process that changes the file. */
-const PATIENCE = 5000;
+const BUSY_TIMEOUT = 5000;
 /** `SQLITE_BUSY`. */
 const BUSY = 5;
 const OWNER_ONLY = 0o600;
@@ -43,7 +43,7 @@ const SHARED = 0o026;
  * Milliseconds between two looks at a file. A watch on its folder would be told of less: nothing of a file that is
  * mounted into a container, and of no change on the other side of a network.
  */
-const LOOK = 250;
+const CHECK_INTERVAL = 250;
 
 /** Reads a file. Throws `FileFault`, or the error of the system. */
 export function readPrivateFile(path: string): PrivateFile {
@@ -90,7 +90,7 @@ export class FileWatch {
     this.#paths = paths;
     this.#onChange = onChange;
     this.#seen = seen;
-    this.#timer = setInterval(() => void this.#look(), LOOK).unref();
+    this.#timer = setInterval(() => void this.#look(), CHECK_INTERVAL).unref();
   }
 
   close(): void {
@@ -139,7 +139,7 @@ function targetOf(path: string): string {
 function locked(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: PATIENCE });
+    database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
     database.exec("BEGIN EXCLUSIVE");
     return database;
   } catch (cause) {

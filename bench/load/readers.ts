@@ -9,7 +9,7 @@ import { Verifier } from "./verifier.ts";
 
 const CONNECTING = 64;
 const LOOK = 20;
-const PATIENCE = 5e6;
+const TIMEOUT = 5e6;
 const LONGEST_DRAIN = 60e6;
 const NAMED = 20;
 const TROUBLES = 5;
@@ -51,7 +51,7 @@ export class Readers {
     const deadline = micros() + LONGEST_DRAIN;
     let progress = micros();
     let delivered = this.delivered;
-    while (!this.#complete(published) && micros() < Math.min(deadline, progress + PATIENCE)) {
+    while (!this.#complete(published) && micros() < Math.min(deadline, progress + TIMEOUT)) {
       await pause(LOOK);
       if (this.delivered !== delivered) progress = micros();
       delivered = this.delivered;

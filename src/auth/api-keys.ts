@@ -28,7 +28,7 @@ interface ApiKeysOptions {
 }
 
 /** Keys of which one change of the file is told one by one. */
-const MOST_TOLD = 100;
+const MAX_TOLD = 100;
 /** Before the id of a key, in the id of its principal. */
 const ID_PREFIX = "key-";
 /** Compared with secrets of unknown keys, so that those take as long as wrong ones. */
@@ -141,10 +141,10 @@ export class ApiKeys implements TokenVerifier {
     }
     this.#revocations?.keep(this.#digests(), revoked);
     for (const [id, { record }] of this.#keys) if (!before.has(id)) changes.push({ action: "key_created", record });
-    for (const { action, record } of changes.slice(0, MOST_TOLD)) {
+    for (const { action, record } of changes.slice(0, MAX_TOLD)) {
       this.#audit({ level: "info", action, subject: record.name, id: record.id });
     }
-    const untold = changes.length - MOST_TOLD;
+    const untold = changes.length - MAX_TOLD;
     if (untold > 0) this.#audit({ level: "info", action: "keys_changed", reason: `and ${untold} more keys changed` });
   }
 

@@ -35,7 +35,7 @@ const TOLERANCE = 10;
 const TYPES = /^(?:application\/)?(?:at\+jwt|jwt)$/i;
 const MAX_KNOWN = 4096;
 /** Milliseconds after which a token is verified again: the key that signed it may have been withdrawn. */
-const KNOWN_FOR = 300_000;
+const VERIFIED_FOR = 300_000;
 
 type VerificationKey = CryptoKey | Uint8Array;
 
@@ -69,7 +69,7 @@ export class JwtVerifier implements TokenVerifier {
       throw error instanceof HubError ? error : invalidCredential(error);
     });
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string);
-    this.#known.set(token, { principal, until: Math.min(principal.expires ?? Infinity, now() + KNOWN_FOR) });
+    this.#known.set(token, { principal, until: Math.min(principal.expires ?? Infinity, now() + VERIFIED_FOR) });
     return principal;
   }
 

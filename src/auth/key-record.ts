@@ -32,7 +32,7 @@ export const MAX_PATTERNS = 100;
 const HASH = /^[\da-f]{64}$/;
 const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 const FIELDS = new Set(["id", "hash", "name", "publish", "subscribe", "admin", "sendAs", "created", "expires"]);
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 
 /** Reads the text of a file of keys. Throws `KeyFault` if anything in it is wrong, and takes nothing of it. */
 export function keyRecords(text: string): readonly KeyRecord[] {
@@ -135,5 +135,5 @@ function fault(place: string, value: unknown, allowed: string): KeyFault {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "string" ? quoted(value.slice(0, LONGEST_SHOWN)) : oneLineData(value).slice(0, LONGEST_SHOWN);
+  return typeof value === "string" ? quoted(value.slice(0, MAX_SHOWN)) : oneLineData(value).slice(0, MAX_SHOWN);
 }

@@ -10,11 +10,11 @@ const TRUSTED = 86_400_000;
 const SEARCH_INTERVAL = 30_000;
 /** Milliseconds after the first failure until the next try; twice as long after each one that follows. */
 const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 30_000;
+const MAX_PAUSE = 30_000;
 /** Milliseconds that all the requests for one set of keys may take. */
 const TIMEOUT = 5000;
 /** Keys of a set that a token without the id of a key is tried with. */
-const MOST_CANDIDATES = 10;
+const MAX_CANDIDATES = 10;
 
 export interface KeySetOptions {
   /** Whose keys they are. */
@@ -76,7 +76,7 @@ export class KeySet {
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return [];
       const keys: CryptoKey[] = [];
-      for await (const key of error) if (keys.push(key) === MOST_CANDIDATES) break;
+      for await (const key of error) if (keys.push(key) === MAX_CANDIDATES) break;
       return keys;
     }
   }
@@ -102,7 +102,7 @@ export class KeySet {
         const reason = `its keys cannot be fetched: ${(cause as Error).message}`;
         audit({ level: "warn", action: "issuer_unavailable", subject: issuer, reason });
       }
-      const pause = Math.min(FIRST_PAUSE * 2 ** (this.#failures - 1), LONGEST_PAUSE);
+      const pause = Math.min(FIRST_PAUSE * 2 ** (this.#failures - 1), MAX_PAUSE);
       this.#nextTry = now() + pause;
       throw this.#unavailable(cause);
     }

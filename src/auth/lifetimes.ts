@@ -24,7 +24,7 @@ interface Hold {
 
 /** Streams end before their time, spread over this share of what is left of it, so that not all come back at once. */
 const SPREAD = 0.1;
-const LONGEST_SPREAD = 30_000;
+const MAX_SPREAD = 30_000;
 /** Milliseconds before its end at which a stream is warned. */
 const WARNING = 60_000;
 const SECOND = 1000;
@@ -53,7 +53,7 @@ export class Lifetimes {
     const aged = this.#maxAge === 0 ? Infinity : now + this.#maxAge;
     const last = Math.min(expires, aged);
     if (last === Infinity && principal.kind === "anonymous") return () => {};
-    const ends = last === Infinity ? last : last - Math.min((last - now) * SPREAD, LONGEST_SPREAD) * Math.random();
+    const ends = last === Infinity ? last : last - Math.min((last - now) * SPREAD, MAX_SPREAD) * Math.random();
     const reason = expires <= aged ? "expired" : "aged";
     const isWarned = held.expiring === undefined || reason === "aged";
     const hold: Hold = { principal, held, ends, reason, second: Infinity, isWarned };

@@ -46,10 +46,10 @@ interface Transaction {
 
 const PURPOSE = "sse-mcp-server login 1";
 /** Milliseconds that a person may take at the provider. */
-const PATIENCE = 10 * 60_000;
+const LOGIN_TIMEOUT = 10 * 60_000;
 /** Seconds for an answer of the provider. */
 const TIMEOUT = 5;
-const LONGEST_NEXT = 500;
+const MAX_NEXT = 500;
 const CALLBACK = "/login/callback";
 
 /**
@@ -99,10 +99,10 @@ export class Login {
       nonce,
       verifier,
       next: pathOf(next, this.#settings.basePath),
-      until: this.#now() + PATIENCE,
+      until: this.#now() + LOGIN_TIMEOUT,
     };
     // Strict would keep it from coming back with the redirect of another site.
-    const cookie = setCookie(this.#cookie, this.#keys.seal(transaction), "Lax", PATIENCE / 1000) as string;
+    const cookie = setCookie(this.#cookie, this.#keys.seal(transaction), "Lax", LOGIN_TIMEOUT / 1000) as string;
     return { url: url.href, cookie };
   }
 
@@ -188,7 +188,7 @@ export class Login {
 
 /** A path of this server's origin; the start page if it is anything else, so that no one is sent elsewhere. */
 export function pathOf(next: string, basePath: string): string {
-  const isPath = next.length <= LONGEST_NEXT && /^\/(?![/\\])[\w\-./~?#=&%*]*$/.test(next);
+  const isPath = next.length <= MAX_NEXT && /^\/(?![/\\])[\w\-./~?#=&%*]*$/.test(next);
   return isPath && !next.startsWith(`${basePath}/login`) ? next : `${basePath}/`;
 }
 

@@ -4,7 +4,7 @@ import type { Audit } from "./audit.ts";
 const PERIOD = 60_000;
 /** Addresses that one report names. */
 const MAX_NAMED = 5;
-const LONGEST_REASON = 200;
+const MAX_REASON = 200;
 
 /** Reports credentials that were refused, or deliveries to a hook: the first at once, those that follow as a count once a minute. */
 export class Refusals {
@@ -25,7 +25,7 @@ export class Refusals {
   /** Counts one, from an address; why it was refused is for the log, not for the caller. */
   count(address: string, cause: unknown): void {
     if (this.#timer === undefined) {
-      const why = cause instanceof Error ? `: ${cause.message.slice(0, LONGEST_REASON)}` : "";
+      const why = cause instanceof Error ? `: ${cause.message.slice(0, MAX_REASON)}` : "";
       this.#report(`a ${this.#nouns[0]} from ${address} was refused${why}`);
       this.#timer = setTimeout(() => this.#reportRest(), PERIOD).unref();
     } else if (this.#unreported.has(address) || this.#unreported.size < MAX_NAMED) {

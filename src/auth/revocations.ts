@@ -10,7 +10,7 @@ const DAY = 86_400_000;
 /** How long a revocation is remembered: a node that starts in this time with an old file knows of it. */
 const REMEMBERED = 30 * DAY;
 /** Milliseconds between two looks at the count, for nodes that were not told, or could not tell. */
-const LOOK = 2000;
+const CHECK_INTERVAL = 2000;
 /** Records that are told of, or looked for, at once. */
 const AT_ONCE = 500;
 const DIGEST = /^[\w-]{43}$/;
@@ -40,7 +40,7 @@ export class Revocations {
     this.#unsubscribe = shared.subscribe(TOPIC, (text) => {
       for (const digest of digestsIn(text)) this.#take(digest);
     });
-    this.#timer = setInterval(() => void this.look(), LOOK).unref();
+    this.#timer = setInterval(() => void this.look(), CHECK_INTERVAL).unref();
   }
 
   has(digest: string): boolean {

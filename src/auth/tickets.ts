@@ -14,7 +14,7 @@ export interface Ticket {
 
 /** Milliseconds for which a ticket can be good. */
 export const MAX_TICKET_AGE = 60_000;
-const MOST_OF_ONE = 1000;
+const MAX_PER_PRINCIPAL = 1000;
 const BYTES = 32;
 const TICKET = /^[\w-]{43}$/;
 
@@ -49,7 +49,7 @@ export class Tickets {
     if (principal === ANYONE) return { ticket, expires: now + age };
     const narrowed = channels === undefined ? principal : narrow(principal, channels);
     const expires = Math.min(now + Math.min(age, MAX_TICKET_AGE), principal.expires ?? Infinity);
-    if ((await this.#count(principal.id, 1)) > MOST_OF_ONE) {
+    if ((await this.#count(principal.id, 1)) > MAX_PER_PRINCIPAL) {
       await this.#count(principal.id, -1);
       const sentence = "Too many tickets wait to be used; ask for one right before each connection";
       throw new HubError("RATE_LIMITED", sentence, { retryAfter: MAX_TICKET_AGE / 1000 });

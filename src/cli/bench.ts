@@ -12,7 +12,7 @@ const SECOND = 1000;
 /** Milliseconds from the last connection to the first message. */
 const SETTLE = 300;
 /** Milliseconds for the server to say what it uses. */
-const PATIENCE = 5000;
+const REQUEST_TIMEOUT = 5000;
 
 /** `sse-mcp-server bench`: loads a running hub and checks every delivery. */
 export const bench: Command = {
@@ -114,7 +114,7 @@ async function serverUsage(url: URL, headers: Readonly<Record<string, string>>) 
   const answer = await post(routeUrl(url, "mcp/tools/call"), {
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(call),
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT),
   }).catch(() => ({}));
   const told = (...path: readonly string[]): number | undefined => {
     const at = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);

@@ -10,7 +10,7 @@ import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from ".
 
 /** Seconds: longer than the time between two heartbeats. */
 const QUIET = 20;
-const LONGEST_QUIET = 3600;
+const MAX_QUIET = 3600;
 const CHANNEL = "doctor";
 
 /** `sse-mcp-server doctor`: tests the way from here to a hub. */
@@ -55,8 +55,8 @@ async function run(words: readonly string[]): Promise<number> {
   const { origin, channel, json } = values;
   if (positionals.length > 0) throw new UsageError(`doctor takes options only, not ${JSON.stringify(positionals[0])}`);
   const quiet = /^\d{1,4}$/.test(values.quiet) ? Number(values.quiet) : NaN;
-  if (!(quiet <= LONGEST_QUIET)) {
-    const sentence = `--quiet is ${JSON.stringify(values.quiet)}; use a whole number of seconds from 0 to ${LONGEST_QUIET}`;
+  if (!(quiet <= MAX_QUIET)) {
+    const sentence = `--quiet is ${JSON.stringify(values.quiet)}; use a whole number of seconds from 0 to ${MAX_QUIET}`;
     throw new UsageError(sentence);
   }
   if (origin !== undefined && originAddress(origin) === undefined) {

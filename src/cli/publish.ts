@@ -13,7 +13,7 @@ import {
 } from "./usage.ts";
 
 /** Bytes of standard input that are read: more than a hub takes by default, so that its refusal names its limit. */
-const LONGEST = 64 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 const WORDS = "publish takes CHANNEL and TEXT, or TEXT on standard input; put a TEXT of several words in quotes";
 
@@ -88,8 +88,8 @@ async function piped(isAsked: boolean): Promise<string> {
   for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > LONGEST)
-      throw new UsageError(`standard input is longer than ${LONGEST} bytes; publish a link to what is large`);
+    if (bytes > MAX_BYTES)
+      throw new UsageError(`standard input is longer than ${MAX_BYTES} bytes; publish a link to what is large`);
   }
   if (bytes === 0 && !isAsked) throw new UsageError(WORDS);
   try {

@@ -4,9 +4,9 @@ import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from ".
 
 const PATH = "/mcp";
 /** Bytes of one line: more than a hub accepts by default, so that the hub can answer with its own limit. */
-const LONGEST = 8 * 1024 * 1024;
+const MAX_LINE = 8 * 1024 * 1024;
 /** Milliseconds that a client has to take what was written last. */
-const FAREWELL = 500;
+const FLUSH_TIMEOUT = 500;
 
 /** `sse-mcp-server stdio`: MCP on standard input and output, for clients that speak nothing else. */
 export const stdio: Command = {
@@ -57,12 +57,12 @@ async function carry(words: readonly string[], stopped: AbortSignal): Promise<bo
   const output = new Output(process.stdout);
   const hub = new HubEndpoint(url, credentials, output);
   note(embedded?.greeting ?? `bridges to ${hub.address}`);
-  const bridge = new Bridge({ hub, output, longest: Math.max(LONGEST, embedded?.maxBody ?? 0), note });
+  const bridge = new Bridge({ hub, output, longest: Math.max(MAX_LINE, embedded?.maxBody ?? 0), note });
   const ended = new Promise<void>((resolve) => stopped.addEventListener("abort", () => resolve()));
   if (!stopped.aborted) await Promise.race([bridge.run(input(stopped)), ended]);
   await bridge.close();
   process.stdin.destroy();
-  return output.flushed(FAREWELL);
+  return output.flushed(FLUSH_TIMEOUT);
 }
 
 /** What the client says; a pipe that breaks is the end of it. */

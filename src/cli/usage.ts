@@ -24,9 +24,9 @@ export class CommandFailed extends Error {}
 export const DEFAULT_URL = "http://127.0.0.1:8000";
 
 /** Characters of an answer that are read. */
-const LONGEST_ANSWER = 65_536;
+const MAX_ANSWER = 65_536;
 /** Characters of the sentence in a refusal. */
-const LONGEST_SENTENCE = 1000;
+const MAX_SENTENCE = 1000;
 
 /** Options and words of a command. Throws `UsageError`. */
 export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
@@ -93,7 +93,7 @@ export function refusal(status: number, text: string): CommandFailed {
   const { code, detail } = jsonObject(text);
   const said =
     typeof detail === "string"
-      ? `${typeof code === "string" ? code : status}: ${detail}`.slice(0, LONGEST_SENTENCE)
+      ? `${typeof code === "string" ? code : status}: ${detail}`.slice(0, MAX_SENTENCE)
       : `The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
   return new CommandFailed(`${said}${remedy(status)}`);
 }
@@ -109,7 +109,7 @@ export async function textOf(body: AsyncIterable<Uint8Array> | null): Promise<st
   let text = "";
   for await (const bytes of body ?? []) {
     text += decoder.decode(bytes, { stream: true });
-    if (text.length > LONGEST_ANSWER) break;
+    if (text.length > MAX_ANSWER) break;
   }
   return text;
 }

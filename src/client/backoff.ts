@@ -1,5 +1,5 @@
 import type { HubClientError } from "./errors.ts";
-import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import { MAX_TIMER } from "./page-lifecycle.ts";
 
 export interface BackoffOptions {
   /** Milliseconds; undefined: what the server says with `retry:`, and a second until it has. */
@@ -7,11 +7,11 @@ export interface BackoffOptions {
   readonly most: number;
 }
 
-const FIRST = 1000;
+const FIRST_DELAY = 1000;
 /** From the second failure on, whatever the first wait is; and what a server can ask for. */
-const LEAST = 100;
+const MIN_DELAY = 100;
 /** Milliseconds that a server can ask for, by `Retry-After` or `retry:`. */
-const LONGEST_ASKED = 60_000;
+const MAX_RETRY_AFTER = 60_000;
 
 /** Numbers that a caller gave, by the names of the options. Throws a `RangeError` if one is less than `least`. */
 export function checkLeast(unit: string, numbers: Readonly<Record<string, number | undefined>>, least = 1): void {
@@ -39,12 +39,12 @@ export class Backoff {
 
   /** Milliseconds. */
   next({ retryAfter = 0 }: HubClientError): number {
-    const { first = Math.min(Math.max(this.retry ?? FIRST, LEAST), LONGEST_ASKED), most } = this.#options;
+    const { first = Math.min(Math.max(this.retry ?? FIRST_DELAY, MIN_DELAY), MAX_RETRY_AFTER), most } = this.#options;
     const failures = this.#failures++;
-    const longest = Math.min(failures === 0 ? first : Math.max(first, LEAST) * 2 ** failures, most);
-    if (!(retryAfter > 0)) return Math.min(longest * (0.5 + Math.random() / 2), LONGEST_TIMER);
+    const longest = Math.min(failures === 0 ? first : Math.max(first, MIN_DELAY) * 2 ** failures, most);
+    if (!(retryAfter > 0)) return Math.min(longest * (0.5 + Math.random() / 2), MAX_TIMER);
     // Clients that were given the same retry time must not all reconnect at that moment.
-    const asked = Math.min(retryAfter, LONGEST_ASKED);
+    const asked = Math.min(retryAfter, MAX_RETRY_AFTER);
     return asked + Math.random() * Math.min(first, most, asked);
   }
 }

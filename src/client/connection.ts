@@ -2,7 +2,7 @@ import { earliestOf } from "../protocol/cursor.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { passingError, type HubClientError } from "./errors.ts";
 import type { HttpClient } from "./http-client.ts";
-import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import { MAX_TIMER } from "./page-lifecycle.ts";
 import type { Source, SourceEvent, Stream, StreamEvent, StreamListener, Transport } from "./transport.ts";
 
 export interface ConnectionOptions {
@@ -144,7 +144,7 @@ export class Connection implements Source {
     let fallSilent: (error: HubClientError) => void = () => {};
     const silent = new Promise<HubClientError>((resolve) => (fallSilent = resolve));
     const sentence = "Nothing came from the server, not even a heartbeat";
-    const every = Math.min(this.#silence / 8, LONGEST_TIMER);
+    const every = Math.min(this.#silence / 8, MAX_TIMER);
     let isSuspect = false;
     let ahead = Date.now() - performance.now();
     let woke = -Infinity;

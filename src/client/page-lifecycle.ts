@@ -13,9 +13,9 @@ export interface PageLifecycleListener {
 }
 
 /** Milliseconds that timers run at most; those asked to run for longer are over at once. */
-export const LONGEST_TIMER: number = 2 ** 31 - 1;
+export const MAX_TIMER: number = 2 ** 31 - 1;
 /** Milliseconds between looks at the clock. */
-const LOOK = 5000;
+const CHECK_INTERVAL = 5000;
 
 /** Notices that the network came back, the page was looked at again, frozen or resumed, or the machine slept. */
 export class PageLifecycle {
@@ -40,11 +40,11 @@ export class PageLifecycle {
     let last = clocks();
     const timer = setInterval(() => {
       const now = clocks();
-      const late = now.some((time, clock) => time - (last[clock] as number) > 2 * LOOK);
+      const late = now.some((time, clock) => time - (last[clock] as number) > 2 * CHECK_INTERVAL);
       last = now;
       // A hidden page's timers are late, too; whether the connection is silent tells the two apart.
       if (late) wake(false);
-    }, LOOK);
+    }, CHECK_INTERVAL);
     // In Node, one that is not used must not keep the process alive; a page's timers are numbers.
     (timer as { unref?(): void }).unref?.();
     signal.addEventListener("abort", () => clearInterval(timer));

@@ -2,7 +2,7 @@ import type { Receipt } from "../protocol/message.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { finalError, HubClientError, passingError } from "./errors.ts";
 import { orAborted, textOf, type HttpClient, type Request } from "./http-client.ts";
-import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import { MAX_TIMER } from "./page-lifecycle.ts";
 import { checkChannel } from "./pattern.ts";
 import type { Source } from "./transport.ts";
 
@@ -183,7 +183,7 @@ export class Requests {
     const abort = (): void => bounds.abort(signal?.reason);
     const end = (): void => bounds.abort(finalError("CLOSED", "The hub was closed"));
     const late = (): void => bounds.abort(passingError("TIMEOUT", `No answer within ${timeout} ms`));
-    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
+    const timer = timeout > MAX_TIMER ? undefined : setTimeout(late, timeout);
     this.#running.add(end);
     signal?.addEventListener("abort", abort);
     try {

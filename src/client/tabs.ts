@@ -1,5 +1,5 @@
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { LONGEST_TIMER } from "./page-lifecycle.ts";
+import { MAX_TIMER } from "./page-lifecycle.ts";
 import { TabLeader, type TabRequest } from "./tab-leader.ts";
 import { eventFrom, plainEvent, tabMessageIn, VERSION, type TabMessage } from "./tab-message.ts";
 import type { Source, SourceEvent } from "./transport.ts";
@@ -89,7 +89,7 @@ export class Tabs implements Source {
     this.#term = 0;
     this.#lastHeard = performance.now();
     const every = this.#silence / 8;
-    if (every <= LONGEST_TIMER) this.#watch = setInterval(() => this.#watchLeader(), every);
+    if (every <= MAX_TIMER) this.#watch = setInterval(() => this.#watchLeader(), every);
     // Before it says a word, so that a leader that hears of it can tell whether it is alive.
     const life = new Promise<void>((resolve) => (this.#endLife = resolve));
     const live = (): Promise<void> => {

@@ -30,9 +30,9 @@ const WRITE_COST = 64;
 /** Approximate bytes of one page of replay. */
 const PAGE = 256 * 1024;
 /** Milliseconds a holder may lag while others wait for a page of replay. */
-const PATIENCE = 2000;
+const LAG_TIMEOUT = 2000;
 /** Milliseconds between checks for room. */
-const LOOK = 20;
+const CHECK_INTERVAL = 20;
 
 export interface BacklogOptions {
   /** Pending bytes of earlier turns above which a live reader is cut. */
@@ -123,13 +123,15 @@ export class Backlog {
 
   /**
    * Resolves once there is room for a page of replay, with a function that releases the room. Pages may take up half of
-   * the limit; holders that have lagged for longer than `PATIENCE` are cut to make room.
+   * the limit; holders that have lagged for longer than `LAG_TIMEOUT` are cut to make room.
    */
   async room(): Promise<() => void> {
     while (this.#held + this.#pages + PAGE > this.#most / 2) {
       const most = this.#most / 2 - this.#pages - PAGE;
-      if (this.#relieve(most, (lag) => performance.now() - lag.since > PATIENCE)) break;
-      this.#room ??= new Promise<void>((resolve) => setTimeout(resolve, LOOK)).then(() => (this.#room = undefined));
+      if (this.#relieve(most, (lag) => performance.now() - lag.since > LAG_TIMEOUT)) break;
+      this.#room ??= new Promise<void>((resolve) => setTimeout(resolve, CHECK_INTERVAL)).then(
+        () => (this.#room = undefined),
+      );
       await this.#room;
     }
     this.#pages += PAGE;

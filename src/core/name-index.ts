@@ -15,7 +15,7 @@ interface Stretch<Value> {
 }
 
 /** Names in one stretch at most. */
-const LONGEST = 512;
+const MAX_STRETCH = 512;
 
 /**
  * Values by name, in byte order, so that a prefix is a range. Names are kept in short sorted arrays, so that adding one
@@ -97,8 +97,8 @@ export class NameIndex<Value> {
     const place: Place<Value> = { name, value, last: 0, dropped: 0, stretch };
     stretch.places.splice(rank(stretch.places, nameOf, name), 0, place);
     this.#byName.set(name, place);
-    if (stretch.places.length > LONGEST) {
-      const half: Stretch<Value> = { places: stretch.places.splice(LONGEST / 2), last: 0, dropped: 0 };
+    if (stretch.places.length > MAX_STRETCH) {
+      const half: Stretch<Value> = { places: stretch.places.splice(MAX_STRETCH / 2), last: 0, dropped: 0 };
       for (const moved of half.places) moved.stretch = half;
       measure(stretch);
       measure(half);

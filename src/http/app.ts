@@ -48,13 +48,13 @@ export interface AppOptions {
 }
 
 /** Milliseconds between looks for requests that take too long to arrive. */
-const LOOK_FOR_LATE = 2000;
+const CHECK_INTERVAL = 2000;
 /** Milliseconds of silence after which the system asks whether a peer is still there. */
 const KEEP_ALIVE_PROBE = 30_000;
 /** Milliseconds to become TLS in: a connection that does not keeps a server that stops waiting for it. */
-const HANDSHAKE = 5000;
+const HANDSHAKE_TIMEOUT = 5000;
 /** More than the head of a request can hold: how long a name may be is for the routes to say. */
-const LONGEST_PARAM = 65_536;
+const MAX_PARAM = 65_536;
 
 /** Unanswered requests that one connection may have beside the calls that may wait on it. */
 const OTHER_REQUESTS = 100;
@@ -68,9 +68,9 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_PROBE,
     headersTimeout: limits.request,
-    connectionsCheckingInterval: LOOK_FOR_LATE,
+    connectionsCheckingInterval: CHECK_INTERVAL,
   };
-  const https = tls === undefined ? null : { ...http, ...tls.options, handshakeTimeout: HANDSHAKE };
+  const https = tls === undefined ? null : { ...http, ...tls.options, handshakeTimeout: HANDSHAKE_TIMEOUT };
   const options: FastifyHttpOptions<HttpServer> = {
     rewriteUrl: ({ url = "/" }) => withoutBasePath(url, basePath),
     bodyLimit: limits.body,
@@ -84,7 +84,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
     genReqId: ({ headers }) => context.requestIds.of(headers),
     // A logger for each request costs more than most requests are worth; no line here names one.
     childLoggerFactory: (parent) => parent,
-    routerOptions: { maxParamLength: LONGEST_PARAM, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_PARAM, ignoreTrailingSlash: true },
     // A message may hold any JSON; it is written out again as it came, and nothing is read from it.
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",

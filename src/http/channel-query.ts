@@ -28,7 +28,7 @@ export function checkedChannels(words: readonly string[], most: number): readonl
 export function requestedWatch(query: URLSearchParams): boolean {
   const given = query.get("watch") ?? "";
   if (!["", "true", "false"].includes(given)) {
-    throw new HubError("INVALID_INPUT", `watch is ${quoted(given.slice(0, LONGEST_SHOWN))}; use true or false`);
+    throw new HubError("INVALID_INPUT", `watch is ${quoted(given.slice(0, MAX_SHOWN))}; use true or false`);
   }
   return given === "true";
 }
@@ -44,7 +44,7 @@ export function queryOf(url: string, isRead: (name: string) => boolean = () => t
     if (isEncoded(pair)) continue;
     const [name = ""] = new URLSearchParams(pair).keys();
     if (!isRead(name)) continue;
-    const shown = quoted(name.slice(0, LONGEST_SHOWN));
+    const shown = quoted(name.slice(0, MAX_SHOWN));
     throw new HubError("INVALID_INPUT", `The parameter ${shown} is not percent-encoded UTF-8`);
   }
   return new URLSearchParams(text);
@@ -73,7 +73,7 @@ export function requestedCursor(header: string | undefined, query: URLSearchPara
   let cursor: string | undefined;
   for (const [name, value] of query) {
     if (!resemblesCursor(name)) continue;
-    const shown = quoted(name.slice(0, LONGEST_SHOWN));
+    const shown = quoted(name.slice(0, MAX_SHOWN));
     if (query.getAll(name).length > 1) throw new HubError("INVALID_INPUT", `The parameter ${shown} is given twice`);
     if (CURSORS.has(plain(name))) cursor = value || cursor;
     else {
@@ -91,7 +91,7 @@ export function resemblesCursor(name: string): boolean {
   return RESEMBLING.test(plain(name));
 }
 
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 /** `last_event_id`, `lastEventId`, `Last-Event-ID` and the like; with `evs` from a polyfill. */
 const CURSORS: ReadonlySet<string> = new Set(["lasteventid", "evslasteventid"]);
 const RESEMBLING =

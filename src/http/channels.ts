@@ -14,11 +14,11 @@ import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
 
 const PAGE = 100;
-const MOST = 1000;
+const MAX_LIMIT = 1000;
 /** In place of a cursor: the end of the log. */
 const LATEST = "latest";
 
-const limit = z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most");
+const limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most");
 const channel = z.object({ channel: z.string().describe("Words joined by dots, such as orders.eu") });
 const publishQuery = z.strictObject({
   event: z.string().optional().describe("SSE event name; `message` unless given"),

@@ -30,7 +30,7 @@ export interface CallerHeaders {
   readonly origin?: string | undefined;
 }
 
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 /** The rules that a configuration makes. */
 export function callerRules({
@@ -107,5 +107,5 @@ function allowed(texts: readonly string[], parse: (text: string) => AddressRule 
 }
 
 function shown(text: string | undefined): string {
-  return quoted((text ?? "").slice(0, LONGEST_SHOWN));
+  return quoted((text ?? "").slice(0, MAX_SHOWN));
 }

@@ -12,7 +12,7 @@ export interface SentBody {
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
 const ASCII = /^(?:us-)?ascii$/i;
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 /** Takes the bodies of all routes of a scope as bytes, whatever their Content-Type says: see `jsonBody`. */
 export function takeAnyBody(scope: FastifyInstance): void {
@@ -30,7 +30,7 @@ export function takeAnyBody(scope: FastifyInstance): void {
     const coding = headers["content-encoding"] ?? "";
     if (/^(?:\s*identity\s*)?$/i.test(coding)) return done();
     reply.header("accept-encoding", "identity");
-    const shown = quoted(coding.slice(0, LONGEST_SHOWN));
+    const shown = quoted(coding.slice(0, MAX_SHOWN));
     done(new HubError("UNSUPPORTED_MEDIA_TYPE", `Content-Encoding ${shown} is not read; send the body as it is`));
   });
 }
@@ -112,6 +112,6 @@ function decoderOf(label: string, bytes: Buffer): Decoder | undefined {
 /** Decodes JSON in ASCII, whatever unknown charset it claims; throws `UNSUPPORTED_MEDIA_TYPE` for anything else. */
 function asciiDecoder(label: string, bytes: Buffer, code: "INVALID_JSON" | "INVALID_MESSAGE"): Decoder {
   if (code === "INVALID_JSON" && isAscii(bytes)) return new TextDecoder("utf-8", { fatal: true });
-  const shown = quoted(label.slice(0, LONGEST_SHOWN));
+  const shown = quoted(label.slice(0, MAX_SHOWN));
   throw new HubError("UNSUPPORTED_MEDIA_TYPE", `The charset ${shown} is not known; send UTF-8`);
 }

@@ -5,7 +5,7 @@ import type { HttpContext } from "./context.ts";
 import { notFoundPage } from "./pages.ts";
 import { problem } from "./problem-details.ts";
 
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 /** Answers requests that no route takes: 405 for a wrong method, 404 for a wrong path. Call it before adding routes. */
 export function notFound(app: FastifyInstance, { basePath }: Pick<HttpContext, "basePath">): void {
@@ -17,7 +17,7 @@ export function notFound(app: FastifyInstance, { basePath }: Pick<HttpContext, "
     const isWrongMethod = allowed.length > 0 && !allowed.includes(method);
     const known = isWrongMethod
       ? new HubError("METHOD_NOT_ALLOWED", `This path takes ${allowed.join(" and ")}, not ${method}; ${see}`)
-      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(originalUrl.slice(0, LONGEST_SHOWN))}; ${see}`);
+      : new HubError("NOT_FOUND", `There is no ${method} ${oneLine(originalUrl.slice(0, MAX_SHOWN))}; ${see}`);
     if (isWrongMethod) reply.header("allow", allowed.join(", "));
     // A browser that opens an address accepts this first; a program that calls a route does not.
     else if (method === "GET" && request.headers.accept?.startsWith("text/html")) {

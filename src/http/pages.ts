@@ -21,7 +21,7 @@ const HERE: readonly string[] = [
 const ELSEWHERE: readonly string[] = ["node", "/path/to/sse-mcp-server/dist/cli/main.js"];
 /** What proxies add. */
 const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
-const LONGEST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 /** The HTML of each page by its path. */
 const PAGES: Readonly<Record<string, string>> = {
@@ -113,7 +113,7 @@ export function notFoundPage(url: string, shown: string): string {
   const [shownPath = ""] = shown.split("?", 1);
   // Relative, since a proxy may have put the server under a path.
   const base = "../".repeat(path.split("/").length - 2) || "./";
-  return filled(NOT_FOUND, { base, path: shownPath.slice(0, LONGEST_SHOWN) });
+  return filled(NOT_FOUND, { base, path: shownPath.slice(0, MAX_SHOWN) });
 }
 
 /** The page after a login at an identity provider: it goes on to `next` by itself, or says why there was none. */

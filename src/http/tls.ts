@@ -19,7 +19,7 @@ interface Trust extends SecureContextOptions {
 type Log = Pick<FastifyBaseLogger, "info" | "warn">;
 
 /** Milliseconds between looks at the files. They are polled: mounted secrets are replaced by links that move. */
-const LOOK = 1000;
+const CHECK_INTERVAL = 1000;
 
 /** The certificate that the server shows, and who may sign those of clients: as its files say now. */
 export class Tls {
@@ -53,7 +53,7 @@ export class Tls {
     const server = app.server as unknown as Server;
     const look = (): void => this.#look(server);
     const paths = Object.values(files(this.#settings));
-    for (const path of paths) watchFile(path, { interval: LOOK, persistent: false }, look);
+    for (const path of paths) watchFile(path, { interval: CHECK_INTERVAL, persistent: false }, look);
     app.addHook("preClose", async () => {
       for (const path of paths) unwatchFile(path, look);
     });

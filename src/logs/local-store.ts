@@ -10,7 +10,7 @@ interface Value {
 /** Milliseconds between two removals of what is over. */
 const SWEEP = 10_000;
 /** Values that are kept; beyond, of those that have a lifetime the one written longest ago goes. */
-const MOST = 100_000;
+const MAX_VALUES = 100_000;
 
 /** The shared store of a hub with one node: the memory of its process. */
 export class LocalStore implements SharedStore {
@@ -84,7 +84,7 @@ export class LocalStore implements SharedStore {
   /** Those that were written longest ago come first. */
   #put(key: string, value: Value): void {
     this.#values.delete(key);
-    if (this.#values.size >= MOST) {
+    if (this.#values.size >= MAX_VALUES) {
       for (const [oldest, { ends }] of this.#values) {
         if (ends === Infinity) continue;
         this.#values.delete(oldest);

@@ -17,7 +17,7 @@ const DATA = ',"data":';
 const NEWLINE = 10;
 const VIA = /^(?:tool|webhook|bridge:[a-z\d-]{1,64})$/;
 /** Bytes of one line: more than the largest message, or the most runs, can take. */
-const LONGEST = 64 * 1024 * 1024;
+const MAX_LINE = 64 * 1024 * 1024;
 /** What JSON allows between its tokens, and no message has. */
 const BREAKS = /[\t\r\n]/;
 
@@ -182,7 +182,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string
     }
     begun.push(chunk.subarray(from));
     length += chunk.length - from;
-    if (length > LONGEST) throw faulty(`it has a line of more than ${LONGEST} bytes`);
+    if (length > MAX_LINE) throw faulty(`it has a line of more than ${MAX_LINE} bytes`);
   }
   const last = decoded(Buffer.concat(begun));
   if (last !== "") yield last;

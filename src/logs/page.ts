@@ -6,7 +6,7 @@ import type { Message } from "../core/message.ts";
 export const MAX_CHARACTERS: number = 256 * 1024;
 
 /** Milliseconds that reads may take in one turn of the event loop. */
-const MOST = 2;
+const MAX_READ_TIME = 2;
 
 /**
  * Ends a page at its limit, or before its payloads pass the size of a page. Reads at most one message too many from
@@ -44,7 +44,7 @@ export class ReadTurns {
   /** Resolves when there is time for another read. */
   async next(): Promise<void> {
     do await turn();
-    while (performance.now() - (this.#since ??= this.#begin()) > MOST);
+    while (performance.now() - (this.#since ??= this.#begin()) > MAX_READ_TIME);
   }
 
   #begin(): number {

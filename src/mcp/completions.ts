@@ -6,9 +6,9 @@ import { canonicalUri } from "./resources.ts";
 import { invalidParams, isObject, shown, type JsonObject } from "./errors.ts";
 
 /** Values in one answer at most (2026-07-28, "Completion"). */
-const MOST = 100;
+const MAX_VALUES = 100;
 /** Channels that are searched at most. */
-const LOOKED_AT = 1000;
+const MAX_SEARCHED = 1000;
 const MAX_VALUE = 1024;
 
 /**
@@ -26,18 +26,18 @@ export function completions({ ref, argument }: JsonObject, call: McpRequestConte
   }
   if (name !== "channel") return { completion: { values: [], total: 0, hasMore: false } };
   const typed = value.toLowerCase();
-  const looked = readableChannels(call, { pattern: EVERYTHING, limit: LOOKED_AT });
+  const looked = readableChannels(call, { pattern: EVERYTHING, limit: MAX_SEARCHED });
   // If not all channels were searched, the number of matches is unknown.
-  const isAll = looked.length < LOOKED_AT;
+  const isAll = looked.length < MAX_SEARCHED;
   const names = [...new Set([...looked, ...(isAll ? [] : beginning(value, call))].map(({ channel }) => channel))];
   const first = names.filter((channel) => channel.toLowerCase().startsWith(typed));
   const then = names.filter((channel) => channel.toLowerCase().indexOf(typed) > 0);
   const values = [...first, ...then];
   return {
     completion: {
-      values: values.slice(0, MOST),
+      values: values.slice(0, MAX_VALUES),
       ...(isAll ? { total: values.length } : {}),
-      hasMore: values.length > MOST || !isAll,
+      hasMore: values.length > MAX_VALUES || !isAll,
     },
   };
 }
@@ -50,7 +50,7 @@ function beginning(typed: string, call: McpRequestContext): ReturnType<typeof re
     const last = way.charCodeAt(way.length - 1);
     // Names are in byte order, and ~ comes after every character that a name may have.
     const after = `${way.slice(0, -1)}${String.fromCharCode(last - 1)}~`;
-    const found = readableChannels(call, { pattern: EVERYTHING, limit: MOST + 1, after });
+    const found = readableChannels(call, { pattern: EVERYTHING, limit: MAX_VALUES + 1, after });
     return found.filter(({ channel }) => channel.startsWith(way));
   });
 }

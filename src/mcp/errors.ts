@@ -39,7 +39,7 @@ export const LOG_LEVELS = ["debug", "info", "notice", "warning", "error", "criti
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Characters of a client's text that an error sentence repeats. */
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -94,7 +94,7 @@ export function asMcpError(error: unknown): McpError {
 }
 
 /** The beginning of a text that a client sent. */
-export function beginning(text: string, length: number = LONGEST_SHOWN): string {
+export function beginning(text: string, length: number = MAX_SHOWN): string {
   return text.slice(0, length).toWellFormed();
 }
 

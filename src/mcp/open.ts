@@ -33,7 +33,7 @@ export interface OpenedMcp {
 const SIGNING_KEY_NAME = "secret";
 const KEY_BYTES = 32;
 /** Milliseconds between two looks for the signing key. */
-const LOOK = 30_000;
+const CHECK_INTERVAL = 30_000;
 
 /** Makes what `/mcp` needs: the methods' context, and the sessions of the legacy era. */
 export async function openMcp(options: McpOptions): Promise<OpenedMcp> {
@@ -54,7 +54,7 @@ export async function openMcp(options: McpOptions): Promise<OpenedMcp> {
   };
   const looking = setInterval(() => {
     if (shared.isShared) look().catch(() => {});
-  }, LOOK).unref();
+  }, CHECK_INTERVAL).unref();
   const close = (): void => {
     clearInterval(looking);
     sessions.close();

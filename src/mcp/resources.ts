@@ -7,11 +7,11 @@ import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } 
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 
 const CHANNELS = "hub://channels";
-const MOST_CHANNELS = 1000;
+const MAX_CHANNELS = 1000;
 /** Messages in the resource of a channel. */
 const RECENT = 50;
 const MAX_URI = 1024;
-const LONGEST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 /** The list of channels as a resource. */
 export const channelsResource: ResourceDefinition = {
@@ -25,9 +25,9 @@ export const channelsResource: ResourceDefinition = {
   watches: [EVERYTHING],
   authorize() {},
   async read(call) {
-    const found = readableChannels(call, { pattern: EVERYTHING, limit: MOST_CHANNELS + 1 });
-    const channels = found.slice(0, MOST_CHANNELS).map((listing) => channelSummary(listing, call.hub));
-    return json(CHANNELS, { channels, more: found.length > MOST_CHANNELS });
+    const found = readableChannels(call, { pattern: EVERYTHING, limit: MAX_CHANNELS + 1 });
+    const channels = found.slice(0, MAX_CHANNELS).map((listing) => channelSummary(listing, call.hub));
+    return json(CHANNELS, { channels, more: found.length > MAX_CHANNELS });
   },
 };
 
@@ -93,7 +93,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
       }
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri, LONGEST_SHOWN) });
+      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri, MAX_SHOWN) });
     }
   }
   const known = catalog.templates.map(({ listing }) => listing.uriTemplate);
@@ -103,7 +103,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
 /** The error for an unknown URI: `-32602` in both eras, since the SDK maps the older `-32002` to it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
   const some = known.slice(0, 10).join(", ");
-  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, LONGEST_SHOWN) });
+  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, MAX_SHOWN) });
 }
 
 function json(uri: string, value: unknown): ResourceResult {

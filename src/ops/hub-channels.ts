@@ -6,7 +6,7 @@ import type { LogLine } from "./logger.ts";
 /** Milliseconds: a little more than what is computed at most once a second is fresh for. */
 const INTERVAL = 1020;
 /** Characters of a line that are published. */
-const LONGEST = 2000;
+const MAX_LINE = 2000;
 
 /** Publishes what the server does on its own channels, while someone reads them; nothing of it is kept. */
 export class HubChannels {
@@ -24,7 +24,7 @@ export class HubChannels {
 
   /** Publishes a line that is being logged. */
   log({ level, msg }: LogLine): void {
-    this.#publish(LOGS_CHANNEL, "log", () => ({ ...this.#origin(), level, msg: msg.slice(0, LONGEST) }));
+    this.#publish(LOGS_CHANNEL, "log", () => ({ ...this.#origin(), level, msg: msg.slice(0, MAX_LINE) }));
   }
 
   /** Publishes what was done to credentials. */

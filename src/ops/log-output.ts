@@ -25,11 +25,11 @@ export const LOG_FILE_FLAGS: number =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | ((constants.O_NONBLOCK as number | undefined) ?? 0);
 
 /** Bytes of lines that may wait to be written. */
-const MOST_WAITING = 1024 * 1024;
+const MAX_WAITING = 1024 * 1024;
 /** Milliseconds between looks whether the file was moved or deleted. */
-const LOOK = 1000;
+const CHECK_INTERVAL = 1000;
 /** Milliseconds until a full pipe is tried again. */
-const AGAIN = 100;
+const RETRY_INTERVAL = 100;
 
 const written = promisify(write);
 
@@ -69,7 +69,7 @@ export class LogOutput {
 
   write(line: string): void {
     const bytes = Buffer.byteLength(line);
-    if (this.#waitingBytes + bytes > MOST_WAITING) return this.#drop(1, "their reader has stopped");
+    if (this.#waitingBytes + bytes > MAX_WAITING) return this.#drop(1, "their reader has stopped");
     this.#waiting.push(line);
     this.#waitingBytes += bytes;
     this.#writing ??= this.#drain();
@@ -137,7 +137,7 @@ class FileTarget implements Target {
   }
 
   async #open(): Promise<FileHandle> {
-    if (this.#file !== undefined && performance.now() - this.#looked < LOOK) return this.#file;
+    if (this.#file !== undefined && performance.now() - this.#looked < CHECK_INTERVAL) return this.#file;
     this.#looked = performance.now();
     if (this.#file !== undefined && (await isAt(this.#file, this.#path))) return this.#file;
     const file = await open(this.#path, LOG_FILE_FLAGS);
@@ -185,7 +185,7 @@ async function writeAll(fd: number, bytes: Buffer): Promise<Taken> {
       done += (await written(fd, bytes, done)).bytesWritten;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return { bytes: done, error };
-      await pause(AGAIN, undefined, { ref: false });
+      await pause(RETRY_INTERVAL, undefined, { ref: false });
     }
   }
   return { bytes: done };

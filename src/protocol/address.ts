@@ -15,21 +15,21 @@ const HOST = /^(\[[\da-f:.]+\]|(?:\*\.)?[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*)\.
 const BARE_IPV6 = /^[\da-f]*:[\da-f]*:[\da-f:.]*$/i;
 const PLAIN_NAME = /^(?:[a-z\d_-]+\.)*[a-z_-][a-z\d_-]*$/;
 const USUAL_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
-const MOST_HOSTS = 100;
+const MAX_HOSTS = 100;
 const hosts = new Map<string, Address>();
 /** A page that opens a WebSocket has the origin of the page. */
 const NEVER_ORIGINS: ReadonlySet<string> = new Set(["ws", "wss"]);
 /** What stands after a scheme that is not a website's: any name, or every name below one. */
 const ONE_WILDCARD = /^(?:\*|(?:\*\.)?[^*]*)$/;
 /** Longer than any origin a browser sends. */
-const LONGEST = 300;
+const MAX_LENGTH = 300;
 
 /**
  * An allowed origin: any scheme, `null`, `http://name:*`, `https://*.name`, or `scheme://*` for programs that make up
  * names. Undefined if no page can have it.
  */
 export function originRule(text: string): AddressRule | undefined {
-  if (text.length > LONGEST) return undefined;
+  if (text.length > MAX_LENGTH) return undefined;
   if (text.toLowerCase() === "null") return { scheme: "null", name: "", port: "" };
   const [, written, authority = ""] = ORIGIN.exec(text) ?? [];
   if (written === undefined) return undefined;
@@ -44,7 +44,7 @@ export function originRule(text: string): AddressRule | undefined {
 
 /** An allowed host: `name`, `name:port`, `name:*`, `*.name`, an address. Undefined if it cannot be one. */
 export function hostRule(text: string): AddressRule | undefined {
-  if (text.length > LONGEST) return undefined;
+  if (text.length > MAX_LENGTH) return undefined;
   const [, written, port = ""] = HOST.exec(BARE_IPV6.test(text) ? `[${text}]` : text) ?? [];
   const name = written === undefined ? undefined : usualForm(written.toLowerCase());
   const number = /\d/.test(port) ? Number(port) : 0;
@@ -65,7 +65,7 @@ export function hostAddress(text: string): Address | undefined {
   const address = withoutWildcard(hostRule(text));
   if (address === undefined) return undefined;
   // Nearly all requests name the same few.
-  if (hosts.size >= MOST_HOSTS) hosts.clear();
+  if (hosts.size >= MAX_HOSTS) hosts.clear();
   hosts.set(text, address);
   return address;
 }

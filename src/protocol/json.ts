@@ -45,15 +45,15 @@ export function parseJson(text: string, subject: string, levels: number = MAX_DE
   if (Number.isNaN(names)) throw new JsonFault(`${subject} is nested deeper than ${levels} levels; flatten it`, value);
   const tokens = new Tokens(json);
   if (tokens.names !== names) {
-    const name = quoted(repeatedName(json).slice(0, LONGEST_SHOWN));
+    const name = quoted(repeatedName(json).slice(0, MAX_SHOWN));
     throw new JsonFault(`${subject} has an object with the name ${name} twice; give each name once`, value);
   }
   if (tokens.areNumbersExact) return value;
   let beyond: string | undefined;
   const exact = readExactly(json, (source) => (beyond = source));
   if (beyond === undefined) return exact;
-  const place = oneLine(placeOf(exact)?.join(".").slice(0, LONGEST_SHOWN) ?? "");
-  const number = `${beyond.slice(0, LONGEST_NUMBER)}${place === "" ? "" : ` at ${place}`}`;
+  const place = oneLine(placeOf(exact)?.join(".").slice(0, MAX_SHOWN) ?? "");
+  const number = `${beyond.slice(0, MAX_NUMBER)}${place === "" ? "" : ` at ${place}`}`;
   throw new JsonFault(`${subject} holds ${number}, which no double can hold; send it as a string`, value);
 }
 
@@ -72,8 +72,8 @@ export function isDeeper(value: unknown, levels: number): boolean {
   return Number.isNaN(namesIn(value, levels));
 }
 
-const LONGEST_SHOWN = 100;
-const LONGEST_NUMBER = 32;
+const MAX_SHOWN = 100;
+const MAX_NUMBER = 32;
 /** Decimal digits that every double brings back (`DBL_DIG`). */
 const SAFE_DIGITS = 15;
 /** What a text holds if a number in it may have more digits, an exponent, or be -0. */

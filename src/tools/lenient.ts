@@ -14,13 +14,13 @@ interface Field {
 type Values = Readonly<Record<string, unknown>>;
 
 /** Items of a list that are validated at most; `MAX_CHANNELS_PER_READER` cannot be higher. */
-const LONGEST_LIST = 10_000;
+const MAX_ITEMS = 10_000;
 const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
 
 /**
  * Corrects common mistakes of agents before a schema checks the values: drops `null` and `""` of optional fields,
  * parses a text that is JSON of the expected type, and makes any other text a list of one if a list is expected.
- * Throws `TOO_MANY_CHANNELS` for a list longer than `LONGEST_LIST`, since all lists in inputs name channels.
+ * Throws `TOO_MANY_CHANNELS` for a list longer than `MAX_ITEMS`, since all lists in inputs name channels.
  */
 export function lenient(schema: z.ZodObject, values: Values): Values {
   let meant: Record<string, unknown> | undefined;
@@ -30,10 +30,10 @@ export function lenient(schema: z.ZodObject, values: Values): Values {
     // The fast path, for nearly all values.
     if (given === undefined || (typeof given === field.type && typeof given !== "object" && given !== "")) continue;
     const value = field.isOptional && (given === null || given === "") ? undefined : asMeant(field, given);
-    if (field.type === "array" && Array.isArray(value) && value.length > LONGEST_LIST) {
+    if (field.type === "array" && Array.isArray(value) && value.length > MAX_ITEMS) {
       throw new HubError(
         "TOO_MANY_CHANNELS",
-        `${name} names ${value.length} channels; no reader may name more than ${LONGEST_LIST}; use a pattern such as orders.*`,
+        `${name} names ${value.length} channels; no reader may name more than ${MAX_ITEMS}; use a pattern such as orders.*`,
       );
     }
     if (value === given) continue;

@@ -6,7 +6,7 @@ import { channelSummary, type ChannelSummary } from "./results.ts";
 import { list, object, OPTIONAL_TEXT, TEXT, TRUTH, WHOLE } from "./json-schema.ts";
 import { tool, type Tool } from "./tool.ts";
 
-const MOST = 200;
+const MAX_LISTED = 200;
 const CHANNELS = list(
   object({
     channel: TEXT,
@@ -37,12 +37,12 @@ export const listChannels: Tool = tool({
   async run({ prefix }, context) {
     const { hub } = context;
     const patterns = patternsBelow(prefix);
-    const found = patterns.flatMap((pattern) => readableChannels(context, { pattern, limit: MOST + 1 }));
-    const channels = found.slice(0, MOST).map((listing) => channelSummary(listing, hub));
+    const found = patterns.flatMap((pattern) => readableChannels(context, { pattern, limit: MAX_LISTED + 1 }));
+    const channels = found.slice(0, MAX_LISTED).map((listing) => channelSummary(listing, hub));
     const lines = channels.map(({ channel, readers, messages, lastId }) => {
       return `${channel}: ${readers} reading, ${messages} kept${lastId === null ? "" : `, last ${lastId}`}`;
     });
-    const more = found.length > MOST;
+    const more = found.length > MAX_LISTED;
     const text = lines.length === 0 ? "No channels yet" : lines.join("\n") + (more ? "\n… and more" : "");
     return { text, structured: { channels, more } satisfies ChannelList };
   },

@@ -7,7 +7,7 @@ import { sendSseMessage } from "./send-sse-message.ts";
 import { listing, ToolError, type Tool, type ToolListing } from "./tool.ts";
 import { waitForMessages } from "./wait-for-messages.ts";
 
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 
 /** The hub's own tools, in the order they are listed. */
 const HUB_TOOLS: readonly Tool[] = [getServerInfo, sendSseMessage, listChannels, readMessages, waitForMessages];
@@ -39,6 +39,6 @@ export class ToolSet {
 
 /** The error for an unknown tool, which lists the tools there are. */
 export function unknownTool(name: string, known: readonly string[]): HubError {
-  const shown = quoted(name.slice(0, LONGEST_SHOWN).toWellFormed());
+  const shown = quoted(name.slice(0, MAX_SHOWN).toWellFormed());
   return new HubError("UNKNOWN_TOOL", `Unknown tool: ${shown}; there are ${known.join(", ")}`);
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { oneLine, quoted } from "../protocol/text.ts";
 
 const SHOWN = 3;
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 /** Clearer names for the types that a schema expects. */
 const WANTED: Readonly<Record<string, string>> = { int: "a whole number", nonoptional: "any JSON value" };
 
@@ -15,9 +15,9 @@ export function problems(error: z.ZodError, input: unknown, known: readonly stri
 }
 
 function problem(issue: z.core.$ZodIssue, input: unknown, known: readonly string[]): string {
-  const path = oneLine(issue.path.map(String).join(".").slice(0, LONGEST_SHOWN));
+  const path = oneLine(issue.path.map(String).join(".").slice(0, MAX_SHOWN));
   if (issue.code === "unrecognized_keys") {
-    const unknown = issue.keys.slice(0, SHOWN).map((key) => quoted(key.slice(0, LONGEST_SHOWN)));
+    const unknown = issue.keys.slice(0, SHOWN).map((key) => quoted(key.slice(0, MAX_SHOWN)));
     return `unknown property ${unknown.join(", ")}; ${known.length === 0 ? "none is taken" : `there are ${known.join(", ")}`}`;
   }
   if (issue.code === "invalid_type") {

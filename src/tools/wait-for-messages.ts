@@ -10,7 +10,7 @@ import { messagePage, messagePageSchema, pageText } from "./results.ts";
 import { tool, type Tool, type RequestContext } from "./tool.ts";
 
 /** Seconds; below the 60 after which many clients give up. */
-const LONGEST = 50;
+const MAX_SECONDS = 50;
 const PAGE = 100;
 /** Seconds between two progress notifications. */
 const PROGRESS = 5;
@@ -22,7 +22,7 @@ export const waitForMessages: Tool = tool({
   input: z.strictObject({
     channels: z.array(z.string()).min(1).describe("Channels or patterns such as orders.*"),
     after: z.string().optional().describe("The `next` of an earlier answer; without it only new messages"),
-    timeoutSeconds: z.number().min(0).max(LONGEST).default(15).describe("How long to wait"),
+    timeoutSeconds: z.number().min(0).max(MAX_SECONDS).default(15).describe("How long to wait"),
   }),
   output: messagePageSchema,
   readOnly: true,

@@ -3,7 +3,7 @@ import { text as wholeText } from "node:stream/consumers";
 import type { RawData } from "ws";
 
 /** Milliseconds after which a client takes a request for lost. */
-const PATIENCE = 4000;
+const TIMEOUT = 4000;
 
 export interface Reply {
   readonly status: number;
@@ -23,7 +23,7 @@ export interface AskOptions {
 
 /** One request, whose whole answer must come in time. */
 export async function ask(url: string, options: AskOptions = {}): Promise<Reply> {
-  const { method = "GET", headers = {}, body, agent, signal, patience = PATIENCE } = options;
+  const { method = "GET", headers = {}, body, agent, signal, patience = TIMEOUT } = options;
   const late = AbortSignal.timeout(patience);
   const ends = signal === undefined ? late : AbortSignal.any([late, signal]);
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {

@@ -16,7 +16,7 @@ const PAUSE = 200;
 const BURST = 20;
 const LARGEST = 20_000;
 /** Milliseconds for an answer over WebSocket. */
-const PATIENCE = 4000;
+const TIMEOUT = 4000;
 
 /** What a publisher was told of one attempt. */
 type Told = { readonly id: string; readonly repeated: boolean } | { readonly status: number; readonly why: string };
@@ -148,7 +148,7 @@ class Sockets implements Sender {
       const late = setTimeout(() => {
         socket.terminate();
         reject(new Error("no answer in time"));
-      }, PATIENCE);
+      }, TIMEOUT);
       socket.once("close", fail);
       this.#waiting.set(n, (answer) => {
         clearTimeout(late);
@@ -173,7 +173,7 @@ class Sockets implements Sender {
   }
 
   #connect(url: string): Promise<WebSocket> {
-    const socket = new WebSocket(`${url.replace("http", "ws")}/ws?channel=`, { handshakeTimeout: PATIENCE });
+    const socket = new WebSocket(`${url.replace("http", "ws")}/ws?channel=`, { handshakeTimeout: TIMEOUT });
     socket.setMaxListeners(100);
     const forget = (): void => void this.#open.delete(url);
     socket.on("close", forget);

@@ -13,7 +13,7 @@ import { freePort } from "../support/free-port.ts";
 const BUILD = join(import.meta.dirname, "../../.cache/eureka");
 const HEADERS = { accept: "application/json", "content-type": "application/json" };
 /** Milliseconds: it starts in 6 seconds on a machine that has nothing else to do, and a renewal comes every 30. */
-const PATIENCE = 600_000;
+const TIMEOUT = 600_000;
 
 /** The server of spring-cloud-netflix, on loopback. */
 class Eureka {
@@ -92,9 +92,9 @@ function say(sentence: string): void {
 
 /** Asks a few times a second: what it waits for is slow, and is on this machine, too. */
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + TIMEOUT;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${PATIENCE / 1000} s: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${TIMEOUT / 1000} s: ${what}`);
     await wait(300);
   }
 }

@@ -15,7 +15,7 @@ export interface OneNode {
 export const PER_ADDRESS = 2;
 const SOURCES = 20;
 /** Milliseconds for what a browser does late on a busy machine. */
-const PATIENCE = 90_000;
+const TIMEOUT = 90_000;
 
 /** The hub counts clients by their own address, whatever they write into the headers that gateways use. */
 export async function clientAddresses({ gateway, node }: OneNode): Promise<string> {
@@ -76,7 +76,7 @@ export class SourcesPage {
   static async open(browser: Browser, gateway: Gateway, channel: string): Promise<SourcesPage> {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    await page.goto(`${gateway.url}/`, { timeout: PATIENCE });
+    await page.goto(`${gateway.url}/`, { timeout: TIMEOUT });
     await page.evaluate(`
       globalThis.got = [];
       globalThis.errors = [];
@@ -92,7 +92,7 @@ export class SourcesPage {
       (script) => page.evaluate(script),
       () => context.close(),
     );
-    await until("all are open", async () => (await opened.states()).every((state) => state === 1), PATIENCE);
+    await until("all are open", async () => (await opened.states()).every((state) => state === 1), TIMEOUT);
     return opened;
   }
 
@@ -118,7 +118,7 @@ export class SourcesPage {
     await until(
       `each gets ${data.join(", ")}`,
       async () => (await this.#evaluate("JSON.stringify(got)")) === wanted,
-      PATIENCE,
+      TIMEOUT,
     );
   }
 }
@@ -135,14 +135,14 @@ export async function manySources(page: SourcesPage, gateway: Gateway, channel: 
 export async function returning(page: SourcesPage, { gateway, node }: OneNode, channel: string): Promise<string> {
   await node.stop();
   if (!gateway.kind.answersForNodes) {
-    await until("they gave up", async () => (await page.states()).every((state) => state === 2), PATIENCE);
+    await until("they gave up", async () => (await page.states()).every((state) => state === 2), TIMEOUT);
     await node.start();
     return "gives up";
   }
   // The first is the end of the stream, the second an answer of the gateway.
-  await until("all came back in vain", async () => (await page.errors()) >= 2, PATIENCE);
+  await until("all came back in vain", async () => (await page.errors()) >= 2, TIMEOUT);
   await node.start();
-  await until("the gateway found the node", async () => (await gateway.publish(channel, "second")) === 201, PATIENCE);
+  await until("the gateway found the node", async () => (await gateway.publish(channel, "second")) === 201, TIMEOUT);
   await page.gets(["first", "second"]);
   return "comes back";
 }

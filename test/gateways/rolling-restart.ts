@@ -11,7 +11,7 @@ const READERS = 6;
 /** Milliseconds between messages. */
 const EVERY = 20;
 /** Milliseconds for what a busy machine does late. */
-const PATIENCE = 60_000;
+const TIMEOUT = 60_000;
 /** More readers at once, of which each node is sent some, even if one of them had all that were there before. */
 const MORE = 14;
 
@@ -51,11 +51,11 @@ export async function restartNodes(
     }
   })();
   try {
-    await until("all read", () => followers.every(({ data }) => data.length > 0), PATIENCE);
+    await until("all read", () => followers.every(({ data }) => data.length > 0), TIMEOUT);
     for (const index of nodes.ports.keys()) await restart(gateways, nodes, index);
     over.abort();
     await publishing;
-    await until("all read all", () => followers.every(({ data }) => data.length >= sent), PATIENCE);
+    await until("all read all", () => followers.every(({ data }) => data.length >= sent), TIMEOUT);
   } finally {
     over.abort();
     await Promise.allSettled([publishing, ...followers.map((follower) => follower.stop())]);
@@ -78,7 +78,7 @@ async function restart(gateways: readonly Gateway[], nodes: Nodes, index: number
         until(
           `${gateway.kind.name} sends no one to a node that drains`,
           async () => (await sentTo(gateway, nodes, index)) === 0,
-          PATIENCE,
+          TIMEOUT,
         ),
       ),
   );
@@ -91,7 +91,7 @@ async function restart(gateways: readonly Gateway[], nodes: Nodes, index: number
       until(
         `${gateway.kind.name} sends readers to a node that is back`,
         async () => (await sentTo(gateway, nodes, index)) > 0,
-        PATIENCE,
+        TIMEOUT,
       ),
     ),
   );

@@ -6,7 +6,7 @@ import { jsonObject, refusal, textOf } from "../usage.ts";
 import { DeliveryCheck } from "./delivery-check.ts";
 
 /** Milliseconds to connect in. */
-const PATIENCE = 30_000;
+const CONNECT_TIMEOUT = 30_000;
 const CLOSED = "the server closed the connection";
 
 /** A connection that reads a channel. */
@@ -24,7 +24,7 @@ export class Reader {
       this.isConnected = true;
       resolve();
     };
-    const late = setTimeout(() => this.close(`no answer within ${PATIENCE / 1000} s`), PATIENCE);
+    const late = setTimeout(() => this.close(`no answer within ${CONNECT_TIMEOUT / 1000} s`), CONNECT_TIMEOUT);
     const read = url.protocol.startsWith("ws") ? readSocket : readStream;
     read({ url, headers, signal: this.#end.signal }, opened, received)
       // A name with several addresses fails with an error whose own message is empty.

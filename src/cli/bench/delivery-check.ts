@@ -1,7 +1,7 @@
 /** The shortest payload that has room for the stamp of any message. */
 export const SMALLEST_PAYLOAD = 38;
 /** Gaps of a reader that are reported. */
-const MOST_GAPS = 5;
+const MAX_GAPS = 5;
 
 /** What a payload says of itself; `sent` is in microseconds on the clock of this process. */
 export interface Stamp {
@@ -87,7 +87,7 @@ export class DeliveryCheck {
         lost++;
         const last = gaps.at(-1);
         if (last?.publisher === publisher && last.to === number) last.to++;
-        else if (gaps.length < MOST_GAPS) gaps.push({ publisher, from: number, to: number + 1 });
+        else if (gaps.length < MAX_GAPS) gaps.push({ publisher, from: number, to: number + 1 });
       }
     }
     return { lost, duplicated: this.#duplicated, disordered: this.#late.size, damaged: this.damaged, gaps };

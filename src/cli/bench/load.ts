@@ -7,7 +7,7 @@ import { stamped, stampReader, type DeliveryCheck } from "./delivery-check.ts";
 /** Readers that connect at a time. */
 const AT_ONCE = 50;
 /** Milliseconds for an answer. */
-const PATIENCE = 30_000;
+const REQUEST_TIMEOUT = 30_000;
 /** Milliseconds after which a message that is due is no longer sent. */
 const GRACE = 250;
 /** Milliseconds to wait after a publish that failed: the next would fail as well. */
@@ -16,7 +16,7 @@ const AFTER_FAILURE = 20;
 const SILENCE = 3000;
 /** Milliseconds for which repetitions are waited for when all has been received. */
 const QUIET = 500;
-const LOOK = 20;
+const CHECK_INTERVAL = 20;
 /** Errors of this machine, which say nothing about the server. */
 const OWN_LIMIT = /\b(?:EMFILE|ENFILE|ENOBUFS|EADDRNOTAVAIL)\b/;
 
@@ -139,7 +139,7 @@ export class Load implements Disposable {
       "content-type": "application/json",
       "content-length": Buffer.byteLength(body),
     };
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
     try {
       const response = await answer(this.#address, { method: "POST", headers, signal }, body);
       // To its end: an answer that is cut off does not count.
@@ -148,7 +148,7 @@ export class Load implements Disposable {
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
       sent.failed.add(sequence);
-      this.failure ??= signal.aborted ? `no answer within ${PATIENCE / 1000} s` : message || code;
+      this.failure ??= signal.aborted ? `no answer within ${REQUEST_TIMEOUT / 1000} s` : message || code;
       await pause(AFTER_FAILURE);
     }
   }
@@ -158,7 +158,8 @@ export class Load implements Disposable {
     const since = performance.now();
     const isMissing = ({ isConnected, trouble, check }: Reader): boolean =>
       isConnected && trouble === undefined && (check.received < answered || check.faults(this.sent).lost > 0);
-    while (this.readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < SILENCE) await pause(LOOK);
+    while (this.readers.some(isMissing) && performance.now() - Math.max(this.#last, since) < SILENCE)
+      await pause(CHECK_INTERVAL);
     await pause(QUIET);
   }
 }

@@ -6,7 +6,7 @@ import type { Load, Options } from "./load.ts";
 /** The part of its time above which the load itself held a run back, 0 to 1. */
 const BUSY = 0.95;
 /** Readers with faults, and reasons, that are reported. */
-const MOST = 5;
+const MAX_REPORTED = 5;
 
 /** What a server used in the course of a run; undefined is what it did not tell. */
 export interface ServerUsage {
@@ -83,7 +83,7 @@ function resultOf({ options, readers, sent, failure, publishLatency, deliveryLat
       connected,
       seconds: seconds.connecting,
       perSecond: connected / seconds.connecting,
-      troubles: [...new Set(troubles)].slice(0, MOST),
+      troubles: [...new Set(troubles)].slice(0, MAX_REPORTED),
     },
     publishes: {
       answered,
@@ -104,7 +104,7 @@ function resultOf({ options, readers, sent, failure, publishLatency, deliveryLat
       perSecond: delivered === 0 ? 0 : delivered / seconds.delivering,
       latency: percentiles(deliveryLatency),
       faultyReaders: faulty.length,
-      readers: faulty.slice(0, MOST),
+      readers: faulty.slice(0, MAX_REPORTED),
     },
     load: { busy },
   };
@@ -137,7 +137,10 @@ function text(options: Options, { connects, publishes, deliveries, load }: Resul
       `${count(deliveries.delivered)} of ${count(deliveries.expected)} expected, ${count(deliveries.perSecond)}/s; ${faultText(deliveries)}`,
     ],
     ...deliveries.readers.map((reader) => ["", readerText(reader)] as const),
-    deliveries.faultyReaders > MOST && ["", `and ${count(deliveries.faultyReaders - MOST, "reader")} more`],
+    deliveries.faultyReaders > MAX_REPORTED && [
+      "",
+      `and ${count(deliveries.faultyReaders - MAX_REPORTED, "reader")} more`,
+    ],
     ["", ""],
     ["ms", latencyRow((name) => name)],
     ["publish", latencyRow((name) => publishes.latency[name].toFixed(2))],

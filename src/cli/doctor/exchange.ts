@@ -31,10 +31,10 @@ export interface Answer {
 export class HeldBack extends Error {}
 
 /** Milliseconds for an answer, and for what should come at once. */
-export const PATIENCE = 5000;
+export const ANSWER_TIMEOUT = 5000;
 
 /** Characters of a stream, decompressed: more than a hub sends in the time that it is read. */
-const LONGEST_STREAM = 8 * 1024 * 1024;
+const MAX_STREAM = 8 * 1024 * 1024;
 
 /** A map, because whoever answers chooses the name. */
 const DECODERS: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = new Map([
@@ -44,9 +44,9 @@ const DECODERS: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = n
   ["zstd", () => createZstdDecompress()],
 ]);
 
-/** Sends a request on a connection of its own. Rejects with an error of the system, or after `PATIENCE`. */
+/** Sends a request on a connection of its own. Rejects with an error of the system, or after `ANSWER_TIMEOUT`. */
 export async function ask(url: URL, asked: RequestOptions = {}): Promise<Answer> {
-  const signal = AbortSignal.timeout(PATIENCE);
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
   const response = await begin(url, asked, signal);
   const text = await textOf(response);
   const { code, detail } = jsonObject(text);
@@ -121,7 +121,10 @@ export class StreamReader implements Disposable {
   /** Resolves with the head of the answer. Rejects like `ask`. */
   static async open(url: URL, asked: RequestOptions = {}): Promise<StreamReader> {
     const abort = new AbortController();
-    const late = setTimeout(() => abort.abort(new HeldBack(`no answer within ${PATIENCE / 1000} s`)), PATIENCE);
+    const late = setTimeout(
+      () => abort.abort(new HeldBack(`no answer within ${ANSWER_TIMEOUT / 1000} s`)),
+      ANSWER_TIMEOUT,
+    );
     try {
       return new StreamReader(await begin(url, asked, abort.signal), abort);
     } catch (error) {
@@ -132,24 +135,24 @@ export class StreamReader implements Disposable {
   }
 
   /** Whether the first byte comes within so many milliseconds. Rejects, as `find` does, if it is longer than is read. */
-  async begins(patience: number): Promise<boolean> {
-    return (await this.#wait(() => this.hasBegun || undefined, patience)) === true;
+  async begins(timeout: number): Promise<boolean> {
+    return (await this.#wait(() => this.hasBegun || undefined, timeout)) === true;
   }
 
   /** The first event that is like this; undefined if none comes in time. */
-  async find(isLike: (event: SseEvent) => boolean, patience: number): Promise<SseEvent | undefined> {
-    return this.#wait(() => this.#events.find(isLike), patience);
+  async find(isLike: (event: SseEvent) => boolean, timeout: number): Promise<SseEvent | undefined> {
+    return this.#wait(() => this.#events.find(isLike), timeout);
   }
 
   [Symbol.dispose](): void {
     this.#abort.abort();
   }
 
-  async #wait<Found>(look: () => Found | undefined, patience: number): Promise<Found | undefined> {
-    const end = performance.now() + patience;
+  async #wait<Found>(look: () => Found | undefined, timeout: number): Promise<Found | undefined> {
+    const end = performance.now() + timeout;
     for (;;) {
       const found = look();
-      if (found === undefined && this.#isTooLong) throw new Error(`it sends more than ${LONGEST_STREAM} characters`);
+      if (found === undefined && this.#isTooLong) throw new Error(`it sends more than ${MAX_STREAM} characters`);
       const left = end - performance.now();
       if (found !== undefined || left <= 0 || this.end !== undefined) return found;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -160,7 +163,7 @@ export class StreamReader implements Disposable {
   }
 
   get #isTooLong(): boolean {
-    return this.#length > LONGEST_STREAM;
+    return this.#length > MAX_STREAM;
   }
 
   #change(): void {
@@ -172,6 +175,6 @@ export class StreamReader implements Disposable {
 /** Why a request failed, in a few words. */
 export function whyFailed(error: unknown): string {
   const { code, name, message } = error as NodeJS.ErrnoException;
-  if (name === "TimeoutError") return `no answer within ${PATIENCE / 1000} s`;
+  if (name === "TimeoutError") return `no answer within ${ANSWER_TIMEOUT / 1000} s`;
   return code !== undefined && code !== "ABORT_ERR" ? code : message;
 }

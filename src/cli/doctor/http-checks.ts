@@ -1,6 +1,6 @@
 import { connect } from "node:tls";
 import { jsonObject, routeUrl } from "../usage.ts";
-import { ask, PATIENCE, whyFailed, type Answer, type Target } from "./exchange.ts";
+import { ask, ANSWER_TIMEOUT, whyFailed, type Answer, type Target } from "./exchange.ts";
 import type { Report } from "./report.ts";
 
 /** Whether a hub answers there at all; nothing else can be tested if not. */
@@ -116,7 +116,7 @@ export async function checkHttp2({ url }: Target, report: Report): Promise<void>
   const { promise, resolve, reject } = Promise.withResolvers<string | false | null>();
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const socket = connect({ host, port: Number(url.port || 443), servername: host, ALPNProtocols: ["h2", "http/1.1"] });
-  socket.setTimeout(PATIENCE, () => socket.destroy(new Error("no answer")));
+  socket.setTimeout(ANSWER_TIMEOUT, () => socket.destroy(new Error("no answer")));
   socket.once("secureConnect", () => resolve(socket.alpnProtocol)).on("error", reject);
   const protocol = await promise.finally(() => socket.destroy());
   if (protocol === "h2") return report.ok("http2", "HTTP/2 is offered, so a browser is not limited to six streams");

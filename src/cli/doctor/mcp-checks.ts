@@ -1,5 +1,5 @@
 import { jsonObject, routeUrl } from "../usage.ts";
-import { ask, HeldBack, PATIENCE, type Answer, type Target } from "./exchange.ts";
+import { ask, HeldBack, ANSWER_TIMEOUT, type Answer, type Target } from "./exchange.ts";
 import { modernBody, modernHeaders, openListen } from "./mcp-requests.ts";
 import type { Report } from "./report.ts";
 
@@ -21,7 +21,10 @@ export async function checkModern(target: Target, report: Report): Promise<void>
     if (error instanceof HeldBack) return undefined;
     throw error;
   });
-  const said = await listen?.find(({ data }) => data.includes("notifications/subscriptions/acknowledged"), PATIENCE);
+  const said = await listen?.find(
+    ({ data }) => data.includes("notifications/subscriptions/acknowledged"),
+    ANSWER_TIMEOUT,
+  );
   if (said === undefined) {
     const sentence =
       "MCP clients are answered, but the stream of subscriptions/listen does not begin: the proxy holds back answers to POST";

@@ -194,7 +194,11 @@ interface OpenedSocket extends Disposable {
 }
 
 async function openSocket(url: URL, headers: Readonly<Record<string, string>>): Promise<OpenedSocket> {
-  const socket = new WebSocket(url, { headers: { ...headers }, perMessageDeflate: false, handshakeTimeout: PATIENCE });
+  const socket = new WebSocket(url, {
+    headers: { ...headers },
+    perMessageDeflate: false,
+    handshakeTimeout: ANSWER_TIMEOUT,
+  });
   const { promise: opened, resolve } = Promise.withResolvers<void>();
   const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   const { promise: answered, resolve: answer } = Promise.withResolvers<boolean>();
@@ -204,7 +208,7 @@ async function openSocket(url: URL, headers: Readonly<Record<string, string>>): 
   socket.on("message", (bytes: Buffer) => jsonObject(bytes.toString())["type"] === "pong" && answer(true));
   const refused = async (request: ClientRequest, response: IncomingMessage): Promise<void> => {
     // One that never ends would keep it from ever resolving.
-    const late = setTimeout(() => request.destroy(), PATIENCE);
+    const late = setTimeout(() => request.destroy(), ANSWER_TIMEOUT);
     refusal = { status: response.statusCode ?? 0, text: await textOf(response).catch(() => "") };
     clearTimeout(late);
     request.destroy();

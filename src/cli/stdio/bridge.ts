@@ -20,7 +20,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /** Notifications on their way or waiting for that. */
 const MAX_WAITING = 4096;
 const BUSY = `${MAX_AT_ONCE} requests, or ${MAX_BYTES} bytes of them, are being answered; wait for some`;
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 /** Milliseconds that answers may still take when the client has said all. */
 const GRACE = 1000;
 const LISTEN = "subscriptions/listen";
@@ -180,5 +180,5 @@ export class Bridge {
 }
 
 function nameOf({ method }: Message): string {
-  return method === undefined ? "an answer" : oneLineName(method.slice(0, LONGEST_SHOWN));
+  return method === undefined ? "an answer" : oneLineName(method.slice(0, MAX_SHOWN));
 }

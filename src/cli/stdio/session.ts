@@ -11,11 +11,11 @@ import { followSession } from "./session-stream.ts";
 import { openTransport, type SessionState } from "./transport.ts";
 
 /** Milliseconds to wait for what is only better awaited: a stream to open, a request to arrive before it is cancelled. */
-const PATIENCE = 1000;
+const SETTLE_TIMEOUT = 1000;
 /** Milliseconds that the hub has to take a cancellation. */
 const CANCELLATION = 3000;
 /** Milliseconds that the hub has to end a session. */
-const FAREWELL = 500;
+const END_TIMEOUT = 500;
 
 /** A session that the hub has opened. */
 interface Opened extends SessionState {
@@ -67,7 +67,7 @@ export class Session {
     if (pending.message.method === "initialize") return;
     pending.mute();
     // On another connection it could overtake the request.
-    await Promise.race([pending.begun, wait(PATIENCE, undefined, { ref: false })]);
+    await Promise.race([pending.begun, wait(SETTLE_TIMEOUT, undefined, { ref: false })]);
     const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(CANCELLATION)]);
     try {
       await exchange(this.#hub, message, () => {}, { session: this.#opened, signal });
@@ -131,7 +131,7 @@ export class Session {
     if (!isInitialized) return;
     this.#initialized = message;
     // What changes after the first subscription would otherwise be missed.
-    await Promise.race([this.#follow(false), wait(PATIENCE, undefined, { ref: false })]);
+    await Promise.race([this.#follow(false), wait(SETTLE_TIMEOUT, undefined, { ref: false })]);
   }
 
   /** Sends in the session; if the hub has lost it, once more in another, unless it was for that one only. */
@@ -215,7 +215,7 @@ export class Session {
   /** Tells the hub that a session is over. */
   async #end(session: Opened): Promise<void> {
     session.over.abort();
-    await using transport = await openTransport(this.#hub, session, AbortSignal.timeout(FAREWELL));
+    await using transport = await openTransport(this.#hub, session, AbortSignal.timeout(END_TIMEOUT));
     await transport.terminateSession().catch(() => {
       // The hub finds out by itself.
     });

@@ -1,11 +1,11 @@
 import { StreamableHTTPClientTransport, type StreamableHTTPClientTransportOptions } from "@modelcontextprotocol/client";
 import type { HubEndpoint } from "./hub-endpoint.ts";
 
-const FIRST = 250;
-const LONGEST = 5000;
-const LONGEST_ASKED = 60_000;
+const FIRST_DELAY = 250;
+const MAX_DELAY = 5000;
+const MAX_RETRY_AFTER = 60_000;
 /** Milliseconds without a failure after which the next one is a first one. */
-const PEACE = 15_000;
+const RESET_AFTER = 15_000;
 /** Times to ask for the rest of an answer. */
 const MAX_RESUMES = 8;
 
@@ -61,9 +61,9 @@ export class Backoff {
 
   /** Milliseconds to wait now, `least` at least. */
   next(least = 0): number {
-    if (performance.now() - this.#due > PEACE) this.#times = 0;
-    const most = Math.min(FIRST * 2 ** this.#times++, LONGEST);
-    const wait = Math.min(least, LONGEST_ASKED) + most * (0.5 + Math.random() / 2);
+    if (performance.now() - this.#due > RESET_AFTER) this.#times = 0;
+    const most = Math.min(FIRST_DELAY * 2 ** this.#times++, MAX_DELAY);
+    const wait = Math.min(least, MAX_RETRY_AFTER) + most * (0.5 + Math.random() / 2);
     this.#due = performance.now() + wait;
     return wait;
   }

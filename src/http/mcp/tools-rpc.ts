@@ -42,7 +42,7 @@ interface CallParams {
   readonly _meta?: unknown;
 }
 
-const LONGEST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 /**
  * `POST /mcp/tools/list` and `POST /mcp/tools/call`: tools for callers with plain HTTP. The body is JSON whatever its
@@ -107,7 +107,7 @@ function checked<Schema extends typeof listRequest | typeof callRequest>(
   const meant = lenient(schema, body);
   const { method: asked = method } = meant;
   if (asked !== method) {
-    const shown = typeof asked === "string" ? quoted(asked.slice(0, LONGEST_SHOWN)) : "that";
+    const shown = typeof asked === "string" ? quoted(asked.slice(0, MAX_SHOWN)) : "that";
     throw new HubError("UNKNOWN_METHOD", `This route answers ${method}, not ${shown}`);
   }
   const result = schema.safeParse(meant);

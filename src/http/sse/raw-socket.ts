@@ -15,7 +15,7 @@ export const STREAM_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** Bytes of a request's own body that are read and dropped: gateways add an empty one, and some clients a small one. */
-const LONGEST_BODY = 64 * 1024;
+const MAX_BODY = 64 * 1024;
 
 /** Milliseconds a peer has to read the end of a stream and close. */
 const LINGER = 2000;
@@ -65,7 +65,7 @@ export function dropBody(request: IncomingMessage, refuse: (sentence: string) =>
   let length = 0;
   const drop = (bytes: Buffer): void => {
     length += bytes.length;
-    if (length > LONGEST_BODY) refuse(`the body of this request is longer than ${LONGEST_BODY} bytes; closing`);
+    if (length > MAX_BODY) refuse(`the body of this request is longer than ${MAX_BODY} bytes; closing`);
   };
   request.on("data", drop);
   request.once("end", () => request.off("data", drop));

@@ -12,7 +12,7 @@ const channels = z.array(z.string()).min(1);
 
 /** Characters of a token, as in a header. */
 const MAX_TOKEN = 16 * 1024;
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 
 /** W3C Trace Context; what is not well formed counts as missing. */
 const trace = { traceparent: z.unknown().optional(), tracestate: z.unknown().optional() };
@@ -71,12 +71,12 @@ export function frameObject(
 export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFrame {
   const { type } = json;
   if (typeof type !== "string" || !Object.hasOwn(FRAMES, type)) {
-    const shown = typeof type === "string" ? quoted(type.slice(0, LONGEST_SHOWN)) : "missing or no string";
+    const shown = typeof type === "string" ? quoted(type.slice(0, MAX_SHOWN)) : "missing or no string";
     throw new HubError("INVALID_REQUEST", `type is ${shown}; use ${Object.keys(FRAMES).join(", ")}`);
   }
   const stray = type === "subscribe" ? strayCursor(json) : undefined;
   if (stray !== undefined) {
-    const shown = quoted(stray.slice(0, LONGEST_SHOWN));
+    const shown = quoted(stray.slice(0, MAX_SHOWN));
     throw new HubError("INVALID_REQUEST", `subscribe: unknown property ${shown}; a cursor is given as last_event_id`);
   }
   const schema = FRAMES[type as keyof typeof FRAMES];

@@ -14,7 +14,7 @@ const HOLE = 2 ** 24;
 /** The format of what is kept in the engine. */
 export const FORMAT = 1;
 /** Most messages that one call drops, beyond as many as it adds. */
-const DROP_AT_MOST = 512;
+const MAX_DROPPED = 512;
 /** Milliseconds after which a node that was not heard of is no longer one of the nodes. */
 const FORGOTTEN_AFTER = 15_000;
 /** Milliseconds that the nodes have to say how far they had got, after the engine was replaced. */
@@ -135,7 +135,7 @@ for at = 10, #ARGV, 4 do
     end
   end
 end
-trim(${DROP_AT_MOST} + head - before, 64)
+trim(${MAX_DROPPED} + head - before, 64)
 if head > before then
   redis.call('HSET', META, 'head', text(head), 'floor', text(floor), 'messages', text(messages), 'bytes', text(bytes), 'oldest', text(oldest))
 end
@@ -229,7 +229,7 @@ for index = 1, #nodes, 2 do
     if redis.call('HLEN', BATCHES) > ${MAX_RUNS} then redis.call('HDEL', BATCHES, nodes[index]) end
   end
 end
-trim(${DROP_AT_MOST}, oldest < 0 and 2000 or 64)
+trim(${MAX_DROPPED}, oldest < 0 and 2000 or 64)
 redis.call('HSET', META, 'floor', text(floor), 'messages', text(messages), 'bytes', text(bytes), 'oldest', text(oldest))
 local epoch = redis.call('HGET', META, 'epoch')
 local runs = known == epoch and {} or redis.call('HGETALL', RUNS)

@@ -6,9 +6,9 @@ import type { CheckpointOrder } from "./wal.ts";
 const LONG = 3500;
 
 /** Milliseconds that a reader in another program may delay such a restart, and the writer with it. */
-const PATIENCE = 50;
+const BUSY_TIMEOUT = 50;
 
-const database = new DatabaseSync(new URL(workerData as string), { timeout: PATIENCE });
+const database = new DatabaseSync(new URL(workerData as string), { timeout: BUSY_TIMEOUT });
 const passive = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
 const restart = database.prepare("PRAGMA wal_checkpoint(RESTART)");
 const truncate = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -30,9 +30,9 @@ interface Commit extends Written {
 
 const RETRY = 5;
 /** Milliseconds between checks of the files while messages are written. */
-const LOOK = 10;
+const CHECK_INTERVAL = 10;
 /** Milliseconds that publishers wait while another program holds a lock. */
-const PATIENCE = 2000;
+const BUSY_TIMEOUT = 2000;
 
 const fdatasynced = promisify(fdatasync);
 
@@ -91,7 +91,7 @@ export class SqliteCommitter {
     if (wal.isBusy && !this.#closing) return;
     const waiting = this.#batch.peek();
     const start = performance.now();
-    const check = isProof || start - this.#looked >= LOOK;
+    const check = isProof || start - this.#looked >= CHECK_INTERVAL;
     const moment = { ...this.#moment(), check, isProof };
     let written: Written;
     try {
@@ -164,7 +164,7 @@ export class SqliteCommitter {
     const { wal, report } = this.#options;
     const now = performance.now();
     this.#lockedSince ??= now;
-    if (isBusy(error) && now - this.#lockedSince < PATIENCE && !this.#closing) {
+    if (isBusy(error) && now - this.#lockedSince < BUSY_TIMEOUT && !this.#closing) {
       this.#retry = setTimeout(() => {
         this.#retry = undefined;
         this.write();

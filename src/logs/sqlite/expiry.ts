@@ -5,7 +5,7 @@ import type { Transaction } from "./transaction.ts";
 /** Milliseconds that the clock may jump ahead between two readings without being treated as set by someone. */
 const TOLERANCE = 60_000;
 /** Milliseconds, at most, that a clock must stay ahead after a jump before the jump counts for the age of messages. */
-const PATIENCE = 3_600_000;
+const MAX_JUMP_WAIT = 3_600_000;
 /** Messages scanned in one transaction for one whose time is not in the future. */
 const SEEK = 2000;
 
@@ -118,7 +118,7 @@ export interface AgeClockOptions {
  */
 export class AgeClock {
   readonly #options: AgeClockOptions;
-  readonly #patience: number;
+  readonly #jumpWait: number;
   /** How far the time of day is ahead of `elapsed`, without a jump that does not count yet. */
   #lead: number | undefined;
   /** A jump that does not count yet: since when, and how far ahead it is. */
@@ -126,7 +126,7 @@ export class AgeClock {
 
   constructor(options: AgeClockOptions) {
     this.#options = options;
-    this.#patience = Math.min(options.age, PATIENCE);
+    this.#jumpWait = Math.min(options.age, MAX_JUMP_WAIT);
     if (options.last !== undefined) this.#lead = options.last - options.elapsed();
   }
 
@@ -146,13 +146,13 @@ export class AgeClock {
     if (this.#doubt === undefined || Math.abs(lead - this.#doubt.lead) > TOLERANCE) {
       this.#doubt = { since: at, lead };
       if (ahead > age) {
-        const wait = Math.round(this.#patience / 1000);
+        const wait = Math.round(this.#jumpWait / 1000);
         report(
           `the clock is ${Math.round(ahead / 1000)} s ahead of what the log expects; messages do not grow old by that unless it stays so for ${wait} s`,
         );
       }
     }
-    return at - this.#doubt.since >= this.#patience;
+    return at - this.#doubt.since >= this.#jumpWait;
   }
 }
 

@@ -13,9 +13,9 @@ const VERSION = 1;
 const MAX_BYTES = 64 * 1024 * 1024;
 const KEY_BYTES = 32;
 /** Milliseconds to wait for another program, such as a backup, that has the file locked. */
-const PATIENCE = 500;
+const BUSY_TIMEOUT = 500;
 /** Ended sessions that are remembered until they can be deleted. */
-const MOST_ENDED = 10_000;
+const MAX_ENDED = 10_000;
 /** Only the user of the server process may read it: it holds the key that session ids are signed with. */
 const MODE = 0o600;
 
@@ -56,7 +56,7 @@ export class SessionFile {
     try {
       closeSync(openSync(path, "a", MODE));
       chmodSync(path, MODE);
-      database = new DatabaseSync(path, { timeout: PATIENCE });
+      database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT });
       prepare(database);
       return new SessionFile(database, report);
     } catch (error) {
@@ -92,7 +92,7 @@ export class SessionFile {
   delete(id: string): void {
     const isDeleted = this.#try(() => this.#delete.run(id)) !== undefined;
     if (isDeleted) this.#ended.delete(id);
-    else if (this.#ended.size < MOST_ENDED) this.#ended.add(id);
+    else if (this.#ended.size < MAX_ENDED) this.#ended.add(id);
   }
 
   /** Deletes sessions that were not used since `before`, and of the others all but the `most` last used. */

@@ -15,7 +15,7 @@ const LONG = 32 * 1024 * 1024;
 /** Bytes above which writes wait for a running checkpoint. */
 const TOO_LONG = 64 * 1024 * 1024;
 /** Bytes above which publishers are refused. */
-const MOST = 1024 * 1024 * 1024;
+const MAX_BYTES = 1024 * 1024 * 1024;
 
 /** `move` copies committed pages into the database; `empty` also truncates the write-ahead log, to free disk space. */
 export type CheckpointOrder = "move" | "empty";
@@ -50,7 +50,7 @@ export class SqliteWal {
   #worker: Worker | undefined;
   #isMoving = false;
 
-  constructor(path: string, { most = MOST, databaseSize, replacement, onCheckpoint }: WalOptions) {
+  constructor(path: string, { most = MAX_BYTES, databaseSize, replacement, onCheckpoint }: WalOptions) {
     this.#path = path;
     this.#most = most;
     this.#onCheckpoint = onCheckpoint;

@@ -9,7 +9,7 @@ import type { SqliteReader } from "./reader.ts";
 import { Transaction } from "./transaction.ts";
 
 /** Messages that one transaction drops at most, beyond the number that it adds, so that no transaction takes long. */
-const DROP_AT_MOST = 512;
+const MAX_DROPPED = 512;
 
 /** The time and the conditions of one transaction. */
 export interface Moment {
@@ -121,7 +121,7 @@ export class SqliteWriter {
       if (isProof) this.noteUse(aged);
       outcomes = drafts.map((draft) => this.#keep(draft, now, transaction));
       if (this.isBehind(aged)) {
-        front = this.#expiry.drop(this, aged, (hold ? 0 : DROP_AT_MOST) + transaction.published.length, transaction);
+        front = this.#expiry.drop(this, aged, (hold ? 0 : MAX_DROPPED) + transaction.published.length, transaction);
       }
       for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);
       if (transaction.floor > this.#channels.floor) this.#statements.floor.run(String(transaction.floor));

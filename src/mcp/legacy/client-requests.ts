@@ -4,7 +4,7 @@ import { beginning, CODES, isObject, McpError, type JsonObject } from "../errors
 
 /** Milliseconds that a client has to answer a request, since a person may have to answer it. */
 const TIMEOUT = 300_000;
-const LONGEST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 const part = z.looseObject({ type: z.string() });
 const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
@@ -85,10 +85,10 @@ export class ClientRequests {
     const { error: fault } = RESULTS.get(method)?.safeParse(result) ?? {};
     if (!isObject(result)) {
       const said = isObject(error) ? String(error["message"]) : "";
-      fail(`The client refused ${method}: ${beginning(said, LONGEST_SHOWN)}`);
+      fail(`The client refused ${method}: ${beginning(said, MAX_SHOWN)}`);
     } else if (fault === undefined) resolve(result);
     else {
-      const found = beginning(problems(fault, result, []), LONGEST_SHOWN);
+      const found = beginning(problems(fault, result, []), MAX_SHOWN);
       fail(`What the client answered to ${method} is no result of it: ${found}`);
     }
     return true;

@@ -8,7 +8,7 @@ import { countText } from "./unread.ts";
 
 const LISTED = 200;
 /** Milliseconds between looks for channels of others. */
-const LOOK_EVERY = 30_000;
+const REFRESH_INTERVAL = 30_000;
 
 interface ChannelListProps {
   readonly chat: Chat | undefined;
@@ -173,7 +173,7 @@ function useListed(chat: Chat | undefined): readonly Listed[] {
       if (found !== undefined) setListed(found);
     };
     void look();
-    const timer = setInterval(() => void look(), LOOK_EVERY);
+    const timer = setInterval(() => void look(), REFRESH_INTERVAL);
     return () => clearInterval(timer);
   }, [chat]);
   return listed;

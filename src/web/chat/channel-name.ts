@@ -1,16 +1,16 @@
 // What a person may call a channel; the server says the same of what comes to it.
 
 const NAME = /^[\w-]+(?:\.[\w-]+)*$/;
-const MOST = 128;
+const MAX_LENGTH = 128;
 const SHOWN = 32;
 
 /** Why a text cannot be the name of a channel, with one that can; undefined if it can. */
 export function whyNoChannel(text: string): string | undefined {
-  const given = `Not a channel: ${JSON.stringify(text.length > MOST ? `${text.slice(0, SHOWN)}…` : text)}`;
+  const given = `Not a channel: ${JSON.stringify(text.length > MAX_LENGTH ? `${text.slice(0, SHOWN)}…` : text)}`;
   if (!NAME.test(text)) {
     return `${given}; use words joined by dots, of letters A–Z, digits, - and _, such as ${nearestName(text)}`;
   }
-  if (text.length > MOST) return `${given}; it has ${text.length} characters; at most ${MOST} are allowed`;
+  if (text.length > MAX_LENGTH) return `${given}; it has ${text.length} characters; at most ${MAX_LENGTH} are allowed`;
   if (!isReserved(text)) return undefined;
   return `${given}; hub and hub.* are reserved for the server's own messages; use another first word`;
 }
@@ -22,7 +22,7 @@ export function nearestName(text: string): string {
   const name = words
     .filter((word) => word !== "")
     .join(".")
-    .slice(0, MOST)
+    .slice(0, MAX_LENGTH)
     .replace(/\.$/, "");
   return name === "" || isReserved(name) ? "support-team" : name;
 }

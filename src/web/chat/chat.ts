@@ -10,9 +10,9 @@ import { Room } from "./room.ts";
 import { Unread } from "./unread.ts";
 
 /** Channels of one person: below what a reader may ask for. */
-const MOST = 50;
+const MAX_CHANNELS = 50;
 /** Milliseconds for which it is not said that the server is away: it may be back at once. */
-const PATIENCE = 800;
+const AWAY_DELAY = 800;
 /** Milliseconds between renderings while no one sees the page: then there are no frames. */
 const UNSEEN = 250;
 /** As people sort: project-2 before project-11, and capital letters among the others. */
@@ -163,7 +163,7 @@ export class Chat {
     if (!keepsRefusal) this.refused = "";
     this.opened++;
     const channels = this.#channels.get();
-    if (!channels.includes(name)) this.#setChannels([...channels, name].slice(-MOST));
+    if (!channels.includes(name)) this.#setChannels([...channels, name].slice(-MAX_CHANNELS));
     const address = `${location.pathname}#${encodeURIComponent(name)}`;
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
@@ -238,7 +238,7 @@ export class Chat {
       this.away = connection;
       this.changed();
     };
-    if (connection.kind === "waiting" && this.away === undefined) this.#saying = setTimeout(say, PATIENCE);
+    if (connection.kind === "waiting" && this.away === undefined) this.#saying = setTimeout(say, AWAY_DELAY);
     else say();
   }
 }
@@ -263,5 +263,5 @@ function namesIn(value: unknown): readonly string[] {
   const names = Array.isArray(value)
     ? value.filter((name) => typeof name === "string" && whyNoChannel(name) === undefined)
     : [];
-  return names.length === 0 ? ["default"] : names.slice(-MOST);
+  return names.length === 0 ? ["default"] : names.slice(-MAX_CHANNELS);
 }

@@ -2,7 +2,7 @@ import type { Chat } from "./chat.ts";
 import { Face, Kept, Name } from "./message-row.tsx";
 import type { Outgoing } from "./outbox.ts";
 
-const MOST_SHOWN = 500;
+const MAX_SHOWN = 500;
 
 /** What is on its way, after the messages that are kept. `acted`: a button was pressed that is gone then. */
 export function OutboxRows({ chat, acted }: { readonly chat: Chat | undefined; readonly acted: () => void }) {
@@ -18,7 +18,7 @@ export function OutboxRows({ chat, acted }: { readonly chat: Chat | undefined; r
               <Name sender={sender} />
             </p>
             <div class="said" dir="auto">
-              {text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text}
+              {text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text}
             </div>
             {receipt === undefined ? (
               <Way chat={chat as Chat} message={message} acted={acted} />

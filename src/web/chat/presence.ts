@@ -5,13 +5,13 @@ import { PRESENCE_EVERY, Roster } from "./roster.ts";
 /** The event of the ephemeral messages by which pages tell each other, beside the channel, who reads it. */
 const EVENT = "presence";
 /** With more readers than this, only their number is shown: the names would be noise. */
-const MOST_READERS = 50;
+const MAX_NAMED = 50;
 /** Milliseconds within which newcomers are answered, all with one message: spread, and that long after the last one. */
 const ANSWER_WITHIN = 2000;
 /** Milliseconds between looks at the number of readers. */
-const LOOK_EVERY = 5000;
+const REFRESH_INTERVAL = 5000;
 /** Milliseconds after someone, or this page, came or left: others may do so, too. */
-const LOOK_AFTER = 1000;
+const REFRESH_DELAY = 1000;
 
 interface Word {
   readonly state: "here" | "gone";
@@ -48,7 +48,10 @@ export class Presence {
     this.#hub = hub;
     this.#name = name;
     this.#changed = changed;
-    this.#timers = [setInterval(() => this.#stay(), PRESENCE_EVERY), setInterval(() => void this.look(), LOOK_EVERY)];
+    this.#timers = [
+      setInterval(() => this.#stay(), PRESENCE_EVERY),
+      setInterval(() => void this.look(), REFRESH_INTERVAL),
+    ];
     const { signal } = this.#end;
     document.addEventListener("visibilitychange", () => void (document.hidden || this.enter()), { signal });
     addEventListener("pagehide", () => this.#leave(), { signal });
@@ -112,7 +115,7 @@ export class Presence {
     this.#looking ??= setTimeout(() => {
       this.#looking = undefined;
       void this.look();
-    }, LOOK_AFTER);
+    }, REFRESH_DELAY);
   }
 
   #leave(): void {
@@ -128,7 +131,7 @@ export class Presence {
   }
 
   #say(word: Word, sender = this.#name()): void {
-    if ((this.readers ?? 0) > MOST_READERS) return;
+    if ((this.readers ?? 0) > MAX_NAMED) return;
     this.#spoke = performance.now();
     if (word.state === "here") this.#told = sender;
     if (word.state === "here" && sender !== undefined) this.roster.see(sender, this.#spoke);

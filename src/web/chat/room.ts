@@ -5,7 +5,7 @@ import { entryOf, gapEntry, Timeline, type Entry } from "./timeline.ts";
 /** Messages asked for at once. */
 const PAGE = 50;
 /** Milliseconds after which what failed is asked for again. */
-const AGAIN = 2000;
+const RETRY_DELAY = 2000;
 
 export interface RoomOptions {
   readonly channel: string;
@@ -196,7 +196,7 @@ export class Room {
         this.topNote = (error as Error).message;
         this.#options.changed();
         if ((error as Refusal).final) break;
-        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY));
       }
     }
     return undefined;

@@ -4,7 +4,7 @@
 export const PRESENCE_EVERY = 60_000;
 /** Milliseconds after which someone who said nothing more is gone. */
 const FORGOTTEN_AFTER = 2.5 * PRESENCE_EVERY;
-const MOST = 50;
+const MAX_PEOPLE = 50;
 
 /** Names, each with when it was last seen. */
 export class Roster {
@@ -20,7 +20,7 @@ export class Roster {
     this.#seen.delete(name);
     this.#seen.set(name, now);
     const [oldest] = this.#seen.keys();
-    if (this.#seen.size > MOST && oldest !== undefined) this.#seen.delete(oldest);
+    if (this.#seen.size > MAX_PEOPLE && oldest !== undefined) this.#seen.delete(oldest);
   }
 
   forget(name: string): void {

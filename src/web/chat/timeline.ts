@@ -8,7 +8,7 @@ export type Entry =
   | { readonly kind: "new"; readonly key: string };
 
 /** Rows in the page at most; what is older or newer is fetched again when it is wanted. */
-const MOST = 400;
+const MAX_ROWS = 400;
 /** Rows left when there are too many: so that not every message that comes pushes one out. */
 const LEFT = 350;
 /** Messages that are counted while the end is out of sight; more are "1000+". */
@@ -87,7 +87,7 @@ export class Timeline {
       this.entries = [...this.entries, ...fresh];
       this.#dropOldest();
     } else {
-      const room = this.isCutOff ? 0 : Math.max(MOST - this.entries.length, 0);
+      const room = this.isCutOff ? 0 : Math.max(MAX_ROWS - this.entries.length, 0);
       this.entries = [...this.entries, ...fresh.slice(0, room)];
       if (fresh.length > room) this.isCutOff = true;
       for (const { kind, key } of fresh) if (kind === "message" && this.#unseen.size < COUNTED) this.#unseen.add(key);
@@ -98,8 +98,8 @@ export class Timeline {
   /** Adds older messages before the first. */
   prepend(entries: readonly Entry[]): void {
     this.entries = [...this.#fresh(entries), ...this.entries];
-    if (this.entries.length > MOST) this.isCutOff = true;
-    this.entries = this.entries.slice(0, MOST);
+    if (this.entries.length > MAX_ROWS) this.isCutOff = true;
+    this.entries = this.entries.slice(0, MAX_ROWS);
     this.#hold();
   }
 
@@ -142,7 +142,7 @@ export class Timeline {
   }
 
   #dropOldest(): void {
-    if (this.entries.length <= MOST) return;
+    if (this.entries.length <= MAX_ROWS) return;
     this.entries = this.entries.slice(-LEFT);
     this.hasOlder = true;
   }

@@ -3,7 +3,7 @@ import { Stored } from "../shared/stored.ts";
 import { pageAfter } from "./history.ts";
 
 /** Ids are remembered up to here; more are "99+". */
-const MOST = 100;
+const MAX_COUNT = 100;
 
 /** What was not read yet in some channels, over closing the page: ids, so that a message that comes twice counts once. */
 export class Unread {
@@ -75,7 +75,7 @@ export class Unread {
   async #countKept(channel: string): Promise<void> {
     const mark = this.mark(channel);
     if (mark === undefined) return;
-    const page = await pageAfter(channel, mark, MOST).catch(() => undefined);
+    const page = await pageAfter(channel, mark, MAX_COUNT).catch(() => undefined);
     // It may have been read while the page was on its way.
     if (page === undefined || this.mark(channel) !== mark) return;
     for (const { id } of page.messages) this.#add(channel, id);
@@ -83,7 +83,7 @@ export class Unread {
 
   #add(channel: string, id: string | null): void {
     const ids = this.#ids.get(channel) ?? new Set();
-    if (id === null || ids.size >= MOST || !this.#subscriptions.has(channel)) return;
+    if (id === null || ids.size >= MAX_COUNT || !this.#subscriptions.has(channel)) return;
     this.#ids.set(channel, ids.add(id));
     this.#changed();
   }
@@ -91,7 +91,7 @@ export class Unread {
 
 /** A count as it is shown; beyond 99 no one counts. */
 export function countText(count: number): string {
-  return count >= MOST ? "99+" : String(count);
+  return count >= MAX_COUNT ? "99+" : String(count);
 }
 
 function marksIn(value: unknown): Readonly<Record<string, string>> {

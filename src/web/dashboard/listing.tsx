@@ -7,7 +7,7 @@ const ROW = 28;
 /** Rows beyond each edge, so that none is missing while it scrolls. */
 const MARGIN = 6;
 /** Milliseconds that new items may wait to be drawn: no one reads faster. */
-const PATIENCE = 60;
+const DRAW_DELAY = 60;
 
 interface ListingProps<Item> {
   readonly id: string;
@@ -31,7 +31,7 @@ export function useBuffer<Item>(buffer: ItemBuffer<Item>): void {
           waiting = undefined;
           draw(undefined);
         });
-      }, PATIENCE);
+      }, DRAW_DELAY);
     };
     buffer.changed();
   }, [buffer]);

@@ -21,7 +21,7 @@ const CAPACITY = 5000;
 /** Characters of a message that its row has. */
 const SHOWN = 300;
 /** Characters of a message that are kept. */
-const LONGEST = 4000;
+const MAX_CHARACTERS = 4000;
 
 /** What the page has read of all channels. */
 export class TailLines {
@@ -33,7 +33,7 @@ export class TailLines {
     this.came++;
     const { data, sender, channel, event } = message;
     const whole = typeof data === "string" ? data : JSON.stringify(data);
-    const text = whole.length > LONGEST ? `${whole.slice(0, LONGEST)}…` : whole;
+    const text = whole.length > MAX_CHARACTERS ? `${whole.slice(0, MAX_CHARACTERS)}…` : whole;
     const searched = `${channel} ${event} ${sender} ${text}`.toLowerCase();
     // What is kept is cut, too: thousands of long messages would take hundreds of megabytes.
     const kept = text === whole ? message : { ...message, data: text };

@@ -93,7 +93,7 @@ async function loadIndex(url: string): Promise<(text: string) => readonly Hit[]>
   });
   index.addAll(parts.map((part, number) => ({ ...part, number })));
   return (text) => {
-    const found = index.search(text).slice(0, MOST_HITS);
+    const found = index.search(text).slice(0, MAX_HITS);
     return found.flatMap(({ id, terms }) => {
       const part = parts[id as number];
       return part === undefined ? [] : [{ part, excerpt: excerptOf(part.text, [text, ...terms.sort(byLength)]) }];

@@ -6,8 +6,8 @@ export interface Piece {
   readonly href?: string;
 }
 
-const LONGEST = 2000;
-const MOST_LINES = 30;
+const MAX_CHARACTERS = 2000;
+const MAX_LINES = 30;
 /** Printable ASCII only: in another script an address can look like one that it is not. */
 const ADDRESS = /(?<!\w)https?:\/\/[!#-;=?-_a-z~]+/g;
 const HOST_ONLY = /^https?:\/\/[^/?#]*$/;
@@ -35,14 +35,14 @@ export function piecesOf(text: string): Piece[] {
 
 /** The beginning of a text that is too long to be shown whole; otherwise the text itself. */
 export function beginningOf(text: string): string {
-  let end = Math.min(text.length, LONGEST);
-  for (let line = 0, at = -1; line < MOST_LINES; line++) {
+  let end = Math.min(text.length, MAX_CHARACTERS);
+  for (let line = 0, at = -1; line < MAX_LINES; line++) {
     at = text.indexOf("\n", at + 1);
     if (at === -1 || at >= end) break;
-    if (line === MOST_LINES - 1) end = at;
+    if (line === MAX_LINES - 1) end = at;
   }
   // A little more than what is shown is shown whole.
-  if (end === text.length || (end === LONGEST && text.length < LONGEST * 1.2)) return text;
+  if (end === text.length || (end === MAX_CHARACTERS && text.length < MAX_CHARACTERS * 1.2)) return text;
   const last = text.charCodeAt(end - 1);
   const splitsPair = last >= 0xd800 && last <= 0xdbff;
   return text.slice(0, splitsPair ? end - 1 : end);

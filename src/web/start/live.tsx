@@ -4,11 +4,11 @@ import { verifiedName, type Session } from "../shared/session.ts";
 import { beginningOf } from "../shared/text.ts";
 
 const CHANNEL = "default";
-const MOST_SHOWN = 20;
+const MAX_SHOWN = 20;
 /** Pixels from the end of the list that count as being there. */
 const NEAR = 40;
 /** Milliseconds before it is said that publishing takes a while. */
-const PATIENCE = 500;
+const BUSY_DELAY = 500;
 
 /** The last messages of the channel, those that come, and a form that publishes. */
 export function Live({ hub, session }: { readonly hub: Hub | undefined; readonly session: Session | undefined }) {
@@ -81,7 +81,7 @@ function useMessages(hub: Hub | undefined) {
         isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
       }
       // What is not kept, such as who is here, is not meant for people.
-      setMessages((shown) => [...shown, ...fresh.filter(({ id }) => id !== null)].slice(-MOST_SHOWN));
+      setMessages((shown) => [...shown, ...fresh.filter(({ id }) => id !== null)].slice(-MAX_SHOWN));
     };
     const begin = async (): Promise<void> => {
       const page = await lastPage().catch(() => undefined);
@@ -96,7 +96,7 @@ function useMessages(hub: Hub | undefined) {
 }
 
 async function lastPage(): Promise<{ readonly messages: readonly Message[]; readonly next: string }> {
-  const response = await fetch(`channels/${CHANNEL}/messages?before=latest&limit=${MOST_SHOWN}`);
+  const response = await fetch(`channels/${CHANNEL}/messages?before=latest&limit=${MAX_SHOWN}`);
   return (await response.json()) as { readonly messages: readonly Message[]; readonly next: string };
 }
 
@@ -112,7 +112,7 @@ function usePublish(hub: Hub | undefined, sender: string, done: () => void) {
     const slow = setTimeout(() => {
       setBusy(true);
       say("Publishing …");
-    }, PATIENCE);
+    }, BUSY_DELAY);
     try {
       await hub.publish(CHANNEL, text, { sender });
       say("");

@@ -79,7 +79,7 @@ const MB = 1024 * 1024;
 const LIMIT_BYTES = 256 * 1024;
 const MAX_LIST = 100;
 const MAX_TEXT = 1000;
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 
 const name = z
   .string("use a text")
@@ -202,7 +202,7 @@ export function hookEntries(fileText: string): readonly unknown[] {
   if (!Array.isArray(hooks)) throw new HookFault('it is not an object such as {"hooks": []}');
   const [other] = Object.keys(others);
   if (other !== undefined)
-    throw new HookFault(`it has ${quoted(other.slice(0, LONGEST_SHOWN))} beside hooks; leave that out`);
+    throw new HookFault(`it has ${quoted(other.slice(0, MAX_SHOWN))} beside hooks; leave that out`);
   if (hooks.length > MAX_HOOKS) throw new HookFault(`it has ${hooks.length} hooks; at most ${MAX_HOOKS} are allowed`);
   return hooks;
 }
@@ -252,9 +252,9 @@ function withProvider(entry: unknown): unknown {
 /** What is wrong at one place. Values of secrets are not shown: someone reads the sentence in a log. */
 function sentence(issue: z.core.$ZodIssue, entry: unknown, where: string): string {
   const path = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
-  const at = `${where}${path.slice(0, 2 * LONGEST_SHOWN)}`;
+  const at = `${where}${path.slice(0, 2 * MAX_SHOWN)}`;
   if (issue.code === "unrecognized_keys") {
-    return `${at} has the field ${quoted((issue.keys[0] ?? "").slice(0, LONGEST_SHOWN))}, which is not known; leave it out`;
+    return `${at} has the field ${quoted((issue.keys[0] ?? "").slice(0, MAX_SHOWN))}, which is not known; leave it out`;
   }
   const value = issue.path.reduce<unknown>(
     (found, part) => (found as Record<PropertyKey, unknown> | undefined)?.[part],
@@ -263,7 +263,6 @@ function sentence(issue: z.core.$ZodIssue, entry: unknown, where: string): strin
   const remedy = issue.message;
   if (value === undefined) return `${at} is missing: ${remedy}`;
   if (path === "" || issue.path[0] === "secrets") return `${at}: ${remedy}`;
-  const shown =
-    typeof value === "string" ? quoted(value.slice(0, LONGEST_SHOWN)) : oneLineData(value).slice(0, LONGEST_SHOWN);
+  const shown = typeof value === "string" ? quoted(value.slice(0, MAX_SHOWN)) : oneLineData(value).slice(0, MAX_SHOWN);
   return `${at} is ${shown}: ${remedy}`;
 }
