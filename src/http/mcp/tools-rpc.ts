@@ -13,9 +13,9 @@ import { logFields } from "../request-id.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";
 
 const id = z.union([z.string().max(MAX_ID, ID_RULE), z.int(ID_RULE), z.null()], { error: ID_RULE }).optional();
-const request = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
-const listRequest = request.extend({ params: z.looseObject({}).optional() });
-const callRequest = request.extend({
+const anyRequest = z.looseObject({ jsonrpc: z.literal("2.0").optional(), id, method: z.string().optional() });
+const listRequest = anyRequest.extend({ params: z.looseObject({}).optional() });
+const callRequest = anyRequest.extend({
   params: z.looseObject({
     name: z.string().describe("A tool of /mcp/tools/list"),
     arguments: z.looseObject({}).optional().describe("Its input"),
