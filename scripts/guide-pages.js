@@ -15,6 +15,7 @@ export const SECTIONS = [
       "docs/tools.md",
       "docs/client.md",
       "docs/webhooks.md",
+      "docs/scheduled.md",
       "docs/recipes/",
     ],
   },

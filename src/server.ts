@@ -5,7 +5,8 @@ import { defaults, type Config } from "./config.ts";
 import type { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { hubIdIn } from "./core/records.ts";
-import type { Audit } from "./auth/audit.ts";
+import { Schedule } from "./core/schedule.ts";
+import { droppedMessage, type Audit } from "./auth/audit.ts";
 import { prepareAuth } from "./auth/open.ts";
 import { createApp } from "./http/app.ts";
 import { limitsOf, type HttpContext } from "./http/context.ts";
@@ -135,6 +136,15 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       log,
     });
     parts.bridges = bridges;
+    const schedule = new Schedule({
+      records,
+      shared,
+      publish: (draft) => hub.publish(draft),
+      isRevoked: (by, { message }) => auth.isRevoked(by, message.channel),
+      onDropped: (due) => audit(droppedMessage(due)),
+      report: (sentence) => log.warn(sentence),
+    });
+    parts.schedule = schedule;
     const mcp = await openMcp({
       hub,
       limits,
@@ -153,6 +163,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const callers = callerRules(config);
     const context: HttpContext = {
       hub,
+      schedule,
       tools,
       connections,
       limits,

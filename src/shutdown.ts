@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { Auth } from "./auth/open.ts";
 import type { Bridges } from "./bridges/open.ts";
 import type { Hub } from "./core/hub.ts";
+import type { Schedule } from "./core/schedule.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { OpenedMcp } from "./mcp/open.ts";
 import type { Connections } from "./ops/connections.ts";
@@ -24,6 +25,7 @@ export interface ServerParts {
   /** Disconnects from what the nodes share. */
   readonly release: () => Promise<void>;
   auth?: Auth;
+  schedule?: Schedule;
   connections?: Connections;
   source?: ServerInfoSource;
   hubChannels?: HubChannels;
@@ -98,6 +100,8 @@ export class Shutdown {
     parts.hooks?.close();
     // What they receive would not be kept any more; what they sent is noted in the log.
     await parts.bridges?.close();
+    // Another node sends what is due from now on.
+    await parts.schedule?.close();
     await parts.hubChannels?.close();
     await closeHub(spread);
     parts.mcp?.close();

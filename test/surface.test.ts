@@ -58,6 +58,7 @@ describe("the public surface", () => {
       "NOT_FOUND",
       "METHOD_NOT_ALLOWED",
       "UNSUPPORTED_MEDIA_TYPE",
+      "TOO_MANY_SCHEDULED",
       "IDEMPOTENCY_KEY_REUSED",
       "INVALID_DELIVERY",
       "UNAUTHENTICATED",

@@ -86,9 +86,8 @@ export class ApiKeys implements TokenVerifier {
 
   /** Whether a principal has its rights from a key that no longer grants all of them. */
   isGone(principal: Principal): boolean {
-    const { kind, id } = principal;
-    if ((kind !== "key" && kind !== "session") || !id.startsWith(ID_PREFIX)) return false;
-    const current = this.#current(id.slice(ID_PREFIX.length))?.principal;
+    if (!isOfKey(principal)) return false;
+    const current = this.#current(principal.id.slice(ID_PREFIX.length))?.principal;
     return current !== principal && (current === undefined || !grantsAllOf(current, principal));
   }
 
@@ -163,6 +162,11 @@ export class ApiKeys implements TokenVerifier {
       }),
     );
   }
+}
+
+/** Whether a principal has its rights from an API key. */
+export function isOfKey({ kind, id }: Principal): boolean {
+  return (kind === "key" || kind === "session") && id.startsWith(ID_PREFIX);
 }
 
 function keyOf(record: KeyRecord): Key {

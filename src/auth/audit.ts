@@ -1,3 +1,5 @@
+import type { Scheduled } from "../core/scheduled.ts";
+
 /** Something that was done to credentials or with an admin's rights, for whoever answers for the server. Never a secret. */
 export interface AuditEvent {
   /** `error`: something is not as it was asked for, and someone must see to it. */
@@ -14,3 +16,9 @@ export interface AuditEvent {
 
 /** Is told of each event when it has happened. */
 export type Audit = (event: AuditEvent) => void;
+
+/** A scheduled message was not sent. */
+export function droppedMessage({ id, by, message }: Scheduled): AuditEvent {
+  const reason = `the message that was scheduled for ${message.channel} as ${id} is not sent: who scheduled it may not publish there any more`;
+  return { level: "warn", action: "scheduled_dropped", ...(by && { subject: by.subject, id: by.id }), reason };
+}

@@ -1,8 +1,8 @@
 import { ConfigError } from "../core/errors.ts";
-import { anonymous, type Principal } from "../core/principal.ts";
+import { anonymous, mayPublish, type Principal } from "../core/principal.ts";
 import type { SharedStore } from "../core/shared-store.ts";
-import type { ChannelPattern } from "../protocol/channel.ts";
-import { ApiKeys } from "./api-keys.ts";
+import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import { ApiKeys, isOfKey } from "./api-keys.ts";
 import type { Audit } from "./audit.ts";
 import { Authenticator, type RequestVerifier, type TokenVerifier } from "./authenticator.ts";
 import type { BrowserSessions } from "./browser-sessions.ts";
@@ -43,6 +43,8 @@ export interface Auth {
   readonly sessions: BrowserSessions | undefined;
   /** Undefined if people cannot log in at an identity provider. */
   readonly login: Login | undefined;
+  /** Whether someone who was allowed to publish on a channel, as this says, may not any more. */
+  isRevoked(principal: Principal, channel: ChannelName): boolean;
   /** Seals what browsers keep with a key that outlives a restart, unless the settings have secrets. */
   keepKey(key: Uint8Array): void;
   close(): void;
@@ -96,10 +98,15 @@ export async function prepareAuth(
   return async (shared) => {
     if (shared.isShared) await keys?.share(shared);
     const tickets = new Tickets(shared, isGone);
+    const authenticator = isOpen
+      ? new Authenticator()
+      : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused });
     return {
-      authenticator: isOpen
-        ? new Authenticator()
-        : new Authenticator({ anonymous: anonymous(grants), tokens, tickets, requests, onRefused }),
+      authenticator,
+      isRevoked(principal, channel) {
+        if (principal.kind === "anonymous") return !mayPublish(authenticator.anonymous, channel);
+        return !isOpen && (keys === undefined ? isOfKey(principal) : keys.isGone(principal));
+      },
       lifetimes,
       metadataUrl: metadata && metadataUrl(metadata),
       resourceMetadata: metadata,

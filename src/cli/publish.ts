@@ -1,4 +1,5 @@
-import { oneLineName } from "../protocol/text.ts";
+import { oneLine, oneLineName } from "../protocol/text.ts";
+import { duration } from "./since.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import {
   DEFAULT_URL,
@@ -37,6 +38,8 @@ ${credentialHelp(15)}  --event      SSE event name (message)
   --key        an idempotency key: the same key again publishes nothing new
   --json       TEXT is JSON, not a string
   --ephemeral  reaches those who read now, is not kept and has no id
+  --at         publishes it at a time, such as 2030-01-31T09:00:00+01:00
+  --in         publishes it later, such as in 90s, 10m, 2h or 1d
 `,
   run: (words) => send(words).catch(failed),
 };
@@ -51,12 +54,16 @@ async function send(words: readonly string[]): Promise<number> {
     key: text,
     json: { type: "boolean" },
     ephemeral: { type: "boolean" },
+    at: text,
+    in: text,
   });
   const [channel, given, more] = positionals;
   if (channel === undefined || more !== undefined) throw new UsageError(WORDS);
   const url = routeUrl(hubUrl(values.url), `channels/${encodeURIComponent(channel)}/messages`);
   if (values.event !== undefined) url.searchParams.set("event", values.event);
   if (values.sender !== undefined) url.searchParams.set("sender", values.sender);
+  if (values.at !== undefined) url.searchParams.set("at", values.at);
+  if (values.in !== undefined) url.searchParams.set("delaySeconds", String(secondsIn(values.in)));
   if (values.ephemeral) url.searchParams.set("ephemeral", "true");
   const body = given === undefined || given === "-" ? await piped(given === "-") : given;
   const headers = {
@@ -65,12 +72,23 @@ async function send(words: readonly string[]): Promise<number> {
     ...(values.key === undefined ? {} : { "idempotency-key": values.key }),
     ...traceHeaders(process.env),
   };
-  const { id, receivers } = await post(url, { body, headers });
+  const { id, receivers, at } = await post(url, { body, headers });
+  if (typeof id === "string" && typeof at === "string") {
+    process.stdout.write(`${oneLineName(id)} is published at ${oneLine(at)}\n`);
+    return 0;
+  }
   if (typeof receivers !== "number" || (id !== null && typeof id !== "string"))
     throw new CommandFailed(`${url.origin} answered without a receipt; give the address of a hub with --url`);
   const what = id === null ? "not kept," : oneLineName(id);
   process.stdout.write(`${what} offered to ${receivers} ${receivers === 1 ? "reader" : "readers"}\n`);
   return 0;
+}
+
+/** Seconds of `--in`. Throws `UsageError`. */
+function secondsIn(text: string): number {
+  const milliseconds = duration(text);
+  if (milliseconds !== undefined) return milliseconds / 1000;
+  throw new UsageError(`--in is ${JSON.stringify(text)}; use how long from now, such as 90s, 10m, 2h or 1d`);
 }
 
 /** Where the calling program is in a trace (OpenTelemetry, "Environment Variables as Context Propagation Carriers"). */

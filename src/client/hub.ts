@@ -1,13 +1,20 @@
 import { uncovered, type ChannelPattern } from "../protocol/channel.ts";
 import { earliestOf } from "../protocol/cursor.ts";
-import type { Receipt } from "../protocol/message.ts";
+import type { Receipt, ScheduledReceipt } from "../protocol/message.ts";
 import { checkLeast } from "./backoff.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { finalError, type HubClientError } from "./errors.ts";
 import { HttpClient, type HttpClientOptions } from "./http-client.ts";
 import { PageLifecycle } from "./page-lifecycle.ts";
 import { checkedPatterns } from "./pattern.ts";
-import { Requests, type CallOptions, type PublishOptions, type Tool, type ToolResult } from "./requests.ts";
+import {
+  Requests,
+  type CallOptions,
+  type LaterOptions,
+  type PublishOptions,
+  type Tool,
+  type ToolResult,
+} from "./requests.ts";
 import { sseTransport } from "./sse-transport.ts";
 import { call, ChannelSubscription, type SubscribeOptions, type Subscription } from "./subscription.ts";
 import { canShare, Tabs } from "./tabs.ts";
@@ -113,8 +120,15 @@ export class Hub {
     return subscription as Subscription<never>;
   }
 
+  /** Schedules data to be published later; resolves once it is kept. Rejects with `HubClientError`. */
+  publish(channel: string, data: unknown, options: PublishOptions & LaterOptions): Promise<ScheduledReceipt>;
   /** Publishes data, which is any JSON; resolves once it is kept. Rejects with `HubClientError`. */
-  publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
+  publish(channel: string, data: unknown, options?: PublishOptions): Promise<Receipt>;
+  publish(
+    channel: string,
+    data: unknown,
+    options: PublishOptions & Partial<LaterOptions> = {},
+  ): Promise<Receipt | ScheduledReceipt> {
     return this.#answered(this.#requests.publish(channel, data, options, this.#source));
   }
 

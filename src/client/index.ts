@@ -1,12 +1,12 @@
 import { Hub, type ConnectOptions } from "./hub.ts";
 
 export type { Headers } from "./http-client.ts";
-export type { Message, Receipt } from "../protocol/message.ts";
+export type { Message, Receipt, ScheduledReceipt } from "../protocol/message.ts";
 export type { Gap } from "../protocol/signal.ts";
 export { HubClientError, type HubClientErrorCode } from "./errors.ts";
 export type { HubState } from "./transport.ts";
 export type { ConnectOptions, Hub } from "./hub.ts";
-export type { CallOptions, PublishOptions, Tool, ToolResult } from "./requests.ts";
+export type { CallOptions, LaterOptions, PublishOptions, Tool, ToolResult } from "./requests.ts";
 export type { SubscribeOptions, Subscription } from "./subscription.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Receipt } from "../protocol/message.ts";
+import type { Receipt, ScheduledReceipt } from "../protocol/message.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { finalError, HubClientError, passingError } from "./errors.ts";
 import { orAborted, textOf, type HttpClient, type Request } from "./http-client.ts";
@@ -38,6 +38,15 @@ export interface PublishOptions {
   /** Gives up waiting; it may have been published all the same. */
   readonly signal?: AbortSignal;
 }
+
+/** When a message is to be published, if not now. */
+export type LaterOptions =
+  | {
+      /** A time: a `Date`, or ISO 8601 with its offset from UTC. */
+      readonly at: Date | string;
+      readonly delaySeconds?: undefined;
+    }
+  | { readonly at?: undefined; readonly delaySeconds: number };
 
 export interface CallOptions {
   /** Gives up waiting; the tool may have run all the same. */
@@ -80,22 +89,31 @@ export class Requests {
     for (const end of this.#running) end();
   }
 
-  /** Publishes by a frame if `source` has a live WebSocket and no key is given; otherwise by a POST. */
-  async publish(channel: string, data: unknown, options: PublishOptions, source: Source): Promise<Receipt> {
-    const { event, sender, ephemeral, key, signal } = options;
+  /** Publishes by a frame if `source` has a live WebSocket and no key and no time is given; otherwise by a POST. */
+  async publish(
+    channel: string,
+    data: unknown,
+    options: PublishOptions & Partial<LaterOptions>,
+    source: Source,
+  ): Promise<Receipt | ScheduledReceipt> {
+    const { event, sender, ephemeral, key, signal, delaySeconds } = options;
+    const at = typeof options.at === "object" ? isoTime(options.at) : options.at;
+    const isLater = at !== undefined || delaySeconds !== undefined;
     checkChannel(channel);
     // What cannot be said in JSON would be left out of the frame.
     const known = data ?? null;
     checkNumbers("data", known);
     const frame = { type: "publish", channel, data: known, event, sender, ephemeral };
     return this.#bounded(signal, async (bounds) => {
-      const asked = key === undefined ? source.request(frame, bounds) : undefined;
+      const asked = key === undefined && !isLater ? source.request(frame, bounds) : undefined;
       if (asked !== undefined) return ((await orAborted(asked, bounds)) as { message: Receipt }).message;
-      const query = { event, sender, ephemeral: ephemeral ? "true" : undefined };
+      const delay = delaySeconds === undefined ? undefined : String(delaySeconds);
+      const query = { event, sender, ephemeral: ephemeral ? "true" : undefined, at, delaySeconds: delay };
       const url = this.#options.http.url(`channels/${channel}/messages`, query);
       const headers: Record<string, string> = ephemeral ? {} : { "idempotency-key": key ?? randomKey() };
       const receipt = await this.#post(url, known, headers, bounds, !ephemeral);
-      if (!isReceipt(receipt)) throw this.#notAHub("has no receipt for a message");
+      if (isLater && isScheduledReceipt(receipt)) return receipt;
+      if (isLater || !isReceipt(receipt)) throw this.#notAHub("has no receipt for a message");
       return receipt;
     });
   }
@@ -214,6 +232,17 @@ function isReceipt(answer: unknown): answer is Receipt {
   const { id, channel, time, receivers } = (answer ?? {}) as Partial<Record<keyof Receipt, unknown>>;
   const isKnown = id === null || typeof id === "string";
   return isKnown && typeof channel === "string" && typeof time === "string" && typeof receivers === "number";
+}
+
+function isScheduledReceipt(answer: unknown): answer is ScheduledReceipt {
+  const { id, channel, at } = (answer ?? {}) as Partial<Record<keyof ScheduledReceipt, unknown>>;
+  return [id, channel, at].every((field) => typeof field === "string");
+}
+
+/** Throws `INVALID_INPUT` for a date that is none. */
+function isoTime(date: Date): string {
+  if (!Number.isNaN(date.getTime())) return date.toISOString();
+  throw finalError("INVALID_INPUT", "at is an invalid Date; give the time of day as well, and its offset from UTC");
 }
 
 /** `randomUUID` is missing in pages that came over plain HTTP. */

@@ -17,6 +17,7 @@ const FAILURES = {
   NOT_FOUND: { status: 404, rpcCode: -32601, retry: false },
   METHOD_NOT_ALLOWED: { status: 405, rpcCode: -32600, retry: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, rpcCode: -32600, retry: false },
+  TOO_MANY_SCHEDULED: { status: 429, rpcCode: 429, retry: false },
   IDEMPOTENCY_KEY_REUSED: { status: 422, rpcCode: -32602, retry: false },
   INVALID_DELIVERY: { status: 422, rpcCode: -32602, retry: false },
   UNAUTHENTICATED: { status: 401, rpcCode: 401, retry: false },

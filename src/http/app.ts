@@ -34,6 +34,7 @@ import { logFields, REQUEST_ID } from "./request-id.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
+import { scheduledMessages } from "./scheduled.ts";
 import { session } from "./session.ts";
 import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
 import { tracing } from "./tracing.ts";
@@ -165,6 +166,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   mcp(app, context, mcpDoor);
   await app.register(async (scope) => channels(scope, context));
   await app.register(async (scope) => hooks(scope, context));
+  await app.register(async (scope) => scheduledMessages(scope, context));
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));

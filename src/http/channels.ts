@@ -5,7 +5,14 @@ import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { checkSubscribe } from "../core/principal.ts";
 import type { Message } from "../core/message.ts";
-import { channelSummary, messagePage, publish, readableChannels, type MessagePage } from "../tools/index.ts";
+import {
+  channelSummary,
+  messagePage,
+  publish,
+  readableChannels,
+  scheduleIfAsked,
+  type MessagePage,
+} from "../tools/index.ts";
 import { GAP_REASONS } from "../protocol/signal.ts";
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { takeAnyBody, type SentBody } from "./json-body.ts";
@@ -23,6 +30,8 @@ const channel = z.object({ channel: z.string().describe("Words joined by dots, s
 const publishQuery = z.strictObject({
   event: z.string().optional().describe("SSE event name; `message` unless given"),
   sender: z.string().optional().describe("Who sends it"),
+  at: z.string().optional().describe("Publish it at this time: ISO 8601 with an offset, or with Z"),
+  delaySeconds: z.coerce.number().optional().describe("Publish it after so many seconds; not with `at`"),
   ephemeral: z.enum(["true", "false"]).optional().describe("true: reaches those listening now, is not kept, has no id"),
 });
 const publishHeaders = z.looseObject({
@@ -36,6 +45,11 @@ const receipt = z.object({
   channel: z.string(),
   time: z.iso.datetime(),
   receivers: z.int().describe("Live readers it was offered to, without those that only look on"),
+});
+const scheduledReceipt = z.object({
+  id: z.string().describe("What to look it up or cancel it by; not the id of the message"),
+  channel: z.string(),
+  at: z.iso.datetime(),
 });
 const pageQuery = z.strictObject({
   after: z.string().optional().describe("A cursor; without it from the oldest kept"),
@@ -100,14 +114,15 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         summary: "Publish a message",
         description:
           "The body is the data: JSON if its media type is `application/json`, `text/json` or ends with `+json`, and a " +
-          "string with any other type or none. 200 if the idempotency key was known.",
+          "string with any other type or none. 200 if the idempotency key was known. With `at` or `delaySeconds`, 202: " +
+          "the message is kept and published when its time comes.",
         tags: ["publish"],
         params: channel,
         querystring: publishQuery,
         headers: publishHeaders,
         body: z.unknown().describe("As a JSON type, any JSON value; as any other type, a string"),
         consumes: ["application/json", "text/plain", "*/*"],
-        response: { 200: receipt, 201: receipt },
+        response: { 200: receipt, 201: receipt, 202: scheduledReceipt },
       },
     },
     (request, reply) => post(request, reply, context),
@@ -144,26 +159,26 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
 }
 
 async function post(request: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
-  const { hub, limits } = context;
+  const { hub, limits, schedule, basePath } = context;
   const principal = principalOf(request, context);
   const { channel: name } = request.params as z.output<typeof channel>;
-  const { event, sender, ephemeral } = request.query as z.output<typeof publishQuery>;
+  const { event, sender, ephemeral, at, delaySeconds } = request.query as z.output<typeof publishQuery>;
   const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
   // Bytes of UTF-8 and of Latin-1 would be two keys for one text.
   if (key !== undefined && /[^\t\x20-\x7e]/.test(key)) {
     throw new HubError("INVALID_MESSAGE", "the idempotency key must be ASCII, such as a UUID");
   }
   const data = dataIn(request.body as SentBody | null);
-  const { receipt: answer, repeated } = await publish(
-    { channel: name, data, event, sender, ephemeral: ephemeral === "true", key },
-    {
-      hub,
-      limits,
-      principal,
-      admit: admitFor(context, callerOf(request.raw, principal, context)),
-      correlation: request,
-    },
-  );
+  const asked = { channel: name, data, event, sender, ephemeral: ephemeral === "true", key };
+  const admit = admitFor(context, callerOf(request.raw, principal, context));
+  // In a query, a plus sign that is not encoded is a space.
+  const due = { at: at?.replace(/ (?=\d\d:\d\d$)/, "+"), delaySeconds };
+  const later = await scheduleIfAsked({ ...asked, ...due }, { hub, limits, principal, admit, schedule });
+  if (later !== undefined) {
+    if (later.repeated) reply.header("idempotent-replayed", "true");
+    return reply.status(202).header("location", `${basePath}/scheduled/${later.receipt.id}`).send(later.receipt);
+  }
+  const { receipt: answer, repeated } = await publish(asked, { hub, limits, principal, admit, correlation: request });
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);
 }

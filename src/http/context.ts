@@ -8,6 +8,7 @@ import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Schedule } from "../core/schedule.ts";
 import type { Correlation, Tracer } from "../core/trace.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
@@ -24,6 +25,7 @@ import type { Tls } from "./tls.ts";
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
   readonly hub: Hub;
+  readonly schedule: Schedule;
   readonly tools: ToolSet;
   readonly connections: Connections;
   readonly callers: CallerRules;

@@ -44,6 +44,24 @@ export interface Receipt {
   readonly receivers: number;
 }
 
+/** What someone is told who schedules a message. */
+export interface ScheduledReceipt {
+  /** What to look it up or cancel it by; not the id of the message, which it gets when it is published. */
+  readonly id: string;
+  readonly channel: string;
+  /** When it will be published, ISO 8601 in UTC. */
+  readonly at: string;
+}
+
+/** A message that is to be published at a time. */
+export interface ScheduledMessage extends ScheduledReceipt {
+  readonly event: string;
+  readonly sender: string;
+  readonly via?: Via;
+  /** Who scheduled it. */
+  readonly by?: string;
+}
+
 /** The inside of a `Message` as JSON text, without its braces; `id` is undefined for a message that is not kept. */
 export function messageMembers(
   { channel, event, data, sender, via, verified, time }: MessageFields,

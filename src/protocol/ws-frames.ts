@@ -22,6 +22,8 @@ export type ClientFrame =
       readonly event?: string;
       readonly sender?: string;
       readonly ephemeral?: boolean;
+      readonly at?: string;
+      readonly delaySeconds?: number;
       readonly id?: FrameId;
     } & TraceFields)
   | { readonly type: "auth"; readonly token: string; readonly id?: FrameId }

@@ -17,16 +17,36 @@ export interface Publication {
   readonly repeated: boolean;
 }
 
-type PublishContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit" | "correlation">;
+type DraftContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit">;
+type PublishContext = DraftContext & Pick<RequestContext, "correlation">;
 
 /**
  * The one way to publish, for every door. Throws a `HubError` that names the field if the request is wrong,
  * `IDEMPOTENCY_KEY_REUSED` if its key made another message, and rejects as the log does.
  */
-export async function publish(
+export async function publish(request: PublishRequest, context: PublishContext): Promise<Publication> {
+  const { hub, admit, correlation } = context;
+  const { item, bytes } = admittedDraft(request, context);
+  const trace = correlation?.trace;
+  const published = trace === undefined ? hub.publish(item) : trace.publish(item, (traced) => hub.publish(traced));
+  const { id = null, message, receivers, repeated } = await published;
+  if (repeated) admit?.("publish_bytes", -bytes);
+  if (repeated && (message.data !== item.data || message.event !== item.event)) {
+    const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
+    throw new HubError("IDEMPOTENCY_KEY_REUSED", sentence);
+  }
+  const { channel } = item;
+  return { receipt: { id, channel, time: new Date(message.time).toISOString(), receivers }, repeated };
+}
+
+/**
+ * What a caller publishes, if it may, counted as published, and the bytes that were counted. Throws a `HubError` that
+ * names the field if the request is wrong.
+ */
+export function admittedDraft(
   request: PublishRequest,
-  { hub, limits, principal, sender, admit, correlation }: PublishContext,
-): Promise<Publication> {
+  { hub, limits, principal, sender, admit }: DraftContext,
+): { readonly item: Draft; readonly bytes: number } {
   const { ephemeral, key } = request;
   if (ephemeral === true && key !== undefined) {
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
@@ -41,16 +61,7 @@ export async function publish(
   admit?.("publish_bytes", bytes);
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
     admit("new_channels");
-  const keyed = ownKey(item, principal);
-  const trace = correlation?.trace;
-  const published = trace === undefined ? hub.publish(keyed) : trace.publish(keyed, (traced) => hub.publish(traced));
-  const { id = null, message, receivers, repeated } = await published;
-  if (repeated) admit?.("publish_bytes", -bytes);
-  if (repeated && (message.data !== item.data || message.event !== item.event)) {
-    const sentence = `This Idempotency-Key made the message ${id} with other content; use a new key`;
-    throw new HubError("IDEMPOTENCY_KEY_REUSED", sentence);
-  }
-  return { receipt: { id, channel, time: new Date(message.time).toISOString(), receivers }, repeated };
+  return { item: ownKey(item, principal), bytes };
 }
 
 /** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */

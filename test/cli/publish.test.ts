@@ -141,6 +141,30 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     assert.equal(server.hub.stats.published, 1);
   });
 
+  it("publishes later with --at and --in, and prints what to cancel it by", async () => {
+    await using server = await startServer();
+    const at = new Date(Date.now() + 86_400_000).toISOString();
+    for (const words of [
+      ["--at", at],
+      ["--in", "1d"],
+    ]) {
+      const before = Date.now();
+      const { code, stdout, stderr } = await publish(server, ["a", "x", ...words]);
+      const [, id, said = ""] = /^([\da-f]{24}) is published at (\S+)\n$/.exec(stdout) ?? [];
+      assert.equal(code, 0, stderr);
+      if (words[0] === "--at") assert.equal(said, at);
+      else assert.ok(Date.parse(said) - before >= 86_400_000, said);
+      assert.equal((await server.request(`/scheduled/${id}`, { method: "DELETE" })).status, 204);
+    }
+    const { code, stderr } = await publish(server, ["a", "x", "--at", "tomorrow"]);
+    assert.equal(code, 1);
+    assert.match(stderr, /INVALID_INPUT: at is "tomorrow"; use a time with its offset from UTC/);
+    const unknown = await publish(server, ["a", "x", "--in", "soon"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /--in is "soon"; use how long from now, such as 90s, 10m, 2h or 1d/);
+    assert.equal(server.hub.stats.published, 0);
+  });
+
   it("publishes once for one --key", async () => {
     await using server = await startServer();
     const first = await publish(server, ["a", "x", "--key", "order-1"]);

@@ -49,6 +49,30 @@ describe("publishing and calling tools", { concurrency: true }, () => {
     assert.equal(rig.server.hub.stats.published, 2);
   });
 
+  it("a publication with a time is kept for later, once also if its answer is lost", async () => {
+    await using rig = await HubRig.open();
+    for (const transport of ["sse", "websocket"] as const) {
+      await using hub = connect(rig.front.url, { transport });
+      await rig.control.loseAnswer("POST /channels/a/messages");
+      const at = new Date(Date.now() + 86_400_000);
+      const receipt = await hub.publish("a", { n: 1 }, { at });
+      assert.deepEqual([receipt.channel, receipt.at], ["a", at.toISOString()]);
+      const soon = await hub.publish("a", 2, { delaySeconds: 3600, event: "x" });
+      assert.ok(soon.at < receipt.at);
+      const answer = await rig.server.request("/scheduled");
+      const { scheduled } = answer.json() as { scheduled: { id: string; at: string }[] };
+      assert.deepEqual(
+        scheduled.map(({ id }) => id),
+        [soon.id, receipt.id],
+      );
+      for (const { id } of scheduled) await rig.server.request(`/scheduled/${id}`, { method: "DELETE" });
+      const { code, final } = await failure(hub.publish("a", 1, { at: new Date(NaN) }));
+      assert.deepEqual([code, final], ["INVALID_INPUT", true]);
+      assert.equal((await failure(hub.publish("a", 1, { at: "09:00" }))).code, "INVALID_INPUT");
+    }
+    assert.equal(rig.server.hub.stats.published, 0);
+  });
+
   for (const status of [301, 302, 303, 307, 308]) {
     it(`a publication or call fails for good and names the new address if a server answers ${status}`, async () => {
       await using rig = await HubRig.open();

@@ -5,7 +5,7 @@ import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
 import type { Correlation } from "../../core/trace.ts";
-import { callTool, publish } from "../../tools/index.ts";
+import { callTool, publish, scheduleIfAsked } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { admitFor, requestContext, type HttpContext } from "../context.ts";
@@ -199,7 +199,7 @@ export class WsConnection {
   }
 
   async #do(frame: ClientFrame, answer: Answer, correlation: Correlation): Promise<void> {
-    const { hub, limits, rateLimits } = this.#context;
+    const { hub, limits, rateLimits, schedule } = this.#context;
     if (frame.type === "ping") return answer({ type: "pong" });
     if (frame.type === "auth") return this.#authenticate(frame.token, answer);
     const subscription = this.#subscription;
@@ -216,13 +216,16 @@ export class WsConnection {
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
-        const { channel, data, event, sender, ephemeral } = frame;
+        const { channel, data, event, sender, ephemeral, at, delaySeconds } = frame;
         const principal = this.#principal;
         const admit = admitFor(this.#context, this.#caller);
-        const { receipt } = await publish(
-          { channel, data, event, sender, ephemeral },
-          { hub, limits, principal, admit, correlation },
+        const asked = { channel, data, event, sender, ephemeral };
+        const later = await scheduleIfAsked(
+          { ...asked, at, delaySeconds },
+          { hub, limits, principal, admit, schedule },
         );
+        if (later !== undefined) return answer({ type: "scheduled", message: later.receipt });
+        const { receipt } = await publish(asked, { hub, limits, principal, admit, correlation });
         return answer({ type: "published", message: receipt });
       }
       case "subscribe": {

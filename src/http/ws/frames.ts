@@ -34,6 +34,8 @@ const FRAMES = {
     event: z.string().optional(),
     sender: z.string().optional(),
     ephemeral: z.boolean().optional(),
+    at: z.string().optional(),
+    delaySeconds: z.number().optional(),
     ...trace,
     id,
   }),

@@ -1,0 +1,58 @@
+import { shown } from "./channel.ts";
+import { HubError } from "./errors.ts";
+
+/** When a caller wants something to be done: at a time, or after so many seconds. */
+export interface DueRequest {
+  /** ISO 8601 with an offset from UTC, or with Z. */
+  readonly at?: string | undefined;
+  readonly delaySeconds?: number | undefined;
+}
+
+export interface DueTime {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Whether the caller named the time itself, so that a repeat of the request names it again. */
+  readonly isExact: boolean;
+}
+
+/** Seconds ahead at most: the same day a year from now. */
+export const MAX_DELAY: number = 366 * 86_400;
+/** Milliseconds since a time at which it is taken as now: clocks differ, and a request may be repeated. */
+const LATE = 5 * 60_000;
+const ISO = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/i;
+
+/** Undefined if neither is given; throws `INVALID_INPUT`, naming the field. `now` is in milliseconds since 1970. */
+export function dueTime({ at, delaySeconds }: DueRequest, now: number = Date.now()): DueTime | undefined {
+  if (at === undefined && delaySeconds === undefined) return undefined;
+  if (at !== undefined && delaySeconds !== undefined) {
+    throw new HubError("INVALID_INPUT", "at and delaySeconds both say when; give one of them");
+  }
+  if (at !== undefined) return { time: checkedTime(at, now), isExact: true };
+  const delay = delaySeconds ?? 0;
+  if (!(delay >= 0 && delay <= MAX_DELAY)) {
+    throw new HubError("INVALID_INPUT", `delaySeconds is ${delay}; use a number from 0 to ${MAX_DELAY}`);
+  }
+  return { time: now + Math.round(delay * 1000), isExact: false };
+}
+
+function checkedTime(at: string, now: number): number {
+  const time = isoTime(at);
+  if (time === undefined) {
+    const sentence = `at is ${shown(at)}; use a time with its offset from UTC, such as 2030-01-31T09:00:00+01:00 or 2030-01-31T08:00:00Z`;
+    throw new HubError("INVALID_INPUT", sentence);
+  }
+  const iso = new Date(now).toISOString();
+  if (time < now - LATE) throw new HubError("INVALID_INPUT", `at is ${shown(at)}, which is past; it is ${iso} now`);
+  if (time <= now + MAX_DELAY * 1000) return time;
+  throw new HubError("INVALID_INPUT", `at is ${shown(at)}, more than a year ahead; it is ${iso} now`);
+}
+
+/** Undefined for a time without an offset, and for one that no calendar has. */
+function isoTime(text: string): number | undefined {
+  const [, year, month, day] = ISO.exec(text) ?? [];
+  const time = Date.parse(text.toUpperCase());
+  if (day === undefined || Number.isNaN(time)) return undefined;
+  // A parser takes the 30th of February for a day in March.
+  const last = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  return Number(day) <= last ? time : undefined;
+}
