@@ -96,7 +96,7 @@ export interface BusClient {
 
 /** A kind of bus; `test/bridges/bridge.suite.ts` tests what every kind must do. */
 export interface BusKind<Connection, In, Out> {
-  /** The fields of `connection`, of an `in` rule and of an `out` rule that only this kind has. */
+  /** The fields of `connection`, of an `in` rule and of an `out` rule that only this kind has; they may be refined. */
   readonly connection: z.ZodType<Connection>;
   readonly in: z.ZodObject;
   readonly out: z.ZodObject;

@@ -23,6 +23,7 @@ type Kind = BusKind<unknown, InRule, OutRule>;
 const KINDS: Readonly<Record<string, () => Promise<Kind>>> = {
   amqp: async () => erased((await import("./kinds/amqp.ts")).amqp),
   kafka: async () => erased((await import("./kinds/kafka.ts")).kafka),
+  nats: async () => erased((await import("./kinds/nats.ts")).nats),
   redis: async () => erased((await import("./kinds/redis.ts")).redis),
 };
 
@@ -79,18 +80,21 @@ export function readBridges(path: string): unknown {
 
 function schemaOf(kind: Kind, word: string): z.ZodType {
   const rules = (rule: z.ZodType): z.ZodType => z.array(rule).max(MAX_RULES).default([]);
-  const out = z.strictObject({ ...outFields, ...kind.out.shape }).superRefine((rule, context) => {
-    for (const field of kind.outTemplates) {
-      const text = rule[field];
-      const problem = typeof text === "string" ? templateProblem(text, OUT_NAMES) : undefined;
-      if (problem !== undefined) context.addIssue({ code: "custom", path: [field], message: problem });
-    }
-  });
+  const out = kind.out
+    .safeExtend(outFields)
+    .strict()
+    .superRefine((rule, context) => {
+      for (const field of kind.outTemplates) {
+        const text = rule[field];
+        const problem = typeof text === "string" ? templateProblem(text, OUT_NAMES) : undefined;
+        if (problem !== undefined) context.addIssue({ code: "custom", path: [field], message: problem });
+      }
+    });
   return z.strictObject({
     name: z.string(),
     kind: z.literal(word),
     connection: kind.connection,
-    in: rules(z.strictObject({ ...inFields(kind.names), ...kind.in.shape })),
+    in: rules(kind.in.safeExtend(inFields(kind.names)).strict()),
     out: rules(out),
     required: z.boolean().default(false),
   });

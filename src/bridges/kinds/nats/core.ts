@@ -1,0 +1,126 @@
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { setImmediate as turn } from "node:timers/promises";
+import { MAX_BATCH, PREFETCH, type Batch, type Outgoing, type Received, type Source, type Target } from "../../bus.ts";
+import type { Link } from "./connection.ts";
+import { addHeaders, headersOf } from "./headers.ts";
+import { Inbox } from "../../inbox.ts";
+import { subjectFor } from "./subject.ts";
+
+interface CoreOptions {
+  readonly subjects: readonly string[];
+  readonly queue: string | undefined;
+  readonly report: (sentence: string) => void;
+}
+
+/** What core NATS delivers: each message once, whether it is kept or not. */
+export class CoreSource implements Source {
+  readonly #link: NatsConnection;
+  readonly #inbox: Inbox<Msg> = new Inbox();
+  readonly #subscriptions: readonly Subscription[];
+  readonly #report: (sentence: string) => void;
+  #dropped = 0;
+  #refusal: Error | undefined;
+
+  constructor(link: NatsConnection, { subjects, queue, report }: CoreOptions) {
+    this.#link = link;
+    this.#report = report;
+    this.#subscriptions = subjects.map((subject) =>
+      link.subscribe(subject, {
+        ...(queue === undefined ? {} : { queue }),
+        callback: (error, message) => (error === null ? this.#take(message) : this.#fail(error)),
+      }),
+    );
+  }
+
+  /** Subscribes; rejects if the server does not allow it. */
+  static async open(link: NatsConnection, options: CoreOptions): Promise<CoreSource> {
+    const source = new CoreSource(link, options);
+    // The server refuses a subscription before it answers.
+    await link.flush();
+    if (source.#refusal !== undefined) throw source.#refusal;
+    return source;
+  }
+
+  async *batches(): AsyncGenerator<Batch> {
+    for (;;) {
+      const messages = await this.#inbox.take(MAX_BATCH);
+      if (messages.length === 0) return;
+      this.#say();
+      yield { messages: messages.map(receivedFrom), settle: () => Promise.resolve() };
+    }
+  }
+
+  close(): Promise<void> {
+    for (const subscription of this.#subscriptions) if (!this.#link.isClosed()) subscription.unsubscribe();
+    this.#inbox.close();
+    return Promise.resolve();
+  }
+
+  // Core NATS cannot be told to wait: what the hub is too slow for is lost, and said.
+  #take(message: Msg): void {
+    if (this.#inbox.size < PREFETCH) this.#inbox.add(message);
+    else if (this.#dropped++ === 0) this.#report("Core NATS sends faster than messages are kept; some are dropped");
+  }
+
+  #fail(error: Error): void {
+    this.#refusal ??= error;
+    this.#inbox.fail(error);
+  }
+
+  #say(): void {
+    if (this.#dropped === 0 || this.#inbox.size > PREFETCH / 2) return;
+    this.#report(`Core NATS sent faster than messages were kept; ${this.#dropped} were dropped`);
+    this.#dropped = 0;
+  }
+}
+
+/** Sends without a stream: the server has what was sent, and whoever listens is given it. */
+export class CoreTarget implements Target {
+  readonly #link: Link;
+  readonly #subject: string;
+
+  constructor(link: Link, subject: string) {
+    this.#link = link;
+    this.#subject = subject;
+  }
+
+  async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
+    const { connection, refused } = this.#link;
+    const sent = new Set<string>();
+    const results = messages.map((message) => this.#publish(message, sent));
+    // Whatever the server refuses it says before it answers, and the driver passes it on in the same turn.
+    await connection.flush();
+    await turn();
+    const refusal = [...sent].map((subject) => refused.get(subject)).find((error) => error !== undefined);
+    if (refusal !== undefined) throw refusal;
+    return results;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #publish(message: Outgoing, sent: Set<string>): Error | undefined {
+    const { connection, driver } = this.#link;
+    try {
+      const subject = subjectFor(this.#subject, message);
+      const headers = driver.core.headers();
+      addHeaders(message, headers);
+      connection.publish(subject, message.body, { headers });
+      sent.add(subject);
+      return undefined;
+    } catch (error) {
+      if (connection.isClosed()) throw error;
+      return error as Error;
+    }
+  }
+}
+
+function receivedFrom(message: Msg): Received {
+  return {
+    body: message.data,
+    ...headersOf(message.headers),
+    names: { subject: message.subject },
+    position: undefined,
+  };
+}

@@ -1,0 +1,48 @@
+import type { Outgoing } from "../../bus.ts";
+import { render } from "../../template.ts";
+
+/** A subject to publish on: words joined by dots, without wildcards. */
+const PUBLISHABLE = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
+/** A subject to receive from: `*` stands for one word, and `>` at the end for one or more. */
+const RECEIVABLE = /^(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?$|^>$/;
+/** Subjects of the server itself start so; a template that starts with a place does not count. */
+const OF_SERVER = /^\$(?!\{)/;
+
+/** What is wrong with a subject to receive from; undefined if nothing is. */
+export function subjectProblem(subject: string): string | undefined {
+  if (RECEIVABLE.test(subject)) return undefined;
+  return `${JSON.stringify(subject)} is not a subject; use words joined by dots, * for one word and > at the end for the rest, such as orders.>`;
+}
+
+/** Two of these subjects that some message matches both of; undefined if there are none. */
+export function overlapping(subjects: readonly string[]): readonly [string, string] | undefined {
+  for (const [index, one] of subjects.entries()) {
+    const other = subjects.slice(index + 1).find((next) => overlap(one.split("."), next.split(".")));
+    if (other !== undefined) return [one, other];
+  }
+  return undefined;
+}
+
+/** The subject of a message to send. Throws a sentence if there is none that NATS takes. */
+export function subjectFor(template: string, { names }: Outgoing): string {
+  const subject = render(template, names);
+  if (subject === undefined) throw new Error(`it has not what its subject needs, ${template}`);
+  if (!PUBLISHABLE.test(subject)) throw new Error(`${JSON.stringify(subject)} is not a subject to publish on`);
+  // What clients publish must not reach the interface by which streams are deleted.
+  if (OF_SERVER.test(subject) && !OF_SERVER.test(template)) {
+    throw new Error(`${JSON.stringify(subject)} is a subject of the server itself`);
+  }
+  return subject;
+}
+
+/** The subjects of a stream that takes what a template makes: `hub.>` for `hub.${channel}`. */
+export function subjectsOf(template: string): string {
+  const place = template.indexOf("${");
+  return place === -1 ? template : `${template.slice(0, template.lastIndexOf(".", place) + 1)}>`;
+}
+
+function overlap([one, ...rest]: readonly string[], [other, ...others]: readonly string[]): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  if (one === ">" || other === ">") return true;
+  return (one === other || one === "*" || other === "*") && overlap(rest, others);
+}
