@@ -1,82 +1,97 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Producer } from "@platformatic/kafka";
-import type { Batch, Bus, BusMessage, Outgoing, Received } from "../../src/bridges/bus.ts";
+import type { Received } from "../../src/bridges/bus.ts";
 import { kafka } from "../../src/bridges/kinds/kafka.ts";
-import { type KafkaServer, openKafka } from "../support/buses/kafka.ts";
+import { openKafka } from "../support/buses/kafka.ts";
 import { hasKafka, needsKafka } from "../support/buses/kafka-broker.ts";
+import {
+  KafkaRig,
+  message,
+  nextBatch,
+  numbered,
+  outgoing,
+  positions,
+  settle,
+  texts,
+} from "../support/buses/kafka-rig.ts";
 import { until } from "../support/until.ts";
+import { describeBridge } from "./bridge.suite.ts";
 
-type KafkaBus = Bus<unknown, unknown>;
+let rig: KafkaRig;
 
-let server: KafkaServer;
-let places = 0;
-let nodes = 0;
+describeBridge("a bridge to Kafka", {
+  needs: needsKafka,
+  start: () => openKafka(),
+  prefix: "ce_",
+  isDurable: true,
+  hasTombstones: true,
+});
 
 describe("Kafka", { concurrency: 4 }, () => {
   before(async () => {
-    if (hasKafka) server = await openKafka();
+    if (hasKafka) rig = await KafkaRig.open();
   });
   after(async () => {
-    if (hasKafka) await server[Symbol.asyncDispose]();
+    if (hasKafka) await rig[Symbol.asyncDispose]();
   });
 
   it("commits what is settled, and nothing before that", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await server.send(place, numbered(600));
-    await using bus = await connected();
-    const source = await bus.source(incoming(place));
+    const place = await rig.topic(1);
+    await rig.server.send(place, numbered(600));
+    await using bus = await rig.connected();
+    const source = await bus.source(rig.incoming(place));
     const batches = source.batches()[Symbol.asyncIterator]();
     const first = await nextBatch(batches);
     assert.deepEqual(texts(first.messages), texts(numbered(first.messages.length)));
-    assert.equal(await server.waiting(place), 600);
+    assert.equal(await rig.server.waiting(place), 600);
     await settle(first);
     await until(
       "the first batch is committed",
-      async () => (await server.waiting(place)) === 600 - first.messages.length,
+      async () => (await rig.server.waiting(place)) === 600 - first.messages.length,
     );
     const second = await nextBatch(batches);
     await source.close();
-    assert.equal(await server.waiting(place), 600 - first.messages.length);
+    assert.equal(await rig.server.waiting(place), 600 - first.messages.length);
     // The next one begins with what was not settled, at the same positions.
-    await using other = await connected();
-    const again = await nextBatch((await other.source(incoming(place))).batches()[Symbol.asyncIterator]());
+    await using other = await rig.connected();
+    const again = await nextBatch((await other.source(rig.incoming(place))).batches()[Symbol.asyncIterator]());
     assert.deepEqual(positions(again.messages), positions(second.messages));
   });
 
   it("commits when it closes, without waiting for the next second", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(2);
-    await server.send(place, numbered(100));
-    await using bus = await connected();
-    const source = await bus.source(incoming(place));
+    const place = await rig.topic(2);
+    await rig.server.send(place, numbered(100));
+    await using bus = await rig.connected();
+    const source = await bus.source(rig.incoming(place));
     let count = 0;
     for await (const batch of source.batches()) {
       await settle(batch);
       if ((count += batch.messages.length) === 100) break;
     }
     await source.close();
-    assert.equal(await server.waiting(place), 0);
+    assert.equal(await rig.server.waiting(place), 0);
   });
 
   it("a group that begins with the latest messages goes on from there, also if none came before its bridge ended", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await server.send(place, [message("before")]);
-    const rule = { ...incoming(place), from: "latest" };
-    await using bus = await connected();
+    const place = await rig.topic(1);
+    await rig.server.send(place, [message("before")]);
+    const rule = { ...rig.incoming(place), from: "latest" };
+    await using bus = await rig.connected();
     await (await bus.source(rule)).close();
-    await server.send(place, [message("between")]);
-    await using other = await connected();
+    await rig.server.send(place, [message("between")]);
+    await using other = await rig.connected();
     const source = await other.source(rule);
     assert.deepEqual(texts((await nextBatch(source.batches()[Symbol.asyncIterator]())).messages), ["between"]);
   });
 
   it("delivers keys, headers, tombstones and empty messages as they are", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await server.send(place, [
+    const place = await rig.topic(1);
+    await rig.server.send(place, [
       {
         body: Buffer.from("{}"),
         headers: { ce_id: "1", "content-type": "overridden" },
@@ -87,8 +102,8 @@ describe("Kafka", { concurrency: 4 }, () => {
       { body: Buffer.alloc(0), headers: {} },
       { body: Buffer.from([0, 255]), headers: {} },
     ]);
-    await using bus = await connected();
-    const source = await bus.source(incoming(place));
+    await using bus = await rig.connected();
+    const source = await bus.source(rig.incoming(place));
     const { messages } = await nextBatch(source.batches()[Symbol.asyncIterator]());
     assert.deepEqual(
       messages.map(({ body, key, headers, contentType }) => ({ body: body && [...body], key, headers, contentType })),
@@ -105,10 +120,10 @@ describe("Kafka", { concurrency: 4 }, () => {
 
   it("reads no message of an aborted transaction, and has nothing left to read behind the end of one", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
+    const place = await rig.topic(1);
     const producer = new Producer({
       clientId: "transactions",
-      bootstrapBrokers: [...server.connection.brokers],
+      bootstrapBrokers: [...rig.server.connection.brokers],
       idempotent: true,
       transactionalId: place,
     });
@@ -118,8 +133,8 @@ describe("Kafka", { concurrency: 4 }, () => {
       await (word.startsWith("kept") ? transaction.commit() : transaction.abort());
     }
     await producer.close();
-    await using bus = await connected();
-    const source = await bus.source(incoming(place));
+    await using bus = await rig.connected();
+    const source = await bus.source(rig.incoming(place));
     const seen: string[] = [];
     void (async () => {
       for await (const batch of source.batches()) {
@@ -127,31 +142,31 @@ describe("Kafka", { concurrency: 4 }, () => {
         await settle(batch);
       }
     })();
-    await until("everything is committed", async () => (await server.waiting(place)) === 0);
+    await until("everything is committed", async () => (await rig.server.waiting(place)) === 0);
     assert.deepEqual(seen, ["kept-1", "kept-2"]);
     assert.equal(await source.lag?.(), 0);
   });
 
   it("a sample is the newest message, and the group stays where it is", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(2);
-    await using bus = await connected();
-    assert.equal(await bus.sample(incoming(place)), undefined);
-    await server.send(place, numbered(3), 1);
-    assert.deepEqual(texts([(await bus.sample(incoming(place))) as Received]), ["2"]);
-    assert.equal(await server.waiting(place), 3);
-    await assert.rejects(bus.sample(incoming("not-there")), {
+    const place = await rig.topic(2);
+    await using bus = await rig.connected();
+    assert.equal(await bus.sample(rig.incoming(place)), undefined);
+    await rig.server.send(place, numbered(3), 1);
+    assert.deepEqual(texts([(await bus.sample(rig.incoming(place))) as Received]), ["2"]);
+    assert.equal(await rig.server.waiting(place), 3);
+    await assert.rejects(bus.sample(rig.incoming("not-there")), {
       message: 'Kafka has no topic not-there; make it there, or set "declare": true',
     });
   });
 
   it("makes topics only if it is told to", async (test) => {
     if (!needsKafka(test)) return;
-    const place = `made${places++}`;
-    await using bus = await connected();
-    await assert.rejects(bus.source(incoming(place)), { code: "INVALID_INPUT" });
+    const place = rig.newPlace();
+    await using bus = await rig.connected();
+    await assert.rejects(bus.source(rig.incoming(place)), { code: "INVALID_INPUT" });
     await assert.rejects(bus.target(kafka.out.parse({ topic: place })), { code: "INVALID_INPUT" });
-    await bus.source(incoming(place, { declare: true }));
+    await bus.source(rig.incoming(place, { declare: true }));
     await bus.target(kafka.out.parse({ topic: place }));
     const target = await bus.target(kafka.out.parse({ topic: `${place}.\${channel}`, declare: true }));
     assert.deepEqual(await target.send([outgoing("a")]), [undefined]);
@@ -159,19 +174,19 @@ describe("Kafka", { concurrency: 4 }, () => {
 
   it("two rules of one bridge cannot share a topic in one group", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await using bus = await connected();
-    await bus.source(incoming(place));
-    await assert.rejects(bus.source(incoming(place)), {
+    const place = await rig.topic(1);
+    await using bus = await rig.connected();
+    await bus.source(rig.incoming(place));
+    await assert.rejects(bus.source(rig.incoming(place)), {
       message: /would share it: give each rule a "group" of its own$/,
     });
   });
 
   it("refuses only the messages that the broker refuses, and keeps the order of the others", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await using receiver = await server.receive(place);
-    await using bus = await connected();
+    const place = await rig.topic(1);
+    await using receiver = await rig.server.receive(place);
+    await using bus = await rig.connected();
     const target = await bus.target(kafka.out.parse({ topic: "${event}" }));
     const sent = [
       outgoing("1", { event: place }),
@@ -199,9 +214,9 @@ describe("Kafka", { concurrency: 4 }, () => {
 
   it("sends messages of more bytes than one request may have", async (test) => {
     if (!needsKafka(test)) return;
-    const place = await topic(1);
-    await using receiver = await server.receive(place);
-    await using bus = await connected();
+    const place = await rig.topic(1);
+    await using receiver = await rig.server.receive(place);
+    await using bus = await rig.connected();
     const target = await bus.target(kafka.out.parse({ topic: place }));
     const sent = Array.from({ length: 100 }, (_, index) => ({
       ...outgoing(String(index)),
@@ -215,49 +230,3 @@ describe("Kafka", { concurrency: 4 }, () => {
     );
   });
 });
-
-async function topic(partitions: number): Promise<string> {
-  const place = `place${places++}`;
-  await server.declare(place, partitions);
-  return place;
-}
-
-async function connected(): Promise<KafkaBus & AsyncDisposable> {
-  const client = { bridge: "test", node: `node-${nodes++}`, report: () => {} };
-  const bus = (await kafka.connect(kafka.connection.parse(server.connection), client)) as KafkaBus;
-  return Object.assign(bus, { [Symbol.asyncDispose]: () => bus.close() });
-}
-
-function incoming(place: string, more: object = {}): Readonly<Record<string, unknown>> {
-  return kafka.in.parse({ ...server.incoming(place), ...more });
-}
-
-function message(text: string): BusMessage {
-  return { body: Buffer.from(text), headers: {} };
-}
-
-function numbered(count: number): BusMessage[] {
-  return Array.from({ length: count }, (_, index) => message(String(index)));
-}
-
-function outgoing(text: string, names: Record<string, string> = {}): Outgoing {
-  return { id: text, names: { channel: "a", ...names }, headers: {}, body: Buffer.from(text) };
-}
-
-function texts(messages: readonly BusMessage[]): string[] {
-  return messages.map(({ body }) => Buffer.from(body ?? []).toString());
-}
-
-function positions(messages: readonly Received[]): (string | undefined)[] {
-  return messages.map(({ position }) => position);
-}
-
-async function nextBatch(batches: AsyncIterator<Batch>): Promise<Batch> {
-  const { value, done } = await batches.next();
-  assert.ok(!done);
-  return value;
-}
-
-async function settle(batch: Batch): Promise<void> {
-  await batch.settle(batch.messages.map(() => "kept"));
-}

@@ -1,5 +1,6 @@
 import { Admin, Consumer, type MessageToProduce, ProduceAcks, Producer } from "@platformatic/kafka";
 import type { BusMessage } from "../../../src/bridges/bus.ts";
+import { until } from "../until.ts";
 import { TcpProxy } from "../tcp-proxy.ts";
 import type { BusServer, Receiver } from "./bus-server.ts";
 import { type BrokerOptions, KafkaBroker } from "./kafka-broker.ts";
@@ -41,6 +42,11 @@ export class KafkaServer implements BusServer {
 
   async declare(place: string, partitions = 1): Promise<void> {
     await this.#admin.createTopics({ topics: [place], partitions, replicas: 1 });
+    // The controller has it before the broker has.
+    await until(`the broker has ${place}`, async () => {
+      const found = this.#admin.metadata({ topics: [place], forceUpdate: true, retries: 0 });
+      return (await found.catch(() => undefined)) !== undefined;
+    });
   }
 
   incoming(place: string): Readonly<Record<string, unknown>> {

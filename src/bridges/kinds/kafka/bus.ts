@@ -7,6 +7,10 @@ import { newestRecord } from "./sample.ts";
 import { KafkaSource } from "./source.ts";
 import { KafkaTarget } from "./target.ts";
 
+/** How often, and milliseconds apart, brokers are asked whether they are there after a connection ended. */
+const CHECKS = 5;
+const CHECK_INTERVAL = 400;
+
 /** The clients of one bridge. */
 export class KafkaBus implements Bus<InRule, OutRule> {
   readonly lost: Promise<never>;
@@ -18,8 +22,8 @@ export class KafkaBus implements Bus<InRule, OutRule> {
   readonly #ends = new Set<KafkaSource | KafkaTarget>();
   /** Topics that a source receives already, by group. */
   readonly #taken = new Map<string, Set<string>>();
-  #checking = false;
-  #closed = false;
+  #isChecking = false;
+  #isClosed = false;
 
   constructor(driver: KafkaDriver, options: ClientOptions, client: BusClient, admin: Admin) {
     this.#driver = driver;
@@ -71,7 +75,7 @@ export class KafkaBus implements Bus<InRule, OutRule> {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     await Promise.allSettled([...this.#ends].map((end) => end.close()));
     await this.#admin.close().catch(() => {});
   }
@@ -94,19 +98,25 @@ export class KafkaBus implements Bus<InRule, OutRule> {
 
   /** Brokers end idle connections, and others take over from one that stops: lost is what no broker answers. */
   async #confirm(): Promise<void> {
-    if (this.#checking || this.#closed) return;
-    this.#checking = true;
-    try {
-      await this.#admin.metadata({ topics: [], forceUpdate: true, retries: 3 });
-    } catch (error) {
-      this.#fail(error as Error);
-    } finally {
-      this.#checking = false;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
+    let failure: unknown;
+    for (let tries = 0; tries < CHECKS && !this.#isClosed; tries++) {
+      if (tries > 0) await wait(CHECK_INTERVAL);
+      try {
+        await this.#admin.metadata({ topics: [], forceUpdate: true, retries: 0 });
+        failure = undefined;
+        break;
+      } catch (error) {
+        failure = error;
+      }
     }
+    this.#isChecking = false;
+    if (failure !== undefined) this.#fail(failure as Error);
   }
 
   #fail(error: Error): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     this.#loss.reject(new Error(`Kafka: ${sentence(error)}`, { cause: error }));
     for (const end of this.#ends) end.fail(error);
   }

@@ -31,12 +31,10 @@ export function isUnknownTopic(error: unknown): boolean {
   return sentence(error).startsWith("Unknown topic");
 }
 
-/** What the driver says, with the causes that it collects while it tries again. */
+/** What went wrong at the bottom of an error of the driver, which collects causes while it tries again. */
 export function sentence(error: unknown): string {
-  if (error instanceof AggregateError) {
-    const reasons = new Set(error.errors.map(sentence));
-    return [...reasons].join("; ") || error.message;
-  }
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(sentence))].join("; ");
   const { message, cause } = error as Error;
-  return cause instanceof Error && cause.message !== message ? `${message} (${sentence(cause)})` : message;
+  return cause instanceof Error ? sentence(cause) : message.replace(/\.$/, "");
 }

@@ -37,6 +37,7 @@ export class KafkaTarget implements Target {
   /** When topics were last found missing. */
   readonly #missing = new Map<string, number>();
   readonly #known = new Set<string>();
+  readonly #failure = Promise.withResolvers<never>();
 
   constructor(options: TargetOptions) {
     this.#options = options;
@@ -49,6 +50,7 @@ export class KafkaTarget implements Target {
       partitioner: options.driver.compatibilityPartitioner,
     });
     options.watch(this.#producer);
+    this.#failure.promise.catch(() => {});
   }
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
@@ -76,8 +78,10 @@ export class KafkaTarget implements Target {
     return results;
   }
 
-  /** A send that waits ends by itself. */
-  fail(): void {}
+  /** Ends with an error what waits for a confirmation. */
+  fail(error: Error): void {
+    this.#failure.reject(error);
+  }
 
   async close(): Promise<void> {
     await this.#producer.close().catch(() => {});
@@ -85,7 +89,8 @@ export class KafkaTarget implements Target {
 
   async #produce(sent: readonly Request[], results: (Error | undefined)[]): Promise<void> {
     try {
-      await this.#producer.send({ messages: sent.map(({ message }) => message) });
+      const confirmed = this.#producer.send({ messages: sent.map(({ message }) => message) });
+      await Promise.race([confirmed, this.#failure.promise]);
     } catch (error) {
       if (!this.#isRefusal(error as Error)) throw error;
       if (sent.length === 1) {
