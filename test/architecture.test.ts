@@ -183,6 +183,7 @@ describe("the architecture", () => {
     assert.deepEqual(readers.sort(), [
       "cli/credentials.ts",
       "cli/health.ts",
+      "cli/hook.ts",
       "cli/key.ts",
       "cli/publish.ts",
       "cli/serve.ts",

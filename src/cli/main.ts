@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,
   doctor: async () => (await import("./doctor.ts")).doctor,
+  hook: async () => (await import("./hook.ts")).hook,
   key: async () => (await import("./key.ts")).key,
   copy: async () => (await import("./copy.ts")).copy,
   export: async () => (await import("./export.ts")).exportLog,

@@ -26,12 +26,12 @@ export async function* followPages(
   hub: Hub,
   { channels, after, limit, signal }: FollowOptions,
 ): AsyncGenerator<History> {
-  const bell = new Bell();
+  const bell = new Bell({ isForQuiet: true });
   // It subscribes before it reads, so that no message is missed in between.
   const subscription = hub.subscribe({ channels, watch: true }, bell);
   try {
     for (let from = after ?? hub.cursor(); !signal.aborted;) {
-      bell.rung = undefined;
+      bell.reset();
       const page = await hub.history({ channels, after: from, limit });
       const isMoved = page.next !== from;
       from = page.next;

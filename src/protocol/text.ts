@@ -9,6 +9,8 @@ const EVERY_UNSAFE = new RegExp(UNSAFE, "gv");
 const UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800:"\[\]]/v;
 const EVERY_UNSAFE_IN_NAME = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/gv;
 
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/v;
+
 /** What JSON allows in a string and others take for the end of a line. */
 const LINE_BREAK = /[\u0085\u2028\u2029]/;
 const EVERY_LINE_BREAK = /[\u0085\u2028\u2029]/g;
@@ -31,6 +33,12 @@ export function oneLineName(text: string): string {
 /** The same for what a message carries: a text by `oneLine`, any other value as JSON. */
 export function oneLineData(data: unknown): string {
   return typeof data === "string" ? oneLine(data) : escaped(JSON.stringify(data), EVERY_UNSAFE);
+}
+
+/** The same with nothing in it that is invisible: joiners and variation selectors are escaped, too. */
+export function plainData(data: unknown): string {
+  const isPlain = typeof data === "string" && !data.startsWith('"') && !INVISIBLE.test(data);
+  return isPlain ? data : escaped(JSON.stringify(data), EVERY_UNSAFE_IN_NAME);
 }
 
 /** A text as a JSON string on one line, whatever it holds. */

@@ -16,9 +16,9 @@ export const readMessages: Tool = tool({
   output: messagePageSchema,
   readOnly: true,
   authorize: ({ channel }, principal) => checkSubscribe(principal, [channelPattern(channel)]),
-  async run({ channel, after, limit }, { hub }) {
+  async run({ channel, after, limit }, { hub, principal }) {
     const history = await hub.history({ channels: [channelPattern(channel)], after, limit });
     const page = messagePage(history, (message) => hub.idOf(message));
-    return { text: pageText(page), structured: page };
+    return { text: pageText(page, principal), structured: page };
   },
 });

@@ -37,15 +37,18 @@ export const waitForMessages: Tool = tool({
     if (own !== undefined) {
       throw new HubError("INVALID_INPUT", `channels names ${own}, whose messages are not kept; read it at /events`);
     }
-    const bell = new Bell();
+    const bell = new Bell({ isForQuiet: false });
     const leave = context.stay(() => bell.close());
     const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, bell, context).finally(leave);
     const page = messagePage(history, (message) => context.hub.idOf(message));
-    return { text: pageText(page), structured: page };
+    return { text: pageText(page, context.principal), structured: page };
   },
 });
 
-/** Subscribes before it reads, so that no message is missed in between. */
+/**
+ * Subscribes before it reads, so that no message is missed in between. Messages that are quiet do not end the wait by
+ * themselves: they come with the next that does, or when the time is up, or at once for a caller that is behind.
+ */
 async function wait(
   channels: readonly ChannelPattern[],
   after: string,
@@ -57,18 +60,27 @@ async function wait(
   const start = performance.now();
   const waited = (): number => (performance.now() - start) / 1000;
   let from = after;
+  /** Where the quiet messages begin that it has passed. */
+  let held: string | undefined;
+  const answer = async (history: History): Promise<History> =>
+    held === undefined ? history : hub.history({ channels, after: held, limit: PAGE });
+  let hasWaited = false;
   let nextProgress = progress === undefined ? Infinity : 0;
   try {
     for (;;) {
-      bell.rung = undefined;
+      bell.reset();
       const history = await hub.history({ channels, after: from, limit: PAGE });
       const left = seconds - waited();
-      if (history.messages.length > 0 || history.gap !== undefined || left <= 0) return history;
+      const isBehind = !hasWaited && history.messages.length === PAGE;
+      const isWoken = isBehind || history.gap !== undefined || history.messages.some(({ quiet }) => !quiet);
+      if (isWoken || left <= 0) return await answer(history);
+      if (history.messages.length > 0) held ??= from;
       if (waited() >= nextProgress) {
         progress?.(Math.min(waited(), seconds), seconds);
         nextProgress = waited() + PROGRESS;
       }
       from = history.next;
+      hasWaited = true;
       // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
@@ -77,7 +89,7 @@ async function wait(
       const { rung = 0 } = bell;
       if (!history.more && rung > offsetOf(from)) from = hub.cursor(rung - 1);
       // A log that is closing does not answer; the last page says how to go on.
-      if (signal.aborted || bell.closed) return history;
+      if (signal.aborted || bell.closed) return { ...history, messages: [], next: held ?? history.next };
     }
   } finally {
     hub.unsubscribe(subscription);

@@ -126,6 +126,16 @@ const secret = z.union(
 );
 const text = z.string("use a text");
 
+const template = text
+  .min(1)
+  .max(MAX_TEXT, `use at most ${MAX_TEXT} characters`)
+  .superRefine((given, context) => {
+    for (const [, path = ""] of given.matchAll(/\{(\/[^{}]*)\}/g)) {
+      const fault = pointerFault(path);
+      if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+    }
+  });
+
 const verify = z.discriminatedUnion(
   "scheme",
   [
@@ -176,7 +186,7 @@ const hook = z
     id: place.optional(),
     toleranceSeconds: z.int("use seconds").min(1, "use at least 1").max(86_400, "use at most 86400").optional(),
     pick: z.array(pointer, "use a list of JSON pointers").min(1, "name at least one").max(MAX_LIST).optional(),
-    text: text.min(1).max(MAX_TEXT, `use at most ${MAX_TEXT} characters`).optional(),
+    text: template.optional(),
     events: z.array(text, "use a list of events").max(MAX_LIST).optional(),
     filter: conditions.optional(),
     wakes: z.union([z.boolean(), conditions], "use true, false, or a list of conditions").default(false),

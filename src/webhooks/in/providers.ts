@@ -188,6 +188,10 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
     verify: { scheme: "token", in: "header", header: "authorization", prefix: "Bearer " },
     event: [{ pointer: "/type" }],
   },
+  bearer: { verify: { scheme: "token", in: "header", header: "authorization", prefix: "Bearer " } },
+  basic: { verify: { scheme: "token", in: "basic" } },
+  // For those that can only be told an address: it has the secret.
+  unsigned: { verify: { scheme: "token", in: "path" } },
   generic: {},
 };
 
