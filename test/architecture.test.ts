@@ -60,6 +60,7 @@ const RULES: Readonly<
       "core",
       "logs",
       "webhooks",
+      "bridges",
       "private-file.ts",
       "config.ts",
       "server.ts",
@@ -181,6 +182,7 @@ describe("the architecture", () => {
   it("reads the environment in config.ts and where the command line hands it over, and nowhere else", () => {
     const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(SRC, file), "utf8")));
     assert.deepEqual(readers.sort(), [
+      "cli/bridges.ts",
       "cli/credentials.ts",
       "cli/health.ts",
       "cli/hook.ts",

@@ -6,6 +6,14 @@ import type { BusKind } from "./bus.ts";
 import { inFields, outFields, OUT_NAMES, type InRule, type OutRule } from "./rules.ts";
 import { templateProblem } from "./template.ts";
 
+/** The settings that bridges depend on. */
+export interface BridgeSettings {
+  /** A list of bridges, as JSON says it; empty for none. */
+  readonly bridges: readonly unknown[];
+  /** The path of a file with more; empty for none. */
+  readonly bridgesFile: string;
+}
+
 /** One bridge, as its configuration says. */
 export interface BridgeConfig {
   readonly name: string;
@@ -66,8 +74,22 @@ export async function bridgesIn(
   return bridges;
 }
 
+/** Every bridge that is configured; rejects with a `ConfigError`. */
+export async function configuredBridges(
+  { bridges, bridgesFile }: BridgeSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<readonly ConfiguredBridge[]> {
+  const own = await bridgesIn(bridges, "BRIDGES", environment);
+  const fromFile = bridgesFile === "" ? [] : await bridgesIn(readBridges(bridgesFile), bridgesFile, environment);
+  const all = [...own, ...fromFile];
+  const names = all.map(({ config }) => config.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new ConfigError(`${bridgesFile} and BRIDGES both have a bridge ${twice}; rename one`);
+  return all;
+}
+
 /** The list of bridges in a file, as `bridgesIn` takes it: either the list, or an object with it as `bridges`. */
-export function readBridges(path: string): unknown {
+function readBridges(path: string): unknown {
   let content: unknown;
   try {
     content = JSON.parse(readFileSync(path, "utf8"));

@@ -3,17 +3,9 @@ import type { Hub } from "../core/hub.ts";
 import type { Records } from "../core/records.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import { Bridge } from "./bridge.ts";
-import { bridgesIn, readBridges, type ConfiguredBridge } from "./config.ts";
+import { configuredBridges, type BridgeSettings, type ConfiguredBridge } from "./config.ts";
 import type { BridgeContext } from "./context.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
-
-/** The settings that bridges depend on. */
-export interface BridgeSettings {
-  /** A list of bridges, as JSON says it; empty for none. */
-  readonly bridges: readonly unknown[];
-  /** The path of a file with more; empty for none. */
-  readonly bridgesFile: string;
-}
 
 /** What bridges need of a server that is open. */
 export interface OpenServer {
@@ -58,10 +50,9 @@ export class Bridges {
 
 /** Checks the configured bridges before the server listens; rejects with a `ConfigError`. The result makes them. */
 export async function prepareBridges(
-  { bridges, bridgesFile }: BridgeSettings,
+  settings: BridgeSettings,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<(server: OpenServer) => Bridges> {
-  const fromFile = bridgesFile === "" ? [] : await bridgesIn(readBridges(bridgesFile), bridgesFile, environment);
-  const configured = [...(await bridgesIn(bridges, "BRIDGES", environment)), ...fromFile];
+  const configured = await configuredBridges(settings, environment);
   return (server) => new Bridges(configured, server);
 }

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor.ts")).doctor,
   hook: async () => (await import("./hook.ts")).hook,
   key: async () => (await import("./key.ts")).key,
+  bridges: async () => (await import("./bridges.ts")).bridges,
   copy: async () => (await import("./copy.ts")).copy,
   export: async () => (await import("./export.ts")).exportLog,
   import: async () => (await import("./import.ts")).importLog,

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
+import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { HttpContext } from "./context.ts";
 import { RETRY_AFTER } from "./problem-details.ts";
 
@@ -9,6 +10,10 @@ const health = z.object({
   version: z.string(),
   uptimeSeconds: z.number(),
   checks: z.object({
+    bridges: z
+      .string()
+      .optional()
+      .describe("with bridges: ok, or which of them do not run; counts for the status if one of these is required"),
     delivery: z.string().describe("ok, or why no message reached the log and came back"),
     accepting: z.string().describe("ok, or draining"),
     discovery: z
@@ -34,12 +39,18 @@ export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
   const ready = async (_: unknown, reply: FastifyReply): Promise<FastifyReply> => {
     const delivery = await proof.state();
     const accepting = context.isDraining() ? "draining" : "ok";
-    const isHealthy = delivery === "ok" && accepting === "ok";
+    const { bridges, isUsable } = bridgesCheck(context.bridges?.status());
+    const isHealthy = delivery === "ok" && accepting === "ok" && isUsable;
     if (!isHealthy) reply.status(503).header("retry-after", RETRY_AFTER);
     const status = isHealthy ? "healthy" : "unhealthy";
     // Whoever asks has found the server: a registry that is away does not make it unhealthy.
     const { discovery } = context;
-    const checks = { delivery, accepting, ...(discovery && { discovery: discovery.state }) };
+    const checks = {
+      delivery,
+      accepting,
+      ...(discovery && { discovery: discovery.state }),
+      ...(bridges && { bridges }),
+    };
     return reply.header("cache-control", "no-store").send({ status, version, uptimeSeconds: uptimeSeconds(), checks });
   };
   const response = { 200: health, 503: health };
@@ -53,4 +64,13 @@ export function healthRoutes(app: FastifyInstance, context: HttpContext): void {
       return { status: "alive", version, uptimeSeconds: uptimeSeconds() };
     },
   );
+}
+
+/** What `/health` says of bridges: of those that do not run, and whether one of them is required. */
+function bridgesCheck(status: readonly BridgeStatus[] | undefined): { bridges?: string; isUsable: boolean } {
+  if (status === undefined) return { isUsable: true };
+  const down = status.filter(({ state }) => state !== "running" && state !== "standby");
+  // What went wrong may name addresses, which anyone may not see: the dashboard and the log have it.
+  const bridges = down.length === 0 ? "ok" : down.map(({ name, state }) => `${name} is ${state}`).join(", ");
+  return { bridges, isUsable: !down.some(({ required }) => required) };
 }

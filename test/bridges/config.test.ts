@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { bridgesIn, readBridges } from "../../src/bridges/config.ts";
+import { bridgesIn, configuredBridges } from "../../src/bridges/config.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -70,9 +70,17 @@ describe("the configuration of bridges", () => {
     const path = folder.file("bridges.json");
     for (const content of [[BRIDGE], { bridges: [BRIDGE] }]) {
       writeFileSync(path, JSON.stringify(content));
-      assert.deepEqual(readBridges(path), [BRIDGE]);
+      const other = { ...BRIDGE, name: "other" };
+      const found = await configuredBridges({ bridges: [other], bridgesFile: path }, {});
+      assert.deepEqual(
+        found.map(({ config }) => config.name),
+        ["other", "orders"],
+      );
     }
+    const both = configuredBridges({ bridges: [BRIDGE], bridgesFile: path }, {});
+    await assert.rejects(both, /both have a bridge orders; rename one$/);
     writeFileSync(path, "[");
-    assert.throws(() => readBridges(path), /^ConfigError: BRIDGES_FILE .* cannot be read as JSON|^Error: BRIDGES_FILE/);
+    const broken = configuredBridges({ bridges: [], bridgesFile: path }, {});
+    await assert.rejects(broken, /^Error: BRIDGES_FILE .*bridges\.json cannot be read as JSON: /);
   });
 });

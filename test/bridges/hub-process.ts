@@ -1,3 +1,4 @@
+import { Agent } from "node:http";
 import { Cli } from "../support/cli.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { request } from "../support/request.ts";
@@ -14,6 +15,8 @@ export interface Kept {
 
 /** A hub as a process of its own with bridges, which can be killed and started again on its log. */
 export class HubProcess implements AsyncDisposable {
+  /** One connection for all requests, as a service would have. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #folder = new TemporaryFolder();
   readonly #env: Readonly<Record<string, string>>;
   #cli: Cli | undefined;
@@ -50,7 +53,12 @@ export class HubProcess implements AsyncDisposable {
   async publish(channel: string, data: unknown, query = ""): Promise<string> {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify(data);
-    const answer = await request(`${this.url}/channels/${channel}/messages${query}`, { method: "POST", headers, body });
+    const answer = await request(`${this.url}/channels/${channel}/messages${query}`, {
+      method: "POST",
+      headers,
+      body,
+      agent: this.#agent,
+    });
     return (answer.json() as { id: string }).id;
   }
 
@@ -71,6 +79,7 @@ export class HubProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill("SIGKILL");
+    this.#agent.destroy();
     this.#folder[Symbol.dispose]();
   }
 }

@@ -1,10 +1,114 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { runCli } from "../support/cli.ts";
+import { freePort } from "../support/free-port.ts";
+import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
 import { startRedisStreams } from "../support/buses/redis-streams.ts";
-import { needsEngine } from "../support/redis.ts";
+import { Engine, needsEngine, startEngine } from "../support/redis.ts";
 import { describeBridge } from "./bridge.suite.ts";
+import { HubProcess } from "./hub-process.ts";
 
 describeBridge("a bridge to Redis streams", {
   needs: (test) => needsEngine(test),
   start: startRedisStreams,
   prefix: "ce_",
   isDurable: true,
+});
+
+describe("a bridge", () => {
+  it("is checked without a change on the bus: what it would make of a message, and what is wrong", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await server.declare("orders");
+    await server.send("orders", [
+      { headers: {}, contentType: "application/json", body: Buffer.from('{"n":1}'), key: "eu" },
+    ]);
+    const rules = [
+      { ...server.incoming("orders"), channel: "orders.${key}" },
+      { ...server.incoming("none"), channel: "x" },
+    ];
+    const bridge = { name: "shop", kind: "redis", connection: server.connection, in: rules };
+    using folder = new TemporaryFolder();
+    writeFileSync(folder.file("bridges.json"), JSON.stringify({ bridges: [bridge] }));
+    const cli = await runCli(["bridges", "check", "--bridges-file", folder.file("bridges.json")]);
+    assert.equal(cli.code, 1);
+    assert.equal(
+      cli.stdout,
+      'shop: connected\nshop: in[0]: a message would be message of shop on orders.eu: {"n":1}\n' +
+        "shop: in[1]: Redis has no stream none; make it, or set declare: true in the rule\n",
+    );
+    assert.equal(await server.waiting("orders"), undefined, "no group was made");
+    await server.kill();
+    const away = await runCli(["bridges", "check"], {
+      env: { BRIDGES: JSON.stringify([{ ...bridge, in: [rules[0]] }]) },
+    });
+    assert.equal(away.code, 1);
+    assert.match(away.stdout, /^shop: Redis: .*ECONNREFUSED/);
+    const none = await runCli(["bridges", "check"]);
+    assert.deepEqual(
+      [none.code, none.stderr],
+      [1, "sse-mcp-server: No bridge is configured; give --bridges-file or BRIDGES\n"],
+    );
+  });
+
+  it("makes the server unhealthy while it does not run, only if it is required", async (t) => {
+    if (!needsEngine(t)) return;
+    const port = await freePort();
+    const bridge = (name: string, required: boolean): object => ({
+      name,
+      kind: "redis",
+      connection: `redis://127.0.0.1:${port}`,
+      in: [{ stream: "s", channel: "a", declare: true }],
+      required,
+    });
+    await using easy = await HubProcess.start([bridge("easy", false)]);
+    const healthOf = async (hub: HubProcess): Promise<unknown> => {
+      const answer = await fetch(`${hub.url}/health`);
+      const { checks } = (await answer.json()) as { checks: { bridges: string } };
+      return [answer.status, checks.bridges];
+    };
+    assert.deepEqual(await healthOf(easy), [200, "easy is connecting"]);
+    await using strict = await HubProcess.start([bridge("strict", true)]);
+    assert.deepEqual(await healthOf(strict), [503, "strict is connecting"]);
+    await using engine = new Engine(port, {});
+    await engine.restart();
+    await until("both run", async () =>
+      [await healthOf(easy), await healthOf(strict)].every((health) => JSON.stringify(health) === '[200,"ok"]'),
+    );
+  });
+
+  it("goes on at another node when the one that sends stands still, and loses nothing", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await using engine = await startEngine();
+    await server.declare("out");
+    const bridge = {
+      name: "alerts",
+      kind: "redis",
+      connection: server.connection,
+      out: [{ ...server.outgoing("out"), channels: ["alerts"] }],
+    };
+    const env = { DATA: engine.url };
+    await using one = await HubProcess.start([bridge], env);
+    await using receiver = await server.receive("out");
+    const idsSeen = (): readonly string[] => [
+      ...new Set(receiver.messages.map(({ headers }) => headers["ce_id"] ?? "")),
+    ];
+    const ids: string[] = [];
+    await until("the first one sends", async () => {
+      if (receiver.messages.length === 0) ids.push(await one.publish("alerts", ids.length));
+      return receiver.messages.length > 0;
+    });
+    await using two = await HubProcess.start([bridge], env);
+    process.kill(one.pid, "SIGSTOP");
+    for (let number = 0; number < 50; number++) ids.push(await two.publish("alerts", number));
+    await until("the other has taken over", () => idsSeen().includes(ids.at(-1) ?? ""), 60_000);
+    process.kill(one.pid, "SIGCONT");
+    for (let number = 0; number < 50; number++) ids.push(await two.publish("alerts", number));
+    await until("all were sent", () => idsSeen().includes(ids.at(-1) ?? ""), 60_000);
+    const first = ids.indexOf(idsSeen()[0] ?? "");
+    assert.deepEqual(idsSeen(), ids.slice(first));
+  });
 });

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Batch, Outcome, Received, Source } from "../../src/bridges/bus.ts";
+import type { BridgeWork } from "../../src/bridges/context.ts";
+import type { Origin } from "../../src/bridges/incoming.ts";
+import { receive, StoppedError } from "../../src/bridges/receive.ts";
+import type { InRule } from "../../src/bridges/rules.ts";
+import { newCounters } from "../../src/bridges/status.ts";
+import { HubError } from "../../src/core/errors.ts";
+import type { Hub } from "../../src/core/hub.ts";
+import type { Appended } from "../../src/core/log.ts";
+import type { Draft } from "../../src/core/message.ts";
+import { LocalStore } from "../../src/logs/local-store.ts";
+import { MemoryLog } from "../../src/logs/memory.ts";
+import { FOREVER, openHub, patternsOf } from "../support/sample.ts";
+
+const ORIGIN: Origin = { bridge: "shop", kind: "redis", rule: 0, prefixes: ["ce_"], hub: "h", maxBytes: 1000 };
+const RULE: InRule = { channel: "a", encoding: "json", sanitize: false, onError: "skip" };
+
+/** A log that cannot keep messages for a while: all of them, or every second one. */
+class FaultyLog extends MemoryLog {
+  fails: (draft: Draft) => boolean = () => false;
+
+  override append(draft: Draft): Promise<Appended> {
+    if (!this.fails(draft)) return super.append(draft);
+    return Promise.reject(new HubError("LOG_UNAVAILABLE", "The disk is full"));
+  }
+}
+
+/** A source with these batches, which notes what became of them. */
+class Batches implements Source {
+  readonly settled: (readonly Outcome[])[] = [];
+  readonly #bodies: readonly (readonly string[])[];
+  #position = 0;
+
+  constructor(...bodies: readonly (readonly string[])[]) {
+    this.#bodies = bodies;
+  }
+
+  async *batches(): AsyncIterable<Batch> {
+    for (const bodies of this.#bodies) {
+      const messages = bodies.map((body): Received => {
+        return { body: Buffer.from(body), headers: {}, names: {}, position: `s/${this.#position++}` };
+      });
+      yield { messages, settle: async (outcomes) => void this.settled.push(outcomes) };
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function workOf(hub: Hub, log: MemoryLog, onWait: () => void = () => {}): BridgeWork & { notices: string[] } {
+  const notices: string[] = [];
+  return {
+    hub,
+    shared: new LocalStore(),
+    records: log.records,
+    hubId: "h",
+    source: "hub:h",
+    maxBytes: 1000,
+    log: { info: () => {}, warn: () => {} },
+    wait: async () => onWait(),
+    bridge: "shop",
+    counters: newCounters(),
+    notice: (sentence) => void notices.push(sentence),
+    notices,
+  };
+}
+
+async function kept(hub: Hub): Promise<unknown[]> {
+  const { messages } = await hub.history({ channels: patternsOf("*"), limit: 100 });
+  return messages.map(({ data }) => JSON.parse(data) as unknown);
+}
+
+describe("what a bridge receives", () => {
+  it("waits until the log takes it, and is acknowledged only then, once", async () => {
+    const log = new FaultyLog(FOREVER);
+    await using hub = await openHub(log);
+    const source = new Batches(["1", "2"], ["3"]);
+    log.fails = () => true;
+    let waits = 0;
+    const work = workOf(hub, log, () => {
+      assert.deepEqual(source.settled, []);
+      if (++waits === 3) log.fails = () => false;
+    });
+    await receive(source, RULE, ORIGIN, work, new AbortController().signal);
+    assert.deepEqual(await kept(hub), [1, 2, 3]);
+    assert.deepEqual(source.settled, [["kept", "kept"], ["kept"]]);
+    assert.deepEqual([work.counters.received, work.counters.repeated, waits], [3, 0, 3]);
+  });
+
+  it("is not published twice if only some of it was kept", async () => {
+    const log = new FaultyLog(FOREVER);
+    await using hub = await openHub(log);
+    log.fails = ({ data }) => data === "2";
+    const source = new Batches(["1", "2", "3"]);
+    const work = workOf(hub, log, () => (log.fails = () => false));
+    await receive(source, RULE, ORIGIN, work, new AbortController().signal);
+    assert.deepEqual(await kept(hub), [1, 3, 2]);
+    assert.deepEqual(source.settled, [["kept", "kept", "kept"]]);
+  });
+
+  it("is left on the bus if the bridge is closed while the log cannot take it", async () => {
+    const log = new FaultyLog(FOREVER);
+    await using hub = await openHub(log);
+    log.fails = () => true;
+    const source = new Batches(["1"], ["2"]);
+    const closing = new AbortController();
+    await receive(
+      source,
+      RULE,
+      ORIGIN,
+      workOf(hub, log, () => closing.abort()),
+      closing.signal,
+    );
+    assert.deepEqual([source.settled, await kept(hub)], [[], []]);
+  });
+
+  it("is known when it comes again", async () => {
+    const log = new MemoryLog(FOREVER);
+    await using hub = await openHub(log);
+    const work = workOf(hub, log);
+    for (let times = 0; times < 2; times++) {
+      await receive(new Batches(["1", "2"]), RULE, ORIGIN, work, new AbortController().signal);
+    }
+    assert.deepEqual(await kept(hub), [1, 2]);
+    assert.deepEqual([work.counters.received, work.counters.repeated], [2, 2]);
+  });
+
+  it("is rejected if no hub takes it, with a notice, or stops the bridge", async () => {
+    const log = new MemoryLog(FOREVER);
+    await using hub = await openHub(log);
+    const work = workOf(hub, log);
+    const source = new Batches(["1", "no JSON", "2"]);
+    const { signal } = new AbortController();
+    await receive(source, RULE, ORIGIN, work, signal);
+    assert.deepEqual(source.settled, [["kept", "rejected", "kept"]]);
+    assert.deepEqual(work.notices, ["a message (s/1) is not for this hub: its payload is not JSON"]);
+    const stopping = new Batches(["no JSON"]);
+    await assert.rejects(receive(stopping, { ...RULE, onError: "stop" }, ORIGIN, work, signal), StoppedError);
+    assert.deepEqual(stopping.settled, []);
+  });
+
+  it("waits with its dead letter, too, until the log takes it", async () => {
+    const log = new FaultyLog(FOREVER);
+    await using hub = await openHub(log);
+    log.fails = () => true;
+    const source = new Batches(["no JSON"]);
+    const work = workOf(hub, log, () => (log.fails = () => false));
+    await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, new AbortController().signal);
+    const [letter] = (await kept(hub)) as [{ error: string; text: string }];
+    assert.deepEqual([letter.error, letter.text], ["its payload is not JSON", "no JSON"]);
+    assert.deepEqual(source.settled, [["kept"]]);
+  });
+});
