@@ -7,6 +7,7 @@ import { countScripts, seriousIssues, setHidden } from "../support/page-checks.t
 import { HubRig } from "../support/hub-rig.ts";
 import { draftOf } from "../support/sample.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { deliver, githubHook, HooksFile } from "../support/hooks.ts";
 import { needsEngine, startEngine } from "../support/redis.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -62,6 +63,25 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     reader.close();
     await other.close();
     await until("one node is no list", async () => (await listed.count()) === 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("shows the last webhooks with what became of them, and those of one hook", async (browser) => {
+    using file = new HooksFile(githubHook(), githubHook({ name: "other" }));
+    await using server = await startServer({ hooksFile: file.path });
+    await deliver(server, 1, { event: "push" });
+    const { page, complaints } = await openDashboard(browser, server);
+    const listed = page.locator("#hook-rows tr");
+    await listed.filter({ hasText: "accepted (200)" }).filter({ hasText: "push" }).waitFor();
+    await deliver(server, 1, { hook: "other", secret: "wrong" });
+    await listed
+      .filter({ hasText: "refused (401)" })
+      .filter({ hasText: "its signature is not of the secret" })
+      .waitFor();
+    assert.equal(await listed.count(), 2);
+    await page.locator("#hooks-name").selectOption("github");
+    assert.equal(await listed.count(), 1);
+    assert.deepEqual(await seriousIssues(page), []);
     assert.deepEqual(complaints, []);
   });
 

@@ -7,6 +7,7 @@ import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
+import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
 import { Nodes } from "./nodes.tsx";
 import { Plots, withMoment, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
@@ -24,7 +25,7 @@ interface DashboardProps extends DashboardFacts {
   readonly session: Session;
 }
 
-const READ = ["hub.stats", "hub.logs", "*"];
+const READ = ["hub.stats", "hub.logs", "hub.hooks", "*"];
 /** Milliseconds between looks at the list of channels. */
 const LIST_EVERY = 5000;
 const SECOND = 1000;
@@ -33,7 +34,7 @@ const [RATE_SECONDS, RATED] = [10, 2000];
 
 /** What the server does, live. It reads everything, and counts as a reader of nothing. */
 export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
-  const { hub, moments, listed, rates, lines, logs } = useHub(session?.admin === true);
+  const { hub, moments, listed, rates, lines, logs, hooks } = useHub(session?.admin === true);
   const channelField = useRef<HTMLInputElement>(null);
   const info = moments.at(-1)?.info;
   const only = (channel: string): void => {
@@ -66,6 +67,7 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}", sessio
         <Plots moments={moments} />
         <Tail lines={lines} channelField={channelField} />
         <Channels {...listed} rates={rates} choose={only} />
+        <Hooks hooks={hooks} />
         <ServerLog lines={logs} />
         <Send hub={hub} sender={(session && verifiedName(session)) ?? "dashboard"} />
       </main>
@@ -112,6 +114,7 @@ function useHub(isAllowed: boolean) {
   const [rates] = useState(() => new Rates(RATE_SECONDS, RATED));
   const [lines] = useState(() => new TailLines());
   const [logs] = useState(() => new LogLines());
+  const [hooks, setHooks] = useState<readonly ListedHook[]>([]);
   const away = useRef<number>(undefined);
   useWhileVisible(() => {
     if (!isAllowed) return () => {};
@@ -120,6 +123,7 @@ function useHub(isAllowed: boolean) {
     const show = (info: ServerInfo): void => setMoments((last) => withMoment(last, info));
     const take = ({ channel, data }: Message): void => {
       if (channel === "hub.stats") show(data as ServerInfo);
+      else if (channel === "hub.hooks") setHooks((last) => withDelivery(last, data as HookDelivery));
       else logs.add(data as LogLine);
     };
     const list = async (): Promise<void> => {
@@ -141,6 +145,7 @@ function useHub(isAllowed: boolean) {
       rates.clear();
       void asked<ServerInfo>(opened, "get_server_info").then((info) => info !== undefined && show(info));
       void list();
+      void loadHooks().then(setHooks);
     });
     const tick = (): void => {
       rates.tick();
@@ -153,7 +158,7 @@ function useHub(isAllowed: boolean) {
       away.current = Date.now();
     };
   }, [isAllowed]);
-  return { hub, moments, listed, rates, lines, logs };
+  return { hub, moments, listed, rates, lines, logs, hooks };
 }
 
 /** What a tool answers; undefined if it does not: the next message, or the next look, will tell. */
