@@ -31,6 +31,7 @@ type Kind = BusKind<unknown, InRule, OutRule>;
 const KINDS: Readonly<Record<string, () => Promise<Kind>>> = {
   amqp: async () => erased((await import("./kinds/amqp.ts")).amqp),
   kafka: async () => erased((await import("./kinds/kafka.ts")).kafka),
+  mqtt: async () => erased((await import("./kinds/mqtt.ts")).mqtt),
   nats: async () => erased((await import("./kinds/nats.ts")).nats),
   redis: async () => erased((await import("./kinds/redis.ts")).redis),
 };

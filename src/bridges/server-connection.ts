@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from "node:tls";
 import { z } from "zod";
 import { CONNECT_TIMEOUT } from "./bus.ts";
 
@@ -70,7 +69,7 @@ export async function openFirst<T>(
 }
 
 /** As Node takes it. */
-export function tlsOptions({ tls = {} }: ServerConnection): ConnectionOptions {
+export function tlsOptions({ tls = {} }: ServerConnection): Partial<Record<keyof TlsTexts, string>> {
   return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
 }
 

@@ -5,16 +5,17 @@ import { amqp } from "../../src/bridges/kinds/amqp.ts";
 import type { AmqpIn, AmqpOut } from "../../src/bridges/kinds/amqp/rules.ts";
 import { hasRabbit, needsRabbit, Rabbit } from "../support/buses/rabbitmq.ts";
 import { until } from "../support/until.ts";
+import { describeBridge } from "./bridge.suite.ts";
 
 /** One for all tests, each of which has queues of its own: it takes seconds to start. */
 let rabbit: Rabbit;
 
-describe("a bridge to RabbitMQ", () => {
-  before(async () => {
-    if (hasRabbit) rabbit = await Rabbit.start();
-  });
-  after(() => rabbit?.[Symbol.asyncDispose]());
+before(async () => {
+  if (hasRabbit) rabbit = await Rabbit.start();
+});
+after(() => rabbit?.[Symbol.asyncDispose]());
 
+describe("RabbitMQ", () => {
   test("acknowledges what was kept, and gives the rest again", async () => {
     await rabbit.declare("kept");
     await rabbit.send("kept", texts(10));
@@ -270,6 +271,13 @@ describe("a bridge to RabbitMQ", () => {
     await assert.rejects(connect({ connection: `amqp://127.0.0.1:${port}/missing` }), /refuses virtual host missing/);
     await assert.rejects(connect({ connection: `amqps://127.0.0.1:${tlsPort}` }), /self-signed certificate/);
   });
+});
+
+describeBridge("a bridge to RabbitMQ", {
+  needs: needsRabbit,
+  start: async () => rabbit,
+  prefix: "cloudEvents_",
+  isDurable: true,
 });
 
 function test(title: string, body: () => Promise<void>): void {

@@ -143,10 +143,8 @@ export class Rabbit implements BusServer {
   async receive(place: string): Promise<Receiver> {
     const channel = await (await this.#connected()).createChannel();
     const messages: BusMessage[] = [];
-    const { queue } = await channel.assertQueue("", { exclusive: true });
-    await channel.bindQueue(queue, place, "#");
     await channel.consume(
-      queue,
+      place,
       (message) => {
         if (message === null) return;
         const { headers = {}, contentType } = message.properties;

@@ -1,0 +1,109 @@
+import type { IPublishPacket, MqttClient } from "mqtt";
+import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
+import { Inbox } from "../../inbox.ts";
+import { closeClient } from "./client.ts";
+import type { MqttIn } from "./rules.ts";
+import { matches, sharedFilter, topicNames } from "./topic.ts";
+
+/** Kept by mqtt.js from acknowledging a message, which happens when it is settled. */
+const LATER = new Error("not settled yet");
+/** PUBACK, and the reason code of one that refuses: "implementation specific error". */
+const PUBACK = 0x40;
+const REFUSED = 0x83;
+/** Milliseconds between pings while nothing is read. */
+const PAUSED_PING = 5000;
+
+/** The topics of one rule, with a session of its own at the broker. */
+export class MqttSource implements Source {
+  readonly #rule: MqttIn;
+  readonly #inbox: Inbox<IPublishPacket> = new Inbox();
+  #client: MqttClient | undefined;
+  /** Until then, the answer to the subscription comes behind the messages of the session. */
+  #isSubscribed = false;
+
+  constructor(rule: MqttIn, lost: Promise<never>) {
+    this.#rule = rule;
+    lost.catch((error: Error) => this.#inbox.fail(error));
+  }
+
+  /** Takes over what a client receives. */
+  attach(client: MqttClient): void {
+    this.#client = client;
+    client.handleMessage = (packet, done) => {
+      if (packet.retain && this.#rule.retained === "skip") {
+        done();
+        return;
+      }
+      this.#inbox.add(packet);
+      const next = (): void => done(packet.qos > 0 ? LATER : undefined);
+      // A broker waits by itself for acknowledgements, but not with QoS 0; and Mosquitto 2.0.11 not for all of them.
+      if (this.#isSubscribed && this.#inbox.size > this.#rule.prefetch) void this.#pause(client, next);
+      else next();
+    };
+  }
+
+  async subscribe(report: (sentence: string) => void): Promise<void> {
+    const { topics, retained } = this.#rule;
+    const isShared = sharedFilter(topics[0] ?? "") !== undefined;
+    // A shared subscription may not have No Local. Retained messages come with the first subscription of a session.
+    const options = { qos: 1 as const, nl: !isShared, rap: false, rh: retained === "take" ? 1 : 2 };
+    const granted = await this.#client?.subscribeAsync(Object.fromEntries(topics.map((topic) => [topic, options])));
+    this.#isSubscribed = true;
+    const lesser = granted?.filter(({ qos }) => qos === 0).map(({ topic }) => topic) ?? [];
+    if (lesser.length > 0)
+      report(`the broker sends ${lesser.join(", ")} without acknowledgements: messages can be lost`);
+  }
+
+  /** The client, if it receives what is published to a topic: what it publishes itself does not come back to it. */
+  clientFor(topic: string): MqttClient | undefined {
+    return this.#rule.topics.some((filter) => matches(filter, topic)) ? this.#client : undefined;
+  }
+
+  async *batches(): AsyncGenerator<Batch> {
+    for (;;) {
+      const taken = await this.#inbox.take(MAX_BATCH);
+      if (taken.length === 0) return;
+      yield { messages: taken.map(receivedOf), settle: async (outcomes) => this.#settle(taken, outcomes) };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#inbox.close();
+    if (this.#client !== undefined) await closeClient(this.#client);
+  }
+
+  /** Reads nothing until enough has been taken. Answers to pings are not read either, so they are not waited for. */
+  async #pause(client: MqttClient, next: () => void): Promise<void> {
+    const timer = setInterval(() => {
+      client.sendPing();
+      client.reschedulePing(true);
+    }, PAUSED_PING);
+    await this.#inbox.whenBelow(this.#rule.prefetch);
+    clearInterval(timer);
+    next();
+  }
+
+  #settle(packets: readonly IPublishPacket[], outcomes: readonly Outcome[]): void {
+    const client = this.#client;
+    if (client?.connected !== true) throw new Error("the connection ended before messages were acknowledged");
+    const acknowledgements = packets.flatMap(({ qos, messageId = 0 }, index) => {
+      if (qos === 0) return [];
+      const id = [messageId >> 8, messageId & 0xff];
+      return outcomes[index] === "kept" ? [PUBACK, 2, ...id] : [PUBACK, 3, ...id, REFUSED];
+    });
+    if (acknowledgements.length > 0) client.stream.write(Buffer.from(acknowledgements));
+  }
+}
+
+export function receivedOf(packet: IPublishPacket): Received {
+  const { topic, payload, properties } = packet;
+  return {
+    body: typeof payload === "string" ? Buffer.from(payload) : payload,
+    headers: Object.fromEntries(
+      Object.entries(properties?.userProperties ?? {}).map(([name, value]) => [name, [value].flat().join(",")]),
+    ),
+    contentType: properties?.contentType,
+    names: topicNames(topic),
+    position: undefined,
+  };
+}

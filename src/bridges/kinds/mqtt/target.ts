@@ -1,0 +1,116 @@
+import type { IClientPublishOptions, MqttClient } from "mqtt";
+import type { Outgoing, Target } from "../../bus.ts";
+import { reasonOf } from "../../server-connection.ts";
+import { render } from "../../template.ts";
+import type { MqttOut } from "./rules.ts";
+import { MAX_TEXT, topicProblem } from "./topic.ts";
+
+/** Messages that are sent before the first of them is confirmed, at most. */
+const MAX_UNCONFIRMED = 256;
+/** Bytes of a packet beside its topic, its payload and the texts in its properties, at most. */
+const OVERHEAD = 32;
+/** Bytes that each property has beside its texts. */
+const PROPERTY_OVERHEAD = 5;
+/** From here on, a reason code is a refusal. */
+const REFUSAL = 0x80;
+/** Refusals that pass: "server busy" and "quota exceeded". */
+const PASSING: ReadonlySet<number> = new Set([0x89, 0x97]);
+
+/** Publishes with QoS 1: the broker confirms each message. */
+export class MqttTarget implements Target {
+  readonly #rule: MqttOut;
+  readonly #clientFor: (topic: string) => MqttClient;
+  /** Rejects what is not confirmed yet. */
+  readonly #unconfirmed: Set<(error: Error) => void> = new Set();
+  #loss: Error | undefined;
+
+  constructor(rule: MqttOut, clientFor: (topic: string) => MqttClient, lost: Promise<never>) {
+    this.#rule = rule;
+    this.#clientFor = clientFor;
+    lost.catch((error: Error) => this.#end(error));
+  }
+
+  async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
+    const sent: Promise<Error | undefined>[] = [];
+    for (const message of messages) {
+      const topic = this.#topicOf(message);
+      const client = this.#clientFor(topic ?? "");
+      const most = Math.min(MAX_UNCONFIRMED, client.serverProperties?.receiveMaximum ?? MAX_UNCONFIRMED);
+      // Brokers confirm in order.
+      if (sent.length >= most) await sent[sent.length - most];
+      const problem = this.#problemOf(message, topic, client);
+      const result = problem === undefined ? this.#publish(message, topic ?? "", client) : Promise.resolve(problem);
+      // All of them fail when the connection is lost, and the first one says so.
+      result.catch(() => {});
+      sent.push(result);
+    }
+    try {
+      return await Promise.all(sent);
+    } catch (cause) {
+      // Mosquitto 2.0.11 ends the connection after a refusal, which is then the reason.
+      const results = await Promise.allSettled(sent);
+      const refusal = results.find((result) => result.status === "fulfilled" && result.value !== undefined);
+      if (refusal?.status !== "fulfilled") throw cause;
+      throw new Error(`${reasonOf(cause)}; before that: ${refusal.value?.message}`, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#end(new Error("the bridge is closed"));
+  }
+
+  #topicOf({ names }: Outgoing): string | undefined {
+    const { channel } = names;
+    return render(this.#rule.topic, { ...names, channel: channel?.replaceAll(".", "/") });
+  }
+
+  /** Why a message can never be sent; undefined if it can. */
+  #problemOf(message: Outgoing, topic: string | undefined, client: MqttClient): Error | undefined {
+    if (topic === undefined) return new Error(`it has not what its topic needs, ${this.#rule.topic}`);
+    const problem = topicProblem(topic);
+    if (problem !== undefined) return new Error(problem);
+    const { body, headers, contentType = "" } = message;
+    const texts = [...Object.entries(headers).flat(), contentType];
+    const sizes = texts.map((text) => Buffer.byteLength(text));
+    if (sizes.some((size) => size > MAX_TEXT)) return new Error(`one of its headers is longer than ${MAX_TEXT} bytes`);
+    const size =
+      OVERHEAD +
+      Buffer.byteLength(topic) +
+      (body?.byteLength ?? 0) +
+      sizes.reduce((sum, bytes) => sum + bytes + PROPERTY_OVERHEAD, 0);
+    const most = client.serverProperties?.maximumPacketSize ?? Infinity;
+    return size > most ? new Error(`it takes about ${size} bytes; the broker takes ${most} at most`) : undefined;
+  }
+
+  /** Resolves when the broker has the message, with an error if it refuses it for good. */
+  #publish({ body, headers, contentType }: Outgoing, topic: string, client: MqttClient): Promise<Error | undefined> {
+    if (this.#loss !== undefined) return Promise.reject(this.#loss);
+    const { promise, resolve, reject } = Promise.withResolvers<Error | undefined>();
+    this.#unconfirmed.add(reject);
+    const options: IClientPublishOptions = {
+      qos: 1,
+      retain: this.#rule.retain,
+      properties: {
+        // mqtt.js never sends a message whose user properties are there and empty.
+        ...(Object.keys(headers).length === 0 ? {} : { userProperties: { ...headers } }),
+        ...(contentType === undefined ? {} : { contentType }),
+      },
+    };
+    const payload = body === undefined ? "" : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    client.publish(topic, payload, options, (error) => {
+      this.#unconfirmed.delete(reject);
+      const code = error === undefined || error === null || !("code" in error) ? 0 : error.code;
+      if (code >= REFUSAL && !PASSING.has(code))
+        resolve(new Error(`the broker refuses topic ${topic}: ${error?.message ?? code}`));
+      else if (error) reject(error);
+      else resolve(undefined);
+    });
+    return promise;
+  }
+
+  #end(error: Error): void {
+    this.#loss ??= error;
+    for (const reject of this.#unconfirmed) reject(error);
+    this.#unconfirmed.clear();
+  }
+}
