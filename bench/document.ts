@@ -26,7 +26,7 @@ export function resultsText(measured: Measured, notes: readonly string[]): strin
 }
 
 /** Puts the tables between the document's markers of that name. */
-export function writeDocument(name: "bench" | "cluster" | "gzip", text: string): void {
+export function writeDocument(name: "bench" | "cluster" | "gzip" | "bridges", text: string): void {
   const document = readFileSync(FILE, "utf8");
   const [first, last] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const begin = document.indexOf(first);

@@ -40,8 +40,10 @@ export class HubProcess implements AsyncDisposable {
     return this.#cli?.child.pid ?? 0;
   }
 
-  async start(): Promise<void> {
-    this.#cli = new Cli(["serve"], { env: { DATA: `file:${this.#folder.file("hub.db")}`, ...this.#env }, open: true });
+  /** Starts it, again if it was killed; `env` changes what it was given at first. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const own = { DATA: `file:${this.#folder.file("hub.db")}` };
+    this.#cli = new Cli(["serve"], { env: { ...own, ...this.#env, ...env }, open: true });
     this.url = await this.#cli.url();
   }
 
