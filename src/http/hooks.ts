@@ -13,8 +13,8 @@ import { sendJson, takeAnyBody, type SentBody } from "./json-body.ts";
 
 const params = z.object({
   name: z.string().describe("Of a hook in HOOKS_FILE"),
-  token: z.string().optional().describe("The secret, for a hook that has it in its path"),
 });
+const paramsWithToken = params.extend({ token: z.string().describe("The secret, for a hook that has it in its path") });
 const record = z.object({
   hook: z.string(),
   time: z.iso.datetime(),
@@ -75,7 +75,9 @@ export function hooks(app: FastifyInstance, context: HttpContext): void {
     response: { 200: taken },
   };
   app.post("/hooks/:name", { schema }, (request, reply) => post(request, reply, context));
-  app.post("/hooks/:name/:token", { schema }, (request, reply) => post(request, reply, context));
+  app.post("/hooks/:name/:token", { schema: { ...schema, params: paramsWithToken } }, (request, reply) =>
+    post(request, reply, context),
+  );
   app.options("/hooks/:name", { schema: { hide: true } }, (request, reply) => handshake(request, reply, context));
   app.get(
     "/hooks",
@@ -112,7 +114,7 @@ function hookOf(name: string, { hooks: known }: HttpContext): { readonly hook: H
 }
 
 async function post(request: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
-  const { name, token } = request.params as z.output<typeof params>;
+  const { name, token } = request.params as Partial<z.output<typeof paramsWithToken>> & z.output<typeof params>;
   const { rateLimits } = context;
   const { hook, hooks: known } = hookOf(name, context);
   const { bytes, type } = (request.body as SentBody | null) ?? { bytes: Buffer.of(), type: "" };

@@ -54,6 +54,7 @@ describe("GET /openapi.json", () => {
     assert.equal(document.info.title, "sse-mcp-server");
     assert.deepEqual(operations.map(([name]) => name).sort(), [
       "DELETE /mcp",
+      "DELETE /scheduled/{id}",
       "DELETE /session",
       "GET /channels",
       "GET /channels/{channel}/messages",
@@ -61,11 +62,16 @@ describe("GET /openapi.json", () => {
       "GET /health",
       "GET /health/live",
       "GET /health/ready",
+      "GET /hooks",
       "GET /mcp",
       "GET /metrics",
+      "GET /scheduled",
+      "GET /scheduled/{id}",
       "GET /session",
       "GET /ws",
       "POST /channels/{channel}/messages",
+      "POST /hooks/{name}",
+      "POST /hooks/{name}/{token}",
       "POST /mcp",
       "POST /mcp/tools/call",
       "POST /mcp/tools/list",
@@ -194,7 +200,9 @@ describe("the credentials in /openapi.json", () => {
     using keys = new KeyRing();
     await using server = await startServer({ apiKeysFile: keys.path });
     const operations = await operationsOf(server);
-    const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /health/ready", "GET /session"];
+    // A hook is verified by the scheme of its provider.
+    const hooks = ["POST /hooks/{name}", "POST /hooks/{name}/{token}"];
+    const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /health/ready", "GET /session", ...hooks];
     for (const [name, operation] of operations) {
       const [method = "", path = ""] = name.split(" ");
       const isOpen = open.includes(name);

@@ -17,7 +17,7 @@ import type { TwilioSettings } from "./schemes/twilio.ts";
 export class HookFault extends Error {}
 
 /** How the deliveries of a hook are verified. */
-export type VerifySettings =
+type VerifySettings =
   | HmacSettings
   | StripeSettings
   | StandardSettings
