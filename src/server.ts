@@ -136,6 +136,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       log,
     });
     parts.bridges = bridges;
+    hubChannels.bridges = bridges;
     const schedule = new Schedule({
       records,
       shared,

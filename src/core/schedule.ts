@@ -89,6 +89,12 @@ export class Schedule {
     return this.#view.size;
   }
 
+  /** Milliseconds since the first of them that is not published was due; 0 if none is. */
+  get late(): number {
+    const now = this.#now();
+    return this.#view.all().reduce((most, { at }) => Math.max(most, now - at), 0);
+  }
+
   /**
    * Keeps a message to be published at `at`, in milliseconds since 1970; `by` is who may publish it, as far as it is not
    * the hub itself. The same idempotency key on the same channel gives the same id, and schedules nothing new. Throws

@@ -1,4 +1,12 @@
-import { AUDIT_CHANNEL, HOOKS_CHANNEL, LOGS_CHANNEL, STATS_CHANNEL, type ChannelName } from "../protocol/channel.ts";
+import type { BridgeStatus } from "../protocol/bridge-status.ts";
+import {
+  AUDIT_CHANNEL,
+  BRIDGES_CHANNEL,
+  HOOKS_CHANNEL,
+  LOGS_CHANNEL,
+  STATS_CHANNEL,
+  type ChannelName,
+} from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import type { LogLine } from "./logger.ts";
@@ -12,6 +20,8 @@ const MAX_LINE = 2000;
 export class HubChannels {
   readonly #hub: Hub;
   readonly #node: string;
+  /** Set if there are bridges. */
+  bridges: { readonly status: () => readonly BridgeStatus[] } | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -19,7 +29,13 @@ export class HubChannels {
   constructor(hub: Hub, node: string, info: () => ServerInfo) {
     this.#hub = hub;
     this.#node = node;
-    this.#timer = setInterval(() => this.#publish(STATS_CHANNEL, "stats", info), INTERVAL).unref();
+    this.#timer = setInterval(() => {
+      this.#publish(STATS_CHANNEL, "stats", info);
+      const { bridges } = this;
+      if (bridges !== undefined) {
+        this.#publish(BRIDGES_CHANNEL, "bridges", () => ({ ...this.#origin(), bridges: bridges.status() }));
+      }
+    }, INTERVAL).unref();
   }
 
   /** Publishes a line that is being logged. */

@@ -1,7 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { Hub } from "../core/hub.ts";
+import type { Schedule } from "../core/schedule.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
+import { measureBridges } from "./bridge-metrics.ts";
 import type { Connections } from "./connections.ts";
 import type { LogOutput } from "./log-output.ts";
 
@@ -24,6 +26,7 @@ export class LogLatency {
 /** What is measured. */
 interface MetricSources {
   readonly hub: Hub;
+  readonly schedule: Pick<Schedule, "size" | "late" | "sent" | "dropped">;
   readonly connections: Connections;
   readonly info: () => ServerInfo;
   /** Whether messages are delivered: `ok`, or why not. */
@@ -32,8 +35,9 @@ interface MetricSources {
   readonly rateLimits: { readonly refused: ReadonlyMap<string, number> };
   /** Deliveries to webhooks so far; undefined without `HOOKS_FILE`. */
   readonly hooks: { readonly deliveries: { counts(): Iterable<HookCount> } } | undefined;
+  /** Undefined without bridges. */
+  readonly bridges: { readonly status: () => readonly BridgeStatus[] } | undefined;
   /** The registration with Consul or Eureka; undefined without `DISCOVERY`. */
-  readonly bridges: { status(): readonly BridgeStatus[] } | undefined;
   readonly discovery: { readonly isRegistered: boolean; readonly failures: number } | undefined;
 }
 
@@ -52,7 +56,7 @@ interface MetricLimits {
 
 /** All metrics there are. Counters are read from their sources when they are asked for. */
 export function createMetrics(
-  { hub, connections, info, proof, rateLimits, hooks, discovery, bridges }: MetricSources,
+  { hub, schedule, connections, info, proof, rateLimits, hooks, discovery, bridges }: MetricSources,
   latency: LogLatency,
   output: LogOutput,
   limits: MetricLimits,
@@ -100,6 +104,20 @@ export function createMetrics(
     (await proof.state()) === "ok" ? 1 : 0,
   );
   gauge(registry, "subscriptions", "Readers live or catching up, waiting tool calls among them", () => hub.size);
+  gauge(registry, "scheduled_messages", "Messages that are scheduled on the hub", () => schedule.size);
+  gauge(
+    registry,
+    "scheduled_late_seconds",
+    "Seconds since the first scheduled message that is not published was due; 0 if none is",
+    () => schedule.late / 1000,
+  );
+  counter(registry, "scheduled_published_total", "Scheduled messages that this node published", () => schedule.sent);
+  counter(
+    registry,
+    "scheduled_dropped_total",
+    "Scheduled messages not published because who scheduled them may not any more",
+    () => schedule.dropped,
+  );
   gauge(registry, "hub_nodes", "Nodes of the hub that are heard of, this one included", () => info().nodes.length);
   if (discovery !== undefined) {
     gauge(
@@ -110,19 +128,7 @@ export function createMetrics(
     );
     counter(registry, "discovery_failures_total", "Requests to Consul or Eureka that failed", () => discovery.failures);
   }
-  if (bridges !== undefined) {
-    new Gauge({
-      name: `${PREFIX}bridge_up`,
-      help: "Whether a bridge is connected, or waits while another node does its work",
-      labelNames: ["bridge"],
-      registers: [registry],
-      collect() {
-        for (const { name, state } of bridges.status()) {
-          this.set({ bridge: name }, Number(state === "running" || state === "standby"));
-        }
-      },
-    });
-  }
+  if (bridges !== undefined) measureBridges(registry, PREFIX, bridges);
   const open = new Gauge({
     name: `${PREFIX}connections`,
     help: "Open readers by door",

@@ -17,8 +17,16 @@ export const LOGS_CHANNEL: ChannelName = serverChannel("logs");
 export const AUDIT_CHANNEL: ChannelName = serverChannel("audit");
 /** What became of webhooks. */
 export const HOOKS_CHANNEL: ChannelName = serverChannel("hooks");
+/** How the bridges do, once a second, while someone reads it. */
+export const BRIDGES_CHANNEL: ChannelName = serverChannel("bridges");
 
-const READABLE: ReadonlySet<string> = new Set([STATS_CHANNEL, LOGS_CHANNEL, AUDIT_CHANNEL, HOOKS_CHANNEL]);
+const READABLE: ReadonlySet<string> = new Set([
+  STATS_CHANNEL,
+  LOGS_CHANNEL,
+  AUDIT_CHANNEL,
+  HOOKS_CHANNEL,
+  BRIDGES_CHANNEL,
+]);
 /** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;

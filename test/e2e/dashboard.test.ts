@@ -85,6 +85,50 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     assert.deepEqual(complaints, []);
   });
 
+  it("lists what is scheduled, and cancels it", async (browser) => {
+    await using server = await startServer();
+    const later = (channel: string, days: number): Promise<unknown> =>
+      server.request(`/channels/${channel}/messages?delaySeconds=${days * 86_400}`, { method: "POST", body: "x" });
+    await later("orders.late", 2);
+    await later("orders.soon", 1);
+    const { page, complaints } = await openDashboard(browser, server);
+    const listed = page.locator("#scheduled-rows tr");
+    await until("both are shown", async () => (await listed.count()) === 2);
+    assert.match(await listed.first().innerText(), /^orders\.soon\t/);
+    assert.deepEqual(await seriousIssues(page), []);
+    await listed.first().getByRole("button").click();
+    await until("it is gone", async () => (await listed.count()) === 1);
+    assert.match(await listed.innerText(), /^orders\.late\t/);
+    const answer = await server.request("/scheduled");
+    assert.equal((answer.json() as { scheduled: unknown[] }).scheduled.length, 1);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("shows how each bridge does, with what comes in and its last error", async (browser, test) => {
+    if (!needsEngine(test)) return;
+    await using bus = await startEngine();
+    const connection = bus.url;
+    await bus.cli("XADD", "orders", "*", "data", "1");
+    await using server = await startServer({
+      bridges: [
+        { name: "shop", kind: "redis", connection, in: [{ stream: "orders", channel: "orders", from: "earliest" }] },
+        { name: "away", kind: "redis", connection: "redis://127.0.0.1:1", out: [{ channels: ["b"], stream: "b" }] },
+      ],
+    });
+    const { page, complaints } = await openDashboard(browser, server);
+    const row = (name: string) => page.locator("#bridge-rows tr").filter({ hasText: name });
+    await row("shop").filter({ hasText: "Running" }).waitFor();
+    await row("away").filter({ hasText: "Connecting" }).waitFor();
+    await until("its error is shown", async () => /\d:\d\d.*connect/i.test(await row("away").innerText()));
+    await until("a rate is shown", async () => {
+      await bus.cli("XADD", "orders", "*", "data", "1");
+      return Number((await row("shop").innerText()).split("\t")[2]) > 0;
+    });
+    await says(page, "#bridges-count", /^2; 1 of them not running$/);
+    assert.deepEqual(await seriousIssues(page), []);
+    assert.deepEqual(complaints, []);
+  });
+
   it("shows the numbers of get_server_info, live", async (browser) => {
     await using server = await startServer();
     using reader = await server.events("?channel=*");

@@ -1,10 +1,25 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { BridgeStatus } from "../../src/protocol/bridge-status.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
+
+describe("hub.bridges", { concurrency: true }, () => {
+  it("[NAME-5] tells once a second how each bridge does, to whoever reads it by its name", async () => {
+    const bridge = { name: "away", kind: "redis", connection: "redis://127.0.0.1:1" };
+    await using server = await startServer({ bridges: [{ ...bridge, out: [{ channels: ["b"], stream: "b" }] }] });
+    using reader = await server.events("?channel=hub.bridges");
+    const { event, data } = await reader.next();
+    const { node, time, bridges } = JSON.parse(data) as { node: string; time: string; bridges: BridgeStatus[] };
+    assert.deepEqual([event, bridges.map(({ name, kind }) => [name, kind])], ["bridges", [["away", "redis"]]]);
+    assert.match(node, /^[a-z\d]{10}$/);
+    const next = JSON.parse((await reader.next()).data) as { time: string };
+    assert.ok(next.time > time);
+  });
+});
 
 describe("hub.stats", () => {
   it("[NAME-5] tells once a second what get_server_info answers, to whoever reads it by its name", async () => {

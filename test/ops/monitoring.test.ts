@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { needs } from "../support/needs.ts";
 import { freePort } from "../support/free-port.ts";
+import { needsEngine, startEngine } from "../support/redis.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -85,6 +86,10 @@ const WELL: Readonly<Record<string, string>> = Object.fromEntries(
     [`sse_mcp_log_messages{${hub}}`, "50x120"],
     [`sse_mcp_log_messages_limit{${hub}}`, "100x120"],
     [`nodejs_eventloop_lag_p99_seconds{${hub}}`, "0.01x120"],
+    [`sse_mcp_bridge_up{${hub},bridge="orders"}`, "1x120"],
+    [`sse_mcp_bridge_messages_total{${hub},bridge="orders",outcome="received"}`, "0+100x120"],
+    [`sse_mcp_bridge_messages_total{${hub},bridge="orders",outcome="rejected"}`, "1x120"],
+    [`sse_mcp_scheduled_late_seconds{${hub}}`, "0x120"],
   ]),
 );
 
@@ -108,6 +113,11 @@ const TROUBLE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   HubEventLoopDelayed: { [`nodejs_eventloop_lag_p99_seconds{${A}}`]: "0.01x60 0.5x60" },
   HubRetentionFull: { [`sse_mcp_log_bytes{${A}}`]: "50x60 99x60" },
+  HubBridgeDown: { [`sse_mcp_bridge_up{${A},bridge="orders"}`]: "1x60 0x60" },
+  HubBridgeDropsMessages: {
+    [`sse_mcp_bridge_messages_total{${A},bridge="orders",outcome="rejected"}`]: "1x60 1+1x60",
+  },
+  HubScheduledLate: { [`sse_mcp_scheduled_late_seconds{${A}}`]: "0x60 60+60x60" },
   HubLogLinesDropped: { [`sse_mcp_log_lines_dropped_total{${A}}`]: "0x60 0+1x60" },
 };
 
@@ -151,7 +161,14 @@ describe("the dashboard and the rules", () => {
   it("ask a real Prometheus that scrapes a hub only for what it has", async (test) => {
     const isThere = spawnSync("prometheus", ["--version"]).status === 0;
     if (!needs(test, "prometheus", isThere, INSTALL)) return;
-    await using server = await startServer({ rateLimits: "on", limitToolCalls: 1 });
+    if (!needsEngine(test)) return;
+    await using bus = await startEngine();
+    await bus.cli("XADD", "orders", "*", "data", "1");
+    await using server = await startServer({
+      rateLimits: "on",
+      limitToolCalls: 1,
+      bridges: [{ name: "orders", kind: "redis", connection: bus.url, in: [{ stream: "orders", channel: "orders" }] }],
+    });
     await using prometheus = new Prometheus(await freePort(), server.port);
     using reader = await server.events("?channel=a");
     const calls = Array.from({ length: 20 }, () => server.request("/mcp/tools/call", { method: "POST", body: CALL }));
@@ -182,7 +199,8 @@ describe("the dashboard and the rules", () => {
   });
 
   it("show each metric of ours that a hub has", async () => {
-    await using server = await startServer();
+    const bridge = { name: "orders", kind: "redis", connection: "redis://127.0.0.1:1" };
+    await using server = await startServer({ bridges: [{ ...bridge, in: [{ stream: "orders", channel: "a" }] }] });
     const { text } = await server.request("/metrics");
     const shown = JSON.stringify(dashboard) + readFileSync(ALERTS, "utf8");
     const names = [...text.matchAll(/^# TYPE (sse_mcp_\w+) /gm)].map(([, name = ""]) => name);

@@ -6,11 +6,13 @@ import { clock, count, duration } from "../shared/format.ts";
 import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
+import { Bridges, type BridgesSeen, type BridgesTold } from "./bridges.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
 import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
 import { Nodes } from "./nodes.tsx";
 import { Plots, withMoment, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
+import { loadScheduled, Scheduled, type ScheduledListed } from "./scheduled.tsx";
 import { Send } from "./send.tsx";
 import { LogLines, ServerLog, type LogLine } from "./server-log.tsx";
 import { Tail, TailLines } from "./tail.tsx";
@@ -25,7 +27,7 @@ interface DashboardProps extends DashboardFacts {
   readonly session: Session;
 }
 
-const READ = ["hub.stats", "hub.logs", "hub.hooks", "*"];
+const READ = ["hub.stats", "hub.logs", "hub.hooks", "hub.bridges", "*"];
 /** Milliseconds between looks at the list of channels. */
 const LIST_EVERY = 5000;
 const SECOND = 1000;
@@ -34,7 +36,7 @@ const [RATE_SECONDS, RATED] = [10, 2000];
 
 /** What the server does, live. It reads everything, and counts as a reader of nothing. */
 export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
-  const { hub, moments, listed, rates, lines, logs, hooks } = useHub(session?.admin === true);
+  const { hub, moments, listed, rates, lines, logs, hooks, bridges, scheduled, list } = useHub(session?.admin === true);
   const channelField = useRef<HTMLInputElement>(null);
   const info = moments.at(-1)?.info;
   const only = (channel: string): void => {
@@ -69,6 +71,8 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}", sessio
         <Channels {...listed} rates={rates} choose={only} />
         <Hooks hooks={hooks} />
         <ServerLog lines={logs} />
+        <Bridges seen={bridges} />
+        <Scheduled listed={scheduled} changed={list} />
         <Send hub={hub} sender={(session && verifiedName(session)) ?? "dashboard"} />
       </main>
     </>
@@ -111,11 +115,17 @@ function useHub(isAllowed: boolean) {
     listed: [],
     more: false,
   });
+  const [bridges, setBridges] = useState<BridgesSeen>();
+  const [scheduled, setScheduled] = useState<ScheduledListed>({ scheduled: [], more: false });
   const [rates] = useState(() => new Rates(RATE_SECONDS, RATED));
   const [lines] = useState(() => new TailLines());
   const [logs] = useState(() => new LogLines());
   const [hooks, setHooks] = useState<readonly ListedHook[]>([]);
   const away = useRef<number>(undefined);
+  const listScheduled = async (): Promise<void> => {
+    const found = await loadScheduled();
+    if (found !== undefined) setScheduled(found);
+  };
   useWhileVisible(() => {
     if (!isAllowed) return () => {};
     const opened = connect("./", { watch: true });
@@ -124,9 +134,12 @@ function useHub(isAllowed: boolean) {
     const take = ({ channel, data }: Message): void => {
       if (channel === "hub.stats") show(data as ServerInfo);
       else if (channel === "hub.hooks") setHooks((last) => withDelivery(last, data as HookDelivery));
-      else logs.add(data as LogLine);
+      else if (channel === "hub.bridges") {
+        setBridges((last) => ({ now: data as BridgesTold, before: last?.now }));
+      } else logs.add(data as LogLine);
     };
     const list = async (): Promise<void> => {
+      void listScheduled();
       const found = await asked<{ channels: readonly ListedChannel[]; more: boolean }>(opened, "list_channels");
       if (found !== undefined) setListed({ listed: found.channels, more: found.more });
     };
@@ -158,7 +171,18 @@ function useHub(isAllowed: boolean) {
       away.current = Date.now();
     };
   }, [isAllowed]);
-  return { hub, moments, listed, rates, lines, logs, hooks };
+  return {
+    hub,
+    moments,
+    listed,
+    rates,
+    lines,
+    logs,
+    hooks,
+    bridges,
+    scheduled,
+    list: () => void listScheduled(),
+  };
 }
 
 /** What a tool answers; undefined if it does not: the next message, or the next look, will tell. */
