@@ -13,7 +13,7 @@ const TOPIC_FORM = "must be a topic's name: 1 to 249 letters, digits, dots, hyph
 
 interface Connection {
   readonly brokers: string[];
-  /** Paths of files in PEM, or only whether to use TLS. */
+  /** Files in PEM, by their paths or as they are, or only whether to use TLS. */
   readonly tls: boolean | { ca?: string | undefined; cert?: string | undefined; key?: string | undefined };
   readonly sasl?: { mechanism: keyof typeof SASL; username: string; password: string } | undefined;
 }
@@ -111,6 +111,8 @@ const SASL = { plain: "PLAIN", "scram-sha-256": "SCRAM_SHA_256", "scram-sha-512"
 
 async function pem(field: string, path: string | undefined): Promise<Buffer | undefined> {
   if (path === undefined) return undefined;
+  // The text itself, which `${file:PATH}` puts there.
+  if (path.trimStart().startsWith("-----BEGIN ")) return Buffer.from(path);
   try {
     return await readFile(path);
   } catch (cause) {

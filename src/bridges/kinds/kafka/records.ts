@@ -5,6 +5,7 @@ import type { FetchedPartition } from "./driver.ts";
 const TRANSACTIONAL = 0b01_0000;
 const CONTROL = 0b10_0000;
 const ABORT = 0;
+const CONTENT_TYPE = "content-type";
 
 /** A record of a partition, and how many bytes it holds. */
 export interface Delivery {
@@ -58,16 +59,18 @@ export interface Place {
 /** A record as bridges read it: of headers with one name the last counts, and texts are UTF-8. */
 export function received(record: KafkaRecord, offset: bigint, place: Place): Received {
   const { topic, topicId, partition } = place;
-  const headers = new Map<string, string>();
+  const headers: Record<string, string> = {};
   let contentType: string | undefined;
   for (const [name, value] of record.headers) {
-    const text = value?.toString() ?? "";
-    if (name?.toString().toLowerCase() === "content-type") contentType = text;
-    else headers.set(name?.toString() ?? "", text);
+    const [word, text] = [name?.toString() ?? "", value?.toString() ?? ""];
+    if (word.length === CONTENT_TYPE.length && word.toLowerCase() === CONTENT_TYPE) contentType = text;
+    // Assigned, it would be the prototype.
+    else if (word === "__proto__") Object.defineProperty(headers, word, { value: text, enumerable: true });
+    else headers[word] = text;
   }
   return {
     body: record.value ?? undefined,
-    headers: Object.fromEntries(headers),
+    headers,
     contentType,
     key: record.key?.toString(),
     names: { topic, partition: String(partition), offset: String(offset) },
