@@ -45,6 +45,7 @@ function encoded(value: string): string {
 
 /** A value that is in quotes, and then whatever is percent-encoded in it; as it is if that is no UTF-8. */
 function decoded(value: string): string {
+  if (!/["%]/.test(value)) return value;
   const text = /^".*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, "$1") : value;
   try {
     return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (bytes) => decodeURIComponent(bytes));
