@@ -21,14 +21,13 @@ export const MAX_DELAY: number = 366 * 86_400;
 const LATE = 5 * 60_000;
 const ISO = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/i;
 
-/** Undefined if neither is given; throws `INVALID_INPUT`, naming the field. `now` is in milliseconds since 1970. */
-export function dueTime({ at, delaySeconds }: DueRequest, now: number = Date.now()): DueTime | undefined {
-  if (at === undefined && delaySeconds === undefined) return undefined;
+/** Throws `INVALID_INPUT`, naming the field. `now` is in milliseconds since 1970. */
+export function dueTime({ at, delaySeconds }: DueRequest, now: number = Date.now()): DueTime {
   if (at !== undefined && delaySeconds !== undefined) {
     throw new HubError("INVALID_INPUT", "at and delaySeconds both say when; give one of them");
   }
   if (at !== undefined) return { time: checkedTime(at, now), isExact: true };
-  const delay = delaySeconds ?? 0;
+  const delay = delaySeconds ?? NaN;
   if (!(delay >= 0 && delay <= MAX_DELAY)) {
     throw new HubError("INVALID_INPUT", `delaySeconds is ${delay}; use a number from 0 to ${MAX_DELAY}`);
   }

@@ -10,7 +10,7 @@ import {
   messagePage,
   publish,
   readableChannels,
-  scheduleIfAsked,
+  publishLater,
   type MessagePage,
 } from "../tools/index.ts";
 import { GAP_REASONS } from "../protocol/signal.ts";
@@ -171,10 +171,10 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   const data = dataIn(request.body as SentBody | null);
   const asked = { channel: name, data, event, sender, ephemeral: ephemeral === "true", key };
   const admit = admitFor(context, callerOf(request.raw, principal, context));
-  // In a query, a plus sign that is not encoded is a space.
-  const due = { at: at?.replace(/ (?=\d\d:\d\d$)/, "+"), delaySeconds };
-  const later = await scheduleIfAsked({ ...asked, ...due }, { hub, limits, principal, admit, schedule });
-  if (later !== undefined) {
+  if (at !== undefined || delaySeconds !== undefined) {
+    // In a query, a plus sign that is not encoded is a space.
+    const due = { at: at?.replace(/ (?=\d\d:\d\d$)/, "+"), delaySeconds };
+    const later = await publishLater({ ...asked, ...due }, { hub, limits, principal, admit, schedule });
     if (later.repeated) reply.header("idempotent-replayed", "true");
     return reply.status(202).header("location", `${basePath}/scheduled/${later.receipt.id}`).send(later.receipt);
   }

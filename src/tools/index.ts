@@ -11,7 +11,7 @@ export {
 export { lenient } from "./lenient.ts";
 export { readableChannels } from "./readable-channels.ts";
 export { publish } from "./publish.ts";
-export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, scheduleIfAsked } from "./schedule.ts";
+export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
 export { ToolError, type AskAnswer, type Tool, type RequestContext, type ToolListing } from "./tool.ts";

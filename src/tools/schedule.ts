@@ -20,15 +20,14 @@ type ScheduleContext = Pick<RequestContext, "hub" | "limits" | "principal" | "se
 };
 
 /**
- * Schedules a message if the request says when; undefined if it does not, so that it is published now. The caller must be
- * allowed to publish it, now and when its time comes. Throws as `publish` does, and `INVALID_INPUT`.
+ * Schedules a message for when the request says. The caller must be allowed to publish it, now and when its time comes.
+ * Throws as `publish` does, and `INVALID_INPUT`.
  */
-export async function scheduleIfAsked(
+export async function publishLater(
   { at, delaySeconds, ...request }: PublishRequest & DueRequest,
   { schedule, ...context }: ScheduleContext,
-): Promise<{ readonly receipt: ScheduledReceipt; readonly repeated: boolean } | undefined> {
+): Promise<{ readonly receipt: ScheduledReceipt; readonly repeated: boolean }> {
   const due = dueTime({ at, delaySeconds });
-  if (due === undefined) return undefined;
   if (request.ephemeral === true) {
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it cannot be scheduled");
   }

@@ -5,7 +5,7 @@ import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
 import type { Correlation } from "../../core/trace.ts";
-import { callTool, publish, scheduleIfAsked } from "../../tools/index.ts";
+import { callTool, publish, publishLater } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import { admitFor, requestContext, type HttpContext } from "../context.ts";
@@ -220,11 +220,11 @@ export class WsConnection {
         const principal = this.#principal;
         const admit = admitFor(this.#context, this.#caller);
         const asked = { channel, data, event, sender, ephemeral };
-        const later = await scheduleIfAsked(
-          { ...asked, at, delaySeconds },
-          { hub, limits, principal, admit, schedule },
-        );
-        if (later !== undefined) return answer({ type: "scheduled", message: later.receipt });
+        if (at !== undefined || delaySeconds !== undefined) {
+          const later = { ...asked, at, delaySeconds };
+          const scheduled = await publishLater(later, { hub, limits, principal, admit, schedule });
+          return answer({ type: "scheduled", message: scheduled.receipt });
+        }
         const { receipt } = await publish(asked, { hub, limits, principal, admit, correlation });
         return answer({ type: "published", message: receipt });
       }
