@@ -90,6 +90,26 @@ describe("Kafka whose links and groups change", { concurrency: 4 }, () => {
     });
   });
 
+  it("connects again when a topic gets more partitions, and reads those from their first message", async (test) => {
+    if (!needsKafka(test)) return;
+    const place = await rig.topic(1);
+    const rule = rig.incoming(place, { from: "latest" });
+    await using bus = await rig.connected();
+    const reading = (async () => {
+      for await (const batch of (await bus.source(rule)).batches()) await settle(batch);
+    })();
+    await rig.server.send(place, [message("old")]);
+    await until("it is committed", async () => (await rig.server.waiting(place)) === 0);
+    await rig.server.grow(place, 2);
+    await rig.server.send(place, [message("new")], 1);
+    await assert.rejects(bus.lost, { message: `Kafka: ${place} has 2 partitions now, not 1` });
+    await assert.rejects(reading);
+    await bus.close();
+    await using other = await rig.connected();
+    const { messages } = await nextBatch((await other.source(rule)).batches()[Symbol.asyncIterator]());
+    assert.deepEqual(texts(messages), ["new"]);
+  });
+
   it("logs in by SASL over TLS, and says what is wrong if it cannot", async (test) => {
     if (!needsKafka(test)) return;
     using folder = new TemporaryFolder();

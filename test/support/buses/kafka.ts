@@ -49,6 +49,18 @@ export class KafkaServer implements BusServer {
     });
   }
 
+  /** Gives a topic more partitions. */
+  async grow(place: string, partitions: number): Promise<void> {
+    await this.#admin.createPartitions({
+      topics: [{ name: place, count: partitions, assignments: [{ brokerIds: [1] }] }],
+    });
+    // The producer puts a message elsewhere that is for a partition it does not know of.
+    await until("the producer knows them", async () => {
+      const { topics } = await this.#producer.metadata({ topics: [place], forceUpdate: true });
+      return topics.get(place)?.partitionsCount === partitions;
+    });
+  }
+
   incoming(place: string): Readonly<Record<string, unknown>> {
     return { topics: [place], group: place, from: "earliest" };
   }

@@ -25,6 +25,7 @@ export interface FetcherOptions extends EndOptions<InRule> {
 export class Fetcher {
   readonly #options: FetcherOptions;
   readonly #busy = new Set<number>();
+  readonly #counts = new Map<string, number>();
   #isRunning = false;
   #isWoken = false;
   #closed = false;
@@ -61,6 +62,7 @@ export class Fetcher {
     const { reader, rule, wanted } = this.#options;
     if (wanted().length === 0) return;
     const { topics } = await reader.metadata({ topics: [...rule.topics] });
+    this.#noticeNewPartitions(topics);
     const byLeader = new Map<number, Partition[]>();
     for (const partition of wanted()) {
       const leader = topics.get(partition.topic)?.partitions[partition.partition]?.leader;
@@ -69,6 +71,15 @@ export class Fetcher {
       byLeader.set(leader, [...ofLeader, partition]);
     }
     for (const [leader, partitions] of byLeader) void this.#fetch(leader, partitions);
+  }
+
+  /** The group gives out the partitions that there were when it last did so: whoever sees more of them has it do so again. */
+  #noticeNewPartitions(topics: ReadonlyMap<string, { readonly partitionsCount: number }>): void {
+    for (const [topic, { partitionsCount }] of topics) {
+      const before = this.#counts.get(topic) ?? partitionsCount;
+      this.#counts.set(topic, partitionsCount);
+      if (partitionsCount > before) throw new Error(`${topic} has ${partitionsCount} partitions now, not ${before}`);
+    }
   }
 
   async #fetch(node: number, partitions: readonly Partition[]): Promise<void> {
