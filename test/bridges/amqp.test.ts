@@ -243,7 +243,10 @@ describe("RabbitMQ", () => {
     await using bus = await connect();
     assert.equal(await bus.sample(incoming({ queue: "sampled" })), undefined);
     await rabbit.send("sampled", texts(2));
-    assert.equal(textOf(await bus.sample(incoming({ queue: "sampled" }))), "0");
+    const queue = "sampled";
+    assert.equal(textOf(await bus.sample(incoming({ queue, bind: [{ exchange: "amq.fanout" }] }))), "0");
+    (await rabbit.channel()).publish("amq.fanout", "", Buffer.from("not bound"));
+    await assert.rejects(bus.sample(incoming({ queue, bind: [{ exchange: "nowhere" }] })), /no exchange nowhere/);
     await until("it is back", async () => (await (await rabbit.channel()).checkQueue("sampled")).messageCount === 2);
   });
 

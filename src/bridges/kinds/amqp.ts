@@ -61,7 +61,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
 
   async source(rule: AmqpIn): Promise<Source> {
     const model = await this.#model("in");
-    await this.#prepareQueue(model, rule, rule.declare);
+    await this.#prepareQueue(model, rule);
     const source = await AmqpSource.open(await model.createChannel(), rule, this.#fail, this.lost);
     this.#channels.add(source);
     return source;
@@ -77,8 +77,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
 
   async sample(rule: AmqpIn): Promise<Received | undefined> {
     const model = await this.#model("in");
-    const isThere = await this.#prepareQueue(model, rule, false, rule.declare);
-    if (!isThere) return undefined;
+    if (!(await this.#isThere(model, rule))) return undefined;
     const channel = await openChannel(model);
     try {
       const message = await channel.get(rule.queue);
@@ -139,22 +138,25 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
     return model;
   }
 
-  /** Checks that a queue and what it is bound to are there, or creates them; false if the queue may be created later. */
-  async #prepareQueue(model: ChannelModel, rule: AmqpIn, create: boolean, mayBeMissing = false): Promise<boolean> {
-    const { queue, bind } = rule;
-    const isThere = await check(model, (channel) => channel.checkQueue(queue));
-    if (!isThere && !create && !mayBeMissing) {
-      throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
+  /** Creates what a rule may create, and binds its queue. */
+  async #prepareQueue(model: ChannelModel, rule: AmqpIn): Promise<void> {
+    const isThere = await this.#isThere(model, rule);
+    for (const { exchange, type } of rule.bind) {
+      await this.#prepareExchange(model, exchange, rule.declare ? type : undefined);
     }
-    for (const { exchange, type } of bind) {
-      if (!mayBeMissing) await this.#prepareExchange(model, exchange, create ? type : undefined);
-    }
-    if (mayBeMissing) return isThere;
     const channel = await openChannel(model);
     const queueArguments = { "x-queue-type": "quorum", "x-single-active-consumer": true, ...rule.arguments };
-    if (!isThere) await channel.assertQueue(queue, { durable: true, arguments: queueArguments });
-    for (const { exchange, key } of bind) await channel.bindQueue(queue, exchange, key);
+    if (!isThere) await channel.assertQueue(rule.queue, { durable: true, arguments: queueArguments });
+    for (const { exchange, key } of rule.bind) await channel.bindQueue(rule.queue, exchange, key);
     await closeChannel(channel);
+  }
+
+  /** Whether a queue is there; rejects if it, or an exchange that it is bound to, is missing and may not be created. */
+  async #isThere(model: ChannelModel, { queue, bind, declare }: AmqpIn): Promise<boolean> {
+    const isThere = await check(model, (channel) => channel.checkQueue(queue));
+    if (declare) return isThere;
+    if (!isThere) throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
+    for (const { exchange } of bind) await this.#prepareExchange(model, exchange, undefined);
     return true;
   }
 
