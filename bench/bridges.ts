@@ -25,6 +25,10 @@ const KINDS: Readonly<Record<string, () => Promise<{ kind: AnyKind; server: BusS
     kind: (await import("../src/bridges/kinds/kafka.ts")).kafka as unknown as AnyKind,
     server: await (await import("../test/support/buses/kafka.ts")).openKafka(),
   }),
+  mqtt: async () => ({
+    kind: (await import("../src/bridges/kinds/mqtt.ts")).mqtt as unknown as AnyKind,
+    server: await (await import("../test/support/buses/mosquitto.ts")).Mosquitto.start(),
+  }),
   nats: async () => ({
     kind: (await import("../src/bridges/kinds/nats.ts")).nats as unknown as AnyKind,
     server: await (await import("../test/support/buses/nats.ts")).startNats(),

@@ -109,14 +109,18 @@ export class Mosquitto implements BusServer {
     await ended;
   }
 
-  /** A session that keeps what is sent to a place for whoever receives later. */
+  /** Two sessions that keep what is sent to a place: for the bridge, and for whoever receives later. */
   async declare(place: string): Promise<void> {
-    const { [Symbol.asyncDispose]: end } = await this.receive(place);
-    await end();
+    const { topics, clientId } = this.incoming(place);
+    for (const [id, topic] of [[clientId, topics[0]] as const, [receiverOf(place), place] as const]) {
+      const client = await this.#session(id);
+      await client.subscribeAsync(topic, { qos: 1 });
+      await client.endAsync();
+    }
   }
 
-  incoming(place: string): Readonly<Record<string, unknown>> {
-    return { topics: [`${place}/#`] };
+  incoming(place: string): { readonly topics: [string]; readonly clientId: string } {
+    return { topics: [`${place}/#`], clientId: `bridge ${place}` };
   }
 
   outgoing(place: string): Readonly<Record<string, unknown>> {
@@ -138,20 +142,11 @@ export class Mosquitto implements BusServer {
   }
 
   async receive(place: string): Promise<Receiver> {
-    const client = connect(this.connection, {
-      protocolVersion: 5,
-      reconnectPeriod: 0,
-      clientId: `receiver ${place}`,
-      clean: false,
-      properties: { sessionExpiryInterval: 3600 },
-    });
     const messages: BusMessage[] = [];
-    client.on("message", (_topic, body, { properties }) => {
+    const client = await this.#session(receiverOf(place), (body, { properties }) => {
       const headers = (properties?.userProperties ?? {}) as Record<string, string>;
       messages.push({ body, headers, contentType: properties?.contentType });
     });
-    client.on("error", () => {});
-    await new Promise((resolve) => client.once("connect", resolve));
     await client.subscribeAsync(place, { qos: 1 });
     return { messages, [Symbol.asyncDispose]: () => client.endAsync(true) };
   }
@@ -163,6 +158,23 @@ export class Mosquitto implements BusServer {
     this.#client ??= await connectAsync(this.connection, { protocolVersion: 5, reconnectPeriod: 0 });
     this.#client.on("error", () => {});
     return this.#client;
+  }
+
+  async #session(
+    clientId: string,
+    onMessage: (body: Buffer, packet: IPublishPacket) => void = () => {},
+  ): Promise<MqttClient> {
+    const client = connect(this.connection, {
+      protocolVersion: 5,
+      reconnectPeriod: 0,
+      clientId,
+      clean: false,
+      properties: { sessionExpiryInterval: 3600 },
+    });
+    client.on("message", (_topic, body, packet) => onMessage(body, packet));
+    client.on("error", () => {});
+    await new Promise((resolve) => client.once("connect", resolve));
+    return client;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,4 +189,8 @@ function propertiesOf(headers: BusMessage["headers"], contentType: string | unde
     ...(Object.keys(headers).length === 0 ? {} : { userProperties: { ...headers } }),
     ...(contentType === undefined ? {} : { contentType }),
   };
+}
+
+function receiverOf(place: string): string {
+  return `receiver ${place}`;
 }
