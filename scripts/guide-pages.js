@@ -15,6 +15,7 @@ export const SECTIONS = [
       "docs/tools.md",
       "docs/client.md",
       "docs/webhooks.md",
+      "docs/webhooks-out.md",
       "docs/bridges.md",
       "docs/scheduled.md",
       "docs/recipes/",

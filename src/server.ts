@@ -36,6 +36,7 @@ import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback, listeningUrl } from "./protocol/address.ts";
 import type { Hooks } from "./webhooks/in/hooks.ts";
+import { prepareWebhooks } from "./webhooks/out/open.ts";
 
 /** A server that is listening. */
 export interface Server {
@@ -87,6 +88,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const openAuth = await prepareAuth(config, (event) => audit(event));
   const tls = Tls.open(config, log);
   const hooks = await (config.hooksFile === "" ? undefined : hooksIn(config.hooksFile, environment, log));
+  const openWebhooks = prepareWebhooks(config, environment);
   const registration = await (config.discovery === ""
     ? undefined
     : (await import("./discovery/open.ts")).prepareDiscovery(config, log));
@@ -126,11 +128,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     hooks?.deliveries.listen((delivery) => hubChannels.delivery(delivery));
     audit = auditTo(log, hubChannels);
     const limits = limitsOf(config);
+    const hubId = await hubIdIn(records);
     const bridges = bridgesOf?.({
       hub,
       shared,
       records,
-      hubId: await hubIdIn(records),
+      hubId,
       publicUrl: config.publicUrl + config.basePath,
       maxBytes: config.maxMessageBytes,
       log,
@@ -161,6 +164,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     });
     parts.mcp = mcp;
     parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);
+    const webhooks = await openWebhooks({ hub, shared, records, hubId, version, auth, log });
+    parts.webhooks = webhooks;
     const callers = callerRules(config);
     const context: HttpContext = {
       hub,
@@ -185,6 +190,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       hooks,
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,
+      webhooks,
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,
       bridges,

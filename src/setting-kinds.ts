@@ -135,8 +135,35 @@ function isReachable(value: string): boolean {
   return Number(port) > 0 && !name.includes("*") && !["0.0.0.0", "[::]"].includes(name);
 }
 
-/** Whether it is an address, or a network such as 10.0.0.0/8. */
-export function isNetwork(item: string): boolean {
+/** Addresses and networks. */
+export function networks(about: string): Setting<readonly string[]> {
+  return names(isNetwork, "addresses and networks such as 10.0.0.0/8", about);
+}
+
+/** The origin of a server, without a path. */
+export function origin(about: string): Setting<string> {
+  return {
+    ...text(/^/, "", "an origin such as https://hub.example; a path is BASE_PATH", about),
+    schema: z
+      .string()
+      .regex(/^(?:https?:\/\/[^/?#\s@]+)?$/)
+      .refine((url) => url === "" || URL.canParse(url)),
+  };
+}
+
+/** The path below which a proxy has a server; a / at its end is left out. */
+export function basePath(about: string): Setting<string> {
+  return {
+    ...text(/^/, "", "a path such as /hub, of letters, digits and - . _ ~", about),
+    schema: z
+      .string()
+      .max(200)
+      .regex(/^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+\/?)?$/)
+      .transform((path) => path.replace(/\/$/, "")),
+  };
+}
+
+function isNetwork(item: string): boolean {
   const [address = "", bits = "", ...rest] = item.split("/");
   const version = isIP(address);
   return version !== 0 && rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);

@@ -1,13 +1,14 @@
-import { z } from "zod";
 import { hostRule, originRule } from "./protocol/address.ts";
 import {
+  basePath,
   certificateGrants,
   hostAndPort,
   issuers,
-  isNetwork,
   jsonList,
   names,
+  networks,
   oneOf,
+  origin,
   patterns,
   registry,
   text,
@@ -140,6 +141,10 @@ export interface Config {
   readonly bridges: readonly unknown[];
   /** The path of a JSON file with more of them; empty for none. */
   readonly bridgesFile: string;
+  /** The path of a JSON file with webhooks that messages are sent to; empty for none. */
+  readonly webhooksFile: string;
+  /** Addresses and networks that are not public, and that webhooks may go to. */
+  readonly webhookAllow: readonly string[];
   /** Paths of modules that export tools. */
   readonly tools: readonly string[];
 }
@@ -204,21 +209,8 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     ...oneOf(["", "none"], "none: no credentials, everyone may do everything"),
     allowed: "none, or leave it out",
   },
-  publicUrl: {
-    ...text(/^/, "", "an origin such as https://hub.example; a path is BASE_PATH", "address that clients know it by"),
-    schema: z
-      .string()
-      .regex(/^(?:https?:\/\/[^/?#\s@]+)?$/)
-      .refine((url) => url === "" || URL.canParse(url)),
-  },
-  basePath: {
-    ...text(/^/, "", "a path such as /hub, of letters, digits and - . _ ~", "path below which a proxy has the hub"),
-    schema: z
-      .string()
-      .max(200)
-      .regex(/^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+\/?)?$/)
-      .transform((path) => path.replace(/\/$/, "")),
-  },
+  publicUrl: origin("address that clients know it by"),
+  basePath: basePath("path below which a proxy has the hub"),
   apiKeysFile: text(/^/, "", "a path", "JSON file of API keys, which `key create` writes"),
   hooksFile: text(/^/, "", "a path", "JSON file of webhooks to take, which `hook new` writes"),
   jwtIssuers: issuers("issuers of JWTs to trust"),
@@ -263,7 +255,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   tlsClientCa: text(/^/, "", "a path", "PEM file of who may sign clients' certificates"),
   certificatePublish: certificateGrants("channels that clients with a certificate may publish on"),
   certificateSubscribe: certificateGrants("channels that clients with a certificate may read"),
-  trustedProxies: names(isNetwork, "addresses and networks such as 10.0.0.0/8", "proxies whose X-Forwarded-For counts"),
+  trustedProxies: networks("proxies whose X-Forwarded-For counts"),
   rateLimits: {
     ...oneOf(
       ["", "on", "off"],
@@ -296,5 +288,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   logFile: text(/^/, "", "a path", "file that log lines go to instead of standard output"),
   bridges: { ...jsonList("a list of bridges in JSON", "channels connected to other buses"), isSecret: true },
   bridgesFile: text(/^/, "", "a path", "JSON file with channels connected to other buses"),
+  webhooksFile: text(/^/, "", "a path", "JSON file with webhooks that messages are sent to"),
+  webhookAllow: networks("private networks that webhooks may go to, also by plain HTTP"),
   tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };

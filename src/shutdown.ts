@@ -14,6 +14,7 @@ import type { Nodes } from "./ops/nodes.ts";
 import type { ServerInfoSource } from "./ops/server-info.ts";
 import type { Telemetry } from "./ops/telemetry/open.ts";
 import type { Hooks } from "./webhooks/in/hooks.ts";
+import type { Webhooks } from "./webhooks/out/webhooks.ts";
 
 /** What a server consists of; what its start has not come to is missing. */
 export interface ServerParts {
@@ -36,6 +37,7 @@ export interface ServerParts {
   discovery?: Discovery | undefined;
   hooks?: Hooks | undefined;
   bridges?: Bridges | undefined;
+  webhooks?: Webhooks;
 }
 
 /** Milliseconds to wait for the last spans and metrics to be exported. */
@@ -103,6 +105,7 @@ export class Shutdown {
     // Another node sends what is due from now on.
     await parts.schedule?.close();
     await parts.hubChannels?.close();
+    await parts.webhooks?.close();
     await closeHub(spread);
     parts.mcp?.close();
     // Calls that waited for a message are answered in this turn, before their connections are closed.

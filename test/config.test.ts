@@ -94,6 +94,8 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   logFile: ["./logs/hub.log", "./logs/hub.log"],
   bridges: ['[{"name":"a"}]', [{ name: "a" }]],
   bridgesFile: ["./bridges.json", "./bridges.json"],
+  webhooksFile: ["./webhooks.json", "./webhooks.json"],
+  webhookAllow: ["127.0.0.0/8, ::1", ["127.0.0.0/8", "::1"]],
   tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
 };
 
@@ -215,6 +217,11 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   logFile: [[], "use a path"],
   bridges: [["{}", "[", "1"], "use a list of bridges in JSON"],
   bridgesFile: [[], "use a path"],
+  webhooksFile: [[], "use a path"],
+  webhookAllow: [
+    ["localhost", "10.0.0.0/33", "10"],
+    "use addresses and networks such as 10.0.0.0/8, separated by commas",
+  ],
   tools: [[], "use paths of modules, separated by commas"],
 };
 

@@ -182,6 +182,8 @@ describe("the public surface", () => {
       "LOG_FILE",
       "BRIDGES",
       "BRIDGES_FILE",
+      "WEBHOOKS_FILE",
+      "WEBHOOK_ALLOW",
       "TOOLS",
     ]);
   });

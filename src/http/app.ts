@@ -38,6 +38,7 @@ import { scheduledMessages } from "./scheduled.ts";
 import { session } from "./session.ts";
 import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
 import { tracing } from "./tracing.ts";
+import { webhookRoutes } from "./webhooks.ts";
 import { ws } from "./ws/route.ts";
 
 export interface AppOptions {
@@ -167,6 +168,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   await app.register(async (scope) => channels(scope, context));
   await app.register(async (scope) => hooks(scope, context));
   await app.register(async (scope) => scheduledMessages(scope, context));
+  await app.register(async (scope) => webhookRoutes(scope, context));
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));

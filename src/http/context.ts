@@ -17,6 +17,7 @@ import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
 import type { Hooks } from "../webhooks/in/hooks.ts";
+import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import type { DeliveryProof } from "./delivery-proof.ts";
 import type { CallerRules } from "./host-and-origin.ts";
 import type { RequestIds } from "./request-id.ts";
@@ -63,6 +64,7 @@ export interface HttpContext {
   readonly hooks: Hooks | undefined;
   /** At an identity provider; undefined if there is none. */
   readonly login: Login | undefined;
+  readonly webhooks: Webhooks;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
   /** The state of the registration with Consul or Eureka; undefined without `DISCOVERY`. */

@@ -23,6 +23,7 @@ export async function docs(app: FastifyInstance, { version, authenticator, baseP
         { name: "receive", description: "Messages out" },
         { name: "tools", description: "What agents call" },
         { name: "mcp", description: "The Model Context Protocol" },
+        { name: "webhooks", description: "Messages posted to URLs" },
         { name: "access", description: "Sessions of browsers, and tickets" },
         { name: "operate", description: "Running it" },
       ],

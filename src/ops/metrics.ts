@@ -39,6 +39,11 @@ interface MetricSources {
   readonly bridges: { readonly status: () => readonly BridgeStatus[] } | undefined;
   /** The registration with Consul or Eureka; undefined without `DISCOVERY`. */
   readonly discovery: { readonly isRegistered: boolean; readonly failures: number } | undefined;
+  readonly webhooks: {
+    readonly counters: { readonly delivered: number; readonly failed: number; readonly givenUp: number };
+    readonly inFlight: number;
+    readonly suspended: number;
+  };
 }
 
 interface HookCount {
@@ -56,7 +61,7 @@ interface MetricLimits {
 
 /** All metrics there are. Counters are read from their sources when they are asked for. */
 export function createMetrics(
-  { hub, schedule, connections, info, proof, rateLimits, hooks, discovery, bridges }: MetricSources,
+  { hub, schedule, connections, info, proof, rateLimits, hooks, discovery, bridges, webhooks }: MetricSources,
   latency: LogLatency,
   output: LogOutput,
   limits: MetricLimits,
@@ -129,6 +134,12 @@ export function createMetrics(
     counter(registry, "discovery_failures_total", "Requests to Consul or Eureka that failed", () => discovery.failures);
   }
   if (bridges !== undefined) measureBridges(registry, PREFIX, bridges);
+  const { counters } = webhooks;
+  counter(registry, "webhook_deliveries_total", "Messages that a webhook took", () => counters.delivered);
+  counter(registry, "webhook_failures_total", "Tries to deliver to a webhook that failed", () => counters.failed);
+  counter(registry, "webhook_given_up_total", "Messages that a webhook refused for a day", () => counters.givenUp);
+  gauge(registry, "webhook_deliveries_in_flight", "Deliveries to webhooks in progress", () => webhooks.inFlight);
+  gauge(registry, "webhooks_suspended", "Webhooks to which nothing is sent", () => webhooks.suspended);
   const open = new Gauge({
     name: `${PREFIX}connections`,
     help: "Open readers by door",

@@ -56,6 +56,7 @@ describe("GET /openapi.json", () => {
       "DELETE /mcp",
       "DELETE /scheduled/{id}",
       "DELETE /session",
+      "DELETE /webhooks/{id}",
       "GET /channels",
       "GET /channels/{channel}/messages",
       "GET /events",
@@ -68,7 +69,10 @@ describe("GET /openapi.json", () => {
       "GET /scheduled",
       "GET /scheduled/{id}",
       "GET /session",
+      "GET /webhooks",
+      "GET /webhooks/{id}",
       "GET /ws",
+      "PATCH /webhooks/{id}",
       "POST /channels/{channel}/messages",
       "POST /hooks/{name}",
       "POST /hooks/{name}/{token}",
@@ -77,6 +81,10 @@ describe("GET /openapi.json", () => {
       "POST /mcp/tools/list",
       "POST /session",
       "POST /tickets",
+      "POST /webhooks",
+      "POST /webhooks/{id}/replay",
+      "POST /webhooks/{id}/resume",
+      "POST /webhooks/{id}/test",
     ]);
   });
 

@@ -39,9 +39,13 @@ const EMBEDDING: ReadonlySet<string> = new Set(["0:0:0:0:0:ffff", "64:ff9b:0:0:0
 export class AddressRules {
   readonly #allowed: BlockList;
 
+  /** Whether there is an address that the operator allows by name. */
+  readonly allowsSome: boolean;
+
   /** `allowed` has addresses and networks, such as `127.0.0.0/8`. */
   constructor(allowed: readonly string[] = []) {
     this.#allowed = networks(allowed);
+    this.allowsSome = allowed.length > 0;
   }
 
   /** Whether the operator allows this address by name, so that plain HTTP may go there, too. */

@@ -3,6 +3,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { AddressRules } from "./address-rules.ts";
+import { hostOf } from "./host.ts";
 
 /** An address that a name has. */
 export interface NameAddress {
@@ -51,7 +52,6 @@ const MOST_READ = 16 * 1024;
 const MAX_HEAD = 16 * 1024;
 /** Names that are looked up at once: each holds one of the four threads that files are read and written with, too. */
 const LOOKUPS = 2;
-const RFC6761_LOOPBACK = /(?:^|\.)localhost\.?$/;
 
 /**
  * Sends POSTs to URLs that strangers gave, and to nowhere that the rules do not allow: each time, it resolves the name
@@ -189,16 +189,6 @@ export class SafePoster {
       request.end(body);
     });
   }
-}
-
-/** Whether a URL names this machine without an address. */
-export function isLoopbackName(url: URL): boolean {
-  return RFC6761_LOOPBACK.test(url.hostname);
-}
-
-/** The name or address of a URL, without the brackets around IPv6. */
-export function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, "");
 }
 
 function bySystem(name: string): Promise<readonly NameAddress[]> {

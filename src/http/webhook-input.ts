@@ -1,0 +1,135 @@
+import type { FastifyRequest } from "fastify";
+import type { z } from "zod";
+import { HubError } from "../core/errors.ts";
+import { checkSubscribe, type Principal } from "../core/principal.ts";
+import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
+import { isObject } from "../protocol/json.ts";
+import { lenient, problems } from "../tools/index.ts";
+import { secretProblem } from "../webhooks/out/signature.ts";
+import { MAX_ALL, MAX_CHANNELS, MAX_OWN, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
+import type { Webhooks } from "../webhooks/out/webhooks.ts";
+import { checkedChannels } from "./channel-query.ts";
+import { jsonBody } from "./json-body.ts";
+
+/** Milliseconds for which a secret still signs beside the one that replaced it. */
+const ROTATION = 24 * 3_600_000;
+/** Milliseconds for which a webhook lives whose owner's credential ends by itself, unless its owner renews it. */
+const RENEWED_FOR = 30 * 24 * 3_600_000;
+/** In place of a secret: one that the server makes. */
+export const NEW = "new";
+
+/** What is to change; what is left out stays. */
+export interface Patch {
+  readonly url?: string | undefined;
+  readonly channels?: readonly string[] | undefined;
+  readonly events?: readonly string[] | undefined;
+  readonly format?: Webhook["format"] | undefined;
+  readonly secret?: string | undefined;
+  readonly suspended?: boolean | undefined;
+}
+
+/** The body of a request by its schema. Throws `INVALID_INPUT`, naming the field. */
+export function bodyOf<Schema extends z.ZodObject>({ body }: FastifyRequest, schema: Schema): z.output<Schema> {
+  const json = jsonBody(body);
+  const given = isObject(json) ? json : { body: json };
+  const { data, error } = schema.safeParse(lenient(schema, given));
+  if (error === undefined) return data;
+  throw new HubError("INVALID_INPUT", problems(error, given, Object.keys(schema.shape)));
+}
+
+export function channelsOf(words: readonly string[], principal: Principal): readonly ChannelPattern[] {
+  const channels = checkedChannels(words, MAX_CHANNELS);
+  const own = channels.find(isServerChannel);
+  if (own !== undefined)
+    throw new HubError("INVALID_PATTERN", `${own} is the server's own channel, which is not sent; leave it out`);
+  checkSubscribe(principal, channels);
+  return channels;
+}
+
+export function checkUrl(url: string, { rules }: Webhooks): void {
+  const problem = urlProblem(url, rules);
+  if (problem !== undefined) throw new HubError("INVALID_INPUT", `url: ${problem}`);
+}
+
+export function checkSecret(secret: string): void {
+  const problem = secretProblem(secret);
+  if (problem !== undefined) throw new HubError("INVALID_INPUT", `secret: ${problem}`);
+}
+
+export async function checkCount({ store }: Webhooks, principal: Principal): Promise<void> {
+  const all = await store.list();
+  const own = all.filter(({ owner }) => owner?.id === principal.id).length;
+  if (own >= MAX_OWN) throw tooMany(`You have ${own} webhooks`, MAX_OWN);
+  if (all.length >= MAX_ALL) throw tooMany(`This hub has ${all.length} webhooks`, MAX_ALL);
+}
+
+function tooMany(sentence: string, most: number): HubError {
+  return new HubError(
+    "FORBIDDEN",
+    `${sentence}, and at most ${most} are allowed; delete one, or use patterns such as orders.*`,
+  );
+}
+
+export function checkPatch(given: Patch, secret: string | undefined, { owner }: Webhook, webhooks: Webhooks): void {
+  const { suspended: _, ...changes } = given;
+  const [field] = Object.keys(changes);
+  if (owner === undefined && field !== undefined)
+    throw configured(`WEBHOOKS_FILE has this webhook; change its ${field} there`);
+  if (given.url !== undefined) checkUrl(given.url, webhooks);
+  if (secret !== undefined) checkSecret(secret);
+}
+
+export function configured(sentence: string): HubError {
+  return new HubError("FORBIDDEN", sentence);
+}
+
+export function gone(): HubError {
+  return new HubError("NOT_FOUND", "The webhook was deleted meanwhile");
+}
+
+export function patched(
+  before: Webhook,
+  {
+    url,
+    channels,
+    events,
+    format,
+    secret,
+    suspended,
+  }: Patch & { readonly channels?: readonly ChannelPattern[] | undefined },
+  principal: Principal,
+  now: number,
+): Webhook {
+  const { suspension, ...rest } = before;
+  const isOwn = before.owner?.id === principal.id;
+  // An admin who resumes a webhook whose owner has lost the right makes it their own.
+  const isTakenOver =
+    suspended === false && suspension?.reason === "credential" && before.owner !== undefined && !isOwn;
+  const kept = before.secrets.slice(0, 1).map((old) => ({ ...old, until: now + ROTATION }));
+  return {
+    ...rest,
+    url: url ?? before.url,
+    channels: channels ?? before.channels,
+    events: events ?? before.events,
+    format: format ?? before.format,
+    secrets: secret === undefined ? before.secrets : [{ secret }, ...kept],
+    ...(isTakenOver ? { owner: ownerOf(principal) } : {}),
+    ...(isOwn || isTakenOver ? renewal(principal, now) : {}),
+    ...(suspended === false ? {} : suspension === undefined ? {} : { suspension }),
+    ...(suspended === true && suspension === undefined ? { suspension: { reason: "owner", since: now } } : {}),
+  };
+}
+
+export function isOf({ owner }: Webhook, principal: Principal): boolean {
+  return principal.admin || owner?.id === principal.id;
+}
+
+export function ownerOf({ id, subject, kind }: Principal): Webhook["owner"] {
+  return { id, subject, kind };
+}
+
+/** Until when a webhook is good whose owner's credential ends by itself and is not known to the server afterwards. */
+export function renewal({ kind, id, expires }: Principal, now: number): Pick<Webhook, "expires"> {
+  const isOfKey = kind === "key" || id.startsWith("key-");
+  return isOfKey || expires === undefined ? { expires: undefined } : { expires: Math.max(expires, now + RENEWED_FOR) };
+}

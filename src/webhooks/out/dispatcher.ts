@@ -1,0 +1,270 @@
+import { HubError } from "../../core/errors.ts";
+import { followPages } from "../../core/follow-pages.ts";
+import type { Message } from "../../core/message.ts";
+import { deliver, pendingGap, type DispatchContext } from "./delivery.ts";
+import { Progress, type Attempt, type Pending } from "./progress.ts";
+import { askedWait, RETRIED_FOR, waitAfter } from "./retry.ts";
+import type { Suspension, Webhook } from "./webhook.ts";
+
+/** Messages of one webhook that were read and not delivered; no more are read until there is room. */
+const MOST_PENDING = 64;
+/** Of which are being sent for the first time. */
+const MOST_NEW = 8;
+/** Messages in one page of the log. */
+const PAGE = 8;
+/** Tries that fail one after the other before no new messages are read. */
+const FAILING = 3;
+/** Milliseconds for which a page is held while there is no room for its messages. */
+const PATIENCE = 1000;
+/** Milliseconds for which progress may go unnoted. */
+const SAVE_AFTER = 1000;
+/** The status that ends a webhook. */
+const GONE = 410;
+
+/**
+ * Sends the messages of one webhook: each at least once, up to eight at a time, and again later if that fails. What waits
+ * to be sent again is only remembered by its id, so that a destination that is down holds no messages.
+ */
+export class Dispatcher {
+  readonly #webhook: Webhook;
+  readonly #url: URL;
+  readonly #context: DispatchContext;
+  readonly #end = new AbortController();
+  /** Timers of messages that wait to be tried again. */
+  readonly #waiting = new Map<Pending, () => void>();
+  readonly #active = new Set<Promise<void>>();
+  #new = 0;
+  #failures = 0;
+  /** When the destination wants to be asked again. */
+  #pausedUntil = 0;
+  #onRoom: () => void = () => {};
+  #saving: Promise<void> | undefined;
+  #saveLater: (() => void) | undefined;
+  #isSuspended = false;
+
+  constructor(webhook: Webhook, context: DispatchContext) {
+    this.#webhook = webhook;
+    this.#url = new URL(webhook.url);
+    this.#context = context;
+  }
+
+  /** Sends until it is stopped, the webhook is suspended, or another node sends it. */
+  async run(holder: string): Promise<void> {
+    const { records, clock } = this.#context;
+    const progress = await Progress.claim(records, this.#webhook, holder);
+    try {
+      for (const item of progress.now.pending) this.#wait(progress, item, Math.max(item.due - clock.now(), 0));
+      while (!this.#end.signal.aborted) {
+        await this.#room(Infinity);
+        if (!this.#end.signal.aborted) await this.#read(progress);
+      }
+    } catch (error) {
+      // The log cannot be read: whoever runs this tries again.
+      if (!this.#end.signal.aborted) throw error;
+    } finally {
+      this.#end.abort();
+      for (const cancel of this.#waiting.values()) cancel();
+      this.#waiting.clear();
+      await Promise.all(this.#active);
+      this.#saveLater?.();
+      await this.#saving;
+      await progress.save().catch(() => false);
+    }
+  }
+
+  stop(): void {
+    this.#end.abort();
+    this.#onRoom();
+  }
+
+  /** Reads on from where it is, until there is no room for a message for a while: then its page is let go. */
+  async #read(progress: Progress): Promise<void> {
+    const { hub } = this.#context;
+    const { channels, events } = this.#webhook;
+    const { signal } = this.#end;
+    const { now } = progress;
+    for await (const page of followPages(hub, { channels, after: now.read, limit: PAGE, signal })) {
+      if (page.gap !== undefined) {
+        if (!(await this.#room(PATIENCE))) return;
+        this.#begin(progress, { id: page.gap.resumed, gap: pendingGap(page.gap), tries: 0, due: 0 }, undefined);
+        now.read = page.gap.resumed;
+      }
+      for (const message of page.messages) {
+        if (events.length > 0 && !events.includes(message.event)) continue;
+        const id = hub.idOf(message);
+        if (id === undefined) continue;
+        if (!(await this.#room(PATIENCE))) return;
+        now.read = id;
+        this.#begin(progress, { id, tries: 0, due: 0 }, message);
+      }
+      now.read = page.next;
+      this.#note(progress);
+    }
+  }
+
+  /** Whether another message may be taken up, after so many milliseconds at most. */
+  async #room(patience: number): Promise<boolean> {
+    const { clock } = this.#context;
+    const end = { isOver: false };
+    const cancel =
+      patience === Infinity
+        ? () => {}
+        : clock.after(patience, () => {
+            end.isOver = true;
+            this.#onRoom();
+          });
+    while (!this.#hasRoom() && !end.isOver && !this.#end.signal.aborted) {
+      await new Promise<void>((resolve) => (this.#onRoom = resolve));
+    }
+    cancel();
+    return this.#hasRoom() && !this.#end.signal.aborted;
+  }
+
+  #hasRoom(): boolean {
+    const waiting = this.#waiting.size;
+    if (this.#new >= MOST_NEW || waiting + this.#active.size >= MOST_PENDING) return false;
+    // Without one that waits, nothing would ever succeed again.
+    return (
+      waiting + this.#active.size === 0 || (this.#failures < FAILING && this.#pausedUntil <= this.#context.clock.now())
+    );
+  }
+
+  #begin(progress: Progress, item: Pending, message: Message | undefined): void {
+    progress.now.pending.push(item);
+    this.#new++;
+    this.#try(progress, item, message, () => this.#new--);
+  }
+
+  #wait(progress: Progress, item: Pending, milliseconds: number): void {
+    const cancel = this.#context.clock.after(milliseconds, () => {
+      this.#waiting.delete(item);
+      this.#try(progress, item, undefined, () => {});
+    });
+    this.#waiting.set(item, cancel);
+  }
+
+  #try(progress: Progress, item: Pending, message: Message | undefined, onDone: () => void): void {
+    const trying = this.#deliver(progress, item, message)
+      .catch((error: unknown) => this.#unread(progress, item, error))
+      .finally(() => {
+        this.#active.delete(trying);
+        onDone();
+        this.#onRoom();
+      });
+    this.#active.add(trying);
+  }
+
+  async #deliver(progress: Progress, item: Pending, message: Message | undefined): Promise<void> {
+    const { clock, destinations, lapse } = this.#context;
+    const { signal } = this.#end;
+    const leave = await destinations.enter(this.#url.host, signal);
+    try {
+      if (lapse(this.#webhook) !== undefined) return await this.#suspend(progress, "credential");
+      const begun = clock.now();
+      const since = item.since ?? begun;
+      const tried = await deliver(item, since, message, this.#webhook, this.#context, signal);
+      if (tried === undefined) return;
+      item.since = since;
+      item.tries++;
+      const made = { ...tried.made, attempt: item.tries };
+      if (tried.isTaken) this.#succeeded(progress, item, made);
+      else await this.#failed(progress, item, made, tried.retryAfter);
+    } finally {
+      leave();
+    }
+  }
+
+  #succeeded(progress: Progress, item: Pending, made: Omit<Attempt, "outcome">): void {
+    const { counters, clock, random } = this.#context;
+    const { now } = progress;
+    counters.delivered++;
+    now.delivered++;
+    now.lastSuccess = clock.now();
+    this.#failures = 0;
+    progress.note({ ...made, outcome: "delivered" });
+    progress.done(item);
+    if (now.failingSince !== undefined) {
+      delete now.failingSince;
+      // It is back: what waits for another try need not wait as long as it was to.
+      for (const [waiting, cancel] of this.#waiting) {
+        cancel();
+        this.#wait(progress, waiting, waitAfter(1, random));
+      }
+    }
+    this.#note(progress);
+  }
+
+  async #failed(
+    progress: Progress,
+    item: Pending,
+    made: Omit<Attempt, "outcome">,
+    retryAfter: string | undefined,
+  ): Promise<void> {
+    const { counters, clock, random, log } = this.#context;
+    const { now } = progress;
+    const time = clock.now();
+    counters.failed++;
+    this.#failures++;
+    now.failingSince ??= made.time;
+    if (made.status === GONE) {
+      progress.note({ ...made, outcome: "failed" });
+      return this.#suspend(progress, "gone");
+    }
+    const isLast = time - (item.since ?? time) >= RETRIED_FOR;
+    progress.note({ ...made, outcome: isLast ? "given_up" : "failed" });
+    if (!isLast) {
+      const asked = askedWait(retryAfter, time);
+      if (asked > 0) this.#pausedUntil = Math.max(this.#pausedUntil, time + asked);
+      const wait = Math.max(waitAfter(item.tries, random), this.#pausedUntil - time);
+      item.due = time + wait;
+      if (!this.#end.signal.aborted) this.#wait(progress, item, wait);
+      return this.#note(progress);
+    }
+    // If nothing at all was taken meanwhile, it is not the message that is wrong.
+    if ((now.lastSuccess ?? -1) < (item.since ?? time)) return this.#suspend(progress, "failures");
+    counters.givenUp++;
+    progress.done(item);
+    log.warn({ webhook: this.#webhook.id, message: item.id, tries: item.tries }, "a message of a webhook was given up");
+    this.#note(progress);
+  }
+
+  /** The log cannot be read, or says that the message is not to be had: it is tried again. */
+  #unread(progress: Progress, item: Pending, error: unknown): void {
+    if (this.#end.signal.aborted) return;
+    const { log, random } = this.#context;
+    if (!(error instanceof HubError)) log.warn({ webhook: this.#webhook.id, err: error }, "a delivery failed here");
+    this.#wait(progress, item, waitAfter(Math.max(item.tries, 1), random));
+  }
+
+  /** Everything that is pending is tried anew when it goes on. */
+  async #suspend(progress: Progress, reason: Suspension["reason"]): Promise<void> {
+    if (this.#isSuspended) return;
+    this.#isSuspended = true;
+    for (const item of progress.now.pending) {
+      item.tries = 0;
+      item.due = 0;
+      delete item.since;
+    }
+    this.stop();
+    await progress.save().catch(() => false);
+    await this.#context.suspend(this.#webhook, reason);
+  }
+
+  /** Has the progress saved soon. */
+  #note(progress: Progress): void {
+    if (this.#saveLater !== undefined || this.#end.signal.aborted) return;
+    this.#saveLater = this.#context.clock.after(SAVE_AFTER, () => {
+      this.#saveLater = undefined;
+      this.#saving = this.#save(progress).finally(() => (this.#saving = undefined));
+    });
+  }
+
+  async #save(progress: Progress): Promise<void> {
+    try {
+      if (!(await progress.save())) this.stop();
+    } catch {
+      // The log is away; what was delivered since is noted when it is back, or delivered again.
+      this.#note(progress);
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { LeaseHolder } from "../../core/lease.ts";
+import type { Hub } from "../../core/hub.ts";
+import type { Principal } from "../../core/principal.ts";
+import type { Records } from "../../core/records.ts";
+import type { SharedStore } from "../../core/shared-store.ts";
+import { parseCursor } from "../../protocol/cursor.ts";
+import type { AddressRules } from "./address-rules.ts";
+import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
+import type { WebhookCounters } from "./delivery.ts";
+import { forget, noted, watermark } from "./progress.ts";
+import type { SafePosterOptions } from "./safe-post.ts";
+import type { Sender, TestResult } from "./sender.ts";
+import type { ConfiguredWebhook, Suspension, Webhook } from "./webhook.ts";
+import { WebhookStore } from "./webhook-store.ts";
+import { statusOf, type WebhookStatus } from "./status.ts";
+
+export interface WebhooksOptions {
+  readonly hub: Hub;
+  readonly shared: SharedStore;
+  readonly records: Records;
+  readonly hubId: string;
+  /** The address that clients know the hub by; empty if that is not said. */
+  readonly publicUrl: string;
+  readonly version: string;
+  readonly rules: AddressRules;
+  readonly configured: readonly ConfiguredWebhook[];
+  /** Whether everyone may do everything: then no one has a right to lose. */
+  readonly isOpen: boolean;
+  /** Whether a principal has lost the right that it had by its credential. */
+  readonly isGone: (principal: Principal) => boolean;
+  readonly log: { warn(fields: object, sentence: string): void };
+  /** For tests. */
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly post?: Omit<SafePosterOptions, "rules">;
+  /** Milliseconds after which another node sends if the one that does is gone. */
+  readonly lease?: number;
+}
+
+/** On which nodes tell each other of changes. */
+const TOPIC = "webhooks";
+const LEASE = "webhooks";
+const LEASE_LIFETIME = 10_000;
+/** Milliseconds between looks for a first webhook that this node was not told of. */
+const LOOK = 10_000;
+
+/** The webhooks of a hub. What sends them is loaded when there is one. */
+export class Webhooks {
+  readonly store: WebhookStore;
+  readonly counters: WebhookCounters = { delivered: 0, failed: 0, givenUp: 0 };
+  /** Webhooks that are suspended, as of the last look at them. */
+  suspended = 0;
+  readonly clock: Clock;
+  readonly #options: WebhooksOptions;
+  readonly #unsubscribe: () => void;
+  #sender: Sender | undefined;
+  #loading: Promise<Sender> | undefined;
+  #lease: LeaseHolder | undefined;
+  #cancel: () => void = () => {};
+  #isClosed = false;
+
+  private constructor(options: WebhooksOptions) {
+    const { records, shared, configured, clock = SYSTEM_CLOCK } = options;
+    this.#options = options;
+    this.clock = clock;
+    const onChange = (): void => {
+      this.#changed();
+      // Other nodes look again by themselves if they are not told.
+      void shared.publish(TOPIC, shared.node).catch(() => {});
+    };
+    this.store = new WebhookStore({ records, configured, onChange });
+    this.#unsubscribe = shared.subscribe(TOPIC, (node) => {
+      if (node !== shared.node) this.#changed();
+    });
+  }
+
+  /** Rejects if the records cannot be read. */
+  static async open(options: WebhooksOptions): Promise<Webhooks> {
+    const webhooks = new Webhooks(options);
+    await webhooks.store.prepare(options.hub.cursor(), webhooks.clock.now());
+    await webhooks.#look();
+    return webhooks;
+  }
+
+  /** Deliveries in progress. */
+  get inFlight(): number {
+    return this.#sender?.inFlight ?? 0;
+  }
+
+  get rules(): AddressRules {
+    return this.#options.rules;
+  }
+
+  /** How a webhook stands, on whichever node it is sent. */
+  async status(webhook: Webhook): Promise<WebhookStatus> {
+    const { hub, records } = this.#options;
+    const record = await noted(records, webhook);
+    const known = record?.start === webhook.start.number ? record : undefined;
+    const before = (id: string): string => hub.cursor(Math.max((parseCursor(id)?.offset ?? 1) - 1, 0));
+    return statusOf(webhook, record, known === undefined ? webhook.start.after : watermark(known, before));
+  }
+
+  async test(webhook: Webhook): Promise<TestResult> {
+    return (await this.#load()).test(webhook);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.store.remove(id);
+    await forget(this.#options.records, id);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unsubscribe();
+    this.#cancel();
+    await this.#sender?.stop();
+    await this.#lease?.close();
+  }
+
+  /** Why its owner's right to a webhook is over; undefined while it is not. */
+  lapse(webhook: Webhook): string | undefined {
+    const { owner, channels, expires = Infinity } = webhook;
+    const { isOpen, isGone } = this.#options;
+    if (owner === undefined || isOpen) return undefined;
+    const now = this.clock.now();
+    if (expires <= now) return "its owner has not renewed it";
+    if (owner.kind === "anonymous") return "it was made when no one needed a credential";
+    const needed = { publish: [], subscribe: channels, admin: false, sendAs: false, expires: Date.now() };
+    return isGone({ ...owner, ...needed })
+      ? "its owner's key is revoked, or may no longer read its channels"
+      : undefined;
+  }
+
+  #changed(): void {
+    if (this.#isClosed) return;
+    this.#cancel();
+    void this.#look().catch(() => this.#lookAfter());
+  }
+
+  /** Starts to send, or to wait for the right to, when there is something to send. */
+  async #look(): Promise<void> {
+    const webhooks = await this.store.list();
+    if (this.#isClosed) return;
+    this.suspended = webhooks.filter(({ suspension }) => suspension !== undefined).length;
+    if (webhooks.length > 0) await this.#start();
+    this.#sender?.look();
+    // The configuration and this node's own door say it at once; another node's word may be lost.
+    if (this.#options.shared.isShared || this.#sender !== undefined) this.#lookAfter();
+  }
+
+  #lookAfter(): void {
+    this.#cancel();
+    const timer = setTimeout(() => this.#changed(), LOOK).unref();
+    this.#cancel = () => clearTimeout(timer);
+  }
+
+  async #start(): Promise<void> {
+    const sender = await this.#load();
+    if (this.#isClosed) return;
+    const { shared, lease = LEASE_LIFETIME } = this.#options;
+    const onHeld = ({ signal }: { readonly signal: AbortSignal }): void => sender.start(signal);
+    this.#lease ??= new LeaseHolder({ store: shared, name: LEASE, lifetime: lease, onHeld });
+  }
+
+  #load(): Promise<Sender> {
+    return (this.#loading ??= this.#open());
+  }
+
+  async #open(): Promise<Sender> {
+    const { Sender: Loaded } = await import("./sender.ts");
+    const { hub, records, hubId, publicUrl, version, rules, log, post, random = Math.random } = this.#options;
+    this.#sender = new Loaded({
+      hub,
+      records,
+      store: this.store,
+      post: { ...post, rules },
+      origin: { hubId, source: publicUrl === "" ? `hub:${hubId}` : publicUrl },
+      clock: this.clock,
+      random,
+      counters: this.counters,
+      userAgent: `sse-mcp-server/${version}`,
+      lapse: (webhook) => this.lapse(webhook),
+      suspend: (webhook, reason) => this.#suspend(webhook, reason),
+      log,
+    });
+    return this.#sender;
+  }
+
+  async #suspend({ id, url, start }: Webhook, reason: Suspension["reason"]): Promise<void> {
+    const since = this.clock.now();
+    const isNew = (webhook: Webhook): boolean =>
+      webhook.suspension === undefined && webhook.start.number === start.number;
+    const changed = await this.store.change(id, (webhook) =>
+      isNew(webhook) ? { ...webhook, suspension: { reason, since } } : undefined,
+    );
+    if (changed === undefined) return;
+    this.#options.log.warn({ webhook: id, host: new URL(url).host, reason }, "a webhook was suspended");
+  }
+}
