@@ -169,8 +169,8 @@ function rate(count: number, since: number): number {
 }
 
 async function kept(hub: HubProcess): Promise<number> {
-  const text = await (await fetch(`${hub.url}/metrics`)).text();
-  return Number(/^sse_mcp_log_messages (\d+)/m.exec(text)?.[1]);
+  const metrics = await (await fetch(`${hub.url}/metrics`)).text();
+  return Number(/^sse_mcp_log_messages (\d+)/m.exec(metrics)?.[1]);
 }
 
 function cells(plain: readonly number[], bridge: readonly number[]): string[] {

@@ -16,13 +16,6 @@ describeBridge("a bridge to streams of NATS", {
   isDurable: true,
 });
 
-describeBridge("a bridge to subjects of NATS", {
-  needs: needsNats,
-  start: () => startNats({ isCore: true }),
-  prefix: "ce-",
-  isDurable: false,
-});
-
 describe("a bridge to JetStream", () => {
   it("receives a stream in order, with subjects, headers and positions", async (t) => {
     if (!needsNats(t)) return;
