@@ -6,7 +6,7 @@ import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient, problems } from "../tools/index.ts";
 import { secretProblem } from "../webhooks/out/signature.ts";
-import { MAX_ALL, MAX_CHANNELS, MAX_OWN, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
+import { MAX_ALL, MAX_CHANNELS, MAX_EVENTS, MAX_OWN, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
 import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import { checkedChannels } from "./channel-query.ts";
 import { jsonBody } from "./json-body.ts";
@@ -38,12 +38,18 @@ export function bodyOf<Schema extends z.ZodObject>({ body }: FastifyRequest, sch
 }
 
 export function channelsOf(words: readonly string[], principal: Principal): readonly ChannelPattern[] {
+  if (words.length === 0) throw new HubError("INVALID_INPUT", "channels is empty; name one at least, such as orders.*");
   const channels = checkedChannels(words, MAX_CHANNELS);
   const own = channels.find(isServerChannel);
   if (own !== undefined)
     throw new HubError("INVALID_PATTERN", `${own} is the server's own channel, which is not sent; leave it out`);
   checkSubscribe(principal, channels);
   return channels;
+}
+
+export function checkEvents(events: readonly string[] = []): void {
+  if (events.length <= MAX_EVENTS) return;
+  throw new HubError("INVALID_INPUT", `events has ${events.length} names; at most ${MAX_EVENTS} are allowed`);
 }
 
 export function checkUrl(url: string, { rules }: Webhooks): void {
@@ -75,6 +81,7 @@ export function checkPatch(given: Patch, secret: string | undefined, { owner }: 
   const [field] = Object.keys(changes);
   if (owner === undefined && field !== undefined)
     throw configured(`WEBHOOKS_FILE has this webhook; change its ${field} there`);
+  checkEvents(given.events);
   if (given.url !== undefined) checkUrl(given.url, webhooks);
   if (secret !== undefined) checkSecret(secret);
 }

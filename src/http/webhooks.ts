@@ -6,7 +6,7 @@ import { refusal, type Principal } from "../core/principal.ts";
 import { EARLIEST, parseCursor } from "../protocol/cursor.ts";
 import { quoted } from "../protocol/text.ts";
 import { newSecret } from "../webhooks/out/signature.ts";
-import { FORMATS, MAX_EVENTS, type Webhook } from "../webhooks/out/webhook.ts";
+import { FORMATS, type Webhook } from "../webhooks/out/webhook.ts";
 import { principalOf } from "./authentication.ts";
 import { callerOf, type HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";
@@ -14,6 +14,7 @@ import {
   bodyOf,
   channelsOf,
   checkCount,
+  checkEvents,
   checkPatch,
   checkSecret,
   checkUrl,
@@ -34,8 +35,8 @@ const LONGEST_SHOWN = 64;
 const params = z.object({ id: z.string().describe("The id that POST /webhooks answered with") });
 const settings = {
   url: z.string().describe("Where messages are posted to: https, or an address that WEBHOOK_ALLOW lists"),
-  channels: z.array(z.string()).min(1).describe("Channels and patterns such as orders.*"),
-  events: z.array(z.string()).max(MAX_EVENTS).describe("Only messages with one of these events; all if it is empty"),
+  channels: z.array(z.string()).describe("Channels and patterns such as orders.*"),
+  events: z.array(z.string()).describe("Only messages with one of these events; all if it is empty"),
   format: z.enum(FORMATS).describe("json: the message; cloudevents: an event in structured mode"),
 };
 const creation = z.strictObject({
@@ -101,6 +102,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
       const given = bodyOf(request, creation);
       checkUrl(given.url, webhooks);
       const channels = channelsOf(given.channels, principal);
+      checkEvents(given.events);
       if (given.secret !== undefined) checkSecret(given.secret);
       await checkCount(webhooks, principal);
       const now = webhooks.clock.now();
