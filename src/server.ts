@@ -169,6 +169,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const callers = callerRules(config);
     const context: HttpContext = {
       hub,
+      hubId,
       schedule,
       tools,
       connections,

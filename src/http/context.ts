@@ -26,6 +26,8 @@ import type { Tls } from "./tls.ts";
 /** What the doors work with: made by `server.ts`. */
 export interface HttpContext {
   readonly hub: Hub;
+  /** The same on all nodes, and after a restart. */
+  readonly hubId: string;
   readonly schedule: Schedule;
   readonly tools: ToolSet;
   readonly connections: Connections;

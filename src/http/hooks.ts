@@ -41,7 +41,11 @@ const list = z.object({
   ),
 });
 const taken = z.object({
-  id: z.string().nullable().optional().describe("Of the message; null if the hook filters it out"),
+  id: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("Of the message; null if the hook filters it out, or if it was in this hub before"),
 });
 
 /** What the abuse protection of CloudEvents asks with, and is answered with (Web Hooks for Event Delivery 1.0). */
@@ -133,6 +137,7 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   try {
     const { verdict, answer } = await known.receive(hook, delivery, {
       hub: context.hub,
+      hubId: context.hubId,
       mostBytes: context.limits.message,
       admit: admitFor(context, caller),
       correlation: request,

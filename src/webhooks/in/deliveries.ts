@@ -3,6 +3,7 @@ export const VERDICTS = [
   "accepted",
   "repeated",
   "filtered",
+  "loop",
   "handshake",
   "refused",
   "limited",

@@ -3,6 +3,7 @@ import { HubError } from "../../core/errors.ts";
 import type { Hub } from "../../core/hub.ts";
 import { draft, MAX_KEY, type Draft } from "../../core/message.ts";
 import type { Correlation } from "../../core/trace.ts";
+import { isObject } from "../../protocol/json.ts";
 import { bodyValue, unwrapped } from "./body.ts";
 import { cloudEvents } from "./cloud-events.ts";
 import type { Delivery, Proof } from "./delivery.ts";
@@ -17,6 +18,8 @@ import { providerOf } from "./providers.ts";
 /** What a delivery is received with. */
 export interface ReceiveContext extends HandshakeTools {
   readonly hub: Hub;
+  /** The id of this hub. */
+  readonly hubId: string;
   /** Bytes of one message. */
   readonly mostBytes: number;
   /** Counts what the hook publishes, and throws `RATE_LIMITED` if that is too much; absent if nothing is counted. */
@@ -26,7 +29,7 @@ export interface ReceiveContext extends HandshakeTools {
 
 /** What became of a delivery that was verified. */
 export interface Received {
-  readonly verdict: Extract<Verdict, "accepted" | "repeated" | "filtered" | "handshake">;
+  readonly verdict: Extract<Verdict, "accepted" | "repeated" | "filtered" | "loop" | "handshake">;
   readonly answer: HookAnswer;
   readonly event?: string | undefined;
   readonly id?: string | undefined;
@@ -36,6 +39,9 @@ export interface Received {
 
 /** Seconds that the time of a delivery may differ from ours, unless it is known for its provider. */
 const TOLERANCE = 300;
+/** Hubs that a message may come through. */
+const MAX_HOPS = 8;
+const HUB_ID = /^[\w-]{1,64}$/;
 /** What a sender is told whose delivery is not proved, whatever the reason: who guesses learns nothing from it. */
 const UNPROVED = "This delivery is not proved to be of the sender of this hook; the hub's operator can see why";
 
@@ -55,10 +61,12 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   if (late !== undefined) throw unproved(late);
   const greeting = await provider.handshake?.(delivery, bodies[0], context);
   if (greeting !== undefined) return { verdict: "handshake", answer: greeting, secret };
+  const path = pathOf(delivery, bodies[0]);
+  const isLoop = path.includes(context.hubId) || path.length >= MAX_HOPS;
   const kept: { readonly id: string; readonly event: string; readonly isRepeated: boolean }[] = [];
-  for (const body of bodies) {
+  for (const body of isLoop ? [] : bodies) {
     const message = hookMessage(record, delivery, body);
-    if (message !== undefined) kept.push({ event: message.event, ...(await keep(hook, message, context)) });
+    if (message !== undefined) kept.push({ event: message.event, ...(await keep(hook, message, path, context)) });
   }
   const [first] = kept;
   const ids = kept.map(({ id }) => id);
@@ -66,7 +74,7 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   const { emptyAnswer } = provider;
   const answer: HookAnswer =
     emptyAnswer === undefined ? { status: 200, body: said } : { status: emptyAnswer, body: "" };
-  if (first === undefined) return { verdict: "filtered", answer, secret };
+  if (first === undefined) return { verdict: isLoop ? "loop" : "filtered", answer, secret };
   const verdict = kept.every(({ isRepeated }) => isRepeated) ? "repeated" : "accepted";
   return { verdict, answer, secret, event: first.event, id: first.id };
 }
@@ -75,6 +83,7 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
 async function keep(
   { record, principal }: Hook,
   { event, data, id, wakes }: HookMessage,
+  path: readonly string[],
   { hub, mostBytes, admit, correlation }: ReceiveContext,
 ): Promise<{ readonly id: string; readonly isRepeated: boolean }> {
   const { channel, name, verify } = record;
@@ -88,12 +97,23 @@ async function keep(
   admit?.("publishes");
   admit?.("publish_bytes", bytes);
   const keyed: Draft = id === undefined ? item : { ...item, key: keyOf(principal.id, id) };
-  const marked: Draft = wakes ? keyed : { ...keyed, quiet: true };
+  const through: Draft = path.length === 0 ? keyed : { ...keyed, path: path.join(",") };
+  const marked: Draft = wakes ? through : { ...through, quiet: true };
   const trace = correlation?.trace;
   const published = trace === undefined ? hub.publish(marked) : trace.publish(marked, (traced) => hub.publish(traced));
   const { id: kept = "", repeated } = await published;
   if (repeated) admit?.("publish_bytes", -bytes);
   return { id: kept, isRepeated: repeated };
+}
+
+/**
+ * The ids of the hubs that a message came through before this one, as hubs say it that send webhooks: in a header, and as
+ * an extension of CloudEvents. Neither need be signed: whoever forges one only has a message of their own left out.
+ */
+function pathOf({ headers }: Delivery, body: unknown): readonly string[] {
+  const given = headers["hub-path"] ?? (isObject(body) ? body["hubpath"] : undefined);
+  if (typeof given !== "string") return [];
+  return given.split(",").filter((id) => HUB_ID.test(id));
 }
 
 /** What cannot be a message will not be one when it is delivered again. */
