@@ -1,5 +1,5 @@
 import { LeaseHolder, type Lease } from "../core/lease.ts";
-import { CONNECT_TIMEOUT, type Bus, type BusKind, type Source } from "./bus.ts";
+import { CONNECT_TIMEOUT, MissingError, type Bus, type BusKind, type Source } from "./bus.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { BridgeContext, BridgeWork } from "./context.ts";
 import type { Origin } from "./incoming.ts";
@@ -28,9 +28,12 @@ export class Bridge {
   readonly #work: BridgeWork;
   readonly #end = new AbortController();
   readonly #sources = new Set<Source>();
+  /** The rules whose place on the bus was looked at, by their index. */
+  readonly #looked = new Set<number>();
   #state: BridgeState = "connecting";
   #error: { readonly sentence: string; readonly time: string } | undefined;
   #isBehind = false;
+  #wasLost = false;
   #lag: number | null = null;
   #noticed = { second: 0, count: 0 };
   #running: Promise<void> = Promise.resolve();
@@ -141,7 +144,7 @@ export class Bridge {
     await Promise.all(
       this.#config.in.map(async (rule, index) => {
         if (!isWanted(rule)) return;
-        const source = await bus.source(rule);
+        const source = await this.#source(bus, rule, index);
         this.#sources.add(source);
         const close = (): void => void source.close().catch(() => {});
         if (signal.aborted) close();
@@ -159,6 +162,19 @@ export class Bridge {
     );
   }
 
+  /** What is made, or made anew, after this bridge has looked for it is new: none of it is left out. */
+  async #source(bus: Bus<InRule, OutRule>, rule: InRule, index: number): Promise<Source> {
+    try {
+      const source = await bus.source(this.#looked.has(index) ? { ...rule, ...this.#kind.everything } : rule);
+      this.#looked.add(index);
+      this.#isBack();
+      return source;
+    } catch (error) {
+      if (error instanceof MissingError) this.#looked.add(index);
+      throw error;
+    }
+  }
+
   async #send(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
     if (this.#config.out.length === 0) return aborted(signal);
     const { outTemplates, prefixes } = this.#kind;
@@ -170,6 +186,7 @@ export class Bridge {
         return { rule, needsChannel, target: await bus.target(rule) };
       }),
     );
+    this.#isBack();
     try {
       await send(sendings, prefixes[0] ?? "", this.#work, signal, (isBehind) => (this.#isBehind = isBehind));
     } finally {
@@ -208,10 +225,16 @@ export class Bridge {
     this.counters.failures++;
     const isStopped = error instanceof StoppedError;
     this.#state = isStopped ? "stopped" : "connecting";
+    this.#wasLost = true;
     const before = this.#error?.sentence;
     this.#error = { sentence: error.message, time: new Date().toISOString() };
     // Not again each time that it is tried.
     if (isStopped || before !== error.message) this.#work.log.warn(`bridge ${this.name}: ${error.message}`);
+  }
+
+  #isBack(): void {
+    if (this.#wasLost) this.#work.log.info(`bridge ${this.name}: it runs again`);
+    this.#wasLost = false;
   }
 
   /** A notice is logged, but for those that come too often. */

@@ -73,6 +73,7 @@ export interface Target {
 
 /** A connection to a bus. It need not come back by itself: when it is lost, the bridge connects again. */
 export interface Bus<In, Out> {
+  /** Rejects with a `MissingError` if what the rule names is not there. */
   source(rule: In): Promise<Source>;
   target(rule: Out): Promise<Target>;
   /**
@@ -84,6 +85,9 @@ export interface Bus<In, Out> {
   readonly lost: Promise<never>;
   close(): Promise<void>;
 }
+
+/** What a rule names is not there, such as a stream; the sentence says so, and what to do. */
+export class MissingError extends Error {}
 
 /** Who connects. */
 export interface BusClient {
@@ -102,6 +106,11 @@ export interface BusKind<Connection, In, Out> {
   readonly out: z.ZodObject;
   /** The templates in an `out` rule, by their fields: they may use `${channel}` and so on. */
   readonly outTemplates: readonly string[];
+  /**
+   * What an `in` rule says to begin with all that is there, on a bus that can begin with what comes next: a bridge that has
+   * looked before, and finds nothing that knows where it was, leaves none of it out.
+   */
+  readonly everything?: Readonly<Record<string, unknown>>;
   /** What templates of `in` rules may use besides `${key}` and `${header:NAME}`. */
   readonly names: readonly string[];
   /** What the attributes of CloudEvents are called in its headers: `ce_` for `ce_id`; the first one is used to send. */

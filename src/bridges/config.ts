@@ -95,7 +95,9 @@ function readBridges(path: string): unknown {
   try {
     content = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ConfigError(`BRIDGES_FILE ${path} cannot be read as JSON: ${(cause as Error).message}`, { cause });
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const why = isMissing ? "does not exist" : `cannot be read as JSON: ${(cause as Error).message}`;
+    throw new ConfigError(`BRIDGES_FILE ${path} ${why}`, { cause });
   }
   const isWrapped = typeof content === "object" && content !== null && "bridges" in content;
   return isWrapped ? (content as { bridges: unknown }).bridges : content;
@@ -126,14 +128,34 @@ function schemaOf(kind: Kind, word: string): z.ZodType {
 function checked<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  // A field that is missing is often there under another name.
+  const unknown = result.error.issues.find(({ code }) => code === "unrecognized_keys");
+  const issue = unknown ?? result.error.issues[0];
   const path = (issue?.path ?? [])
     .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
     .join("");
-  throw new ConfigError(`${at}${path}: ${issue?.message ?? "it is wrong"}`);
+  throw new ConfigError(`${at}${path}: ${sentenceOf(issue)}`);
 }
 
 /** A kind whose own rules are not known to the engine: it hands them back to it as they are. */
 function erased<C, I, O>(kind: BusKind<C, I, O>): Kind {
   return kind as unknown as Kind;
+}
+
+/** What is wrong with a field, in words that need no knowledge of the schema. */
+function sentenceOf(issue: z.core.$ZodIssue | undefined): string {
+  if (issue === undefined) return "it is wrong";
+  const { code, message } = issue;
+  if (code === "unrecognized_keys") {
+    return `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is no field of it; see docs/bridges.md for those there are`;
+  }
+  if (code === "invalid_value") return `use ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+  if (code !== "invalid_type") return message;
+  return message.endsWith("received undefined")
+    ? `it is missing; give ${article(issue.expected)}`
+    : `use ${article(issue.expected)}`;
+}
+
+function article(type: string): string {
+  return type === "string" ? "a text" : `${/^[aeio]/.test(type) ? "an" : "a"} ${type}`;
 }

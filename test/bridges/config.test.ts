@@ -40,16 +40,20 @@ describe("the configuration of bridges", () => {
   it("says which field is wrong, and what would be right", async () => {
     const rule = (more: object): unknown => [{ ...BRIDGE, in: [{ ...IN, ...more }] }];
     const out = (more: object): unknown => [{ ...BRIDGE, out: [{ channels: ["a"], stream: "s", ...more }] }];
-    await isWrong({}, /^BRIDGES: .*expected array/);
+    await isWrong({}, /^BRIDGES: use an array$/);
     await isWrong([{ ...BRIDGE, name: "Orders" }], /^BRIDGES\[0\]\.name: use 2 to 32 lower-case/);
     await isWrong([BRIDGE, BRIDGE], /^BRIDGES\[1\]\.name is orders, which another bridge has/);
-    await isWrong([{ ...BRIDGE, kind: "carrier-pigeon" }], /^BRIDGES\[0\]\.kind: .*"kafka".*"redis"/);
+    await isWrong([{ ...BRIDGE, kind: "carrier-pigeon" }], /^BRIDGES\[0\]\.kind: use "amqp", "kafka", .*"redis"$/);
     await isWrong([{ ...BRIDGE, connection: "http://x" }], /^BRIDGES\[0\]\.connection: use redis:/);
     await isWrong([{ ...BRIDGE, connection: "${env:NONE}" }], /^BRIDGES\[0\]\.connection uses \$\{env:NONE\}/);
     await isWrong([{ ...BRIDGE, connection: "${env:SECRET}" }], /^BRIDGES\[0\]\.connection: use redis:/);
     await isWrong([{ ...BRIDGE, in: [] }], /^BRIDGES\[0\] needs rules; give it in, out, or both/);
-    await isWrong([{ ...BRIDGE, color: "red" }], /^BRIDGES\[0\]: .*color/);
-    await isWrong(rule({ channel: undefined }), /^BRIDGES\[0\]\.in\[0\]\.channel: /);
+    await isWrong([{ ...BRIDGE, color: "red" }], /^BRIDGES\[0\]: "color" is no field of it/);
+    await isWrong(rule({ channel: undefined }), /^BRIDGES\[0\]\.in\[0\]\.channel: it is missing; give a text$/);
+    await isWrong(
+      [{ ...BRIDGE, in: [{ stream: "s", chanel: "a" }] }],
+      /^BRIDGES\[0\]\.in\[0\]: "chanel" is no field of it/,
+    );
     await isWrong(
       rule({ channel: "${subject}" }),
       /^BRIDGES\[0\]\.in\[0\]\.channel: \$\{subject\} is none of \$\{stream\}/,

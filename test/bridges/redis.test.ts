@@ -53,6 +53,50 @@ describe("a bridge", () => {
     );
   });
 
+  it("leaves out nothing of a stream that is made while it waits for it, or made anew", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    const bridge = {
+      name: "orders",
+      kind: "redis",
+      connection: server.connection,
+      in: [{ stream: "orders", channel: "orders" }],
+    };
+    await using hub = await HubProcess.start([bridge]);
+    await until("it has looked", () => hub.output.includes("Redis has no stream orders"));
+    const order = (number: number): { headers: {}; body: Uint8Array } => ({
+      headers: {},
+      body: Buffer.from(`{"n":${number}}`),
+    });
+    await server.send("orders", [order(1)]);
+    const has = (count: number) => async (): Promise<boolean> => (await hub.history("orders")).length === count;
+    await until("the first is there", has(1));
+    await server.flush();
+    await server.send("orders", [order(2), order(3)]);
+    await until("those of the new stream are there", has(3));
+    assert.deepEqual(
+      (await hub.history("orders")).map(({ data }) => data),
+      [{ n: 1 }, { n: 2 }, { n: 3 }],
+    );
+    assert.match(hub.output, /bridge orders: it runs again/);
+  });
+
+  it("takes an entry without the field of the payload as an object of all its fields", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await server.declare("orders");
+    const bridge = {
+      name: "orders",
+      kind: "redis",
+      connection: server.connection,
+      in: [{ ...server.incoming("orders"), channel: "orders" }],
+    };
+    await using hub = await HubProcess.start([bridge]);
+    await server.add("orders", { order: "17", total: "12 €" });
+    await until("it is there", async () => (await hub.history("orders")).length === 1);
+    assert.deepEqual((await hub.history("orders"))[0]?.data, { order: "17", total: "12 €" });
+  });
+
   it("makes the server unhealthy while it does not run, only if it is required", async (t) => {
     if (!needsEngine(t)) return;
     const port = await freePort();

@@ -57,6 +57,7 @@ export const kafka: BusKind<Connection, InRule, OutRule> = {
   connection,
   in: incoming,
   out: outgoing,
+  everything: { from: "earliest" },
   outTemplates: ["topic", "key"],
   names: ["topic", "partition", "offset"],
   prefixes: ["ce_"],

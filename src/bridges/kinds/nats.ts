@@ -88,6 +88,7 @@ export const nats: BusKind<Connection, NatsIn, NatsOut> = {
   connection,
   in: incoming,
   out: outgoing,
+  everything: { from: "all" },
   outTemplates: ["subject"],
   names: ["subject", "stream"],
   prefixes: [PREFIX, "ce_"],

@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { HubError } from "../../core/errors.ts";
 import {
   CONNECT_TIMEOUT,
   MAX_BATCH,
+  MissingError,
   type Batch,
   type Bus,
   type BusClient,
@@ -63,6 +63,7 @@ export const redis: BusKind<string, RedisIn, RedisOut> = {
     declare: z.boolean().default(false),
   }),
   out: z.object({ stream: word, body: word.default("data"), maxLength: z.int().min(0).max(1e9).default(0) }),
+  everything: { from: "earliest" },
   outTemplates: ["stream"],
   names: ["stream"],
   prefixes: ["ce_"],
@@ -105,7 +106,7 @@ async function connect(url: string, client: BusClient): Promise<Bus<RedisIn, Red
     },
     target: async (rule) => new RedisTarget(commands, rule),
     async sample(rule) {
-      if ((await commands.exists(rule.stream)) === 0) throw noStream(rule.stream);
+      if ((await commands.exists(rule.stream)) === 0 && !rule.declare) throw noStream(rule.stream);
       const [entry] = await commands.xrevrangeBuffer(rule.stream, "+", "-", "COUNT", 1);
       return entry === undefined ? undefined : receivedOf(entry, rule);
     },
@@ -130,8 +131,8 @@ async function makeGroup(commands: Redis, { stream, group, from, declare }: Redi
   }
 }
 
-function noStream(stream: string): HubError {
-  return new HubError("INVALID_INPUT", `Redis has no stream ${stream}; make it, or set declare: true in the rule`);
+function noStream(stream: string): MissingError {
+  return new MissingError(`Redis has no stream ${stream}; make it, or set declare: true in the rule`);
 }
 
 type Entry = [id: Buffer, fields: Buffer[] | null];
@@ -267,12 +268,18 @@ class RedisTarget implements Target {
 }
 
 function receivedOf([id, fields]: Entry, { stream, body }: RedisIn): Received {
+  const position = `${stream}/${id.toString()}`;
   const headers: Record<string, string> = {};
   let payload: Buffer | undefined;
   for (let at = 0; at + 1 < (fields?.length ?? 0); at += 2) {
     const [name, value] = [String(fields?.[at]), fields?.[at + 1] as Buffer];
     if (name === body) payload = value;
     else headers[name] = value.toString();
+  }
+  // One that was deleted has no fields any more; of one without this field, all fields are the payload.
+  if (payload === undefined && fields !== null) {
+    const all = Buffer.from(JSON.stringify(headers));
+    return { body: all, headers: {}, contentType: "application/json", names: { stream }, position };
   }
   const { [CONTENT_TYPE]: contentType, [KEY]: key, ...rest } = headers;
   return {
@@ -281,6 +288,6 @@ function receivedOf([id, fields]: Entry, { stream, body }: RedisIn): Received {
     contentType,
     key,
     names: { stream },
-    position: `${stream}/${id.toString()}`,
+    position,
   };
 }

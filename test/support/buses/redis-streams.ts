@@ -6,11 +6,19 @@ import type { BusServer } from "./bus-server.ts";
 /** The field of the payload; the others are headers. */
 const BODY = "data";
 
+/** The server, and what only tests of Redis do. */
+interface RedisStreams extends BusServer {
+  /** Deletes all data. */
+  flush(): Promise<void>;
+  /** Adds an entry with exactly these fields. */
+  add(place: string, fields: Readonly<Record<string, string>>): Promise<void>;
+}
+
 /** A stream and some of its entries, as a read answers. */
 type Stream = [name: Buffer, entries: [id: Buffer, fields: Buffer[]][]];
 
 /** A real Redis, for bridges on its streams. */
-export async function startRedisStreams(): Promise<BusServer> {
+export async function startRedisStreams(): Promise<RedisStreams> {
   const engine = await startEngine();
   const connect = (): Redis => new Redis(engine.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
   const client = connect();
@@ -67,6 +75,8 @@ export async function startRedisStreams(): Promise<BusServer> {
       const of = (name: string): number => Number(group[group.indexOf(name) + 1]);
       return of("pending") + of("lag");
     },
+    flush: async () => void (await client.flushall()),
+    add: async (place, fields) => void (await client.xadd(place, "*", ...Object.entries(fields).flat())),
     kill: () => engine.kill("SIGKILL"),
     start: () => engine.restart(),
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Admin, Base, ClusterTopicMetadata } from "@platformatic/kafka";
 import { HubError } from "../../../core/errors.ts";
-import type { Bus, BusClient, Received } from "../../bus.ts";
+import { MissingError, type Bus, type BusClient, type Received } from "../../bus.ts";
 import { type ClientOptions, type InRule, isUnknownTopic, type KafkaDriver, type OutRule, sentence } from "./driver.ts";
 import { newestRecord } from "./sample.ts";
 import { KafkaSource } from "./source.ts";
@@ -129,7 +129,7 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     if (missing.length === 0) return;
     if (declare) return this.#declare(missing);
     const which = missing.length === 1 ? `no topic ${missing[0]}` : `no topics ${missing.join(", ")}`;
-    throw new HubError("INVALID_INPUT", `Kafka has ${which}; make it there, or set "declare": true`);
+    throw new MissingError(`Kafka has ${which}; make it there, or set "declare": true`);
   }
 
   async #topic(topic: string): Promise<ClusterTopicMetadata | undefined> {

@@ -1,5 +1,5 @@
 import type { ConsumerConfig, ConsumerInfo, JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
-import { PREFETCH, type Received } from "../../bus.ts";
+import { MissingError, PREFETCH, type Received } from "../../bus.ts";
 import type { Link } from "./connection.ts";
 import { headersOf } from "./headers.ts";
 
@@ -57,7 +57,9 @@ export class Streams {
     } catch (error) {
       if (!this.#isMissing(error)) throw this.failure(`stream ${stream}`, error);
       if (declared === undefined) {
-        throw new Error(`NATS has no stream ${stream}; create it, or let "declare": true do so`, { cause: error });
+        throw new MissingError(`NATS has no stream ${stream}; create it, or let "declare": true do so`, {
+          cause: error,
+        });
       }
       await this.#manager.streams.add({ name: stream, subjects: [...declared] }).catch((cause: unknown) => {
         throw this.failure(`stream ${stream}`, cause);
