@@ -123,7 +123,9 @@ async function create(path: string, provider: string, about: About, base: string
   changePrivateFile(path, (text) => {
     const entries = text === undefined ? [] : hookEntries(text);
     const taken = entries.some((one) => (one as { name?: unknown } | null)?.name === name);
-    if (taken) throw new HookFault(`it has a hook ${name} already; give this one another --name`);
+    if (taken) {
+      throw new CommandFailed(`${oneLineName(path)} has a hook ${name} already; give this one another --name`);
+    }
     const changed = hooksFileText([...entries, entry]);
     const record = hookRecords(changed).at(-1) as HookRecord;
     // A secret that is elsewhere need not be there yet.
@@ -134,8 +136,9 @@ async function create(path: string, provider: string, about: About, base: string
   process.stdout.write(`URL: ${base}/hooks/${name}${unsigned}\n`);
   if (isMade && unsigned === "") process.stdout.write(`Secret: ${secret}\n`);
   const shown = isMade ? "; the secret is shown this once" : "";
+  const rest = wakes === true ? "" : ". Its messages wake no waiting agent; --wakes changes that";
   note(
-    `enter this at ${provider}${shown}. Servers with HOOKS_FILE=${oneLineName(path)} take it; try it with: sse-mcp-server hook test ${name}`,
+    `enter this at ${provider}${shown}. Servers with HOOKS_FILE=${oneLineName(path)} take it; try it with: sse-mcp-server hook test ${name} --file ${oneLineName(path)}${rest}`,
   );
   return 0;
 }
@@ -205,7 +208,11 @@ async function test(path: string, name: string, hub: string | undefined, base: s
     );
   }
   if (record.verify.scheme === "token" && record.verify.in === "path") url.pathname += `/${secrets[0]?.text ?? ""}`;
-  const { id } = await post(url, sample);
+  const { id } = await post(url, sample).catch((error: unknown) => {
+    if (!(error instanceof CommandFailed) || !error.message.startsWith("NOT_FOUND")) throw error;
+    const sentence = `The hub at ${url.origin} has no hook ${name}; start it with HOOKS_FILE=${oneLineName(path)}`;
+    throw new CommandFailed(sentence, { cause: error });
+  });
   const became =
     typeof id === "string"
       ? `it is the message ${id} on ${record.channel}`

@@ -3,17 +3,20 @@ import { jsonObject, routeUrl } from "../usage.ts";
 import { ask, ANSWER_TIMEOUT, whyFailed, type Answer, type Target } from "./exchange.ts";
 import type { Report } from "./report.ts";
 
+/** Errors of TLS that are about the certificate of a server that does answer. */
+const CERTIFICATE_FAULT = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/;
+
 /** Whether a hub answers there at all; nothing else can be tested if not. */
 export async function checkHub({ url }: Target, report: Report): Promise<boolean> {
   let answer: Answer;
   try {
     answer = await ask(routeUrl(url, "health"));
   } catch (error) {
-    report.bad(
-      "hub",
-      "fail",
-      `Nothing answers at ${url.origin} (${whyFailed(error)}); check the address, and that the hub runs`,
-    );
+    const why = whyFailed(error);
+    const sentence = CERTIFICATE_FAULT.test(why)
+      ? `The certificate of ${url.origin} is not trusted (${why}); name its authority in NODE_EXTRA_CA_CERTS`
+      : `Nothing answers at ${url.origin} (${why}); check the address, and that the hub runs`;
+    report.bad("hub", "fail", sentence);
     return false;
   }
   report.detectProxy(answer.headers);

@@ -69,6 +69,8 @@ export async function checkSessions({ url, headers }: Target, report: Report): P
 
 function isRefused(check: string, { status, text }: Answer, report: Report): boolean {
   if (status !== 401 && status !== 403) return false;
-  report.skipped(check, `The hub refuses this credential (${status}): ${text.slice(0, 200)}`);
+  const { detail } = jsonObject(text);
+  const why = typeof detail === "string" ? detail : text;
+  report.skipped(check, `The hub refuses this caller (${status}), see --token: ${why.slice(0, 200)}`);
   return true;
 }

@@ -65,7 +65,7 @@ export class Report {
   /** The line at the end, for people. */
   get summary(): string {
     const { checks, failures } = this;
-    const through = this.#proxy === undefined ? "No proxy named itself" : `Through ${oneLine(this.#proxy.text)}`;
+    const through = this.#proxy === undefined ? "No proxy was seen on the way" : `Through ${oneLine(this.#proxy.text)}`;
     const warnings = checks.filter(({ status }) => status === "warn").length;
     const result = failures === 0 ? "nothing failed" : `${failures} of ${checks.length} checks failed`;
     return `${through}: ${result}${warnings === 0 ? "" : `, ${warnings} to look at`}.\n`;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { isObject } from "../../protocol/json.ts";
 import type { Secret } from "./delivery.ts";
 import type { HookRecord } from "./hook-record.ts";
-import { pointer, type Pointer } from "./pointer.ts";
+import { pointer, valueAt, type Pointer } from "./pointer.ts";
 import { providerOf, type Place } from "./providers.ts";
 import { Hmac } from "./schemes/hmac.ts";
 import { Standard } from "./schemes/standard.ts";
@@ -51,6 +51,10 @@ export function sampleFor(
   put(typeof record.event === "object" ? record.event : known.event?.[0], record.events?.[0] ?? EVENT);
   put(record.id ?? known.id?.[0], id);
   if (known.timestamp !== undefined) put(known.timestamp, known.timestamp.unit === "ms" ? now : Math.floor(now / 1000));
+  // What the hook picks of a body is there, so that the message shows its shape.
+  for (const path of record.pick ?? []) {
+    if (valueAt(body, pointer(path)) === undefined) setAt(body, pointer(path), EVENT);
+  }
   for (const { pointer: path, equals, in: some } of record.filter ?? []) {
     const value = equals ?? some?.[0];
     if (value !== undefined) setAt(body, pointer(path), value);
