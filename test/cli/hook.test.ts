@@ -57,7 +57,7 @@ describe("sse-mcp-server hook", () => {
         [["new", "generic", "--channel", "a"], 2, /needs --header/],
         [["list", "--channel", "a"], 2, /--channel is for hook new/],
         [["list", "more"], 2, /takes no word/],
-        [["new", "sns", "--channel", "b", "--topic", "x"], 1, /it has a hook sns already/],
+        [["new", "sns", "--channel", "b", "--topic", "x"], 1, /has a hook sns already/],
         [["new", "github", "--channel", "hub.logs"], 1, /hooks\[1\]\.channel is "hub\.logs"/],
         [["new", "standard", "--channel", "a", "--secret", "short"], 1, /a secret is not whsec_/],
         [["test", "none"], 1, /has no hook none/],
