@@ -9,13 +9,13 @@ import { sendJson, takeAnyBody } from "./json-body.ts";
 
 const TAGS = ["publish"];
 const PAGE = 100;
-const MOST = 1000;
+const MAX_LIMIT = 1000;
 
 const params = z.object({ id: z.string().describe("What it was answered with when it was scheduled") });
 const query = z.strictObject({
   channel: z.string().optional().describe("Only those on a channel, or on the channels of a pattern"),
   after: z.string().optional().describe("`next` of the page before"),
-  limit: z.coerce.number().int().min(1).max(MOST).default(PAGE).describe("Entries at most"),
+  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most"),
 });
 const scheduled = z.object({
   id: z.string(),

@@ -30,7 +30,7 @@ import { described, testResult, webhookList, webhookStatus, withDeliveries } fro
 
 const TAGS = ["webhooks"];
 const NO_STORE = { "cache-control": "no-store" };
-const LONGEST_SHOWN = 64;
+const MAX_SHOWN = 64;
 
 const params = z.object({ id: z.string().describe("The id that POST /webhooks answered with") });
 const settings = {
@@ -79,7 +79,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
     if (webhook !== undefined && isOf(webhook, principal)) return { webhook, principal };
     throw new HubError(
       "NOT_FOUND",
-      `There is no webhook ${quoted(id.slice(0, LONGEST_SHOWN))} of yours; GET /webhooks lists them`,
+      `There is no webhook ${quoted(id.slice(0, MAX_SHOWN))} of yours; GET /webhooks lists them`,
     );
   };
 
@@ -228,7 +228,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
       if (after !== EARLIEST && parseCursor(after) === undefined) {
         throw new HubError(
           "INVALID_INPUT",
-          `after is not a cursor: ${quoted(after.slice(0, LONGEST_SHOWN))}; give the id of a message, or earliest`,
+          `after is not a cursor: ${quoted(after.slice(0, MAX_SHOWN))}; give the id of a message, or earliest`,
         );
       }
       const changed = await webhooks.store.change(webhook.id, (before) => ({

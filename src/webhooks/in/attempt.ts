@@ -20,7 +20,7 @@ export interface AttemptTools extends Pick<ReceiveContext, "fetchText"> {
 
 /** What a delivery that is not proved costs: as much as so many that are. */
 const FAILURE = 25;
-const LONGEST_REASON = 300;
+const MAX_REASON = 300;
 
 /** Receives a delivery and remembers what became of it. Rejects as `receive` does, or with `RATE_LIMITED`. */
 export async function attempt(
@@ -51,7 +51,7 @@ export async function attempt(
     const known = error instanceof HubError ? error : new HubError("INTERNAL", "an internal error", { cause: error });
     const verdict = verdictOf(known);
     const reason = known.cause instanceof Error ? known.cause.message : known.message;
-    ended({ verdict, status: known.status, reason: reason.slice(0, LONGEST_REASON) });
+    ended({ verdict, status: known.status, reason: reason.slice(0, MAX_REASON) });
     if (verdict === "refused") {
       refused(known.cause);
       count(FAILURE);

@@ -8,15 +8,15 @@ const STRUCTURED = /^application\/cloudevents\+json$/;
 const BATCH = /^application\/cloudevents-batch\+json$/;
 const PREFIX = "ce-";
 /** Events of one batch. */
-const MOST = 100;
+const MAX_EVENTS = 100;
 
 /** The CloudEvents of a delivery as JSON, in whichever of the three modes of HTTP it came. Throws `INVALID_DELIVERY`. */
 export function cloudEvents(delivery: Delivery): readonly Readonly<Record<string, unknown>>[] {
   const media = mediaOf(delivery.type);
   if (BATCH.test(media)) {
     const batch = jsonOf(textOf(delivery.body));
-    if (!Array.isArray(batch) || batch.length > MOST) {
-      throw new HubError("INVALID_DELIVERY", `The body is not a list of at most ${MOST} CloudEvents`);
+    if (!Array.isArray(batch) || batch.length > MAX_EVENTS) {
+      throw new HubError("INVALID_DELIVERY", `The body is not a list of at most ${MAX_EVENTS} CloudEvents`);
     }
     return batch.map((event, index) => checked(event, `the event ${index}`));
   }

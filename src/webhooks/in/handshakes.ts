@@ -23,7 +23,7 @@ export type Handshake = (
 ) => HookAnswer | undefined | Promise<HookAnswer | undefined>;
 
 const NO_CONTENT: HookAnswer = { status: 204, body: "" };
-const LONGEST_CHALLENGE = 1024;
+const MAX_CHALLENGE = 1024;
 
 /** GitHub says that the webhook was made. */
 export const githubPing: Handshake = (delivery) =>
@@ -33,7 +33,7 @@ export const githubPing: Handshake = (delivery) =>
 export const slackChallenge: Handshake = (_, body) => {
   if (!isObject(body) || body["type"] !== "url_verification") return undefined;
   const { challenge } = body;
-  if (typeof challenge !== "string" || challenge.length > LONGEST_CHALLENGE) {
+  if (typeof challenge !== "string" || challenge.length > MAX_CHALLENGE) {
     throw new HubError("INVALID_DELIVERY", "challenge is not a text that can be answered");
   }
   return { status: 200, body: JSON.stringify({ challenge }) };

@@ -20,7 +20,7 @@ export interface HookMessage {
 type Event = Readonly<Record<string, unknown>>;
 
 /** Characters of one value in a text. */
-const LONGEST_VALUE = 500;
+const MAX_VALUE = 500;
 /** A pointer, or the event, in braces. */
 const FIELD = /\{(event|\/[^{}]*)\}/g;
 const EVENT = "event";
@@ -89,6 +89,6 @@ function filled(text: string, body: unknown, event: string): string {
     if (value === undefined || value === null) return "";
     const line =
       typeof value === "string" ? value.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim() : oneLineData(value);
-    return line.length > LONGEST_VALUE ? `${line.slice(0, LONGEST_VALUE).toWellFormed()}…` : line;
+    return line.length > MAX_VALUE ? `${line.slice(0, MAX_VALUE).toWellFormed()}…` : line;
   });
 }

@@ -5,13 +5,13 @@ export type Pointer = readonly string[];
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 /** Names in one pointer. */
-const MOST_NAMES = 32;
+const MAX_NAMES = 32;
 
 /** What is wrong with a text as a pointer, as the end of a sentence; undefined if nothing is. */
 export function pointerFault(text: string): string | undefined {
   if (!POINTER.test(text))
     return "use a JSON pointer such as /repository/full_name, with ~1 for / and ~0 for ~ in a name";
-  return text.split("/").length - 1 > MOST_NAMES ? `use at most ${MOST_NAMES} names` : undefined;
+  return text.split("/").length - 1 > MAX_NAMES ? `use at most ${MAX_NAMES} names` : undefined;
 }
 
 /** Reads a pointer that `pointerFault` finds nothing wrong with. */

@@ -7,15 +7,15 @@ import { askedWait, RETRIED_FOR, waitAfter } from "./retry.ts";
 import type { Suspension, Webhook } from "./webhook.ts";
 
 /** Messages of one webhook that were read and not delivered; no more are read until there is room. */
-const MOST_PENDING = 64;
+const MAX_PENDING = 64;
 /** Of which are being sent for the first time. */
-const MOST_NEW = 8;
+const MAX_NEW = 8;
 /** Messages in one page of the log. */
 const PAGE = 8;
 /** Tries that fail one after the other before no new messages are read. */
 const FAILING = 3;
 /** Milliseconds for which a page is held while there is no room for its messages. */
-const PATIENCE = 1000;
+const ROOM_TIMEOUT = 1000;
 /** Milliseconds for which progress may go unnoted. */
 const SAVE_AFTER = 1000;
 /** The status that ends a webhook. */
@@ -85,7 +85,7 @@ export class Dispatcher {
     const { now } = progress;
     for await (const page of followPages(hub, { channels, after: now.read, limit: PAGE, signal })) {
       if (page.gap !== undefined) {
-        if (!(await this.#room(PATIENCE))) return;
+        if (!(await this.#room(ROOM_TIMEOUT))) return;
         this.#begin(progress, { id: page.gap.resumed, gap: pendingGap(page.gap), tries: 0, due: 0 }, undefined);
         now.read = page.gap.resumed;
       }
@@ -93,7 +93,7 @@ export class Dispatcher {
         if (events.length > 0 && !events.includes(message.event)) continue;
         const id = hub.idOf(message);
         if (id === undefined) continue;
-        if (!(await this.#room(PATIENCE))) return;
+        if (!(await this.#room(ROOM_TIMEOUT))) return;
         now.read = id;
         this.#begin(progress, { id, tries: 0, due: 0 }, message);
       }
@@ -122,7 +122,7 @@ export class Dispatcher {
 
   #hasRoom(): boolean {
     const waiting = this.#waiting.size;
-    if (this.#new >= MOST_NEW || waiting + this.#active.size >= MOST_PENDING) return false;
+    if (this.#new >= MAX_NEW || waiting + this.#active.size >= MAX_PENDING) return false;
     // Without one that waits, nothing would ever succeed again.
     return (
       waiting + this.#active.size === 0 || (this.#failures < FAILING && this.#pausedUntil <= this.#context.clock.now())

@@ -48,7 +48,7 @@ export interface SafePosterOptions {
 
 const TIMEOUTS: PostTimeouts = { connect: 5000, head: 10_000, whole: 15_000 };
 /** Bytes of an answer that are read, and dropped, before the connection is closed. */
-const MOST_READ = 16 * 1024;
+const MAX_READ = 16 * 1024;
 const MAX_HEAD = 16 * 1024;
 /** Names that are looked up at once: each holds one of the four threads that files are read and written with, too. */
 const LOOKUPS = 2;
@@ -201,7 +201,7 @@ function drained(answer: IncomingMessage, signal: AbortSignal): Promise<void> {
     let read = 0;
     answer.on("data", (chunk: Buffer) => {
       read += chunk.length;
-      if (read > MOST_READ) answer.destroy();
+      if (read > MAX_READ) answer.destroy();
     });
     answer.on("error", () => {});
     answer.once("close", resolve);

@@ -8,11 +8,11 @@ export interface SigningSecret {
 
 const PREFIX = "whsec_";
 /** Bytes of a secret (Standard Webhooks, "Signature scheme"). */
-const [FEWEST, MOST, NEW] = [24, 64, 32];
+const [MIN_BYTES, MAX_BYTES, NEW_BYTES] = [24, 64, 32];
 
 /** A new secret, as both ends have it. */
 export function newSecret(): string {
-  return PREFIX + randomBytes(NEW).toString("base64");
+  return PREFIX + randomBytes(NEW_BYTES).toString("base64");
 }
 
 /** What is wrong with a secret, as the end of a sentence; undefined if nothing is. */
@@ -20,8 +20,8 @@ export function secretProblem(secret: string): string | undefined {
   const text = secret.slice(PREFIX.length);
   const bytes = Buffer.from(text, "base64");
   const isBase64 = bytes.toString("base64").replace(/=+$/, "") === text.replace(/=+$/, "");
-  if (secret.startsWith(PREFIX) && isBase64 && bytes.length >= FEWEST && bytes.length <= MOST) return undefined;
-  return `use ${PREFIX} and ${FEWEST} to ${MOST} random bytes as Base64, such as the output of: echo "${PREFIX}$(openssl rand -base64 ${NEW})"`;
+  if (secret.startsWith(PREFIX) && isBase64 && bytes.length >= MIN_BYTES && bytes.length <= MAX_BYTES) return undefined;
+  return `use ${PREFIX} and ${MIN_BYTES} to ${MAX_BYTES} random bytes as Base64, such as the output of: echo "${PREFIX}$(openssl rand -base64 ${NEW_BYTES})"`;
 }
 
 /**

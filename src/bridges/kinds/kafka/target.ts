@@ -9,7 +9,7 @@ const REQUEST_BYTES = 512 * 1024;
 /** Milliseconds after which a topic that was not there is asked for again. */
 const MISSING_AGE = 10_000;
 /** Topics that are remembered. */
-const MOST_TOPICS = 10_000;
+const MAX_TOPICS = 10_000;
 /** What brokers refuse about a message, by their names of it; everything else they may take the next time. */
 const REFUSALS = [
   "MESSAGE_TOO_LARGE",
@@ -133,13 +133,13 @@ export class KafkaTarget implements Target {
     } catch (error) {
       if (!isUnknownTopic(error)) throw error;
       if (!this.#options.rule.declare) {
-        if (this.#missing.size >= MOST_TOPICS) this.#missing.clear();
+        if (this.#missing.size >= MAX_TOPICS) this.#missing.clear();
         this.#missing.set(topic, performance.now());
         return false;
       }
       await this.#options.declare(topic);
     }
-    if (this.#known.size >= MOST_TOPICS) this.#known.clear();
+    if (this.#known.size >= MAX_TOPICS) this.#known.clear();
     this.#known.add(topic);
     return true;
   }

@@ -21,7 +21,7 @@ const TIMEOUT = 5000;
 /** Seconds. */
 const ACK_WAIT = 30;
 /** Messages that a consumer may have delivered without an acknowledgement: that many are held here. */
-const MOST_PENDING = 10_000;
+const MAX_PENDING = 10_000;
 const NANOS = 1e9;
 const NOT_FOUND = 404;
 
@@ -176,6 +176,6 @@ function consumerProblem({ config }: ConsumerInfo): string | undefined {
   if (config.deliver_subject !== undefined) return "it pushes; a bridge needs one that is pulled from";
   if (config.ack_policy !== "explicit") return `its acknowledgements are ${config.ack_policy}; they must be explicit`;
   const most = config.max_ack_pending ?? 0;
-  if (most >= 1 && most <= MOST_PENDING) return undefined;
-  return `its max_ack_pending is ${most}; it must be from 1 to ${MOST_PENDING}`;
+  if (most >= 1 && most <= MAX_PENDING) return undefined;
+  return `its max_ack_pending is ${most}; it must be from 1 to ${MAX_PENDING}`;
 }

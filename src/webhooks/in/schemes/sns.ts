@@ -30,7 +30,7 @@ const DIGESTS: ReadonlyMap<unknown, string> = new Map([
   ["2", "sha256"],
 ]);
 /** Certificates that are kept. */
-const MOST_CERTIFICATES = 16;
+const MAX_CERTIFICATES = 16;
 /** Milliseconds after which a certificate that could not be had is asked for again. */
 const PAUSE = 10_000;
 /** Milliseconds before a certificate is fetched again. */
@@ -93,7 +93,7 @@ export class Sns implements Scheme {
     let known = this.#certificates.get(url);
     if (known === undefined || known.until <= time) {
       this.#certificates.delete(url);
-      if (this.#certificates.size >= MOST_CERTIFICATES) {
+      if (this.#certificates.size >= MAX_CERTIFICATES) {
         this.#certificates.delete(this.#certificates.keys().next().value as string);
       }
       known = { key: this.#load(url, time), until: time + FRESH };

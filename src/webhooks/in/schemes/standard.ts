@@ -22,9 +22,9 @@ type Form = { readonly version: "v1"; readonly key: Buffer } | { readonly versio
 /** The names of the specification, and those that Svix and its customers had before. */
 const PREFIXES = ["webhook", "svix"] as const;
 /** Signatures of one delivery that are looked at. */
-const MOST = 10;
-const [LEAST_BYTES, MOST_BYTES] = [16, 128];
-const LONGEST_ID = 255;
+const MAX_SIGNATURES = 10;
+const [LEAST_BYTES, MAX_BYTES] = [16, 128];
+const MAX_ID = 255;
 const EMPTY = Buffer.of();
 const NO_SIGNATURE = Buffer.alloc(64);
 
@@ -45,7 +45,7 @@ export class Standard implements Scheme {
     const given = signaturesIn(list);
     let fault: string | undefined;
     if (id === "") fault = headerFault(delivery, idName);
-    else if (id.length > LONGEST_ID) fault = `its ${idName} has more than ${LONGEST_ID} characters`;
+    else if (id.length > MAX_ID) fault = `its ${idName} has more than ${MAX_ID} characters`;
     else if (timestamp === "") fault = headerFault(delivery, timeName);
     else if (!isSeconds(timestamp)) fault = `its ${timeName} is not a time in seconds`;
     else if (list === "") fault = headerFault(delivery, signatureName);
@@ -73,7 +73,7 @@ export class Standard implements Scheme {
 
 function signaturesIn(list: string): { readonly v1: readonly Buffer[]; readonly v1a: readonly Buffer[] } {
   const found: { readonly v1: Buffer[]; readonly v1a: Buffer[] } = { v1: [], v1a: [] };
-  for (const item of list.split(" ", MOST)) {
+  for (const item of list.split(" ", MAX_SIGNATURES)) {
     const [version = "", text = "", more] = item.split(",", 3);
     if ((version !== "v1" && version !== "v1a") || more !== undefined) continue;
     const signature = bytesOf(text, "base64");
@@ -89,9 +89,9 @@ function formOf(text: string): Form {
     if (bytes?.length !== 32) throw new SchemeFault("a secret is not whpk_ and the Base64 of 32 bytes");
     return { version: "v1a", key: publicKeyOf(bytes) };
   }
-  if (bytes === undefined || bytes.length < LEAST_BYTES || bytes.length > MOST_BYTES) {
+  if (bytes === undefined || bytes.length < LEAST_BYTES || bytes.length > MAX_BYTES) {
     throw new SchemeFault(
-      `a secret is not whsec_ and the Base64 of ${LEAST_BYTES} to ${MOST_BYTES} bytes, nor whpk_ and that of a public key`,
+      `a secret is not whsec_ and the Base64 of ${LEAST_BYTES} to ${MAX_BYTES} bytes, nor whpk_ and that of a public key`,
     );
   }
   return { version: "v1", key: bytes };

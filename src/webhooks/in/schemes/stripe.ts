@@ -8,7 +8,7 @@ export interface StripeSettings {
 
 const HEADER = "stripe-signature";
 /** Signatures of one delivery that are looked at: Stripe sends one for each secret that is good. */
-const MOST = 10;
+const MAX_SIGNATURES = 10;
 const EMPTY = Buffer.of();
 
 /** `Stripe-Signature: t=…,v1=…`, with a signature for each secret while one takes the place of another. */
@@ -24,10 +24,10 @@ export class Stripe implements Scheme {
     const value = headerOf(delivery, HEADER) ?? "";
     const times: string[] = [];
     const signatures: Buffer[] = [];
-    for (const part of value.split(",", 2 * MOST)) {
+    for (const part of value.split(",", 2 * MAX_SIGNATURES)) {
       const [name = "", text = ""] = part.split(/=(.*)/s);
       if (name === "t") times.push(text);
-      const signature = name === "v1" && signatures.length < MOST ? bytesOf(text, "hex") : undefined;
+      const signature = name === "v1" && signatures.length < MAX_SIGNATURES ? bytesOf(text, "hex") : undefined;
       if (signature !== undefined) signatures.push(signature);
     }
     const [timestamp = "", second] = times;
