@@ -33,9 +33,18 @@ describe("GET /metrics", () => {
         ["sse_mcp_pending_bytes", "gauge"],
         ["sse_mcp_pending_bytes_limit", "gauge"],
         ["sse_mcp_rate_limited_total", "counter"],
+        ["sse_mcp_scheduled_dropped_total", "counter"],
+        ["sse_mcp_scheduled_late_seconds", "gauge"],
+        ["sse_mcp_scheduled_messages", "gauge"],
+        ["sse_mcp_scheduled_published_total", "counter"],
         ["sse_mcp_sent_bytes_total", "counter"],
         ["sse_mcp_slow_readers_cut_total", "counter"],
         ["sse_mcp_subscriptions", "gauge"],
+        ["sse_mcp_webhook_deliveries_in_flight", "gauge"],
+        ["sse_mcp_webhook_deliveries_total", "counter"],
+        ["sse_mcp_webhook_failures_total", "counter"],
+        ["sse_mcp_webhook_given_up_total", "counter"],
+        ["sse_mcp_webhooks_suspended", "gauge"],
       ],
     );
     for (const [name] of ours) assert.match(text, new RegExp(`^# HELP ${name} .`, "m"));
