@@ -172,8 +172,8 @@ describe("the query of a route for data", { concurrency: true }, () => {
       ["GET", "/channels/a/messages", "lastEventId", "after, before, limit"],
       ["GET", "/channels/a/messages", "Limit", "after, before, limit"],
       ["GET", "/channels", "prefix", "pattern, after, limit"],
-      ["POST", "/channels/a/messages", "via", "event, sender, ephemeral"],
-      ["POST", "/channels/a/messages", "__proto__", "event, sender, ephemeral"],
+      ["POST", "/channels/a/messages", "via", "event, sender, at, delaySeconds, ephemeral"],
+      ["POST", "/channels/a/messages", "__proto__", "event, sender, at, delaySeconds, ephemeral"],
     ] as const) {
       const body = method === "POST" ? { body: "x" } : {};
       const answer = await server.request(`${path}?${name}=${id}`, { method, ...body });
