@@ -14,6 +14,8 @@ export interface BusUnderTest {
   readonly prefix: string;
   /** Whether what others sent while a bridge was away is kept for it. */
   readonly isDurable: boolean;
+  /** Whether kills and cut links are left to `npm run bridges`, which takes longer than `npm test` may. */
+  readonly isBrief?: boolean;
   /** Whether a message can have no payload, and one that is empty. */
   readonly hasTombstones?: boolean;
 }
@@ -24,6 +26,8 @@ const utf8 = new TextEncoder();
 
 /** What every kind of bus must do, with a real server and hubs that are processes of their own. */
 export function describeBridge(name: string, bus: BusUnderTest): void {
+  const kills = bus.isBrief === true && process.env["BRIDGE_TESTS"] !== "all" && "npm run bridges has it";
+  const durable = bus.isDurable ? kills : "the bus keeps nothing for a bridge that is away";
   describe(name, () => {
     let server: BusServer;
     let isMissing = false;
@@ -148,75 +152,87 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       assert.deepEqual(Buffer.from(message?.data as string, "base64"), Buffer.from(every));
     });
 
-    it("loses and doubles nothing that comes in when the hub is killed again and again", async (t) => {
-      if (!bus.needs(t) || !bus.isDurable) return;
-      const place = await declared();
-      await using hub = await HubProcess.start([bridgeTo(place)]);
-      await isRunning(hub, place);
-      const all = sequence(600).map((number) => event(number));
-      for (let part = 0; part < 2; part++) {
-        await server.send(place, all.slice(part * 300, part * 300 + 300));
-        // Somewhere in the middle: each time at another place.
-        await until("it has begun", async () => (await hub.history(place)).length > part * 300, LONG);
-        await hub.kill();
-        await hub.start();
-      }
-      let kept: readonly Kept[] = [];
-      await until("all are there", async () => (kept = await hub.history(place)).length >= 600, LONG);
-      assert.deepEqual(numbersOf(kept), sequence(600));
-    });
+    it(
+      "loses and doubles nothing that comes in when the hub is killed again and again",
+      { skip: durable },
+      async (t) => {
+        if (!bus.needs(t)) return;
+        const place = await declared();
+        await using hub = await HubProcess.start([bridgeTo(place)]);
+        await isRunning(hub, place);
+        const all = sequence(600).map((number) => event(number));
+        for (let part = 0; part < 2; part++) {
+          await server.send(place, all.slice(part * 300, part * 300 + 300));
+          // Somewhere in the middle: each time at another place.
+          await until("it has begun", async () => (await hub.history(place)).length > part * 300, LONG);
+          await hub.kill();
+          await hub.start();
+        }
+        let kept: readonly Kept[] = [];
+        await until("all are there", async () => (kept = await hub.history(place)).length >= 600, LONG);
+        assert.deepEqual(numbersOf(kept), sequence(600));
+      },
+    );
 
-    it("loses nothing that goes out when the hub is killed again and again, and keeps the order", async (t) => {
+    it(
+      "loses nothing that goes out when the hub is killed again and again, and keeps the order",
+      { skip: kills },
+      async (t) => {
+        if (!bus.needs(t)) return;
+        const place = await declared();
+        await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
+        await using receiver = await server.receive(place);
+        await until("it sends", async () => {
+          if (receiver.messages.length === 0) await hub.publish("orders", "first");
+          return receiver.messages.length > 0;
+        });
+        const ids: string[] = [];
+        for (let part = 0; part < 2; part++) {
+          for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
+          await hub.kill();
+          await hub.start();
+        }
+        const first = (): readonly string[] => [
+          ...new Set(
+            receiver.messages
+              .filter(({ headers }) => headers[`${bus.prefix}type`] === "order")
+              .map(({ headers }) => headers[`${bus.prefix}id`] ?? ""),
+          ),
+        ];
+        await until("all are there", () => first().length >= ids.length, LONG);
+        assert.deepEqual(first(), ids);
+      },
+    );
+
+    it(
+      "goes on when the bus was killed, with what it acknowledged and what the hub keeps",
+      { skip: durable },
+      async (t) => {
+        if (!bus.needs(t)) return;
+        const [into, from] = [await declared(), await declared()];
+        await using hub = await HubProcess.start([bridgeTo(into), bridgeFrom("orders", from)]);
+        await isRunning(hub, into);
+        await server.send(
+          into,
+          sequence(200).map((number) => event(number)),
+        );
+        await until("some are there", async () => (await hub.history(into)).length > 20, LONG);
+        await server.kill();
+        const ids: string[] = [];
+        for (const number of sequence(20)) ids.push(await hub.publish("orders", { number }, "?event=order"));
+        await server.start();
+        await using receiver = await server.receive(from);
+        let kept: readonly Kept[] = [];
+        await until("all came in", async () => (kept = await hub.history(into)).length >= 200, LONG);
+        assert.deepEqual(numbersOf(kept), sequence(200));
+        const gone = (): ReadonlySet<string | undefined> =>
+          new Set(receiver.messages.map(({ headers }) => headers[`${bus.prefix}id`]));
+        await until("all went out", () => ids.every((id) => gone().has(id)), LONG);
+      },
+    );
+
+    it("goes on when the link was cut, and nothing is lost or doubled", { skip: durable }, async (t) => {
       if (!bus.needs(t)) return;
-      const place = await declared();
-      await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
-      await using receiver = await server.receive(place);
-      await until("it sends", async () => {
-        if (receiver.messages.length === 0) await hub.publish("orders", "first");
-        return receiver.messages.length > 0;
-      });
-      const ids: string[] = [];
-      for (let part = 0; part < 2; part++) {
-        for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
-        await hub.kill();
-        await hub.start();
-      }
-      const first = (): readonly string[] => [
-        ...new Set(
-          receiver.messages
-            .filter(({ headers }) => headers[`${bus.prefix}type`] === "order")
-            .map(({ headers }) => headers[`${bus.prefix}id`] ?? ""),
-        ),
-      ];
-      await until("all are there", () => first().length >= ids.length, LONG);
-      assert.deepEqual(first(), ids);
-    });
-
-    it("goes on when the bus was killed, with what it acknowledged and what the hub keeps", async (t) => {
-      if (!bus.needs(t) || !bus.isDurable) return;
-      const [into, from] = [await declared(), await declared()];
-      await using hub = await HubProcess.start([bridgeTo(into), bridgeFrom("orders", from)]);
-      await isRunning(hub, into);
-      await server.send(
-        into,
-        sequence(200).map((number) => event(number)),
-      );
-      await until("some are there", async () => (await hub.history(into)).length > 20, LONG);
-      await server.kill();
-      const ids: string[] = [];
-      for (const number of sequence(20)) ids.push(await hub.publish("orders", { number }, "?event=order"));
-      await server.start();
-      await using receiver = await server.receive(from);
-      let kept: readonly Kept[] = [];
-      await until("all came in", async () => (kept = await hub.history(into)).length >= 200, LONG);
-      assert.deepEqual(numbersOf(kept), sequence(200));
-      const gone = (): ReadonlySet<string | undefined> =>
-        new Set(receiver.messages.map(({ headers }) => headers[`${bus.prefix}id`]));
-      await until("all went out", () => ids.every((id) => gone().has(id)), LONG);
-    });
-
-    it("goes on when the link was cut, and nothing is lost or doubled", async (t) => {
-      if (!bus.needs(t) || !bus.isDurable) return;
       const place = await declared();
       await using proxy = await TcpProxy.open(server.port);
       const bridge = { ...bridgeTo(place), connection: server.connectionAt(proxy.port) };
