@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { deliver, githubHook, HooksFile } from "../support/hooks.ts";
 import { needs } from "../support/needs.ts";
 import { freePort } from "../support/free-port.ts";
 import { needsEngine, startEngine } from "../support/redis.ts";
@@ -118,6 +119,7 @@ const TROUBLE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     [`sse_mcp_bridge_messages_total{${A},bridge="orders",outcome="rejected"}`]: "1x60 1+1x60",
   },
   HubScheduledLate: { [`sse_mcp_scheduled_late_seconds{${A}}`]: "0x60 60+60x60" },
+  HubWebhookSuspended: { [`sse_mcp_webhooks_suspended{${A}}`]: "0x60 1x60" },
   HubLogLinesDropped: { [`sse_mcp_log_lines_dropped_total{${A}}`]: "0x60 0+1x60" },
 };
 
@@ -164,9 +166,11 @@ describe("the dashboard and the rules", () => {
     if (!needsEngine(test)) return;
     await using bus = await startEngine();
     await bus.cli("XADD", "orders", "*", "data", "1");
+    using hooks = new HooksFile(githubHook());
     await using server = await startServer({
       rateLimits: "on",
       limitToolCalls: 1,
+      hooksFile: hooks.path,
       bridges: [{ name: "orders", kind: "redis", connection: bus.url, in: [{ stream: "orders", channel: "orders" }] }],
     });
     await using prometheus = new Prometheus(await freePort(), server.port);
@@ -180,6 +184,7 @@ describe("the dashboard and the rules", () => {
     let left = queries;
     await until("each query has data", async () => {
       await server.publish("a", 1).catch(() => {});
+      await deliver(server, { n: 1 });
       const found = await Promise.all(left.map((query) => prometheus.values(query).catch(() => [])));
       left = left.filter((_, index) => !found[index]?.some((value) => !Number.isNaN(value)));
       return left.length === 0;

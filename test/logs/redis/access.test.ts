@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { openStorage, type Storage, type StorageOptions } from "../../../src/logs/open.ts";
 import { masked } from "../../../src/protocol/address.ts";
 import { Authority } from "../../support/certificates.ts";
+import { freePort } from "../../support/free-port.ts";
 import { startEngine, ENGINES, needsEngine } from "../../support/redis.ts";
 import { draftOf, FOREVER } from "../../support/sample.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
@@ -97,7 +98,7 @@ describe("a Redis that DATA names", { concurrency: true }, () => {
         "yes",
       ]),
     });
-    const port = Number((await engine.cli("CONFIG", "GET", "port")).split("\n")[1]) + 1;
+    const port = await freePort();
     await engine.cli("CONFIG", "SET", "tls-port", String(port));
     const url = `rediss://127.0.0.1:${port}`;
     const redis = { ca: authority.file, cert: authority.path("node.pem"), key: authority.path("node.key") };
