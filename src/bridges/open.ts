@@ -7,6 +7,9 @@ import { configuredBridges, type BridgeSettings, type ConfiguredBridge } from ".
 import type { BridgeContext } from "./context.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
 
+/** Milliseconds that a stopping server waits for its bridges. */
+const CLOSE_TIMEOUT = 5000;
+
 /** What bridges need of a server that is open. */
 export interface OpenServer {
   readonly hub: Hub;
@@ -17,18 +20,22 @@ export interface OpenServer {
   readonly publicUrl: string;
   readonly maxBytes: number;
   readonly log: BridgeContext["log"];
+  /** For tests. */
+  readonly wait?: BridgeContext["wait"];
 }
 
 /** All bridges of a server. */
 export class Bridges {
   readonly #bridges: readonly Bridge[];
+  readonly #wait: BridgeContext["wait"];
 
   constructor(configured: readonly ConfiguredBridge[], { publicUrl, ...server }: OpenServer) {
     const context: BridgeContext = {
       ...server,
       source: publicUrl === "" ? `hub:${server.hubId}` : publicUrl,
-      wait: (milliseconds, signal) => sleep(milliseconds, undefined, { signal, ref: false }).catch(() => {}),
+      wait: server.wait ?? pause,
     };
+    this.#wait = context.wait;
     this.#bridges = configured.map(({ config, kind }) => new Bridge(config, kind, context));
   }
 
@@ -44,7 +51,9 @@ export class Bridges {
 
   /** Disconnects all of them; resolves when what they have sent is noted. */
   async close(): Promise<void> {
-    await Promise.all(this.#bridges.map((bridge) => bridge.close()));
+    const closed = Promise.all(this.#bridges.map((bridge) => bridge.close()));
+    // A bus that does not answer must not keep the server from stopping: what it lacks is delivered again.
+    await Promise.race([closed, this.#wait(CLOSE_TIMEOUT, new AbortController().signal)]);
   }
 }
 
@@ -55,4 +64,8 @@ export async function prepareBridges(
 ): Promise<(server: OpenServer) => Bridges> {
   const configured = await configuredBridges(settings, environment);
   return (server) => new Bridges(configured, server);
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return sleep(milliseconds, undefined, { signal, ref: false }).catch(() => {});
 }
