@@ -1,13 +1,12 @@
 import { LeaseHolder, type Lease } from "../core/lease.ts";
 import { CONNECT_TIMEOUT, MissingError, type Bus, type BusKind, type Source } from "./bus.ts";
 import type { BridgeConfig } from "./config.ts";
-import type { BridgeContext, BridgeWork } from "./context.ts";
+import { newCounters, type BridgeContext, type BridgeWork } from "./context.ts";
 import type { Origin } from "./incoming.ts";
 import { receive, StoppedError } from "./receive.ts";
 import type { InRule, OutRule } from "./rules.ts";
 import { send } from "./send.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
-import { newCounters } from "./status.ts";
 
 /** Milliseconds before a lost connection is made again: doubled after each failure, and a random part of it is waited. */
 const MIN_BACKOFF = 500;
@@ -162,7 +161,7 @@ export class Bridge {
     );
   }
 
-  /** What is made, or made anew, after this bridge has looked for it is new: none of it is left out. */
+  /** What is made, or made again, after this bridge has looked for it is new: none of it is left out. */
   async #source(bus: Bus<InRule, OutRule>, rule: InRule, index: number): Promise<Source> {
     try {
       const source = await bus.source(this.#looked.has(index) ? { ...rule, ...this.#kind.everything } : rule);

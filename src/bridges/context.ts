@@ -26,3 +26,18 @@ export interface BridgeWork extends BridgeContext {
   /** Tells the operator of something that happened to a message. */
   readonly notice: (sentence: string) => void;
 }
+
+/** The counters of a bridge that has done nothing yet. */
+export function newCounters(): BridgeCounters {
+  return {
+    received: 0,
+    repeated: 0,
+    rejected: 0,
+    loops: 0,
+    tombstones: 0,
+    sent: 0,
+    refused: 0,
+    gaps: 0,
+    failures: 0,
+  };
+}

@@ -239,7 +239,7 @@ function isScheduledReceipt(answer: unknown): answer is ScheduledReceipt {
   return [id, channel, at].every((field) => typeof field === "string");
 }
 
-/** Throws `INVALID_INPUT` for a date that is none. */
+/** Throws `INVALID_INPUT` for a text that is not a date. */
 function isoTime(date: Date): string {
   if (!Number.isNaN(date.getTime())) return date.toISOString();
   throw finalError("INVALID_INPUT", "at is an invalid Date; give the time of day as well, and its offset from UTC");

@@ -58,7 +58,7 @@ const patch = z.strictObject({
   suspended: z
     .boolean()
     .optional()
-    .describe("true: sends nothing until it is false again, and then goes on where it was"),
+    .describe("true: sends nothing until it is false again, and then continues where it stopped"),
 });
 const replay = z.strictObject({
   after: z.string().describe("A cursor such as the id of a message, or `earliest`: all after it is sent again"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { BusMessage } from "../../src/bridges/bus.ts";
-import type { BusServer } from "../support/buses/bus-server.ts";
+import type { BusServer, Receiver } from "../support/buses/bus-server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { HubProcess, type Kept } from "./hub-process.ts";
@@ -97,10 +97,7 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       const place = await declared();
       await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
       await using receiver = await server.receive(place);
-      await until("it sends", async () => {
-        if (receiver.messages.length === 0) await hub.publish("orders", "first");
-        return receiver.messages.length > 0;
-      });
+      await sends(hub, receiver);
       const ids: string[] = [];
       for (const number of sequence(1000)) ids.push(await hub.publish("orders", { number }, "?event=order&sender=me"));
       const own = (): readonly BusMessage[] =>
@@ -182,10 +179,7 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
         const place = await declared();
         await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
         await using receiver = await server.receive(place);
-        await until("it sends", async () => {
-          if (receiver.messages.length === 0) await hub.publish("orders", "first");
-          return receiver.messages.length > 0;
-        });
+        await sends(hub, receiver);
         const ids: string[] = [];
         for (let part = 0; part < 2; part++) {
           for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
@@ -326,4 +320,12 @@ async function isRunning(hub: HubProcess, place: string): Promise<void> {
     async () => (await (await fetch(`${hub.url}/metrics`)).text()).includes(line),
     LONG,
   );
+}
+
+/** Publishes until the bridge sends: until then, a bridge that is new does not know from where on. */
+async function sends(hub: HubProcess, receiver: Receiver): Promise<void> {
+  await until("it sends", async () => {
+    if (receiver.messages.length === 0) await hub.publish("orders", "first");
+    return receiver.messages.length > 0;
+  });
 }

@@ -36,7 +36,7 @@ describe("Kafka", { concurrency: 4 }, () => {
     if (hasKafka) await rig[Symbol.asyncDispose]();
   });
 
-  it("commits what is settled, and nothing before that", async (test) => {
+  it("commits what is settled, and nothing earlier", async (test) => {
     if (!needsKafka(test)) return;
     const place = await rig.topic(1);
     await rig.server.send(place, numbered(600));
@@ -118,7 +118,7 @@ describe("Kafka", { concurrency: 4 }, () => {
     assert.match(messages[1]?.position ?? "", new RegExp(`^${place}/0/1@[0-9a-f]{8}$`));
   });
 
-  it("reads no message of an aborted transaction, and has nothing left to read behind the end of one", async (test) => {
+  it("reads no message of an aborted transaction, and has nothing left to read after the end of one", async (test) => {
     if (!needsKafka(test)) return;
     const place = await rig.topic(1);
     const producer = new Producer({

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Batch, Outcome, Received, Source } from "../../src/bridges/bus.ts";
-import type { BridgeWork } from "../../src/bridges/context.ts";
+import { newCounters, type BridgeWork } from "../../src/bridges/context.ts";
 import type { Origin } from "../../src/bridges/incoming.ts";
 import { receive, StoppedError } from "../../src/bridges/receive.ts";
 import type { InRule } from "../../src/bridges/rules.ts";
-import { newCounters } from "../../src/bridges/status.ts";
 import { HubError } from "../../src/core/errors.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Appended } from "../../src/core/log.ts";

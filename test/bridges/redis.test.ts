@@ -53,7 +53,7 @@ describe("a bridge", () => {
     );
   });
 
-  it("leaves out nothing of a stream that is made while it waits for it, or made anew", async (t) => {
+  it("leaves out nothing of a stream that is made while it waits for it, or made again", async (t) => {
     if (!needsEngine(t)) return;
     await using server = await startRedisStreams();
     const bridge = {

@@ -96,7 +96,7 @@ describe("the text of messages that strangers wrote", () => {
     }
   });
 
-  it("is fenced if a webhook or a bridge brought it, or if no credential stands behind its sender", () => {
+  it("is fenced if a webhook or a bridge brought it, or if no credential proves its sender", () => {
     const isFenced = (message: Partial<Message>, reader: Parameters<typeof pageText>[1]): boolean =>
       pageText(page(message), reader, NONCE).includes(NONCE);
     assert.deepEqual(

@@ -1,6 +1,7 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type * as Amqplib from "amqplib";
 import type { Bus, BusClient, BusKind, Received, Source, Target } from "../bus.ts";
+import { ConnectionLoss } from "../connection-loss.ts";
 import { loadDriver } from "../driver.ts";
 import { openFirst, serverConnection, tlsOptions, type ServerConnection } from "../server-connection.ts";
 import { answerOf, closeChannel, closeConnection } from "./amqp/ending.ts";
@@ -32,8 +33,8 @@ export const amqp: BusKind<ServerConnection, AmqpIn, AmqpOut> = {
 
 /** Two connections: a broker that stops a publisher stops its whole connection, acknowledgements included. */
 class AmqpBus implements Bus<AmqpIn, AmqpOut> {
-  readonly lost: Promise<never>;
-  readonly #fail: (error: Error) => void;
+  readonly #loss = new ConnectionLoss();
+  readonly lost: Promise<never> = this.#loss.promise;
   readonly #driver: Driver;
   readonly #connection: ServerConnection;
   readonly #client: BusClient;
@@ -41,15 +42,8 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   readonly #channels: Set<Source | Target> = new Set();
   /** Opened to see that the broker is there, and used by whatever asks first. */
   #first: ChannelModel | undefined;
-  #isClosed = false;
 
   constructor(driver: Driver, connection: ServerConnection, client: BusClient) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.lost = promise;
-    this.#fail = (error) => {
-      if (!this.#isClosed) reject(error);
-    };
     this.#driver = driver;
     this.#connection = connection;
     this.#client = client;
@@ -62,7 +56,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   async source(rule: AmqpIn): Promise<Source> {
     const model = await this.#model("in");
     await this.#prepareQueue(model, rule);
-    const source = await AmqpSource.open(await model.createChannel(), rule, this.#fail, this.lost);
+    const source = await AmqpSource.open(await model.createChannel(), rule, this.#loss.fail, this.lost);
     this.#channels.add(source);
     return source;
   }
@@ -70,7 +64,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   async target(rule: AmqpOut): Promise<Target> {
     const model = await this.#model("out");
     await this.#prepareExchange(model, rule.exchange, rule.declare ? rule.type : undefined);
-    const target = await AmqpTarget.open(model, rule, this.#client.report, this.#fail, this.lost);
+    const target = await AmqpTarget.open(model, rule, this.#client.report, this.#loss.fail, this.lost);
     this.#channels.add(target);
     return target;
   }
@@ -92,7 +86,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#loss.expect();
     // The end of a connection would overtake what a channel has not written yet, such as acknowledgements.
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     if (this.#first !== undefined) await closeConnection(this.#first);
@@ -131,9 +125,9 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
           throw new Error(isHost ? `the broker refuses virtual host ${host} to this user` : answer, { cause: error });
         });
     });
-    model.on("error", (error: Error) => this.#fail(new Error(answerOf(error), { cause: error })));
+    model.on("error", (error: Error) => this.#loss.fail(new Error(answerOf(error), { cause: error })));
     model.on("close", (error?: Error) =>
-      this.#fail(new Error(`the broker ended the connection${error === undefined ? "" : `: ${answerOf(error)}`}`)),
+      this.#loss.fail(new Error(`the broker ended the connection${error === undefined ? "" : `: ${answerOf(error)}`}`)),
     );
     return model;
   }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { IClientOptions, MqttClient } from "mqtt";
 import { MAX_HELD, type Bus, type BusClient, type BusKind, type Received, type Source, type Target } from "../bus.ts";
+import { ConnectionLoss } from "../connection-loss.ts";
 import { loadDriver } from "../driver.ts";
 import { serverConnection, type ServerConnection } from "../server-connection.ts";
 import { closeClient, openClient, type Driver } from "./mqtt/client.ts";
@@ -31,22 +32,15 @@ export const mqtt: BusKind<ServerConnection, MqttIn, MqttOut> = {
 
 /** One connection to publish, and one for each rule that receives, which names its session. */
 class MqttBus implements Bus<MqttIn, MqttOut> {
-  readonly lost: Promise<never>;
-  readonly #fail: (error: Error) => void;
+  readonly #loss = new ConnectionLoss();
+  readonly lost: Promise<never> = this.#loss.promise;
   readonly #driver: Driver;
   readonly #connection: ServerConnection;
   readonly #bridge: BusClient;
   readonly #sources: Set<MqttSource> = new Set();
   #publisher: MqttClient | undefined;
-  #isClosed = false;
 
   constructor(driver: Driver, connection: ServerConnection, bridge: BusClient) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.lost = promise;
-    this.#fail = (error) => {
-      if (!this.#isClosed) reject(error);
-    };
     this.#driver = driver;
     this.#connection = connection;
     this.#bridge = bridge;
@@ -94,13 +88,13 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#loss.expect();
     await Promise.all([...this.#sources].map((source) => source.close()));
     if (this.#publisher !== undefined) await closeClient(this.#publisher);
   }
 
   #connect(options: IClientOptions, prepare?: (client: MqttClient) => void): Promise<MqttClient> {
-    return openClient(this.#driver, this.#connection, options, this.#fail, prepare);
+    return openClient(this.#driver, this.#connection, options, this.#loss.fail, prepare);
   }
 
   /** Where a topic is also received, what is published comes from the client that receives it, for No Local. */

@@ -8,7 +8,7 @@ export interface BridgesTold {
   readonly bridges: readonly BridgeStatus[];
 }
 
-/** What it brought last, and before that. */
+/** What it brought last, and the time before. */
 export interface BridgesSeen {
   readonly now: BridgesTold;
   readonly before: BridgesTold | undefined;

@@ -236,7 +236,7 @@ export class Dispatcher {
     this.#wait(progress, item, waitAfter(Math.max(item.tries, 1), random));
   }
 
-  /** Everything that is pending is tried anew when it goes on. */
+  /** Everything that is pending is tried again when it goes on. */
   async #suspend(progress: Progress, reason: Suspension["reason"]): Promise<void> {
     if (this.#isSuspended) return;
     this.#isSuspended = true;

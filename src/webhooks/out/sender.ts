@@ -126,7 +126,7 @@ export class Sender {
     if (this.#holder !== undefined) this.#cancel = this.#options.clock.after(milliseconds, () => this.look());
   }
 
-  /** Starts what is new, stops what is gone, and starts anew what has changed. */
+  /** Starts what is new, stops what is gone, and restarts what has changed. */
   async #compare(webhooks: readonly Webhook[]): Promise<void> {
     const wanted = new Map<string, Webhook>();
     for (const webhook of webhooks) {

@@ -19,9 +19,9 @@ export interface WebhookStatus {
 
 /** What is said of a suspension. */
 export const SUSPENSION_SENTENCES: Readonly<Record<Suspension["reason"], string>> = {
-  owner: "It was suspended by hand; resume it to go on where it was",
-  failures: "Its URL took nothing for a day; resume it to go on where it was",
-  gone: "Its URL answered 410 Gone; resume it to go on where it was",
+  owner: "It was suspended by hand; resume it to continue where it stopped",
+  failures: "Its URL took nothing for a day; resume it to continue where it stopped",
+  gone: "Its URL answered 410 Gone; resume it to continue where it stopped",
   credential: "The right of its owner to read these channels is over; its owner can renew it, or an admin take it over",
 };
 

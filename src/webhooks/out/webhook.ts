@@ -42,7 +42,7 @@ export interface Webhook {
   readonly created: number;
   /** Until when its owner's right to it is good, unless the owner renews it; milliseconds since 1970. */
   readonly expires?: number | undefined;
-  /** Where it begins to read; the number is another each time it is to begin anew. */
+  /** Where it begins to read; the number is another each time it is to begin again. */
   readonly start: { readonly number: number; readonly after: string };
   readonly suspension?: Suspension | undefined;
 }

@@ -105,7 +105,7 @@ describe("the sender of webhooks", () => {
     assert.deepEqual(new Set(receiver.deliveries.map((delivery) => delivery.id)), new Set([id]));
   });
 
-  it("[SEND-6] suspends a webhook that took nothing for a day, and goes on where it was when it is resumed", async () => {
+  it("[SEND-6] suspends a webhook that took nothing for a day, and continues where it stopped when it is resumed", async () => {
     await using receiver = await WebhookReceiver.open();
     await using rig = await WebhookRig.open();
     receiver.answer = () => 503;

@@ -60,7 +60,7 @@ export async function openPartitions(
   ]);
   return assignments.flatMap(({ topic, partitions }) => {
     const offsets = committed.get(topic) ?? [];
-    // Partitions that are added to a topic later are read from their first message: those came while nobody looked.
+    // Partitions that are added to a topic later are read from their first message: those came while no one looked.
     const isNew = offsets.every((offset) => offset < 0n);
     const topicId = metadata.topics.get(topic)?.id ?? "";
     return partitions.map((partition) => {
@@ -96,7 +96,7 @@ export async function catchUp(
   }
 }
 
-/** The first offset if the brokers deleted what was wanted, or if the topic was made anew. */
+/** The first offset if the brokers deleted what was wanted, or if the topic was made again. */
 function within(offset: bigint, start: bigint, stop: bigint): bigint {
   return offset < start || offset > stop ? start : offset;
 }

@@ -18,7 +18,7 @@ export interface Delivery {
 /** What a fetch brought of one partition, from an offset on. */
 export interface Fetched {
   readonly deliveries: readonly Delivery[];
-  /** The offset to go on with, behind markers of transactions, too; the requested one if nothing came. */
+  /** The offset to go on with, after markers of transactions, too; the requested one if nothing came. */
   readonly next: bigint;
 }
 
@@ -74,7 +74,7 @@ export function received(record: KafkaRecord, offset: bigint, place: Place): Rec
     contentType,
     key: record.key?.toString(),
     names: { topic, partition: String(partition), offset: String(offset) },
-    // Offsets begin anew in a topic that is made again, and must not pass for those of the former one.
+    // Offsets begin at 0 in a topic that is made again, and must not pass for those of the former one.
     position: `${topic}/${partition}/${offset}@${topicId.slice(0, 8)}`,
   };
 }

@@ -31,7 +31,7 @@ export class KafkaSource implements Source {
   #partitions: readonly Partition[] = [];
   #queue: Item[] = [];
   #queued = 0;
-  /** Whether the group is giving its partitions anew. */
+  /** Whether the group is assigning its partitions again. */
   #isRevoked = true;
   /** What the hub has and did not settle yet. */
   #batch: readonly Item[] | undefined;
@@ -178,11 +178,11 @@ export class KafkaSource implements Source {
         ...this.#options,
         from: this.#options.rule.from,
       });
-      // The group may have begun anew meanwhile.
+      // The group may have started over meanwhile.
       if (assignment !== this.#assignment || this.#closed) return;
       this.#partitions = partitions;
       this.#isRevoked = false;
-      // A position that nobody committed would be found anew, further on, after the next start.
+      // A position that no one committed would be looked up again, further on, after the next start.
       await this.#commit();
       this.#wake();
       this.#fetcher.wake();

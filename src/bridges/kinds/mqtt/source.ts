@@ -18,7 +18,7 @@ export class MqttSource implements Source {
   readonly #rule: MqttIn;
   readonly #inbox: Inbox<IPublishPacket> = new Inbox();
   #client: MqttClient | undefined;
-  /** Until then, the answer to the subscription comes behind the messages of the session. */
+  /** Until then, the answer to the subscription comes after the messages of the session. */
   #isSubscribed = false;
 
   constructor(rule: MqttIn, lost: Promise<never>) {

@@ -89,7 +89,7 @@ export class Link {
     this.connection = connected;
     const { promise, reject } = Promise.withResolvers<never>();
     this.lost = promise;
-    // Whoever asks for it is told; nobody has to.
+    // Whoever awaits it is told; no one has to.
     promise.catch(() => {});
     const fail = (cause: Error | undefined): void => {
       const reason = cause?.message ?? "the server closed it";

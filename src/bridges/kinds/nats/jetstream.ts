@@ -20,7 +20,7 @@ const SIGNS_PER_WAIT = 3;
 /** Errors that the same message always meets: it is too large, or its headers are. */
 const FOR_GOOD: readonly number[] = [10_054, 10_097];
 
-/** What a durable consumer delivers, in the order of the stream if nobody else receives from it. */
+/** What a durable consumer delivers, in the order of the stream if no one else receives from it. */
 export class JetStreamSource implements Source {
   readonly #streams: Streams;
   readonly #info: ConsumerInfo;
@@ -191,7 +191,7 @@ function receivedFrom(message: JsMsg): Received {
     body: message.data,
     ...headersOf(message.headers),
     names: { subject: message.subject, stream },
-    // A stream that is made anew counts from 1 again: the time tells its messages from those of the old one.
+    // A stream that is made again counts from 1 again: the time tells its messages from those of the old one.
     position: `${stream}/${streamSequence}/${Math.floor(timestampNanos / NANOS_PER_MILLISECOND)}`,
   };
 }
