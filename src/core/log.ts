@@ -17,7 +17,7 @@ export interface Log {
    * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`; nothing was kept then, unless the sentence says otherwise.
    */
   append(draft: Draft): Promise<Appended>;
-  /** One page, in order. */
+  /** One page, in order. Of what is dropped while it is read, nothing is on the page. */
   read(query: LogQuery): Promise<LogPage>;
   /** The last page before an offset, in order. */
   recent(query: RecentQuery): Promise<RecentPage>;

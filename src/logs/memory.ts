@@ -71,10 +71,12 @@ export class MemoryLog implements Log {
   }
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {
-    const found: Message[] = [];
+    let found: Message[] = [];
     // Slices double in length while the page is not full, up to a bound.
     for (let [from, step] = [after, limit]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
+      // What was dropped since the last slice, or the page would have a hole between that and this one.
+      found = found.filter(({ offset }) => offset > this.#base + this.#start);
       const first = Math.max(from - this.#base, this.#start);
       const slice = this.#slice(channels, first, first + step, found);
       from = slice < step ? this.#head : this.#base + first + slice;

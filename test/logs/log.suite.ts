@@ -320,6 +320,19 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.equal(await dropped("quiet", "b.y", "none"), 2);
     });
 
+    it("leaves nothing out in the middle of a page, whatever is dropped while it is read", async () => {
+      const after = BEGINNING;
+      await using log = await open({ messages: 6 });
+      for (const [data, channel] of ["a", "b", "b", "b", "b", "a"].entries()) await log.append(draftOf(channel, data));
+      const reading = Promise.all([1, 2, 3].map((limit) => log.read({ after, channels: patternsOf("a"), limit })));
+      const more = Array.from({ length: 6 }, (_, index) => log.append(draftOf("a", 6 + index)));
+      const [pages] = await Promise.all([reading, ...more]);
+      for (const { messages, dropped } of pages) {
+        const early = messages.filter(({ offset }) => offset <= dropped);
+        assert.deepEqual(early, [], `what was dropped up to ${dropped} is partly on the page`);
+      }
+    });
+
     it("reads back to what it has dropped, and says that nothing older is kept", async () => {
       await using log = await open({ messages: 3 });
       for (const [data, channel] of ["a", "quiet", "b.x", "a", "b.y", "a", "a"].entries())
