@@ -10,10 +10,10 @@ import {
   scheduledIn,
   scheduledText,
   withoutData,
-  type Due,
   type Scheduled,
+  type ScheduledWithData,
 } from "./scheduled.ts";
-import { ScheduleView } from "./schedule-view.ts";
+import { ScheduleIndex } from "./schedule-index.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 export interface ScheduleOptions {
@@ -21,7 +21,7 @@ export interface ScheduleOptions {
   readonly shared: SharedStore;
   /** Appends to the log; a draft with the key of one that was appended before is not appended again. */
   readonly publish: (draft: Draft) => Promise<unknown>;
-  /** Whether the one who scheduled a message may not publish it any more. */
+  /** Whether the one who scheduled a message may no longer publish it. */
   readonly isRevoked?: (by: Principal, due: Scheduled) => boolean;
   /** Called when a message is dropped because of that. */
   readonly onDropped?: (due: Scheduled) => void;
@@ -31,7 +31,7 @@ export interface ScheduleOptions {
   readonly now?: () => number;
 }
 
-/** Scheduled messages at once: of all, and of one principal. */
+/** Scheduled messages, and those of one principal. */
 const MAX_SCHEDULED = 10_000;
 export const MAX_SCHEDULED_PER_PRINCIPAL = 1000;
 /** Bytes of all scheduled messages: every node reads all of them when it starts. */
@@ -39,32 +39,32 @@ const MAX_BYTES = 32 * 1024 * 1024;
 
 /** The kind of its records. */
 const KIND = "scheduled";
-/** Milliseconds after which another node sends them in place of one that died. */
+/** Milliseconds after which another node takes over from one that died. */
 const LEASE = 3000;
 /** Milliseconds between two looks at the clock, which may jump. */
-const LOOK = 1000;
-/** Milliseconds until a message that the log refuses for a reason of its own is tried again. */
-const REFUSED = 10_000;
+const CLOCK_CHECK = 1000;
+/** Milliseconds before a message that the log refuses, such as for `MAX_CHANNELS`, is tried again. */
+const RETRY = 10_000;
 /** Messages that are published together. */
 const BATCH = 64;
 
 /**
- * Messages to publish at a time: kept in the records, so that they survive a restart, and published by one of all nodes,
- * once. What is overdue is published at once, in order of time.
+ * Messages to publish at a later time. They are kept in the records, so they survive a restart, and one node at a time
+ * publishes them, each once. Overdue messages are published at once, in order of time.
  */
 export class Schedule {
   readonly #options: ScheduleOptions;
   readonly #now: () => number;
-  readonly #view: ScheduleView;
+  readonly #index: ScheduleIndex;
   readonly #holder: LeaseHolder;
-  /** When those that the log refused are tried again, by `#now`. */
-  readonly #refused = new Map<string, number>();
+  /** When each message that the log refused is tried again. */
+  readonly #retryAt = new Map<string, number>();
   #lease: Lease | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #work: Promise<void> | undefined;
   #created = 0;
   #isClosed = false;
-  /** Published since the start of this node, and dropped because their principal may not publish them any more. */
+  /** Since the start of this node: published, and dropped because their principal may no longer publish them. */
   sent = 0;
   dropped = 0;
 
@@ -72,33 +72,34 @@ export class Schedule {
     const { shared, records, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
-    this.#view = new ScheduleView({ shared, list: () => records.list(KIND), onChange: () => this.#arm() });
+    this.#index = new ScheduleIndex({ shared, list: () => records.list(KIND), onChange: () => this.#arm() });
     this.#holder = new LeaseHolder({
       store: shared,
       name: KIND,
       lifetime: LEASE,
       onHeld: (lease) => {
         this.#lease = lease;
-        void this.#view.refresh().then(() => this.wake());
+        void this.#index.refresh().then(() => this.wake());
       },
     });
   }
 
-  /** Messages that are scheduled, as far as this node knows. */
+  /** Scheduled messages, as far as this node knows. */
   get size(): number {
-    return this.#view.size;
+    return this.#index.size;
   }
 
-  /** Milliseconds since the first of them that is not published was due; 0 if none is. */
+  /** Milliseconds since the earliest unpublished message was due; 0 if none is overdue. */
   get late(): number {
     const now = this.#now();
-    return this.#view.all().reduce((most, { at }) => Math.max(most, now - at), 0);
+    return this.#index.all().reduce((most, { at }) => Math.max(most, now - at), 0);
   }
 
   /**
-   * Keeps a message to be published at `at`, in milliseconds since 1970; `by` is who may publish it, as far as it is not
-   * the hub itself. The same idempotency key on the same channel gives the same id, and schedules nothing new. Throws
-   * `IDEMPOTENCY_KEY_REUSED` if it was used for another message, `TOO_MANY_SCHEDULED`, and as the records do.
+   * Keeps a message to be published at `at`, in milliseconds since 1970. `by` is the principal that must still be allowed
+   * to publish it then; undefined for the hub itself. The same idempotency key on the same channel gives the same id, and
+   * schedules nothing new. Throws `IDEMPOTENCY_KEY_REUSED` if the key was used for another message,
+   * `TOO_MANY_SCHEDULED`, and what the records throw.
    */
   async schedule(
     draft: Draft,
@@ -106,30 +107,30 @@ export class Schedule {
     { by, isExact = true }: { readonly by?: Principal | undefined; readonly isExact?: boolean } = {},
   ): Promise<{ readonly scheduled: Scheduled; readonly repeated: boolean }> {
     if (this.#isClosed) throw new HubError("SHUTTING_DOWN", "The server is stopping; schedule again in a few seconds");
-    await this.#view.known();
+    await this.#index.ready();
     const { data, ...message } = draft;
     const id = draft.key === undefined ? randomId() : await digestId(`${draft.channel}\n${draft.key}`);
     this.#created = Math.max(this.#now(), this.#created + 1);
     const scheduled: Scheduled = { id, at, created: this.#created, by, message, bytes: data.length };
-    if (!this.#view.has(id)) this.#checkRoom(scheduled);
+    if (!this.#index.has(id)) this.#checkRoom(scheduled);
     while (!(await this.#insert(scheduled, data))) {
       const known = await this.get(id);
-      // It was sent or cancelled in between.
+      // It was published or cancelled in between.
       if (known === undefined) continue;
       const isSame = known.data === data && known.message.event === draft.event && (!isExact || known.at === at);
       if (isSame) {
-        // The answer of the first may have been that the log is away.
-        if (!this.#view.has(id)) this.#view.add(withoutData(known));
+        // The first call may have failed after the record was written, and then it is not in the index.
+        if (!this.#index.has(id)) this.#index.add(withoutData(known));
         return { scheduled: known, repeated: true };
       }
       const sentence = "This Idempotency-Key scheduled another message, or for another time; use a new key";
       throw new HubError("IDEMPOTENCY_KEY_REUSED", sentence);
     }
-    this.#view.add(scheduled);
+    this.#index.add(scheduled);
     return { scheduled, repeated: false };
   }
 
-  /** Resolves with false if it does not exist, or is being sent already: if with true, it is never published. */
+  /** Resolves with true if it will never be published, and false if it does not exist or is being published. */
   async cancel(id: string): Promise<boolean> {
     const { records } = this.#options;
     for (;;) {
@@ -143,61 +144,61 @@ export class Schedule {
     }
   }
 
-  async get(id: string): Promise<Due | undefined> {
+  async get(id: string): Promise<ScheduledWithData | undefined> {
     const text = await this.#options.records.get(KIND, id);
     return text === undefined ? undefined : scheduledIn(id, text);
   }
 
-  /** In the order in which they will be published; what another node has just scheduled may be missing. */
+  /** In the order in which they will be published; messages that another node has just scheduled may be missing. */
   list(): readonly Scheduled[] {
-    return this.#view.all().sort(inOrder);
+    return this.#index.all().sort(inOrder);
   }
 
-  /** Publishes what is due, if it is for this node to do; called whenever something may be. */
+  /** Publishes what is due, if this node holds the lease. */
   wake(): void {
     const lease = this.#lease;
     if (lease === undefined || lease.signal.aborted || this.#isClosed) return;
     this.#work ??= this.#run(lease);
   }
 
-  /** Leaves what is scheduled to another node. */
+  /** Stops publishing; another node goes on. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#work;
     await this.#holder.close();
-    this.#view.close();
+    this.#index.close();
   }
 
-  /** Wakes when the next message is due, and once a second before that, not sooner than in `pause` milliseconds. */
+  /** Sets the timer for the next due message, at most a second and at least `pause` milliseconds ahead. */
   #arm(pause = 0): void {
     clearTimeout(this.#timer);
     if (this.#isClosed || this.#lease === undefined || this.#lease.signal.aborted || this.#work !== undefined) return;
     let next = Infinity;
-    for (const { id, at } of this.#view.all()) next = Math.min(next, Math.max(at, this.#refused.get(id) ?? 0));
+    for (const { id, at } of this.#index.all()) next = Math.min(next, Math.max(at, this.#retryAt.get(id) ?? 0));
     if (next === Infinity) return;
-    this.#timer = setTimeout(() => this.wake(), Math.max(Math.min(next - this.#now(), LOOK), pause)).unref();
+    this.#timer = setTimeout(() => this.wake(), Math.max(Math.min(next - this.#now(), CLOCK_CHECK), pause)).unref();
   }
 
   async #run(lease: Lease): Promise<void> {
-    let pause = LOOK;
+    let pause = CLOCK_CHECK;
     try {
       pause = await this.#sendDue(lease);
     } catch (error) {
-      // The log is away, mostly. Nothing is lost: it is tried again until it works.
+      // A `HubError` mostly means that the log cannot be reached. Nothing is lost: the timer tries again.
       if (!(error instanceof HubError)) this.#options.report?.(`scheduled messages cannot be sent: ${String(error)}`);
     }
     this.#work = undefined;
     this.#arm(pause);
   }
 
-  /** Resolves with milliseconds to wait before it goes on. */
+  /** Publishes until nothing is due; resolves with the milliseconds to wait before the next attempt. */
   async #sendDue({ signal }: Lease): Promise<number> {
     for (;;) {
       const now = this.#now();
-      const due = this.#view
+      const due = this.#index
         .all()
-        .filter(({ id, at }) => at <= now && (this.#refused.get(id) ?? 0) <= now)
+        .filter(({ id, at }) => at <= now && (this.#retryAt.get(id) ?? 0) <= now)
         .sort(inOrder)
         .slice(0, BATCH);
       if (due.length === 0) return 0;
@@ -205,11 +206,11 @@ export class Schedule {
       if (signal.aborted) return 0;
       // Each is appended in this turn, so the log has them in this order.
       const goesOn = await Promise.all(claims.map(async (claim) => claim === undefined || this.#send(claim)));
-      if (goesOn.includes(false)) return LOOK;
+      if (goesOn.includes(false)) return CLOCK_CHECK;
     }
   }
 
-  /** From here on it cannot be cancelled. Undefined if it is not to be sent, or was sent by another node. */
+  /** Marks a message as being published: it can no longer be cancelled. Undefined if it must not be published, or was already. */
   async #claim(one: Scheduled): Promise<Claim | undefined> {
     const { records, isRevoked, onDropped } = this.#options;
     const { id } = one;
@@ -232,50 +233,50 @@ export class Schedule {
     }
   }
 
-  /** Resolves with false if the log is away, so that nothing else can be sent either. */
+  /** Resolves with false if the log cannot be reached, so that the rest would fail as well. */
   async #send({ due, text }: Claim): Promise<boolean> {
     const { id, message, data } = due;
     try {
-      // A node that stood still meanwhile publishes it with the same key, so that the log takes it once.
+      // A node that was paused may publish it again; the key makes the log keep it once.
       await this.#options.publish({ ...message, data, key: message.key ?? `\nscheduled\n${id}` });
     } catch (error) {
       return this.#failed(id, error);
     }
-    // Its key may have scheduled another meanwhile.
+    // Only this record: the same key may have scheduled another message meanwhile.
     await this.#options.records.replace(KIND, id, text, undefined);
     this.#forget(due);
     this.sent++;
     return true;
   }
 
-  /** Resolves as `#send` does. */
+  /** What `#send` resolves with after an error. */
   #failed(id: string, error: unknown): boolean {
     const { code, message } = error as { code?: unknown; message?: unknown };
     if (code === "LOG_UNAVAILABLE" || code === "SHUTTING_DOWN") return false;
-    if (!this.#refused.has(id))
+    if (!this.#retryAt.has(id))
       this.#options.report?.(`a scheduled message cannot be sent, and is tried again: ${String(message)}`);
-    this.#refused.set(id, this.#now() + REFUSED);
+    this.#retryAt.set(id, this.#now() + RETRY);
     return true;
   }
 
   #forget(scheduled: Scheduled): void {
-    this.#refused.delete(scheduled.id);
-    this.#view.remove(scheduled);
+    this.#retryAt.delete(scheduled.id);
+    this.#index.remove(scheduled);
   }
 
-  /** Whether there was none with its id. */
+  /** Resolves with false if a message with its id is already scheduled. */
   async #insert(scheduled: Scheduled, data: string): Promise<boolean> {
     try {
       return await this.#options.records.replace(KIND, scheduled.id, undefined, scheduledText(scheduled, data));
     } catch (error) {
-      // It may have been kept all the same.
-      void this.#view.refresh();
+      // The record may have been written all the same.
+      void this.#index.refresh();
       throw error;
     }
   }
 
   #checkRoom({ by, bytes }: Scheduled): void {
-    const all = this.#view.all();
+    const all = this.#index.all();
     const own = by === undefined ? [] : all.filter((other) => other.by?.id === by.id);
     if (own.length >= MAX_SCHEDULED_PER_PRINCIPAL) throw tooMany(`You have ${own.length} scheduled messages`);
     if (all.length >= MAX_SCHEDULED) throw tooMany(`${all.length} messages are scheduled`);
@@ -286,11 +287,11 @@ export class Schedule {
 
 /** A message that this node publishes, and its record. */
 interface Claim {
-  readonly due: Due;
+  readonly due: ScheduledWithData;
   readonly text: string;
 }
 
 function tooMany(what: string): HubError {
-  const sentence = `${what}, which is the most there may be; cancel some, or schedule this one when some are sent`;
+  const sentence = `${what}, which is the limit; cancel some, or try again once some are published`;
   return new HubError("TOO_MANY_SCHEDULED", sentence);
 }

@@ -1,28 +1,28 @@
 import type { Draft } from "./message.ts";
 import type { Principal } from "./principal.ts";
 
-/** A message that is to be published at a time, without its payload. */
+/** A message that is to be published at a time, without its data. */
 export interface Scheduled {
   readonly id: string;
   /** When, in milliseconds since 1970. */
   readonly at: number;
-  /** When it was scheduled: the order of those that have one time. */
+  /** When it was scheduled, which orders messages with the same time. */
   readonly created: number;
   /** Who may publish it; undefined for the hub itself. */
   readonly by?: Principal | undefined;
   readonly message: Omit<Draft, "data">;
-  /** Characters of its payload. */
+  /** Characters of its data. */
   readonly bytes: number;
 }
 
-/** One with its payload. */
-export interface Due extends Scheduled {
+/** A scheduled message with its data as JSON text. */
+export interface ScheduledWithData extends Scheduled {
   readonly data: string;
-  /** Set if a node has begun to publish it. */
+  /** Whether a node has begun to publish it. */
   readonly isSending?: boolean | undefined;
 }
 
-/** How a message is written into a record: the payload, which need not be parsed, is on a line of its own. */
+/** The text of its record: the data is on a line of its own, so that reading the rest need not parse it. */
 export function scheduledText(
   { at, created, by, message, bytes }: Scheduled,
   data: string,
@@ -31,16 +31,20 @@ export function scheduledText(
   return `${JSON.stringify({ at, created, by, message, bytes, ...(isSending && { isSending }) })}\n${data}`;
 }
 
-export function scheduledIn(id: string, text: string): Due {
+export function scheduledIn(id: string, text: string): ScheduledWithData {
   const end = text.indexOf("\n");
-  return { id, ...(JSON.parse(text.slice(0, end)) as Omit<Due, "id" | "data">), data: text.slice(end + 1) };
+  return {
+    id,
+    ...(JSON.parse(text.slice(0, end)) as Omit<ScheduledWithData, "id" | "data">),
+    data: text.slice(end + 1),
+  };
 }
 
 export function withoutData({ id, at, created, by, message, bytes }: Scheduled): Scheduled {
   return { id, at, created, by, message, bytes };
 }
 
-/** In order of time, and of scheduling for those of one time. */
+/** Compares by time, and messages with the same time by when they were scheduled. */
 export function inOrder(a: Scheduled, b: Scheduled): number {
   return a.at - b.at || a.created - b.created || (a.id < b.id ? -1 : 1);
 }

@@ -2,7 +2,7 @@ import { dueTime, type DueRequest } from "../core/due-time.ts";
 import { HubError } from "../core/errors.ts";
 import { refusal, type Principal } from "../core/principal.ts";
 import type { Schedule } from "../core/schedule.ts";
-import type { Due, Scheduled } from "../core/scheduled.ts";
+import type { Scheduled, ScheduledWithData } from "../core/scheduled.ts";
 import { isCovered, type ChannelPattern } from "../protocol/channel.ts";
 import type { ScheduledMessage, ScheduledReceipt } from "../protocol/message.ts";
 import { admittedDraft, type PublishRequest } from "./publish.ts";
@@ -41,7 +41,7 @@ export async function publishLater(
 }
 
 /** One scheduled message, with its data as JSON text. Throws `NOT_FOUND` also for one of someone else. */
-export async function ownScheduled(id: string, principal: Principal, schedule: Schedule): Promise<Due> {
+export async function ownScheduled(id: string, principal: Principal, schedule: Schedule): Promise<ScheduledWithData> {
   const due = await schedule.get(id);
   if (due === undefined || !isOwn(due, principal)) {
     throw new HubError("NOT_FOUND", "There is no such scheduled message: it was sent, was cancelled or never existed");

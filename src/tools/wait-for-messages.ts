@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Bell } from "../core/bell.ts";
+import { ArrivalSink } from "../core/arrival-sink.ts";
 import { channelPattern } from "../core/channel.ts";
 import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { offsetOf } from "../protocol/cursor.ts";
@@ -37,9 +37,11 @@ export const waitForMessages: Tool = tool({
     if (own !== undefined) {
       throw new HubError("INVALID_INPUT", `channels names ${own}, whose messages are not kept; read it at /events`);
     }
-    const bell = new Bell({ isForQuiet: false });
-    const leave = context.stay(() => bell.close());
-    const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, bell, context).finally(leave);
+    const arrivals = new ArrivalSink({ quietWakes: false });
+    const leave = context.stay(() => arrivals.close());
+    const history = await wait(patterns, after ?? context.hub.cursor(), timeoutSeconds, arrivals, context).finally(
+      leave,
+    );
     const page = messagePage(history, (message) => context.hub.idOf(message));
     return { text: pageText(page, context.principal), structured: page };
   },
@@ -53,10 +55,10 @@ async function wait(
   channels: readonly ChannelPattern[],
   after: string,
   seconds: number,
-  bell: Bell,
+  arrivals: ArrivalSink,
   { hub, signal, progress }: RequestContext,
 ): Promise<History> {
-  const subscription = hub.subscribe({ channels }, bell);
+  const subscription = hub.subscribe({ channels }, arrivals);
   const start = performance.now();
   const waited = (): number => (performance.now() - start) / 1000;
   let from = after;
@@ -68,7 +70,7 @@ async function wait(
   let nextProgress = progress === undefined ? Infinity : 0;
   try {
     for (;;) {
-      bell.reset();
+      arrivals.reset();
       const history = await hub.history({ channels, after: from, limit: PAGE });
       const left = seconds - waited();
       const isBehind = !hasWaited && history.messages.length === PAGE;
@@ -83,13 +85,13 @@ async function wait(
       hasWaited = true;
       // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (history.more) await new Promise<void>((resolve) => setImmediate(resolve));
-      else await bell.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
-      // All callers that one message wakes ask for the same page, wherever they began to wait; but not for what they
-      // have got already, at a node that was further than this one.
-      const { rung = 0 } = bell;
-      if (!history.more && rung > offsetOf(from)) from = hub.cursor(rung - 1);
+      else await arrivals.next(Math.min(left, Math.max(nextProgress - waited(), 0)) * 1000, signal);
+      // Callers that the same message wakes read from just before it, so that the log reads one page for all of them;
+      // but a caller that another node has already given more keeps its own cursor.
+      const { first = 0 } = arrivals;
+      if (!history.more && first > offsetOf(from)) from = hub.cursor(first - 1);
       // A log that is closing does not answer; the last page says how to go on.
-      if (signal.aborted || bell.closed) return { ...history, messages: [], next: held ?? history.next };
+      if (signal.aborted || arrivals.closed) return { ...history, messages: [], next: held ?? history.next };
     }
   } finally {
     hub.unsubscribe(subscription);

@@ -17,7 +17,6 @@ describe("a lease", { concurrency: true }, () => {
     await first.holder.close();
     assert.equal(first.leases[0]?.signal.aborted, true);
     await until("the other has it", () => second.leases.length === 1);
-    assert.ok((second.leases[0]?.fence ?? 0) > (first.leases[0]?.fence ?? 0));
     await second.holder.close();
     store.close();
   });
@@ -35,7 +34,7 @@ describe("a lease", { concurrency: true }, () => {
     a.node.isAway = false;
     await b.holder.close();
     await until("a has it again", () => a.leases.length === 2);
-    assert.deepEqual([a.leases[1]?.fence, a.leases[1]?.signal.aborted], [3, false]);
+    assert.equal(a.leases[1]?.signal.aborted, false);
     await a.holder.close();
     store.close();
   });

@@ -74,7 +74,7 @@ describe("publishing later", { concurrency: true }, () => {
     }
     for (const [query, said] of [
       ["at=2030-01-01T09:00", /^at is .*; use a time with its offset from UTC/],
-      ["at=2020-01-01T09:00Z", /which is past/],
+      ["at=2020-01-01T09:00Z", /which is in the past/],
       ["delaySeconds=-1", /^delaySeconds is -1; use a number from 0/],
       ["delaySeconds=soon", /delaySeconds must be a number/],
       [`at=${noon}11:00Z&delaySeconds=1`, /give one of them/],

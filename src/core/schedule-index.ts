@@ -2,42 +2,42 @@ import { isObject } from "../protocol/json.ts";
 import { scheduledIn, withoutData, type Scheduled } from "./scheduled.ts";
 import type { SharedStore } from "./shared-store.ts";
 
-export interface ScheduleViewOptions {
+export interface ScheduleIndexOptions {
   readonly shared: SharedStore;
-  /** All that is scheduled, as it is kept. */
+  /** The records of all scheduled messages, by id. */
   readonly list: () => Promise<ReadonlyMap<string, string>>;
-  /** Called when something was added. */
+  /** Called after messages were added. */
   readonly onChange: () => void;
 }
 
-/** Where nodes tell the others of what they schedule, send and cancel. */
+/** The topic on which nodes announce what they schedule, publish and cancel. */
 const TOPIC = "scheduled";
-/** Milliseconds between two looks at all of it: what others tell may be lost. */
+/** Milliseconds between two reads of all records, since announcements may be lost. */
 const REFRESH = 20_000;
-/** Milliseconds until a look that failed is repeated. */
-const AGAIN = 1000;
+/** Milliseconds before a read that failed is tried again. */
+const RETRY = 1000;
 
-/** One was scheduled, or is no more. */
+/** A message was scheduled, or it was published or cancelled. */
 interface Change {
   readonly scheduled: Scheduled;
   readonly isGone: boolean;
 }
 
-/** What is scheduled, without the payloads, as far as this node knows: it is kept up to date by what the nodes tell. */
-export class ScheduleView {
-  readonly #options: ScheduleViewOptions;
+/** All scheduled messages without their data, as far as this node knows: read from the records, then kept up to date by announcements. */
+export class ScheduleIndex {
+  readonly #options: ScheduleIndexOptions;
   readonly #unsubscribe: () => void;
   readonly #all = new Map<string, Scheduled>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #reading: Promise<void> | undefined;
-  /** What was told while everything is read: it may be missing there, or be there no more. */
-  #told: Change[] = [];
-  #isKnown = false;
+  /** Changes since the records began to be read, which the result may not show. */
+  #newer: Change[] = [];
+  #isRead = false;
   #isClosed = false;
 
-  constructor(options: ScheduleViewOptions) {
+  constructor(options: ScheduleIndexOptions) {
     this.#options = options;
-    this.#unsubscribe = options.shared.subscribe(TOPIC, (text) => this.#hear(text));
+    this.#unsubscribe = options.shared.subscribe(TOPIC, (text) => this.#onAnnouncement(text));
     void this.refresh();
   }
 
@@ -53,24 +53,24 @@ export class ScheduleView {
     return [...this.#all.values()];
   }
 
-  /** Resolves once everything was read. Rejects as the records do. */
-  async known(): Promise<void> {
-    if (!this.#isKnown) await (this.#reading ?? this.#read());
+  /** Resolves once all records have been read. Rejects as the records do. */
+  async ready(): Promise<void> {
+    if (!this.#isRead) await (this.#reading ?? this.#read());
   }
 
   add(scheduled: Scheduled): void {
-    this.#change({ scheduled, isGone: false });
+    this.#announce({ scheduled, isGone: false });
   }
 
-  /** Not one that was scheduled with the same id later. */
+  /** Removes this one, and not another that was scheduled with the same id later. */
   remove(scheduled: Scheduled): void {
-    this.#change({ scheduled: withoutData(scheduled), isGone: true });
+    this.#announce({ scheduled: withoutData(scheduled), isGone: true });
   }
 
-  /** Reads everything; what cannot be read now is read later. */
+  /** Reads all records, and tries again later if that fails. */
   async refresh(): Promise<void> {
     let again = this.#options.shared.isShared ? REFRESH : undefined;
-    await this.#read().catch(() => (again = AGAIN));
+    await this.#read().catch(() => (again = RETRY));
     clearTimeout(this.#timer);
     if (this.#isClosed || again === undefined) return;
     this.#timer = setTimeout(() => void this.refresh(), again).unref();
@@ -87,32 +87,32 @@ export class ScheduleView {
   }
 
   async #readAll(): Promise<void> {
-    this.#told = [];
+    this.#newer = [];
     const records = await this.#options.list();
     this.#all.clear();
     for (const [id, text] of records) {
       this.#all.set(id, withoutData(scheduledIn(id, text)));
     }
-    this.#isKnown = true;
-    for (const change of this.#told) this.#put(change);
+    this.#isRead = true;
+    for (const change of this.#newer) this.#put(change);
     this.#options.onChange();
   }
 
-  /** A change that this node makes. */
-  #change(change: Change): void {
-    this.#take(change);
+  /** Applies a change that this node made, and tells the other nodes. */
+  #announce(change: Change): void {
+    this.#apply(change);
     const { shared } = this.#options;
-    // Whoever is not told reads it later.
+    // A node that misses the announcement reads the change from the records later.
     if (shared.isShared) shared.publish(TOPIC, JSON.stringify({ node: shared.node, ...change })).catch(() => {});
   }
 
-  #hear(text: string): void {
+  #onAnnouncement(text: string): void {
     const change = changeIn(text);
-    if (change !== undefined && change.node !== this.#options.shared.node) this.#take(change);
+    if (change !== undefined && change.node !== this.#options.shared.node) this.#apply(change);
   }
 
-  #take(change: Change): void {
-    if (this.#reading !== undefined) this.#told.push(change);
+  #apply(change: Change): void {
+    if (this.#reading !== undefined) this.#newer.push(change);
     this.#put(change);
     if (!change.isGone) this.#options.onChange();
   }
@@ -124,11 +124,10 @@ export class ScheduleView {
   }
 }
 
-/** What a node told; undefined if it is not what a node tells. */
+/** The change in an announcement; undefined if it is not one. */
 function changeIn(text: string): (Change & { readonly node: unknown }) | undefined {
   try {
-    const told = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    const { node, scheduled, isGone } = told;
+    const { node, scheduled, isGone } = JSON.parse(text) as Readonly<Record<string, unknown>>;
     if (!isObject(scheduled) || typeof scheduled["id"] !== "string" || typeof scheduled["at"] !== "number")
       return undefined;
     return { node, scheduled: scheduled as unknown as Scheduled, isGone: isGone === true };
