@@ -48,7 +48,7 @@ const RULES: Readonly<
   },
   web: {
     own: ["web", "client", "protocol"],
-    packages: ["minisearch", "preact", "preact/hooks", "preact-render-to-string", "uplot"],
+    packages: ["markdown-it", "minisearch", "preact", "preact/hooks", "preact-render-to-string", "uplot"],
     node: false,
   },
   cli: {

@@ -1,30 +1,23 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import { beginningOf, piecesOf } from "../shared/text.ts";
+import { useMemo, useState } from "preact/hooks";
+import { WithLinks } from "../shared/links.tsx";
+import { markdown, useMarkdown } from "../shared/markdown.tsx";
+import { beginningOf } from "../shared/text.ts";
 
 /** Spaces, ends of lines and signs without a picture only. */
 const BLANK = /^[\s\p{Cc}\p{Cf}]*$/u;
 
-/** What a message says: a text as it is, other data as indented JSON. */
+/** What a message says: a text as Markdown, other data as indented JSON. */
 export function Said({ data }: { readonly data: unknown }) {
   const [isOpen, open] = useState(false);
   if (typeof data === "string" && BLANK.test(data)) return <div class="said nothing">(empty)</div>;
   const whole = typeof data === "string" ? data : JSON.stringify(data, null, 2);
   const beginning = beginningOf(whole);
   const isLong = beginning !== whole;
-  const text = isOpen ? whole : beginning;
-  const kind = isLong ? " folded" : "";
-  // Each paragraph goes the way its own letters go.
-  const said =
-    typeof data === "string" ? (
-      <div class={`said${kind}`} dir="auto">
-        {withLinks(text, text !== whole)}
-      </div>
-    ) : (
-      <pre class={`said data${kind}`} dir="auto">
-        {withNames(text)}
-      </pre>
-    );
+  // Half an address is no link: it would lead elsewhere.
+  const text = isOpen || !isLong ? whole : `${beginning}…`;
+  const kind = isLong && !isOpen ? " folded" : "";
+  const said = typeof data === "string" ? <Text text={text} kind={kind} /> : <Data json={text} kind={kind} />;
   if (!isLong) return said;
   return (
     <div>
@@ -36,17 +29,23 @@ export function Said({ data }: { readonly data: unknown }) {
   );
 }
 
-function withLinks(text: string, isCut: boolean): ComponentChildren {
-  const pieces = piecesOf(text);
-  return pieces.map((piece, index) => {
-    // Half an address leads elsewhere.
-    if (piece.href === undefined || (isCut && index === pieces.length - 1)) return piece.text;
-    return (
-      <a key={index} href={piece.href} rel="noopener noreferrer nofollow" target="_blank">
-        {piece.text}
-      </a>
-    );
-  });
+function Text({ text, kind }: { readonly text: string; readonly kind: string }) {
+  const isLoaded = useMarkdown();
+  const elements = useMemo(() => markdown(text), [text, isLoaded]);
+  // Each paragraph goes the way its own letters go.
+  return (
+    <div class={elements === undefined ? `said${kind}` : `said marked${kind}`} dir="auto">
+      {elements ?? <WithLinks text={text} />}
+    </div>
+  );
+}
+
+function Data({ json, kind }: { readonly json: string; readonly kind: string }) {
+  return (
+    <pre class={`said data${kind}`} dir="auto">
+      {withNames(json)}
+    </pre>
+  );
 }
 
 /** JSON with the names of its fields set apart. */

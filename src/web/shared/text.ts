@@ -24,7 +24,8 @@ export function piecesOf(text: string): Piece[] {
   let end = 0;
   for (const { 0: found, index } of text.matchAll(ADDRESS)) {
     const address = withoutStop(found);
-    if (!endsAt(found, text.slice(index + found.length, index + found.length + 2)) || !isPlain(address)) continue;
+    if (!endsAt(found, text.slice(index + found.length, index + found.length + 2)) || !isPlainAddress(address))
+      continue;
     if (index > end) pieces.push({ text: text.slice(end, index) });
     pieces.push({ text: address, href: address });
     end = index + address.length;
@@ -68,8 +69,9 @@ function withoutStop(address: string): string {
   return address.slice(0, end);
 }
 
-function isPlain(address: string): boolean {
+/** Whether an address leads where it seems to: http or https, no user, no name in punycode. */
+export function isPlainAddress(address: string): boolean {
   if (!URL.canParse(address)) return false;
-  const { username, password, hostname } = new URL(address);
-  return username === "" && password === "" && !hostname.includes("xn--");
+  const { protocol, username, password, hostname } = new URL(address);
+  return /^https?:$/.test(protocol) && username === "" && password === "" && !hostname.includes("xn--");
 }
