@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { channelName, shown } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { hubPath, isLoop } from "../core/hub-path.ts";
 import { draft, MAX_KEY, type Draft } from "../core/message.ts";
 import { keptJson } from "../protocol/json.ts";
 import type { BusMessage, Received } from "./bus.ts";
@@ -26,8 +27,6 @@ export type Skipped = "tombstone" | "loop";
 
 /** The type of a CloudEvent whose message has the event `message`. */
 export const MESSAGE_TYPE = "hub.message";
-/** Hubs that a message may come through. */
-const MAX_HOPS = 8;
 /** Characters that no word of a channel has. */
 const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
 
@@ -37,8 +36,8 @@ const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
  */
 export function draftOf(received: Received, rule: InRule, origin: Origin): Draft | Skipped {
   const event = cloudEventIn(received, origin.prefixes);
-  const path = event?.attributes["hubpath"]?.split(",").filter(Boolean) ?? [];
-  if (path.includes(origin.hub) || path.length >= MAX_HOPS) return "loop";
+  const path = hubPath(event?.attributes["hubpath"]);
+  if (isLoop(path, origin.hub)) return "loop";
   const { body } = event ?? received;
   if (body === undefined && event === undefined) return "tombstone";
   const values = valuesFor(received, event);

@@ -3,11 +3,13 @@ import { z } from "zod";
 import { channelPattern } from "../core/channel.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
+import { HUB_PATH_HEADER, hubPath, isLoop } from "../core/hub-path.ts";
 import { checkSubscribe } from "../core/principal.ts";
 import type { Message } from "../core/message.ts";
 import {
   channelSummary,
   messagePage,
+  admittedDraft,
   publish,
   readableChannels,
   publishLater,
@@ -39,9 +41,13 @@ const publishHeaders = z.looseObject({
     .string()
     .optional()
     .describe("The same key again on this channel is answered with the message it made"),
+  [HUB_PATH_HEADER]: z
+    .string()
+    .optional()
+    .describe("The ids of the hubs that it came through, as webhooks have it; one that was in this hub is left out"),
 });
 const receipt = z.object({
-  id: z.string().nullable(),
+  id: z.string().nullable().describe("null for one that is not kept: it is ephemeral, or was in this hub before"),
   channel: z.string(),
   time: z.iso.datetime(),
   receivers: z.int().describe("Live readers it was offered to, without those that only look on"),
@@ -114,7 +120,8 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         summary: "Publish a message",
         description:
           "The body is the data: JSON if its media type is `application/json`, `text/json` or ends with `+json`, and a " +
-          "string with any other type or none. 200 if the idempotency key was known. With `at` or `delaySeconds`, 202: " +
+          "string with any other type or none. 200 if the idempotency key was known, or if `hub-path` says that the message " +
+          "was in this hub before, which is then left out. With `at` or `delaySeconds`, 202: " +
           "the message is kept and published when its time comes.",
         tags: ["publish"],
         params: channel,
@@ -159,18 +166,24 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
 }
 
 async function post(request: FastifyRequest, reply: FastifyReply, context: HttpContext): Promise<FastifyReply> {
-  const { hub, limits, schedule, basePath } = context;
+  const { hub, hubId, limits, schedule, basePath } = context;
   const principal = principalOf(request, context);
   const { channel: name } = request.params as z.output<typeof channel>;
   const { event, sender, ephemeral, at, delaySeconds } = request.query as z.output<typeof publishQuery>;
-  const { "idempotency-key": key } = request.headers as z.output<typeof publishHeaders>;
+  const { "idempotency-key": key, [HUB_PATH_HEADER]: through } = request.headers as z.output<typeof publishHeaders>;
   // Bytes of UTF-8 and of Latin-1 would be two keys for one text.
   if (key !== undefined && /[^\t\x20-\x7e]/.test(key)) {
     throw new HubError("INVALID_MESSAGE", "the idempotency key must be ASCII, such as a UUID");
   }
   const data = dataIn(request.body as SentBody | null);
-  const asked = { channel: name, data, event, sender, ephemeral: ephemeral === "true", key };
+  const path = hubPath(through);
+  const asked = { channel: name, data, event, sender, ephemeral: ephemeral === "true", key, path };
   const admit = admitFor(context, callerOf(request.raw, principal, context));
+  if (path.length > 0 && isLoop(path, hubId)) {
+    // Whoever sent it is told that it arrived: a webhook would send it again for a day.
+    const { item } = admittedDraft(asked, { hub, limits, principal, admit });
+    return reply.send({ id: null, channel: item.channel, time: new Date().toISOString(), receivers: 0 });
+  }
   if (at !== undefined || delaySeconds !== undefined) {
     // In a query, a plus sign that is not encoded is a space.
     const due = { at: at?.replace(/ (?=\d\d:\d\d$)/, "+"), delaySeconds };

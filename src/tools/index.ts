@@ -10,7 +10,7 @@ export {
 } from "./define-tool.ts";
 export { lenient } from "./lenient.ts";
 export { readableChannels } from "./readable-channels.ts";
-export { publish } from "./publish.ts";
+export { admittedDraft, publish } from "./publish.ts";
 export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";

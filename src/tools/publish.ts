@@ -8,6 +8,8 @@ import type { RequestContext } from "./tool.ts";
 /** A message that a caller wants to publish, unchecked. */
 export interface PublishRequest extends Omit<DraftInput, "channel" | "verified"> {
   readonly channel: string;
+  /** The ids of the hubs that it came through before this one; empty by default. */
+  readonly path?: readonly string[] | undefined;
 }
 
 /** The result of a publication. */
@@ -47,7 +49,7 @@ export function admittedDraft(
   request: PublishRequest,
   { hub, limits, principal, sender, admit }: DraftContext,
 ): { readonly item: Draft; readonly bytes: number } {
-  const { ephemeral, key } = request;
+  const { ephemeral, key, path = [] } = request;
   if (ephemeral === true && key !== undefined) {
     throw new HubError("INVALID_MESSAGE", "an ephemeral message is not kept, so it can have no Idempotency-Key");
   }
@@ -61,7 +63,8 @@ export function admittedDraft(
   admit?.("publish_bytes", bytes);
   if (admit !== undefined && ephemeral !== true && hub.log.channels({ pattern: channel, limit: 1 }).length === 0)
     admit("new_channels");
-  return { item: ownKey(item, principal), bytes };
+  const through = path.length === 0 ? item : { ...item, path: path.join(",") };
+  return { item: ownKey(through, principal), bytes };
 }
 
 /** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */

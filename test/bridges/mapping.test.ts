@@ -89,7 +89,12 @@ describe("a message that comes in", () => {
     assert.equal(mapped(through("aaa,bbb"))["path"], "aaa,bbb");
     assert.equal(draftOf(through(`aaa,${HUB}`), RULE, ORIGIN), "loop");
     assert.equal(draftOf(through("1,2,3,4,5,6,7,8"), RULE, ORIGIN), "loop");
+    assert.equal(draftOf(through(`aaa, ${HUB}`), RULE, ORIGIN), "loop");
     assert.equal(draftOf(received(undefined), RULE, ORIGIN), "tombstone");
+    // What is kept of a path is written into records and headers, where a line break or a space would begin something else.
+    const forged = mapped(through('aaa,b\n{"forged":1},c via:webhook,d\r\nx-evil: 1,é,' + "x".repeat(65)));
+    assert.equal(forged["path"], "aaa");
+    assert.equal("path" in mapped(through(" \n,,")), false);
   });
 
   it("has a key of its own for each rule, and a short one", () => {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { HubError } from "../../core/errors.ts";
 import type { Hub } from "../../core/hub.ts";
+import { HUB_PATH_HEADER, hubPath, isLoop } from "../../core/hub-path.ts";
 import { draft, MAX_KEY, type Draft } from "../../core/message.ts";
 import type { Correlation } from "../../core/trace.ts";
 import { isObject } from "../../protocol/json.ts";
@@ -39,9 +40,6 @@ export interface Received {
 
 /** Seconds that the time of a delivery may differ from ours, unless it is known for its provider. */
 const TOLERANCE = 300;
-/** Hubs that a message may come through. */
-const MAX_HOPS = 8;
-const HUB_ID = /^[\w-]{1,64}$/;
 /** What a sender is told whose delivery is not proved, whatever the reason: who guesses learns nothing from it. */
 const UNPROVED = "This delivery is not proved to be of the sender of this hook; the hub's operator can see why";
 
@@ -61,10 +59,14 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   if (late !== undefined) throw unproved(late);
   const greeting = await provider.handshake?.(delivery, bodies[0], context);
   if (greeting !== undefined) return { verdict: "handshake", answer: greeting, secret };
-  const path = pathOf(delivery, bodies[0]);
-  const isLoop = path.includes(context.hubId) || path.length >= MAX_HOPS;
   const kept: { readonly id: string; readonly event: string; readonly isRepeated: boolean }[] = [];
-  for (const body of isLoop ? [] : bodies) {
+  let loops = 0;
+  for (const body of bodies) {
+    const path = pathOf(delivery, body);
+    if (isLoop(path, context.hubId)) {
+      loops++;
+      continue;
+    }
     const message = hookMessage(record, delivery, body);
     if (message !== undefined) kept.push({ event: message.event, ...(await keep(hook, message, path, context)) });
   }
@@ -74,7 +76,7 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   const { emptyAnswer } = provider;
   const answer: HookAnswer =
     emptyAnswer === undefined ? { status: 200, body: said } : { status: emptyAnswer, body: "" };
-  if (first === undefined) return { verdict: isLoop ? "loop" : "filtered", answer, secret };
+  if (first === undefined) return { verdict: loops > 0 ? "loop" : "filtered", answer, secret };
   const verdict = kept.every(({ isRepeated }) => isRepeated) ? "repeated" : "accepted";
   return { verdict, answer, secret, event: first.event, id: first.id };
 }
@@ -111,9 +113,8 @@ async function keep(
  * an extension of CloudEvents. Neither need be signed: whoever forges one only has a message of their own left out.
  */
 function pathOf({ headers }: Delivery, body: unknown): readonly string[] {
-  const given = headers["hub-path"] ?? (isObject(body) ? body["hubpath"] : undefined);
-  if (typeof given !== "string") return [];
-  return given.split(",").filter((id) => HUB_ID.test(id));
+  const given = headers[HUB_PATH_HEADER] ?? (isObject(body) ? body["hubpath"] : undefined);
+  return typeof given === "string" ? hubPath(given) : [];
 }
 
 /** What cannot be a message will not be one when it is delivered again. */

@@ -1,3 +1,4 @@
+import { HUB_PATH_HEADER } from "../../core/hub-path.ts";
 import type { Message } from "../../core/message.ts";
 import { messageMembers } from "../../protocol/message.ts";
 import type { Gap } from "../../protocol/signal.ts";
@@ -92,5 +93,5 @@ function cloudEvent(
 
 /** `hub-path` has the ids of the hubs that it came through, as the attribute `hubpath` of CloudEvents. */
 function headersOf(contentType: string, path: string): Readonly<Record<string, string>> {
-  return { "content-type": contentType, "hub-path": path };
+  return { "content-type": contentType, [HUB_PATH_HEADER]: path };
 }
