@@ -6,6 +6,7 @@ import type { Origin } from "./incoming.ts";
 import { receive, StoppedError } from "./receive.ts";
 import type { InRule, OutRule } from "./rules.ts";
 import { send } from "./send.ts";
+import { oneLine } from "../protocol/text.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
 
 /** Milliseconds before a lost connection is made again: doubled after each failure, and a random part of it is waited. */
@@ -15,6 +16,8 @@ const MAX_BACKOFF = 30_000;
 const LEASE = 10_000;
 /** Milliseconds between two looks at what waits on the bus. */
 const LAG_INTERVAL = 5000;
+/** Characters of a sentence about a message, or of a bus. */
+const MAX_SENTENCE = 1000;
 /** Notices of messages that are logged a second. */
 const NOTICES = 5;
 
@@ -226,9 +229,10 @@ export class Bridge {
     this.#state = isStopped ? "stopped" : "connecting";
     this.#wasLost = true;
     const before = this.#error?.sentence;
-    this.#error = { sentence: error.message, time: new Date().toISOString() };
+    const sentence = briefLine(error.message);
+    this.#error = { sentence, time: new Date().toISOString() };
     // Not again each time that it is tried.
-    if (isStopped || before !== error.message) this.#work.log.warn(`bridge ${this.name}: ${error.message}`);
+    if (isStopped || before !== sentence) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
   }
 
   #isBack(): void {
@@ -237,12 +241,18 @@ export class Bridge {
   }
 
   /** A notice is logged, but for those that come too often. */
-  #notice(sentence: string): void {
+  #notice(text: string): void {
+    const sentence = briefLine(text);
     this.#error = { sentence, time: new Date().toISOString() };
     const second = Math.floor(Date.now() / 1000);
     if (this.#noticed.second !== second) this.#noticed = { second, count: 0 };
     if (this.#noticed.count++ < NOTICES) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
   }
+}
+
+/** What strangers and buses write, on one line and not longer than a line may be. */
+function briefLine(text: string): string {
+  return oneLine(text.length > MAX_SENTENCE ? `${text.slice(0, MAX_SENTENCE).toWellFormed()}…` : text);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

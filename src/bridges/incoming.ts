@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import { channelName, shown } from "../core/channel.ts";
+import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { hubPath, isLoop } from "../core/hub-path.ts";
 import { draft, MAX_KEY, type Draft } from "../core/message.ts";
@@ -27,6 +28,8 @@ export type Skipped = "tombstone" | "loop";
 
 /** The type of a CloudEvent whose message has the event `message`. */
 export const MESSAGE_TYPE = "hub.message";
+/** Characters of one name or value, and of an error, that a dead letter shows; and how many names and values. */
+const [MAX_BRIEF, MAX_ERROR, MAX_SHOWN] = [100, 500, 20];
 /** Characters that no word of a channel has. */
 const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
 
@@ -111,25 +114,49 @@ function dataOf(
   }
 }
 
-/** What a dead-letter channel is told of a message: where it was, what was wrong, and what it held. */
+/**
+ * The key of a draft whose own key made another message: an id on a bus is what its publisher says, and one who uses an id
+ * again must not make messages disappear.
+ */
+export function otherKey({ key = "", event, data }: Draft): string {
+  const digest = createHash("sha256").update(`${key}\n${event}\n${data}`).digest("hex");
+  return `${key.slice(0, key.indexOf("\n"))}\nother ${digest}`;
+}
+
+/**
+ * What a dead-letter channel is told of a message: where it was, what was wrong, and what it held, in `maxBytes` of JSON,
+ * whatever is in it.
+ */
 export function deadLetter(received: Received, error: Error, maxBytes: number): Record<string, unknown> {
-  const { body, headers, names, position = null, key = null, contentType = null } = received;
+  const { body, headers, names, position, key, contentType } = received;
   const bytes = Buffer.from(body ?? []);
-  const isText = bytes.equals(Buffer.from(bytes.toString()));
-  const room = Math.floor(maxBytes / (isText ? 4 : 2));
-  const held = bytes.subarray(0, room);
-  return {
-    error: error instanceof HubError ? `${error.code}: ${error.message}` : error.message,
-    position,
-    key,
-    contentType,
-    names,
-    headers: Object.fromEntries(
-      Object.entries(headers)
-        .slice(0, 50)
-        .map(([name, value]) => [name, shown(value)]),
-    ),
-    ...(isText ? { text: held.toString().toWellFormed() } : { base64: held.toString("base64") }),
-    ...(bytes.length > room ? { bytes: bytes.length } : {}),
+  const isText = isUtf8(bytes);
+  const about = {
+    error: (error instanceof HubError ? `${error.code}: ${error.message}` : error.message).slice(0, MAX_ERROR),
+    position: position === undefined ? null : brief(position),
+    key: key === undefined ? null : brief(key),
+    contentType: contentType === undefined ? null : brief(contentType),
+    names: briefly(names),
+    headers: briefly(headers),
   };
+  for (let room = maxBytes; ; room = Math.floor(room / 2)) {
+    const held = bytes.subarray(0, room);
+    const letter = {
+      ...about,
+      ...(isText ? { text: held.toString().toWellFormed() } : { base64: held.toString("base64") }),
+      ...(bytes.length > room ? { bytes: bytes.length } : {}),
+    };
+    // A control character has six bytes in JSON.
+    if (room === 0 || Buffer.byteLength(JSON.stringify(letter)) <= maxBytes) return letter;
+  }
+}
+
+/** The first of some names and values, shortened. */
+function briefly(values: Readonly<Record<string, string>>): Record<string, string> {
+  const some = Object.entries(values).slice(0, MAX_SHOWN);
+  return Object.fromEntries(some.map(([name, value]) => [brief(name), brief(value)]));
+}
+
+function brief(text: string): string {
+  return text.length > MAX_BRIEF ? `${text.slice(0, MAX_BRIEF).toWellFormed()}…` : text;
 }

@@ -1,9 +1,11 @@
+import { hash } from "node:crypto";
 import { HubError } from "../core/errors.ts";
-import { draft, type Draft } from "../core/message.ts";
+import type { Hub } from "../core/hub.ts";
+import { draft, type Draft, type Published } from "../core/message.ts";
 import { channelName } from "../core/channel.ts";
 import type { Batch, Outcome, Received, Source } from "./bus.ts";
 import type { BridgeWork } from "./context.ts";
-import { deadLetter, draftOf, type Origin } from "./incoming.ts";
+import { deadLetter, draftOf, otherKey, type Origin } from "./incoming.ts";
 import type { InRule } from "./rules.ts";
 
 /** Milliseconds before the hub is asked again that could not take messages, and at most, after some tries. */
@@ -11,6 +13,8 @@ const MIN_BACKOFF = 100;
 const MAX_BACKOFF = 5000;
 /** Bytes that a dead letter may have even if messages are smaller: it tells of one. */
 const MIN_LETTER = 64 * 1024;
+/** Characters of its place on the bus that a sentence about a message has. */
+const MAX_WHERE = 200;
 
 /** A rule with `onError: stop` met a message that the hub will never take. */
 export class StoppedError extends Error {}
@@ -46,7 +50,9 @@ async function keep(
     // All of a turn, in order, are one write of the log.
     const results = await Promise.allSettled(
       drafts.map(async (made, index) =>
-        typeof made === "object" && "channel" in made && outcomes[index] === undefined ? hub.publish(made) : undefined,
+        typeof made === "object" && "channel" in made && outcomes[index] === undefined
+          ? published(made, hub)
+          : undefined,
       ),
     );
     let isUnavailable: HubError | undefined;
@@ -75,6 +81,14 @@ async function keep(
   }
 }
 
+/** Publishes a message that may have been published before; one that only has the id of another is a message, too. */
+async function published(made: Draft, hub: Hub): Promise<Published> {
+  const first = await hub.publish(made);
+  const { repeated, message } = first;
+  if (!repeated || (message.data === made.data && message.event === made.event)) return first;
+  return hub.publish({ ...made, key: otherKey(made) });
+}
+
 function drafted(received: Received, rule: InRule, origin: Origin): Draft | "loop" | "tombstone" | Error {
   try {
     return draftOf(received, rule, origin);
@@ -90,21 +104,23 @@ async function poisoned(
   rule: InRule,
   { bridge, counters, hub, maxBytes, notice }: BridgeWork,
 ): Promise<Outcome | undefined> {
-  const where = received.position ?? Object.values(received.names).join(" ");
+  const where = (received.position ?? Object.values(received.names)[0] ?? "").slice(0, MAX_WHERE);
   const sentence = `a message (${where}) is not for this hub: ${error.message}`;
   if (rule.onError === "stop") throw new StoppedError(sentence);
   if (rule.onError !== "skip") {
     const channel = channelName(rule.onError.slice("channel:".length));
     const most = Math.max(maxBytes, MIN_LETTER);
+    const position = received.position && hash("sha256", received.position);
     const data = deadLetter(received, error, most);
     const letter = draft({ channel, data, event: "dead-letter", sender: bridge, via: `bridge:${bridge}` }, most);
-    const key =
-      received.position === undefined ? {} : { key: `bridge:${bridge}\ndead ${received.position.slice(-200)}` };
+    const key = position === undefined ? {} : { key: `bridge:${bridge}\ndead ${position}` };
     try {
       await hub.publish({ ...letter, ...key });
     } catch (cause) {
       if (cause instanceof HubError && cause.retry) return undefined;
-      throw cause;
+      counters.rejected++;
+      notice(`${sentence}; nor is its dead letter: ${(cause as Error).message}`);
+      return "rejected";
     }
   }
   counters.rejected++;

@@ -125,6 +125,12 @@ describe("a message that comes in", () => {
     const letter = deadLetter(big, new Error("no"), 65_536);
     assert.ok(JSON.stringify(letter).length < 65_536);
     assert.deepEqual([letter["error"], letter["position"], letter["bytes"]], ["no", "orders/0/17", 120_000]);
+    // Whatever part of it strangers made long, or out of what JSON writes with six bytes.
+    const long = "\u0001".repeat(100_000);
+    const headers = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`${n}${long}`, long]));
+    const worst = received(long, { headers, names: headers, key: long, contentType: long, position: long });
+    const small = deadLetter(worst, new Error(long), 65_536);
+    assert.ok(Buffer.byteLength(JSON.stringify(small)) <= 65_536);
     const bytes = deadLetter(received(Uint8Array.of(255, 0)), new Error("no"), 65_536);
     assert.equal(bytes["base64"], "/wA=");
   });

@@ -19,8 +19,11 @@ const RULE: InRule = { channel: "a", encoding: "json", sanitize: false, onError:
 /** A log that cannot keep messages for a while: all of them, or every second one. */
 class FaultyLog extends MemoryLog {
   fails: (draft: Draft) => boolean = () => false;
+  /** For good. */
+  refuses: (draft: Draft) => boolean = () => false;
 
   override append(draft: Draft): Promise<Appended> {
+    if (this.refuses(draft)) return Promise.reject(new HubError("INVALID_INPUT", "There are too many channels"));
     if (!this.fails(draft)) return super.append(draft);
     return Promise.reject(new HubError("LOG_UNAVAILABLE", "The disk is full"));
   }
@@ -46,6 +49,23 @@ class Batches implements Source {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Messages that all have one position. */
+class OneId extends Batches {
+  readonly #bodies: readonly string[];
+
+  constructor(...bodies: readonly string[]) {
+    super();
+    this.#bodies = bodies;
+  }
+
+  override async *batches(): AsyncIterable<Batch> {
+    const messages = this.#bodies.map((body): Received => {
+      return { body: Buffer.from(body), headers: {}, names: {}, position: "same" };
+    });
+    yield { messages, settle: async (outcomes) => void this.settled.push(outcomes) };
+  }
 }
 
 function workOf(hub: Hub, log: MemoryLog, onWait: () => void = () => {}): BridgeWork & { notices: string[] } {
@@ -150,5 +170,33 @@ describe("what a bridge receives", () => {
     const [letter] = (await kept(hub)) as [{ error: string; text: string }];
     assert.deepEqual([letter.error, letter.text], ["its payload is not JSON", "no JSON"]);
     assert.deepEqual(source.settled, [["kept"]]);
+  });
+
+  it("is not lost because it has the id of another one, and is known when it comes again", async () => {
+    const log = new MemoryLog(FOREVER);
+    await using hub = await openHub(log);
+    const work = workOf(hub, log);
+    const { signal } = new AbortController();
+    // A producer that gives all its messages one id, or someone who used the ids of others first.
+    const bodies = [["1", "2"], ["1", "2"], ["3"]];
+    for (const some of bodies) await receive(new OneId(...some), RULE, ORIGIN, work, signal);
+    assert.deepEqual(await kept(hub), [1, 2, 3]);
+    assert.deepEqual([work.counters.received, work.counters.repeated], [3, 2]);
+  });
+
+  it("goes on after one that is wrong in every way, and after a dead letter that the log refuses", async () => {
+    const log = new FaultyLog(FOREVER);
+    await using hub = await openHub(log);
+    const work = workOf(hub, log);
+    const { signal } = new AbortController();
+    const source = new Batches(["\u0001".repeat(200_000), "1"]);
+    await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, signal);
+    assert.deepEqual(source.settled, [["kept", "kept"]]);
+    assert.equal((await kept(hub)).length, 2);
+    log.refuses = ({ channel }) => channel === "dead";
+    const refused = new Batches(["no JSON", "2"]);
+    await receive(refused, { ...RULE, onError: "channel:dead" }, ORIGIN, work, signal);
+    assert.deepEqual(refused.settled, [["rejected", "kept"]]);
+    assert.match(work.notices.at(-1) ?? "", /is not JSON; nor is its dead letter: /);
   });
 });

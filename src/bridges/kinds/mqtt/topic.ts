@@ -43,10 +43,13 @@ export function matches(filter: string, topic: string): boolean {
   return wanted.length === levels.length;
 }
 
-/** What templates may use: the topic with dots for slashes, and each of its levels. */
+/** Levels of a topic that have names of their own: one may have 65,535, which would cost as many names a message. */
+const MAX_LEVELS = 32;
+
+/** What templates may use: the topic with dots for slashes, and its first levels. */
 export function topicNames(topic: string): Record<string, string> {
   const levels = topic.split("/");
   const names: Record<string, string> = { topic: levels.join(".") };
-  for (const [index, level] of levels.entries()) names[`topic:${index}`] = level;
+  for (const [index, level] of levels.slice(0, MAX_LEVELS).entries()) names[`topic:${index}`] = level;
   return names;
 }
