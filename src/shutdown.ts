@@ -107,9 +107,9 @@ export class Shutdown {
     await parts.hubChannels?.close();
     await parts.webhooks?.close();
     await closeHub(spread);
-    parts.mcp?.close();
-    // Calls that waited for a message are answered in this turn, before their connections are closed.
+    // Calls that waited for a message are answered in this turn, before their sessions and connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    parts.mcp?.close();
     parts.source?.close();
     parts.auth?.close();
     await parts.app?.close();

@@ -23,8 +23,10 @@ export interface McpRequest extends Pick<RequestContext, "principal" | "sender" 
   logLevel(): LogLevel | undefined;
   /** Aborted when the request is cancelled. Created on first use. */
   signal(): AbortSignal;
-  /** Sends a notification that belongs to this request; `name` without `notifications/`. */
-  notify(name: string, params: JsonObject): void;
+  /** Whether notifications reach the client while this request is open. */
+  readonly takesStream: boolean;
+  /** Sends a notification that belongs to this request; `name` without `notifications/`. Returns false if no one hears it. */
+  notify(name: string, params: JsonObject): boolean;
   /** Sends the client a request while this one is open: only in a session. */
   readonly ask?: ((method: string, params: JsonObject) => Promise<unknown>) | undefined;
   /** Ends the connection of this request, so that the client reconnects for the result: only in a session. */
@@ -81,7 +83,7 @@ export class McpRequestContext implements RequestContext {
   readonly openDedicated: McpRequest["openDedicated"];
   readonly #states: RequestStates;
   readonly #request: McpRequest;
-  #progress: ((done: number, total?: number, message?: string) => void) | undefined;
+  #progress: RequestContext["progress"];
 
   constructor({ hub, limits, info, states }: Services, request: McpRequest) {
     this.hub = hub;
@@ -106,16 +108,17 @@ export class McpRequestContext implements RequestContext {
     return this.#request.signal();
   }
 
-  /** Reports progress; undefined unless the caller asked for it. `done` must grow: other calls are dropped. */
-  get progress(): ((done: number, total?: number, message?: string) => void) | undefined {
+  /** Undefined unless the caller asked for progress and can hear it. `done` must grow: other calls are dropped. */
+  get progress(): RequestContext["progress"] {
     const { progressToken } = this.#request;
     if (progressToken === undefined || this.#progress !== undefined) return this.#progress;
+    if (!this.#request.takesStream) return undefined;
     let told = -Infinity;
     this.#progress = (progress, total, message) => {
-      if (progress <= told) return;
+      if (progress <= told) return true;
       told = progress;
       const more = { ...(total === undefined ? {} : { total }), ...(message === undefined ? {} : { message }) };
-      this.#request.notify("progress", { progressToken, progress, ...more });
+      return this.#request.notify("progress", { progressToken, progress, ...more });
     };
     return this.#progress;
   }

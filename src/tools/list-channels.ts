@@ -27,9 +27,9 @@ interface ChannelList {
 export const listChannels: Tool = tool({
   name: "list_channels",
   title: "List channels",
-  description: "List channels with their readers, messages kept and last message",
+  description: "List channels, their readers and messages",
   input: z.strictObject({
-    prefix: z.string().optional().describe("Only this channel and those below it: orders lists orders and orders.eu"),
+    prefix: z.string().optional().describe("Only this channel and those below it"),
   }),
   output: object({ channels: CHANNELS, more: TRUTH }),
   readOnly: true,

@@ -9,9 +9,14 @@ import { list, object, orNull, TEXT, TRUTH } from "./json-schema.ts";
 import { keptJson } from "../protocol/json.ts";
 import type { JsonSchema } from "./tool.ts";
 
+/** A message of a page; `cut` says what is left out of its data, and how to read it whole. */
+export interface PageMessage extends Message {
+  readonly cut?: string;
+}
+
 /** A page of messages as JSON data. */
 export interface MessagePage {
-  readonly messages: readonly Message[];
+  readonly messages: readonly PageMessage[];
   /** The cursor to continue from. */
   readonly next: string;
   /** Whether there may be more already. */
@@ -25,7 +30,7 @@ export const messagePageSchema: JsonSchema = object({
   messages: list(
     object(
       { id: TEXT, channel: TEXT, event: TEXT, data: {}, sender: TEXT, time: TEXT },
-      { via: TEXT, verified: { const: true } },
+      { via: TEXT, verified: { const: true }, cut: TEXT },
     ),
   ),
   next: TEXT,
@@ -72,23 +77,29 @@ export function pageText(
   reader: Principal = ANYONE,
   nonce: string = newNonce(),
 ): string {
-  const [opening, closing] = [`<untrusted-${nonce}>`, `</untrusted-${nonce}>`];
-  let hasStrangers = false;
-  const lines = messages.map((message) => {
-    const { id, time, channel, event, sender, data } = message;
-    const name = event === "message" ? "" : `[${oneLineName(event)}] `;
-    const head = `${id} ${time} ${channel}`;
-    if (!isOfStranger(message, reader)) return `${head} ${name}${oneLineName(sender)}: ${oneLineData(data)}`;
-    hasStrangers = true;
-    // Whoever wrote it cannot know the nonce; if it is there all the same, it must not close the fence.
-    const text = `${name}${oneLineName(sender)}: ${plainData(data)}`.replaceAll(nonce, "");
-    return `${head} ${opening}${text}${closing}`;
-  });
-  if (hasStrangers) lines.unshift(`${FENCE_NOTE} ${opening} and ${closing}`);
+  const lines = messages.map((message) => messageLine(message, reader, nonce));
+  if (messages.some((message) => isOfStranger(message, reader)))
+    lines.unshift(`${FENCE_NOTE} ${fence(nonce).join(" and ")}`);
   if (gap !== null)
     lines.unshift(`Messages are missing (${gap.reason}) between ${oneLineName(gap.after)} and ${gap.resumed}`);
   if (messages.length === 0) lines.push("No messages");
   return `${lines.join("\n")}\n${more ? "More with" : "Go on with"} after: ${next}`;
+}
+
+/** One message of a page as a line. What was cut is said before the fence, where no sender can write. */
+export function messageLine(message: PageMessage, reader: Principal, nonce: string): string {
+  const { id, time, channel, event, sender, data, cut } = message;
+  const name = event === "message" ? "" : `[${oneLineName(event)}] `;
+  const head = `${id} ${time} ${channel}${cut === undefined ? "" : ` (${cut})`}`;
+  if (!isOfStranger(message, reader)) return `${head} ${name}${oneLineName(sender)}: ${oneLineData(data)}`;
+  const [opening, closing] = fence(nonce);
+  // Whoever wrote it cannot know the nonce; if it is there all the same, it must not close the fence.
+  const text = `${name}${oneLineName(sender)}: ${plainData(data)}`.replaceAll(nonce, "");
+  return `${head} ${opening}${text}${closing}`;
+}
+
+function fence(nonce: string): readonly [string, string] {
+  return [`<untrusted-${nonce}>`, `</untrusted-${nonce}>`];
 }
 
 const FENCE_NOTE =
@@ -105,7 +116,7 @@ function isOfStranger({ via, verified }: Message, reader: Principal): boolean {
   return reader.id !== ANYONE.id && verified === undefined;
 }
 
-function newNonce(): string {
+export function newNonce(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)), (byte) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");

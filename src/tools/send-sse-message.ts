@@ -22,7 +22,7 @@ export const sendSseMessage: Tool = tool({
   input: z.strictObject({
     // Listed as a string, which is what agents send; any JSON is accepted.
     message: z.unknown().meta({ type: "string", description: "The message to send" }),
-    channel: z.string().optional().describe("Where to send it, such as orders.eu; `default` unless given"),
+    channel: z.string().optional().describe("Such as orders.eu; `default` unless given"),
     event: z.string().optional().describe("SSE event name; `message` unless given"),
     sender: z.string().optional().describe("Who sends it"),
   }),

@@ -21,8 +21,11 @@ export interface RequestContext {
   correlation?: Correlation | undefined;
   /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;
-  /** Reports the progress of a long call to a caller that asked for it; `done` must grow. */
-  readonly progress?: ((done: number, total?: number, message?: string) => void) | undefined;
+  /**
+   * Reports the progress of a long call to a caller that asked for it and takes a stream; `done` must grow. Returns false
+   * if the connection is gone, and the caller may come back on another.
+   */
+  readonly progress?: ((done: number, total?: number, message?: string) => boolean) | undefined;
   /** Asks the caller's user for an object of this JSON Schema; absent if this door cannot ask. */
   readonly askPerson?: ((message: string, schema: JsonSchema) => Promise<AskAnswer>) | undefined;
 }

@@ -154,7 +154,7 @@ describe("wait_for_messages", () => {
     const waiting = wait(
       hub,
       { channels: ["a"], timeoutSeconds: 20 },
-      { progress: (done, total) => told.push([done, total]) },
+      { progress: (done, total) => told.push([done, total]) > 0 },
     );
     await until("it is told", () => told.length > 0);
     await hub.publish(draftOf("a", 1));
@@ -185,7 +185,7 @@ describe("wait_for_messages", () => {
       reads++;
       return history(query);
     };
-    const waiting = wait(hub, { channels: ["a"], timeoutSeconds: 20 }, { progress: () => told++ });
+    const waiting = wait(hub, { channels: ["a"], timeoutSeconds: 20 }, { progress: () => ++told > 0 });
     await until("it waits", () => hub.size === 1 && reads === 1);
     for (let n = 0; n < 50; n++) await hub.publish(draftOf("a", n, { ephemeral: true }));
     await hub.publish(draftOf("a", "kept"));
@@ -272,7 +272,11 @@ describe("wait_for_messages", () => {
       [{ channels: ["a.*.b"] }, /stands alone/],
       [{ channels: ["hub.logs"] }, /channels names hub\.logs, whose messages are not kept/],
       [{ channels: ["a", "b", "c", "d"] }, /channels names 4; at most 3/],
-      [{ channels: ["a"], timeoutSeconds: 51 }, /timeoutSeconds/],
+      [{ channels: ["a"], timeoutSeconds: 86_401 }, /timeoutSeconds/],
+      [{ channels: ["a"], exceptSender: Array(101).fill("x") }, /exceptSender has 101 names; at most 100/],
+      [{ channels: ["a"], mentions: ["@"] }, /mentions must hold names of 1 to 128 characters/],
+      [{ channels: ["a"], events: ["e".repeat(65)] }, /events must hold names of 1 to 64 characters/],
+      [{ channels: ["a"], maxBytes: 10 }, /maxBytes/],
       [{ channels: ["a"], timeoutSeconds: -1 }, /timeoutSeconds/],
       [{ channels: ["a"], timeoutSeconds: "5 s" }, /timeoutSeconds must be a number, not a string/],
     ];

@@ -69,8 +69,17 @@ export class SessionRequest implements McpRequest {
     if (this.#state.isResumable && this.#state.isPrimed && !this.#state.isShared) this.#stream.pause();
   };
 
-  notify(name: string, params: JsonObject): void {
-    if (!this.isOver) this.#stream.send(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params }));
+  get takesStream(): boolean {
+    return this.#stream.connection?.answersOnly !== true;
+  }
+
+  notify(name: string, params: JsonObject): boolean {
+    if (this.isOver) return false;
+    const message = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params });
+    // Progress is soon out of date, and that of a long wait would take the place of what is worth keeping.
+    if (name === "progress") this.#stream.sendOnce(message);
+    else this.#stream.send(message);
+    return this.#stream.connection !== undefined;
   }
 
   /** Ends the request, before its answer is sent or without an answer. */

@@ -31,6 +31,11 @@ export class SessionStream {
     this.connection?.write(message, id, isAnswer);
   }
 
+  /** Sends what a client that resumes need not get again. */
+  sendOnce(message: string): void {
+    this.connection?.write(message);
+  }
+
   /** Sends the client an id to resume from. */
   prime(): void {
     if (this.#ring !== undefined) this.connection?.prime(this.#ring.add(this.name));

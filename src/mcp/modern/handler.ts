@@ -121,10 +121,14 @@ function requestOf(
     signal: () => post.signal(),
     openDedicated: () => post.openDedicated(),
     end: () => (isOver = true),
+    get takesStream() {
+      return accepts(post.headers("accept") ?? null, "text/event-stream");
+    },
     notify(name, what) {
-      if (isOver || !accepts(post.headers("accept") ?? null, "text/event-stream")) return;
+      if (isOver || !this.takesStream) return false;
       stream ??= post.stream();
       stream.write(JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params: what }));
+      return true;
     },
   };
 }
