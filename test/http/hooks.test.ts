@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Webhook } from "standardwebhooks";
 import { deliver, githubHeaders, githubHook, GITHUB_SECRET, HooksFile } from "../support/hooks.ts";
 import { KeyRing } from "../support/keys.ts";
+import type { Answer } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -267,6 +269,24 @@ describe("POST /hooks/{name}", () => {
       [await counted("accepted"), await counted("filtered"), await counted("refused"), await counted("handshake")],
       [26, 25, 1, 1],
     );
+  });
+
+  it("[HOOK-3] is known by the id that is signed, whatever other id is added to it", async () => {
+    const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    using file = new HooksFile({ name: "svix", provider: "svix", channel: "mails", secrets: [secret] });
+    await using server = await startServer({ hooksFile: file.path });
+    const [body, now] = ['{"type":"sent"}', new Date()];
+    const headers = {
+      "content-type": "application/json",
+      "svix-id": "msg_1",
+      "svix-timestamp": String(Math.floor(now.getTime() / 1000)),
+      "svix-signature": new Webhook(secret).sign("msg_1", now, body),
+    };
+    const post = (more: object): Promise<Answer> =>
+      server.request("/hooks/svix", { method: "POST", headers: { ...headers, ...more }, body });
+    const first = await post({});
+    const again = await post({ "webhook-id": "msg_2" });
+    assert.deepEqual([again.status, again.headers["idempotent-replayed"], again.text], [200, "true", first.text]);
   });
 
   it("limits what comes from one address to one hook, and counts what is refused for more", async () => {

@@ -18,7 +18,7 @@ export interface AttemptTools extends Pick<ReceiveContext, "fetchText"> {
   readonly refused: (cause: unknown) => void;
 }
 
-/** What a delivery that is not proved costs: as much as so many that are. */
+/** What a delivery that is not proved, or cannot be, costs: as much as so many that are. */
 const FAILURE = 25;
 const MAX_REASON = 300;
 
@@ -52,10 +52,9 @@ export async function attempt(
     const verdict = verdictOf(known);
     const reason = known.cause instanceof Error ? known.cause.message : known.message;
     ended({ verdict, status: known.status, reason: reason.slice(0, MAX_REASON) });
-    if (verdict === "refused") {
-      refused(known.cause);
-      count(FAILURE);
-    }
+    if (verdict === "refused") refused(known.cause);
+    // What cannot be checked now has had us ask someone, and whoever sent it may be anyone.
+    if (verdict === "refused" || known.code === "AUTH_UNAVAILABLE") count(FAILURE);
     throw error;
   }
 }

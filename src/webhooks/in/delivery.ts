@@ -23,6 +23,8 @@ export type Proof =
       readonly secret: number;
       /** The time that its sender gave, in seconds or milliseconds since 1970, as text; undefined if it gives none. */
       readonly timestamp?: string | undefined;
+      /** The id of the delivery if it is proved, too; undefined if the scheme has none. */
+      readonly id?: string | undefined;
     }
   | {
       /** Why it is not taken, as the end of a sentence: for the log, never for the sender. */

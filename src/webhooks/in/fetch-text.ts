@@ -13,6 +13,7 @@ export async function fetchText(url: string): Promise<string> {
     await body?.cancel();
     throw new StatusError(status);
   } catch (error) {
-    throw new Error(`${url}: ${fetchFault(error)}`, { cause: error });
+    // Its query may have a secret, as an address that confirms a subscription has.
+    throw new Error(`${url.replace(/\?.*/s, "")}: ${fetchFault(error)}`, { cause: error });
   }
 }

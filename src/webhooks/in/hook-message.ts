@@ -27,8 +27,16 @@ const EVENT = "event";
 /** In place of an event that has no name. */
 const UNNAMED = "message";
 
-/** The message of one body of a delivery; undefined if the hook filters it out. */
-export function hookMessage(record: HookRecord, delivery: Delivery, body: unknown): HookMessage | undefined {
+/**
+ * The message of one body of a delivery; undefined if the hook filters it out. `provedId` is the id that its signature
+ * covers, if there is one.
+ */
+export function hookMessage(
+  record: HookRecord,
+  delivery: Delivery,
+  body: unknown,
+  provedId?: string,
+): HookMessage | undefined {
   const { provider, pick, text, events, filter = [], wakes } = record;
   const event = eventOf(record, delivery, body);
   if (events !== undefined && !events.includes(event)) return undefined;
@@ -39,7 +47,7 @@ export function hookMessage(record: HookRecord, delivery: Delivery, body: unknow
   return {
     event,
     data,
-    id: provider === "cloudevents" ? cloudEventId(body as Event) : idOf(record, delivery, body),
+    id: provider === "cloudevents" ? cloudEventId(body as Event) : idOf(record, delivery, body, provedId),
     wakes: typeof wakes === "boolean" ? wakes : holdsAll(wakes, body),
   };
 }
@@ -53,7 +61,9 @@ function holdsAll(conditions: readonly Condition[], body: unknown): boolean {
   });
 }
 
-function idOf(record: HookRecord, delivery: Delivery, body: unknown): string | undefined {
+function idOf(record: HookRecord, delivery: Delivery, body: unknown, provedId?: string): string | undefined {
+  // One header may have the id that is signed, and another one what someone added who sends the delivery again.
+  if (record.id === undefined && provedId !== undefined) return provedId;
   return found(record.id === undefined ? providerOf(record).id : [record.id], delivery, body);
 }
 

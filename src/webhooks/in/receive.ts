@@ -67,7 +67,7 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
       loops++;
       continue;
     }
-    const message = hookMessage(record, delivery, body);
+    const message = hookMessage(record, delivery, body, proof.id);
     if (message !== undefined) kept.push({ event: message.event, ...(await keep(hook, message, path, context)) });
   }
   const [first] = kept;

@@ -6,6 +6,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, it, mock } from "node:test";
 import { exportSPKI, importJWK, SignJWT, UnsecuredJWT } from "jose";
+import type { HubError } from "../../../src/core/errors.ts";
+import { StatusError } from "../../../src/protocol/http-answer.ts";
 import { Sns } from "../../../src/webhooks/in/schemes/sns.ts";
 import { deliveryOf as deliveryAt, outcome } from "../../support/deliveries.ts";
 import { HooksFile } from "../../support/hooks.ts";
@@ -124,6 +126,39 @@ describe("Amazon SNS", { concurrency: true }, () => {
     ] as const) {
       assert.match(await outcome(scheme, deliveryOf(body, {})), why);
     }
+  });
+
+  it("keeps its certificates whatever others name, and asks SNS for a few at once", async () => {
+    using folder = new TemporaryFolder();
+    const signer = new Signer(folder, "sns");
+    const fetched: string[] = [];
+    const waiting: (() => void)[] = [];
+    const scheme = new Sns({ scheme: "sns", topics: [TOPIC] }, async (url) => {
+      fetched.push(url);
+      if (url === CERTIFICATE) return signer.certificate;
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      throw new Error("no", { cause: new StatusError(404) });
+    });
+    const good = (): Promise<string> => outcome(scheme, deliveryOf(signer.body({}), {}));
+    const guess = (n: number): Promise<string> => {
+      const url = CERTIFICATE.replace("0123", String(1000 + n));
+      return outcome(scheme, deliveryOf(signer.body({ SigningCertURL: url }), {}));
+    };
+    assert.equal(await good(), "secret 0");
+    const flood = Array.from({ length: 40 }, async (_, n) => guess(n).catch((error: HubError) => error.code));
+    for (let n = 0; n < 40; n++) await flood[Math.min(4 + n, 39)];
+    assert.equal(fetched.length, 5);
+    for (const go of waiting) go();
+    const found = await Promise.all(flood);
+    assert.equal(found.filter((each) => each === "AUTH_UNAVAILABLE").length, 36);
+    assert.equal(found.filter((each) => each.includes("not a certificate that SNS has")).length, 4);
+    for (let n = 100; n < 130; n++) {
+      const answer = guess(n);
+      waiting.at(-1)?.();
+      await answer;
+    }
+    assert.equal(await good(), "secret 0");
+    assert.equal(fetched.filter((url) => url === CERTIFICATE).length, 1);
   });
 
   it("cannot tell while the certificate cannot be had, nor from one whose time is over", async () => {

@@ -68,7 +68,8 @@ export class Hmac implements Scheme {
 
   #signed(body: Buffer, timestamp = ""): readonly (string | Buffer)[] {
     const [before = "", after = ""] = (this.#settings.signed ?? BODY).split(BODY);
-    return [before.replace(TIMESTAMP, timestamp), body, after.replace(TIMESTAMP, timestamp)];
+    // By a function: $ has a meaning in a text that takes the place of another.
+    return [before.replace(TIMESTAMP, () => timestamp), body, after.replace(TIMESTAMP, () => timestamp)];
   }
 }
 

@@ -1,5 +1,6 @@
 import { verify, X509Certificate, type KeyObject } from "node:crypto";
 import { HubError } from "../../../core/errors.ts";
+import { StatusError } from "../../../protocol/http-answer.ts";
 import { isObject } from "../../../protocol/json.ts";
 import { SchemeFault, type Delivery, type Proof, type Scheme } from "../delivery.ts";
 import { bytesOf } from "./keys.ts";
@@ -29,8 +30,8 @@ const DIGESTS: ReadonlyMap<unknown, string> = new Map([
   ["1", "sha1"],
   ["2", "sha256"],
 ]);
-/** Certificates that are kept. */
-const MAX_CERTIFICATES = 16;
+/** Certificates that are kept, and that are fetched at once: anyone who knows a topic can name others. */
+const [MAX_CERTIFICATES, MAX_FETCHED] = [16, 4];
 /** Milliseconds after which a certificate that could not be had is asked for again. */
 const PAUSE = 10_000;
 /** Milliseconds before a certificate is fetched again. */
@@ -38,7 +39,10 @@ const FRESH = 86_400_000;
 
 interface Certificate {
   readonly key: Promise<KeyObject>;
-  readonly until: number;
+  until: number;
+  isFetched: boolean;
+  /** Whether it has proved a delivery: others do not take its place. */
+  isProved: boolean;
 }
 
 export class Sns implements Scheme {
@@ -83,30 +87,42 @@ export class Sns implements Scheme {
       if (typeof value !== "string") return { fault: `its ${name} is not a text` };
       lines.push(`${name}\n${value}\n`);
     }
-    const key = await this.#keyAt(url.href, time);
+    const certificate = this.#certificateAt(url.href, time);
+    const key = await this.#keyOf(certificate, time);
+    if (key === undefined) return { fault: "its SigningCertURL is not a certificate that SNS has" };
     if (!verify(digest, Buffer.from(lines.join("")), key, given)) return { fault: "its signature is not of SNS" };
+    certificate.isProved = true;
     return { secret: 0, timestamp: String(Math.floor(Date.parse(fields["Timestamp"] as string) / 1000)) };
   }
 
-  /** The key of the certificate at an address. Rejects with `AUTH_UNAVAILABLE` if it cannot be had now. */
-  async #keyAt(url: string, time: number): Promise<KeyObject> {
-    let known = this.#certificates.get(url);
-    if (known === undefined || known.until <= time) {
-      this.#certificates.delete(url);
-      if (this.#certificates.size >= MAX_CERTIFICATES) {
-        this.#certificates.delete(this.#certificates.keys().next().value as string);
-      }
-      known = { key: this.#load(url, time), until: time + FRESH };
-      this.#certificates.set(url, known);
+  #certificateAt(url: string, time: number): Certificate {
+    const known = this.#certificates.get(url);
+    if (known !== undefined && known.until > time) return known;
+    const all = [...this.#certificates];
+    if (all.filter(([, { isFetched }]) => !isFetched).length >= MAX_FETCHED) throw unavailable();
+    this.#certificates.delete(url);
+    if (this.#certificates.size >= MAX_CERTIFICATES) {
+      const [oldest] = all.find(([, { isFetched, isProved }]) => isFetched && !isProved) ?? all[0] ?? [];
+      this.#certificates.delete(oldest ?? "");
     }
+    const key = this.#load(url, time);
+    const isProved = known?.isProved ?? false;
+    const certificate: Certificate = { key, until: time + FRESH, isFetched: false, isProved };
+    const done = (): boolean => (certificate.isFetched = true);
+    key.then(done, done);
+    this.#certificates.set(url, certificate);
+    return certificate;
+  }
+
+  /** Undefined if SNS says that it has no such certificate. Rejects with `AUTH_UNAVAILABLE` if it cannot be had now. */
+  async #keyOf(certificate: Certificate, time: number): Promise<KeyObject | undefined> {
     try {
-      return await known.key;
+      return await certificate.key;
     } catch (cause) {
-      if (this.#certificates.get(url) === known && known.until > time + PAUSE) {
-        this.#certificates.set(url, { key: known.key, until: time + PAUSE });
-      }
-      const sentence = "The delivery cannot be checked right now, since the certificate of SNS cannot be had";
-      throw new HubError("AUTH_UNAVAILABLE", sentence, { cause, retryAfter: PAUSE / 1000 });
+      certificate.until = Math.min(certificate.until, time + PAUSE);
+      const { cause: answer } = cause as Error;
+      if (answer instanceof StatusError && answer.status >= 400 && answer.status < 500) return undefined;
+      throw unavailable(cause);
     }
   }
 
@@ -115,6 +131,11 @@ export class Sns implements Scheme {
     if (Date.parse(validFrom) > time || Date.parse(validTo) < time) throw new Error(`${url}: its time is over`);
     return publicKey;
   }
+}
+
+function unavailable(cause?: unknown): HubError {
+  const sentence = "The delivery cannot be checked right now, since the certificate of SNS cannot be had";
+  return new HubError("AUTH_UNAVAILABLE", sentence, { cause, retryAfter: PAUSE / 1000 });
 }
 
 /** An address of SNS in the region of a topic; undefined for any other. */

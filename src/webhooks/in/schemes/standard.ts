@@ -60,7 +60,7 @@ export class Standard implements Scheme {
       const signatures = given.v1a.length === 0 ? [NO_SIGNATURE] : given.v1a;
       return signatures.filter((signature) => verify(null, message, key, signature)).length > 0;
     });
-    return "fault" in proof ? proof : { ...proof, timestamp };
+    return "fault" in proof ? proof : { ...proof, timestamp, id };
   }
 
   sign(body: Buffer, timestamp: string, secret: string, id: string): Readonly<Record<string, string>> {
