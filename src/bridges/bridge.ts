@@ -7,6 +7,7 @@ import { receive, StoppedError } from "./receive.ts";
 import type { InRule, OutRule } from "./rules.ts";
 import { send } from "./send.ts";
 import { oneLine } from "../protocol/text.ts";
+import { withTimeOut } from "./time-out.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
 
 /** Milliseconds before a lost connection is made again: doubled after each failure, and a random part of it is waited. */
@@ -103,7 +104,8 @@ export class Bridge {
     const { shared, log } = this.#work;
     const report = (sentence: string): void => log.warn(`bridge ${this.name}: ${sentence}`);
     const client = { bridge: this.name, node: shared.node, report };
-    const bus = await withTimeout(this.#kind.connect(this.#config.connection, client));
+    const connecting = this.#kind.connect(this.#config.connection, client);
+    const bus = await withTimeOut(connecting, 2 * CONNECT_TIMEOUT, "the bus did not answer in time");
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#end.signal]);
     try {
@@ -260,12 +262,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-async function withTimeout<T>(connecting: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the bus did not answer in time")), 2 * CONNECT_TIMEOUT);
-  });
-  return Promise.race([connecting, late]).finally(() => clearTimeout(timer));
 }

@@ -1,6 +1,6 @@
-/** The end of a connection that no one asked for: a bus has one as its `lost`. */
+/** Whether a connection was lost, and not closed on purpose: the source of the `lost` of a `Bus`. */
 export class ConnectionLoss {
-  /** Rejects with what `fail` was called with first; whoever awaits it sees it, and no one has to. */
+  /** Rejects with the first error given to `fail`. Nothing happens if no one awaits it. */
   readonly promise: Promise<never>;
   readonly #reject: (error: Error) => void;
   #isExpected = false;
@@ -12,12 +12,12 @@ export class ConnectionLoss {
     this.#reject = reject;
   }
 
-  /** Called with what went wrong on a connection. */
+  /** Reports an error of the connection. */
   readonly fail = (error: Error): void => {
     if (!this.#isExpected) this.#reject(error);
   };
 
-  /** The connection is about to be closed: what happens to it from now on is no loss. */
+  /** Announces that the connection is about to be closed: errors from now on are not a loss. */
   expect(): void {
     this.#isExpected = true;
   }

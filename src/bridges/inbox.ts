@@ -1,9 +1,9 @@
-/** What a driver delivered and the bridge has not asked for yet, in order. */
+/** A queue of what a driver has delivered and the bridge has not asked for yet. */
 export class Inbox<T> {
   #items: T[] = [];
   #failure: Error | undefined;
   #isClosed = false;
-  /** There is one while someone waits. */
+  /** Set while someone waits. */
   #change: PromiseWithResolvers<void> | undefined;
 
   get size(): number {
@@ -16,7 +16,7 @@ export class Inbox<T> {
     this.#wake();
   }
 
-  /** The oldest ones, as soon as there is one; empty once it is closed. Throws if it failed, whatever is left. */
+  /** Takes the oldest items as soon as there are any; none once it is closed. Throws once it has failed. */
   async take(most: number): Promise<readonly T[]> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;

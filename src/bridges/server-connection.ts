@@ -3,7 +3,7 @@ import { CONNECT_TIMEOUT } from "./bus.ts";
 
 /** How to reach a bus that has a URL: `connection` of a bridge is the URL alone, or an object with more. */
 export interface ServerConnection {
-  /** Several are the nodes of one cluster: the first one that answers is taken. */
+  /** One or several nodes of a cluster: the first one that answers is used. */
   readonly url: readonly string[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
@@ -21,9 +21,7 @@ interface TlsTexts {
 
 /** Nodes of one cluster at most. */
 const MAX_URLS = 16;
-const pem = z
-  .string()
-  .refine((text) => text.includes("-----BEGIN "), "a text in PEM is needed, such as ${file:ca.pem}");
+const pem = z.string().refine((text) => text.includes("-----BEGIN "), "use a text in PEM, such as ${file:ca.pem}");
 
 /** The schema of `connection` for a bus whose URLs have one of these schemes. */
 export function serverConnection(schemes: readonly string[], example: string): z.ZodType<ServerConnection> {
@@ -47,10 +45,7 @@ export function serverConnection(schemes: readonly string[], example: string): z
   );
 }
 
-/**
- * Opens a connection to the first server that answers, all within `CONNECT_TIMEOUT`. Rejects with a sentence that has
- * no credentials in it.
- */
+/** Connects to the first server that answers, within `CONNECT_TIMEOUT`. Rejects with a sentence without credentials. */
 export async function openFirst<T>(
   urls: readonly string[],
   open: (url: string, timeout: number) => Promise<T>,
@@ -68,7 +63,7 @@ export async function openFirst<T>(
   throw new Error(problems.join("; "), { cause });
 }
 
-/** As Node takes it. */
+/** The options of TLS for Node. */
 export function tlsOptions({ tls = {} }: ServerConnection): Partial<Record<keyof TlsTexts, string>> {
   return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
 }
@@ -79,7 +74,7 @@ function addressOf(url: string): string {
   return `${protocol}//${host}`;
 }
 
-/** What an error says; an attempt at several addresses of one host has a message for each of them alone. */
+/** The message of an error; an attempt at several addresses of a host has one for each address. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join(", ");
   return error instanceof Error ? error.message || error.name : String(error);

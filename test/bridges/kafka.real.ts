@@ -156,7 +156,7 @@ describe("Kafka", { concurrency: 4 }, () => {
     assert.deepEqual(texts([(await bus.sample(rig.incoming(place))) as Received]), ["2"]);
     assert.equal(await rig.server.waiting(place), 3);
     await assert.rejects(bus.sample(rig.incoming("not-there")), {
-      message: 'Kafka has no topic not-there; make it there, or set "declare": true',
+      message: 'Kafka has no topic not-there; create it, or set "declare": true',
     });
   });
 
@@ -201,10 +201,10 @@ describe("Kafka", { concurrency: 4 }, () => {
       results.map((error) => error?.message.slice(0, 36)),
       [
         undefined,
-        "Kafka has no topics with such a name",
+        "Kafka allows no topic with this name",
         undefined,
         "Kafka refused it: The request includ",
-        "Kafka has no topic not-there; make i",
+        "Kafka has no topic not-there; create",
         undefined,
       ],
     );

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Bus } from "../../src/bridges/bus.ts";
-import { nats, type NatsIn, type NatsOut } from "../../src/bridges/kinds/nats.ts";
+import { nats } from "../../src/bridges/kinds/nats.ts";
+import type { NatsIn, NatsOut } from "../../src/bridges/kinds/nats/rules.ts";
 import { needsNats, startNats, type NatsServer } from "../support/buses/nats.ts";
 import { Authority } from "../support/certificates.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
@@ -208,8 +209,8 @@ describe("a rule of a bridge to NATS", () => {
     [{ subjects: ["orders..eu"] }, /is not a subject/],
     [{ subjects: ["orders.*", "orders.eu"] }, /orders\.\* and orders\.eu overlap; name each message once/],
     [{ subjects: ["orders.eu.*", "orders.>"] }, /overlap/],
-    [{ subjects: ["orders"], durable: "hub" }, /core NATS has no such thing; name a stream/],
-    [{ stream: "orders", queue: "hub" }, /a stream has no such thing; leave it out/],
+    [{ subjects: ["orders"], durable: "hub" }, /only JetStream has it; name a stream/],
+    [{ stream: "orders", queue: "hub" }, /only core NATS has it; leave it out/],
     [{ stream: "orders.eu" }, /without spaces, dots/],
     [{ stream: "orders", maxAckPending: 0 }, /maxAckPending/],
   ] as const) {

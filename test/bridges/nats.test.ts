@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Batch, Bus, BusMessage, Outgoing, Outcome, Source } from "../../src/bridges/bus.ts";
-import { nats, type NatsIn, type NatsOut } from "../../src/bridges/kinds/nats.ts";
+import { nats } from "../../src/bridges/kinds/nats.ts";
+import type { NatsIn, NatsOut } from "../../src/bridges/kinds/nats/rules.ts";
 import { needsNats, startNats, type NatsServer } from "../support/buses/nats.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
@@ -160,7 +161,7 @@ describe("a bridge to JetStream", () => {
 
     await refuses({ stream: "nowhere" }, /NATS has no stream nowhere; create it, or let "declare": true do so/);
     await refuses({ stream: "shop", durable: "none" }, /its acknowledgements are none; they must be explicit/);
-    await refuses({ stream: "shop", durable: "push" }, /it pushes; a bridge needs one that is pulled from/);
+    await refuses({ stream: "shop", durable: "push" }, /it is a push consumer; a bridge needs a pull consumer/);
     await refuses({ stream: "shop", durable: "endless" }, /its max_ack_pending is -1; it must be from 1 to 10000/);
     await assert.rejects(() => bus.bus.target(outRule({ stream: "nowhere", subject: "a" })), /no stream nowhere/);
     await assert.rejects(() => bus.bus.sample(inRule({ stream: "nowhere" })), /no stream nowhere/);
@@ -254,7 +255,7 @@ describe("a bridge to JetStream", () => {
     await assert.rejects(() => elsewhere.send([outgoing("7")]), /a message on elsewhere for stream small/);
     const anywhere = await bus.bus.target(outRule({ stream: "small", subject: "${event}" }));
     const [error] = await anywhere.send([outgoing("8", "$JS.API.STREAM.DELETE.small")]);
-    assert.match(error?.message ?? "", /is a subject of the server itself/);
+    assert.match(error?.message ?? "", /is reserved for the server/);
   });
 });
 

@@ -37,7 +37,7 @@ describe("a bridge", () => {
     assert.equal(
       cli.stdout,
       'shop: connected\nshop: in[0]: a message would be message of shop on orders.eu: {"n":1}\n' +
-        "shop: in[1]: Redis has no stream none; make it, or set declare: true in the rule\n",
+        "shop: in[1]: Redis has no stream none; create it, or set declare: true in the rule\n",
     );
     assert.equal(await server.waiting("orders"), undefined, "no group was made");
     await server.kill();

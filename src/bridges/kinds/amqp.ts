@@ -4,14 +4,14 @@ import type { Bus, BusClient, BusKind, Received, Source, Target } from "../bus.t
 import { ConnectionLoss } from "../connection-loss.ts";
 import { loadDriver } from "../driver.ts";
 import { openFirst, serverConnection, tlsOptions, type ServerConnection } from "../server-connection.ts";
-import { answerOf, closeChannel, closeConnection } from "./amqp/ending.ts";
+import { brokerMessage, closeChannel, closeConnection, openChannel } from "./amqp/channel.ts";
 import { inFields, NAMES, outFields, type AmqpIn, type AmqpOut } from "./amqp/rules.ts";
 import { AmqpSource, receivedOf } from "./amqp/source.ts";
 import { AmqpTarget } from "./amqp/target.ts";
 
 type Driver = Pick<typeof Amqplib, "connect">;
 
-/** Seconds between heartbeats, unless the URL has `?heartbeat=`: a link is lost when two are missing. */
+/** Seconds between heartbeats, unless the URL has `?heartbeat=`; a connection that misses two is lost. */
 const HEARTBEAT = 10;
 
 /** RabbitMQ, and others that speak AMQP 0-9-1. */
@@ -31,7 +31,7 @@ export const amqp: BusKind<ServerConnection, AmqpIn, AmqpOut> = {
   },
 };
 
-/** Two connections: a broker that stops a publisher stops its whole connection, acknowledgements included. */
+/** Two connections, since a broker that blocks a publisher blocks its whole connection, acknowledgements included. */
 class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   readonly #loss = new ConnectionLoss();
   readonly lost: Promise<never> = this.#loss.promise;
@@ -40,7 +40,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   readonly #client: BusClient;
   readonly #models: Map<"in" | "out", Promise<ChannelModel>> = new Map();
   readonly #channels: Set<Source | Target> = new Set();
-  /** Opened to see that the broker is there, and used by whatever asks first. */
+  /** Opened to check that the broker answers, then used by the first rule. */
   #first: ChannelModel | undefined;
 
   constructor(driver: Driver, connection: ServerConnection, client: BusClient) {
@@ -71,23 +71,23 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
 
   async sample(rule: AmqpIn): Promise<Received | undefined> {
     const model = await this.#model("in");
-    if (!(await this.#isThere(model, rule))) return undefined;
+    if (!(await this.#queueExists(model, rule))) return undefined;
     const channel = await openChannel(model);
     try {
       const message = await channel.get(rule.queue);
       return message === false ? undefined : receivedOf(message, rule);
     } catch (error) {
-      this.#client.report(`no message of queue ${rule.queue} can be shown: ${answerOf(error)}`);
+      this.#client.report(`no message of queue ${rule.queue} can be shown: ${brokerMessage(error)}`);
       return undefined;
     } finally {
-      // The broker puts back what a channel did not acknowledge.
+      // The broker requeues what a closed channel did not acknowledge.
       await closeChannel(channel);
     }
   }
 
   async close(): Promise<void> {
     this.#loss.expect();
-    // The end of a connection would overtake what a channel has not written yet, such as acknowledgements.
+    // First the channels: closing a connection drops what they have not written yet, such as acknowledgements.
     await Promise.all([...this.#channels].map((channel) => channel.close()));
     if (this.#first !== undefined) await closeConnection(this.#first);
     await Promise.all([...this.#models.values()].map((model) => model.then(closeConnection, () => {})));
@@ -118,44 +118,46 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
           clientProperties: { connection_name: `hub bridge ${this.#client.bridge} of node ${this.#client.node}` },
         })
         .catch((error: unknown) => {
-          const answer = answerOf(error);
-          // amqplib does not pass on what the broker says at this point.
+          const answer = brokerMessage(error);
+          // amqplib hides what the broker says at this point.
           const isHost = answer.startsWith("Expected ConnectionOpenOk");
           const host = decodeURIComponent(address.pathname.slice(1)) || "/";
           throw new Error(isHost ? `the broker refuses virtual host ${host} to this user` : answer, { cause: error });
         });
     });
-    model.on("error", (error: Error) => this.#loss.fail(new Error(answerOf(error), { cause: error })));
+    model.on("error", (error: Error) => this.#loss.fail(new Error(brokerMessage(error), { cause: error })));
     model.on("close", (error?: Error) =>
-      this.#loss.fail(new Error(`the broker ended the connection${error === undefined ? "" : `: ${answerOf(error)}`}`)),
+      this.#loss.fail(
+        new Error(`the broker ended the connection${error === undefined ? "" : `: ${brokerMessage(error)}`}`),
+      ),
     );
     return model;
   }
 
-  /** Creates what a rule may create, and binds its queue. */
+  /** Creates what is missing if the rule allows it, and binds its queue. */
   async #prepareQueue(model: ChannelModel, rule: AmqpIn): Promise<void> {
-    const isThere = await this.#isThere(model, rule);
+    const hasQueue = await this.#queueExists(model, rule);
     for (const { exchange, type } of rule.bind) {
       await this.#prepareExchange(model, exchange, rule.declare ? type : undefined);
     }
     const channel = await openChannel(model);
     const queueArguments = { "x-queue-type": "quorum", "x-single-active-consumer": true, ...rule.arguments };
-    if (!isThere) await channel.assertQueue(rule.queue, { durable: true, arguments: queueArguments });
+    if (!hasQueue) await channel.assertQueue(rule.queue, { durable: true, arguments: queueArguments });
     for (const { exchange, key } of rule.bind) await channel.bindQueue(rule.queue, exchange, key);
     await closeChannel(channel);
   }
 
-  /** Whether a queue is there; rejects if it, or an exchange that it is bound to, is missing and may not be created. */
-  async #isThere(model: ChannelModel, { queue, bind, declare }: AmqpIn): Promise<boolean> {
-    const isThere = await check(model, (channel) => channel.checkQueue(queue));
-    if (declare) return isThere;
-    if (!isThere) throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
+  /** Whether the queue exists; rejects if it, or an exchange of `bind`, is missing and may not be created. */
+  async #queueExists(model: ChannelModel, { queue, bind, declare }: AmqpIn): Promise<boolean> {
+    const hasQueue = await exists(model, (channel) => channel.checkQueue(queue));
+    if (declare) return hasQueue;
+    if (!hasQueue) throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
     for (const { exchange } of bind) await this.#prepareExchange(model, exchange, undefined);
     return true;
   }
 
   async #prepareExchange(model: ChannelModel, exchange: string, type: string | undefined): Promise<void> {
-    if (exchange === "" || (await check(model, (channel) => channel.checkExchange(exchange)))) return;
+    if (exchange === "" || (await exists(model, (channel) => channel.checkExchange(exchange)))) return;
     if (type === undefined) throw new Error(`there is no exchange ${exchange}; create it, or set declare: true`);
     const channel = await openChannel(model);
     await channel.assertExchange(exchange, type, { durable: true });
@@ -163,22 +165,15 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   }
 }
 
-/** Whether something is there. The broker closes a channel that asks for what is missing. */
-async function check(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<boolean> {
+/** Whether a queue or an exchange exists. It takes a channel of its own, which the broker closes if it does not. */
+async function exists(model: ChannelModel, ask: (channel: Channel) => Promise<unknown>): Promise<boolean> {
   const channel = await openChannel(model);
   try {
     await ask(channel);
   } catch (error) {
     if ((error as { code?: unknown }).code === 404) return false;
-    throw new Error(answerOf(error), { cause: error });
+    throw new Error(brokerMessage(error), { cause: error });
   }
   await closeChannel(channel);
   return true;
-}
-
-/** A channel for a few commands, whose errors come as answers of them. */
-async function openChannel(model: ChannelModel): Promise<Channel> {
-  const channel = await model.createChannel();
-  channel.on("error", () => {});
-  return channel;
 }

@@ -10,7 +10,7 @@ import { MqttSource, receivedOf } from "./mqtt/source.ts";
 import { MqttTarget } from "./mqtt/target.ts";
 import { sharedFilter } from "./mqtt/topic.ts";
 
-/** Milliseconds that a sample is waited for. */
+/** Milliseconds to wait for a sample. */
 const SAMPLE_TIME = 3000;
 
 /** Brokers that speak MQTT 5. */
@@ -30,7 +30,7 @@ export const mqtt: BusKind<ServerConnection, MqttIn, MqttOut> = {
   },
 };
 
-/** One connection to publish, and one for each rule that receives, which names its session. */
+/** One connection that publishes, and one for each `in` rule, since a connection has one session. */
 class MqttBus implements Bus<MqttIn, MqttOut> {
   readonly #loss = new ConnectionLoss();
   readonly lost: Promise<never> = this.#loss.promise;
@@ -47,7 +47,7 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
   }
 
   async open(): Promise<void> {
-    this.#publisher = await this.#connect({ clientId: this.#passingId("out") });
+    this.#publisher = await this.#connect({ clientId: this.#temporaryId("out") });
   }
 
   async source(rule: MqttIn): Promise<Source> {
@@ -73,12 +73,12 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
 
   async sample(rule: MqttIn): Promise<Received | undefined> {
     const { promise, resolve } = Promise.withResolvers<Received | undefined>();
-    const client = await this.#connect({ clientId: this.#passingId("check") }, (opened) => {
+    const client = await this.#connect({ clientId: this.#temporaryId("check") }, (opened) => {
       opened.on("message", (_topic, _payload, packet) => resolve(receivedOf(packet)));
     });
     const timer = setTimeout(() => resolve(undefined), SAMPLE_TIME);
     try {
-      // As one more reader of the topics, who takes nothing from a group that shares them.
+      // Without $share, so that it takes no message from the group.
       await client.subscribeAsync(rule.topics.map((topic) => sharedFilter(topic) ?? topic));
       return await promise;
     } finally {
@@ -97,7 +97,7 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
     return openClient(this.#driver, this.#connection, options, this.#loss.fail, prepare);
   }
 
-  /** Where a topic is also received, what is published comes from the client that receives it, for No Local. */
+  /** The client that receives the topic, if one does: with No Local, the broker does not send it back what it publishes. */
   #publisherFor(topic: string): MqttClient {
     for (const source of this.#sources) {
       const client = source.clientFor(topic);
@@ -107,7 +107,7 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
     return this.#publisher;
   }
 
-  /** The same at each start, so that the broker knows the session; other topics are another session. */
+  /** The same at each start, so that the broker resumes the session; other topics get another session. */
   #sessionId(rule: MqttIn): string {
     const { bridge, node } = this.#bridge;
     const topics = createHash("sha256").update(JSON.stringify(rule.topics)).digest("hex").slice(0, 8);
@@ -115,7 +115,7 @@ class MqttBus implements Bus<MqttIn, MqttOut> {
     return isShared(rule) ? `${id}-${node}` : id;
   }
 
-  #passingId(purpose: string): string {
+  #temporaryId(purpose: string): string {
     return `hub-${this.#bridge.bridge}-${purpose}-${randomBytes(4).toString("hex")}`;
   }
 }

@@ -4,23 +4,23 @@ import { PREFETCH } from "../../bus.ts";
 /** What only this kind has of an `in` rule. */
 export interface AmqpIn {
   readonly queue: string;
-  /** Bindings of the queue, which are made at each start. */
+  /** Bindings of the queue, created at each start. */
   readonly bind: readonly Binding[];
-  /** Whether the queue and the exchanges of `bind` are created if they are not there. */
+  /** Whether to create the queue, and the exchanges of `bind`, if they do not exist. */
   readonly declare: boolean;
-  /** Arguments of a queue that is created, beside the type `quorum` and a single active consumer. */
+  /** Arguments of a queue that the bridge creates, besides the type `quorum` and a single active consumer. */
   readonly arguments: Readonly<Record<string, string | number | boolean>>;
   readonly prefetch: number;
-  /** Whether all nodes consume at once; order is kept then only by a queue with a single active consumer. */
+  /** Whether all nodes consume at once; then only a queue with a single active consumer keeps order. */
   readonly competing: boolean;
-  /** Whether messages with the same `message-id` are the same message. */
+  /** Whether a message with the `message-id` of an earlier one is a repetition of it. */
   readonly messageId: boolean;
 }
 
 interface Binding {
   readonly exchange: string;
   readonly key: string;
-  /** The type of an exchange that is created. */
+  /** The type of the exchange if the bridge creates it. */
   readonly type: string;
 }
 
@@ -29,11 +29,11 @@ export interface AmqpOut {
   /** Without it, the routing key is the name of a queue. */
   readonly exchange: string;
   readonly routingKey: string;
-  /** Whether the exchange is created, with this type, if it is not there. */
+  /** Whether to create the exchange, with this type, if it does not exist. */
   readonly declare: boolean;
   readonly type: string;
   readonly persistent: boolean;
-  /** Whether a message that no queue takes is an error. */
+  /** Whether a message that reaches no queue is an error. */
   readonly mandatory: boolean;
 }
 

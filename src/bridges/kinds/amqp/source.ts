@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage, GetMessage } from "amqplib";
 import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
 import { Inbox } from "../../inbox.ts";
-import { answerOf, closeChannel } from "./ending.ts";
+import { brokerMessage, closeChannel } from "./channel.ts";
 import type { AmqpIn } from "./rules.ts";
 
 /** The messages of one queue, on a channel of their own. */
@@ -23,7 +23,7 @@ export class AmqpSource implements Source {
   ): Promise<AmqpSource> {
     const source = new AmqpSource(channel, rule);
     lost.catch((error: Error) => source.#inbox.fail(error));
-    channel.on("error", (error: Error) => fail(new Error(answerOf(error), { cause: error })));
+    channel.on("error", (error: Error) => fail(new Error(brokerMessage(error), { cause: error })));
     await channel.prefetch(rule.prefetch);
     await channel.consume(rule.queue, (message) => {
       if (message === null) fail(new Error(`the broker ended the consumer: queue ${rule.queue} was deleted or moved`));
@@ -43,7 +43,7 @@ export class AmqpSource implements Source {
     }
   }
 
-  /** Those that were not delivered, and those that were and still wait here. */
+  /** Messages in the queue, and those that were delivered and still wait here. */
   async lag(): Promise<number> {
     const { messageCount } = await this.#channel.checkQueue(this.#rule.queue);
     return messageCount + this.#inbox.size;
@@ -54,7 +54,7 @@ export class AmqpSource implements Source {
     await closeChannel(this.#channel);
   }
 
-  /** A run of kept messages is acknowledged by its last one; a rejected one goes where the queue sends dead letters. */
+  /** One acknowledgement covers a run of kept messages; a rejected one goes to the dead-letter exchange of the queue. */
   #settle(messages: readonly ConsumeMessage[], outcomes: readonly Outcome[]): void {
     for (const [index, message] of messages.entries()) {
       if (outcomes[index] === "rejected") this.#channel.nack(message, false, false);
@@ -81,7 +81,7 @@ export function receivedOf(message: ConsumeMessage | GetMessage, rule: AmqpIn): 
   };
 }
 
-/** Its `message-id`. A CloudEvent has an id of its own, which is unique where a `message-id` may not be. */
+/** Its `message-id`, unless it is a CloudEvent: the source and id of that are unique where a `message-id` may not be. */
 function positionOf(id: unknown, headers: Received["headers"], contentType: unknown, rule: AmqpIn): string | undefined {
   if (!rule.messageId || typeof id !== "string" || id === "") return undefined;
   const isEvent =
@@ -104,7 +104,7 @@ function textOf(value: unknown): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (Buffer.isBuffer(value)) return value.toString();
-  // amqplib's form of a timestamp, in seconds.
+  // How amqplib represents a timestamp, in seconds.
   const { "!": kind, value: seconds } = (value ?? {}) as { "!"?: unknown; value?: unknown };
   return kind === "timestamp" ? new Date(Number(seconds) * 1000).toISOString() : undefined;
 }

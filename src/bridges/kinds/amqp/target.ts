@@ -1,26 +1,26 @@
 import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
 import type { Outgoing, Target } from "../../bus.ts";
 import { render } from "../../template.ts";
-import { answerOf, closeChannel } from "./ending.ts";
+import { brokerMessage, closeChannel } from "./channel.ts";
 import type { AmqpOut } from "./rules.ts";
 
 /** Bytes of a routing key at most. */
 const MAX_KEY = 255;
-/** How the broker refuses a message that is too large: it closes the channel. */
+/** The broker closes the channel with this code if a message is too large. */
 const PRECONDITION_FAILED = 406;
 
-/** One exchange, on a channel of its own whose messages the broker confirms. */
+/** Publishes to one exchange, on a channel of its own with publisher confirms. */
 export class AmqpTarget implements Target {
   readonly #model: ChannelModel;
   readonly #rule: AmqpOut;
   readonly #fail: (error: Error) => void;
   readonly #lost: Promise<never>;
   #channel!: ConfirmChannel;
-  /** Why the broker closed the channel because of a message. */
+  /** Why the broker closed the channel, if that was because of a message. */
   #refusal: Error | undefined;
-  /** Ids of messages that no queue took, which the broker says before it confirms them. */
+  /** Ids of messages that reached no queue: the broker returns them before it confirms them. */
   readonly #returned: Set<string> = new Set();
-  /** There is one while the broker takes no messages. */
+  /** Set while the broker blocks publishers. */
   #blocked: PromiseWithResolvers<void> | undefined;
 
   private constructor(model: ChannelModel, rule: AmqpOut, fail: (error: Error) => void, lost: Promise<never>) {
@@ -53,7 +53,7 @@ export class AmqpTarget implements Target {
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
     if (this.#blocked !== undefined) await Promise.race([this.#blocked.promise, this.#lost]);
-    // All of them end, so that none is confirmed later for a channel that is gone.
+    // Waits for all of them, so that no confirmation comes for a channel that was replaced.
     const sent = await Promise.allSettled(messages.map((message) => this.#publish(message)));
     if (this.#refusal !== undefined) return this.#sendEach(messages, this.#refusal);
     return sent.map((result) => {
@@ -67,7 +67,7 @@ export class AmqpTarget implements Target {
     await closeChannel(this.#channel);
   }
 
-  /** The broker does not say which message it closed the channel for: they are sent one by one. */
+  /** Sends one by one, since the broker does not say for which message it closed the channel. */
   async #sendEach(messages: readonly Outgoing[], refusal: Error): Promise<readonly (Error | undefined)[]> {
     await this.#openChannel();
     if (messages.length === 1) return [refusal];
@@ -76,7 +76,7 @@ export class AmqpTarget implements Target {
     return results;
   }
 
-  /** Resolves when the broker has the message, with an error if it never will have it. */
+  /** Resolves when the broker has confirmed the message, with an error if it refuses it for good. */
   #publish(message: Outgoing): Promise<Error | undefined> {
     const { body = new Uint8Array(), headers, contentType, id, names } = message;
     const { exchange, routingKey, persistent, mandatory } = this.#rule;
@@ -108,7 +108,7 @@ export class AmqpTarget implements Target {
     const channel = await this.#model.createConfirmChannel();
     channel.on("return", ({ properties }: Message) => this.#returned.add(String(properties.messageId)));
     channel.on("error", (error: Error & { code?: unknown }) => {
-      const reason = new Error(answerOf(error), { cause: error });
+      const reason = new Error(brokerMessage(error), { cause: error });
       if (error.code === PRECONDITION_FAILED) this.#refusal = reason;
       else this.#fail(reason);
     });

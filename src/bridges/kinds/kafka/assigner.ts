@@ -1,8 +1,8 @@
 import type { GroupPartitionsAssigner } from "@platformatic/kafka";
 
 /**
- * Gives partitions to the members in turn, each to one that subscribed to its topic. The driver's own gives the topics of
- * the leader to everyone, and forgets the others.
+ * Assigns partitions round robin, each to a member that subscribed to its topic. The assigner of the driver assigns the
+ * topics of the leader to all members, and leaves out the others.
  */
 export const assignPartitions: GroupPartitionsAssigner = (_leader, members, _topics, metadata) => {
   const ids = [...members.keys()].sort();

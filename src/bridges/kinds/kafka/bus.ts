@@ -2,25 +2,27 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Admin, Base, ClusterTopicMetadata } from "@platformatic/kafka";
 import { HubError } from "../../../core/errors.ts";
 import { MissingError, type Bus, type BusClient, type Received } from "../../bus.ts";
-import { type ClientOptions, type InRule, isUnknownTopic, type KafkaDriver, type OutRule, sentence } from "./driver.ts";
+import { ConnectionLoss } from "../../connection-loss.ts";
+import { type ClientOptions, isUnknownTopic, type KafkaDriver, rootCause } from "./driver.ts";
+import type { KafkaIn, KafkaOut } from "./rules.ts";
 import { newestRecord } from "./sample.ts";
 import { KafkaSource } from "./source.ts";
 import { KafkaTarget } from "./target.ts";
 
-/** How often, and milliseconds apart, brokers are asked whether they are there after a connection ended. */
+/** How often, and milliseconds apart, brokers are asked for an answer after a connection ended. */
 const CHECKS = 5;
 const CHECK_INTERVAL = 400;
 
-/** The clients of one bridge. */
-export class KafkaBus implements Bus<InRule, OutRule> {
-  readonly lost: Promise<never>;
+/** The connections of one bridge to the brokers: an admin client, and one or more clients for each source and target. */
+export class KafkaBus implements Bus<KafkaIn, KafkaOut> {
+  readonly #loss = new ConnectionLoss();
+  readonly lost: Promise<never> = this.#loss.promise;
   readonly #driver: KafkaDriver;
   readonly #options: ClientOptions;
   readonly #client: BusClient;
   readonly #admin: Admin;
-  readonly #loss = Promise.withResolvers<never>();
-  readonly #ends = new Set<KafkaSource | KafkaTarget>();
-  /** Topics that a source receives already, by group. */
+  readonly #endpoints = new Set<KafkaSource | KafkaTarget>();
+  /** Topics that sources receive, by group. */
   readonly #taken = new Map<string, Set<string>>();
   #isChecking = false;
   #isClosed = false;
@@ -30,13 +32,10 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     this.#options = options;
     this.#client = client;
     this.#admin = admin;
-    this.lost = this.#loss.promise;
-    // Who awaits it sees it; no one need.
-    this.lost.catch(() => {});
     this.watch(admin);
   }
 
-  async source(rule: InRule): Promise<KafkaSource> {
+  async source(rule: KafkaIn): Promise<KafkaSource> {
     const group = rule.group ?? this.#client.bridge;
     const taken = this.#taken.get(group) ?? new Set();
     const twice = rule.topics.find((topic) => taken.has(topic));
@@ -49,19 +48,19 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     }
     await this.#check(rule.topics, rule.declare);
     this.#taken.set(group, new Set([...taken, ...rule.topics]));
-    const source = await KafkaSource.open({ ...this.#end(), rule, group });
-    this.#ends.add(source);
+    const source = await KafkaSource.open({ ...this.#endpointOptions(), rule, group });
+    this.#endpoints.add(source);
     return source;
   }
 
-  async target(rule: OutRule): Promise<KafkaTarget> {
+  async target(rule: KafkaOut): Promise<KafkaTarget> {
     if (!rule.topic.includes("${")) await this.#check([rule.topic], rule.declare);
-    const target = new KafkaTarget({ ...this.#end(), rule, declare: (topic) => this.#declare([topic]) });
-    this.#ends.add(target);
+    const target = new KafkaTarget({ ...this.#endpointOptions(), rule, declare: (topic) => this.#declare([topic]) });
+    this.#endpoints.add(target);
     return target;
   }
 
-  async sample(rule: InRule): Promise<Received | undefined> {
+  async sample(rule: KafkaIn): Promise<Received | undefined> {
     await this.#check(rule.topics, false);
     const group = rule.group ?? this.#client.bridge;
     // Reads without joining the group, and commits nothing.
@@ -76,17 +75,17 @@ export class KafkaBus implements Bus<InRule, OutRule> {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.allSettled([...this.#ends].map((end) => end.close()));
+    await Promise.allSettled([...this.#endpoints].map((endpoint) => endpoint.close()));
     await this.#admin.close().catch(() => {});
   }
 
-  /** Takes note of a client whose connections end, and of errors that it cannot give to anyone. */
+  /** Listens for lost connections of a client, and for errors that no call of it reports. */
   watch(client: Pick<Base, "on">): void {
     client.on("error", (error: Error) => this.#fail(error));
-    client.on("client:broker:disconnect", () => void this.#confirm());
+    client.on("client:broker:disconnect", () => void this.#checkBrokers());
   }
 
-  #end() {
+  #endpointOptions() {
     return {
       driver: this.#driver,
       options: this.#options,
@@ -96,8 +95,8 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     };
   }
 
-  /** Brokers end idle connections, and others take over from one that stops: lost is what no broker answers. */
-  async #confirm(): Promise<void> {
+  /** Brokers close idle connections, and one that stops is replaced by others: the bus is lost only if none answers. */
+  async #checkBrokers(): Promise<void> {
     if (this.#isChecking) return;
     this.#isChecking = true;
     let failure: unknown;
@@ -117,8 +116,8 @@ export class KafkaBus implements Bus<InRule, OutRule> {
 
   #fail(error: Error): void {
     if (this.#isClosed) return;
-    this.#loss.reject(new Error(`Kafka: ${sentence(error)}`, { cause: error }));
-    for (const end of this.#ends) end.fail(error);
+    this.#loss.fail(new Error(`Kafka: ${rootCause(error)}`, { cause: error }));
+    for (const endpoint of this.#endpoints) endpoint.fail(error);
   }
 
   async #check(topics: readonly string[], declare: boolean): Promise<void> {
@@ -129,7 +128,7 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     if (missing.length === 0) return;
     if (declare) return this.#declare(missing);
     const which = missing.length === 1 ? `no topic ${missing[0]}` : `no topics ${missing.join(", ")}`;
-    throw new MissingError(`Kafka has ${which}; make it there, or set "declare": true`);
+    throw new MissingError(`Kafka has ${which}; create it, or set "declare": true`);
   }
 
   async #topic(topic: string): Promise<ClusterTopicMetadata | undefined> {
@@ -142,15 +141,15 @@ export class KafkaBus implements Bus<InRule, OutRule> {
     }
   }
 
-  /** With as many partitions and replicas as the brokers give by default. */
+  /** Creates topics, with the default partitions and replicas of the brokers. */
   async #declare(topics: string[]): Promise<void> {
     try {
       await this.#admin.createTopics({ topics });
     } catch (error) {
-      // Another node may have been faster.
+      // Another node may have created it first.
       if (!this.#driver.findErrorBy(error as Error, "apiId", "TOPIC_ALREADY_EXISTS")) throw error;
     }
-    // Brokers learn of it a little later.
+    // The other brokers learn of a new topic a little later.
     for (let tries = 0; tries < 50; tries++) {
       const found = await Promise.all(topics.map((topic) => this.#topic(topic)));
       if (found.every((topic) => topic !== undefined)) return;

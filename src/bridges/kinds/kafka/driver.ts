@@ -1,40 +1,38 @@
 import type * as Kafka from "@platformatic/kafka";
-import type { BaseOptions, Consumer } from "@platformatic/kafka";
+import type { Base, BaseOptions, Consumer } from "@platformatic/kafka";
 
-/** The package, which is there only once a bridge asked for it. */
+/** The package, which is loaded when the first bridge needs it. */
 export type KafkaDriver = typeof Kafka;
 
-/** What all clients of a bridge have in common. */
+/** The options that all clients of a bridge have in common. */
 export type ClientOptions = BaseOptions;
 
-/** What a broker answers to a fetch, of which the package does not export the type. */
+/** What a broker answers to a fetch; the package does not export these types. */
 export type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>>;
 export type FetchedPartition = FetchResponse["responses"][number]["partitions"][number];
 
-export interface InRule {
-  readonly topics: string[];
-  readonly group?: string | undefined;
-  readonly from: "latest" | "earliest";
-  readonly declare: boolean;
+/** What a source or target of a bridge is made with. */
+export interface EndpointOptions<Rule> {
+  readonly driver: KafkaDriver;
+  readonly options: ClientOptions;
+  readonly rule: Rule;
+  /** Called with a sentence for the operator. */
+  readonly report: (sentence: string) => void;
+  /** Listens for lost connections and errors of a client. */
+  readonly watch: (client: Pick<Base, "on">) => void;
+  /** Ends the connection of the bridge, which then connects again. */
+  readonly fail: (error: Error) => void;
 }
-
-export interface OutRule {
-  readonly topic: string;
-  readonly key: string;
-  readonly declare: boolean;
-}
-
-export const TOPIC: RegExp = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 
 /** Whether an error of the driver says that a topic is not there. */
 export function isUnknownTopic(error: unknown): boolean {
-  return sentence(error).startsWith("Unknown topic");
+  return rootCause(error).startsWith("Unknown topic");
 }
 
-/** What went wrong at the bottom of an error of the driver, which collects causes while it tries again. */
-export function sentence(error: unknown): string {
+/** The root cause of an error of the driver, which wraps the causes of all its retries. */
+export function rootCause(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0)
-    return [...new Set(error.errors.map(sentence))].join("; ");
+    return [...new Set(error.errors.map(rootCause))].join("; ");
   const { message, cause } = error as Error;
-  return cause instanceof Error ? sentence(cause) : message.replace(/\.$/, "");
+  return cause instanceof Error ? rootCause(cause) : message.replace(/\.$/, "");
 }

@@ -1,15 +1,15 @@
 import type { Consumer } from "@platformatic/kafka";
-import type { EndOptions } from "./end.ts";
-import type { FetchResponse, InRule } from "./driver.ts";
-import { catchUp, type Partition } from "./positions.ts";
+import type { EndpointOptions, FetchResponse } from "./driver.ts";
+import type { KafkaIn } from "./rules.ts";
+import { skipDeleted, type Partition } from "./positions.ts";
 import { committedRecords, type Delivery } from "./records.ts";
 
-/** Bytes that one broker is asked for at a time. */
+/** Bytes of one answer of a broker at most. */
 const FETCH_BYTES = 1024 * 1024;
-/** Milliseconds that a broker may wait for messages. */
+/** Milliseconds that a broker waits for messages before it answers. */
 const MAX_WAIT = 500;
 
-export interface FetcherOptions extends EndOptions<InRule> {
+export interface FetcherOptions extends EndpointOptions<KafkaIn> {
   readonly reader: Consumer;
   /** The partitions to fetch, if there is room for more. */
   readonly wanted: () => readonly Partition[];
@@ -19,8 +19,8 @@ export interface FetcherOptions extends EndOptions<InRule> {
 }
 
 /**
- * Fetches partitions from the brokers that lead them, one request at a time for each broker. It does so itself, and not by
- * the stream of the driver, which may take an answer that arrives after a rebalance for one of the new assignment.
+ * Fetches partitions from the brokers that lead them, one request at a time for each broker. The stream of the driver
+ * would do so, too, but may take an answer that arrives after a rebalance for one to the new assignment.
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
@@ -34,7 +34,7 @@ export class Fetcher {
     this.#options = options;
   }
 
-  /** Looks again at what is wanted. */
+  /** Fetches what is wanted now. */
   wake(): void {
     this.#isWoken = true;
     if (!this.#isRunning && !this.#closed) void this.#run();
@@ -73,7 +73,7 @@ export class Fetcher {
     for (const [leader, partitions] of byLeader) void this.#fetch(leader, partitions);
   }
 
-  /** The group gives out the partitions that there were when it last did so: whoever sees more of them has it do so again. */
+  /** The group assigns only the partitions that existed at its last rebalance: if there are more, the bridge joins again. */
   #noticeNewPartitions(topics: ReadonlyMap<string, { readonly partitionsCount: number }>): void {
     for (const [topic, { partitionsCount }] of topics) {
       const before = this.#counts.get(topic) ?? partitionsCount;
@@ -91,7 +91,7 @@ export class Fetcher {
     } catch (error) {
       if (this.#closed) return;
       if (driver.findErrorBy(error as Error, "apiId", "OFFSET_OUT_OF_RANGE")) {
-        await catchUp(reader, partitions, report).catch(fail);
+        await skipDeleted(reader, partitions, report).catch(fail);
       } else {
         fail(error as Error);
       }
@@ -106,7 +106,7 @@ export class Fetcher {
     for (const { topicId, partitions: parts } of response.responses) {
       for (const part of parts) {
         const partition = partitions.find((one) => one.topicId === topicId && one.partition === part.partitionIndex);
-        // It may have been given to another node meanwhile, or be one that an earlier request asked for.
+        // It may belong to another node by now, or the answer may be to an earlier assignment.
         if (partition === undefined || !this.#options.isCurrent(partition)) continue;
         const { deliveries, next } = committedRecords(part, partition.next);
         partition.next = next;

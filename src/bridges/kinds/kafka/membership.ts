@@ -1,28 +1,28 @@
 import type { Consumer, GroupAssignment } from "@platformatic/kafka";
 import { assignPartitions } from "./assigner.ts";
-import type { EndOptions } from "./end.ts";
-import type { InRule } from "./driver.ts";
+import type { EndpointOptions } from "./driver.ts";
+import type { KafkaIn } from "./rules.ts";
 
-/** Milliseconds without a sign of life after which the group gives the partitions of a member to others. */
+/** Milliseconds without a heartbeat after which the group removes a member, and assigns its partitions to others. */
 const SESSION_TIMEOUT = 10_000;
 const HEARTBEAT_INTERVAL = 1000;
-/** Milliseconds that the group waits for its members to join again; less than a request may take. */
+/** Milliseconds that the group waits for its members in a rebalance; less than a request may take. */
 const REBALANCE_TIMEOUT = 20_000;
 
-export interface MembershipOptions extends EndOptions<InRule> {
+export interface MembershipOptions extends EndpointOptions<KafkaIn> {
   readonly group: string;
-  /** Called before the group gives partitions to others, which waits for it. */
+  /** Called before a rebalance, which waits for the promise. */
   readonly onRevoke: () => Promise<void>;
   readonly onAssign: (assignments: readonly GroupAssignment[]) => void;
 }
 
 /**
- * A member of a consumer group, and commits in its name. Members are dynamic: a node that ends leaves the group, and its
- * partitions go to the others at once; what a static member gains by its name, nodes cannot, whose names are new each time.
+ * A member of a consumer group, which also commits for it. Members are dynamic: a node that stops leaves the group, and
+ * its partitions go to others at once. Static membership needs a name that survives a restart, which nodes do not have.
  */
 export class Membership {
   readonly #member: Consumer;
-  /** Commits for the member: the member itself, if it is refused, would join again and commit what others have by then. */
+  /** Commits for the member. The member itself, when refused, would join again and commit partitions that others have by then. */
   readonly #committer: Consumer;
 
   constructor(options: MembershipOptions) {
@@ -39,7 +39,7 @@ export class Membership {
       ...times,
       heartbeatStallTimeout: REBALANCE_TIMEOUT,
       partitionAssigner: assignPartitions,
-      // The one thing the driver waits for before it joins again, which takes all partitions away.
+      // The only callback that the driver awaits before it joins again, which revokes all partitions.
       protocolsMetadata: async () => {
         await onRevoke();
         return Buffer.alloc(0);
@@ -56,7 +56,7 @@ export class Membership {
     await this.#member.joinGroup({});
   }
 
-  /** Rejects if the member was thrown out in between. */
+  /** Rejects if the group removed the member. */
   async commit(offsets: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[]): Promise<void> {
     const { memberId, generationId } = this.#member;
     this.#committer.memberId = memberId;

@@ -1,18 +1,18 @@
 import type { Consumer, GroupAssignment } from "@platformatic/kafka";
 
-/** A partition that the group gave to this node. */
+/** A partition that the group assigned to this node. */
 export class Partition {
   readonly topic: string;
   readonly partition: number;
   readonly topicId: string;
   /** The offset to fetch from. */
   next: bigint;
-  /** The offset that the group is to go on from. */
+  /** The offset to commit: everything before it is settled. */
   settled: bigint;
-  /** What the group knows of that. */
+  /** The offset that was committed last. */
   committed: bigint;
   epoch = -1;
-  /** Messages that were received and are not settled. */
+  /** Messages that were fetched and are not settled. */
   pending = 0;
   isFetching = false;
 
@@ -25,17 +25,17 @@ export class Partition {
     this.committed = committed;
   }
 
-  /** Everything before an offset is done. */
+  /** Notes that the message at this offset is settled. */
   settle(offset: bigint, epoch: number): void {
     this.pending--;
-    // Behind the last message there may be markers of transactions, which are nothing to wait for.
+    // The last message may be followed by transaction markers, which no one settles.
     this.settled = this.pending === 0 ? this.next : offset + 1n;
     this.epoch = epoch;
   }
 }
 
-/** Where the positions of a group are. */
-export interface Positions {
+/** How to find where a group begins. */
+export interface PositionOptions {
   readonly from: "latest" | "earliest";
   readonly report: (sentence: string) => void;
 }
@@ -43,11 +43,11 @@ export interface Positions {
 const EARLIEST = -2n;
 const NONE = -1n;
 
-/** The partitions of an assignment, each from where the group is. */
+/** The partitions of an assignment, each at the position of the group. */
 export async function openPartitions(
   reader: Consumer,
   assignments: readonly GroupAssignment[],
-  { from, report }: Positions,
+  { from, report }: PositionOptions,
 ): Promise<Partition[]> {
   const topics = assignments.map(({ topic }) => topic);
   if (topics.length === 0) return [];
@@ -60,22 +60,22 @@ export async function openPartitions(
   ]);
   return assignments.flatMap(({ topic, partitions }) => {
     const offsets = committed.get(topic) ?? [];
-    // Partitions that are added to a topic later are read from their first message: those came while no one looked.
+    // Only a group without any position begins at `from`: partitions added to the topic later are read from their start.
     const isNew = offsets.every((offset) => offset < 0n);
     const topicId = metadata.topics.get(topic)?.id ?? "";
     return partitions.map((partition) => {
       const [start = 0n, stop = 0n] = [first.get(topic)?.[partition], end.get(topic)?.[partition]];
       const known = offsets[partition] ?? NONE;
       const wanted = known >= 0n ? known : isNew && from === "latest" ? stop : start;
-      const next = within(wanted, start, stop);
+      const next = available(wanted, start, stop);
       if (next !== wanted) report(lostSentence(topic, partition, wanted, next));
       return new Partition({ topic, topicId, partition }, next, known);
     });
   });
 }
 
-/** Moves partitions on whose next message the brokers have no more. */
-export async function catchUp(
+/** Moves partitions whose next message the brokers no longer have. */
+export async function skipDeleted(
   reader: Consumer,
   partitions: readonly Partition[],
   report: (sentence: string) => void,
@@ -88,7 +88,7 @@ export async function catchUp(
   for (const partition of partitions) {
     const { topic, next } = partition;
     const [start = 0n, stop = 0n] = [first.get(topic), end.get(topic)].map((offsets) => offsets?.[partition.partition]);
-    const moved = within(next, start, stop);
+    const moved = available(next, start, stop);
     if (moved === next) continue;
     report(lostSentence(topic, partition.partition, next, moved));
     partition.next = moved;
@@ -96,13 +96,13 @@ export async function catchUp(
   }
 }
 
-/** The first offset if the brokers deleted what was wanted, or if the topic was made again. */
-function within(offset: bigint, start: bigint, stop: bigint): bigint {
+/** The offset itself, or the first one if the brokers deleted it or the topic was created again. */
+function available(offset: bigint, start: bigint, stop: bigint): bigint {
   return offset < start || offset > stop ? start : offset;
 }
 
 function lostSentence(topic: string, partition: number, wanted: bigint, next: bigint): string {
-  return `Kafka no longer has offset ${wanted} of ${topic}/${partition}; going on at ${next}`;
+  return `Kafka no longer has offset ${wanted} of ${topic}/${partition}; continuing at ${next}`;
 }
 
 function range(count: number): number[] {

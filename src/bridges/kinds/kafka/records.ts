@@ -7,7 +7,7 @@ const CONTROL = 0b10_0000;
 const ABORT = 0;
 const CONTENT_TYPE = "content-type";
 
-/** A record of a partition, and how many bytes it holds. */
+/** A record of a partition, with its size in bytes. */
 export interface Delivery {
   readonly record: KafkaRecord;
   readonly offset: bigint;
@@ -15,18 +15,18 @@ export interface Delivery {
   readonly size: number;
 }
 
-/** What a fetch brought of one partition, from an offset on. */
+/** What a fetch returned of one partition. */
 export interface Fetched {
   readonly deliveries: readonly Delivery[];
-  /** The offset to go on with, after markers of transactions, too; the requested one if nothing came. */
+  /** The offset to fetch next, past any transaction markers; the requested one if nothing came. */
   readonly next: bigint;
 }
 
-/** The records of transactions that were committed, and of none. */
+/** The records of committed transactions, and those outside transactions, from an offset on. */
 export function committedRecords(partition: FetchedPartition, from: bigint): Fetched {
   const deliveries: Delivery[] = [];
   let next = from;
-  // The driver forgets all but the last aborted transaction of a producer, and those that end in a later fetch.
+  // Not left to the driver, which misses all but the last aborted transaction of a producer, and those that end in a later fetch.
   const aborted = [...(partition.abortedTransactions ?? [])].sort((a, b) => Number(a.firstOffset - b.firstOffset));
   const open = new Set<bigint>();
   for (const batch of partition.records ?? []) {
@@ -40,7 +40,7 @@ export function committedRecords(partition: FetchedPartition, from: bigint): Fet
     if (batch.attributes & TRANSACTIONAL && open.has(batch.producerId)) continue;
     for (const record of batch.records) {
       const offset = batch.firstOffset + BigInt(record.offsetDelta);
-      // A batch comes whole, also if it was asked for from its middle.
+      // Brokers send whole batches, also if the requested offset is in the middle of one.
       if (offset < from) continue;
       deliveries.push({ record, offset, epoch: batch.partitionLeaderEpoch, size: record.length });
     }
@@ -48,15 +48,15 @@ export function committedRecords(partition: FetchedPartition, from: bigint): Fet
   return { deliveries, next };
 }
 
-/** Where a record is from. */
+/** Where a record comes from. */
 export interface Place {
   readonly topic: string;
-  /** Another one if the topic is deleted and made again. */
+  /** Differs if the topic is deleted and created again. */
   readonly topicId: string;
   readonly partition: number;
 }
 
-/** A record as bridges read it: of headers with one name the last counts, and texts are UTF-8. */
+/** A record as bridges read it: of several headers with the same name the last counts, and texts are UTF-8. */
 export function received(record: KafkaRecord, offset: bigint, place: Place): Received {
   const { topic, topicId, partition } = place;
   const headers: Record<string, string> = {};
@@ -64,7 +64,7 @@ export function received(record: KafkaRecord, offset: bigint, place: Place): Rec
   for (const [name, value] of record.headers) {
     const [word, text] = [name?.toString() ?? "", value?.toString() ?? ""];
     if (word.length === CONTENT_TYPE.length && word.toLowerCase() === CONTENT_TYPE) contentType = text;
-    // Assigned, it would be the prototype.
+    // An assignment would set the prototype.
     else if (word === "__proto__") Object.defineProperty(headers, word, { value: text, enumerable: true });
     else headers[word] = text;
   }
@@ -74,7 +74,7 @@ export function received(record: KafkaRecord, offset: bigint, place: Place): Rec
     contentType,
     key: record.key?.toString(),
     names: { topic, partition: String(partition), offset: String(offset) },
-    // Offsets begin at 0 in a topic that is made again, and must not pass for those of the former one.
+    // Offsets restart at 0 in a topic that is created again; its id tells them from those of the former one.
     position: `${topic}/${partition}/${offset}@${topicId.slice(0, 8)}`,
   };
 }

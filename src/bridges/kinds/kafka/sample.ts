@@ -3,7 +3,7 @@ import type { Received } from "../../bus.ts";
 import { committedRecords, received } from "./records.ts";
 
 const EARLIEST = -2n;
-/** Offsets before the end among which a message is looked for: the last ones may be markers of transactions. */
+/** How many offsets before the end are searched for a message: the last ones may be transaction markers. */
 const LOOK_BACK = 10n;
 const MAX_BYTES = 1024 * 1024;
 

@@ -1,7 +1,8 @@
 import type { Consumer, GroupAssignment } from "@platformatic/kafka";
 import { type Batch, MAX_BATCH, MAX_HELD, PREFETCH, type Source } from "../../bus.ts";
-import type { InRule } from "./driver.ts";
-import type { EndOptions } from "./end.ts";
+import { withTimeOut } from "../../time-out.ts";
+import type { EndpointOptions } from "./driver.ts";
+import type { KafkaIn } from "./rules.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Membership } from "./membership.ts";
 import { openPartitions, type Partition } from "./positions.ts";
@@ -9,12 +10,12 @@ import { type Delivery, received } from "./records.ts";
 
 /** Milliseconds between commits. */
 const COMMIT_INTERVAL = 1000;
-/** Milliseconds that a rebalance waits for what the hub is keeping; well below the time after which members are thrown out. */
+/** Milliseconds that a rebalance waits for the hub to keep a batch; well below the time after which the group removes a member. */
 const RELEASE_TIMEOUT = 4000;
 /** Milliseconds that closing may wait for brokers that do not answer. */
 const CLOSE_TIMEOUT = 3000;
 
-export interface SourceOptions extends EndOptions<InRule> {
+export interface SourceOptions extends EndpointOptions<KafkaIn> {
   readonly group: string;
 }
 
@@ -22,7 +23,7 @@ interface Item extends Delivery {
   readonly partition: Partition;
 }
 
-/** The messages of the partitions that the group gives to this node. */
+/** The messages of the partitions that the group assigns to this node. */
 export class KafkaSource implements Source {
   readonly #options: SourceOptions;
   readonly #reader: Consumer;
@@ -33,7 +34,7 @@ export class KafkaSource implements Source {
   #queued = 0;
   /** Whether the group is assigning its partitions again. */
   #isRevoked = true;
-  /** What the hub has and did not settle yet. */
+  /** The batch that is not settled yet. */
   #batch: readonly Item[] | undefined;
   #assignment = 0;
   #commits: Promise<void> = Promise.resolve();
@@ -42,7 +43,7 @@ export class KafkaSource implements Source {
   #error: Error | undefined;
   #closed = false;
 
-  /** Resolves once this node is a member and knows from where on it receives. */
+  /** Resolves once this node is a member of the group and knows the offsets to begin at. */
   static async open(options: SourceOptions): Promise<KafkaSource> {
     const source = new KafkaSource(options);
     try {
@@ -100,7 +101,7 @@ export class KafkaSource implements Source {
     return Number(lag);
   }
 
-  /** Ends with an error what waits for messages. */
+  /** Rejects what waits for messages. */
   fail(error: Error): void {
     this.#error ??= error;
     this.#wake();
@@ -116,7 +117,7 @@ export class KafkaSource implements Source {
       await this.#commit();
       await Promise.all([this.#membership.leave(), this.#reader.close(true).catch(() => {})]);
     };
-    await atMost(CLOSE_TIMEOUT, end());
+    await withTimeOut(end(), CLOSE_TIMEOUT, "the brokers do not answer").catch(() => {});
   }
 
   #take(): Batch {
@@ -130,7 +131,7 @@ export class KafkaSource implements Source {
     };
   }
 
-  /** Kafka has no word for rejected: what the group's position passed is not delivered again. */
+  /** Kafka knows no rejection: a message is done once the position of the group is past it. */
   #settle(items: readonly Item[]): void {
     for (const { partition, offset, epoch } of items) partition.settle(offset, epoch);
     this.#batch = undefined;
@@ -153,7 +154,7 @@ export class KafkaSource implements Source {
     else this.#schedule();
   }
 
-  /** Gives all partitions back, after what the hub is keeping has been settled and committed. */
+  /** Gives up all partitions, after the current batch has been settled and its offsets committed. */
   async #release(): Promise<void> {
     this.#assignment++;
     this.#isRevoked = true;
@@ -163,11 +164,9 @@ export class KafkaSource implements Source {
     }
     this.#queue = [];
     this.#queued = 0;
-    await atMost(
-      RELEASE_TIMEOUT,
-      this.#until(() => this.#batch === undefined),
-    );
-    await atMost(RELEASE_TIMEOUT, this.#commit());
+    const settled = this.#until(() => this.#batch === undefined);
+    await withTimeOut(settled, RELEASE_TIMEOUT, "the hub is still keeping messages").catch(() => {});
+    await withTimeOut(this.#commit(), RELEASE_TIMEOUT, "the brokers do not answer").catch(() => {});
     this.#partitions = [];
   }
 
@@ -178,11 +177,11 @@ export class KafkaSource implements Source {
         ...this.#options,
         from: this.#options.rule.from,
       });
-      // The group may have started over meanwhile.
+      // The group may have reassigned its partitions meanwhile.
       if (assignment !== this.#assignment || this.#closed) return;
       this.#partitions = partitions;
       this.#isRevoked = false;
-      // A position that no one committed would be looked up again, further on, after the next start.
+      // Without a committed position, `latest` would begin further on after the next start.
       await this.#commit();
       this.#wake();
       this.#fetcher.wake();
@@ -199,7 +198,7 @@ export class KafkaSource implements Source {
     }, COMMIT_INTERVAL).unref();
   }
 
-  /** Commits what is settled, after what is being committed. */
+  /** Commits what is settled, after any commit in progress. */
   #commit(): Promise<void> {
     this.#commits = this.#commits.then(() => this.#commitSettled());
     return this.#commits;
@@ -215,7 +214,7 @@ export class KafkaSource implements Source {
       await this.#membership.commit(offsets);
       for (const [index, partition] of dirty.entries()) partition.committed = offsets[index]!.offset;
     } catch {
-      // Refused to a member that was thrown out, who joins again at its next heartbeat, or else tried again.
+      // The group refuses a member that it removed, which joins again at its next heartbeat. Anything else is retried.
       this.#schedule();
     }
   }
@@ -228,10 +227,4 @@ export class KafkaSource implements Source {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
-}
-
-async function atMost(milliseconds: number, promise: Promise<unknown>): Promise<void> {
-  const { promise: end, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([promise, end]).finally(() => clearTimeout(timer));
 }

@@ -1,16 +1,16 @@
 import type { MessageToProduce, Producer } from "@platformatic/kafka";
 import type { Outgoing, Target } from "../../bus.ts";
 import { render } from "../../template.ts";
-import { isUnknownTopic, type OutRule, sentence, TOPIC } from "./driver.ts";
-import type { EndOptions } from "./end.ts";
+import { type EndpointOptions, isUnknownTopic, rootCause } from "./driver.ts";
+import { type KafkaOut, TOPIC } from "./rules.ts";
 
-/** Bytes of one request, which the broker may refuse as a whole if they are more than it takes (1 MiB by default). */
+/** Bytes of one request; a broker refuses a request larger than its limit (1 MiB by default) as a whole. */
 const REQUEST_BYTES = 512 * 1024;
-/** Milliseconds after which a topic that was not there is asked for again. */
+/** Milliseconds after which a topic that did not exist is looked up again. */
 const MISSING_AGE = 10_000;
-/** Topics that are remembered. */
+/** Topics that are remembered as known, or as missing. */
 const MAX_TOPICS = 10_000;
-/** What brokers refuse about a message, by their names of it; everything else they may take the next time. */
+/** Errors that the same message always meets; after any other, the broker may accept it next time. */
 const REFUSALS = [
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
@@ -20,8 +20,8 @@ const REFUSALS = [
   "POLICY_VIOLATION",
 ];
 
-export interface TargetOptions extends EndOptions<OutRule> {
-  /** Makes a topic. */
+export interface TargetOptions extends EndpointOptions<KafkaOut> {
+  /** Creates a topic. */
   readonly declare: (topic: string) => Promise<void>;
 }
 
@@ -30,7 +30,7 @@ interface Request {
   readonly message: MessageToProduce;
 }
 
-/** Sends to topics; a message is confirmed once all replicas that are in sync have it. */
+/** Sends to topics; a message is confirmed once all in-sync replicas have it. */
 export class KafkaTarget implements Target {
   readonly #options: TargetOptions;
   readonly #producer: Producer;
@@ -43,10 +43,10 @@ export class KafkaTarget implements Target {
     this.#options = options;
     this.#producer = new options.driver.Producer({
       ...options.options,
-      // What a lost answer makes the driver send again is kept once.
+      // The broker keeps a message once, even if the driver sends it again after a lost answer.
       idempotent: true,
       acks: options.driver.ProduceAcks.ALL,
-      // The driver's default puts half of all keys elsewhere than other clients do.
+      // The default of the driver sends half of all keys to other partitions than Java clients do.
       partitioner: options.driver.compatibilityPartitioner,
     });
     options.watch(this.#producer);
@@ -78,7 +78,7 @@ export class KafkaTarget implements Target {
     return results;
   }
 
-  /** Ends with an error what waits for a confirmation. */
+  /** Rejects what waits for a confirmation. */
   fail(error: Error): void {
     this.#failure.reject(error);
   }
@@ -94,10 +94,10 @@ export class KafkaTarget implements Target {
     } catch (error) {
       if (!this.#isRefusal(error as Error)) throw error;
       if (sent.length === 1) {
-        results[sent[0]!.index] = new Error(`Kafka refused it: ${sentence(error)}`, { cause: error });
+        results[sent[0]!.index] = new Error(`Kafka refused it: ${rootCause(error)}`, { cause: error });
         return;
       }
-      // The broker does not say which; those of other partitions may be there already, and are sent again.
+      // The broker does not say which one it refused. Those for other partitions may have been kept, and are sent again.
       for (const one of sent) await this.#produce([one], results);
     }
   }
@@ -106,14 +106,13 @@ export class KafkaTarget implements Target {
     return REFUSALS.some((id) => this.#options.driver.findErrorBy(error, "apiId", id) !== null);
   }
 
-  /** What is produced, or why it cannot be. */
+  /** The message for the driver, or why it cannot be sent. */
   async #message({ names, headers, contentType, body }: Outgoing): Promise<MessageToProduce | Error> {
     const { rule } = this.#options;
     const topic = render(rule.topic, names);
-    if (topic === undefined) return new Error(`"topic" ${rule.topic} has nothing to put in for this message`);
-    if (!TOPIC.test(topic)) return new Error(`Kafka has no topics with such a name: ${JSON.stringify(topic)}`);
-    if (!(await this.#has(topic)))
-      return new Error(`Kafka has no topic ${topic}; make it there, or set "declare": true`);
+    if (topic === undefined) return new Error(`the topic ${rule.topic} has a placeholder without a value`);
+    if (!TOPIC.test(topic)) return new Error(`Kafka allows no topic with this name: ${JSON.stringify(topic)}`);
+    if (!(await this.#has(topic))) return new Error(`Kafka has no topic ${topic}; create it, or set "declare": true`);
     const key = render(rule.key, names);
     const entries = Object.entries(contentType === undefined ? headers : { ...headers, "content-type": contentType });
     return {
@@ -124,7 +123,7 @@ export class KafkaTarget implements Target {
     };
   }
 
-  /** Whether a topic is there; asked once, as the driver would ask for three seconds, and for each message again. */
+  /** Whether a topic exists. Looked up once: the driver would retry for three seconds with each message. */
   async #has(topic: string): Promise<boolean> {
     if (this.#known.has(topic)) return true;
     if (performance.now() - (this.#missing.get(topic) ?? -Infinity) < MISSING_AGE) return false;

@@ -4,14 +4,14 @@ import { openFirst, tlsOptions, type ServerConnection } from "../../server-conne
 
 export type Driver = Pick<typeof Mqtt, "connect" | "ReasonCodes">;
 
-/** Seconds between pings: a link is lost when one is not answered. */
+/** Seconds between pings; a connection is lost if one is not answered. */
 const KEEPALIVE = 15;
-/** Milliseconds that an orderly end may take. */
+/** Milliseconds that the broker has to answer a disconnect. */
 const CLOSE_TIMEOUT = 2000;
 
 /**
- * Connects by MQTT 5. `prepare` is called before anything is received: a session may have messages waiting, which come
- * at once. `fail` is called if the connection is lost later.
+ * Connects with MQTT 5. `prepare` is called before anything can be received, since the broker sends what waits in a
+ * session at once. `fail` is called if the connection is lost later.
  */
 export async function openClient(
   driver: Driver,
@@ -29,7 +29,7 @@ export async function openClient(
       protocolVersion: 5,
       keepalive: KEEPALIVE,
       connectTimeout: timeout,
-      // The bridge connects again, and decides what is sent again.
+      // The bridge reconnects, and decides what to send again.
       reconnectPeriod: 0,
       resubscribe: false,
       ...options,
@@ -54,12 +54,12 @@ export async function openClient(
   });
 }
 
-/** Says goodbye to the broker; a link that does not answer is cut. */
+/** Disconnects; if the broker does not answer, destroys the socket. */
 export async function closeClient(client: MqttClient): Promise<void> {
   const timer = setTimeout(() => client.end(true), CLOSE_TIMEOUT);
   const { promise, resolve } = Promise.withResolvers<void>();
   client.once("close", () => resolve());
-  // What was not confirmed is not waited for.
+  // Otherwise the client would wait until all it published is confirmed.
   for (const id of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(id));
   if (client.connected) client.end(false);
   else {
@@ -75,7 +75,7 @@ function disconnection(driver: Driver, code: number): string {
   return `the broker ended the connection: ${driver.ReasonCodes[code as 0] || "no reason given"}${taken}`;
 }
 
-/** mqtt.js says `Connection refused: Not authorized`, or what the system says. */
+/** The errors of mqtt.js can be shown as they are, but for this one. */
 function withReason(error: Error): Error {
   return error.message === "connack timeout" ? new Error("no answer in time", { cause: error }) : error;
 }

@@ -5,13 +5,13 @@ import { filterProblem, sharedFilter } from "./topic.ts";
 /** What only this kind has of an `in` rule. */
 export interface MqttIn {
   readonly topics: readonly string[];
-  /** What to do with what a broker kept from before: it comes at each new subscription. */
+  /** What to do with retained messages, which the broker sends with each new subscription. */
   readonly retained: "skip" | "take";
-  /** Seconds that the broker keeps messages for while no one is connected. */
+  /** Seconds for which the broker keeps messages while no node is connected. */
   readonly sessionExpiry: number;
   /** Messages that the broker sends before the first of them is acknowledged. */
   readonly prefetch: number;
-  /** Names the session at the broker, in place of a name made from the bridge and the topics. */
+  /** The name of the session at the broker; by default made from the bridge and the topics. */
   readonly clientId?: string | undefined;
 }
 

@@ -5,11 +5,11 @@ import { closeClient } from "./client.ts";
 import type { MqttIn } from "./rules.ts";
 import { matches, sharedFilter, topicNames } from "./topic.ts";
 
-/** Kept by mqtt.js from acknowledging a message, which happens when it is settled. */
+/** Keeps mqtt.js from acknowledging a message, which happens when it is settled. */
 const LATER = new Error("not settled yet");
-/** PUBACK, and the reason code of one that refuses: "implementation specific error". */
+/** PUBACK, and the reason code of one that rejects: "implementation specific error". */
 const PUBACK = 0x40;
-const REFUSED = 0x83;
+const REJECTED = 0x83;
 /** Milliseconds between pings while nothing is read. */
 const PAUSED_PING = 5000;
 
@@ -18,7 +18,7 @@ export class MqttSource implements Source {
   readonly #rule: MqttIn;
   readonly #inbox: Inbox<IPublishPacket> = new Inbox();
   #client: MqttClient | undefined;
-  /** Until then, the answer to the subscription comes after the messages of the session. */
+  /** Reading may pause only from then on: before, the broker has messages of the session to send ahead of its answer. */
   #isSubscribed = false;
 
   constructor(rule: MqttIn, lost: Promise<never>) {
@@ -26,7 +26,7 @@ export class MqttSource implements Source {
     lost.catch((error: Error) => this.#inbox.fail(error));
   }
 
-  /** Takes over what a client receives. */
+  /** Receives the messages of a client. */
   attach(client: MqttClient): void {
     this.#client = client;
     client.handleMessage = (packet, done) => {
@@ -36,7 +36,7 @@ export class MqttSource implements Source {
       }
       this.#inbox.add(packet);
       const next = (): void => done(packet.qos > 0 ? LATER : undefined);
-      // A broker waits by itself for acknowledgements, but not with QoS 0; and Mosquitto 2.0.11 not for all of them.
+      // Brokers hold back QoS 1 until it is acknowledged (Mosquitto 2.0.11 not all of it), but never QoS 0.
       if (this.#isSubscribed && this.#inbox.size > this.#rule.prefetch) void this.#pause(client, next);
       else next();
     };
@@ -45,7 +45,7 @@ export class MqttSource implements Source {
   async subscribe(report: (sentence: string) => void): Promise<void> {
     const { topics, retained } = this.#rule;
     const isShared = sharedFilter(topics[0] ?? "") !== undefined;
-    // A shared subscription may not have No Local. Retained messages come with the first subscription of a session.
+    // No Local is not allowed for shared subscriptions. Retained messages come with the first subscription of a session.
     const options = { qos: 1 as const, nl: !isShared, rap: false, rh: retained === "take" ? 1 : 2 };
     const granted = await this.#client?.subscribeAsync(Object.fromEntries(topics.map((topic) => [topic, options])));
     this.#isSubscribed = true;
@@ -72,7 +72,7 @@ export class MqttSource implements Source {
     if (this.#client !== undefined) await closeClient(this.#client);
   }
 
-  /** Reads nothing until enough has been taken. Answers to pings are not read either, so they are not waited for. */
+  /** Reads nothing until enough has been taken. Meanwhile answers to pings are not read either, so it expects none. */
   async #pause(client: MqttClient, next: () => void): Promise<void> {
     const timer = setInterval(() => {
       client.sendPing();
@@ -89,7 +89,7 @@ export class MqttSource implements Source {
     const acknowledgements = packets.flatMap(({ qos, messageId = 0 }, index) => {
       if (qos === 0) return [];
       const id = [messageId >> 8, messageId & 0xff];
-      return outcomes[index] === "kept" ? [PUBACK, 2, ...id] : [PUBACK, 3, ...id, REFUSED];
+      return outcomes[index] === "kept" ? [PUBACK, 2, ...id] : [PUBACK, 3, ...id, REJECTED];
     });
     if (acknowledgements.length > 0) client.stream.write(Buffer.from(acknowledgements));
   }

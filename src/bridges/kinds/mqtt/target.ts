@@ -7,20 +7,20 @@ import { MAX_TEXT, topicProblem } from "./topic.ts";
 
 /** Messages that are sent before the first of them is confirmed, at most. */
 const MAX_UNCONFIRMED = 256;
-/** Bytes of a packet beside its topic, its payload and the texts in its properties, at most. */
+/** Bytes of a packet besides its topic, its payload and the texts in its properties, at most. */
 const OVERHEAD = 32;
-/** Bytes that each property has beside its texts. */
+/** Bytes of each property besides its texts. */
 const PROPERTY_OVERHEAD = 5;
-/** From here on, a reason code is a refusal. */
+/** Reason codes from here on are refusals. */
 const REFUSAL = 0x80;
-/** Refusals that pass: "server busy" and "quota exceeded". */
-const PASSING: ReadonlySet<number> = new Set([0x89, 0x97]);
+/** Temporary refusals: "server busy" and "quota exceeded". */
+const TEMPORARY: ReadonlySet<number> = new Set([0x89, 0x97]);
 
 /** Publishes with QoS 1: the broker confirms each message. */
 export class MqttTarget implements Target {
   readonly #rule: MqttOut;
   readonly #clientFor: (topic: string) => MqttClient;
-  /** Rejects what is not confirmed yet. */
+  /** Functions that reject what is not confirmed yet. */
   readonly #unconfirmed: Set<(error: Error) => void> = new Set();
   #loss: Error | undefined;
 
@@ -40,14 +40,14 @@ export class MqttTarget implements Target {
       if (sent.length >= most) await sent[sent.length - most];
       const problem = this.#problemOf(message, topic, client);
       const result = problem === undefined ? this.#publish(message, topic ?? "", client) : Promise.resolve(problem);
-      // All of them fail when the connection is lost, and the first one says so.
+      // All of them fail when the connection is lost; `Promise.all` below reports the first.
       result.catch(() => {});
       sent.push(result);
     }
     try {
       return await Promise.all(sent);
     } catch (cause) {
-      // Mosquitto 2.0.11 ends the connection after a refusal, which is then the reason.
+      // Mosquitto 2.0.11 ends the connection after a refusal: say what it refused.
       const results = await Promise.allSettled(sent);
       const refusal = results.find((result) => result.status === "fulfilled" && result.value !== undefined);
       if (refusal?.status !== "fulfilled") throw cause;
@@ -82,7 +82,7 @@ export class MqttTarget implements Target {
     return size > most ? new Error(`it takes about ${size} bytes; the broker takes ${most} at most`) : undefined;
   }
 
-  /** Resolves when the broker has the message, with an error if it refuses it for good. */
+  /** Resolves when the broker has confirmed the message, with an error if it refuses it for good. */
   #publish({ body, headers, contentType }: Outgoing, topic: string, client: MqttClient): Promise<Error | undefined> {
     if (this.#loss !== undefined) return Promise.reject(this.#loss);
     const { promise, resolve, reject } = Promise.withResolvers<Error | undefined>();
@@ -91,7 +91,7 @@ export class MqttTarget implements Target {
       qos: 1,
       retain: this.#rule.retain,
       properties: {
-        // mqtt.js never sends a message whose user properties are there and empty.
+        // mqtt.js never sends a message with empty user properties.
         ...(Object.keys(headers).length === 0 ? {} : { userProperties: { ...headers } }),
         ...(contentType === undefined ? {} : { contentType }),
       },
@@ -100,7 +100,7 @@ export class MqttTarget implements Target {
     client.publish(topic, payload, options, (error) => {
       this.#unconfirmed.delete(reject);
       const code = error === undefined || error === null || !("code" in error) ? 0 : error.code;
-      if (code >= REFUSAL && !PASSING.has(code))
+      if (code >= REFUSAL && !TEMPORARY.has(code))
         resolve(new Error(`the broker refuses topic ${topic}: ${error?.message ?? code}`));
       else if (error) reject(error);
       else resolve(undefined);

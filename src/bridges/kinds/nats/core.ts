@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { setImmediate as turn } from "node:timers/promises";
 import { MAX_BATCH, PREFETCH, type Batch, type Outgoing, type Received, type Source, type Target } from "../../bus.ts";
-import type { Link } from "./connection.ts";
+import type { NatsClient } from "./client.ts";
 import { addHeaders, headersOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
 import { subjectFor } from "./subject.ts";
@@ -12,20 +12,20 @@ interface CoreOptions {
   readonly report: (sentence: string) => void;
 }
 
-/** What core NATS delivers: each message once, whether it is kept or not. */
+/** The messages of core NATS, which delivers each at most once. */
 export class CoreSource implements Source {
-  readonly #link: NatsConnection;
+  readonly #connection: NatsConnection;
   readonly #inbox: Inbox<Msg> = new Inbox();
   readonly #subscriptions: readonly Subscription[];
   readonly #report: (sentence: string) => void;
   #dropped = 0;
   #refusal: Error | undefined;
 
-  constructor(link: NatsConnection, { subjects, queue, report }: CoreOptions) {
-    this.#link = link;
+  constructor(connection: NatsConnection, { subjects, queue, report }: CoreOptions) {
+    this.#connection = connection;
     this.#report = report;
     this.#subscriptions = subjects.map((subject) =>
-      link.subscribe(subject, {
+      connection.subscribe(subject, {
         ...(queue === undefined ? {} : { queue }),
         callback: (error, message) => (error === null ? this.#take(message) : this.#fail(error)),
       }),
@@ -33,10 +33,10 @@ export class CoreSource implements Source {
   }
 
   /** Subscribes; rejects if the server does not allow it. */
-  static async open(link: NatsConnection, options: CoreOptions): Promise<CoreSource> {
-    const source = new CoreSource(link, options);
-    // The server refuses a subscription before it answers.
-    await link.flush();
+  static async open(connection: NatsConnection, options: CoreOptions): Promise<CoreSource> {
+    const source = new CoreSource(connection, options);
+    // The server sends a refusal before it answers the flush.
+    await connection.flush();
     if (source.#refusal !== undefined) throw source.#refusal;
     return source;
   }
@@ -45,18 +45,18 @@ export class CoreSource implements Source {
     for (;;) {
       const messages = await this.#inbox.take(MAX_BATCH);
       if (messages.length === 0) return;
-      this.#say();
+      this.#reportDropped();
       yield { messages: messages.map(receivedFrom), settle: () => Promise.resolve() };
     }
   }
 
   close(): Promise<void> {
-    for (const subscription of this.#subscriptions) if (!this.#link.isClosed()) subscription.unsubscribe();
+    for (const subscription of this.#subscriptions) if (!this.#connection.isClosed()) subscription.unsubscribe();
     this.#inbox.close();
     return Promise.resolve();
   }
 
-  // Core NATS cannot be told to wait: what the hub is too slow for is lost, and said.
+  // Core NATS has no flow control: what the hub cannot take in time is dropped, and the operator is told.
   #take(message: Msg): void {
     if (this.#inbox.size < PREFETCH) this.#inbox.add(message);
     else if (this.#dropped++ === 0) this.#report("Core NATS sends faster than messages are kept; some are dropped");
@@ -67,28 +67,28 @@ export class CoreSource implements Source {
     this.#inbox.fail(error);
   }
 
-  #say(): void {
+  #reportDropped(): void {
     if (this.#dropped === 0 || this.#inbox.size > PREFETCH / 2) return;
     this.#report(`Core NATS sent faster than messages were kept; ${this.#dropped} were dropped`);
     this.#dropped = 0;
   }
 }
 
-/** Sends without a stream: the server has what was sent, and whoever listens is given it. */
+/** Publishes without a stream: confirmed when the server has a message, whether anyone receives it or not. */
 export class CoreTarget implements Target {
-  readonly #link: Link;
+  readonly #nats: NatsClient;
   readonly #subject: string;
 
-  constructor(link: Link, subject: string) {
-    this.#link = link;
+  constructor(nats: NatsClient, subject: string) {
+    this.#nats = nats;
     this.#subject = subject;
   }
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
-    const { connection, refused } = this.#link;
+    const { connection, refused } = this.#nats;
     const sent = new Set<string>();
     const results = messages.map((message) => this.#publish(message, sent));
-    // Whatever the server refuses it says before it answers, and the driver passes it on in the same turn.
+    // The server sends refusals before it answers the flush, and the driver passes them on in the same turn.
     await connection.flush();
     await turn();
     const refusal = [...sent].map((subject) => refused.get(subject)).find((error) => error !== undefined);
@@ -101,7 +101,7 @@ export class CoreTarget implements Target {
   }
 
   #publish(message: Outgoing, sent: Set<string>): Error | undefined {
-    const { connection, driver } = this.#link;
+    const { connection, driver } = this.#nats;
     try {
       const subject = subjectFor(this.#subject, message);
       const headers = driver.core.headers();

@@ -4,13 +4,13 @@ import type { BusMessage } from "../../bus.ts";
 /** What the attributes of a CloudEvent are called: `ce-id` (NATS protocol binding, section 3.1.3.1). */
 export const PREFIX = "ce-";
 const CONTENT_TYPE = "content-type";
-/** What is not sent as it is in an attribute: all but the printable characters of ASCII, and some of those. */
+/** What is percent-encoded in an attribute: all but printable ASCII, and the quote and percent signs. */
 const ENCODED = /[^!-~]|["%]/gu;
 const utf8 = new TextEncoder();
 
 /**
- * The headers of a message of NATS, and its content type. Attributes of CloudEvents have names in lower case here, and
- * values that are not percent-encoded.
+ * The headers of a message of NATS, and its content type. The names of CloudEvents attributes are put into lower case,
+ * and their values are decoded.
  */
 export function headersOf(headers: MsgHdrs | undefined): Pick<BusMessage, "headers" | "contentType"> {
   const named: Record<string, string> = {};
@@ -25,7 +25,7 @@ export function headersOf(headers: MsgHdrs | undefined): Pick<BusMessage, "heade
   return { headers: named, contentType: contentType ?? named[`${PREFIX}datacontenttype`] };
 }
 
-/** Adds the headers of a message to those that it is sent with. Throws if a name or a value cannot be sent. */
+/** Adds the headers of a message to those of the driver. Throws if a name or a value cannot be sent. */
 export function addHeaders({ headers, contentType }: BusMessage, to: MsgHdrs): void {
   for (const [name, value] of Object.entries(headers)) {
     to.append(name, name.startsWith(PREFIX) ? encoded(value) : value);
@@ -43,7 +43,7 @@ function encoded(value: string): string {
     );
 }
 
-/** A value that is in quotes, and then whatever is percent-encoded in it; as it is if that is no UTF-8. */
+/** A value without the quotes around it, percent-decoded; not decoded if the result is not UTF-8. */
 function decoded(value: string): string {
   if (!/["%]/.test(value)) return value;
   const text = /^".*"$/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, "$1") : value;

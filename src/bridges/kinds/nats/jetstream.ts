@@ -8,28 +8,28 @@ import {
   type Source,
   type Target,
 } from "../../bus.ts";
-import type { Link } from "./connection.ts";
+import type { NatsClient } from "./client.ts";
 import { addHeaders, headersOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
 import type { ConsumerOptions, Streams } from "./streams.ts";
 import { subjectFor } from "./subject.ts";
 
 const NANOS_PER_MILLISECOND = 1e6;
-/** A message is said to be worked on this often while it may take before it is delivered again. */
-const SIGNS_PER_WAIT = 3;
-/** Errors that the same message always meets: it is too large, or its headers are. */
-const FOR_GOOD: readonly number[] = [10_054, 10_097];
+/** How often within its `ackWait` a message that is held here is marked as in progress. */
+const PROGRESS_PER_WAIT = 3;
+/** Errors that the same message always meets: it or its headers are too large. */
+const REFUSALS: readonly number[] = [10_054, 10_097];
 
-/** What a durable consumer delivers, in the order of the stream if no one else receives from it. */
+/** The messages of a durable consumer, in the order of the stream if no one else receives from it. */
 export class JetStreamSource implements Source {
   readonly #streams: Streams;
   readonly #info: ConsumerInfo;
   readonly #inbox: Inbox<JsMsg> = new Inbox();
-  /** What was received and is not settled, in order. */
+  /** Messages that were received and are not settled, in order. */
   readonly #held: Set<JsMsg> = new Set();
-  /** Messages that an earlier receiver did not acknowledge, and that were not delivered again yet. */
-  #missing = 0;
-  /** What is newer than those, which they must not be overtaken by. */
+  /** How many messages an earlier receiver left unacknowledged that have not been delivered again yet. */
+  #unacknowledged = 0;
+  /** Newer messages, held back until those have arrived. */
   #newer: JsMsg[] = [];
   #consuming: ConsumerMessages | undefined;
   #timers: NodeJS.Timeout[] = [];
@@ -40,12 +40,12 @@ export class JetStreamSource implements Source {
     this.#info = info;
   }
 
-  /** Starts to receive; what an earlier receiver left comes first if the order is to be kept. */
+  /** Starts to receive. If order is kept, what an earlier receiver left unacknowledged comes first. */
   static async open(streams: Streams, options: ConsumerOptions): Promise<JetStreamSource> {
     const info = await streams.consumer(options);
     const source = new JetStreamSource(streams, info);
     if (options.order && info.num_ack_pending > 0 && !(await streams.rewind(info))) {
-      source.#missing = info.num_ack_pending;
+      source.#unacknowledged = info.num_ack_pending;
     }
     await source.#start();
     return source;
@@ -71,7 +71,7 @@ export class JetStreamSource implements Source {
     this.#inbox.close();
     for (const timer of this.#timers) clearTimeout(timer);
     await this.#consuming?.close();
-    // Another node gets them at once instead of after the time that this one had.
+    // So that another node gets them at once, and not only after `ackWait`.
     if (!this.#streams.isClosed) for (const message of this.#held) message.nak();
   }
 
@@ -86,15 +86,15 @@ export class JetStreamSource implements Source {
     });
     this.#consuming = consuming;
     void consuming.closed().then((error) => this.#fail(error ?? new Error("it ended")));
-    const signs = setInterval(() => this.#workOn(), milliseconds / SIGNS_PER_WAIT);
-    // What never comes again, because it was deleted, must not hold up the rest.
+    const progress = setInterval(() => this.#markInProgress(), milliseconds / PROGRESS_PER_WAIT);
+    // Messages that were deleted meanwhile never arrive, and must not hold back the rest for longer.
     const release = setTimeout(() => this.#release(), 2 * milliseconds);
-    this.#timers = [signs.unref(), release.unref()];
+    this.#timers = [progress.unref(), release.unref()];
   }
 
   #take(message: JsMsg): void {
     this.#held.add(message);
-    if (this.#missing === 0) {
+    if (this.#unacknowledged === 0) {
       this.#inbox.add(message);
       return;
     }
@@ -103,11 +103,11 @@ export class JetStreamSource implements Source {
       return;
     }
     this.#inbox.add(message);
-    if (--this.#missing === 0) this.#release();
+    if (--this.#unacknowledged === 0) this.#release();
   }
 
   #release(): void {
-    this.#missing = 0;
+    this.#unacknowledged = 0;
     for (const message of this.#newer) this.#inbox.add(message);
     this.#newer = [];
   }
@@ -124,31 +124,31 @@ export class JetStreamSource implements Source {
     if (!this.#isClosed) this.#inbox.fail(this.#streams.failure(`consumer ${this.#info.name}`, error));
   }
 
-  #workOn(): void {
+  #markInProgress(): void {
     if (!this.#streams.isClosed) for (const message of this.#held) message.working();
   }
 }
 
-/** Sends to a stream, which confirms each message, and drops those that it has already. */
+/** Publishes to a stream, which confirms each message, and drops duplicates by their `Nats-Msg-Id`. */
 export class JetStreamTarget implements Target {
-  readonly #link: Link;
+  readonly #nats: NatsClient;
   readonly #streams: Streams;
   readonly #stream: string;
   readonly #subject: string;
 
   constructor(
-    link: Link,
+    nats: NatsClient,
     streams: Streams,
     { stream, subject }: { readonly stream: string; readonly subject: string },
   ) {
-    this.#link = link;
+    this.#nats = nats;
     this.#streams = streams;
     this.#stream = stream;
     this.#subject = subject;
   }
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
-    // All are written in this turn, in their order, and the stream takes them in that order.
+    // All are written in this turn, so the stream gets them in order.
     const results = await Promise.allSettled(messages.map((message) => this.#publish(message)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
@@ -160,7 +160,7 @@ export class JetStreamTarget implements Target {
   }
 
   async #publish(message: Outgoing): Promise<Error | undefined> {
-    const { core, jetstream } = this.#link.driver;
+    const { core, jetstream } = this.#nats.driver;
     let subject: string;
     const headers = core.headers();
     try {
@@ -172,14 +172,14 @@ export class JetStreamTarget implements Target {
     try {
       await this.#streams.client.publish(subject, message.body, {
         headers,
-        // Two rules may send one message to one stream, which would drop the second of them by its id alone.
+        // With the subject, since two rules may send the same message to one stream, which must keep both.
         msgID: `${message.id}/${subject}`,
         expect: { streamName: this.#stream },
       });
       return undefined;
     } catch (error) {
       if (error instanceof core.InvalidArgumentError) return error;
-      if (error instanceof jetstream.JetStreamApiError && FOR_GOOD.includes(error.code)) return error;
+      if (error instanceof jetstream.JetStreamApiError && REFUSALS.includes(error.code)) return error;
       throw this.#streams.failure(`a message on ${subject} for stream ${this.#stream}`, error);
     }
   }
@@ -191,7 +191,7 @@ function receivedFrom(message: JsMsg): Received {
     body: message.data,
     ...headersOf(message.headers),
     names: { subject: message.subject, stream },
-    // A stream that is made again counts from 1 again: the time tells its messages from those of the old one.
+    // Sequences restart at 1 in a stream that is created again; the time tells its messages from those of the former one.
     position: `${stream}/${streamSequence}/${Math.floor(timestampNanos / NANOS_PER_MILLISECOND)}`,
   };
 }

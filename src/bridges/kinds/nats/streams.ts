@@ -1,6 +1,6 @@
 import type { ConsumerConfig, ConsumerInfo, JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { MissingError, PREFETCH, type Received } from "../../bus.ts";
-import type { Link } from "./connection.ts";
+import type { NatsClient } from "./client.ts";
 import { headersOf } from "./headers.ts";
 
 /** What the consumer of an `in` rule is like. */
@@ -10,17 +10,17 @@ export interface ConsumerOptions {
   readonly subjects: readonly string[] | undefined;
   readonly from: "new" | "all";
   readonly order: boolean;
-  /** Seconds; what the consumer has already, or 30, if undefined. */
+  /** Seconds; by default, that of an existing consumer, or else 30. */
   readonly ackWait: number | undefined;
-  /** What the consumer has already, or `PREFETCH`, if undefined. */
+  /** By default, that of an existing consumer, or else `PREFETCH`. */
   readonly maxAckPending: number | undefined;
 }
 
 /** Milliseconds that an answer of JetStream may take. */
 const TIMEOUT = 5000;
-/** Seconds. */
+/** Seconds of a new consumer, unless the rule says otherwise. */
 const ACK_WAIT = 30;
-/** Messages that a consumer may have delivered without an acknowledgement: that many are held here. */
+/** The largest `max_ack_pending` that is accepted: that many messages are held in memory. */
 const MAX_PENDING = 10_000;
 const NANOS = 1e9;
 const NOT_FOUND = 404;
@@ -28,29 +28,29 @@ const NOT_FOUND = 404;
 /** JetStream over a connection: its streams and consumers. */
 export class Streams {
   readonly client: JetStreamClient;
-  readonly #link: Link;
+  readonly #nats: NatsClient;
   readonly #manager: JetStreamManager;
 
-  private constructor(link: Link, client: JetStreamClient, manager: JetStreamManager) {
-    this.#link = link;
+  private constructor(nats: NatsClient, client: JetStreamClient, manager: JetStreamManager) {
+    this.#nats = nats;
     this.client = client;
     this.#manager = manager;
   }
 
-  static async open(link: Link): Promise<Streams> {
+  static async open(nats: NatsClient): Promise<Streams> {
     const options = { timeout: TIMEOUT };
-    const { jetstream, jetstreamManager } = link.driver.jetstream;
-    // A check of the interface would need a permission that nothing else does.
-    const manager = await jetstreamManager(link.connection, { ...options, checkAPI: false });
-    return new Streams(link, jetstream(link.connection, options), manager);
+    const { jetstream, jetstreamManager } = nats.driver.jetstream;
+    // The check would need a permission that nothing else needs.
+    const manager = await jetstreamManager(nats.connection, { ...options, checkAPI: false });
+    return new Streams(nats, jetstream(nats.connection, options), manager);
   }
 
-  /** Whether the connection is. */
+  /** Whether the connection is closed. */
   get isClosed(): boolean {
-    return this.#link.connection.isClosed();
+    return this.#nats.connection.isClosed();
   }
 
-  /** Rejects with a sentence if a stream is not there; makes it if it is `declared`, with these subjects. */
+  /** Rejects with a sentence if a stream does not exist, or creates it with the subjects in `declared`. */
   async expect(stream: string, declared?: readonly string[]): Promise<void> {
     try {
       await this.#manager.streams.info(stream);
@@ -67,10 +67,10 @@ export class Streams {
     }
   }
 
-  /** The durable consumer of a rule: the one that is there, with what the rule says of it, or a new one. */
+  /** The durable consumer of a rule: the existing one, updated as the rule says, or a new one. */
   async consumer(options: ConsumerOptions): Promise<ConsumerInfo> {
     const { ackWait, durable, from, maxAckPending, stream, subjects } = options;
-    const { AckPolicy, DeliverPolicy } = this.#link.driver.jetstream;
+    const { AckPolicy, DeliverPolicy } = this.#nats.driver.jetstream;
     const asked: Partial<ConsumerConfig> = {
       ...(ackWait === undefined ? {} : { ack_wait: ackWait * NANOS }),
       ...(maxAckPending === undefined ? {} : { max_ack_pending: maxAckPending }),
@@ -88,7 +88,7 @@ export class Streams {
               max_ack_pending: PREFETCH,
               ...asked,
             })
-          : await this.#fitting(existing, asked);
+          : await this.#updated(existing, asked);
       const problem = consumerProblem(info);
       if (problem !== undefined) throw new Error(problem);
       return info;
@@ -98,8 +98,8 @@ export class Streams {
   }
 
   /**
-   * Makes a consumer deliver again what was not acknowledged, before what is newer. Resolves with whether it will: servers
-   * before 2.14 cannot.
+   * Makes a consumer deliver again what was not acknowledged, before anything newer. Resolves with false if the server
+   * cannot do that, as before 2.14.
    */
   async rewind({ stream_name: stream, name }: ConsumerInfo): Promise<boolean> {
     try {
@@ -111,7 +111,7 @@ export class Streams {
     }
   }
 
-  /** Messages that a consumer is to deliver and has not. */
+  /** Messages that a consumer has not delivered yet. */
   async pending(stream: string, durable: string): Promise<number> {
     return (await this.#manager.consumers.info(stream, durable)).num_pending;
   }
@@ -136,17 +136,17 @@ export class Streams {
     return undefined;
   }
 
-  /** What JetStream said, as a sentence. */
+  /** An error of JetStream as a sentence; `what` is what it was about. */
   failure(what: string, error: unknown): Error {
-    const { TimeoutError } = this.#link.driver.core;
+    const { TimeoutError } = this.#nats.driver.core;
     const { message, name } = error as Error;
     const isAbsent = name === "JetStreamNotEnabled";
     const said = error instanceof TimeoutError ? "no answer in time" : isAbsent ? "JetStream does not answer" : message;
     return new Error(`NATS, ${what}: ${said}`, { cause: error });
   }
 
-  /** A consumer that is there already, with what a rule asks for. */
-  async #fitting(existing: ConsumerInfo, asked: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
+  /** An existing consumer, updated to what a rule asks for. */
+  async #updated(existing: ConsumerInfo, asked: Partial<ConsumerConfig>): Promise<ConsumerInfo> {
     const { config } = existing;
     const { filter_subjects: filters, ...rest } = asked;
     const has = config.filter_subjects ?? (config.filter_subject === undefined ? [] : [config.filter_subject]);
@@ -167,13 +167,13 @@ export class Streams {
   }
 
   #isMissing(error: unknown): boolean {
-    return error instanceof this.#link.driver.jetstream.JetStreamApiError && error.status === NOT_FOUND;
+    return error instanceof this.#nats.driver.jetstream.JetStreamApiError && error.status === NOT_FOUND;
   }
 }
 
-/** What keeps a consumer from serving a bridge; undefined if nothing does. */
+/** Why a bridge cannot use a consumer; undefined if it can. */
 function consumerProblem({ config }: ConsumerInfo): string | undefined {
-  if (config.deliver_subject !== undefined) return "it pushes; a bridge needs one that is pulled from";
+  if (config.deliver_subject !== undefined) return "it is a push consumer; a bridge needs a pull consumer";
   if (config.ack_policy !== "explicit") return `its acknowledgements are ${config.ack_policy}; they must be explicit`;
   const most = config.max_ack_pending ?? 0;
   if (most >= 1 && most <= MAX_PENDING) return undefined;

@@ -5,7 +5,7 @@ import { render } from "../../template.ts";
 const PUBLISHABLE = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
 /** A subject to receive from: `*` stands for one word, and `>` at the end for one or more. */
 const RECEIVABLE = /^(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?$|^>$/;
-/** Subjects of the server itself start so; a template that starts with a place does not count. */
+/** Begins a subject that is reserved for the server, but not a template that begins with a placeholder. */
 const OF_SERVER = /^\$(?!\{)/;
 
 /** What is wrong with a subject to receive from; undefined if nothing is. */
@@ -14,7 +14,7 @@ export function subjectProblem(subject: string): string | undefined {
   return `${JSON.stringify(subject)} is not a subject; use words joined by dots, * for one word and > at the end for the rest, such as orders.>`;
 }
 
-/** Two of these subjects that some message matches both of; undefined if there are none. */
+/** Two of these subjects that can match the same message; undefined if no two do. */
 export function overlapping(subjects: readonly string[]): readonly [string, string] | undefined {
   for (const [index, one] of subjects.entries()) {
     const other = subjects.slice(index + 1).find((next) => overlap(one.split("."), next.split(".")));
@@ -23,19 +23,19 @@ export function overlapping(subjects: readonly string[]): readonly [string, stri
   return undefined;
 }
 
-/** The subject of a message to send. Throws a sentence if there is none that NATS takes. */
+/** The subject of a message to send. Throws a sentence if it has no valid one. */
 export function subjectFor(template: string, { names }: Outgoing): string {
   const subject = render(template, names);
   if (subject === undefined) throw new Error(`it has not what its subject needs, ${template}`);
   if (!PUBLISHABLE.test(subject)) throw new Error(`${JSON.stringify(subject)} is not a subject to publish on`);
-  // What clients publish must not reach the interface by which streams are deleted.
+  // What clients publish must not reach $JS.API, which can delete streams.
   if (OF_SERVER.test(subject) && !OF_SERVER.test(template)) {
-    throw new Error(`${JSON.stringify(subject)} is a subject of the server itself`);
+    throw new Error(`${JSON.stringify(subject)} is reserved for the server`);
   }
   return subject;
 }
 
-/** The subjects of a stream that takes what a template makes: `hub.>` for `hub.${channel}`. */
+/** A subject that matches everything a template can make: `hub.>` for `hub.${channel}`. */
 export function subjectsOf(template: string): string {
   const place = template.indexOf("${");
   return place === -1 ? template : `${template.slice(0, template.lastIndexOf(".", place) + 1)}>`;

@@ -1,0 +1,107 @@
+import type { Redis } from "ioredis";
+import { MAX_BATCH, type Batch, type Source } from "../../bus.ts";
+import { receivedOf, type Entry } from "./entry.ts";
+import type { RedisIn } from "./rules.ts";
+
+/** Milliseconds that a read waits for entries. */
+const BLOCK = 1000;
+/** Milliseconds after which an entry is claimed from a node that received and did not acknowledge it. */
+const ABANDONED = 60_000;
+
+/** The entries of a stream that its consumer group delivers to one consumer. */
+export class RedisSource implements Source {
+  readonly #commands: Redis;
+  readonly #reader: Redis;
+  readonly #rule: RedisIn;
+  readonly #consumer: string;
+  #isClosed = false;
+
+  constructor(commands: Redis, reader: Redis, rule: RedisIn, consumer: string) {
+    this.#commands = commands;
+    this.#reader = reader;
+    this.#rule = rule;
+    this.#consumer = consumer;
+  }
+
+  async *batches(): AsyncIterable<Batch> {
+    // First what was delivered to this consumer before, and not acknowledged.
+    for (let after: string | Buffer = "0"; ;) {
+      const entries = await this.#read(after);
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      yield this.#batch(entries);
+      [after] = last;
+    }
+    let claimedAt = 0;
+    // The next entries are read while the hub keeps these.
+    for (let reading = this.#readAhead(); !this.#isClosed;) {
+      const entries = await reading;
+      if (this.#isClosed) return;
+      if (!this.#rule.order && performance.now() - claimedAt > ABANDONED / 2) {
+        claimedAt = performance.now();
+        const abandoned = await this.#claim();
+        if (abandoned.length > 0) yield this.#batch(abandoned);
+      }
+      reading = this.#readAhead();
+      if (entries.length > 0) yield this.#batch(entries);
+    }
+  }
+
+  async lag(): Promise<number | undefined> {
+    const groups = (await this.#commands.xinfo("GROUPS", this.#rule.stream)) as unknown[][];
+    for (const group of groups) {
+      const valueOf = (field: string): unknown => group[group.indexOf(field) + 1];
+      if (valueOf("name") !== this.#rule.group) continue;
+      const lag = valueOf("lag");
+      return typeof lag === "number" ? lag + Number(valueOf("pending")) : undefined;
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reader.removeAllListeners("end");
+    this.#reader.disconnect();
+    // The consumer of this node is no longer needed, unless it has entries that another is to claim.
+    if (this.#rule.order) return;
+    const { stream, group } = this.#rule;
+    const pending = await this.#commands.xpending(stream, group, "-", "+", 1, this.#consumer).catch(() => [0]);
+    if (pending.length === 0) await this.#commands.xgroup("DELCONSUMER", stream, group, this.#consumer).catch(() => {});
+  }
+
+  /** Starts to read; a failure rejects the promise when it is awaited. */
+  #readAhead(): Promise<readonly Entry[]> {
+    const reading = this.#read(">");
+    reading.catch(() => {});
+    return reading;
+  }
+
+  async #read(after: string | Buffer): Promise<readonly Entry[]> {
+    const { stream, group } = this.#rule;
+    try {
+      const reply: readonly [Buffer, Entry[]][] | null = await this.#reader.xreadgroupBuffer(
+        ...(["GROUP", group, this.#consumer, "COUNT", MAX_BATCH, "BLOCK", BLOCK, "STREAMS", stream, after] as const),
+      );
+      return reply?.[0]?.[1] ?? [];
+    } catch (error) {
+      if (this.#isClosed) return [];
+      throw error;
+    }
+  }
+
+  async #claim(): Promise<readonly Entry[]> {
+    const { stream, group } = this.#rule;
+    const options = [this.#consumer, ABANDONED, "0", "COUNT", MAX_BATCH];
+    const reply = (await this.#commands.callBuffer("XAUTOCLAIM", stream, group, ...options)) as [Buffer, Entry[]];
+    return reply[1];
+  }
+
+  #batch(entries: readonly Entry[]): Batch {
+    const { stream, group } = this.#rule;
+    return {
+      messages: entries.map((entry) => receivedOf(entry, this.#rule)),
+      settle: async () => void (await this.#commands.xack(stream, group, ...entries.map(([id]) => id))),
+    };
+  }
+}
