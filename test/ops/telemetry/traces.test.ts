@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { HooksFile } from "../../support/hooks.ts";
 import { OtlpReceiver, type SeenSpan } from "../../support/otlp-receiver.ts";
 import { needsEngine, startEngine } from "../../support/redis.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
@@ -24,8 +23,8 @@ async function receiver(): Promise<OtlpReceiver> {
   return opened;
 }
 
-function traced(options: Parameters<typeof startServer>[0] = {}): Promise<TestServer> {
-  return startServer({ telemetry: true, ...options });
+function traced(): Promise<TestServer> {
+  return startServer({ telemetry: true });
 }
 
 const post = (server: TestServer, path: string, body: unknown, headers: object = {}) =>
@@ -43,20 +42,6 @@ async function spansOf(opened: OtlpReceiver, names: readonly string[]): Promise<
 }
 
 describe("a publication that is traced [OPS-22]", () => {
-  it("has no secret of a hook in its path", async () => {
-    using file = new HooksFile({ name: "bell", provider: "unsigned", channel: "orders.eu", secrets: ["hush-hush"] });
-    await using opened = await receiver();
-    await using server = await traced({ hooksFile: file.path });
-    assert.equal((await post(server, "/hooks/bell/hush-hush", 1)).status, 200);
-    const route = "POST /hooks/:name/:token";
-    const { [route]: request } = await spansOf(opened, [route]);
-    assert.equal(request?.attributes["url.path"], "/hooks/bell/***");
-    assert.doesNotMatch(
-      JSON.stringify(opened.spans, (_, value: unknown) => String(value)),
-      /hush/,
-    );
-  });
-
   it("goes on with the caller's trace over plain HTTP, and through the log to the delivery", async () => {
     await using opened = await receiver();
     await using server = await traced();

@@ -108,8 +108,8 @@ export class Sns implements Scheme {
     const key = this.#load(url, time);
     const isProved = known?.isProved ?? false;
     const certificate: Certificate = { key, until: time + FRESH, isFetched: false, isProved };
-    const done = (): boolean => (certificate.isFetched = true);
-    key.then(done, done);
+    // Whoever waits for the key sees why it could not be had.
+    key.catch(() => {}).finally(() => (certificate.isFetched = true));
     this.#certificates.set(url, certificate);
     return certificate;
   }
