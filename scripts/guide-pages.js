@@ -11,6 +11,7 @@ export const SECTIONS = [
     title: "Use",
     files: [
       "docs/mcp.md",
+      "docs/mcp-events.md",
       "docs/client-timeouts.md",
       "docs/tools.md",
       "docs/client.md",

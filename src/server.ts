@@ -29,6 +29,7 @@ import { logFields, RequestIds } from "./http/request-id.ts";
 import { openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
+import { hubEvents } from "./mcp/events/event-catalog.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
 import { openMcp } from "./mcp/open.ts";
 import { openHub } from "./open-hub.ts";
@@ -149,11 +150,13 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       report: (sentence) => log.warn(sentence),
     });
     parts.schedule = schedule;
+    const { eventsDialect } = config;
+    const events = eventsDialect === "off" ? undefined : hubEvents(eventsDialect, config.heartbeat * 1000);
     const mcp = await openMcp({
       hub,
       limits,
       info,
-      catalog: hubCatalog(tools, extras),
+      catalog: hubCatalog(tools, extras, events),
       serverInfo: { name: NAME, title: "SSE MCP Server", version },
       shared,
       file: openSessionFile(config.data, (sentence) => log.warn(sentence)),

@@ -1,4 +1,5 @@
 import { hostRule, originRule } from "./protocol/address.ts";
+import { EVENT_DIALECTS, type EventDialect } from "./protocol/event-dialect.ts";
 import {
   basePath,
   certificateGrants,
@@ -51,6 +52,8 @@ export interface Config {
   /** Seconds. */
   readonly sessionTimeout: number;
   readonly legacySse: boolean;
+  /** Which reading of MCP Events is spoken; `off` for no events. */
+  readonly eventsDialect: EventDialect | "off";
   readonly compressStreams: boolean;
   /** Seconds. */
   readonly heartbeat: number;
@@ -190,6 +193,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   maxSessions: whole(1, 1e6, 1000, "MCP sessions (legacy era) at once; an idle one makes room for another"),
   sessionTimeout: whole(1, 30 * DAY, 1800, "seconds without a request or stream after which a session ends"),
   legacySse: truth("true: MCP over HTTP+SSE (2024-11-05) at /sse and /messages, too"),
+  eventsDialect: oneOf([...EVENT_DIALECTS, "off"], "MCP Events: sketch is what ChatGPT and the AI SDK speak"),
   compressStreams: truth("true: streams of /events are compressed for readers that accept gzip"),
   heartbeat: whole(1, 300, 15, "seconds between heartbeats"),
   drain: whole(0, 300, 5, "seconds over which a stopping server ends its readers"),

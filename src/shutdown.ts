@@ -107,7 +107,7 @@ export class Shutdown {
     await parts.hubChannels?.close();
     await parts.webhooks?.close();
     await closeHub(spread);
-    // Calls that waited for a message are answered in this turn, before their sessions and connections are closed.
+    // Calls that waited and streams of events are answered in this turn, before their sessions and connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));
     parts.mcp?.close();
     parts.source?.close();

@@ -133,6 +133,7 @@ describe("the public surface", () => {
       "MAX_SESSIONS",
       "SESSION_TIMEOUT",
       "LEGACY_SSE",
+      "EVENTS_DIALECT",
       "COMPRESS_STREAMS",
       "HEARTBEAT",
       "DRAIN",

@@ -10,6 +10,8 @@ export interface FollowOptions {
   readonly after?: string | undefined;
   /** Messages in one page at most. */
   readonly limit: number;
+  /** Milliseconds after which the caller is given a page even if nothing has moved; without it only its cursor counts. */
+  readonly beat?: number;
   /** Ends it when it is aborted. */
   readonly signal: AbortSignal;
 }
@@ -25,7 +27,7 @@ const MAX_WAIT = 30_000;
  */
 export async function* followPages(
   hub: Hub,
-  { channels, after, limit, signal }: FollowOptions,
+  { channels, after, limit, beat, signal }: FollowOptions,
 ): AsyncGenerator<History> {
   const arrivals = new ArrivalSink({ quietWakes: true });
   // Subscribes before it reads, so that no message is missed in between.
@@ -36,10 +38,10 @@ export async function* followPages(
       const page = await hub.history({ channels, after: from, limit });
       const isMoved = page.next !== from;
       from = page.next;
-      if (isMoved || page.messages.length > 0 || page.gap !== undefined) yield page;
+      if (isMoved || beat !== undefined || page.messages.length > 0 || page.gap !== undefined) yield page;
       // The log ends a page after it has scanned many messages without a match; let other work run before the next.
       if (page.more) await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      else await arrivals.next(MAX_WAIT, signal);
+      else await arrivals.next(beat ?? MAX_WAIT, signal);
       if (arrivals.closed) throw new HubError("SHUTTING_DOWN", "The hub ended this reader; read again from its cursor");
     }
   } finally {

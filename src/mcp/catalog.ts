@@ -1,4 +1,5 @@
 import { authorizeCall, callTool, type Tool, type ToolListing, type ToolSet } from "../tools/index.ts";
+import type { EventCatalog } from "./events/event-catalog.ts";
 import type { Extras, Catalog, ToolDefinition } from "./definitions.ts";
 import { prompts } from "./prompts.ts";
 import { runWithQuestions } from "./questions.ts";
@@ -18,7 +19,7 @@ export interface McpContext extends Services {
 }
 
 /** The tools of all doors, the hub's own prompts and resources, and what a server adds to them. */
-export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}): Catalog {
+export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}, events?: EventCatalog): Catalog {
   return {
     tools: [...tools.all.map(({ tool, listing }) => offered(tool, listing)), ...(extras.tools ?? [])],
     prompts: [...prompts, ...(extras.prompts ?? [])],
@@ -26,6 +27,7 @@ export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}):
     templates: [channelTemplate, ...(extras.templates ?? [])],
     instructions: INSTRUCTIONS,
     changes,
+    events,
     // The hub's own tools and prompts send no log messages.
     logs: Object.keys(extras).length > 0,
   };

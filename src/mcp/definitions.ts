@@ -2,6 +2,7 @@ import type { Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
 import type { McpRequestContext } from "./request-context.ts";
+import type { EventCatalog } from "./events/event-catalog.ts";
 import type { JsonObject } from "./errors.ts";
 
 /** What a server offers over MCP. */
@@ -15,6 +16,8 @@ export interface Catalog {
   readonly instructions: string;
   /** Reports changes of the lists of tools and prompts; absent if they never change. */
   readonly changes?: Changes | undefined;
+  /** MCP Events; absent if they are off. */
+  readonly events?: EventCatalog | undefined;
   /** Whether anything in it may send log messages. */
   readonly logs: boolean;
 }

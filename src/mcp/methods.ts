@@ -4,6 +4,7 @@ import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
 import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "./definitions.ts";
 import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
+import { EVENT_METHODS, eventCapabilities } from "./events/methods.ts";
 import { findResource } from "./resources.ts";
 
 /** The result of a method, without the fields that an era adds. */
@@ -32,6 +33,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["prompts/get", getPrompt],
   ["completion/complete", completions],
   ["subscriptions/listen", listen],
+  ...EVENT_METHODS,
 ]);
 
 /** How long, and by whom, the result of a method may be cached (2026-07-28, "Caching"). */
@@ -47,7 +49,7 @@ export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly
   };
 
 /** The capabilities of a server with this catalog. */
-export function capabilities({ changes, logs }: Catalog): JsonObject {
+export function capabilities({ changes, logs, events }: Catalog): JsonObject {
   const listChanged = changes === undefined ? {} : { listChanged: true };
   return {
     tools: listChanged,
@@ -55,6 +57,7 @@ export function capabilities({ changes, logs }: Catalog): JsonObject {
     resources: { subscribe: true, listChanged: true },
     completions: {},
     ...(logs ? { logging: {} } : {}),
+    ...eventCapabilities(events),
   };
 }
 

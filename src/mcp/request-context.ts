@@ -1,5 +1,5 @@
 import type { RpcId } from "../protocol/jsonrpc.ts";
-import type { RequestContext } from "../tools/index.ts";
+import type { RequestContext, StayEnd } from "../tools/index.ts";
 import { LOG_LEVELS, type JsonObject, type LogLevel } from "./errors.ts";
 import type { RequestStates, StateScope } from "./request-state.ts";
 
@@ -31,8 +31,11 @@ export interface McpRequest extends Pick<RequestContext, "principal" | "sender" 
   readonly ask?: ((method: string, params: JsonObject) => Promise<unknown>) | undefined;
   /** Ends the connection of this request, so that the client reconnects for the result: only in a session. */
   readonly pause?: (() => void) | undefined;
-  /** Opens a long-lived stream for a subscription; absent if the transport cannot. */
-  readonly openDedicated?: (() => NotificationStream) | undefined;
+  /**
+   * Opens a long-lived stream for a subscription; absent if the transport cannot. `onEnd` is called when its connection
+   * or its caller's credential ends before the request does.
+   */
+  readonly openDedicated?: ((onEnd?: (why?: StayEnd) => void) => NotificationStream) | undefined;
 }
 
 export interface Inputs {

@@ -14,5 +14,5 @@ export { admittedDraft, publish } from "./publish.ts";
 export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
-export { ToolError, type AskAnswer, type Tool, type RequestContext, type ToolListing } from "./tool.ts";
+export { ToolError, type AskAnswer, type Tool, type RequestContext, type StayEnd, type ToolListing } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

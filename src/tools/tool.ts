@@ -14,7 +14,7 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
   /** Counts a waiting call as a reader until the returned function is called. Throws if the limit is reached. */
-  readonly stay: (end: () => void) => () => void;
+  readonly stay: (end: (why?: StayEnd) => void) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
   /** Of the request that the call came with; `callTool` replaces its trace context by that of the call's own span. */
@@ -34,6 +34,9 @@ export interface RequestContext {
 export type AskAnswer =
   | { readonly action: "accept"; readonly content: unknown }
   | { readonly action: "decline" | "cancel" };
+
+/** Why a call that waits is ended: the credential of its caller was revoked, or ran out, or it was open for long. */
+export type StayEnd = "revoked" | "expired" | "aged";
 
 interface ToolLimits {
   /** Bytes. */

@@ -134,6 +134,8 @@ describe("server/discover", () => {
       prompts: {},
       resources: { subscribe: true, listChanged: true },
       completions: {},
+      events: { listChanged: false },
+      extensions: { "io.modelcontextprotocol/events": { listChanged: false } },
     });
     assert.match(instructions as string, /wait_for_messages/);
   });

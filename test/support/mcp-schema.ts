@@ -51,7 +51,9 @@ const checks = new Map<object, ReturnType<typeof validator.getValidator>>();
  */
 export function checkMessage(method: string, message: McpMessage): McpMessage {
   if (message.method !== undefined) {
-    if (message.method !== "notifications/subscriptions/acknowledged") assertIs("ServerNotification", message);
+    // Extensions have notifications that the specification itself does not know.
+    if (message.method.startsWith("notifications/events/")) assertIs("JSONRPCNotification", message);
+    else if (message.method !== "notifications/subscriptions/acknowledged") assertIs("ServerNotification", message);
     else assertIs("SubscriptionsAcknowledgedNotification", message);
   } else if (message.error !== undefined) {
     assertIs("JSONRPCErrorResponse", message);

@@ -24,6 +24,7 @@ const MAX_SHOWN = 100;
 /** Milliseconds that answers may still take when the client has said all. */
 const GRACE = 1000;
 const LISTEN = "subscriptions/listen";
+const EVENTS = "events/stream";
 
 export interface BridgeOptions {
   readonly hub: HubEndpoint;
@@ -39,6 +40,8 @@ export class Bridge {
   readonly #options: BridgeOptions;
   readonly #session: Session;
   readonly #requests = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES);
+  /** Streams of events, none of which ends by itself. */
+  readonly #streams = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES);
   readonly #others = new ConcurrencyLimit(MAX_AT_ONCE, MAX_BYTES, MAX_WAITING);
   readonly #pending = new Map<Id, PendingRequest>();
   readonly #over = new AbortController();
@@ -58,7 +61,9 @@ export class Bridge {
       this.#take(line);
     }
     // These have no answer to wait for.
-    for (const pending of this.#pending.values()) if (pending.message.method === LISTEN) pending.abort();
+    for (const pending of this.#pending.values()) {
+      if (pending.message.method === LISTEN || pending.message.method === EVENTS) pending.abort();
+    }
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, GRACE);
     await Promise.race([this.#requests.empty(), late.promise]);
@@ -118,7 +123,8 @@ export class Bridge {
     }
     if (message.method === "notifications/cancelled" && !isRequest(message)) return this.#cancel(message);
     if (isRequest(message)) {
-      if (!this.#requests.admit(bytes, () => this.#answer(message))) this.#refuse(message.id, 503, BUSY);
+      const limit = message.method === EVENTS ? this.#streams : this.#requests;
+      if (!limit.admit(bytes, () => this.#answer(message))) this.#refuse(message.id, 503, BUSY);
     } else if (!this.#others.admit(bytes, () => this.#pass(message))) {
       this.#options.note(`${nameOf(message)} was dropped: ${MAX_WAITING} others wait; the hub takes none of them`);
     }

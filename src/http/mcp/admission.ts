@@ -8,6 +8,9 @@ import type { HttpContext } from "../context.ts";
 const COUNTED: ReadonlyMap<unknown, Rate> = new Map<unknown, Rate>([
   ["tools/call", "tool_calls"],
   ["resources/read", "history_pages"],
+  ["events/poll", "history_pages"],
+  ["events/stream", "history_pages"],
+  ["events/subscribe", "tool_calls"],
 ]);
 
 /**

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { challengeHeader } from "../../auth/challenge.ts";
 import { HubError } from "../../core/errors.ts";
 import { accepts, idProblem, kindOf } from "../../mcp/classify.ts";
-import { asMcpError, CODES, isObject, LEGACY_VERSIONS, shown, type JsonObject } from "../../mcp/errors.ts";
+import { asMcpError, CODES, isObject, LEGACY_VERSIONS, McpError, shown, type JsonObject } from "../../mcp/errors.ts";
 import { OWN_STREAM } from "../../mcp/legacy/event-ring.ts";
 import { clientOf } from "../../mcp/legacy/session-state.ts";
 import type { SessionOwner, SessionStore } from "../../mcp/legacy/session-store.ts";
@@ -259,7 +259,7 @@ export function admitted(message: JsonObject, caller: Caller, context: HttpConte
 
 /** Throws: what the hub refuses as a refusal of this request, everything else as it is. */
 export function refused(error: unknown, body: unknown): never {
-  if (!(error instanceof HubError)) throw error;
+  if (!(error instanceof HubError) && !(error instanceof McpError)) throw error;
   const { code, message, data, challenge, retryAfter, rateLimit } = asMcpError(error);
   throw new Refusal(error.status, code, message, body, { data, challenge, retryAfter, rateLimit });
 }

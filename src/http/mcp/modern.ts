@@ -34,10 +34,10 @@ export async function modern(
     correlation: request,
     begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
-    openDedicated() {
+    openDedicated(onEnd = () => connection.abort()) {
       const free = freeSocket(request, reply);
       free.once("close", enter(context, "mcp", free, caller));
-      free.once("close", context.lifetimes.hold(principal, { end: () => connection.abort() }));
+      free.once("close", context.lifetimes.hold(principal, { end: onEnd }));
       reply.hijack();
       return (stream = McpStream.dedicated(free, request, reply));
     },

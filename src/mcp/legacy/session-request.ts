@@ -1,7 +1,8 @@
 import { extractTrace } from "../../core/trace.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
+import type { StayEnd } from "../../tools/index.ts";
 import { CODES, isObject, McpError, type JsonObject, type LogLevel } from "../errors.ts";
-import type { McpRequest, RequestId } from "../request-context.ts";
+import type { McpRequest, NotificationStream, RequestId } from "../request-context.ts";
 import type { SessionState } from "./session-state.ts";
 import type { SessionStream } from "./session-stream.ts";
 
@@ -25,6 +26,7 @@ export class SessionRequest implements McpRequest {
   /** Aborted when the request ends without an answer. */
   #unanswered: AbortController | undefined;
   #isAnswered = false;
+  #leave: () => void = () => {};
 
   /** The answer is sent on `stream`. */
   constructor(message: JsonObject, stream: SessionStream, state: SessionState) {
@@ -42,6 +44,11 @@ export class SessionRequest implements McpRequest {
     this.capabilities = state.client?.capabilities ?? {};
     this.#stream = stream;
     this.#state = state;
+  }
+
+  /** Whether it counts as one that waits: a stream of events has another bound. */
+  get isCounted(): boolean {
+    return this.method !== "events/stream";
   }
 
   logLevel(): LogLevel {
@@ -62,6 +69,39 @@ export class SessionRequest implements McpRequest {
     this.#over ??= new AbortController();
     if (this.isOver) this.#over.abort();
     return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
+  };
+
+  /**
+   * The stream of its answer for a subscription, which ends with the connection it has now: what goes down it has no
+   * ids, since its client comes back with a cursor of its own.
+   */
+  readonly openDedicated = (onEnd: (why?: StayEnd) => void = () => {}): NotificationStream => {
+    const stream = this.#stream;
+    const { connection } = stream;
+    if (connection === undefined || connection.answersOnly === true) {
+      const sentence = `${this.method} answers with a stream; send Accept: text/event-stream, too`;
+      throw new McpError(CODES.invalidRequest, sentence);
+    }
+    this.#leave = this.stay(onEnd);
+    const before = stream.onDetached;
+    stream.onDetached = () => {
+      before();
+      onEnd();
+    };
+    return {
+      get pending() {
+        return connection.pending ?? 0;
+      },
+      get isLagging() {
+        return connection.isLagging ?? false;
+      },
+      write: (message) => {
+        if (!this.isOver && stream.connection === connection) connection.write(message);
+      },
+      keepAlive: () => connection.keepAlive?.(),
+      drained: () => connection.drained?.() ?? Promise.resolve(),
+      cut: () => connection.cut(),
+    };
   };
 
   readonly pause = (): void => {
@@ -87,6 +127,7 @@ export class SessionRequest implements McpRequest {
     if (this.isOver) return;
     this.isOver = true;
     this.#isAnswered = isAnswered;
+    this.#leave();
     this.#over?.abort();
     if (!isAnswered) this.#unanswered?.abort();
   }

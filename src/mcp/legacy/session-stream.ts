@@ -1,7 +1,10 @@
+import type { NotificationStream } from "../request-context.ts";
 import type { EventRing } from "./event-ring.ts";
 
 /** A connection that carries a stream of a session. */
-export interface SessionConnection {
+export interface SessionConnection extends Partial<
+  Pick<NotificationStream, "pending" | "isLagging" | "keepAlive" | "drained">
+> {
   /** Set if its client does not accept events, so that it carries only answers. */
   readonly answersOnly?: true;
   /** Sends one JSON-RPC message as text, as the event with this id; never waits, never throws. */
@@ -17,13 +20,24 @@ export interface SessionConnection {
 /** A stream of a session. It outlives its connections: a client may resume it on another one. */
 export class SessionStream {
   readonly name: string;
-  connection: SessionConnection | undefined;
+  /** Called when it loses the connection it has now. */
+  onDetached: () => void = () => {};
+  #connection: SessionConnection | undefined;
   readonly #ring: EventRing | undefined;
 
   /** Without a ring, what is sent has no id and cannot be sent again. */
   constructor(name: string, ring: EventRing | undefined) {
     this.name = name;
     this.#ring = ring;
+  }
+
+  get connection(): SessionConnection | undefined {
+    return this.#connection;
+  }
+
+  set connection(connection: SessionConnection | undefined) {
+    this.#connection = connection;
+    this.onDetached();
   }
 
   send(message: string, isAnswer = false): void {

@@ -105,7 +105,7 @@ export class LegacySession {
     return this.state.isPrimed;
   }
 
-  /** Number of requests that have not been answered yet. */
+  /** Number of requests that have not been answered yet, without streams of events. */
   get atWork(): number {
     return this.#atWork;
   }
@@ -143,12 +143,12 @@ export class LegacySession {
     const ids = requests.map((message) => message["id"] as RequestId);
     const post: Post = { ids, waiting: new Map(), stream };
     for (const id of ids) this.#posts.set(id, post);
-    this.#atWork += ids.length;
     if (ids.length > 0 && stream !== this.own) this.#streams.set(stream.name, stream);
     // Before any of them runs, so that the first answer does not end the stream.
     for (const message of requests) {
       const request = new SessionRequest(message, stream, this.state);
       post.waiting.set(request.id, request);
+      if (request.isCounted) this.#atWork++;
     }
     const unclaimed: JsonObject[] = [];
     for (const message of messages) {
@@ -263,8 +263,9 @@ export class LegacySession {
 
   /** Removes a request that was answered or cancelled. */
   #settle(id: RequestId, post: Post): void {
-    if (!post.waiting.delete(id)) return;
-    this.#atWork--;
+    const request = post.waiting.get(id);
+    if (request === undefined || !post.waiting.delete(id)) return;
+    if (request.isCounted) this.#atWork--;
     if (post.waiting.size > 0) return;
     for (const one of post.ids) this.#posts.delete(one);
     if (post.stream === this.own) return;

@@ -26,7 +26,7 @@ export interface ModernPost {
   /** Turns the answer into a stream, for notifications before the result; the result is sent on it, too. */
   stream(): NotificationStream;
   /** Turns the answer into a long-lived stream, which has the connection to itself. */
-  openDedicated(): NotificationStream;
+  openDedicated: NonNullable<McpRequest["openDedicated"]>;
 }
 
 /** The answer to a POST: an HTTP status and a JSON text, empty for a notification. */
@@ -119,7 +119,7 @@ function requestOf(
     progressToken: meta.progressToken,
     logLevel: () => meta.logLevel,
     signal: () => post.signal(),
-    openDedicated: () => post.openDedicated(),
+    openDedicated: (onEnd) => post.openDedicated(onEnd),
     end: () => (isOver = true),
     get takesStream() {
       return accepts(post.headers("accept") ?? null, "text/event-stream");

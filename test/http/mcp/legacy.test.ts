@@ -32,6 +32,8 @@ describe("a session of the initialize era", { concurrency: true }, () => {
       assert.equal(result?.["protocolVersion"], VERSIONS.includes(version) ? version : "2025-11-25");
       assert.deepEqual(Object.keys(result?.["capabilities"] as object).sort(), [
         "completions",
+        "events",
+        "extensions",
         "logging",
         "prompts",
         "resources",

@@ -518,9 +518,18 @@ describe("log messages", { concurrency: true }, () => {
     await using chatty = await startServer({}, { tools: [tool] });
     const capabilities = async (server: { url: string }): Promise<object> =>
       (await mcp(server, "server/discover")).result?.["capabilities"] as object;
-    assert.deepEqual(Object.keys(await capabilities(plain)).sort(), ["completions", "prompts", "resources", "tools"]);
+    assert.deepEqual(Object.keys(await capabilities(plain)).sort(), [
+      "completions",
+      "events",
+      "extensions",
+      "prompts",
+      "resources",
+      "tools",
+    ]);
     assert.deepEqual(Object.keys(await capabilities(chatty)).sort(), [
       "completions",
+      "events",
+      "extensions",
       "logging",
       "prompts",
       "resources",
