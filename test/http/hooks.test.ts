@@ -345,7 +345,7 @@ describe("the handshakes of providers", () => {
     for (const late of [now - 302, now + 302, now * 1000]) assert.equal((await post("s", late)).status, 401);
   });
 
-  it("answers the two kinds of PING of Discord, and refuses the bad signatures it tries", async () => {
+  it("answers Discord: the two kinds of PING, interactions and events, and the bad signatures that it tries", async () => {
     const { generateKeyPairSync, sign } = await import("node:crypto");
     const { publicKey, privateKey } = generateKeyPairSync("ed25519");
     const key = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url").toString("hex");
@@ -360,6 +360,8 @@ describe("the handshakes of providers", () => {
     assert.deepEqual((await post({ type: 1, id: "1" })).json(), { type: 1 });
     const ping = await post({ version: 1, application_id: "1", type: 0 });
     assert.deepEqual([ping.status, ping.text], [204, ""]);
+    const command = await post({ type: 2, id: "2", token: "secret", data: { name: "deploy" } });
+    assert.deepEqual([command.status, command.text], [202, ""]);
     assert.equal((await post({ type: 1, id: "1" }, true)).status, 401);
     const event = { version: 1, type: 1, event: { type: "APPLICATION_AUTHORIZED", timestamp: "2026-11-29T00:00:00" } };
     const taken = await post(event);
@@ -368,7 +370,7 @@ describe("the handshakes of providers", () => {
     const { messages } = (await server.request("/channels/a/messages")).json() as { messages: { event: string }[] };
     assert.deepEqual(
       messages.map((message) => message.event),
-      ["APPLICATION_AUTHORIZED"],
+      ["message", "APPLICATION_AUTHORIZED"],
     );
   });
 

@@ -5,12 +5,12 @@ import { snsUrl, type FetchText } from "./schemes/sns.ts";
 
 /** What a hook answers to a request that only sets it up. */
 export interface HookAnswer {
-  readonly status: 200 | 204;
+  readonly status: 200 | 202 | 204;
   /** JSON text; empty for none. */
   readonly body: string;
 }
 
-/** What a handshake may do. */
+/** What a handshake needs. */
 export interface HandshakeTools {
   readonly fetchText: FetchText;
 }
@@ -25,29 +25,29 @@ export type Handshake = (
 const NO_CONTENT: HookAnswer = { status: 204, body: "" };
 const MAX_CHALLENGE = 1024;
 
-/** GitHub says that the webhook was made. */
+/** GitHub announces a new webhook. */
 export const githubPing: Handshake = (delivery) =>
   headerOf(delivery, "x-github-event") === "ping" ? { status: 200, body: "{}" } : undefined;
 
-/** Slack has the address show that it reads what it is sent. */
+/** Slack checks that the URL returns a challenge. */
 export const slackChallenge: Handshake = (_, body) => {
   if (!isObject(body) || body["type"] !== "url_verification") return undefined;
   const { challenge } = body;
   if (typeof challenge !== "string" || challenge.length > MAX_CHALLENGE) {
-    throw new HubError("INVALID_DELIVERY", "challenge is not a text that can be answered");
+    throw new HubError("INVALID_DELIVERY", `challenge is not a text of at most ${MAX_CHALLENGE} characters`);
   }
   return { status: 200, body: JSON.stringify({ challenge }) };
 };
 
-/** Discord asks whether bad signatures are refused, and then so: type 1 for interactions, type 0 for events. */
+/** Discord checks a URL with a PING: type 1 for interactions, type 0 for webhook events. */
 export const discordPing: Handshake = (_, body) => {
   if (!isObject(body)) return undefined;
-  // Events have type 1 as well, and say what happened.
+  // Webhook events have type 1, too, but with an `event`.
   if (body["type"] === 1 && !isObject(body["event"])) return { status: 200, body: '{"type":1}' };
   return body["type"] === 0 ? NO_CONTENT : undefined;
 };
 
-/** SNS begins to post once the address that it names was fetched, which it says in the region of the topic. */
+/** SNS sends notifications once its `SubscribeURL` was fetched. */
 export const confirmSns: Handshake = async (_, body, { fetchText }) => {
   if (!isObject(body) || body["Type"] !== "SubscriptionConfirmation") return undefined;
   const url = snsUrl(body["SubscribeURL"], String(body["TopicArn"]));

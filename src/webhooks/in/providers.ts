@@ -1,28 +1,29 @@
-import type { Handshake } from "./handshakes.ts";
+import { isObject } from "../../protocol/json.ts";
+import type { Handshake, HookAnswer } from "./handshakes.ts";
 import { confirmSns, discordPing, githubPing, slackChallenge } from "./handshakes.ts";
 
-/** Where something is found in a delivery; `body` is the hash of all of it. */
+/** Where to find something in a delivery; `body` stands for the hash of the whole body. */
 export type Place = { readonly header: string } | { readonly pointer: string } | "body";
 
-/** What is known of a provider, so that a hook need not say it. */
+/** What the hub knows about a provider, so that a hook need not say it. */
 export interface Provider {
-  /** How `verify` of its hooks begins; a hook may add to it. */
+  /** The `verify` of its hooks, to which a hook may add. */
   readonly verify?: Readonly<Record<string, unknown>>;
-  /** The first of these that is there names the event. */
+  /** Where the event is: the first of these places that has a value. */
   readonly event?: readonly Place[];
   /** The first of these that is there is the id of the delivery, by which one that comes again is known. */
   readonly id?: readonly Place[];
-  /** Where the body has the time of the delivery, if it is signed there. */
+  /** Where the body has the time of the delivery, if the signed time is there. */
   readonly timestamp?: { readonly pointer: string; readonly unit: "s" | "ms" };
-  /** Seconds that the time of a delivery may differ from ours; absent if it has no time. */
+  /** Seconds by which the time of a delivery may differ from ours; absent if it has no time. */
   readonly tolerance?: number;
-  /** Answers what only sets the hook up, after it was verified; undefined for all else. */
+  /** Answers a verified request that only sets the hook up. */
   readonly handshake?: Handshake;
-  /** Answered to what was taken, if the provider reads the body of an answer; 200 and the id otherwise. */
-  readonly emptyAnswer?: 200 | 204;
-  /** What the secret is called at the provider, which makes it; absent if we make it, and empty if there is none. */
+  /** The status of an answer without a body to what was published; without it, the answer is 200 with the id. */
+  readonly emptyAnswer?: (body: unknown) => HookAnswer["status"];
+  /** What the provider calls the secret that it generates; absent if we generate it, and empty if there is none. */
   readonly secret?: string;
-  /** Members that `hook new` picks, so that messages are small and say what most readers want. */
+  /** Members that `hook new` picks: what most readers want, so that messages are small. */
   readonly pick?: readonly string[];
 }
 
@@ -57,7 +58,6 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   github: {
     verify: hexHmac("x-hub-signature-256", "sha256="),
     event: [{ header: "x-github-event" }],
-    // The same when it is delivered again.
     id: [{ header: "x-github-delivery" }],
     handshake: githubPing,
     pick: [
@@ -113,8 +113,8 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
     id: [{ pointer: "/event_id" }, { pointer: "/trigger_id" }],
     tolerance: FIVE_MINUTES,
     handshake: slackChallenge,
-    // Slack shows the body of an answer to a command to the person who gave it.
-    emptyAnswer: 200,
+    // Slack shows the body of an answer to a command to the person who typed it.
+    emptyAnswer: () => 200,
     secret: "the signing secret of the app",
   },
   shopify: {
@@ -133,7 +133,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
     ],
     id: [{ header: "i-twilio-idempotency-token" }],
     // Twilio takes the body of an answer for instructions in XML.
-    emptyAnswer: 204,
+    emptyAnswer: () => 204,
     secret: "the auth token of the account",
   },
   linear: {
@@ -160,11 +160,12 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   discord: {
     verify: { scheme: "ed25519", header: "x-signature-ed25519", timestampHeader: "x-signature-timestamp" },
     event: [{ pointer: "/event/type" }],
-    // Events have no id, and each has the time when it happened.
+    // Events have no id; their bodies differ at least in the time of the event.
     id: [{ pointer: "/id" }, "body"],
     tolerance: FIVE_MINUTES,
     handshake: discordPing,
-    emptyAnswer: 204,
+    // 202 tells Discord that an interaction is responded to by a request of its own.
+    emptyAnswer: (body) => (isObject(body) && isObject(body["event"]) ? 204 : 202),
     secret: "the public key of the app",
   },
   sns: {
@@ -190,7 +191,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   },
   bearer: { verify: { scheme: "token", in: "header", header: "authorization", prefix: "Bearer " } },
   basic: { verify: { scheme: "token", in: "basic" } },
-  // For those that can only be told an address: it has the secret.
+  // For senders that only know a URL: the secret is part of it.
   unsigned: { verify: { scheme: "token", in: "path" } },
   generic: {},
 };

@@ -75,7 +75,7 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   const said = JSON.stringify(bodies.length === 1 ? { id: ids[0] ?? null } : { ids });
   const { emptyAnswer } = provider;
   const answer: HookAnswer =
-    emptyAnswer === undefined ? { status: 200, body: said } : { status: emptyAnswer, body: "" };
+    emptyAnswer === undefined ? { status: 200, body: said } : { status: emptyAnswer(bodies[0]), body: "" };
   if (first === undefined) return { verdict: loops > 0 ? "loop" : "filtered", answer, secret };
   const verdict = kept.every(({ isRepeated }) => isRepeated) ? "repeated" : "accepted";
   return { verdict, answer, secret, event: first.event, id: first.id };
