@@ -28,19 +28,39 @@ const MAX_LIMIT = 1000;
 const LATEST = "latest";
 
 const limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most");
-const channel = z.object({ channel: z.string().describe("Words joined by dots, such as orders.eu") });
+const channel = z.object({
+  channel: z.string().meta({ description: "Words joined by dots", examples: ["orders.eu"] }),
+});
 const publishQuery = z.strictObject({
-  event: z.string().optional().describe("SSE event name; `message` unless given"),
-  sender: z.string().optional().describe("Who sends it"),
-  at: z.string().optional().describe("Publish it at this time: ISO 8601 with an offset, or with Z"),
-  delaySeconds: z.coerce.number().optional().describe("Publish it after so many seconds; not with `at`"),
+  event: z
+    .string()
+    .optional()
+    .meta({ description: "SSE event name; `message` unless given", examples: ["created"] }),
+  sender: z
+    .string()
+    .optional()
+    .meta({ description: "Who sends it", examples: ["order-service"] }),
+  at: z
+    .string()
+    .optional()
+    .meta({
+      description: "Publish it at this time: ISO 8601 with an offset, or with Z",
+      examples: ["2030-01-31T09:00:00+01:00"],
+    }),
+  delaySeconds: z.coerce
+    .number()
+    .optional()
+    .meta({ description: "Publish it after so many seconds; not with `at`", examples: [60] }),
   ephemeral: z.enum(["true", "false"]).optional().describe("true: reaches those listening now, is not kept, has no id"),
 });
 const publishHeaders = z.looseObject({
   "idempotency-key": z
     .string()
     .optional()
-    .describe("The same key again on this channel is answered with the message it made"),
+    .meta({
+      description: "The same key again on this channel is answered with the message it made",
+      examples: ["order-123"],
+    }),
   [HUB_PATH_HEADER]: z
     .string()
     .optional()
@@ -58,8 +78,17 @@ const scheduledReceipt = z.object({
   at: z.iso.datetime(),
 });
 const pageQuery = z.strictObject({
-  after: z.string().optional().describe("A cursor; without it from the oldest kept"),
-  before: z.string().optional().describe("A cursor, or `latest`: the last messages before it; not with `after`"),
+  after: z
+    .string()
+    .optional()
+    .meta({ description: "A cursor; without it from the oldest kept", examples: ["5f1c20ab9e-41"] }),
+  before: z
+    .string()
+    .optional()
+    .meta({
+      description: "A cursor, or `latest`: the last messages before it; not with `after`",
+      examples: [LATEST],
+    }),
   limit,
 });
 const message = z.object({
@@ -81,8 +110,14 @@ const page = z.object({
   earlier: z.string().nullable().optional().describe("With `before`: what to ask `before` of next; null at the oldest"),
 });
 const listQuery = z.strictObject({
-  pattern: z.string().optional().describe("Only channels it covers"),
-  after: z.string().optional().describe("A channel name: only those after it"),
+  pattern: z
+    .string()
+    .optional()
+    .meta({ description: "Only channels it covers", examples: ["orders.*"] }),
+  after: z
+    .string()
+    .optional()
+    .meta({ description: "A channel name: only those after it", examples: ["orders.eu"] }),
   limit,
 });
 const listed = z.object({
@@ -127,7 +162,10 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
         params: channel,
         querystring: publishQuery,
         headers: publishHeaders,
-        body: z.unknown().describe("As a JSON type, any JSON value; as any other type, a string"),
+        body: z.unknown().meta({
+          description: "As a JSON type, any JSON value; as any other type, a string",
+          examples: ["Hello"],
+        }),
         consumes: ["application/json", "text/plain", "*/*"],
         response: { 200: receipt, 201: receipt, 202: scheduledReceipt },
       },
@@ -141,7 +179,9 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
       schema: {
         summary: "Read a page of history",
         tags: ["receive"],
-        params: z.object({ channel: z.string().describe("A channel, or a pattern such as orders.*") }),
+        params: z.object({
+          channel: z.string().meta({ description: "A channel, or a pattern", examples: ["orders.*"] }),
+        }),
         querystring: pageQuery,
         response: { 200: page },
       },

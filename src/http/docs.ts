@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import swagger from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
@@ -32,8 +33,27 @@ export async function docs(app: FastifyInstance, { version, authenticator, baseP
     transform: (document) => {
       const { schema, url } = jsonSchemaTransform(document);
       const method = [document.route.method].flat()[0] as string;
-      return { schema: schema.hide === true ? schema : withCredentials(schema, url, method, isOptional), url };
+      if (schema.hide === true) return { schema, url };
+      const whole = withCredentials(schema, url, method, isOptional);
+      return { schema: { ...whole, operationId: idOf(method, url), response: named(whole.response) }, url };
     },
   });
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+}
+
+/** `getScheduledId` for `GET /scheduled/:id`. */
+function idOf(method: string, url: string): string {
+  const words = url.split(/\W+/).filter((word) => word !== "");
+  return method.toLowerCase() + words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`).join("");
+}
+
+/** The responses, of which those that say nothing about themselves are named by their status. */
+function named(responses: unknown): Readonly<Record<string, object>> {
+  const all = Object.entries((responses ?? { 200: { type: "null" } }) as Readonly<Record<string, object>>);
+  return Object.fromEntries(
+    all.map(([status, response]) => [
+      status,
+      "description" in response ? response : { ...response, description: STATUS_CODES[status] },
+    ]),
+  );
 }

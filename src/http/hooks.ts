@@ -12,9 +12,11 @@ import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { sendJson, takeAnyBody, type SentBody } from "./json-body.ts";
 
 const params = z.object({
-  name: z.string().describe("Of a hook in HOOKS_FILE"),
+  name: z.string().meta({ description: "Of a hook in HOOKS_FILE", examples: ["github"] }),
 });
-const paramsWithToken = params.extend({ token: z.string().describe("The secret, for a hook that has it in its path") });
+const paramsWithToken = params.extend({
+  token: z.string().meta({ description: "The secret, for a hook that has it in its path", examples: ["c2VjcmV0"] }),
+});
 const record = z.object({
   hook: z.string(),
   time: z.iso.datetime(),
@@ -75,7 +77,7 @@ export function hooks(app: FastifyInstance, context: HttpContext): void {
       "200 once the message is kept, and again if it is delivered again.",
     tags: ["publish"],
     params,
-    body: z.unknown().describe("Whatever the provider sends"),
+    body: z.unknown().meta({ description: "Whatever the provider sends", examples: [{}] }),
     response: { 200: taken },
   };
   app.post("/hooks/:name", { schema }, (request, reply) => post(request, reply, context));

@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { hostAddress, isLoopback } from "../protocol/address.ts";
+import { operationsHtml, type ApiDocument } from "./api-operations.ts";
 import type { HttpContext } from "./context.ts";
+import { escaped } from "./html.ts";
 
 /** The pages lie beside `src/` and `dist/` alike; `npm run pages` builds their scripts and the client library. */
 const PUBLIC = new URL("../../public/", import.meta.url);
@@ -63,7 +65,10 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       const origin = `${request.protocol === "https" ? "https" : shownProtocol(headers)}://${headers.host ?? "localhost"}${basePath}`;
       const isHere = context.callers.loopback && isDirect(headers);
       const [node, command] = isHere ? HERE : ELSEWHERE;
-      const shown = path === "/docs" ? html.replace("{{operations}}", () => (operations ??= operationsOf(app))) : html;
+      const shown =
+        path === "/docs"
+          ? html.replace("{{operations}}", () => (operations ??= operationsHtml(app.swagger() as ApiDocument)))
+          : html;
       const facts = {
         version: context.version,
         log: context.logName,
@@ -76,19 +81,6 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
       return reply.send(filled(shown, values));
     });
   }
-}
-
-/** The routes as `/openapi.json` has them, to read before the script that shows all about them is there. */
-function operationsOf(app: FastifyInstance): string {
-  const { paths = {} } = app.swagger() as { readonly paths?: Record<string, Record<string, { summary?: string }>> };
-  const items = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(
-      ([method, { summary = "" }]) =>
-        `<li><b>${escaped(method.toUpperCase())}</b> <code>${escaped(path)}</code> ${escaped(summary)}</li>`,
-    ),
-  );
-  // What stands in braces is filled in by no one.
-  return `<ul class="operations">${items.join("").replace(/[{}]/g, (brace) => `&#${brace.charCodeAt(0)};`)}</ul>`;
 }
 
 /** A file of the client library, for pages of every origin that may call; by what it holds, whatever its date. */
@@ -158,8 +150,4 @@ export function digest(content: string | Buffer): string {
 
 function filled(page: string, values: Readonly<Record<string, string>>): string {
   return page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => escaped(values[name] ?? ""));
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

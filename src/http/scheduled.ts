@@ -11,9 +11,14 @@ const TAGS = ["publish"];
 const PAGE = 100;
 const MAX_LIMIT = 1000;
 
-const params = z.object({ id: z.string().describe("What it was answered with when it was scheduled") });
+const params = z.object({
+  id: z.string().meta({ description: "What it was answered with when it was scheduled", examples: ["7d3f0a2c91be"] }),
+});
 const query = z.strictObject({
-  channel: z.string().optional().describe("Only those on a channel, or on the channels of a pattern"),
+  channel: z
+    .string()
+    .optional()
+    .meta({ description: "Only those on a channel, or on the channels of a pattern", examples: ["orders.*"] }),
   after: z.string().optional().describe("`next` of the page before"),
   limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most"),
 });

@@ -26,16 +26,21 @@ const who = z.object({
     .enum(["none", "credential", "provider"])
     .describe("How a person can log in at /login: not needed, with a key or token, or also at an identity provider"),
 });
-const ticketBody = z.strictObject({
-  channels: z.array(z.string()).optional().describe("It may read these and no others"),
-  ttlSeconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_TICKET_AGE / 1000)
-    .optional()
-    .describe("Seconds for which it is good; 60 unless given"),
-});
+const ticketBody = z
+  .strictObject({
+    channels: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "It may read these and no others", examples: [["orders.*"]] }),
+    ttlSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(MAX_TICKET_AGE / 1000)
+      .optional()
+      .describe("Seconds for which it is good; 60 unless given"),
+  })
+  .meta({ examples: [{ channels: ["orders.*"] }] });
 const ticket = z.object({ ticket: z.string(), expires: z.iso.datetime() });
 
 /** `/session` and `/tickets`: what a browser has in place of an `Authorization` header. In a scope of its own. */

@@ -32,11 +32,20 @@ const TAGS = ["webhooks"];
 const NO_STORE = { "cache-control": "no-store" };
 const MAX_SHOWN = 64;
 
-const params = z.object({ id: z.string().describe("The id that POST /webhooks answered with") });
+const params = z.object({
+  id: z
+    .string()
+    .meta({ description: "The id that POST /webhooks answered with", examples: ["wh_5f1c20ab9e41d7023c6b8e9a"] }),
+});
 const settings = {
-  url: z.string().describe("Where messages are posted to: https, or an address that WEBHOOK_ALLOW lists"),
-  channels: z.array(z.string()).describe("Channels and patterns such as orders.*"),
-  events: z.array(z.string()).describe("Only messages with one of these events; all if it is empty"),
+  url: z.string().meta({
+    description: "Where messages are posted to: https, or an address that WEBHOOK_ALLOW lists",
+    examples: ["https://shop.example/messages"],
+  }),
+  channels: z.array(z.string()).meta({ description: "Channels and patterns", examples: [["orders.*"]] }),
+  events: z
+    .array(z.string())
+    .meta({ description: "Only messages with one of these events; all if it is empty", examples: [["created"]] }),
   format: z.enum(FORMATS).describe("json: the message; cloudevents: an event in structured mode"),
 };
 const creation = z.strictObject({
@@ -46,22 +55,27 @@ const creation = z.strictObject({
   format: settings.format.optional(),
   secret: z.string().optional().describe("whsec_ and Base64 of 24 to 64 bytes; the server makes one without it"),
 });
-const patch = z.strictObject({
-  url: settings.url.optional(),
-  channels: settings.channels.optional(),
-  events: settings.events.optional(),
-  format: settings.format.optional(),
-  secret: z
-    .string()
-    .optional()
-    .describe("A new secret, or `new` for one that the server makes; the old one signs for 24 h"),
-  suspended: z
-    .boolean()
-    .optional()
-    .describe("true: sends nothing until it is false again, and then continues where it stopped"),
-});
+const patch = z
+  .strictObject({
+    url: settings.url.optional(),
+    channels: settings.channels.optional(),
+    events: settings.events.optional(),
+    format: settings.format.optional(),
+    secret: z
+      .string()
+      .optional()
+      .describe("A new secret, or `new` for one that the server makes; the old one signs for 24 h"),
+    suspended: z
+      .boolean()
+      .optional()
+      .describe("true: sends nothing until it is false again, and then continues where it stopped"),
+  })
+  .meta({ examples: [{ suspended: true }] });
 const replay = z.strictObject({
-  after: z.string().describe("A cursor such as the id of a message, or `earliest`: all after it is sent again"),
+  after: z.string().meta({
+    description: "A cursor such as the id of a message, or `earliest`: all after it is sent again",
+    examples: ["earliest"],
+  }),
 });
 
 /** `/webhooks…`: messages that leave the hub as signed POSTs. In a scope of its own. */

@@ -77,24 +77,37 @@ export function prerendered(): Readonly<Record<string, string>> {
         </div>
       </Document>
     ),
+    // Its operations are written by the server; Swagger UI is loaded when someone opens the console.
     "api.html": (
-      <Document
-        title="API · sse-mcp-server"
-        name="api"
-        styles={["api/swagger-ui"]}
-        loads={{ scripts: ["api/swagger-ui-bundle.js"], data: ["openapi.json"] }}
-      >
+      <Document title="API · sse-mcp-server" name="api">
+        <Skip to="operations">Skip to the operations</Skip>
         <Bar current="API" />
         <main>
-          <div id="api">
-            <h1>API</h1>
-            <div>{"{{operations}}"}</div>
-            <noscript>
+          <div id="read">
+            <header>
+              <h1>API</h1>
               <p>
-                This page needs JavaScript. <a href="guide/protocol">The wire protocol</a> and{" "}
-                <a href="openapi.json">openapi.json</a> do not.
+                At <code class="origin">{"{{origin}}"}</code>, and as <a href="openapi.json">OpenAPI 3.1</a>. Errors of
+                plain HTTP are <code>application/problem+json</code> with a stable <code>code</code>: see{" "}
+                <a href="guide/errors">Errors</a>. Streams, frames and limits are in{" "}
+                <a href="guide/protocol">the wire protocol</a>.
               </p>
-            </noscript>
+              <p class="actions">
+                <a class="open-console" href="#/">
+                  Open the console
+                </a>{" "}
+                <button id="open-all" type="button" hidden>
+                  Open all
+                </button>
+              </p>
+            </header>
+            <div id="operations">{"{{operations}}"}</div>
+          </div>
+          <div id="console" tabindex={-1} role="region" aria-label="Console" hidden>
+            <p>
+              <a href="#operations">Back to the documentation</a> <span id="console-state" role="status" />
+            </p>
+            <div id="swagger" data-script="assets/api/swagger-ui-bundle.js" data-style="assets/api/swagger-ui.css" />
           </div>
         </main>
       </Document>

@@ -85,7 +85,7 @@ for (const page of ["/", "/chat", "/dashboard", "/docs"]) {
       assert.match(policy, /script-src 'self'(?:;|$)/);
       assert.match(policy, /frame-ancestors 'none'/);
       assert.doesNotMatch(policy, /unsafe/);
-      assert.doesNotMatch(text, /<script(?! src="assets\/)|<style| style=| on\w+=|https?:\/\/(?!127\.0\.0\.1)/);
+      assert.doesNotMatch(text, /<script(?! src="assets\/)|<style| style=| on\w+=|="https?:\/\/(?!127\.0\.0\.1)/);
       for (const [, path = ""] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
         // Relative, so that a proxy can put the server under a path.
         assert.doesNotMatch(path, /^\/|:/);

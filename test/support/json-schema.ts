@@ -17,7 +17,7 @@ export interface Schema {
 
 /** Keywords that `faults` understands, or that assert nothing. */
 export const KEYWORDS: ReadonlySet<string> = new Set(
-  "type properties required additionalProperties items anyOf enum const pattern maxLength minimum maximum default description format".split(
+  "type properties required additionalProperties items anyOf enum const pattern maxLength minimum maximum default description format examples".split(
     " ",
   ),
 );

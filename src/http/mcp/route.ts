@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
 import type { HubError } from "../../core/errors.ts";
 import type { McpContext } from "../../mcp/catalog.ts";
 import { eraOf } from "../../mcp/classify.ts";
@@ -25,6 +26,29 @@ export interface McpDoor {
 
 const PATH = "/mcp";
 
+const requestBody = z
+  .looseObject({
+    jsonrpc: z.literal("2.0"),
+    id: z.union([z.string(), z.int()]).optional().describe("Left out in notifications, which are not answered"),
+    method: z.string(),
+    params: z.looseObject({}).optional(),
+  })
+  .meta({
+    examples: [
+      {
+        jsonrpc: "2.0",
+        id: 1,
+        method: "initialize",
+        params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "curl", version: "1" } },
+      },
+    ],
+  });
+const sessionHeaders = z.looseObject({
+  "mcp-session-id": z
+    .string()
+    .meta({ description: "The header that `initialize` was answered with", examples: ["SESSION"] }),
+});
+
 /** `/mcp`: the Model Context Protocol over Streamable HTTP, both eras on one address. */
 export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): void {
   const sessions = new StreamableHttp(context, door.sessions, door.context.catalog);
@@ -36,20 +60,26 @@ export function mcp(app: FastifyInstance, context: HttpContext, door: McpDoor): 
       if (known.retry && takesOnlyEvents(request)) return sendRetry(reply, known);
       return fail(request, reply, known, context);
     });
-    scope.post(PATH, { schema: { ...SCHEMA, summary: "Model Context Protocol" } }, (request, reply) => {
-      const text = bodyText(request.body, "INVALID_JSON");
-      const body = dropEmptyFields(parsedBody(text, "INVALID_REQUEST", "The body"), text);
-      return eraOf(body, (name) => headerOf(request, name)) === "modern"
-        ? modern(request, reply, body, context, door.context)
-        : sessions.answer(request, reply, body);
-    });
+    scope.post(
+      PATH,
+      { schema: { ...SCHEMA, summary: "Send a request of MCP", body: requestBody } },
+      (request, reply) => {
+        const text = bodyText(request.body, "INVALID_JSON");
+        const body = dropEmptyFields(parsedBody(text, "INVALID_REQUEST", "The body"), text);
+        return eraOf(body, (name) => headerOf(request, name)) === "modern"
+          ? modern(request, reply, body, context, door.context)
+          : sessions.answer(request, reply, body);
+      },
+    );
     scope.get(
       PATH,
-      { schema: { ...SCHEMA, summary: "Messages of an MCP session" }, exposeHeadRoute: false },
+      { schema: { ...SCHEMA, ...STREAM, headers: sessionHeaders }, exposeHeadRoute: false },
       (request, reply) => sessions.answer(request, reply),
     );
-    scope.delete(PATH, { schema: { ...SCHEMA, summary: "End an MCP session" } }, (request, reply) =>
-      sessions.answer(request, reply),
+    scope.delete(
+      PATH,
+      { schema: { ...SCHEMA, summary: "End an MCP session", headers: sessionHeaders } },
+      (request, reply) => sessions.answer(request, reply),
     );
     if (door.legacySse) legacySse(scope, context, door.sessions, door.context.catalog);
   });
@@ -67,4 +97,11 @@ const SCHEMA = {
     "Streamable HTTP of the Model Context Protocol: revision 2026-07-28 without sessions, and 2024-11-05 to " +
     "2025-11-25 with them (GET and DELETE belong to a session).",
   tags: ["mcp"],
+};
+
+const STREAM = {
+  summary: "Messages of an MCP session",
+  response: {
+    200: { description: "A stream that stays open", content: { "text/event-stream": { schema: z.string() } } },
+  },
 };

@@ -149,7 +149,7 @@ const listSchema = {
   summary: "List the tools",
   description: "JSON-RPC 2.0. The body may be a whole request, `{}` or nothing, sent as any Content-Type.",
   tags: ["tools"],
-  body: listRequest.optional(),
+  body: listRequest.optional().meta({ examples: [{}] }),
   response: { 200: listAnswer, 400: failure },
 };
 
@@ -157,6 +157,8 @@ const callSchema = {
   summary: "Call a tool",
   description: "JSON-RPC 2.0; `jsonrpc`, `id` and `method` may be left out. Any Content-Type.",
   tags: ["tools"],
-  body: callRequest,
+  body: callRequest.meta({
+    examples: [{ params: { name: "send_sse_message", arguments: { message: "Hello" } } }],
+  }),
   response: { 200: callAnswer, 400: failure, 413: failure, 503: failure },
 };

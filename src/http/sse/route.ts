@@ -18,15 +18,20 @@ import { SseSink } from "./sink.ts";
 export const cursorParameter: z.ZodType = z
   .string()
   .optional()
-  .describe(
-    "A cursor to resume from, or `earliest`; `lastEventId` and the like mean the same. Last-Event-ID comes first",
-  );
+  .meta({
+    description:
+      "A cursor to resume from, or `earliest`; `lastEventId` and the like mean the same. Last-Event-ID comes first",
+    examples: ["earliest"],
+  });
 
 const query = z.object({
   channel: z
     .union([z.string(), z.array(z.string())])
     .optional()
-    .describe("Channels or patterns, repeated or separated by commas; `default` without it"),
+    .meta({
+      description: "Channels or patterns, repeated or separated by commas; `default` without it",
+      examples: ["orders.*"],
+    }),
   format: z.enum(["text", "json"]).optional().describe("json: `data:` is the whole message; text: what was published"),
   id_events: z
     .enum(["true", "false"])
@@ -35,11 +40,17 @@ const query = z.object({
       "false: no event without data, for clients that hand those on; one that has had no message resumes from now",
     ),
   last_event_id: cursorParameter,
-  watch: z.string().optional().describe("true: looks on, and counts neither as a receiver nor as a reader"),
+  watch: z
+    .string()
+    .optional()
+    .meta({ description: "true: looks on, and counts neither as a receiver nor as a reader", examples: ["true"] }),
 });
 
 const resumeHeaders = z.looseObject({
-  "last-event-id": z.string().optional().describe("A cursor to resume from; browsers send it by themselves"),
+  "last-event-id": z
+    .string()
+    .optional()
+    .meta({ description: "A cursor to resume from; browsers send it by themselves", examples: ["5f1c20ab9e-41"] }),
 });
 
 /** `GET /events`: messages as Server-Sent Events. */

@@ -24,9 +24,12 @@ const query = z.object({
   channel: z
     .union([z.string(), z.array(z.string())])
     .optional()
-    .describe("As for /events; empty for none at first"),
+    .meta({ description: "As for /events; empty for none at first", examples: ["orders.*"] }),
   last_event_id: cursorParameter,
-  watch: z.string().optional().describe("As for /events"),
+  watch: z
+    .string()
+    .optional()
+    .meta({ description: "As for /events", examples: ["true"] }),
 });
 
 const SUBPROTOCOL = "hub.v1";

@@ -26,8 +26,6 @@ export interface DocumentProps {
   readonly viewport?: string;
   /** Where the browser goes on to at once. */
   readonly next?: string;
-  /** What is loaded beside the script of the page: scripts of others, and data. */
-  readonly loads?: { readonly scripts: readonly string[]; readonly data: readonly string[] };
   /** The same page as Markdown. */
   readonly markdown?: string;
   readonly children: ComponentChild;
@@ -35,7 +33,7 @@ export interface DocumentProps {
 
 /** The whole of a page, as it is served. */
 export function Document(props: DocumentProps) {
-  const { title, name, styles = [], base = "", facts, viewport = "", next, loads, markdown, children } = props;
+  const { title, name, styles = [], base = "", facts, viewport = "", next, markdown, children } = props;
   return (
     <html lang="en">
       <head>
@@ -48,12 +46,6 @@ export function Document(props: DocumentProps) {
           <link key={style} rel="stylesheet" href={`${base}assets/${style}.css`} />
         ))}
         {name !== undefined && <script src={`${base}assets/scripts/${name}.js`} type="module" />}
-        {loads?.scripts.map((script) => (
-          <script key={script} src={`${base}assets/${script}`} defer />
-        ))}
-        {loads?.data.map((file) => (
-          <link key={file} rel="preload" as="fetch" href={`${base}${file}`} crossorigin="anonymous" />
-        ))}
         {markdown !== undefined && <link rel="alternate" type="text/markdown" href={markdown} />}
       </head>
       <body data-facts={facts}>
