@@ -1,179 +1,148 @@
+import { spawn } from "node:child_process";
+import { text as textOf } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Bus, BusKind, BusMessage, Outgoing } from "../src/bridges/bus.ts";
+import { channelName } from "../src/core/channel.ts";
+import { draft } from "../src/core/message.ts";
+import { SqliteLog } from "../src/logs/sqlite/log.ts";
 import { HubProcess } from "../test/bridges/hub-process.ts";
 import type { BusServer } from "../test/support/buses/bus-server.ts";
+import { TemporaryFolder } from "../test/support/temporary-folder.ts";
+import { COUNT, MESSAGE, SERVERS, WARM, type Figure } from "./bridge-kinds.ts";
 import { machine, writeDocument } from "./document.ts";
 import { medianRatio, median } from "./median.ts";
 import { table } from "./table.ts";
 
-/** Messages of one measurement, of 100 bytes each. */
-const COUNT = 20_000;
 const ROUNDS = 3;
-const BATCH = 256;
-const BODY: Uint8Array<ArrayBuffer> = new TextEncoder().encode(JSON.stringify({ order: 17, note: "x".repeat(76) }));
+const BATCH = 1000;
 const TIMEOUT = 120_000;
+/** Milliseconds between two looks at a hub: each costs it about one. */
+const LOOK = 50;
+const DRIVER = new URL("./bridge-driver.ts", import.meta.url).pathname;
+const KEEPS = { RETENTION_MESSAGES: "1000000" };
 
-type AnyKind = BusKind<unknown, unknown, unknown>;
-
-/** A kind of bus, and how a real server of it is started. */
-const KINDS: Readonly<Record<string, () => Promise<{ kind: AnyKind; server: BusServer }>>> = {
-  amqp: async () => ({
-    kind: (await import("../src/bridges/kinds/amqp.ts")).amqp as unknown as AnyKind,
-    server: await (await import("../test/support/buses/rabbitmq.ts")).Rabbit.start(),
-  }),
-  kafka: async () => ({
-    kind: (await import("../src/bridges/kinds/kafka.ts")).kafka as unknown as AnyKind,
-    server: await (await import("../test/support/buses/kafka.ts")).openKafka(),
-  }),
-  mqtt: async () => ({
-    kind: (await import("../src/bridges/kinds/mqtt.ts")).mqtt as unknown as AnyKind,
-    server: await (await import("../test/support/buses/mosquitto.ts")).Mosquitto.start(),
-  }),
-  nats: async () => ({
-    kind: (await import("../src/bridges/kinds/nats.ts")).nats as unknown as AnyKind,
-    server: await (await import("../test/support/buses/nats.ts")).startNats(),
-  }),
-  redis: async () => ({
-    kind: (await import("../src/bridges/kinds/redis.ts")).redis as unknown as AnyKind,
-    server: await (await import("../test/support/buses/redis-streams.ts")).startRedisStreams(),
-  }),
-};
-
-/** Messages a second of one kind, in each round. */
-interface Figures {
-  readonly plainIn: number[];
-  readonly bridgeIn: number[];
-  readonly plainOut: number[];
-  readonly bridgeOut: number[];
+/** The driver alone and the bridge, in each round. */
+interface Compared {
+  readonly driver: Figure[];
+  readonly bridge: Figure[];
 }
 
 const asked = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const rows: string[][] = [];
-for (const name of asked.length > 0 ? asked : Object.keys(KINDS)) {
-  const start = KINDS[name];
-  if (start === undefined) throw new Error(`${name} is none of ${Object.keys(KINDS).join(", ")}`);
-  const { kind, server } = await start();
-  await using held = server;
-  const figures: Figures = { plainIn: [], bridgeIn: [], plainOut: [], bridgeOut: [] };
-  for (let round = 0; round < ROUNDS; round++) await measure(kind, held, `bench${round}`, figures);
-  rows.push([name, ...cells(figures.plainIn, figures.bridgeIn), ...cells(figures.plainOut, figures.bridgeOut)]);
-  process.stderr.write(`${rows.at(-1)?.join(" ")}\n`);
+for (const name of asked.length > 0 ? asked : Object.keys(SERVERS)) {
+  const start = SERVERS[name];
+  if (start === undefined) throw new Error(`${name} is none of ${Object.keys(SERVERS).join(", ")}`);
+  await using server = await start();
+  const [into, out]: [Compared, Compared] = [
+    { driver: [], bridge: [] },
+    { driver: [], bridge: [] },
+  ];
+  for (let round = 0; round < ROUNDS; round++) {
+    await measureIn(server, `in${round}`, into);
+    await measureOut(server, `out${round}`, out);
+  }
+  rows.push([name, "in", ...cells(into)], [name, "out", ...cells(out)]);
+  for (const row of rows.slice(-2)) process.stderr.write(`${row.join(" ")}\n`);
 }
 const heads = [
   "bus",
-  "in: driver alone, messages/s",
-  "bridge",
+  "direction",
+  "driver alone, messages/s",
+  "bridge, messages/s",
   "ratio",
-  "out: driver alone, messages/s",
-  "bridge",
-  "ratio",
+  "driver alone, µs CPU/message",
+  "bridge, µs CPU/message",
 ];
-const text = `${machine()}\n\n${table(1, heads, rows)}`;
+const text = `${machine()}\n\n${table(2, heads, rows)}`;
 process.stdout.write(`${text}\n`);
 if (process.argv.includes("--write")) writeDocument("bridges", text);
 
-async function measure(kind: AnyKind, server: BusServer, place: string, figures: Figures): Promise<void> {
-  const messages: BusMessage[] = Array.from({ length: COUNT }, () => {
-    return { headers: {}, contentType: "application/json", body: BODY };
-  });
-  const connect = async (): Promise<Bus<unknown, unknown>> => {
-    const report = (): void => {};
-    return kind.connect(kind.connection.parse(server.connection), { bridge: place, node: "bench", report });
-  };
-  // In: what waits on the bus, taken and acknowledged by the driver alone, and by a hub that keeps it.
+/** What waits on the bus, taken and acknowledged by the driver alone, and by a hub that keeps it. */
+async function measureIn(server: BusServer, place: string, { driver, bridge }: Compared): Promise<void> {
   const [plain, bridged] = [`${place}a`, `${place}b`];
   for (const each of [plain, bridged]) {
     await server.declare(each);
-    for (let at = 0; at < COUNT; at += 1000) await server.send(each, messages.slice(at, at + 1000));
+    const batch = Array.from({ length: BATCH }, () => MESSAGE);
+    for (let at = 0; at < WARM + COUNT; at += BATCH) await server.send(each, batch);
   }
-  {
-    const bus = await connect();
-    const source = await bus.source(kind.in.parse(server.incoming(plain)));
-    let [first, taken] = [0, 0];
-    for await (const batch of source.batches()) {
-      first ||= performance.now();
-      taken += batch.messages.length;
-      await batch.settle(batch.messages.map(() => "kept"));
-      if (taken >= COUNT) break;
-    }
-    figures.plainIn.push(rate(COUNT, first));
-    await source.close();
-    await bus.close();
-  }
+  driver.push(await driverAlone(server, { in: server.incoming(plain) }));
   const rule = { ...server.incoming(bridged), channel: place };
-  const head = { name: place, kind: server.kind, connection: server.connection };
-  {
-    await using hub = await HubProcess.start([{ ...head, in: [rule] }], { RETENTION_MESSAGES: "1000000" });
-    figures.bridgeIn.push(await rateOf(async () => kept(hub)));
-  }
-  // Out: what waits in the log, sent and confirmed.
-  const [plainOut, bridgedOut] = [`${place}c`, `${place}d`];
-  await server.declare(plainOut);
-  await server.declare(bridgedOut);
-  {
-    const bus = await connect();
-    const target = await bus.target(kind.out.parse(server.outgoing(plainOut)));
-    const outgoing = messages.map((message, index): Outgoing => {
-      const names = { channel: "orders", event: "message", sender: "bench", id: String(index) };
-      return { ...message, names, id: String(index), key: "orders" };
-    });
-    const start = performance.now();
-    for (let at = 0; at < COUNT; at += BATCH) await target.send(outgoing.slice(at, at + BATCH));
-    figures.plainOut.push(rate(COUNT, start));
-    await target.close();
-    await bus.close();
-  }
-  const out = {
-    ...head,
-    name: `${place}-out`,
-    out: [{ ...server.outgoing(bridgedOut), channels: ["orders"], format: "raw" }],
-  };
-  await using hub = await HubProcess.start([out]);
-  await using receiver = await server.receive(bridgedOut);
+  await using hub = await HubProcess.start([{ ...headOf(server, place), in: [rule] }], KEEPS);
+  bridge.push(await figureOf(hub, place, "received"));
+}
+
+/** What waits in the log, sent and confirmed; the driver alone sends the same messages. */
+async function measureOut(server: BusServer, place: string, { driver, bridge }: Compared): Promise<void> {
+  const [plain, bridged] = [`${place}a`, `${place}b`];
+  for (const each of [plain, bridged]) await server.declare(each);
+  driver.push(await driverAlone(server, { out: server.outgoing(plain) }));
+  using folder = new TemporaryFolder();
+  const path = folder.file("hub.db");
+  const rule = { ...server.outgoing(bridged), channels: ["orders"], format: "raw" };
+  const env = { ...KEEPS, DATA: `file:${path}` };
+  await using hub = await HubProcess.start([{ ...headOf(server, place), out: [rule] }], env);
   // It notes where it is, and then it is away while messages are published.
-  while (receiver.messages.length === 0) {
+  while ((await look(hub, place, "sent")).count === 0) {
     await hub.publish("orders", "first");
-    await pause(20);
+    await pause(LOOK);
   }
   await hub.kill("SIGTERM");
-  const before = receiver.messages.length;
-  await hub.start({ BRIDGES: "[]" });
-  for (let at = 0; at < COUNT; at += 64) {
-    await Promise.all(Array.from({ length: Math.min(64, COUNT - at) }, () => publish(hub.url)));
-  }
-  await hub.kill("SIGTERM");
+  await fill(path);
   await hub.start();
-  figures.bridgeOut.push(await rateOf(async () => receiver.messages.length - before));
+  bridge.push(await figureOf(hub, place, "sent"));
 }
 
-async function publish(url: string): Promise<void> {
-  const headers = { "content-type": "application/json" };
-  const answer = await fetch(`${url}/channels/orders/messages`, { method: "POST", headers, body: BODY });
-  if (answer.status !== 201) throw new Error(`the hub answered ${answer.status}`);
-  await answer.arrayBuffer();
+async function fill(path: string): Promise<void> {
+  const retention = { age: Infinity, messages: Infinity, bytes: Infinity, channels: Infinity };
+  const log = await SqliteLog.open({ path, retention, durability: "normal" });
+  const data = JSON.parse(Buffer.from(MESSAGE.body ?? []).toString()) as unknown;
+  const made = draft({ channel: channelName("orders"), data, sender: "bench" }, 1000);
+  for (let at = 0; at < WARM + COUNT; at += BATCH) await log.appendAll(Array.from({ length: BATCH }, () => made));
+  await log.close();
 }
 
-/** Messages a second, from when the first are there until all are. */
-async function rateOf(count: () => Promise<number>): Promise<number> {
-  let first: { readonly time: number; readonly count: number } | undefined;
-  for (const end = performance.now() + TIMEOUT; performance.now() < end; await pause(5)) {
-    const now = await count();
-    if (now > 0) first ??= { time: performance.now(), count: now };
-    if (now >= COUNT && first !== undefined) return rate(COUNT - first.count, first.time);
-  }
-  throw new Error(`not all messages were there within ${TIMEOUT} ms`);
+function headOf(server: BusServer, name: string): object {
+  return { name, kind: server.kind, connection: server.connection };
 }
 
-function rate(count: number, since: number): number {
-  return (1000 * count) / Math.max(performance.now() - since, 1);
+async function driverAlone(server: BusServer, rules: object): Promise<Figure> {
+  const child = spawn(process.execPath, [DRIVER], { stdio: ["pipe", "pipe", "inherit"], timeout: TIMEOUT });
+  child.stdin.end(JSON.stringify({ kind: server.kind, connection: server.connection, ...rules }));
+  return JSON.parse(await textOf(child.stdout)) as Figure;
 }
 
-async function kept(hub: HubProcess): Promise<number> {
+/** Where a hub is: how many messages its bridge has done with, and the seconds of CPU that it took so far. */
+interface Look {
+  readonly time: number;
+  readonly count: number;
+  readonly cpu: number;
+}
+
+async function look(hub: HubProcess, bridge: string, outcome: "received" | "sent"): Promise<Look> {
   const metrics = await (await fetch(`${hub.url}/metrics`)).text();
-  return Number(/^sse_mcp_log_messages (\d+)/m.exec(metrics)?.[1]);
+  const count = new RegExp(`^sse_mcp_bridge_messages_total\\{bridge="${bridge}",outcome="${outcome}"\\} (\\d+)`, "m");
+  const cpu = /^process_cpu_seconds_total (\S+)/m.exec(metrics)?.[1];
+  return { time: performance.now(), count: Number(count.exec(metrics)?.[1] ?? 0), cpu: Number(cpu) };
 }
 
-function cells(plain: readonly number[], bridge: readonly number[]): string[] {
-  const rounded = (rates: readonly number[]): string => Math.round(median(rates)).toLocaleString("en");
-  return [rounded(plain), rounded(bridge), medianRatio(bridge, plain).toFixed(2)];
+/** Between the first look after the warm-up and the last one at which it was still busy. */
+async function figureOf(hub: HubProcess, bridge: string, outcome: "received" | "sent"): Promise<Figure> {
+  let [first, last]: (Look | undefined)[] = [];
+  for (const end = performance.now() + TIMEOUT; performance.now() < end; await pause(LOOK)) {
+    const now = await look(hub, bridge, outcome);
+    if (first !== undefined) last = now.count < WARM + COUNT || last === undefined ? now : last;
+    else if (now.count >= WARM) first = now;
+    if (now.count < WARM + COUNT) continue;
+    if (first === undefined || last === undefined) throw new Error("it was too fast to be measured; raise COUNT");
+    const done = last.count - first.count;
+    return { rate: (1000 * done) / (last.time - first.time), cpu: (1e6 * (last.cpu - first.cpu)) / done };
+  }
+  throw new Error(`not all messages were done within ${TIMEOUT} ms: ${hub.output}`);
+}
+
+function cells({ driver, bridge }: Compared): string[] {
+  const rates = (figures: readonly Figure[]): readonly number[] => figures.map(({ rate }) => rate);
+  const rate = (figures: readonly Figure[]): string => Math.round(median(rates(figures))).toLocaleString("en");
+  const cpu = (figures: readonly Figure[]): string => median(figures.map((figure) => figure.cpu)).toFixed(1);
+  const ratio = medianRatio(rates(bridge), rates(driver)).toFixed(2);
+  return [rate(driver), rate(bridge), ratio, cpu(driver), cpu(bridge)];
 }

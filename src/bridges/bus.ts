@@ -43,7 +43,7 @@ export interface Batch {
 export interface Source {
   /**
    * The messages of the bus, until the source is closed; throws if the connection is lost. The next batch is asked for
-   * when the one before is settled: what the driver holds meanwhile is bounded. A batch has `MAX_BATCH` messages at most,
+   * when the hub has kept the one before, and settled after that: what the driver holds meanwhile is bounded. A batch has `MAX_BATCH` messages at most,
    * and at least one.
    */
   batches(): AsyncIterable<Batch>;

@@ -44,9 +44,7 @@ export function structuredBody(attributes: CloudEvent["attributes"], data: strin
 function structuredEvent(body: Uint8Array | undefined): CloudEvent {
   let event: unknown;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-    JSON.parse(text);
-    event = keptJson(text);
+    event = keptJson(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (cause) {
     throw new Error(`its content type is ${STRUCTURED}, and it is not JSON`, { cause });
   }
@@ -71,5 +69,5 @@ function structuredEvent(body: Uint8Array | undefined): CloudEvent {
 
 /** Whether a media type is that of JSON. */
 export function isJson(type: string | undefined): boolean {
-  return type !== undefined && /^\s*[^;\s]*[/+]json\s*(?:;|$)/i.test(type);
+  return type === "application/json" || (type !== undefined && /^\s*[^;\s]*[/+]json\s*(?:;|$)/i.test(type));
 }

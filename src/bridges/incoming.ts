@@ -30,6 +30,7 @@ export type Skipped = "tombstone" | "loop";
 export const MESSAGE_TYPE = "hub.message";
 /** Characters of one name or value, and of an error, that a dead letter shows; and how many names and values. */
 const [MAX_BRIEF, MAX_ERROR, MAX_SHOWN] = [100, 500, 20];
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Characters that no word of a channel has. */
 const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
 
@@ -43,17 +44,18 @@ export function draftOf(received: Received, rule: InRule, origin: Origin): Draft
   if (isLoop(path, origin.hub)) return "loop";
   const { body } = event ?? received;
   if (body === undefined && event === undefined) return "tombstone";
-  const values = valuesFor(received, event);
+  let values: TemplateValues | undefined;
   const fill = (field: "channel" | "event" | "sender"): string | undefined => {
     const text = rule[field];
-    return text === undefined ? undefined : render(text, values);
+    if (text === undefined || !text.includes("${")) return text;
+    return render(text, (values ??= valuesFor(received, event)));
   };
   const channel = fill("channel");
   if (channel === undefined) throw new Error(`it has not what its channel needs, ${rule.channel}`);
   const made = draft(
     {
       channel: channelName(rule.sanitize ? channel.replaceAll(NOT_IN_CHANNEL, "-") : channel),
-      data: dataOf({ ...received, ...event }, rule.encoding),
+      data: dataOf(event ?? received, rule.encoding),
       event: fill("event") ?? eventOf(event),
       sender: fill("sender") ?? origin.bridge,
       via: `bridge:${origin.bridge}`,
@@ -61,11 +63,9 @@ export function draftOf(received: Received, rule: InRule, origin: Origin): Draft
     origin.maxBytes,
   );
   const key = keyOf(received, event, origin);
-  return {
-    ...made,
-    ...(key === undefined ? {} : { key }),
-    ...(path.length === 0 ? {} : { path: path.join(",") }),
-  };
+  if (key !== undefined) made.key = key;
+  if (path.length > 0) made.path = path.join(",");
+  return made;
 }
 
 /**
@@ -99,14 +99,13 @@ function dataOf(
   if (encoding === "base64") return Buffer.from(body).toString("base64");
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+    text = utf8.decode(body);
   } catch (cause) {
     throw new Error("its payload is not UTF-8 text; encoding base64 takes any bytes", { cause });
   }
   const looksLikeJson = isJson(contentType) || (contentType === undefined && /^\s*[[{]/.test(text));
   if (encoding === "text" || (encoding === "auto" && !looksLikeJson)) return text;
   try {
-    JSON.parse(text);
     return keptJson(text);
   } catch (cause) {
     if (encoding === "auto") return text;

@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
 import { HubError } from "../core/errors.ts";
-import type { Hub } from "../core/hub.ts";
-import { draft, type Draft, type Published } from "../core/message.ts";
+import { draft, type Draft, type Message } from "../core/message.ts";
+import type { Appended } from "../core/log.ts";
 import { channelName } from "../core/channel.ts";
 import type { Batch, Outcome, Received, Source } from "./bus.ts";
 import type { BridgeWork } from "./context.ts";
-import { deadLetter, draftOf, otherKey, type Origin } from "./incoming.ts";
+import { deadLetter, draftOf, otherKey, type Origin, type Skipped } from "./incoming.ts";
 import type { InRule } from "./rules.ts";
 
 /** Milliseconds before the hub is asked again that could not take messages, and at most, after some tries. */
@@ -27,11 +27,20 @@ export async function receive(
   work: BridgeWork,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const batch of source.batches()) {
-    const outcomes = await keep(batch, rule, origin, work, signal);
-    // The hub, or the right to receive, is gone: what was not acknowledged is delivered again.
-    if (outcomes === undefined) return;
-    await batch.settle(outcomes);
+  let settling: Promise<void> = Promise.resolve();
+  try {
+    for await (const batch of source.batches()) {
+      const outcomes = await keep(batch, rule, origin, work, signal);
+      await settling;
+      // The hub, or the right to receive, is gone: what was not acknowledged is delivered again.
+      if (outcomes === undefined) return;
+      // The bus takes the acknowledgements while the hub keeps the next batch.
+      settling = batch.settle(outcomes);
+      settling.catch(() => {});
+    }
+    await settling;
+  } finally {
+    await settling.catch(() => {});
   }
 }
 
@@ -44,57 +53,59 @@ async function keep(
   signal: AbortSignal,
 ): Promise<readonly Outcome[] | undefined> {
   const { counters, hub } = work;
-  const outcomes: (Outcome | undefined)[] = messages.map(() => undefined);
   const drafts = messages.map((received) => drafted(received, rule, origin));
+  const outcomes = drafts.map((made): Outcome | undefined => {
+    if (made !== "loop" && made !== "tombstone") return undefined;
+    counters[made === "loop" ? "loops" : "tombstones"]++;
+    return "kept";
+  });
   for (let backoff = MIN_BACKOFF; ; backoff = Math.min(2 * backoff, MAX_BACKOFF)) {
-    // All of a turn, in order, are one write of the log.
-    const results = await Promise.allSettled(
-      drafts.map(async (made, index) =>
-        typeof made === "object" && "channel" in made && outcomes[index] === undefined
-          ? published(made, hub)
-          : undefined,
-      ),
+    const left = drafts.flatMap((made, index) =>
+      outcomes[index] === undefined && isDraft(made) ? [{ made, index }] : [],
     );
-    let isUnavailable: HubError | undefined;
+    const published = await hub.publishAll(left.map(({ made }) => made));
+    let unavailable: HubError | undefined;
+    let isRenamed = false;
+    for (const [at, { made, index }] of left.entries()) {
+      const outcome = published[at] as Appended | HubError;
+      if (outcome instanceof HubError) {
+        if (outcome.retry) unavailable ??= outcome;
+        else drafts[index] = outcome;
+      } else if (outcome.repeated && !isOf(outcome.message, made)) {
+        drafts[index] = { ...made, key: otherKey(made) };
+        isRenamed = true;
+      } else {
+        counters[outcome.repeated ? "repeated" : "received"]++;
+        outcomes[index] = "kept";
+      }
+    }
     for (const [index, received] of messages.entries()) {
-      const [made, result] = [drafts[index], results[index]];
-      if (outcomes[index] !== undefined || made === undefined || result === undefined) continue;
-      if (result.status === "fulfilled" && result.value !== undefined) {
-        if (result.value.repeated) counters.repeated++;
-        else counters.received++;
-        outcomes[index] = "kept";
-        continue;
-      }
-      if (made === "loop" || made === "tombstone") {
-        counters[made === "loop" ? "loops" : "tombstones"]++;
-        outcomes[index] = "kept";
-        continue;
-      }
-      const error = made instanceof Error ? made : ((result as PromiseRejectedResult).reason as Error);
-      if (error instanceof HubError && error.retry) isUnavailable ??= error;
-      else outcomes[index] = await poisoned(received, error, rule, work);
+      const made = drafts[index];
+      if (outcomes[index] === undefined && made instanceof Error)
+        outcomes[index] = await poisoned(received, made, rule, work);
     }
     if (outcomes.every((outcome) => outcome !== undefined)) return outcomes;
-    if (signal.aborted || isUnavailable?.code === "SHUTTING_DOWN") return undefined;
-    await work.wait(backoff, signal);
+    if (signal.aborted || unavailable?.code === "SHUTTING_DOWN") return undefined;
+    if (!isRenamed) await work.wait(backoff, signal);
     if (signal.aborted) return undefined;
   }
 }
 
-/** Publishes a message that may have been published before; one that only has the id of another is a message, too. */
-async function published(made: Draft, hub: Hub): Promise<Published> {
-  const first = await hub.publish(made);
-  const { repeated, message } = first;
-  if (!repeated || (message.data === made.data && message.event === made.event)) return first;
-  return hub.publish({ ...made, key: otherKey(made) });
+/** Whether a draft made this message, which one that only has the id of another did not. */
+function isOf({ data, event }: Message, made: Draft): boolean {
+  return data === made.data && event === made.event;
 }
 
-function drafted(received: Received, rule: InRule, origin: Origin): Draft | "loop" | "tombstone" | Error {
+function drafted(received: Received, rule: InRule, origin: Origin): Draft | Skipped | Error {
   try {
     return draftOf(received, rule, origin);
   } catch (error) {
     return error as Error;
   }
+}
+
+function isDraft(made: Draft | Skipped | Error | undefined): made is Draft {
+  return typeof made === "object" && !(made instanceof Error);
 }
 
 /** What becomes of a message that the hub will never take; undefined if its dead letter has to be tried again. */

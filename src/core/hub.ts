@@ -5,8 +5,9 @@ import { HubError } from "./errors.ts";
 import { FanOut, type FanOutOptions } from "./fan-out.ts";
 import { listChannels, readHistory, readRecent } from "./history.ts";
 import type { ChannelListing, History, HistoryQuery, RecentHistory, RecentHistoryQuery } from "./history.ts";
-import type { ChannelQuery, Log } from "./log.ts";
+import type { Appended, ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
+import { Publications } from "./publications.ts";
 import type { RemoteReaders } from "./remote-readers.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
 import type { CloseReason, Sink } from "./sink.ts";
@@ -21,16 +22,6 @@ export interface HubOptions extends FanOutOptions, ReplayOptions {
   readonly remoteReaders?: RemoteReaders | undefined;
 }
 
-/** A publication that the log has not confirmed yet. */
-interface Pending {
-  /** The number that this hub gave it. */
-  readonly publication: number;
-  /** When it was appended, in milliseconds of `performance.now()`. */
-  readonly since: number;
-  /** Live readers it was offered to on all nodes; undefined until the log delivers it. */
-  receivers: number | undefined;
-}
-
 const PROBE: Draft = { channel: serverChannel("probe"), event: "probe", data: "null", sender: "hub", ephemeral: true };
 
 /** Publishes into a log, and delivers to readers what the log hands its follower. */
@@ -41,9 +32,7 @@ export class Hub {
   readonly #fanOut: FanOut;
   readonly #replay: Replay;
   readonly #subscriptions = new Set<Subscription>();
-  /** By their numbers. */
-  readonly #pending = new Map<number, Pending>();
-  #publications = 0;
+  readonly #publications = new Publications();
   #subscribed = 0;
   #closed: Promise<void> | undefined;
 
@@ -88,26 +77,38 @@ export class Hub {
 
   /** Resolves once the message is kept and offered to every live reader. Rejects as the log does. */
   async publish(draft: Draft): Promise<Published> {
-    if (this.#closed) throw new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
+    if (this.#closed) throw stopping();
     if (draft.ephemeral && isOfNode(draft.channel)) return this.#announce(draft);
-    const pending = this.#begin();
-    const { publication, since } = pending;
+    const publication = this.#publications.begin();
     try {
-      const { message, repeated } = await this.#log.append({ ...draft, publication });
-      this.#options.onAppended?.(performance.now() - since);
-      return { id: this.idOf(message), message, receivers: pending.receivers ?? 0, repeated };
+      const { message, repeated } = await this.#log.append({ ...draft, publication: publication.number });
+      this.#options.onAppended?.(performance.now() - publication.since);
+      return { id: this.idOf(message), message, receivers: publication.receivers ?? 0, repeated };
     } finally {
-      this.#pending.delete(publication);
+      this.#publications.end(publication);
     }
+  }
+
+  /** Publishes messages in order; resolves, and never rejects, with what `publish` would do with each of them. */
+  async publishAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    if (this.#closed) return drafts.map(stopping);
+    // One number for all of them: no one asks how many readers each was offered to.
+    const publication = this.#publications.begin();
+    const { number } = publication;
+    const outcomes = await this.#log.appendAll(drafts.map((draft) => ({ ...draft, publication: number })));
+    this.#publications.end(publication);
+    const milliseconds = performance.now() - publication.since;
+    for (const outcome of outcomes) if (!(outcome instanceof HubError)) this.#options.onAppended?.(milliseconds);
+    return outcomes;
   }
 
   /** Checks delivery: resolves once the log has made a write and delivered a message; rejects otherwise. */
   async probe(): Promise<void> {
     await this.#log.check();
-    const pending = this.#begin();
-    const draft = { ...PROBE, publication: pending.publication };
-    await this.#log.append(draft).finally(() => this.#pending.delete(pending.publication));
-    if (pending.receivers !== undefined) return;
+    const publication = this.#publications.begin();
+    const draft = { ...PROBE, publication: publication.number };
+    await this.#log.append(draft).finally(() => this.#publications.end(publication));
+    if (publication.receivers !== undefined) return;
     throw new HubError("LOG_UNAVAILABLE", "The log took a message and did not bring it back");
   }
 
@@ -233,21 +234,14 @@ export class Hub {
     await this.#log.close();
   }
 
-  /** Registers a draft that is about to be appended; the caller removes it from `#pending` when the log answers. */
-  #begin(): Pending {
-    const pending: Pending = { publication: ++this.#publications, since: performance.now(), receivers: undefined };
-    this.#pending.set(pending.publication, pending);
-    return pending;
-  }
-
   #deliver(messages: readonly Message[]): void {
     for (const message of messages) {
       // An ephemeral message has its predecessor's offset, so it must not move ours back.
       if (!message.ephemeral) this.#fanOut.delivered = message.offset;
-      const pending = message.publication === undefined ? undefined : this.#pending.get(message.publication);
-      const receivers = this.#offer(message, pending?.since);
-      if (pending !== undefined)
-        pending.receivers = receivers + (this.#options.remoteReaders?.readers(message.channel) ?? 0);
+      const publication = this.#publications.of(message);
+      const receivers = this.#offer(message, publication?.since);
+      if (publication !== undefined)
+        publication.receivers = receivers + (this.#options.remoteReaders?.readers(message.channel) ?? 0);
     }
     this.#replay.delivered();
   }
@@ -295,4 +289,8 @@ export class Hub {
     this.unsubscribe(subscription);
     subscription.sink.close(reason);
   }
+}
+
+function stopping(): HubError {
+  return new HubError("SHUTTING_DOWN", "The server is stopping; publish again in a few seconds");
 }

@@ -1,5 +1,6 @@
 import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import type { Cursor } from "../protocol/cursor.ts";
+import type { HubError } from "./errors.ts";
 import type { Draft, Message } from "./message.ts";
 
 /** Puts messages into one order and keeps them. `test/logs/log.suite.ts` tests what every log must do. */
@@ -17,6 +18,8 @@ export interface Log {
    * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`; nothing was kept then, unless the sentence says otherwise.
    */
   append(draft: Draft): Promise<Appended>;
+  /** Appends drafts in order, as `append` does; resolves, and never rejects, with what became of each of them. */
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]>;
   /** One page, in order. Of what is dropped while it is read, nothing is on the page. */
   read(query: LogQuery): Promise<LogPage>;
   /** The last page before an offset, in order. */

@@ -37,6 +37,9 @@ export interface Draft {
   readonly publication?: number;
 }
 
+/** A draft that its maker may still add to. */
+export type NewDraft = { -readonly [Field in keyof Draft]: Draft[Field] };
+
 /** One published item. */
 export interface Message extends Draft {
   /** Its place in the one order of all channels; an ephemeral message has that of the message before it. */
@@ -140,7 +143,7 @@ const utf8 = new TextEncoder();
  * Checks a message to publish. `maxBytes` bounds the payload: the UTF-8 bytes of a string, or of the JSON of another
  * value. Throws `INVALID_MESSAGE` or `MESSAGE_TOO_LARGE`, naming the field.
  */
-export function draft(input: DraftInput, maxBytes: number): Draft {
+export function draft(input: DraftInput, maxBytes: number): NewDraft {
   const event = checkedLine("event", input.event ?? "message", MAX_EVENT);
   if (event === "") throw new HubError("INVALID_MESSAGE", "event is empty; leave it out, or give a name such as order");
   const meaning = RESERVED_EVENTS.get(event);
@@ -159,18 +162,12 @@ export function draft(input: DraftInput, maxBytes: number): Draft {
   if (data.includes("\\ud") && LONE_SURROGATE.test(data)) {
     throw new HubError("INVALID_MESSAGE", "data holds half a surrogate pair, which no UTF-8 text can carry");
   }
-  const key = input.key === undefined ? {} : { key: checkedKey(input.key) };
-  const via = input.via === undefined ? {} : { via: input.via };
-  return {
-    channel: input.channel,
-    event,
-    data,
-    sender,
-    ...via,
-    ...(input.verified ? { verified: true } : {}),
-    ...(input.ephemeral ? { ephemeral: true } : {}),
-    ...key,
-  };
+  const made: NewDraft = { channel: input.channel, event, data, sender };
+  if (input.via !== undefined) made.via = input.via;
+  if (input.verified) made.verified = true;
+  if (input.ephemeral) made.ephemeral = true;
+  if (input.key !== undefined) made.key = checkedKey(input.key);
+  return made;
 }
 
 /** A name that came from elsewhere as a sender: on one line and shortened to what that may be; undefined if nothing is left. */

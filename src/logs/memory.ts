@@ -46,7 +46,10 @@ export class MemoryLog implements Log {
   /** The offset of the first place, minus one. */
   #base = 0;
   readonly #byKey = new Map<string, Message>();
-  readonly #batch = new WriteBatch(() => this.#write());
+  readonly #batch = new WriteBatch(
+    () => this.#write(),
+    () => (this.#closed ? closed() : undefined),
+  );
   readonly #readTurns = new ReadTurns();
   readonly #expiry: NodeJS.Timeout;
   #listener: (messages: readonly Message[]) => void = () => {};
@@ -67,7 +70,11 @@ export class MemoryLog implements Log {
   }
 
   append(draft: Draft): Promise<Appended> {
-    return this.#closed ? Promise.reject(closed()) : this.#batch.add(draft);
+    return this.#batch.add(draft);
+  }
+
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return this.#batch.addAll(drafts);
   }
 
   async read({ after, channels, limit }: LogQuery): Promise<LogPage> {

@@ -6,7 +6,7 @@ import type { Draft } from "../core/message.ts";
 export interface Waiting {
   readonly draft: Draft;
   /** Answers its publisher with what was appended, or with the error. */
-  readonly settle: (outcome: Appended | Error) => void;
+  readonly settle: (outcome: Appended | HubError) => void;
 }
 
 const MAX_WAITING = 20_000;
@@ -15,12 +15,15 @@ const MAX_WAITING_CHARACTERS = 128 * 1024 * 1024;
 /** Collects what one turn of the event loop appends, to write it together when the turn ends. */
 export class WriteBatch {
   readonly #write: () => void;
+  readonly #refusal: () => HubError | undefined;
   #waiting: Waiting[] = [];
   #characters = 0;
   #scheduled = false;
 
-  constructor(write: () => void) {
+  /** `refusal`: why the log takes nothing now; undefined if it does. */
+  constructor(write: () => void, refusal: () => HubError | undefined = () => undefined) {
     this.#write = write;
+    this.#refusal = refusal;
   }
 
   get size(): number {
@@ -34,19 +37,46 @@ export class WriteBatch {
 
   /** Adds a draft; rejects with `OVERLOADED` if too much is waiting already. */
   add(draft: Draft): Promise<Appended> {
-    const characters = draft.data.length;
-    if (this.#waiting.length >= MAX_WAITING || this.#characters + characters > MAX_WAITING_CHARACTERS) {
-      return Promise.reject(
-        new HubError("OVERLOADED", "Too many messages wait for the log; publish again in a moment"),
-      );
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Appended | HubError): void =>
+        outcome instanceof Error ? reject(outcome) : resolve(outcome);
+      this.#push([{ draft, settle }]);
+    });
+  }
+
+  /** Adds drafts, all of them or none; resolves with what became of each. */
+  addAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return new Promise((resolve) => {
+      const outcomes: (Appended | HubError)[] = [];
+      let left = drafts.length;
+      if (left === 0) resolve(outcomes);
+      const waiting = drafts.map((draft, index): Waiting => {
+        const settle = (outcome: Appended | HubError): void => {
+          outcomes[index] = outcome;
+          if (--left === 0) resolve(outcomes);
+        };
+        return { draft, settle };
+      });
+      this.#push(waiting);
+    });
+  }
+
+  #push(more: readonly Waiting[]): void {
+    const characters = more.reduce((sum, { draft }) => sum + draft.data.length, 0);
+    const isFull =
+      this.#waiting.length + more.length > MAX_WAITING || this.#characters + characters > MAX_WAITING_CHARACTERS;
+    const refusal =
+      this.#refusal() ??
+      (isFull
+        ? new HubError("OVERLOADED", "Too many messages wait for the log; publish again in a moment")
+        : undefined);
+    if (refusal !== undefined) {
+      for (const { settle } of more) settle(refusal);
+      return;
     }
     this.#characters += characters;
-    return new Promise((resolve, reject) => {
-      const settle = (outcome: Appended | Error): void =>
-        outcome instanceof Error ? reject(outcome) : resolve(outcome);
-      this.#waiting.push({ draft, settle });
-      this.schedule();
-    });
+    for (const one of more) this.#waiting.push(one);
+    this.schedule();
   }
 
   /** Calls the writer when this turn ends. */
@@ -66,11 +96,14 @@ export class WriteBatch {
 
   /** Removes and returns everything that is waiting; or the first of it, up to bounds that one draft may pass. */
   take(most: number = Infinity, characters: number = Infinity): readonly Waiting[] {
-    let [count, sum] = [0, 0];
-    for (const { draft } of this.#waiting) {
-      if (count === most || (count > 0 && sum + draft.data.length > characters)) break;
-      sum += draft.data.length;
-      count++;
+    let [count, sum] = [this.#waiting.length, this.#characters];
+    if (count > most || sum > characters) {
+      [count, sum] = [0, 0];
+      for (const { draft } of this.#waiting) {
+        if (count === most || (count > 0 && sum + draft.data.length > characters)) break;
+        sum += draft.data.length;
+        count++;
+      }
     }
     const taken = this.#waiting.slice(0, count);
     this.#waiting = this.#waiting.slice(count);
@@ -79,7 +112,7 @@ export class WriteBatch {
   }
 
   /** Rejects everything that is waiting. */
-  fail(error: Error): void {
+  fail(error: HubError): void {
     for (const { settle } of this.take()) settle(error);
   }
 }

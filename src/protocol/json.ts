@@ -57,9 +57,10 @@ export function parseJson(text: string, subject: string, levels: number = MAX_DE
   throw new JsonFault(`${subject} holds ${number}, which no double can hold; send it as a string`, value);
 }
 
-/** Reads JSON that this server wrote, with every digit of its numbers. */
+/** Reads JSON with every digit of its numbers, and nothing that `parseJson` checks; throws a `SyntaxError`. */
 export function keptJson(text: string): unknown {
-  return new Tokens(text).areNumbersExact ? (JSON.parse(text) as unknown) : readExactly(text, () => {});
+  const value: unknown = JSON.parse(text);
+  return SUSPECT.test(text) && !new Tokens(text).areNumbersExact ? readExactly(text, () => {}) : value;
 }
 
 /** Whether a JSON value is an object: neither an array nor a number kept as `JSON.rawJSON`. */

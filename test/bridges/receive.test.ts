@@ -27,6 +27,10 @@ class FaultyLog extends MemoryLog {
     if (!this.fails(draft)) return super.append(draft);
     return Promise.reject(new HubError("LOG_UNAVAILABLE", "The disk is full"));
   }
+
+  override appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return Promise.all(drafts.map((draft) => this.append(draft).catch((error: HubError) => error)));
+  }
 }
 
 /** A source with these batches, which notes what became of them. */

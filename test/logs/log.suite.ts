@@ -148,6 +148,37 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.deepEqual(await everything(log), ["1", "3", "5"]);
     });
 
+    it("appends several in order, on a channel that is new too, and says of each what became of it", async () => {
+      await using log = await open();
+      const turns: unknown[][] = [];
+      await log.follow((messages) => void turns.push(messages.map(({ data }) => data)));
+      await log.append(draftOf("a", 0, { key: "old" }));
+      const outcomes = await log.appendAll([
+        draftOf("a", 1),
+        draftOf("b", 2, { key: "new" }),
+        draftOf("a", 3, { key: "old" }),
+        draftOf("b", 4, { key: "new" }),
+        draftOf("b", 5),
+      ]);
+      assert.deepEqual(
+        outcomes.map((outcome) =>
+          outcome instanceof HubError ? outcome.code : [outcome.message.data, outcome.message.offset, outcome.repeated],
+        ),
+        [
+          ["1", 2, false],
+          ["2", 3, false],
+          ["0", 1, true],
+          ["2", 3, true],
+          ["5", 4, false],
+        ],
+      );
+      assert.deepEqual(turns, [["0"], ["1", "2", "5"]]);
+      assert.deepEqual(await everything(log), ["0", "1", "2", "5"]);
+      await log.close();
+      const refused = await log.appendAll([draftOf("a", 6), draftOf("a", 7)]);
+      assert.ok(refused.length === 2 && refused.every((outcome) => outcome instanceof HubError));
+    });
+
     it("does not remember the key of an ephemeral message, not even within its turn", async () => {
       await using log = await open();
       const followed: unknown[] = [];

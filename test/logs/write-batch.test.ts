@@ -5,12 +5,16 @@ import { HubError } from "../../src/core/errors.ts";
 import { WriteBatch } from "../../src/logs/write-batch.ts";
 import { draftOf } from "../support/sample.ts";
 
+function failure(sentence: string): HubError {
+  return new HubError("LOG_UNAVAILABLE", sentence);
+}
+
 describe("a batch of drafts", () => {
   it("is written once, when the turn of the event loop ends, with all that came in it", async () => {
     const sizes: number[] = [];
     const waiting = new WriteBatch(() => {
       sizes.push(waiting.size);
-      for (const { settle } of waiting.take()) settle(new Error("written"));
+      for (const { settle } of waiting.take()) settle(failure("written"));
     });
     await Promise.allSettled(["a", "a", "b"].map((channel) => waiting.add(draftOf(channel, 1))));
     await waiting.add(draftOf("a", 3)).catch(() => {});
@@ -36,7 +40,7 @@ describe("a batch of drafts", () => {
     assert.ok(refused(await full.promise));
     assert.equal(taken, 134, "128 MiB");
     assert.ok(waiting.characters <= 128 * 1024 * 1024);
-    waiting.fail(new Error("gone"));
+    waiting.fail(failure("gone"));
     assert.deepEqual([waiting.size, waiting.characters], [0, 0]);
     const small = draftOf("a", 1);
     for (let count = 0; count < 20_000; count++) void waiting.add(small);
@@ -44,8 +48,39 @@ describe("a batch of drafts", () => {
     assert.equal(waiting.take().length, 20_000);
   });
 
+  it("answers several drafts at once, whatever the order in which they were settled, and takes all of them or none", async () => {
+    const refusals = [failure("a"), failure("b"), failure("c")];
+    const waiting = new WriteBatch(() => {
+      const taken = waiting.take();
+      for (const [index, { settle }] of [...taken.entries()].toReversed()) settle(refusals[index] as HubError);
+    });
+    const three = [1, 2, 3].map((number) => draftOf("a", number));
+    assert.deepEqual(await waiting.addAll(three), refusals);
+    assert.deepEqual(await waiting.addAll([]), []);
+    for (let count = 0; count < 19_998; count++) waiting.add(draftOf("a", 1)).catch(() => {});
+    const outcomes = await waiting.addAll(three);
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome instanceof HubError && outcome.code),
+      ["OVERLOADED", "OVERLOADED", "OVERLOADED"],
+    );
+    assert.equal(waiting.size, 19_998);
+  });
+
+  it("refuses what is added while its log takes nothing", async () => {
+    let refusal: HubError | undefined = failure("closed");
+    const waiting = new WriteBatch(
+      () => {},
+      () => refusal,
+    );
+    await assert.rejects(waiting.add(draftOf("a", 1)), /closed/);
+    assert.deepEqual(await waiting.addAll([draftOf("a", 1)]), [refusal]);
+    refusal = undefined;
+    void waiting.addAll([draftOf("a", 1)]);
+    assert.equal(waiting.size, 1);
+  });
+
   it("refuses everything that waits when it fails", async () => {
-    const waiting = new WriteBatch(() => waiting.fail(new Error("no")));
+    const waiting = new WriteBatch(() => waiting.fail(failure("no")));
     const results = await Promise.allSettled([waiting.add(draftOf("a", 1)), waiting.add(draftOf("a", 2))]);
     assert.deepEqual(
       results.map(({ status }) => status),

@@ -10,6 +10,7 @@ import type {
   RecentPage,
   RecentQuery,
 } from "../../src/core/log.ts";
+import type { HubError } from "../../src/core/errors.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
 import type { Truth } from "./reader-model.ts";
 import type { Schedule } from "./schedule.ts";
@@ -53,6 +54,10 @@ export class LateLog implements Log {
     await this.#schedule.reached("appended");
     // What comes over a network is never the object that was sent.
     return { message: { ...message }, repeated };
+  }
+
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return Promise.all(drafts.map((draft) => this.append(draft).catch((error: HubError) => error)));
   }
 
   async read(query: LogQuery): Promise<LogPage> {

@@ -34,7 +34,10 @@ const TRANSIENT_ERRORS = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|M
  */
 export class RedisAppender {
   readonly #options: AppenderOptions;
-  readonly #batch = new WriteBatch(() => void this.#send());
+  readonly #batch = new WriteBatch(
+    () => void this.#send(),
+    () => this.#refusal(),
+  );
   #number = 0;
   #sending: Promise<void> | undefined;
   #closing = false;
@@ -46,19 +49,27 @@ export class RedisAppender {
   }
 
   append(draft: Draft): Promise<Appended> {
-    if (this.#closing) return Promise.reject(closed());
-    // What waited for the engine to come back would be published late, and out of turn.
-    if (!this.#options.connection.isReady) return Promise.reject(this.#options.connection.unavailable());
-    // Its message would be kept, and its publisher could not be told so.
-    const problem = this.#options.follower.mirrorProblem;
-    if (problem !== undefined) return Promise.reject(new HubError("LOG_UNAVAILABLE", problem));
     return this.#batch.add(draft);
+  }
+
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return this.#batch.addAll(drafts);
   }
 
   /** Sends what was appended, and refuses what comes after that. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#send();
+  }
+
+  /** Why nothing may be appended now; undefined if it may. */
+  #refusal(): HubError | undefined {
+    if (this.#closing) return closed();
+    // What waited for the engine to come back would be published late, and out of turn.
+    if (!this.#options.connection.isReady) return this.#options.connection.unavailable();
+    // Its message would be kept, and its publisher could not be told so.
+    const problem = this.#options.follower.mirrorProblem;
+    return problem === undefined ? undefined : new HubError("LOG_UNAVAILABLE", problem);
   }
 
   #send(): Promise<void> {

@@ -102,6 +102,10 @@ export class RedisLog implements Log {
     return this.#appender.append(draft);
   }
 
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return this.#appender.appendAll(drafts);
+  }
+
   async read(query: LogQuery): Promise<LogPage> {
     await this.#readTurns.next();
     this.#checkOpen();

@@ -41,7 +41,10 @@ export class SqliteCommitter {
   /** Called with the published messages, once they are as safe as the durability setting asks. */
   follower: (messages: readonly Message[]) => void = () => {};
   readonly #options: CommitterOptions;
-  readonly #batch = new WriteBatch(() => this.write());
+  readonly #batch = new WriteBatch(
+    () => this.write(),
+    () => (this.#closing ? stopped() : undefined),
+  );
   /** Set while callers of `check` wait; they share one promise. */
   #check: PromiseWithResolvers<void> | undefined;
   /** Whether to commit next even if that only drops messages. */
@@ -64,7 +67,11 @@ export class SqliteCommitter {
   }
 
   append(draft: Draft): Promise<Appended> {
-    return this.#closing ? Promise.reject(stopped()) : this.#batch.add(draft);
+    return this.#batch.add(draft);
+  }
+
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return this.#batch.addAll(drafts);
   }
 
   /** Resolves after a commit that wrote to the file, even without a message; rejects as `append` does. */

@@ -13,6 +13,7 @@ import type {
   RecentQuery,
   Retention,
 } from "../../core/log.ts";
+import type { HubError } from "../../core/errors.ts";
 import type { Draft, Message } from "../../core/message.ts";
 import type { ChannelIndex } from "../channel-index.ts";
 import { pageWithLosses, type Hole } from "../holes.ts";
@@ -124,6 +125,10 @@ export class SqliteLog implements Log {
 
   append(draft: Draft): Promise<Appended> {
     return this.#committer.append(draft);
+  }
+
+  appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+    return this.#committer.appendAll(drafts);
   }
 
   async read(query: LogQuery): Promise<LogPage> {

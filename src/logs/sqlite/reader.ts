@@ -107,7 +107,7 @@ export class SqliteReader {
   /** The message that was published on a channel with this key. */
   keyed(channel: ChannelEntry, key: string): Message | undefined {
     const row = this.#keyed.get(channel.id, key) as Row | undefined;
-    return row === undefined ? undefined : { ...this.#message(row), key };
+    return row === undefined ? undefined : { ...messageOf(row, channel), key };
   }
 
   async #page({ after, channels, limit }: LogQuery, head: number): Promise<Omit<LogPage, "dropped">> {
@@ -176,24 +176,29 @@ export class SqliteReader {
     }
   }
 
-  #message({ offset, channel: id, event, data, sender, time, via, verified, traceparent, path, quiet }: Row): Message {
+  #message(row: Row): Message {
+    const { offset, channel: id } = row;
     const entry = this.#channels.byId(id);
     if (entry === undefined) throw new Error(`message ${offset} belongs to channel ${id}, which does not exist`);
-    const { channel } = entry;
-    return {
-      offset,
-      channel,
-      event,
-      data,
-      sender,
-      time,
-      ...(via === null ? {} : { via }),
-      ...(verified === null ? {} : { verified: true }),
-      ...(traceparent === null ? {} : { traceparent }),
-      ...(path === null ? {} : { path }),
-      ...(quiet === null ? {} : { quiet: true }),
-    };
+    return messageOf(row, entry);
   }
+}
+
+function messageOf(row: Row, { channel }: ChannelEntry): Message {
+  const { offset, event, data, sender, time, via, verified, traceparent, path, quiet } = row;
+  return {
+    offset,
+    channel,
+    event,
+    data,
+    sender,
+    time,
+    ...(via === null ? {} : { via }),
+    ...(verified === null ? {} : { verified: true }),
+    ...(traceparent === null ? {} : { traceparent }),
+    ...(path === null ? {} : { path }),
+    ...(quiet === null ? {} : { quiet: true }),
+  };
 }
 
 function directionOf(database: DatabaseSync, forward: boolean): Direction {

@@ -1,6 +1,6 @@
 import type { ChannelName } from "../../protocol/channel.ts";
 import type { HubError } from "../../core/errors.ts";
-import type { Draft, Message } from "../../core/message.ts";
+import type { Message } from "../../core/message.ts";
 import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
 
 /** The changes of a transaction, discarded if it fails. */
@@ -14,7 +14,6 @@ export class Transaction {
   bytes = 0;
   readonly #directory: ChannelIndex;
   readonly #empty: Iterator<ChannelEntry>;
-  readonly #byKey = new Map<string, Message>();
   #head: number;
   #added = 0;
 
@@ -31,8 +30,6 @@ export class Transaction {
 
   publish(message: Message): Message {
     this.published.push(message);
-    // An ephemeral message is not kept, so neither is its key.
-    if (message.key !== undefined && !message.ephemeral) this.#byKey.set(keyOf(message), message);
     this.#head = message.offset;
     return message;
   }
@@ -74,10 +71,6 @@ export class Transaction {
     return found;
   }
 
-  keyed(draft: Draft): Message | undefined {
-    return this.#byKey.get(keyOf(draft));
-  }
-
   count(
     entry: ChannelEntry,
     by: { kept: number; bytes: number; last?: number; time?: number; dropped?: number },
@@ -98,8 +91,4 @@ export class Transaction {
       this.count(is, { kept: kept - is.kept, bytes: bytes - is.bytes, dropped });
     }
   }
-}
-
-function keyOf({ channel, key }: Draft): string {
-  return `${channel} ${key}`;
 }

@@ -74,7 +74,7 @@ export class SqliteWriter {
         "SELECT (SELECT epoch FROM runs ORDER BY first DESC LIMIT 1) AS epoch, (SELECT max(offset) FROM messages) AS head",
       ),
       insert: database.prepare(
-        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (offset, channel, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (channel, key) WHERE key IS NOT NULL DO NOTHING",
       ),
       channel: database.prepare(
         `INSERT INTO channels (id, channel, kept, bytes, last, time, dropped) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -155,16 +155,21 @@ export class SqliteWriter {
       return { message: transaction.publish({ ...draft, offset: transaction.head, time }), repeated: false };
     const entry = transaction.entry(draft.channel);
     if (entry instanceof HubError) return entry;
-    const known =
-      draft.key === undefined ? undefined : (transaction.keyed(draft) ?? this.#reader.keyed(entry, draft.key));
-    if (known !== undefined) return { message: known, repeated: true };
-    const message = transaction.publish({ ...draft, offset: transaction.head + 1, time });
+    const offset = transaction.head + 1;
     const cost = costOf(draft);
-    transaction.count(entry, { kept: 1, bytes: cost, last: message.offset, time });
-    const { offset, event, data, sender, key = null, via = null, verified, traceparent = null, path = null } = message;
-    const origin = [via, verified ? 1 : null, traceparent, path, message.quiet ? 1 : null] as const;
-    this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, ...origin);
-    return { message, repeated: false };
+    const { event, data, sender, key = null, via = null, verified, traceparent = null, path = null, quiet } = draft;
+    const origin = [via, verified ? 1 : null, traceparent, path, quiet ? 1 : null] as const;
+    const { changes } = this.#statements.insert.run(
+      ...([offset, entry.id, event, data, sender, time, cost, key, ...origin] as const),
+    );
+    // Nearly all keys are new, so the one that has it already is looked for only now.
+    if (changes === 0) {
+      const known = this.#reader.keyed(entry, key ?? "");
+      if (known === undefined) throw contradiction();
+      return { message: known, repeated: true };
+    }
+    transaction.count(entry, { kept: 1, bytes: cost, last: offset, time });
+    return { message: transaction.publish({ ...draft, offset, time }), repeated: false };
   }
 
   #rollback(): void {

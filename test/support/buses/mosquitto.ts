@@ -155,8 +155,10 @@ export class Mosquitto implements BusServer {
 
   /** A client that is not a bridge. */
   async client(): Promise<MqttClient> {
-    this.#client ??= await connectAsync(this.connection, { protocolVersion: 5, reconnectPeriod: 0 });
-    this.#client.on("error", () => {});
+    if (this.#client === undefined) {
+      this.#client = await connectAsync(this.connection, { protocolVersion: 5, reconnectPeriod: 0 });
+      this.#client.on("error", () => {});
+    }
     return this.#client;
   }
 

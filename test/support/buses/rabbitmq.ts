@@ -175,8 +175,10 @@ export class Rabbit implements BusServer {
   }
 
   async #connected(): Promise<ChannelModel> {
-    this.#model ??= await connect(this.connection);
-    this.#model.on("error", () => {});
+    if (this.#model === undefined) {
+      this.#model = await connect(this.connection);
+      this.#model.on("error", () => {});
+    }
     return this.#model;
   }
 

@@ -101,7 +101,8 @@ export class RedisSource implements Source {
     const { stream, group } = this.#rule;
     return {
       messages: entries.map((entry) => receivedOf(entry, this.#rule)),
-      settle: async () => void (await this.#commands.xack(stream, group, ...entries.map(([id]) => id))),
+      // As texts, which the driver writes at once; it writes each buffer by itself.
+      settle: async () => void (await this.#commands.xack(stream, group, ...entries.map(([id]) => id.toString()))),
     };
   }
 }

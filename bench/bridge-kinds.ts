@@ -1,0 +1,39 @@
+import type { Bus, BusKind, BusMessage } from "../src/bridges/bus.ts";
+import type { BusServer } from "../test/support/buses/bus-server.ts";
+
+export type AnyKind = BusKind<unknown, unknown, unknown>;
+
+/** Messages that warm up both ends, and those that are measured after them. */
+export const WARM = 20_000;
+export const COUNT = 30_000;
+
+/** Messages a second, and microseconds of CPU that the process took for each. */
+export interface Figure {
+  readonly rate: number;
+  readonly cpu: number;
+}
+
+/** How a real server of each kind of bus is started. */
+export const SERVERS: Readonly<Record<string, () => Promise<BusServer>>> = {
+  amqp: async () => (await import("../test/support/buses/rabbitmq.ts")).Rabbit.start(),
+  kafka: async () => (await import("../test/support/buses/kafka.ts")).openKafka(),
+  mqtt: async () => (await import("../test/support/buses/mosquitto.ts")).Mosquitto.start(),
+  nats: async () => (await import("../test/support/buses/nats.ts")).startNats(),
+  redis: async () => (await import("../test/support/buses/redis-streams.ts")).startRedisStreams(),
+};
+
+/** The messages of a run, of 100 bytes each. */
+export const MESSAGE: BusMessage = {
+  headers: {},
+  contentType: "application/json",
+  body: new TextEncoder().encode(JSON.stringify({ order: 17, note: "x".repeat(76) })),
+};
+
+export async function kindOf(name: string): Promise<AnyKind> {
+  const kinds = (await import(`../src/bridges/kinds/${name}.ts`)) as Readonly<Record<string, AnyKind>>;
+  return kinds[name] as AnyKind;
+}
+
+export function connected(kind: AnyKind, connection: unknown, bridge: string): Promise<Bus<unknown, unknown>> {
+  return kind.connect(kind.connection.parse(connection), { bridge, node: "bench", report: () => {} });
+}
