@@ -13,6 +13,7 @@ export const SECTIONS = [
       "docs/mcp.md",
       "docs/mcp-events.md",
       "docs/client-timeouts.md",
+      "docs/waking.md",
       "docs/tools.md",
       "docs/client.md",
       "docs/webhooks.md",

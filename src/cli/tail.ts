@@ -1,10 +1,15 @@
 import { once } from "node:events";
-import { connect, HubClientError, type HubState, type Message } from "../client/index.ts";
-import { oneLine, oneLineData, oneLineName } from "../protocol/text.ts";
+import { connect, HubClientError, type HubState } from "../client/index.ts";
+import { oneLine } from "../protocol/text.ts";
 import { keptJson } from "../protocol/json.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import { beginning } from "./since.ts";
-import { DEFAULT_URL, failed, CommandFailed, hubUrl, parsed, remedy, type Command } from "./usage.ts";
+import { runUntilDone } from "./tail/command.ts";
+import { jsonLine, textLine } from "./tail/line.ts";
+import { maxLine, WAKE_HELP, WAKE_OPTIONS, wakeOptions } from "./tail/options.ts";
+import { PlaceFile } from "./tail/place.ts";
+import { giveWakes, type Wake } from "./tail/wakes.ts";
+import { DEFAULT_URL, failed, CommandFailed, hubUrl, parsed, remedy, UsageError, type Command } from "./usage.ts";
 
 /** `sse-mcp-server tail`: prints what is published, and reconnects and resumes when the connection breaks. */
 export const tail: Command = {
@@ -19,9 +24,8 @@ When the connection breaks it reconnects and prints what it missed. If some of t
 Options:
   --url         where the hub is (${DEFAULT_URL})
 ${credentialHelp(16)}  --since       begin after the message of this id; at a time such as 2026-11-28T09:30:00Z; so long ago, such as 90s,
-                10m, 1h30m or 2d; or with all that is kept: earliest
-  --json        whole messages as JSON, a line each
-`,
+                10m, 1h30m or 2d; or with all that is kept: earliest. A --place that exists says it instead
+${WAKE_HELP}`,
   run: (words) => follow(words).catch(failed),
 };
 
@@ -31,13 +35,16 @@ async function follow(words: readonly string[]): Promise<number> {
     ...CREDENTIAL_OPTIONS,
     url: text,
     since: text,
-    json: { type: "boolean" },
+    ...WAKE_OPTIONS,
   });
   const begin = beginning(values.since);
+  const place = values.place === undefined ? undefined : new PlaceFile(values.place);
+  const options = wakeOptions(values, place?.cursor === undefined ? begin.time : undefined);
   const { headers, isRenewable } = credentialsOf(values);
   const stop = new AbortController();
   const { signal } = stop;
   const end = (): void => stop.abort();
+  const give = giver(values, signal);
   process.once("SIGINT", end).once("SIGTERM", end);
   // The reader of the output may have seen enough, as head has.
   process.stdout.once("error", end);
@@ -48,22 +55,59 @@ async function follow(words: readonly string[]): Promise<number> {
   });
   hub.onState(stateNotes((error) => stop.abort(error)));
   try {
+    const after = place?.cursor ?? begin.after;
     const messages = hub.subscribe(positionals.length === 0 ? "default" : positionals, {
-      ...(begin.after !== undefined && { after: begin.after }),
-      onGap: ({ reason, after, resumed }) => note(`messages are missing (${reason}) between ${after} and ${resumed}`),
+      ...(after !== undefined && { after }),
+      onGap: ({ reason, after: from, resumed }) =>
+        note(`messages are missing (${reason}) between ${from} and ${resumed}`),
     });
-    // Reads no faster than its output is read; the rest waits in the log.
-    let isEarly = begin.time !== undefined;
-    for await (const message of messages) {
-      isEarly &&= Date.parse(message.time) < (begin.time ?? 0);
-      if (isEarly) continue;
-      if (!process.stdout.write(lineOf(message, values.json === true))) await once(process.stdout, "drain", { signal });
+    if (after === undefined && place !== undefined) {
+      // Whoever starts it again misses nothing from now on, even if nothing comes before.
+      await messages.ready;
+      place.pass(messages.cursor);
+      place.save();
     }
+    // Reads no faster than what it does with it; the rest waits in the log.
+    await giveWakes(messages, place, options, give, signal);
   } catch (error) {
     if (!signal.aborted) throw refused(error);
   }
+  place?.save();
   if (signal.reason instanceof HubClientError) throw refused(signal.reason);
   return 0;
+}
+
+/** What is done with each message, or with several as one: a line or a command. */
+function giver(values: GiverValues, signal: AbortSignal): (wake: Wake) => Promise<boolean> {
+  const { exec, json = false, "max-line": most, coalesce = false, place } = values;
+  if (exec !== undefined) {
+    if (json || most !== undefined)
+      throw new UsageError("--exec gives its command whole messages as JSON; leave out --json and --max-line");
+    return (wake) => runUntilDone(exec, `${jsonLine(wake)}\n`, signal, note);
+  }
+  if (coalesce && !json) throw new UsageError("--coalesce gives JSON; give --json or --exec, too");
+  const longest = maxLine(most);
+  return async (wake) => {
+    const line = `${json ? jsonLine(wake, longest) : textLine(wake.newest, longest)}\n`;
+    // What the reader of the output has not been given is not passed.
+    if (place !== undefined) return written(line);
+    if (!process.stdout.write(line)) await once(process.stdout, "drain", { signal });
+    return true;
+  };
+}
+
+interface GiverValues {
+  readonly exec?: string;
+  readonly json?: boolean;
+  readonly "max-line"?: string;
+  readonly coalesce?: boolean;
+  readonly place?: string;
+}
+
+function written(line: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdout.write(line, (error) => resolve(error == null));
+  });
 }
 
 /** Says when the connection is lost. A hub that was never there is a mistake to report to `missing`, not to wait for. */
@@ -92,13 +136,6 @@ function refused(error: unknown): unknown {
       ? `${message}; start one with sse-mcp-server, or give --url`
       : `${code}: ${message}${remedy(status)}`;
   return new CommandFailed(sentence, { cause: error });
-}
-
-function lineOf(message: Message, json: boolean): string {
-  if (json) return `${oneLineData({ ...message })}\n`;
-  const { time, channel, sender, event, data } = message;
-  const named = event === "message" ? "" : ` [${oneLineName(event)}]`;
-  return `${oneLine(time)} ${oneLineName(channel)}${named} ${oneLineName(sender)}: ${oneLineData(data)}\n`;
 }
 
 function note(sentence: string): void {

@@ -24,10 +24,10 @@ const SPECIAL = /[\\^$.*+?()[\]{}|/-]/g;
 /** Whether a message is wanted; undefined if all are. `data` is called only if mentions are looked for. */
 export function messageFilter(
   { exceptSender = [], mentions = [], events = [] }: WantedMessages,
-  own: string,
+  own?: string,
 ): MessageFilter | undefined {
   if (exceptSender.length + mentions.length + events.length === 0) return undefined;
-  const nameOf = (name: string): string => (name === ME ? own : name);
+  const nameOf = (name: string): string => (name === ME ? (own ?? name) : name);
   const senders = new Set(exceptSender.map(nameOf));
   const types = new Set(events);
   const mention = mentions.length === 0 ? undefined : mentionOf(mentions.map(nameOf));
