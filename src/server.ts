@@ -183,6 +183,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       requestIds: new RequestIds(shared.node),
       tracer: parts.telemetry?.tracer,
       info,
+      recent: hubChannels.recent,
       heartbeat: config.heartbeat,
       compressStreams: config.compressStreams,
       // Visitors need not know the folder, nor where a Redis is and its password.

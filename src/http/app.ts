@@ -34,6 +34,7 @@ import { logFields, REQUEST_ID } from "./request-id.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
 import { rpc } from "./mcp/tools-rpc.ts";
+import { recentActivity } from "./recent.ts";
 import { scheduledMessages } from "./scheduled.ts";
 import { session } from "./session.ts";
 import { cors, SECURITY_HEADERS, strictTransport } from "./security-headers.ts";
@@ -173,6 +174,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   ws(app, context);
   await app.register(async (scope) => session(scope, context));
   metrics(app, context, metricsRegistry);
+  recentActivity(app, context);
   resourceMetadata(app, context);
   login(app, context);
   await pages(app, context);

@@ -11,7 +11,7 @@ import type { Principal } from "../core/principal.ts";
 import type { Schedule } from "../core/schedule.ts";
 import type { Correlation, Tracer } from "../core/trace.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
-import type { ServerInfo } from "../protocol/server-info.ts";
+import type { RecentActivity, ServerInfo } from "../protocol/server-info.ts";
 import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
@@ -45,6 +45,7 @@ export interface HttpContext {
   /** Where messages are kept, for people to read. */
   readonly logName: string;
   readonly info: () => ServerInfo;
+  readonly recent: { readonly activity: RecentActivity };
   readonly authenticator: Authenticator;
   /** What is open by whose credential. */
   readonly lifetimes: Lifetimes;

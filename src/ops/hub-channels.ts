@@ -8,16 +8,19 @@ import {
   type ChannelName,
 } from "../protocol/channel.ts";
 import type { Hub } from "../core/hub.ts";
-import type { ServerInfo } from "../protocol/server-info.ts";
+import type { Figures, ServerInfo } from "../protocol/server-info.ts";
 import type { LogLine } from "./logger.ts";
+import { Recent } from "./recent.ts";
 
 /** Milliseconds: a little more than what is computed at most once a second is fresh for. */
 const INTERVAL = 1020;
 /** Characters of a line that are published. */
 const MAX_LINE = 2000;
 
-/** Publishes what the server does on its own channels, while someone reads them; nothing of it is kept. */
+/** Publishes what the server does on its own channels, while someone reads them; the log keeps nothing of it. */
 export class HubChannels {
+  /** What was published, or would have been if someone had read it. */
+  readonly recent: Recent = new Recent();
   readonly #hub: Hub;
   readonly #node: string;
   /** Set if there are bridges. */
@@ -30,6 +33,7 @@ export class HubChannels {
     this.#hub = hub;
     this.#node = node;
     this.#timer = setInterval(() => {
+      this.recent.figures(figuresOf(info()));
       this.#publish(STATS_CHANNEL, "stats", info);
       const { bridges } = this;
       if (bridges !== undefined) {
@@ -40,7 +44,9 @@ export class HubChannels {
 
   /** Publishes a line that is being logged. */
   log({ level, msg }: LogLine): void {
-    this.#publish(LOGS_CHANNEL, "log", () => ({ ...this.#origin(), level, msg: msg.slice(0, MAX_LINE) }));
+    const line = { ...this.#origin(), level, msg: msg.slice(0, MAX_LINE) };
+    this.recent.line(line);
+    this.#publish(LOGS_CHANNEL, "log", () => line);
   }
 
   /** Publishes what was done to credentials. */
@@ -70,4 +76,18 @@ export class HubChannels {
       // The log is closed or in trouble; /health says so.
     });
   }
+}
+
+function figuresOf({ messages, delivery, connections, cpu, memory, eventLoop }: ServerInfo): Figures {
+  const { publishedPerSecond, deliveredPerSecond } = messages;
+  const { total: _, ...byTransport } = connections;
+  return {
+    time: new Date().toISOString(),
+    messages: { publishedPerSecond, deliveredPerSecond },
+    delivery,
+    connections: byTransport,
+    cpu: { percent: cpu.percent },
+    memory,
+    eventLoop,
+  };
 }

@@ -68,3 +68,31 @@ export interface ServerInfo {
     readonly pendingBytes: number;
   };
 }
+
+/** The figures of `ServerInfo` that change from second to second, at a time. */
+export interface Figures {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly messages: Pick<ServerInfo["messages"], "publishedPerSecond" | "deliveredPerSecond">;
+  readonly delivery: ServerInfo["delivery"];
+  readonly connections: Omit<ServerInfo["connections"], "total">;
+  readonly cpu: Pick<ServerInfo["cpu"], "percent">;
+  readonly memory: ServerInfo["memory"];
+  readonly eventLoop: ServerInfo["eventLoop"];
+}
+
+/** A line that a node logged, as `hub.logs` brings it. */
+export interface RecentLine {
+  /** ISO 8601. */
+  readonly time: string;
+  /** The id of the node. */
+  readonly node: string;
+  readonly level: string;
+  readonly msg: string;
+}
+
+/** What a node did lately, the oldest first: the answer of `GET /recent`. */
+export interface RecentActivity {
+  readonly stats: readonly Figures[];
+  readonly logs: readonly RecentLine[];
+}

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
 import { EVERYTHING, LOGS_CHANNEL } from "../../src/protocol/channel.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
+import type { RecentActivity } from "../../src/protocol/server-info.ts";
 import { describeInBrowser, watchedPage, type WatchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
 import { HubRig } from "../support/hub-rig.ts";
@@ -179,8 +180,9 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     await says(page, "#tail", /two/);
     await row.locator("button").press("Enter");
     assert.equal(await page.inputValue("#tail-channel"), "orders.eu");
-    await until("only that one is shown", async () => (await rows(page, "tail")).length === 1);
-    assert.match((await rows(page, "tail"))[0] ?? "", /orders\.eu\s+anyone\s+one$/);
+    await until("only its messages are shown", async () => (await rows(page, "tail")).length === 2);
+    assert.match((await rows(page, "tail"))[0] ?? "", /orders\.eu\s+anyone\s+before the page$/);
+    assert.match((await rows(page, "tail"))[1] ?? "", /orders\.eu\s+anyone\s+one$/);
     assert.equal(reader.status, 200);
     assert.deepEqual(complaints, []);
   });
@@ -247,7 +249,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     await page.evaluate(`document.getElementById("tail").scrollTop = 0`);
     await says(page, "#tail", /message 0\./);
     await server.publish("a", "message 60.");
-    await says(page, "#tail-count", /^61 came/);
+    await says(page, "#tail-count", /^61 messages/);
     assert.ok((await rows(page, "tail")).some((text) => text.endsWith("message 0.")));
     await page.click("#tail-newest");
     await says(page, "#tail", /message 60\./);
@@ -265,7 +267,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
       for (let n = first; n < sent; n += 50) {
         await Promise.all(Array.from({ length: 50 }, (_, more) => server.hub.publish(draftOf("a", `m${n + more}.`))));
       }
-      await says(page, "#tail-count", new RegExp(`^${sent.toLocaleString("en-US")} came`));
+      await says(page, "#tail-count", new RegExp(`^${sent.toLocaleString("en-US")} messages`));
     };
     await flood(5600);
     await says(page, "#tail", /m5599\./);
@@ -343,11 +345,42 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     assert.deepEqual([asked, server.hub.size], [0, 0]);
     await setHidden(page, false);
     await says(page, "#published", /^1$/);
-    await says(page, "#tail", /Nobody looked from/);
-    await server.publish("a", "seen");
-    await says(page, "#tail", /seen/);
-    assert.doesNotMatch((await rows(page, "tail")).join(), /unseen/);
+    await says(page, "#tail", /unseen/);
+    await server.publish("a", "then");
+    await says(page, "#tail", /then/);
+    assert.deepEqual(
+      (await rows(page, "tail")).map((row) => /unseen|then/.exec(row)?.[0]),
+      ["unseen", "then"],
+    );
     assert.equal(server.hub.size, 1);
+    assert.deepEqual(complaints, []);
+  });
+
+  it("begins with what the server remembers: figures, log lines and messages, each once", async (browser) => {
+    using folder = new TemporaryFolder();
+    await using server = await startServer({ logLevel: "debug", logFile: folder.file("hub.log") });
+    using reader = await server.events();
+    const recent = async (): Promise<RecentActivity> => (await server.request("/recent")).json() as RecentActivity;
+    await server.publish("a", "kept before");
+    await until("it is logged that a reader came", async () => (await recent()).logs.length > 0);
+    await until("there are figures", async () => (await recent()).stats.length >= 2);
+    const { page, complaints } = await openDashboard(browser, server);
+    for (let visit = 0; visit < 2; visit++) {
+      await says(page, "#tail", /kept before/);
+      await says(page, "#logs", /reader came/);
+      await page.reload();
+    }
+    await setHidden(page, true);
+    await until("only the other reader is there", () => server.hub.size === 1);
+    await server.publish("a", "kept meanwhile");
+    await setHidden(page, false);
+    await says(page, "#tail", /kept meanwhile/);
+    assert.equal((await rows(page, "tail")).length, 2);
+    await until("it has each line once", async () => {
+      const [shown, logged] = [await rows(page, "logs"), (await recent()).logs];
+      return shown.length === logged.length;
+    });
+    assert.equal(reader.status, 200);
     assert.deepEqual(complaints, []);
   });
 
@@ -401,7 +434,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
       }
       await server.publish("flood", `the last one of ${burst}`);
       await says(page, "#tail", new RegExp(`the last one of ${burst}`));
-      await says(page, "#tail-count", new RegExp(`^${(3001 * burst).toLocaleString("en-US")} came`));
+      await says(page, "#tail-count", new RegExp(`^${(3001 * burst).toLocaleString("en-US")} messages`));
       longest = (await page.evaluate("window.longest")) as number;
       const used = (await busy()) - usedBefore;
       test.diagnostic(`the longest task took ${longest} ms; all of them ${used.toFixed(2)} s of the processor`);

@@ -41,6 +41,7 @@ const DOORS: readonly Door[] = [
     scope: "hub:publish",
   },
   { title: "GET /metrics", path: "/metrics", scope: "hub:admin" },
+  { title: "GET /recent", path: "/recent", scope: "hub:admin" },
   {
     title: "send_sse_message of plain JSON-RPC",
     path: "/mcp/tools/call",

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BridgeStatus } from "../../src/protocol/bridge-status.ts";
-import type { ServerInfo } from "../../src/protocol/server-info.ts";
+import { Recent } from "../../src/ops/recent.ts";
+import type { Figures, RecentActivity, ServerInfo } from "../../src/protocol/server-info.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -18,6 +19,35 @@ describe("hub.bridges", { concurrency: true }, () => {
     assert.match(node, /^[a-z\d]{10}$/);
     const next = JSON.parse((await reader.next()).data) as { time: string };
     assert.ok(next.time > time);
+  });
+});
+
+describe("GET /recent", () => {
+  it("[OPS-24] has the figures and the log lines from before anyone read them, the oldest first", async () => {
+    await using server = await startServer({ logLevel: "warn" });
+    const recent = async (): Promise<RecentActivity> => (await server.request("/recent")).json() as RecentActivity;
+    await until("three seconds were counted", async () => (await recent()).stats.length >= 3);
+    const { stats } = await recent();
+    const info = (await server.call("get_server_info")).structuredContent;
+    for (const [index, { time, ...figures }] of stats.entries()) {
+      assert.ok(index === 0 || time > (stats[index - 1]?.time ?? ""), "they are in order");
+      for (const [name, group] of Object.entries(figures)) {
+        const known = Object.keys(info[name] as object);
+        for (const field of Object.keys(group)) assert.ok(known.includes(field), `${name}.${field} is of hub.stats`);
+      }
+    }
+  });
+
+  it("keeps ten minutes and 500 lines at most", () => {
+    const recent = new Recent();
+    const time = (second: number): string => new Date(second * 1000).toISOString();
+    for (let second = 0; second < 1000; second++) {
+      recent.figures({ time: time(second) } as Figures);
+      recent.line({ time: time(second), node: "n", level: "info", msg: String(second) });
+    }
+    const { stats, logs } = recent.activity;
+    assert.deepEqual([stats.length, stats[0]?.time, stats.at(-1)?.time], [600, time(400), time(999)]);
+    assert.deepEqual([logs.length, logs[0]?.msg, logs.at(-1)?.msg], [500, "500", "999"]);
   });
 });
 

@@ -34,7 +34,7 @@ describeInBrowser("the dashboard's tail", { concurrency: 3 }, (it) => {
     await using server = await startServer();
     const page = await openDashboard(browser, server);
     for (const text of ["one", "two", "three"]) await server.publish("a", text);
-    await says(page, "#tail-count", /^3 came$/);
+    await says(page, "#tail-count", /^3 messages$/);
     await page.click("#tail-pause");
     for (const text of ["two again", "four"]) await server.publish("a", text);
     await says(page, "#tail-count", /2 held back$/);

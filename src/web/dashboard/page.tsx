@@ -2,7 +2,7 @@ import { useRef, useState } from "preact/hooks";
 import { connect, type Hub, type Message } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
-import { clock, count, duration } from "../shared/format.ts";
+import { count, duration } from "../shared/format.ts";
 import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
@@ -10,8 +10,9 @@ import { Bridges, type BridgesSeen, type BridgesTold } from "./bridges.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
 import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
 import { Nodes } from "./nodes.tsx";
-import { Plots, withMoment, type Moment } from "./plots.tsx";
+import { Plots, withMoment, withPast, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
+import { loadMessages, loadRecent } from "./recent.ts";
 import { loadScheduled, Scheduled, type ScheduledListed } from "./scheduled.tsx";
 import { Send } from "./send.tsx";
 import { LogLines, ServerLog, type LogLine } from "./server-log.tsx";
@@ -27,7 +28,8 @@ interface DashboardProps extends DashboardFacts {
   readonly session: Session;
 }
 
-const READ = ["hub.stats", "hub.logs", "hub.hooks", "hub.bridges", "*"];
+/** What the server tells of itself. */
+const TOLD = ["hub.stats", "hub.logs", "hub.hooks", "hub.bridges"];
 /** Milliseconds between looks at the list of channels. */
 const LIST_EVERY = 5000;
 const SECOND = 1000;
@@ -36,9 +38,10 @@ const [RATE_SECONDS, RATED] = [10, 2000];
 
 /** What the server does, live. It reads everything, and counts as a reader of nothing. */
 export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
-  const { hub, moments, listed, rates, lines, logs, hooks, bridges, scheduled, list } = useHub(session?.admin === true);
+  const { hub, info, moments, listed, rates, lines, logs, hooks, bridges, scheduled, list } = useHub(
+    session?.admin === true,
+  );
   const channelField = useRef<HTMLInputElement>(null);
-  const info = moments.at(-1)?.info;
   const only = (channel: string): void => {
     if (channelField.current === null) return;
     channelField.current.value = channel;
@@ -110,6 +113,7 @@ function Facts({ info, version, log }: DashboardFacts & { readonly info: ServerI
 /** Reads the hub while the page is looked at: a tab that no one sees reads nothing and asks for nothing. */
 function useHub(isAllowed: boolean) {
   const [hub, setHub] = useState<Hub>();
+  const [info, setInfo] = useState<ServerInfo>();
   const [moments, setMoments] = useState<readonly Moment[]>([]);
   const [listed, setListed] = useState<{ readonly listed: readonly ListedChannel[]; readonly more: boolean }>({
     listed: [],
@@ -121,7 +125,6 @@ function useHub(isAllowed: boolean) {
   const [lines] = useState(() => new TailLines());
   const [logs] = useState(() => new LogLines());
   const [hooks, setHooks] = useState<readonly ListedHook[]>([]);
-  const away = useRef<number>(undefined);
   const listScheduled = async (): Promise<void> => {
     const found = await loadScheduled();
     if (found !== undefined) setScheduled(found);
@@ -129,8 +132,12 @@ function useHub(isAllowed: boolean) {
   useWhileVisible(() => {
     if (!isAllowed) return () => {};
     const opened = connect("./", { watch: true });
+    let isClosed = false;
     setHub(opened);
-    const show = (info: ServerInfo): void => setMoments((last) => withMoment(last, info));
+    const show = (told: ServerInfo): void => {
+      setInfo(told);
+      setMoments((last) => withMoment(last, told));
+    };
     const take = ({ channel, data }: Message): void => {
       if (channel === "hub.stats") show(data as ServerInfo);
       else if (channel === "hub.hooks") setHooks((last) => withDelivery(last, data as HookDelivery));
@@ -143,20 +150,32 @@ function useHub(isAllowed: boolean) {
       const found = await asked<{ channels: readonly ListedChannel[]; more: boolean }>(opened, "list_channels");
       if (found !== undefined) setListed({ listed: found.channels, more: found.more });
     };
-    opened.subscribe(READ, {
-      onMessage: (message) => {
-        if (message.channel.startsWith("hub.")) return take(message);
-        rates.count(message.channel);
-        lines.add(message);
-      },
-      onGap: ({ reason }) => lines.remark(`Messages are missing here (${reason}); what follows is complete`),
-    });
+    logs.wait();
+    opened.subscribe(TOLD, { onMessage: take });
+    const readOn = async (): Promise<void> => {
+      const page = await loadMessages();
+      if (isClosed) return;
+      if (page !== undefined) lines.fill(page.messages, page.earlier !== null);
+      opened.subscribe("*", {
+        ...(page && { after: page.next }),
+        onMessage: (message) => {
+          rates.count(message.channel);
+          lines.add(message);
+        },
+        onGap: ({ reason }) => lines.remark(`Messages are missing here (${reason}); what follows is complete`),
+      });
+    };
+    const lookBack = async (): Promise<void> => {
+      const recent = await loadRecent();
+      logs.fill(recent?.logs ?? []);
+      if (recent !== undefined) setMoments((last) => withPast(last, recent.stats));
+    };
+    void readOn();
+    void lookBack();
     opened.onState(({ kind }) => {
       if (kind !== "live") return;
-      if (away.current !== undefined) lines.remark(`Nobody looked from ${clock(away.current)} to ${clock(Date.now())}`);
-      away.current = undefined;
       rates.clear();
-      void asked<ServerInfo>(opened, "get_server_info").then((info) => info !== undefined && show(info));
+      void asked<ServerInfo>(opened, "get_server_info").then((told) => told !== undefined && show(told));
       void list();
       void loadHooks().then(setHooks);
     });
@@ -166,13 +185,14 @@ function useHub(isAllowed: boolean) {
     };
     const timers = [setInterval(() => void list(), LIST_EVERY), setInterval(tick, SECOND)];
     return () => {
+      isClosed = true;
       opened.close();
       for (const timer of timers) clearInterval(timer);
-      away.current = Date.now();
     };
   }, [isAllowed]);
   return {
     hub,
+    info,
     moments,
     listed,
     rates,

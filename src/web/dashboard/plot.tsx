@@ -1,7 +1,7 @@
 import UPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, scale } from "../shared/format.ts";
-import type { ServerInfo } from "../../protocol/server-info.ts";
+import type { Figures } from "../../protocol/server-info.ts";
 
 /** One line of a plot. */
 interface Series {
@@ -9,7 +9,7 @@ interface Series {
   /** What the name stands for, if it is short for something. */
   readonly title?: string;
   readonly id?: string;
-  readonly of: (info: ServerInfo) => number | null;
+  readonly of: (figures: Omit<Figures, "time">) => number | null;
 }
 
 export interface Figure {

@@ -1,14 +1,14 @@
 import { useMemo } from "preact/hooks";
 import type UPlot from "uplot";
-import type { ServerInfo } from "../../protocol/server-info.ts";
+import type { Figures, RecentActivity } from "../../protocol/server-info.ts";
 import { count, decimal, mebibytes, milliseconds, percent } from "../shared/format.ts";
 import { Plot, type Figure } from "./plot.tsx";
 
-/** What is plotted of one moment; without `info` if the lines break here. */
+/** What is plotted of one moment; without `figures` if the lines break here. */
 export interface Moment {
   /** Seconds since 1970. */
   readonly time: number;
-  readonly info: ServerInfo | undefined;
+  readonly figures: Omit<Figures, "time"> | undefined;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -93,18 +93,33 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /** The moments with one more; after a silence, the lines break. */
-export function withMoment(moments: readonly Moment[], info: ServerInfo): readonly Moment[] {
-  const time = Date.now() / 1000;
+export function withMoment(
+  moments: readonly Moment[],
+  figures: Moment["figures"],
+  time: number = Date.now() / 1000,
+): readonly Moment[] {
   const last = moments.at(-1)?.time ?? time;
-  const silence = time - last > SILENCE ? [{ time: last + 1, info: undefined }] : [];
-  return [...moments, ...silence, { time, info }].slice(-KEPT);
+  const silence = time - last > SILENCE ? [{ time: last + 1, figures: undefined }] : [];
+  return [...moments, ...silence, { time, figures }].slice(-KEPT);
+}
+
+/** The moments that the server remembers, and those after them that the page has seen. */
+export function withPast(moments: readonly Moment[], stats: RecentActivity["stats"]): readonly Moment[] {
+  let all: readonly Moment[] = [];
+  for (const { time, ...figures } of stats) all = withMoment(all, figures, Date.parse(time) / 1000);
+  const end = all.at(-1)?.time ?? 0;
+  return [...all, ...moments.filter(({ time }) => time > end)].slice(-KEPT);
 }
 
 /** The plots of the last ten minutes. */
 export function Plots({ moments }: { readonly moments: readonly Moment[] }) {
   const times = useMemo(() => moments.map(({ time }) => time), [moments]);
   const data = useMemo(
-    () => FIGURES.map(({ series }) => [times, ...series.map(({ of }) => moments.map(({ info }) => info && of(info)))]),
+    () =>
+      FIGURES.map(({ series }) => [
+        times,
+        ...series.map(({ of }) => moments.map(({ figures }) => figures && of(figures))),
+      ]),
     [moments],
   );
   const now = times.at(-1) ?? 0;

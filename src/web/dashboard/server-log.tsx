@@ -17,13 +17,42 @@ interface Line extends LogLine {
 const CAPACITY = 2000;
 const LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
-/** What the server has logged since the page was opened. */
+/** The last lines that the server logged. */
 export class LogLines {
   readonly buffer: ItemBuffer<Line> = new ItemBuffer(CAPACITY);
   #key = 0;
+  /** The time of the last line, and what was logged at that time. */
+  #last = "";
+  readonly #atLast = new Set<string>();
+  /** Lines that came while the page asks for those before them. */
+  #waiting: LogLine[] | undefined;
 
-  add({ level, time, msg }: LogLine): void {
+  /** What comes from now on waits for `fill`. */
+  wait(): void {
+    this.#waiting ??= [];
+  }
+
+  /** Adds what was logged before, and then what waits. */
+  fill(before: readonly LogLine[]): void {
+    const lines = [...before, ...(this.#waiting ?? [])];
+    this.#waiting = undefined;
+    for (const line of lines) if (!this.#has(line)) this.add(line);
+  }
+
+  add(line: LogLine): void {
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(line);
+      return;
+    }
+    const { level, time, msg } = line;
+    if (time !== this.#last) this.#atLast.clear();
+    this.#last = time;
+    this.#atLast.add(msg);
     this.buffer.push({ key: this.#key++, level, time, msg });
+  }
+
+  #has({ time, msg }: LogLine): boolean {
+    return time < this.#last || (time === this.#last && this.#atLast.has(msg));
   }
 }
 
@@ -45,7 +74,7 @@ export function ServerLog({ lines: { buffer } }: { readonly lines: LogLines }) {
       <header>
         <h2 id="logs-title">Server log</h2>
         <p id="logs-count" class="count">
-          {buffer.size === 0 ? "None since this page opened" : shown + (buffer.paused ? ", paused" : "")}
+          {buffer.size === 0 ? "None yet" : shown + (buffer.paused ? ", paused" : "")}
         </p>
         <input
           id="logs-text"

@@ -26,11 +26,23 @@ const MAX_CHARACTERS = 4000;
 /** What the page has read of all channels. */
 export class TailLines {
   readonly buffer: ItemBuffer<Line> = new ItemBuffer(CAPACITY);
-  came = 0;
+  count = 0;
   #key = 0;
+  /** The id of the last message that is kept. */
+  #last: string | undefined;
+
+  /** Adds those of the last messages that it does not have; `hasEarlier`: there are others before them. */
+  fill(messages: readonly Message[], hasEarlier: boolean): void {
+    const known = messages.findLastIndex(({ id }) => id === this.#last);
+    if (known === -1 && this.#last !== undefined && hasEarlier) {
+      this.remark("Messages before the next are not shown here; the channel's history has them");
+    }
+    for (const message of messages.slice(known + 1)) this.add(message);
+  }
 
   add(message: Message): void {
-    this.came++;
+    this.count++;
+    this.#last = message.id ?? this.#last;
     const { data, sender, channel, event } = message;
     const whole = typeof data === "string" ? data : JSON.stringify(data);
     const text = whole.length > MAX_CHARACTERS ? `${whole.slice(0, MAX_CHARACTERS)}…` : whole;
@@ -73,7 +85,9 @@ export function Tail({ lines, channelField }: TailProps) {
   useEffect(filter, []);
   const shown = isFiltered
     ? `${count(buffer.shown.length)} of the last ${count(buffer.candidates)}`
-    : `${count(lines.came)} came`;
+    : lines.count === 1
+      ? "1 message"
+      : `${count(lines.count)} messages`;
   const told = buffer.held > 0 ? `${shown}, ${count(buffer.held)} held back` : shown;
   return (
     <section class="panel tail" aria-labelledby="tail-title">
