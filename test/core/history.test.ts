@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 import { readHistory, type RecentHistory } from "../../src/core/history.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Log } from "../../src/core/log.ts";

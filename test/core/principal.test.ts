@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { channelName, channelPattern } from "../../src/core/channel.ts";
 import { HubError } from "../../src/core/errors.ts";
 import {

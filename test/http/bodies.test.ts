@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { escapeLineBreaks } from "../../src/protocol/text.ts";
 import { ACCEPT, LegacyClient } from "../support/legacy-client.ts";
 import { mcpRequest, mcpText } from "../support/mcp.ts";

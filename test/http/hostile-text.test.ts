@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { escapeLineBreaks } from "../../src/protocol/text.ts";
 import { startServer } from "../support/server.ts";
 

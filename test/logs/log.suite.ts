@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { channelName } from "../../src/core/channel.ts";
 import { covers, type ChannelPattern } from "../../src/protocol/channel.ts";
 import { BEGINNING } from "../../src/protocol/cursor.ts";

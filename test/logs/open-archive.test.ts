@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { draft } from "../../src/core/message.ts";
 import { channelName } from "../../src/core/channel.ts";
 import { openArchive, writeArchive } from "../../src/logs/open-archive.ts";

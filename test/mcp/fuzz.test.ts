@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { request, type IncomingMessage } from "node:http";
 import { text as textOf } from "node:stream/consumers";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { eraOf } from "../../src/mcp/classify.ts";
 import { METHODS } from "../../src/mcp/methods.ts";
 import { answerOf, headerValue, LOG_LEVEL, mcp, mcpRequest } from "../support/mcp.ts";

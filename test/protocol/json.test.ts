@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { isDeeper, JsonFault, keptJson, parseJson } from "../../src/protocol/json.ts";
 
 function refusal(text: string): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import { messageFrame, signalFrame } from "../../src/protocol/ws-frames.ts";
 import { rpcError, rpcResult } from "../../src/protocol/jsonrpc.ts";
 import { messageJson } from "../../src/protocol/message.ts";

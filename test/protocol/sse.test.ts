@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createParser } from "eventsource-parser";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import type { MessageFields } from "../../src/protocol/message.ts";
 import {
   sseEvent,

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import * as fc from "fast-check";
+import * as fc from "./properties.ts";
 import type { Archive } from "../../src/logs/archive.ts";
 import { openArchive, writeArchive, type Place } from "../../src/logs/open-archive.ts";
 import { ndjson, readNdjson } from "../../src/logs/ndjson.ts";

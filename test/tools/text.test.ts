@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../support/properties.ts";
 import type { Message } from "../../src/protocol/message.ts";
 import { pageText } from "../../src/tools/results.ts";
 import { startServer } from "../support/server.ts";

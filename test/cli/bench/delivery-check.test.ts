@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import { DeliveryCheck, SMALLEST_PAYLOAD, stamped, stampReader } from "../../../src/cli/bench/delivery-check.ts";
 
 const RUN = "a1b2c3";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { describe, it } from "node:test";
 import { constants, createGunzip } from "node:zlib";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import { channelName } from "../../../src/core/channel.ts";
 import { Envelope } from "../../../src/core/message.ts";
 import { joined } from "../../../src/core/reader-group.ts";

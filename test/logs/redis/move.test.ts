@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import type { ArchivePart } from "../../../src/logs/archive.ts";
 import { openArchive, writeArchive } from "../../../src/logs/open-archive.ts";
 import { openStorage } from "../../../src/logs/open.ts";

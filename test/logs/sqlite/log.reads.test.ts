@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import { channelName } from "../../../src/core/channel.ts";
 import type { ChannelPattern } from "../../../src/protocol/channel.ts";
 import { BEGINNING } from "../../../src/protocol/cursor.ts";

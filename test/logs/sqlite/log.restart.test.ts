@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import { channelName } from "../../../src/core/channel.ts";
 import { BEGINNING } from "../../../src/protocol/cursor.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../../support/sample.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import * as fc from "fast-check";
+import * as fc from "../../support/properties.ts";
 import { beginningOf, piecesOf } from "../../../src/web/shared/text.ts";
 
 const linksIn = (text: string): string[] => piecesOf(text).flatMap(({ href }) => (href === undefined ? [] : [href]));
