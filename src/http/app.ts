@@ -121,13 +121,14 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
       );
     },
   };
-  const app = Fastify({ ...options, https } as FastifyHttpOptions<HttpServer>) as FastifyInstance;
+  // Given here, so that Fastify's own compilers for JSON Schema, of which its types are, are not even loaded.
+  const compilersFactory = { buildValidator: () => validator as never, buildSerializer: () => serializer };
+  const schemaController = { compilersFactory };
+  const app = Fastify({ ...options, https, schemaController } as FastifyHttpOptions<HttpServer>) as FastifyInstance;
   const { connections } = context;
   app.decorateRequest("trace", undefined);
   tls?.serve(app);
   boundPipelines(app.server, connections.mostWaits + OTHER_REQUESTS, (socket) => connections.waitsOn(socket));
-  app.setValidatorCompiler(validator);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
 
   app.setErrorHandler((error, request, reply) => {
     keepOpen(reply);
@@ -182,6 +183,8 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   checkBasePath();
   return app;
 }
+
+const serializer = () => (value: unknown) => JSON.stringify(value);
 
 /**
  * Checks the input of a route, with the sentences of the tools. Schemas of headers and bodies are there to be
