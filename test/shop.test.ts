@@ -7,6 +7,7 @@ import { hasKafka } from "./support/buses/kafka-broker.ts";
 import { openKafka } from "./support/buses/kafka.ts";
 import { needsRabbit, Rabbit } from "./support/buses/rabbitmq.ts";
 import { needsBrowser, openBrowser } from "./support/browser.ts";
+import { COMPILED } from "./support/compiled.ts";
 import { leashed } from "./support/leash.ts";
 import { until } from "./support/until.ts";
 
@@ -24,6 +25,7 @@ it("examples/shop connects services, an agent and a page by way of RabbitMQ, and
     env: {
       PATH,
       HOME,
+      ...COMPILED,
       NODE_OPTIONS: `--import ${join(ROOT, "test/support/from-source.ts")}`,
       PORT: "0",
       PAGE_PORT: "0",

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { secretHash } from "../../src/auth/api-key.ts";
+import { COMPILED } from "../support/compiled.ts";
 import { runCli, type Cli, type CliOptions } from "../support/cli.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -67,7 +68,9 @@ describe("sse-mcp-server key", { concurrency: true }, () => {
     const create = `"${process.execPath}" "${main}" key create --name a --admin`;
     const { PATH = "" } = process.env;
     const script = `A=$(${create}) && B=$(CONFIG= API_KEYS_FILE= ${create} --config "${folder.file("hub.json")}") && printf '%s %s' "$A" "$B"`;
-    const { stdout } = await promisify(execFile)("sh", ["-c", script], { env: { PATH, API_KEYS_FILE: file } });
+    const { stdout } = await promisify(execFile)("sh", ["-c", script], {
+      env: { PATH, ...COMPILED, API_KEYS_FILE: file },
+    });
     assert.match(stdout, /^hub_\w{8}_[\w-]{43} hub_\w{8}_[\w-]{43}$/);
     assert.equal(kept(file).length, 2);
   });

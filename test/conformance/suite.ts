@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { COMPILED } from "../support/compiled.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
 const COMMAND = fileURLToPath(import.meta.resolve("@modelcontextprotocol/conformance/dist/index.js"));
@@ -32,7 +33,7 @@ export async function runSuite(server: { readonly url: string }, ...selection: r
   const words = [COMMAND, "server", "--url", `${server.url}/mcp`, "--output-dir", folder.path, ...selection];
   const child = spawn(process.execPath, words, {
     cwd: folder.path,
-    env: {},
+    env: COMPILED,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: TIMEOUT,
   });

@@ -14,6 +14,7 @@ import { ClientCredentialsProvider as ServiceV1 } from "@modelcontextprotocol/sd
 import { UnauthorizedError as UnauthorizedV1 } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { COMPILED } from "../support/compiled.ts";
 import { APP, AuthorizationServer, logIn, SERVICE } from "../support/authorization-server.ts";
 import { freePort } from "../support/free-port.ts";
 import { Front } from "../support/front.ts";
@@ -158,7 +159,7 @@ describe("the authorization server of these tests", () => {
         "--resource",
         "http://127.0.0.1/mcp",
       ].concat(["--port", port, "--output-dir", folder.path]),
-      { cwd: folder.path, env: {}, stdio: ["ignore", "pipe", "inherit"], timeout: 60_000 },
+      { cwd: folder.path, env: COMPILED, stdio: ["ignore", "pipe", "inherit"], timeout: 60_000 },
     );
     let output = "";
     let login: Promise<unknown> | undefined;

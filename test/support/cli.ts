@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { COMPILED } from "./compiled.ts";
 import { until } from "./until.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -24,9 +25,9 @@ export class Cli {
   readonly #exit: Promise<void>;
 
   constructor(words: readonly string[], { env = {}, cwd, input = "", open = false }: CliOptions = {}) {
-    const { PATH = "", HOME = "", NODE_COMPILE_CACHE = "" } = process.env;
+    const { PATH = "", HOME = "" } = process.env;
     this.child = spawn(process.execPath, [MAIN, ...words], {
-      env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
+      env: { PATH, HOME, ...COMPILED, ...env },
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
     });

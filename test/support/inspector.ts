@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { COMPILED } from "./compiled.ts";
 
 const PACKAGE = fileURLToPath(import.meta.resolve("@modelcontextprotocol/inspector/package.json"));
 const MAIN = join(PACKAGE, "../clients/launcher/build/index.js");
@@ -19,7 +20,7 @@ export class Inspector {
     const fixed = ["--cli", `${url}/mcp`, "--transport", "http", "--format", "json", "--protocol-era", era];
     this.child = spawn(process.execPath, [MAIN, ...fixed, ...words], {
       cwd: folder,
-      env: { PATH: process.env["PATH"], HOME: folder, MCP_INSPECTOR_SECRET_STORE: "memory" },
+      env: { PATH: process.env["PATH"], HOME: folder, MCP_INSPECTOR_SECRET_STORE: "memory", ...COMPILED },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: 30_000,
     });

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { COMPILED } from "./compiled.ts";
 import { shownText, typedIn, type Block } from "./page-blocks.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 import { until } from "./until.ts";
@@ -160,6 +161,7 @@ export class Recipe implements AsyncDisposable {
       PORT: String(this.port),
       DATA: "memory:",
       DRAIN: "0",
+      ...COMPILED,
     };
     const child = spawn("bash", words, { cwd: this.#folder.path, env, stdio: "pipe", detached: true });
     child.stdout.setEncoding("utf8");

@@ -4,6 +4,7 @@ import { StdioClientTransport as TransportV2 } from "@modelcontextprotocol/clien
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { COMPILED } from "./compiled.ts";
 import type { ToolAnswer } from "./server.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -22,7 +23,12 @@ export interface StdioClient extends AsyncDisposable {
 }
 
 export async function openStdioClient(name: StdioClientName, words: readonly string[]): Promise<StdioClient> {
-  const parameters = { command: process.execPath, args: [MAIN, "stdio", ...words], stderr: "ignore" as const };
+  const parameters = {
+    command: process.execPath,
+    args: [MAIN, "stdio", ...words],
+    env: COMPILED,
+    stderr: "ignore" as const,
+  };
   if (name === "v1") return openV1(parameters);
   const isModern = name === "v2 in auto mode";
   const client = new ClientV2(INFO, { versionNegotiation: { mode: isModern ? "auto" : "legacy" } });
