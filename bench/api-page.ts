@@ -1,7 +1,7 @@
 // How long `/docs` takes on a phone: `node bench/api-page.ts`. Chromium with the link and the processor slowed down by its
 // own means, an empty cache, and the time until the page can be read, with all operations and the addresses in them, and
 // from the press on "Open the console" until that shows them.
-import { openBrowser } from "../test/support/browser.ts";
+import { openWholeBrowser } from "../test/support/browser.ts";
 import { startServer } from "../test/support/server.ts";
 
 const ROUNDS = 5;
@@ -9,7 +9,7 @@ const DEADLINE = 120_000;
 const LINK = { offline: false, latency: 40, downloadThroughput: 400_000, uploadThroughput: 400_000 };
 const PHONE = { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true };
 
-const browser = await openBrowser();
+const browser = await openWholeBrowser();
 if (browser === undefined) throw new Error("there is no Chromium; apt-get install chromium");
 await using server = await startServer();
 for (const slowdown of [1, 4]) {

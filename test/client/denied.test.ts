@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Frame, Page } from "playwright-core";
-import { needsBrowser, openBrowser } from "../support/browser.ts";
+import { needsBrowser, openWholeBrowser } from "../support/browser.ts";
 import { ClientPages } from "../support/client-page.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { until } from "../support/until.ts";
@@ -25,7 +25,7 @@ describe("a page that the browser denies what tabs share with", { concurrency: 3
   let browser: Browser | undefined;
   let pages: ClientPages;
   before(async () => {
-    browser = await openBrowser();
+    browser = await openWholeBrowser();
     pages = await ClientPages.open();
   });
   after(async () => {

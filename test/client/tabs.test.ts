@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { needsBrowser, openBrowser } from "../support/browser.ts";
+import { needsBrowser, openWholeBrowser } from "../support/browser.ts";
 import { ClientPages } from "../support/client-page.ts";
 import { HubRig } from "../support/hub-rig.ts";
 import { until } from "../support/until.ts";
@@ -82,7 +82,7 @@ describe("tabs of one origin", { concurrency: 3 }, () => {
   let browser: Browser | undefined;
   let pages: ClientPages;
   before(async () => {
-    browser = await openBrowser();
+    browser = await openWholeBrowser();
     pages = await ClientPages.open();
   });
   after(async () => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Page } from "playwright-core";
-import { openBrowser } from "./browser.ts";
+import { openWholeBrowser } from "./browser.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { TemporaryFolder } from "./temporary-folder.ts";
 
@@ -84,7 +84,7 @@ export async function takeServer(docs: string, all: string | undefined): Promise
   const logs = { logLevel: "debug", logFile: folder.file("hub.log") } as const;
   await using server = await startServer({ data: `file:${folder.file("hub.db")}`, maxConnections: 17, ...logs });
   // So that the pages say the address that people will have.
-  const browser = await openBrowser(`--host-resolver-rules=MAP localhost:8000 127.0.0.1:${server.port}`);
+  const browser = await openWholeBrowser(`--host-resolver-rules=MAP localhost:8000 127.0.0.1:${server.port}`);
   if (browser === undefined) throw new Error("there is no Chromium; apt-get install chromium");
   const end = new AbortController();
   const going = [converse(server, end.signal), come(server, end.signal)];
