@@ -60,7 +60,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
       const text = await listed.filter({ hasText: `:${other.port}` }).innerText();
       return /\t1\t/.test(text);
     });
-    assert.deepEqual(await seriousIssues(page), []);
+    assert.deepEqual(await seriousIssues(page, "[aria-labelledby=nodes-title]"), []);
     reader.close();
     await other.close();
     await until("one node is no list", async () => (await listed.count()) === 0);
@@ -82,7 +82,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     assert.equal(await listed.count(), 2);
     await page.locator("#hooks-name").selectOption("github");
     assert.equal(await listed.count(), 1);
-    assert.deepEqual(await seriousIssues(page), []);
+    assert.deepEqual(await seriousIssues(page, "[aria-labelledby=hooks-title]"), []);
     assert.deepEqual(complaints, []);
   });
 
@@ -96,7 +96,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     const listed = page.locator("#scheduled-rows tr");
     await until("both are shown", async () => (await listed.count()) === 2);
     assert.match(await listed.first().innerText(), /^orders\.soon\t/);
-    assert.deepEqual(await seriousIssues(page), []);
+    assert.deepEqual(await seriousIssues(page, "[aria-labelledby=scheduled-title]"), []);
     await listed.first().getByRole("button").click();
     await until("it is gone", async () => (await listed.count()) === 1);
     assert.match(await listed.innerText(), /^orders\.late\t/);
@@ -126,7 +126,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
       return Number((await row("shop").innerText()).split("\t")[2]) > 0;
     });
     await says(page, "#bridges-count", /^2; 1 of them not running$/);
-    assert.deepEqual(await seriousIssues(page), []);
+    assert.deepEqual(await seriousIssues(page, "[aria-labelledby=bridges-title]"), []);
     assert.deepEqual(complaints, []);
   });
 

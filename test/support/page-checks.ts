@@ -14,15 +14,21 @@ interface AxeResults {
   }[];
 }
 
-/** What axe-core finds that is serious or critical, in light and dark, at the width of a desktop and of a phone. */
-export async function seriousIssues(page: Page): Promise<string[]> {
+/**
+ * What axe-core finds that is serious or critical, at the width of a desktop and of a phone: all that it knows in light,
+ * and what is about colours in dark as well, where nothing else differs. `part`: a selector of what to look at.
+ */
+export async function seriousIssues(page: Page, part = "html"): Promise<string[]> {
   const issues: string[] = [];
+  await page.evaluate(AXE);
   for (const colorScheme of ["light", "dark"] as const) {
     for (const [name, size] of Object.entries(SIZES)) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize(size);
-      await page.evaluate(AXE);
-      const { violations } = (await page.evaluate("axe.run()")) as AxeResults;
+      const rules = colorScheme === "light" ? {} : { runOnly: ["color-contrast", "link-in-text-block"] };
+      const options = { resultTypes: ["violations"], ...rules };
+      const run = `axe.run(${JSON.stringify(part)}, ${JSON.stringify(options)})`;
+      const { violations } = (await page.evaluate(run)) as AxeResults;
       for (const { id, impact, nodes } of violations) {
         if (impact !== "serious" && impact !== "critical") continue;
         for (const { target, failureSummary } of nodes) {
