@@ -6,7 +6,7 @@ import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient, problems } from "../tools/index.ts";
 import { secretProblem } from "../webhooks/out/signature.ts";
-import { MAX_ALL, MAX_CHANNELS, MAX_EVENTS, MAX_OWN, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
+import { MAX_ALL, MAX_CHANNELS, MAX_OWN, eventsProblem, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
 import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import { checkedChannels } from "./channel-query.ts";
 import { jsonBody } from "./json-body.ts";
@@ -48,8 +48,8 @@ export function channelsOf(words: readonly string[], principal: Principal): read
 }
 
 export function checkEvents(events: readonly string[] = []): void {
-  if (events.length <= MAX_EVENTS) return;
-  throw new HubError("INVALID_INPUT", `events has ${events.length} names; at most ${MAX_EVENTS} are allowed`);
+  const problem = eventsProblem(events);
+  if (problem !== undefined) throw new HubError("INVALID_INPUT", `events${problem}`);
 }
 
 export function checkUrl(url: string, { rules }: Webhooks): void {
@@ -62,8 +62,7 @@ export function checkSecret(secret: string): void {
   if (problem !== undefined) throw new HubError("INVALID_INPUT", `secret: ${problem}`);
 }
 
-export async function checkCount({ store }: Webhooks, principal: Principal): Promise<void> {
-  const all = await store.list();
+export function checkCount(all: readonly Webhook[], principal: Principal): void {
   const own = all.filter(({ owner }) => owner?.id === principal.id).length;
   if (own >= MAX_OWN) throw tooMany(`You have ${own} webhooks`, MAX_OWN);
   if (all.length >= MAX_ALL) throw tooMany(`This hub has ${all.length} webhooks`, MAX_ALL);

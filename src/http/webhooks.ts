@@ -118,7 +118,6 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
       const channels = channelsOf(given.channels, principal);
       checkEvents(given.events);
       if (given.secret !== undefined) checkSecret(given.secret);
-      await checkCount(webhooks, principal);
       const now = webhooks.clock.now();
       const secret = given.secret ?? newSecret();
       const webhook: Webhook = {
@@ -133,7 +132,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
         ...renewal(principal, now),
         start: { number: 0, after: context.hub.cursor() },
       };
-      await webhooks.store.add(webhook);
+      await webhooks.store.add(webhook, (all) => checkCount(all, principal));
       reply.headers(NO_STORE).status(201);
       return {
         ...withDeliveries(webhook, await webhooks.status(webhook)),

@@ -109,6 +109,8 @@ describe("/webhooks", () => {
       [{ ...good, channels: ["hub.logs"] }, "INVALID_PATTERN", /server's own channel/],
       [{ ...good, channels: Array.from({ length: 101 }, (_, n) => `a${n}`) }, "TOO_MANY_CHANNELS", /at most 100/],
       [{ ...good, secret: "short" }, "INVALID_INPUT", /^secret: use whsec_/],
+      [{ ...good, secret: `whsec_${"=".repeat(900_000)}x` }, "INVALID_INPUT", /^secret: use whsec_/],
+      [{ ...good, events: ["a", "b".repeat(65)] }, "INVALID_INPUT", /^events\[1\] has 65 characters/],
       [{ ...good, format: "xml" }, "INVALID_INPUT", /format/],
       [{ ...good, colour: "red" }, "INVALID_INPUT", /colour/],
     ];

@@ -43,9 +43,9 @@ export class WebhookReceiver implements AsyncDisposable {
     });
   }
 
-  static async open(port = 0): Promise<WebhookReceiver> {
+  static async open(port = 0, host = "127.0.0.1"): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver(createServer());
-    receiver.#server.listen(port, "127.0.0.1");
+    receiver.#server.listen(port, host);
     await once(receiver.#server, "listening");
     return receiver;
   }

@@ -7,7 +7,7 @@ import { isObject } from "../../protocol/json.ts";
 import { expandAllSecrets } from "../../setting-secrets.ts";
 import type { AddressRules } from "./address-rules.ts";
 import { secretProblem } from "./signature.ts";
-import { FORMATS, MAX_ALL, MAX_CHANNELS, MAX_EVENTS, urlProblem, type ConfiguredWebhook } from "./webhook.ts";
+import { FORMATS, MAX_ALL, MAX_CHANNELS, eventsProblem, urlProblem, type ConfiguredWebhook } from "./webhook.ts";
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const FIELDS = ["name", "url", "channels", "secret", "events", "format", "after"];
@@ -66,8 +66,10 @@ function webhookIn(
     const problem = isServerChannel(channel) ? "the server's own channels are not sent" : patternProblem(channel);
     if (problem !== undefined) fail(`channels[${index}]`, problem);
   }
-  const named = z.array(z.string()).max(MAX_EVENTS).safeParse(events);
-  if (!named.success) return fail("events", `use a list of at most ${MAX_EVENTS} names, such as ["order"]`);
+  const named = z.array(z.string()).safeParse(events);
+  if (!named.success) return fail("events", 'use a list of names, such as ["order"]');
+  const tooMuch = eventsProblem(named.data);
+  if (tooMuch !== undefined) fail("events", `it${tooMuch}`);
   const known = z.enum(FORMATS).safeParse(format);
   if (!known.success) return fail("format", `use ${FORMATS.join(" or ")}`);
   if (after !== undefined && after !== EARLIEST) fail("after", `use ${EARLIEST}, or leave it out to begin now`);

@@ -157,7 +157,7 @@ export class Dispatcher {
   async #deliver(progress: Progress, item: Pending, message: Message | undefined): Promise<void> {
     const { clock, destinations, lapse } = this.#context;
     const { signal } = this.#end;
-    const leave = await destinations.enter(this.#url.host, signal);
+    const leave = await destinations.enter(this.#url.host, this.#webhook.owner?.id, signal);
     try {
       if (lapse(this.#webhook) !== undefined) return await this.#suspend(progress, "credential");
       const begun = clock.now();

@@ -4,12 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { AddressRules } from "./address-rules.ts";
 import { hostOf } from "./host.ts";
-
-/** An address that a name has. */
-export interface NameAddress {
-  readonly address: string;
-  readonly family: number;
-}
+import { Lookups, type NameAddress } from "./lookups.ts";
 
 /** What a destination answered: only its status counts, and when it wants to be asked again. */
 export interface PostAnswer {
@@ -50,8 +45,6 @@ const TIMEOUTS: PostTimeouts = { connect: 5000, head: 10_000, whole: 15_000 };
 /** Bytes of an answer that are read, and dropped, before the connection is closed. */
 const MAX_READ = 16 * 1024;
 const MAX_HEAD = 16 * 1024;
-/** Names that are looked up at once: each holds one of the four threads that files are read and written with, too. */
-const LOOKUPS = 2;
 
 /**
  * Sends POSTs to URLs that strangers gave, and to nowhere that the rules do not allow: each time, it resolves the name
@@ -64,13 +57,12 @@ export class SafePoster {
   // Without the variables of the environment that name proxies, whatever the agent of the process does.
   readonly #http = new HttpAgent({ keepAlive: false });
   readonly #https = new HttpsAgent({ keepAlive: false, maxCachedSessions: 0 });
-  readonly #lookups = new Map<string, Promise<readonly NameAddress[]>>();
-  readonly #waiting: (() => void)[] = [];
-  #looking = 0;
+  readonly #lookups: Lookups;
 
   constructor(options: SafePosterOptions) {
     this.#options = options;
     this.#timeouts = options.timeouts ?? TIMEOUTS;
+    this.#lookups = new Lookups(options.lookup ?? bySystem);
   }
 
   /** Resolves with the answer, whatever its status. Rejects with a `PostFault`, or when the signal is aborted. */
@@ -114,7 +106,7 @@ export class SafePoster {
     const name = hostOf(url);
     const addresses =
       isIP(name) === 0
-        ? await aborted(this.#lookUp(name), signal)
+        ? await aborted(this.#addressesOfName(name), signal)
         : ([{ address: name, family: isIP(name) }] satisfies readonly NameAddress[]);
     const { rules } = this.#options;
     const isHttps = url.protocol === "https:";
@@ -128,29 +120,11 @@ export class SafePoster {
     );
   }
 
-  /** Webhooks to one name share a lookup in progress. */
-  #lookUp(name: string): Promise<readonly NameAddress[]> {
-    let found = this.#lookups.get(name);
-    if (found === undefined) {
-      found = this.#queued(name).finally(() => this.#lookups.delete(name));
-      this.#lookups.set(name, found);
-    }
-    return found;
-  }
-
-  async #queued(name: string): Promise<readonly NameAddress[]> {
-    const { lookup = bySystem } = this.#options;
-    // Whoever is done hands its place to the next.
-    if (this.#looking >= LOOKUPS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#looking++;
+  async #addressesOfName(name: string): Promise<readonly NameAddress[]> {
     try {
-      return await lookup(name);
+      return await this.#lookups.of(name);
     } catch (cause) {
       throw new PostFault("name", "its name cannot be resolved", { cause });
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#looking--;
-      else next();
     }
   }
 

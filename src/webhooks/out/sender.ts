@@ -92,7 +92,7 @@ export class Sender {
     const id = `test_${randomUUID().replaceAll("-", "")}`;
     const { headers, body } = testEnvelope(id, begun, webhook.format, origin);
     const { signal } = new AbortController();
-    const leave = await this.#context.destinations.enter(url.host, signal);
+    const leave = await this.#context.destinations.enter(url.host, webhook.owner?.id, signal);
     const all = { "user-agent": userAgent, ...headers, ...signed(id, begun, body, webhook.secrets) };
     try {
       const { status } = await this.#context.poster.post(url, all, body, signal);

@@ -15,6 +15,7 @@ export class WebhookStore {
   readonly #records: Records;
   readonly #configured: ReadonlyMap<string, ConfiguredWebhook>;
   readonly #onChange: () => void;
+  #adding: Promise<void> = Promise.resolve();
 
   constructor({ records, configured, onChange }: WebhookStoreOptions) {
     this.#records = records;
@@ -41,8 +42,19 @@ export class WebhookStore {
     return text === undefined ? undefined : webhookOf(id, text, this.#configured.get(id));
   }
 
-  async add(webhook: Webhook): Promise<void> {
-    await this.#records.set(KIND, webhook.id, recordText(webhook));
+  /** `check` is called with those that there are, and throws if there may be no more. */
+  async add(webhook: Webhook, check: (all: readonly Webhook[]) => void = () => {}): Promise<void> {
+    // One after the other, so that those that come at once count each other.
+    const before = this.#adding;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#adding = promise;
+    await before;
+    try {
+      check(await this.list());
+      await this.#records.set(KIND, webhook.id, recordText(webhook));
+    } finally {
+      resolve();
+    }
     this.#onChange();
   }
 

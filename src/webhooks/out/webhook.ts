@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { MAX_EVENT } from "../../core/message.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import type { AddressRules } from "./address-rules.ts";
@@ -56,7 +57,7 @@ export type ConfiguredWebhook = Pick<Webhook, "id" | "url" | "channels" | "event
 const MAX_URL = 2048;
 /** Channels and patterns of one webhook. */
 export const MAX_CHANNELS = 100;
-export const MAX_EVENTS = 100;
+const MAX_EVENTS = 100;
 /** Webhooks of one principal. */
 export const MAX_OWN = 100;
 export const MAX_ALL = 1000;
@@ -102,6 +103,14 @@ export function webhookOf(id: string, text: string, configured: ConfiguredWebhoo
   if (control.success) return configured && { ...configured, owner: undefined, ...control.data };
   const { data } = fullRecord.safeParse(value);
   return data && { id, ...data, channels: data.channels as ChannelPattern[] };
+}
+
+/** What is wrong with a list of events, as the end of a sentence after its name; undefined if nothing is. */
+export function eventsProblem(events: readonly string[]): string | undefined {
+  if (events.length > MAX_EVENTS) return ` has ${events.length} names; at most ${MAX_EVENTS} are allowed`;
+  const long = events.findIndex((event) => event.length > MAX_EVENT);
+  if (long === -1) return undefined;
+  return `[${long}] has ${events[long]?.length} characters; no event has more than ${MAX_EVENT}`;
 }
 
 /**

@@ -10,6 +10,7 @@ import { AddressRules } from "../../../src/webhooks/out/address-rules.ts";
 import { PostFault, SafePoster, type SafePosterOptions } from "../../../src/webhooks/out/safe-post.ts";
 import { Authority } from "../../support/certificates.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
+import { until } from "../../support/until.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
 const never = new AbortController().signal;
@@ -255,4 +256,29 @@ describe("a POST to where a stranger says", () => {
     stop.abort(new Error("stopped"));
     await assert.rejects(sent, /stopped/);
   });
+
+  it("lets names whose servers do not answer hold up none that was resolved before", async () => {
+    await using there = await listening(answering(204));
+    const answers = new Map<string, () => void>();
+    const lookup = async (name: string): Promise<{ address: string; family: number }[]> => {
+      if (name.startsWith("dead")) await new Promise<void>((resolve) => answers.set(name, resolve));
+      return [{ address: "127.0.0.1", family: 4 }];
+    };
+    const by = poster({ lookup });
+    const good = `http://good.example:${there.port}`;
+    assert.equal(await fault(by, good), "answered 204");
+    const dead = Array.from({ length: 5 }, async (_, n) => fault(by, `http://dead${n}.example:${there.port}`));
+    assert.equal(await fault(by, good), "answered 204");
+    const asked = [...answers.keys()];
+    for (let n = 0; n < 5; n++) await answered(answers, n);
+    assert.deepEqual(asked, ["dead0.example"]);
+    assert.deepEqual(new Set(await Promise.all(dead)), new Set(["answered 204"]));
+  });
 });
+
+/** Lets a lookup go on, once it is made. */
+async function answered(answers: ReadonlyMap<string, () => void>, n: number): Promise<void> {
+  const name = `dead${n}.example`;
+  await until(name, () => answers.has(name));
+  answers.get(name)?.();
+}

@@ -242,6 +242,25 @@ describe("the sender of webhooks", () => {
     assert.ok(good.mostActive <= 8);
   });
 
+  it("leaves room for others when all the destinations of one owner are slow", async () => {
+    await using slow = await WebhookReceiver.open(0, "0.0.0.0");
+    await using good = await WebhookReceiver.open();
+    await using rig = await WebhookRig.open();
+    const held = Promise.withResolvers<number>();
+    slow.answer = () => held.promise;
+    const { port } = new URL(slow.url);
+    const eve = { id: "key-eve00000", subject: "eve", kind: "key" } as const;
+    for (let n = 1; n <= 40; n++) await rig.add(`http://127.0.0.${n}:${port}/`, { owner: eve });
+    for (let n = 0; n < 8; n++) await rig.publish("a", n);
+    await rig.passes(10, "all that one owner may have", () => slow.active >= 128);
+    await rig.add(good.url, { channels: patternsOf("b") });
+    await rig.publish("b", "others");
+    await rig.passes(10, "a delivery", () => good.deliveries.length === 1);
+    assert.equal(slow.mostActive, 128);
+    held.resolve(200);
+    await rig.passes(10, "all", () => slow.deliveries.length >= 320);
+  });
+
   it("replays from a cursor with the ids that the messages had", async () => {
     await using receiver = await WebhookReceiver.open();
     await using rig = await WebhookRig.open();

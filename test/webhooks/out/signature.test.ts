@@ -38,6 +38,7 @@ describe("the signature of a webhook", () => {
     const of = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 7).toString("base64")}`;
     for (const secret of [newSecret(), of(24), of(64)]) assert.equal(secretProblem(secret), undefined, secret);
     const wrong = [of(23), of(65), "", "whsec_", "secret", of(32).slice(6), `${of(32)}!`, "whsec_ä".repeat(9)];
+    wrong.push(`${of(64)}${"=".repeat(100)}`, `whsec_${"=".repeat(2_000_000)}x`);
     for (const secret of wrong) assert.match(secretProblem(secret) ?? "", /^use whsec_ and 24 to 64 random bytes/);
   });
 });
