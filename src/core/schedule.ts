@@ -1,7 +1,8 @@
 import { HubError } from "./errors.ts";
-import { LeaseHolder, type Lease } from "./lease.ts";
+import { CLOCK_CHECK, LeasedWork } from "./leased-work.ts";
 import type { Draft } from "./message.ts";
 import type { Principal } from "./principal.ts";
+import { RecordIndex } from "./record-index.ts";
 import type { Records } from "./records.ts";
 import {
   digestId,
@@ -13,7 +14,6 @@ import {
   type Scheduled,
   type ScheduledWithData,
 } from "./scheduled.ts";
-import { ScheduleIndex } from "./schedule-index.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 export interface ScheduleOptions {
@@ -39,10 +39,6 @@ const MAX_BYTES = 32 * 1024 * 1024;
 
 /** The kind of its records. */
 const KIND = "scheduled";
-/** Milliseconds after which another node takes over from one that died. */
-const LEASE = 3000;
-/** Milliseconds between two looks at the clock, which may jump. */
-const CLOCK_CHECK = 1000;
 /** Milliseconds before a message that the log refuses, such as for `MAX_CHANNELS`, is tried again. */
 const RETRY = 10_000;
 /** Messages that are published together. */
@@ -55,13 +51,10 @@ const BATCH = 64;
 export class Schedule {
   readonly #options: ScheduleOptions;
   readonly #now: () => number;
-  readonly #index: ScheduleIndex;
-  readonly #holder: LeaseHolder;
+  readonly #index: RecordIndex<Scheduled>;
+  readonly #work: LeasedWork;
   /** When each message that the log refused is tried again. */
   readonly #retryAt = new Map<string, number>();
-  #lease: Lease | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #work: Promise<void> | undefined;
   #created = 0;
   #isClosed = false;
   /** Since the start of this node: published, and dropped because their principal may no longer publish them. */
@@ -72,15 +65,24 @@ export class Schedule {
     const { shared, records, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
-    this.#index = new ScheduleIndex({ shared, list: () => records.list(KIND), onChange: () => this.#arm() });
-    this.#holder = new LeaseHolder({
-      store: shared,
+    this.#index = new RecordIndex({
+      shared,
+      topic: KIND,
+      list: () => records.list(KIND),
+      entryIn: (id, text) => withoutData(scheduledIn(id, text)),
+      isEntry: ({ at }) => typeof at === "number",
+      // The same id may have been scheduled again since.
+      isNewer: (change, known, isGone) => !isGone || change.created === known.created,
+      onChange: () => this.#work.arm(),
+    });
+    this.#work = new LeasedWork({
+      shared,
       name: KIND,
-      lifetime: LEASE,
-      onHeld: (lease) => {
-        this.#lease = lease;
-        void this.#index.refresh().then(() => this.wake());
-      },
+      now,
+      next: () => this.#next(),
+      run: (signal) => this.#sendDue(signal),
+      prepare: () => this.#index.refresh(),
+      report: (error) => options.report?.(`scheduled messages cannot be sent: ${String(error)}`),
     });
   }
 
@@ -156,44 +158,24 @@ export class Schedule {
 
   /** Publishes what is due, if this node holds the lease. */
   wake(): void {
-    const lease = this.#lease;
-    if (lease === undefined || lease.signal.aborted || this.#isClosed) return;
-    this.#work ??= this.#run(lease);
+    this.#work.wake();
   }
 
   /** Stops publishing; another node goes on. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
-    await this.#work;
-    await this.#holder.close();
+    await this.#work.close();
     this.#index.close();
   }
 
-  /** Sets the timer for the next due message, at most a second and at least `pause` milliseconds ahead. */
-  #arm(pause = 0): void {
-    clearTimeout(this.#timer);
-    if (this.#isClosed || this.#lease === undefined || this.#lease.signal.aborted || this.#work !== undefined) return;
+  #next(): number {
     let next = Infinity;
     for (const { id, at } of this.#index.all()) next = Math.min(next, Math.max(at, this.#retryAt.get(id) ?? 0));
-    if (next === Infinity) return;
-    this.#timer = setTimeout(() => this.wake(), Math.max(Math.min(next - this.#now(), CLOCK_CHECK), pause)).unref();
-  }
-
-  async #run(lease: Lease): Promise<void> {
-    let pause = CLOCK_CHECK;
-    try {
-      pause = await this.#sendDue(lease);
-    } catch (error) {
-      // A `HubError` mostly means that the log cannot be reached. Nothing is lost: the timer tries again.
-      if (!(error instanceof HubError)) this.#options.report?.(`scheduled messages cannot be sent: ${String(error)}`);
-    }
-    this.#work = undefined;
-    this.#arm(pause);
+    return next;
   }
 
   /** Publishes until nothing is due; resolves with the milliseconds to wait before the next attempt. */
-  async #sendDue({ signal }: Lease): Promise<number> {
+  async #sendDue(signal: AbortSignal): Promise<number> {
     for (;;) {
       const now = this.#now();
       const due = this.#index
@@ -261,7 +243,7 @@ export class Schedule {
 
   #forget(scheduled: Scheduled): void {
     this.#retryAt.delete(scheduled.id);
-    this.#index.remove(scheduled);
+    this.#index.remove(withoutData(scheduled));
   }
 
   /** Resolves with false if a message with its id is already scheduled. */
