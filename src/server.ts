@@ -5,6 +5,7 @@ import { defaults, type Config } from "./config.ts";
 import type { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { hubIdIn } from "./core/records.ts";
+import { Questions } from "./core/questions.ts";
 import { Schedule } from "./core/schedule.ts";
 import { droppedMessage, type Audit } from "./auth/audit.ts";
 import { prepareAuth } from "./auth/open.ts";
@@ -152,8 +153,16 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     parts.schedule = schedule;
     const { eventsDialect } = config;
     const events = eventsDialect === "off" ? undefined : hubEvents(eventsDialect, config.heartbeat * 1000);
+    const questions = new Questions({
+      records,
+      shared,
+      publish: (draft) => hub.publish(draft),
+      report: (sentence) => log.warn(sentence),
+    });
+    parts.questions = questions;
     const mcp = await openMcp({
       hub,
+      questions,
       limits,
       info,
       catalog: hubCatalog(tools, extras, events),
@@ -174,6 +183,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       hub,
       hubId,
       schedule,
+      questions,
       tools,
       connections,
       limits,

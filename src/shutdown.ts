@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { Auth } from "./auth/open.ts";
 import type { Bridges } from "./bridges/open.ts";
 import type { Hub } from "./core/hub.ts";
+import type { Questions } from "./core/questions.ts";
 import type { Schedule } from "./core/schedule.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { OpenedMcp } from "./mcp/open.ts";
@@ -27,6 +28,7 @@ export interface ServerParts {
   readonly release: () => Promise<void>;
   auth?: Auth;
   schedule?: Schedule;
+  questions?: Questions;
   connections?: Connections;
   source?: ServerInfoSource;
   hubChannels?: HubChannels;
@@ -104,6 +106,7 @@ export class Shutdown {
     await parts.bridges?.close();
     // Another node sends what is due from now on.
     await parts.schedule?.close();
+    await parts.questions?.close();
     await parts.hubChannels?.close();
     await parts.webhooks?.close();
     await closeHub(spread);

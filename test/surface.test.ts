@@ -59,6 +59,8 @@ describe("the public surface", () => {
       "METHOD_NOT_ALLOWED",
       "UNSUPPORTED_MEDIA_TYPE",
       "TOO_MANY_SCHEDULED",
+      "TOO_MANY_QUESTIONS",
+      "QUESTION_CLOSED",
       "IDEMPOTENCY_KEY_REUSED",
       "INVALID_DELIVERY",
       "UNAUTHENTICATED",

@@ -18,6 +18,8 @@ const FAILURES = {
   METHOD_NOT_ALLOWED: { status: 405, rpcCode: -32600, retry: false },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, rpcCode: -32600, retry: false },
   TOO_MANY_SCHEDULED: { status: 429, rpcCode: 429, retry: false },
+  TOO_MANY_QUESTIONS: { status: 429, rpcCode: 429, retry: false },
+  QUESTION_CLOSED: { status: 409, rpcCode: 409, retry: false },
   IDEMPOTENCY_KEY_REUSED: { status: 422, rpcCode: -32602, retry: false },
   INVALID_DELIVERY: { status: 422, rpcCode: -32602, retry: false },
   UNAUTHENTICATED: { status: 401, rpcCode: 401, retry: false },
@@ -59,6 +61,8 @@ interface HubErrorOptions extends ErrorOptions {
   /** Seconds after which the same call may succeed. */
   readonly retryAfter?: number;
   readonly rateLimit?: RateLimitFields;
+  /** Members that problem details have besides their own (RFC 9457 section 3.2). */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** The only error that crosses a door; anything else is answered as an internal error. */
@@ -70,6 +74,8 @@ export class HubError extends Error {
   readonly retryAfter: number | undefined;
   /** Set if a limit was used up. */
   readonly rateLimit: RateLimitFields | undefined;
+  /** What else there is to say, as data. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
 
   /** Also true for errors of another copy of this package: a program and the command that loads it may each have it. */
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -83,6 +89,7 @@ export class HubError extends Error {
     this.challenge = options?.challenge;
     this.retryAfter = options?.retryAfter;
     this.rateLimit = options?.rateLimit;
+    this.details = options?.details;
   }
 
   /** Marks it as a `HubError`, whichever copy of this package made it. */

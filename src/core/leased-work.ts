@@ -29,6 +29,8 @@ export class LeasedWork {
   readonly #holder: LeaseHolder;
   #lease: Lease | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer fires, by `performance.now()`; `Infinity` if it is not set. */
+  #fires = Infinity;
   #running: Promise<void> | undefined;
   #isClosed = false;
 
@@ -55,12 +57,14 @@ export class LeasedWork {
   /** Sets the timer for what is due next, at most a second and at least `pause` milliseconds ahead. */
   arm(pause = 0): void {
     clearTimeout(this.#timer);
-    if (this.#isClosed || this.#lease === undefined || this.#lease.signal.aborted || this.#running !== undefined)
-      return;
-    const { next, now } = this.#options;
-    const time = next();
-    if (time === Infinity) return;
-    this.#timer = setTimeout(() => this.wake(), Math.max(Math.min(time - now(), CLOCK_CHECK), pause)).unref();
+    this.#fires = Infinity;
+    if (this.#isIdle) this.#set(this.#options.next(), pause);
+  }
+
+  /** Sets the timer earlier if this is due before what it is set for. */
+  armFor(time: number): void {
+    const { now } = this.#options;
+    if (this.#isIdle && performance.now() + Math.min(time - now(), CLOCK_CHECK) < this.#fires) this.#set(time, 0);
   }
 
   /** Stops; another node goes on. */
@@ -69,6 +73,19 @@ export class LeasedWork {
     clearTimeout(this.#timer);
     await this.#running;
     await this.#holder.close();
+  }
+
+  /** Whether this node does the work, and is not doing it right now. */
+  get #isIdle(): boolean {
+    return !this.#isClosed && this.#lease?.signal.aborted === false && this.#running === undefined;
+  }
+
+  #set(time: number, pause: number): void {
+    if (time === Infinity) return;
+    clearTimeout(this.#timer);
+    const wait = Math.max(Math.min(time - this.#options.now(), CLOCK_CHECK), pause);
+    this.#fires = performance.now() + wait;
+    this.#timer = setTimeout(() => this.wake(), wait).unref();
   }
 
   async #run({ signal }: Lease): Promise<void> {

@@ -30,6 +30,7 @@ import { notFound } from "./not-found.ts";
 import { metrics } from "./metrics.ts";
 import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
+import { questionRoutes } from "./questions.ts";
 import { logFields, REQUEST_ID } from "./request-id.ts";
 import { boundPipelines } from "./pipelines.ts";
 import { isResourceMetadata, resourceMetadata } from "./resource-metadata.ts";
@@ -170,6 +171,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   await app.register(async (scope) => channels(scope, context));
   await app.register(async (scope) => hooks(scope, context));
   await app.register(async (scope) => scheduledMessages(scope, context));
+  await app.register(async (scope) => questionRoutes(scope, context));
   await app.register(async (scope) => webhookRoutes(scope, context));
   events(app, context);
   ws(app, context);

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, RouteOptions } from "fastify";
 import { PROBES } from "./health.ts";
 
 /**
- * Routes whose answers are not compressed: streams, answers too small to gain from it, and those that say who someone
+ * Routes whose answers are not compressed: streams and answers that are waited for, answers too small to gain from it, and those that say who someone
  * is, because the length of a compressed answer leaks what is in it (BREACH).
  */
 const UNCOMPRESSED: ReadonlySet<string> = new Set([
@@ -11,6 +11,7 @@ const UNCOMPRESSED: ReadonlySet<string> = new Set([
   "/ws",
   "/sse",
   "/mcp",
+  "/questions/:id",
   ...PROBES,
   "/session",
   "/login/start",

@@ -8,6 +8,7 @@ import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Questions } from "../core/questions.ts";
 import type { Schedule } from "../core/schedule.ts";
 import type { Correlation, Tracer } from "../core/trace.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
@@ -29,6 +30,7 @@ export interface HttpContext {
   /** The same on all nodes, and after a restart. */
   readonly hubId: string;
   readonly schedule: Schedule;
+  readonly questions: Questions;
   readonly tools: ToolSet;
   readonly connections: Connections;
   readonly callers: CallerRules;
@@ -180,6 +182,7 @@ export function requestContext(
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
 class HttpRequestContext implements RequestContext {
   readonly hub: RequestContext["hub"];
+  readonly questions: RequestContext["questions"];
   readonly principal: Principal;
   readonly limits: RequestContext["limits"];
   readonly info: RequestContext["info"];
@@ -195,9 +198,10 @@ class HttpRequestContext implements RequestContext {
     caller: Caller,
     correlation: Correlation | undefined,
   ) {
-    const { hub, limits, info } = context;
+    const { hub, questions, limits, info } = context;
     this.correlation = correlation;
     this.hub = hub;
+    this.questions = questions;
     this.principal = caller.principal;
     this.admit = admitFor(context, caller);
     this.limits = limits;

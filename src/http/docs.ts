@@ -22,6 +22,7 @@ export async function docs(app: FastifyInstance, { version, authenticator, baseP
       tags: [
         { name: "publish", description: "Messages in" },
         { name: "receive", description: "Messages out" },
+        { name: "questions", description: "Asking people" },
         { name: "tools", description: "What agents call" },
         { name: "mcp", description: "The Model Context Protocol" },
         { name: "webhooks", description: "Messages posted to URLs" },

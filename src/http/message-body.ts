@@ -9,6 +9,11 @@ const CHARSET = /;\s*charset\s*=/i;
 const TEXT_TYPE = /^(?:text\/|application\/x-www-form-urlencoded$|$)/;
 const MULTIPART = /^multipart\//;
 
+/** Whether a Content-Type is one of JSON. */
+export function isJsonType(type: string): boolean {
+  return JSON_TYPE.test(type.replace(/;.*/s, "").trim().toLowerCase());
+}
+
 /**
  * What the body of a publication says: a value if its media type is a JSON type, and otherwise text, whatever the type.
  * Throws `INVALID_JSON`, `INVALID_MESSAGE` or `UNSUPPORTED_MEDIA_TYPE`.

@@ -27,6 +27,7 @@ const TITLES: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   408: "Request Timeout",
+  409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
@@ -77,10 +78,10 @@ export function rateLimitHeaders({ rateLimit }: Partial<Pick<HubError, "rateLimi
   return rateLimit === undefined ? {} : { "ratelimit-policy": rateLimit.policy, ratelimit: rateLimit.state };
 }
 
-export function problem({ status, code, message, retry }: HubError, requestId?: string): Problem {
+export function problem({ status, code, message, retry, details }: HubError, requestId?: string): Problem {
   const title = TITLES[status] ?? "Error";
   const named = requestId !== undefined && code === "INTERNAL" ? { requestId } : {};
-  return { type: "about:blank", title, status, detail: message, code, retry, ...named };
+  return { type: "about:blank", title, status, detail: message, code, retry, ...named, ...details };
 }
 
 /** The headers of a problem that is sent before any hook has run. */

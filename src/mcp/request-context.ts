@@ -6,7 +6,7 @@ import type { RequestStates, StateScope } from "./request-state.ts";
 export type RequestId = Exclude<RpcId, null>;
 
 /** What the requests of both eras need from the server. */
-export interface Services extends Pick<RequestContext, "hub" | "limits" | "info"> {
+export interface Services extends Pick<RequestContext, "hub" | "questions" | "limits" | "info"> {
   readonly states: RequestStates;
 }
 
@@ -70,6 +70,7 @@ export class McpRequestContext implements RequestContext {
   /** The input that was requested in the previous round. */
   inputs: Inputs = NO_INPUTS;
   readonly hub: RequestContext["hub"];
+  readonly questions: RequestContext["questions"];
   readonly limits: RequestContext["limits"];
   readonly info: RequestContext["info"];
   readonly id: RequestId;
@@ -88,8 +89,9 @@ export class McpRequestContext implements RequestContext {
   readonly #request: McpRequest;
   #progress: RequestContext["progress"];
 
-  constructor({ hub, limits, info, states }: Services, request: McpRequest) {
+  constructor({ hub, questions, limits, info, states }: Services, request: McpRequest) {
     this.hub = hub;
+    this.questions = questions;
     this.limits = limits;
     this.info = info;
     this.id = request.id;

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import type { Hub } from "../core/hub.ts";
+import type { Questions } from "../core/questions.ts";
 import type { Schedule } from "../core/schedule.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 import { measureBridges } from "./bridge-metrics.ts";
@@ -27,6 +28,7 @@ export class LogLatency {
 interface MetricSources {
   readonly hub: Hub;
   readonly schedule: Pick<Schedule, "size" | "late" | "sent" | "dropped">;
+  readonly questions: Pick<Questions, "open" | "waiting" | "asked" | "answered" | "timedOut">;
   readonly connections: Connections;
   readonly info: () => ServerInfo;
   /** Whether messages are delivered: `ok`, or why not. */
@@ -61,7 +63,19 @@ interface MetricLimits {
 
 /** All metrics there are. Counters are read from their sources when they are asked for. */
 export function createMetrics(
-  { hub, schedule, connections, info, proof, rateLimits, hooks, discovery, bridges, webhooks }: MetricSources,
+  {
+    hub,
+    schedule,
+    questions,
+    connections,
+    info,
+    proof,
+    rateLimits,
+    hooks,
+    discovery,
+    bridges,
+    webhooks,
+  }: MetricSources,
   latency: LogLatency,
   output: LogOutput,
   limits: MetricLimits,
@@ -122,6 +136,21 @@ export function createMetrics(
     "scheduled_dropped_total",
     "Scheduled messages not published because who scheduled them may not any more",
     () => schedule.dropped,
+  );
+  gauge(registry, "questions_open", "Open questions of the hub", () => questions.open);
+  gauge(registry, "questions_waiting", "Callers that wait for answers on this node", () => questions.waiting);
+  counter(registry, "questions_asked_total", "Questions asked through this node", () => questions.asked);
+  counter(
+    registry,
+    "questions_answered_total",
+    "Questions that people answered through this node",
+    () => questions.answered,
+  );
+  counter(
+    registry,
+    "questions_timed_out_total",
+    "Questions that this node closed at their deadline",
+    () => questions.timedOut,
   );
   gauge(registry, "hub_nodes", "Nodes of the hub that are heard of, this one included", () => info().nodes.length);
   if (discovery !== undefined) {

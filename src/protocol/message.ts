@@ -1,8 +1,9 @@
 /**
  * How a message came, unless a client published it: through a tool, as agents publish; as a webhook whose sender was
- * verified; over the bridge of that name, from another system. Set by the server, so senders cannot forge it.
+ * verified; over the bridge of that name, from another system; from the hub, which tells what becomes of a question. Set
+ * by the server, so senders cannot forge it.
  */
-export type Via = "tool" | "webhook" | `bridge:${string}`;
+export type Via = "tool" | "webhook" | "question" | `bridge:${string}`;
 
 /** What a message says, with its payload as JSON text: what the hub keeps and every door writes out. */
 export interface MessageFields {

@@ -148,7 +148,7 @@ export interface TitledValue {
 }
 
 /** What the asker wants to do, exactly: people are shown all of it. */
-interface Proposal {
+export interface Proposal {
   /** What is to be done, such as the name of a tool. */
   readonly name: string;
   readonly arguments: Readonly<Record<string, unknown>>;
@@ -159,23 +159,23 @@ interface Proposal {
   readonly hash: string;
 }
 
-type Urgency = "low" | "normal" | "high";
+export type Urgency = "low" | "normal" | "high";
 
 /**
  * What happens at the deadline. `keep`: nothing, except that whoever waits is told; it can still be answered. `deny`: it
  * is closed as timed out, without an answer. `default`: it is closed as timed out, and `defaultAnswer` counts.
  */
-type OnTimeout = "keep" | "deny" | "default";
+export type OnTimeout = "keep" | "deny" | "default";
 
 /** How a question ended: these are never the same thing as a no. */
-type Outcome = "answered" | "timed_out" | "cancelled" | "superseded";
+export type Outcome = "answered" | "timed_out" | "cancelled" | "superseded";
 
 /** `true` or `false`, a value or text, several, or the fields of a form. */
 export type Answer = boolean | string | readonly string[] | Readonly<Record<string, FieldValue>>;
 export type FieldValue = boolean | number | string | readonly string[];
 
 /** The answer of a person. */
-interface Answered {
+export interface Answered {
   readonly value: Answer;
   /** Their subject, or the name they gave if the server asks no one for credentials. */
   readonly by: string;
@@ -190,7 +190,7 @@ interface Answered {
 /** Where it was answered: `page`, `mcp`, `rest`, `cli`, `link`, or one that a newer server has. */
 type AnsweredVia = string;
 
-/** The event names of the messages about questions, each on the channel of its question. */
+/** The event names of the messages about questions, each on the channel of its question and with `via: "question"`. */
 export const QUESTION_EVENTS = {
   /** `data` is the `Question`. */
   opened: "question.opened",

@@ -68,7 +68,7 @@ export function admittedDraft(
 }
 
 /** The name a message is sent under: the principal's own, unless it may speak for others. Throws `FORBIDDEN`. */
-function checkedSender(asked: string | undefined, called: string | undefined, principal: Principal): string {
+export function checkedSender(asked: string | undefined, called: string | undefined, principal: Principal): string {
   const { subject, sendAs, kind } = principal;
   if (kind === "anonymous") return asked ?? called ?? subject;
   if (sendAs && asked !== undefined) return asked;

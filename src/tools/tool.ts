@@ -1,12 +1,14 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
+import type { Questions } from "../core/questions.ts";
 import type { Correlation } from "../core/trace.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** One request, as every door passes it down to the tools. */
 export interface RequestContext {
   readonly hub: Hub;
+  readonly questions: Questions;
   readonly principal: Principal;
   /** The name of the caller, which is the sender of messages that do not name one. */
   readonly sender?: string | undefined;

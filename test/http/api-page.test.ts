@@ -74,8 +74,11 @@ describe("GET /docs", () => {
     await using server = await startServer();
     const operations = await shownBy(server);
     const expected = new Map([
-      // There is no webhook and no scheduled message of that id, no hook of that name, no session.
+      // There is no webhook, question or scheduled message of that id, no hook of that name, no session.
       ["getScheduledId", 404],
+      ["getQuestionsId", 404],
+      ["postQuestionsIdAnswer", 404],
+      ["postQuestionsIdCancel", 404],
       ["deleteScheduledId", 404],
       ["postHooksName", 404],
       ["postHooksNameToken", 404],

@@ -40,6 +40,12 @@ const DOORS: readonly Door[] = [
     options: { method: "POST", body: "x" },
     scope: "hub:publish",
   },
+  {
+    title: "asking a question",
+    path: "/questions?channel=secret",
+    options: { method: "POST", body: "x" },
+    scope: "hub:publish",
+  },
   { title: "GET /metrics", path: "/metrics", scope: "hub:admin" },
   { title: "GET /recent", path: "/recent", scope: "hub:admin" },
   {

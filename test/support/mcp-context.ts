@@ -1,5 +1,8 @@
 import { ToolSet } from "../../src/tools/index.ts";
 import { Hub } from "../../src/core/hub.ts";
+import { Questions } from "../../src/core/questions.ts";
+import { LocalStore } from "../../src/logs/local-store.ts";
+import { MemoryRecords } from "../../src/logs/memory-records.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { hubCatalog, type McpContext } from "../../src/mcp/catalog.ts";
 import type { Extras } from "../../src/mcp/definitions.ts";
@@ -15,8 +18,11 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
     endOfTurn: setImmediate,
     writesPerMessage: 128,
   });
+  const shared = new LocalStore();
+  const questions = new Questions({ records: new MemoryRecords(), shared, publish: (draft) => hub.publish(draft) });
   return {
     hub,
+    questions,
     limits: { message: 65_536, channels: 100 },
     info: () => {
       throw new Error("nobody asks");
@@ -24,6 +30,10 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
     catalog: hubCatalog(new ToolSet(), extras),
     states: new RequestStates(new Sealer()),
     serverInfo: { name: "test", title: "Test", version: "0" },
-    [Symbol.asyncDispose]: () => hub.close(),
+    async [Symbol.asyncDispose]() {
+      await questions.close();
+      await hub.close();
+      shared.close();
+    },
   };
 }

@@ -16,6 +16,9 @@ function contextOf(hub: Hub, more: Partial<RequestContext> = {}): RequestContext
   const info = (): never => assert.fail("not asked for");
   return {
     hub,
+    get questions(): never {
+      return info();
+    },
     principal: ANYONE,
     signal: new AbortController().signal,
     limits: { message: 1000, channels: 3 },

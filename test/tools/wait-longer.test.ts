@@ -11,6 +11,9 @@ import { until } from "../support/until.ts";
 function call(name: string, hub: Hub, input: object, more: Partial<RequestContext> = {}): Promise<ToolAnswer> {
   const context: RequestContext = {
     hub,
+    get questions(): never {
+      return assert.fail("not asked for");
+    },
     principal: ANYONE,
     signal: new AbortController().signal,
     limits: { message: 100_000, channels: 10 },
