@@ -13,11 +13,14 @@ export interface Figure {
   readonly cpu: number;
 }
 
+/** By default, it takes 20 messages before it has confirmed the first; and the tests have it log each packet. */
+const MOSQUITTO = ["max_inflight_messages 1000", "log_type information"];
+
 /** How a real server of each kind of bus is started. */
 export const SERVERS: Readonly<Record<string, () => Promise<BusServer>>> = {
   amqp: async () => (await import("../test/support/buses/rabbitmq.ts")).Rabbit.start(),
   kafka: async () => (await import("../test/support/buses/kafka.ts")).openKafka(),
-  mqtt: async () => (await import("../test/support/buses/mosquitto.ts")).Mosquitto.start(),
+  mqtt: async () => (await import("../test/support/buses/mosquitto.ts")).Mosquitto.start(...MOSQUITTO),
   nats: async () => (await import("../test/support/buses/nats.ts")).startNats(),
   redis: async () => (await import("../test/support/buses/redis-streams.ts")).startRedisStreams(),
 };

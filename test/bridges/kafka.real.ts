@@ -25,7 +25,6 @@ describeBridge("a bridge to Kafka", {
   start: () => openKafka(),
   prefix: "ce_",
   isDurable: true,
-  hasTombstones: true,
 });
 
 describe("Kafka", { concurrency: 4 }, () => {

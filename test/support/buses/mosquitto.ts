@@ -13,7 +13,7 @@ import { until } from "../until.ts";
 import type { BusServer, Receiver } from "./bus-server.ts";
 
 const BINARY = [onPath("mosquitto"), "/usr/sbin/mosquitto"].find((file) => file !== undefined && existsSync(file));
-/** Messages that it takes before it has confirmed the first; it ends connections that send more. */
+/** Messages that it takes before it has confirmed the first, unless it says so; it ends connections that send more. */
 const MAX_UNCONFIRMED = 20;
 
 /** Whether a test has Mosquitto. */
@@ -49,6 +49,7 @@ export class Mosquitto implements BusServer {
         "persistence true",
         `persistence_location ${this.#folder.path}/`,
         "max_queued_messages 0",
+        ...(lines.some((line) => line.startsWith("log_type")) ? [] : ["log_type all"]),
         ...lines,
         "",
       ].join("\n"),
@@ -77,7 +78,7 @@ export class Mosquitto implements BusServer {
   async start(): Promise<void> {
     if (BINARY === undefined) throw new Error("no mosquitto");
     this.output = "";
-    const [command, ...args] = leashed(BINARY, "-v", "-c", this.#folder.file("mosquitto.conf"));
+    const [command, ...args] = leashed(BINARY, "-c", this.#folder.file("mosquitto.conf"));
     const server = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#server = server;
     for (const stream of [server.stdout, server.stderr]) {
@@ -129,9 +130,10 @@ export class Mosquitto implements BusServer {
 
   async send(place: string, messages: readonly BusMessage[]): Promise<void> {
     const client = await this.client();
-    for (let start = 0; start < messages.length; start += MAX_UNCONFIRMED) {
+    const most = client.serverProperties?.receiveMaximum ?? MAX_UNCONFIRMED;
+    for (let start = 0; start < messages.length; start += most) {
       await Promise.all(
-        messages.slice(start, start + MAX_UNCONFIRMED).map(({ body, headers, contentType }) =>
+        messages.slice(start, start + most).map(({ body, headers, contentType }) =>
           client.publishAsync(place, Buffer.from(body ?? []), {
             qos: 1,
             properties: propertiesOf(headers, contentType),
