@@ -10,19 +10,19 @@ import { oneLine } from "../protocol/text.ts";
 import { withTimeOut } from "./time-out.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
 
-/** Milliseconds before a lost connection is made again: doubled after each failure, and a random part of it is waited. */
+/** Milliseconds before it reconnects: doubled after each failure, of which it waits a random part. */
 const MIN_BACKOFF = 500;
 const MAX_BACKOFF = 30_000;
-/** Milliseconds after which another node may do what only one does at a time. */
+/** Milliseconds after which another node takes over from one that died. */
 const LEASE = 10_000;
-/** Milliseconds between two looks at what waits on the bus. */
+/** Milliseconds between two measurements of the lag. */
 const LAG_INTERVAL = 5000;
 /** Characters of a sentence about a message, or of a bus. */
 const MAX_SENTENCE = 1000;
-/** Notices of messages that are logged a second. */
-const NOTICES = 5;
+/** Notices that are logged in one second; more are dropped. */
+const MAX_NOTICES = 5;
 
-/** Connects channels to one bus, and connects again whenever the connection is lost, until it is closed. */
+/** Connects channels to one bus, and reconnects whenever the connection is lost, until it is closed. */
 export class Bridge {
   readonly name: string;
   readonly counters: BridgeCounters = newCounters();
@@ -31,8 +31,8 @@ export class Bridge {
   readonly #work: BridgeWork;
   readonly #end = new AbortController();
   readonly #sources = new Set<Source>();
-  /** The rules whose place on the bus was looked at, by their index. */
-  readonly #looked = new Set<number>();
+  /** The `in` rules, by index, for which this bridge has found the bus ready, or their stream or topic missing. */
+  readonly #probed = new Set<number>();
   #state: BridgeState = "connecting";
   #error: { readonly sentence: string; readonly time: string } | undefined;
   #isBehind = false;
@@ -69,7 +69,7 @@ export class Bridge {
     this.#running = this.#run();
   }
 
-  /** Stops receiving and sending, and disconnects; what was not acknowledged is delivered again later. */
+  /** Stops receiving and sending, and disconnects. The bus delivers what was not acknowledged again later. */
   async close(): Promise<void> {
     this.#end.abort();
     await this.#running;
@@ -79,16 +79,16 @@ export class Bridge {
   async #run(): Promise<void> {
     const { signal } = this.#end;
     const holder = this.#isExclusive ? this.#holder() : undefined;
-    const timer = setInterval(() => void this.#lookAtLag(), LAG_INTERVAL).unref();
+    const timer = setInterval(() => void this.#measureLag(), LAG_INTERVAL).unref();
     for (let failures = 0; !signal.aborted;) {
       const start = performance.now();
       try {
-        await this.#connected();
+        await this.#connectAndWork();
       } catch (error) {
         if (signal.aborted) break;
         this.#failed(error as Error);
         if (error instanceof StoppedError) break;
-        // One that held for a while was a connection, and what ended it is new.
+        // A connection that lasted is not part of a series of failures.
         failures = performance.now() - start > MAX_BACKOFF ? 1 : failures + 1;
         const most = Math.min(MIN_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF);
         await this.#work.wait(most * (0.5 + Math.random() / 2), signal);
@@ -98,8 +98,8 @@ export class Bridge {
     await holder?.close();
   }
 
-  /** One connection, from when it is made until it is lost; rejects then. */
-  async #connected(): Promise<void> {
+  /** Connects, and works until the connection is lost; rejects then. */
+  async #connectAndWork(): Promise<void> {
     this.#state = "connecting";
     const { shared, log } = this.#work;
     const report = (sentence: string): void => log.warn(`bridge ${this.name}: ${sentence}`);
@@ -121,19 +121,19 @@ export class Bridge {
     }
   }
 
-  /** The rules that all nodes receive for at the same time. */
+  /** Receives for the rules that all nodes serve at the same time. */
   async #receiveShared(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
     await this.#receive(bus, (rule) => !this.#kind.isExclusive(rule), signal);
   }
 
-  /** What one node does at a time, whenever it is this one. */
+  /** Whenever this node holds the lease: receives for the rules that one node serves at a time, and sends. */
   async #whileLeased(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
     if (!this.#isExclusive) return;
     while (!signal.aborted) {
       const lease = this.#lease;
       if (lease === undefined || lease.signal.aborted) {
         if (this.#state !== "standby") this.#state = "standby";
-        await this.#leaseOr(signal);
+        await this.#leaseOrAbort(signal);
         continue;
       }
       this.#state = "running";
@@ -166,15 +166,18 @@ export class Bridge {
     );
   }
 
-  /** What is made, or made again, after this bridge has looked for it is new: none of it is left out. */
+  /**
+   * Opens the source of a rule. If the bus has no position for the rule although it was probed before, its stream or topic
+   * was created since then: it is read from its beginning.
+   */
   async #source(bus: Bus<InRule, OutRule>, rule: InRule, index: number): Promise<Source> {
     try {
-      const source = await bus.source(this.#looked.has(index) ? { ...rule, ...this.#kind.everything } : rule);
-      this.#looked.add(index);
-      this.#isBack();
+      const source = await bus.source(this.#probed.has(index) ? { ...rule, ...this.#kind.fromBeginning } : rule);
+      this.#probed.add(index);
+      this.#noteRecovery();
       return source;
     } catch (error) {
-      if (error instanceof MissingError) this.#looked.add(index);
+      if (error instanceof MissingError) this.#probed.add(index);
       throw error;
     }
   }
@@ -190,7 +193,7 @@ export class Bridge {
         return { rule, needsChannel, target: await bus.target(rule) };
       }),
     );
-    this.#isBack();
+    this.#noteRecovery();
     try {
       await send(sendings, prefixes[0] ?? "", this.#work, signal, (isBehind) => (this.#isBehind = isBehind));
     } finally {
@@ -210,8 +213,8 @@ export class Bridge {
     return new LeaseHolder({ store: this.#work.shared, name: `bridge:${this.name}`, lifetime: LEASE, onHeld });
   }
 
-  /** Resolves when this node gets the lease, or the signal is aborted. */
-  #leaseOr(signal: AbortSignal): Promise<void> {
+  /** Resolves when this node acquires the lease, or the signal is aborted. */
+  #leaseOrAbort(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       this.#onLease = resolve;
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -219,7 +222,7 @@ export class Bridge {
     });
   }
 
-  async #lookAtLag(): Promise<void> {
+  async #measureLag(): Promise<void> {
     const lags = await Promise.all([...this.#sources].map(async (source) => source.lag?.().catch(() => undefined)));
     const known = lags.filter((lag) => lag !== undefined);
     this.#lag = known.length === 0 ? null : known.reduce((sum, lag) => sum + lag, 0);
@@ -233,22 +236,22 @@ export class Bridge {
     const before = this.#error?.sentence;
     const sentence = briefLine(error.message);
     this.#error = { sentence, time: new Date().toISOString() };
-    // Not again each time that it is tried.
+    // Only once for the same error, however often it reconnects.
     if (isStopped || before !== sentence) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
   }
 
-  #isBack(): void {
+  #noteRecovery(): void {
     if (this.#wasLost) this.#work.log.info(`bridge ${this.name}: it runs again`);
     this.#wasLost = false;
   }
 
-  /** A notice is logged, but for those that come too often. */
+  /** Logs a notice, unless there are too many. */
   #notice(text: string): void {
     const sentence = briefLine(text);
     this.#error = { sentence, time: new Date().toISOString() };
     const second = Math.floor(Date.now() / 1000);
     if (this.#noticed.second !== second) this.#noticed = { second, count: 0 };
-    if (this.#noticed.count++ < NOTICES) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
+    if (this.#noticed.count++ < MAX_NOTICES) this.#work.log.warn(`bridge ${this.name}: ${sentence}`);
   }
 }
 

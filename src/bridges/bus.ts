@@ -1,39 +1,39 @@
 import type { z } from "zod";
 
-/** What a bus carries: bytes, with names and values beside them. */
+/** What a bus carries: a payload of bytes, and headers. */
 export interface BusMessage {
-  /** Undefined for a tombstone: a message that has no payload at all. */
+  /** Undefined for a tombstone, a message without a payload. */
   readonly body: Uint8Array | undefined;
-  /** By the names that the bus has them under, such as `ce_id`; without content type and key. */
+  /** By their names on the bus, such as `ce_id`; without the content type and the key. */
   readonly headers: Readonly<Record<string, string>>;
   /** A media type. */
   readonly contentType?: string | undefined;
-  /** What messages are ordered by, on a bus that has such a thing. */
+  /** Messages with the same key stay in order, on a bus that has keys. */
   readonly key?: string | undefined;
 }
 
 /** A message as a bus delivered it. */
 export interface Received extends BusMessage {
   /**
-   * What templates may use, by the words of the bus: `topic`, `subject`, `routingKey`, `exchange`, `stream`. With an
-   * argument, such as `topic:1` for `${topic:1}`, each value has a name of its own.
+   * The values of placeholders, in the terms of the bus: `topic`, `subject`, `routingKey`, `exchange`, `stream`. One with
+   * an argument, such as `${topic:1}`, has a name of its own: `topic:1`.
    */
   readonly names: Readonly<Record<string, string>>;
   /**
-   * Its place on the bus, the same each time it is delivered, such as `orders/0/17` for topic, partition and offset;
-   * undefined if the bus has none.
+   * Its position on the bus, the same each time it is delivered, such as `orders/0/17` for topic, partition and offset;
+   * undefined if the bus has no positions.
    */
   readonly position: string | undefined;
 }
 
-/** What became of a received message: `kept` by the hub, or `rejected` because it never will be. */
+/** The result of a received message: `kept` by the hub, or `rejected` because the hub can never accept it. */
 export type Outcome = "kept" | "rejected";
 
-/** Messages that were received, in the order in which the hub is to have them. */
+/** Received messages, in the order in which the hub is to publish them. */
 export interface Batch {
   readonly messages: readonly Received[];
   /**
-   * Acknowledges them to the bus, each by its outcome; a rejected one is not to be delivered again. Called once, with an
+   * Acknowledges the kept ones to the bus and rejects the others, which must not be delivered again. Called once, with an
    * outcome for each message, after the hub has kept them.
    */
   settle(outcomes: readonly Outcome[]): Promise<void>;
@@ -47,15 +47,15 @@ export interface Source {
    * and at least one.
    */
   batches(): AsyncIterable<Batch>;
-  /** Messages on the bus that were not received yet; undefined if the bus cannot tell. */
+  /** Messages that wait on the bus; undefined if the bus cannot tell. */
   lag?(): Promise<number | undefined>;
   /** Stops receiving; what was received and not settled is delivered again later, perhaps to another node. */
   close(): Promise<void>;
 }
 
-/** A message to send, and what the templates of its rule may use. */
+/** A message to send, and the values of placeholders. */
 export interface Outgoing extends BusMessage {
-  /** `channel`, `event`, `sender` and `id` of the hub's message. */
+  /** `channel`, `event`, `sender` and `id` of the message. */
   readonly names: Readonly<Record<string, string>>;
   /** Its id at the hub: the same if it is sent again. */
   readonly id: string;
@@ -71,14 +71,14 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** A connection to a bus. It need not come back by itself: when it is lost, the bridge connects again. */
+/** A connection to a bus. It does not reconnect by itself: when it is lost, the bridge makes a new one. */
 export interface Bus<In, Out> {
-  /** Rejects with a `MissingError` if what the rule names is not there. */
+  /** Rejects with a `MissingError` if the stream, topic or queue of the rule does not exist. */
   source(rule: In): Promise<Source>;
   target(rule: Out): Promise<Target>;
   /**
-   * Called by `bridges check`: rejects with a sentence if what the rules name is not there, and resolves with one message
-   * of an `in` rule if there is one to look at, which stays on the bus.
+   * For `bridges check`: resolves with one message of an `in` rule, if there is one, and leaves it on the bus. Rejects with
+   * a sentence if the stream, topic or queue of the rule does not exist.
    */
   sample(rule: In): Promise<Received | undefined>;
   /** Rejects as soon as the connection is lost, and never resolves before it is closed. */
@@ -86,12 +86,12 @@ export interface Bus<In, Out> {
   close(): Promise<void>;
 }
 
-/** What a rule names is not there, such as a stream; the sentence says so, and what to do. */
+/** A stream, topic or queue does not exist; the sentence says so, and what to do. */
 export class MissingError extends Error {}
 
-/** Who connects. */
+/** Who connects, for group members, client ids and the like. */
 export interface BusClient {
-  /** The name of the bridge, and of the node: for group members and client ids. */
+  /** Their names. */
   readonly bridge: string;
   readonly node: string;
   /** Called with a sentence for the operator. */
@@ -107,15 +107,15 @@ export interface BusKind<Connection, In, Out> {
   /** The templates in an `out` rule, by their fields: they may use `${channel}` and so on. */
   readonly outTemplates: readonly string[];
   /**
-   * What an `in` rule says to begin with all that is there, on a bus that can begin with what comes next: a bridge that has
-   * looked before, and finds nothing that knows where it was, leaves none of it out.
+   * Fields of an `in` rule that make it begin with the oldest message, if the bus has no position for it; absent for a bus
+   * that only has new messages.
    */
-  readonly everything?: Readonly<Record<string, unknown>>;
-  /** What templates of `in` rules may use besides `${key}` and `${header:NAME}`. */
+  readonly fromBeginning?: Readonly<Record<string, unknown>>;
+  /** The placeholders of `in` rules besides `${key}`, `${header:NAME}` and `${ce:NAME}`. */
   readonly names: readonly string[];
-  /** What the attributes of CloudEvents are called in its headers: `ce_` for `ce_id`; the first one is used to send. */
+  /** The prefixes of headers with attributes of CloudEvents, such as `ce_` of `ce_id`; the first one is used to send. */
   readonly prefixes: readonly string[];
-  /** Whether only one node may receive at a time; the bus itself shares the work, in order, among all if not. */
+  /** Whether only one node may receive at a time; otherwise all do, and the bus shares the messages among them. */
   isExclusive(rule: In): boolean;
   /** Loads the driver and connects; rejects with a sentence. Everything it waits for ends within 10 seconds. */
   connect(connection: Connection, client: BusClient): Promise<Bus<In, Out>>;
@@ -123,9 +123,9 @@ export interface BusKind<Connection, In, Out> {
 
 /** Messages of one batch at most. */
 export const MAX_BATCH = 256;
-/** Messages that a driver may hold that are not settled, by default. */
+/** Unsettled messages that a driver may hold, by default. */
 export const PREFETCH = 1000;
-/** Bytes that a driver may hold that are not settled, where it can be told so. */
+/** Unsettled bytes that a driver may hold, if it has such a limit. */
 export const MAX_HELD: number = 8 * 1024 * 1024;
 /** Milliseconds that connecting may take. */
 export const CONNECT_TIMEOUT = 10_000;

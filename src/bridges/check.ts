@@ -1,7 +1,7 @@
 import type { ConfiguredBridge } from "./config.ts";
 import { draftOf } from "./incoming.ts";
 
-/** What a check found of one bridge: a sentence for each rule, or why it cannot connect. */
+/** The result of checking one bridge: a line for each rule, or why it cannot connect. */
 export interface BridgeCheck {
   readonly name: string;
   readonly isOk: boolean;
@@ -11,7 +11,7 @@ export interface BridgeCheck {
 /** Characters of a payload that are shown. */
 const MAX_SHOWN = 200;
 
-/** Connects a bridge and looks at one message of each `in` rule; changes nothing on the bus. */
+/** Connects a bridge, and shows what it would publish for one message of each `in` rule. Changes nothing on the bus. */
 export async function checkBridge({ config, kind }: ConfiguredBridge, maxBytes: number): Promise<BridgeCheck> {
   const { name } = config;
   const lines: string[] = [];

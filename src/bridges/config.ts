@@ -8,26 +8,26 @@ import { templateProblem } from "./template.ts";
 
 /** The settings that bridges depend on. */
 export interface BridgeSettings {
-  /** A list of bridges, as JSON says it; empty for none. */
+  /** A list of bridges, not checked yet; empty for none. */
   readonly bridges: readonly unknown[];
-  /** The path of a file with more; empty for none. */
+  /** The path of a file with more bridges; empty for none. */
   readonly bridgesFile: string;
 }
 
-/** One bridge, as its configuration says. */
+/** The checked configuration of one bridge. */
 export interface BridgeConfig {
   readonly name: string;
   readonly kind: string;
   readonly connection: unknown;
   readonly in: readonly InRule[];
   readonly out: readonly OutRule[];
-  /** Whether the server is not ready while this bridge does not run. */
+  /** Whether the server is not ready while this bridge is not running. */
   readonly required: boolean;
 }
 
 type Kind = BusKind<unknown, InRule, OutRule>;
 
-/** Loads a kind when a bridge names it; its driver is loaded when it connects. */
+/** Loads the code of a kind when a bridge names it; the driver is loaded when the bridge connects. */
 const KINDS: Readonly<Record<string, () => Promise<Kind>>> = {
   amqp: async () => erased((await import("./kinds/amqp.ts")).amqp),
   kafka: async () => erased((await import("./kinds/kafka.ts")).kafka),
@@ -50,8 +50,8 @@ export interface ConfiguredBridge {
 }
 
 /**
- * Checks a list of bridges, and fills in its secrets; `field` is what the list is called. Rejects with a `ConfigError`
- * that names the field.
+ * Checks a list of bridges, and fills in its secrets. Rejects with a `ConfigError` that names the wrong field; `field` is
+ * the name of the list itself.
  */
 export async function bridgesIn(
   list: unknown,
@@ -64,7 +64,7 @@ export async function bridgesIn(
   for (const [index, item] of items.entries()) {
     const at = `${field}[${index}]`;
     const { name, kind: word } = checked(head, item, at);
-    if (names.has(name)) throw new ConfigError(`${at}.name is ${name}, which another bridge has; give it its own`);
+    if (names.has(name)) throw new ConfigError(`${at}.name is ${name}, as is that of another bridge; rename one`);
     names.add(name);
     const kind = await (KINDS[word] as () => Promise<Kind>)();
     const config = checked(schemaOf(kind, word), expandAllSecrets(item, at, environment), at) as BridgeConfig;
@@ -75,7 +75,7 @@ export async function bridgesIn(
   return bridges;
 }
 
-/** Every bridge that is configured; rejects with a `ConfigError`. */
+/** The bridges of both settings. Rejects with a `ConfigError`. */
 export async function configuredBridges(
   { bridges, bridgesFile }: BridgeSettings,
   environment: Readonly<Record<string, string | undefined>>,
@@ -89,7 +89,7 @@ export async function configuredBridges(
   return all;
 }
 
-/** The list of bridges in a file, as `bridgesIn` takes it: either the list, or an object with it as `bridges`. */
+/** The list of bridges in a file, which has the list itself, or an object with it as `bridges`. */
 function readBridges(path: string): unknown {
   let content: unknown;
   try {
@@ -128,7 +128,7 @@ function schemaOf(kind: Kind, word: string): z.ZodType {
 function checked<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  // A field that is missing is often there under another name.
+  // An unknown field first: it may be the misspelled name of a missing one.
   const unknown = result.error.issues.find(({ code }) => code === "unrecognized_keys");
   const issue = unknown ?? result.error.issues[0];
   const path = (issue?.path ?? [])
@@ -137,7 +137,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, at: string): T {
   throw new ConfigError(`${at}${path}: ${sentenceOf(issue)}`);
 }
 
-/** A kind whose own rules are not known to the engine: it hands them back to it as they are. */
+/** A kind without the types of its own fields, which only the kind itself reads. */
 function erased<C, I, O>(kind: BusKind<C, I, O>): Kind {
   return kind as unknown as Kind;
 }
@@ -147,7 +147,7 @@ function sentenceOf(issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return "it is wrong";
   const { code, message } = issue;
   if (code === "unrecognized_keys") {
-    return `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is no field of it; see docs/bridges.md for those there are`;
+    return `${issue.keys.map((key) => JSON.stringify(key)).join(", ")} is not a field here; docs/bridges.md lists the fields`;
   }
   if (code === "invalid_value") return `use ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
   if (code !== "invalid_type") return message;

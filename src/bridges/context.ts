@@ -8,7 +8,7 @@ export interface BridgeContext {
   readonly hub: Hub;
   readonly shared: SharedStore;
   readonly records: Records;
-  /** The id of this hub, the same on all its nodes and after a restart. */
+  /** The id of this hub: the same on all its nodes, and after a restart. */
   readonly hubId: string;
   /** The `source` of the CloudEvents that it sends: its public address, or `hub:` and its id. */
   readonly source: string;
@@ -19,11 +19,11 @@ export interface BridgeContext {
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** What one bridge's loops share. */
+/** What the code that receives and sends for one bridge needs. */
 export interface BridgeWork extends BridgeContext {
   readonly bridge: string;
   readonly counters: BridgeCounters;
-  /** Tells the operator of something that happened to a message. */
+  /** Tells the operator what happened to a message. */
   readonly notice: (sentence: string) => void;
 }
 

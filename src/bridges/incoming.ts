@@ -51,7 +51,7 @@ export function draftOf(received: Received, rule: InRule, origin: Origin): Draft
     return render(text, (values ??= valuesFor(received, event)));
   };
   const channel = fill("channel");
-  if (channel === undefined) throw new Error(`it has not what its channel needs, ${rule.channel}`);
+  if (channel === undefined) throw new Error(`it has no value for a placeholder of its channel, ${rule.channel}`);
   const made = draft(
     {
       channel: channelName(rule.sanitize ? channel.replaceAll(NOT_IN_CHANNEL, "-") : channel),

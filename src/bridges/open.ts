@@ -16,7 +16,7 @@ export interface OpenServer {
   readonly shared: SharedStore;
   readonly records: Records;
   readonly hubId: string;
-  /** The address that clients know it by; empty if that is not said. */
+  /** The public address of the server; empty if it is not configured. */
   readonly publicUrl: string;
   readonly maxBytes: number;
   readonly log: BridgeContext["log"];
@@ -44,20 +44,20 @@ export class Bridges {
     for (const bridge of this.#bridges) bridge.start();
   }
 
-  /** How each of them stands on this node. */
+  /** The status of each of them on this node. */
   status(): readonly BridgeStatus[] {
     return this.#bridges.map((bridge) => bridge.status);
   }
 
-  /** Disconnects all of them; resolves when what they have sent is noted. */
+  /** Disconnects all of them. Resolves when their positions are saved, or after `CLOSE_TIMEOUT`. */
   async close(): Promise<void> {
     const closed = Promise.all(this.#bridges.map((bridge) => bridge.close()));
-    // A bus that does not answer must not keep the server from stopping: what it lacks is delivered again.
+    // A bus that does not answer must not keep the server from stopping. What it did not confirm is sent again.
     await Promise.race([closed, this.#wait(CLOSE_TIMEOUT, new AbortController().signal)]);
   }
 }
 
-/** Checks the configured bridges before the server listens; rejects with a `ConfigError`. The result makes them. */
+/** Checks the configuration before the server opens its log; rejects with a `ConfigError`. The result makes the bridges. */
 export async function prepareBridges(
   settings: BridgeSettings,
   environment: Readonly<Record<string, string | undefined>>,

@@ -2,37 +2,37 @@ import { z } from "zod";
 import { isServerChannel, nameProblem, patternProblem, type ChannelPattern } from "../protocol/channel.ts";
 import { templateProblem } from "./template.ts";
 
-/** What to do with a message that the hub will never take. */
+/** What to do with a message that the hub can never accept. */
 type OnError = "skip" | "stop" | `channel:${string}`;
 
-/** An `in` rule: what every kind has of it. */
+/** The fields that an `in` rule has in every kind. */
 export interface InRule {
   /** A template for the channel to publish on. */
   readonly channel: string;
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
-  /** How the payload is read: JSON if it says that it is, else text; or always as one of these. */
+  /** How to read the payload; `auto` decides by its content type. */
   readonly encoding: "auto" | "json" | "text" | "base64";
-  /** Whether characters that no channel has become hyphens. */
+  /** Whether to replace characters that a channel cannot have by hyphens. */
   readonly sanitize: boolean;
   readonly onError: OnError;
 }
 
-/** An `out` rule: what every kind has of it. */
+/** The fields that an `out` rule has in every kind. */
 export interface OutRule {
   readonly channels: readonly ChannelPattern[];
   /** `cloudevents`: attributes as headers; `structured`: one JSON document; `raw`: the payload alone. */
   readonly format: "cloudevents" | "structured" | "raw";
 }
 
-/** What templates of an `out` rule may use. */
+/** The placeholders of every `out` rule. */
 export const OUT_NAMES: readonly string[] = ["channel", "event", "sender", "id"];
-/** What templates of every `in` rule may use. */
+/** The placeholders of every `in` rule. */
 const IN_NAMES: readonly string[] = ["key", "header", "ce"];
 /** Characters of a template. */
 const MAX_TEMPLATE = 512;
 
-/** A text with places such as `${topic}`. */
+/** A text with placeholders such as `${topic}`. */
 function template(names: readonly string[]): z.ZodType<string> {
   return z.string().min(1).max(MAX_TEMPLATE).superRefine((text, context) => {
     const problem = templateProblem(text, names);
@@ -40,7 +40,7 @@ function template(names: readonly string[]): z.ZodType<string> {
   }); // prettier-ignore
 }
 
-/** The fields that every `in` rule has; `names` are those of its kind. */
+/** The schema of the fields that every `in` rule has; `names` are the placeholders of its kind. */
 export function inFields(names: readonly string[]): z.ZodRawShape {
   const text = template([...names, ...IN_NAMES]);
   return {
@@ -61,12 +61,12 @@ export function inFields(names: readonly string[]): z.ZodRawShape {
   };
 }
 
-/** The fields that every `out` rule has. */
+/** The schema of the fields that every `out` rule has. */
 export const outFields: z.ZodRawShape = {
   channels: z
     .array(
       z.string().superRefine((text, context) => {
-        const problem = isServerChannel(text) ? "the server's own channels do not leave it" : patternProblem(text);
+        const problem = isServerChannel(text) ? "the server's own channels are not sent" : patternProblem(text);
         if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
       }),
     )

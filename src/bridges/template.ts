@@ -1,16 +1,16 @@
 /** `${name}` or `${name:argument}`. */
-const PLACE = /\$\{([a-zA-Z]+)(?::([^}]*))?\}/g;
+const PLACEHOLDER = /\$\{([a-zA-Z]+)(?::([^}]*))?\}/g;
 
 /**
- * Names that templates may use, with what stands for each. `${topic:1}` is the value of `topic:1`, or what the function
- * `topic` makes of `1`.
+ * The values of placeholders by name. `${topic:1}` is the value of `topic:1`, or the result of the function `topic` for
+ * `1`.
  */
 export type TemplateValues = Readonly<Record<string, string | undefined | ((argument: string) => string | undefined)>>;
 
-/** A text with places such as `${topic}` filled in; undefined if one of them has no value. */
+/** A template with its placeholders filled in; undefined if one of them has no value. */
 export function render(template: string, values: TemplateValues): string | undefined {
   let isMissing = false;
-  const text = template.replaceAll(PLACE, (_, name: string, argument: string | undefined) => {
+  const text = template.replaceAll(PLACEHOLDER, (_, name: string, argument: string | undefined) => {
     const filled = valueOf(values, name, argument);
     if (filled === undefined || filled === "") isMissing = true;
     return filled ?? "";
@@ -18,12 +18,12 @@ export function render(template: string, values: TemplateValues): string | undef
   return isMissing ? undefined : text;
 }
 
-/** What is wrong with a template, given the names it may use; undefined if nothing is. */
+/** What is wrong with a template, given the placeholders it may have; undefined if nothing is. */
 export function templateProblem(template: string, names: readonly string[]): string | undefined {
-  for (const [place, name = ""] of template.matchAll(PLACE)) {
-    if (!names.includes(name)) return `${place} is none of ${names.map((known) => `\${${known}}`).join(", ")}`;
+  for (const [placeholder, name = ""] of template.matchAll(PLACEHOLDER)) {
+    if (!names.includes(name)) return `${placeholder} is not one of ${names.map((known) => `\${${known}}`).join(", ")}`;
   }
-  return template.replaceAll(PLACE, "").includes("${") ? "it has ${ without a name and }" : undefined;
+  return template.replaceAll(PLACEHOLDER, "").includes("${") ? "it has ${ without a name and a closing }" : undefined;
 }
 
 function valueOf(values: TemplateValues, name: string, argument: string | undefined): string | undefined {

@@ -42,30 +42,30 @@ describe("the configuration of bridges", () => {
     const out = (more: object): unknown => [{ ...BRIDGE, out: [{ channels: ["a"], stream: "s", ...more }] }];
     await isWrong({}, /^BRIDGES: use an array$/);
     await isWrong([{ ...BRIDGE, name: "Orders" }], /^BRIDGES\[0\]\.name: use 2 to 32 lower-case/);
-    await isWrong([BRIDGE, BRIDGE], /^BRIDGES\[1\]\.name is orders, which another bridge has/);
+    await isWrong([BRIDGE, BRIDGE], /^BRIDGES\[1\]\.name is orders, as is that of another bridge/);
     await isWrong([{ ...BRIDGE, kind: "carrier-pigeon" }], /^BRIDGES\[0\]\.kind: use "amqp", "kafka", .*"redis"$/);
     await isWrong([{ ...BRIDGE, connection: "http://x" }], /^BRIDGES\[0\]\.connection: use redis:/);
     await isWrong([{ ...BRIDGE, connection: "${env:NONE}" }], /^BRIDGES\[0\]\.connection uses \$\{env:NONE\}/);
     await isWrong([{ ...BRIDGE, connection: "${env:SECRET}" }], /^BRIDGES\[0\]\.connection: use redis:/);
     await isWrong([{ ...BRIDGE, in: [] }], /^BRIDGES\[0\] needs rules; give it in, out, or both/);
-    await isWrong([{ ...BRIDGE, color: "red" }], /^BRIDGES\[0\]: "color" is no field of it/);
+    await isWrong([{ ...BRIDGE, color: "red" }], /^BRIDGES\[0\]: "color" is not a field here/);
     await isWrong(rule({ channel: undefined }), /^BRIDGES\[0\]\.in\[0\]\.channel: it is missing; give a text$/);
     await isWrong(
       [{ ...BRIDGE, in: [{ stream: "s", chanel: "a" }] }],
-      /^BRIDGES\[0\]\.in\[0\]: "chanel" is no field of it/,
+      /^BRIDGES\[0\]\.in\[0\]: "chanel" is not a field here/,
     );
     await isWrong(
       rule({ channel: "${subject}" }),
-      /^BRIDGES\[0\]\.in\[0\]\.channel: \$\{subject\} is none of \$\{stream\}/,
+      /^BRIDGES\[0\]\.in\[0\]\.channel: \$\{subject\} is not one of \$\{stream\}/,
     );
     await isWrong(rule({ channel: "hub.stats" }), /^BRIDGES\[0\]\.in\[0\]\.channel: hub\. is reserved/);
     await isWrong(rule({ onError: "retry" }), /^BRIDGES\[0\]\.in\[0\]\.onError: use skip, stop or channel:NAME/);
     await isWrong(rule({ onError: "channel:a b" }), /onError: use skip/);
     await isWrong(out({ channels: ["a*"] }), /^BRIDGES\[0\]\.out\[0\]\.channels\[0\]: /);
-    await isWrong(out({ channels: ["hub.logs"] }), /own channels do not leave/);
+    await isWrong(out({ channels: ["hub.logs"] }), /own channels are not sent/);
     await isWrong(
       out({ stream: "x.${topic}" }),
-      /^BRIDGES\[0\]\.out\[0\]\.stream: \$\{topic\} is none of \$\{channel\}/,
+      /^BRIDGES\[0\]\.out\[0\]\.stream: \$\{topic\} is not one of \$\{channel\}/,
     );
   });
 

@@ -33,7 +33,7 @@ describe("a template", () => {
 
   it("with a place that is not known is wrong", () => {
     assert.equal(templateProblem("${topic}.${key}", ["topic", "key"]), undefined);
-    assert.match(templateProblem("${subject}", ["topic"]) ?? "", /^\$\{subject\} is none of \$\{topic\}$/);
+    assert.match(templateProblem("${subject}", ["topic"]) ?? "", /^\$\{subject\} is not one of \$\{topic\}$/);
     assert.match(templateProblem("${to pic}", ["topic"]) ?? "", /without a name/);
   });
 });
@@ -108,7 +108,11 @@ describe("a message that comes in", () => {
   it("that no hub takes is refused with a sentence", () => {
     const refused = (message: Received, rule: Partial<InRule>, sentence: RegExp): void =>
       assert.throws(() => draftOf(message, { ...RULE, ...rule }, ORIGIN), { message: sentence });
-    refused(received("x"), { channel: "orders.${key}" }, /^it has not what its channel needs, orders\.\$\{key\}$/);
+    refused(
+      received("x"),
+      { channel: "orders.${key}" },
+      /^it has no value for a placeholder of its channel, orders\.\$\{key\}$/,
+    );
     refused(received("x", { key: "a b" }), { channel: "orders.${key}" }, /a b/);
     refused(received("x", { key: "stats" }), { channel: "hub.${key}" }, /hub/);
     refused(received(Uint8Array.of(255)), {}, /not UTF-8/);

@@ -247,7 +247,7 @@ describe("a bridge to JetStream", () => {
         "message size exceeds maximum allowed",
         "'payload' max_payload size exceeded",
         '"small.a b" is not a subject to publish on',
-        "it has not what its subject needs, small.${event}",
+        "it has no value for a placeholder of its subject, small.${event}",
         undefined,
       ],
     );

@@ -25,7 +25,7 @@ describe("a template", () => {
 
   it("names only what it may", () => {
     assert.equal(templateProblem("${topic}.${header:a}", ["topic", "header"]), undefined);
-    assert.equal(templateProblem("${tpoic}", ["topic", "key"]), "${tpoic} is none of ${topic}, ${key}");
-    assert.equal(templateProblem("${topic", ["topic"]), "it has ${ without a name and }");
+    assert.equal(templateProblem("${tpoic}", ["topic", "key"]), "${tpoic} is not one of ${topic}, ${key}");
+    assert.equal(templateProblem("${topic", ["topic"]), "it has ${ without a name and a closing }");
   });
 });

@@ -12,7 +12,7 @@ export const kafka: BusKind<Connection, KafkaIn, KafkaOut> = {
   connection,
   in: inFields,
   out: outFields,
-  everything: { from: "earliest" },
+  fromBeginning: { from: "earliest" },
   outTemplates: ["topic", "key"],
   names: ["topic", "partition", "offset"],
   prefixes: ["ce_"],

@@ -13,7 +13,7 @@ export const nats: BusKind<Connection, NatsIn, NatsOut> = {
   connection,
   in: inFields,
   out: outFields,
-  everything: { from: "all" },
+  fromBeginning: { from: "all" },
   outTemplates: ["subject"],
   names: ["subject", "stream"],
   prefixes: [PREFIX, "ce_"],

@@ -16,7 +16,7 @@ export const redis: BusKind<string, RedisIn, RedisOut> = {
   connection: z.string().regex(/^rediss?:\/\/./, "use redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT"),
   in: inFields,
   out: outFields,
-  everything: { from: "earliest" },
+  fromBeginning: { from: "earliest" },
   outTemplates: ["stream"],
   names: ["stream"],
   prefixes: ["ce_"],

@@ -81,7 +81,8 @@ export class AmqpTarget implements Target {
     const { body = new Uint8Array(), headers, contentType, id, names } = message;
     const { exchange, routingKey, persistent, mandatory } = this.#rule;
     const key = render(routingKey, names);
-    if (key === undefined) return Promise.resolve(new Error(`it has not what its routing key needs, ${routingKey}`));
+    if (key === undefined)
+      return Promise.resolve(new Error(`it has no value for a placeholder of its routing key, ${routingKey}`));
     if (Buffer.byteLength(key) > MAX_KEY) {
       return Promise.resolve(new Error(`its routing key is longer than ${MAX_KEY} bytes: ${key.slice(0, 50)}…`));
     }

@@ -66,7 +66,7 @@ export class MqttTarget implements Target {
 
   /** Why a message can never be sent; undefined if it can. */
   #problemOf(message: Outgoing, topic: string | undefined, client: MqttClient): Error | undefined {
-    if (topic === undefined) return new Error(`it has not what its topic needs, ${this.#rule.topic}`);
+    if (topic === undefined) return new Error(`it has no value for a placeholder of its topic, ${this.#rule.topic}`);
     const problem = topicProblem(topic);
     if (problem !== undefined) return new Error(problem);
     const { body, headers, contentType = "" } = message;

@@ -26,7 +26,7 @@ export function overlapping(subjects: readonly string[]): readonly [string, stri
 /** The subject of a message to send. Throws a sentence if it has no valid one. */
 export function subjectFor(template: string, { names }: Outgoing): string {
   const subject = render(template, names);
-  if (subject === undefined) throw new Error(`it has not what its subject needs, ${template}`);
+  if (subject === undefined) throw new Error(`it has no value for a placeholder of its subject, ${template}`);
   if (!PUBLISHABLE.test(subject)) throw new Error(`${JSON.stringify(subject)} is not a subject to publish on`);
   // What clients publish must not reach $JS.API, which can delete streams.
   if (OF_SERVER.test(subject) && !OF_SERVER.test(template)) {
