@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ConfigError } from "./core/errors.ts";
 import { masked } from "./protocol/address.ts";
+import { jsonFileFault } from "./setting-secrets.ts";
 import { SETTINGS, type Config } from "./settings.ts";
 
 /** One of these turns the export of traces or metrics on. */
@@ -107,7 +108,7 @@ function read(path: string): Record<string, unknown> {
   try {
     file = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ConfigError(`The configuration file ${path} cannot be read as JSON: ${(cause as Error).message}`, {
+    throw new ConfigError(`The configuration file ${path} cannot be read as JSON: ${jsonFileFault(cause)}`, {
       cause,
     });
   }

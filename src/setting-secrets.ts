@@ -40,6 +40,14 @@ export function expandAllSecrets(
   );
 }
 
+/** Why a file with secrets cannot be read as JSON. What the parser says quotes the text, which may be one of them. */
+export function jsonFileFault(cause: unknown): string {
+  const { message } = cause as Error;
+  if (!(cause instanceof SyntaxError)) return message;
+  const [place = ""] = /\(line \d+ column \d+\)$/.exec(message) ?? [];
+  return `it is not valid JSON${place === "" ? "" : ` ${place}`}`;
+}
+
 function contentOf(path: string, field: string, place: string): string {
   try {
     return readFileSync(path, "utf8")

@@ -94,7 +94,7 @@ const RULES: Readonly<
   "private-file.ts": { own: [], packages: [], node: true },
   "setting-secrets.ts": { own: ["core"], packages: [], node: true },
   "settings.ts": { own: ["protocol", "setting-kinds.ts"], packages: ["zod"], node: false },
-  "config.ts": { own: ["settings.ts", "core", "protocol"], packages: [], node: true },
+  "config.ts": { own: ["settings.ts", "setting-secrets.ts", "core", "protocol"], packages: [], node: true },
   "open-hub.ts": {
     own: ["core", "logs", "ops", "config.ts", "shutdown.ts"],
     packages: ["pino"],

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { ConfigError } from "../core/errors.ts";
-import { expandAllSecrets } from "../setting-secrets.ts";
+import { expandAllSecrets, jsonFileFault } from "../setting-secrets.ts";
 import type { BusKind } from "./bus.ts";
 import { inFields, outFields, OUT_NAMES, type InRule, type OutRule } from "./rules.ts";
 import { templateProblem } from "./template.ts";
@@ -96,7 +96,7 @@ function readBridges(path: string): unknown {
     content = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const why = isMissing ? "does not exist" : `cannot be read as JSON: ${(cause as Error).message}`;
+    const why = isMissing ? "does not exist" : `cannot be read as JSON: ${jsonFileFault(cause)}`;
     throw new ConfigError(`BRIDGES_FILE ${path} ${why}`, { cause });
   }
   const isWrapped = typeof content === "object" && content !== null && "bridges" in content;

@@ -14,6 +14,7 @@ import {
   type Scheduled,
   type ScheduledWithData,
 } from "./scheduled.ts";
+import { checkRoom } from "./schedule-limits.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 export interface ScheduleOptions {
@@ -30,12 +31,6 @@ export interface ScheduleOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
-
-/** Scheduled messages, and those of one principal. */
-const MAX_SCHEDULED = 10_000;
-export const MAX_SCHEDULED_PER_PRINCIPAL = 1000;
-/** Bytes of all scheduled messages: every node reads all of them when it starts. */
-const MAX_BYTES = 32 * 1024 * 1024;
 
 /** The kind of its records. */
 const KIND = "scheduled";
@@ -55,6 +50,8 @@ export class Schedule {
   readonly #work: LeasedWork;
   /** When each message that the log refused is tried again. */
   readonly #retryAt = new Map<string, number>();
+  /** Those that are being kept: what is scheduled at once counts, too. */
+  readonly #inserting = new Set<Scheduled>();
   #created = 0;
   #isClosed = false;
   /** Since the start of this node: published, and dropped because their principal may no longer publish them. */
@@ -114,12 +111,27 @@ export class Schedule {
     const id = draft.key === undefined ? randomId() : await digestId(`${draft.channel}\n${draft.key}`);
     this.#created = Math.max(this.#now(), this.#created + 1);
     const scheduled: Scheduled = { id, at, created: this.#created, by, message, bytes: data.length };
-    if (!this.#index.has(id)) this.#checkRoom(scheduled);
+    if (!this.#index.has(id)) checkRoom(scheduled, [...this.#index.all(), ...this.#inserting]);
+    this.#inserting.add(scheduled);
+    try {
+      return await this.#kept(scheduled, data, isExact);
+    } finally {
+      this.#inserting.delete(scheduled);
+    }
+  }
+
+  /** Resolves as `schedule` does, once it is kept. */
+  async #kept(
+    scheduled: Scheduled,
+    data: string,
+    isExact: boolean,
+  ): Promise<{ readonly scheduled: Scheduled; readonly repeated: boolean }> {
+    const { id, at, message } = scheduled;
     while (!(await this.#insert(scheduled, data))) {
       const known = await this.get(id);
       // It was published or cancelled in between.
       if (known === undefined) continue;
-      const isSame = known.data === data && known.message.event === draft.event && (!isExact || known.at === at);
+      const isSame = known.data === data && known.message.event === message.event && (!isExact || known.at === at);
       if (isSame) {
         // The first call may have failed after the record was written, and then it is not in the index.
         if (!this.#index.has(id)) this.#index.add(withoutData(known));
@@ -139,7 +151,7 @@ export class Schedule {
       const text = await records.get(KIND, id);
       if (text === undefined) return false;
       const due = scheduledIn(id, text);
-      if (due.isSending) return false;
+      if (due.sending !== undefined) return false;
       if (!(await records.replace(KIND, id, text, undefined))) continue;
       this.#forget(due);
       return true;
@@ -194,7 +206,7 @@ export class Schedule {
 
   /** Marks a message as being published: it can no longer be cancelled. Undefined if it must not be published, or was already. */
   async #claim(one: Scheduled): Promise<Claim | undefined> {
-    const { records, isRevoked, onDropped } = this.#options;
+    const { records, isRevoked, onDropped, shared } = this.#options;
     const { id } = one;
     for (;;) {
       const text = await records.get(KIND, id);
@@ -210,8 +222,9 @@ export class Schedule {
         onDropped?.(due);
         return undefined;
       }
-      const sending = scheduledText(due, due.data, true);
-      if (due.isSending || (await records.replace(KIND, id, text, sending))) return { due, text: sending };
+      // Each node takes it over by writing its name, so that what another gives back is not taken from it.
+      const sending = scheduledText(due, due.data, shared.node);
+      if (text === sending || (await records.replace(KIND, id, text, sending))) return { due, text: sending };
     }
   }
 
@@ -222,7 +235,11 @@ export class Schedule {
       // A node that was paused may publish it again; the key makes the log keep it once.
       await this.#options.publish({ ...message, data, key: message.key ?? `\nscheduled\n${id}` });
     } catch (error) {
-      return this.#failed(id, error);
+      const goesOn = this.#failed(id, error);
+      // The log has refused it, so it can be cancelled until it is tried again.
+      if (goesOn && error instanceof HubError)
+        await this.#options.records.replace(KIND, id, text, scheduledText(due, data));
+      return goesOn;
     }
     // Only this record: the same key may have scheduled another message meanwhile.
     await this.#options.records.replace(KIND, id, text, undefined);
@@ -256,24 +273,10 @@ export class Schedule {
       throw error;
     }
   }
-
-  #checkRoom({ by, bytes }: Scheduled): void {
-    const all = this.#index.all();
-    const own = by === undefined ? [] : all.filter((other) => other.by?.id === by.id);
-    if (own.length >= MAX_SCHEDULED_PER_PRINCIPAL) throw tooMany(`You have ${own.length} scheduled messages`);
-    if (all.length >= MAX_SCHEDULED) throw tooMany(`${all.length} messages are scheduled`);
-    const total = all.reduce((sum, other) => sum + other.bytes, bytes);
-    if (total > MAX_BYTES) throw tooMany(`All scheduled messages together would have ${total} bytes`);
-  }
 }
 
 /** A message that this node publishes, and its record. */
 interface Claim {
   readonly due: ScheduledWithData;
   readonly text: string;
-}
-
-function tooMany(what: string): HubError {
-  const sentence = `${what}, which is the limit; cancel some, or try again once some are published`;
-  return new HubError("TOO_MANY_SCHEDULED", sentence);
 }

@@ -18,17 +18,13 @@ export interface Scheduled {
 /** A scheduled message with its data as JSON text. */
 export interface ScheduledWithData extends Scheduled {
   readonly data: string;
-  /** Whether a node has begun to publish it. */
-  readonly isSending?: boolean | undefined;
+  /** The node that has begun to publish it; undefined if none has. */
+  readonly sending?: string | undefined;
 }
 
 /** The text of its record: the data is on a line of its own, so that reading the rest need not parse it. */
-export function scheduledText(
-  { at, created, by, message, bytes }: Scheduled,
-  data: string,
-  isSending?: boolean,
-): string {
-  return `${JSON.stringify({ at, created, by, message, bytes, ...(isSending && { isSending }) })}\n${data}`;
+export function scheduledText({ at, created, by, message, bytes }: Scheduled, data: string, sending?: string): string {
+  return `${JSON.stringify({ at, created, by, message, bytes, sending })}\n${data}`;
 }
 
 export function scheduledIn(id: string, text: string): ScheduledWithData {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { HubError } from "../../src/core/errors.ts";
 import type { Draft } from "../../src/core/message.ts";
 import type { Principal } from "../../src/core/principal.ts";
-import { MAX_SCHEDULED_PER_PRINCIPAL } from "../../src/core/schedule.ts";
+import { MAX_SCHEDULED_PER_PRINCIPAL } from "../../src/core/schedule-limits.ts";
 import type { ChannelName } from "../../src/protocol/channel.ts";
 import { ScheduleRig } from "../support/schedule-rig.ts";
 import { until } from "../support/until.ts";
@@ -147,6 +147,23 @@ describe("a schedule", { concurrency: true }, () => {
     assert.equal(reports.length, 1);
   });
 
+  it("lets one that the log refuses be cancelled", async () => {
+    await using rig = new ScheduleRig();
+    const { schedule } = rig.open("a");
+    rig.refuses = () => new HubError("OVERLOADED", "as many channels as MAX_CHANNELS allows");
+    const { scheduled } = await schedule.schedule(message(1), rig.now);
+    await until("it was tried", () => {
+      schedule.wake();
+      return rig.appends > 0;
+    });
+    await until("it was refused, and can be cancelled", () => schedule.cancel(scheduled.id));
+    assert.ok(rig.appends >= 1);
+    rig.refuses = () => undefined;
+    await schedule.schedule(message(2), rig.now + 20 * SECOND);
+    await rig.after(20 * SECOND, 1);
+    assert.deepEqual(rig.data(), [2]);
+  });
+
   it("drops what its principal may not publish any more when its time comes", async () => {
     await using rig = new ScheduleRig();
     const dropped: string[] = [];
@@ -180,6 +197,17 @@ describe("a schedule", { concurrency: true }, () => {
     assert.equal((await schedule.schedule(last, rig.now + DAY, { by })).repeated, true);
     await schedule.schedule(message(1), rig.now + DAY, { by: principal("bob") });
     assert.equal(schedule.list().length, MAX_SCHEDULED_PER_PRINCIPAL + 1);
+  });
+
+  it("bounds what is scheduled at once", async () => {
+    await using rig = new ScheduleRig();
+    const { schedule } = rig.open();
+    const large = message("x".repeat(4 * 1024 * 1024 - 2));
+    const asked = await Promise.allSettled(
+      Array.from({ length: 20 }, async () => schedule.schedule(large, rig.now + DAY)),
+    );
+    assert.equal(asked.filter(({ status }) => status === "fulfilled").length, 8);
+    assert.equal(schedule.list().length, 8);
   });
 
   it("bounds the bytes of all, since every node reads them", async () => {

@@ -4,7 +4,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { isServerChannel, patternProblem, type ChannelPattern } from "../../protocol/channel.ts";
 import { EARLIEST } from "../../protocol/cursor.ts";
 import { isObject } from "../../protocol/json.ts";
-import { expandAllSecrets } from "../../setting-secrets.ts";
+import { expandAllSecrets, jsonFileFault } from "../../setting-secrets.ts";
 import type { AddressRules } from "./address-rules.ts";
 import { secretProblem } from "./signature.ts";
 import { FORMATS, MAX_ALL, MAX_CHANNELS, eventsProblem, urlProblem, type ConfiguredWebhook } from "./webhook.ts";
@@ -23,7 +23,7 @@ export function readWebhooks(
     file = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
     throw new ConfigError(
-      `WEBHOOKS_FILE is ${JSON.stringify(path)}, which cannot be read as JSON: ${(cause as Error).message}`,
+      `WEBHOOKS_FILE is ${JSON.stringify(path)}, which cannot be read as JSON: ${jsonFileFault(cause)}`,
       { cause },
     );
   }

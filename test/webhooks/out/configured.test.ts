@@ -29,6 +29,17 @@ describe("the file of webhooks", () => {
     assert.deepEqual(second, { id: "b", ...same, events: ["order"], format: "cloudevents", after: "earliest" });
   });
 
+  it("is not quoted where it is not JSON, since it has secrets", () => {
+    using folder = new TemporaryFolder();
+    const path = folder.file("webhooks.json");
+    writeFileSync(path, `{"webhooks": [{"secret": ${SECRET}}]}`);
+    assert.throws(
+      () => readWebhooks(path, {}, new AddressRules()),
+      ({ message }: Error) =>
+        /cannot be read as JSON: it is not valid JSON/.test(message) && !message.includes("whsec"),
+    );
+  });
+
   it("is refused with the field that is wrong and what would be right, without its secrets", () => {
     using folder = new TemporaryFolder();
     const path = folder.file("webhooks.json");
