@@ -1,3 +1,4 @@
+import { patternProblem } from "../protocol/channel.ts";
 import { oneLine } from "../protocol/text.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf, type Credentials } from "./credentials.ts";
 import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
@@ -21,7 +22,8 @@ Sessions and subscriptions survive a restart of the hub. It ends when standard i
 
 Options:
   --url         where the hub speaks MCP, such as ${DEFAULT_URL}${PATH}
-${credentialHelp(16)}
+${credentialHelp(16)}  --channel     a channel or pattern whose messages wake Claude Code; may be repeated. It has to load the server as a channel
+
 The settings of a hub of its own are those of sse-mcp-server serve; see sse-mcp-server serve --help.
 `,
   run: (words) => run(words).catch(failed),
@@ -41,7 +43,8 @@ async function run(words: readonly string[]): Promise<number> {
 }
 
 /** Carries messages until there are no more, or it is stopped. */
-async function carry(words: readonly string[], stopped: AbortSignal): Promise<boolean> {
+async function carry(all: readonly string[], stopped: AbortSignal): Promise<boolean> {
+  const { channels, words } = channelsIn(all);
   const isEmbedded = !words.some((word) => /^--(?:url|header|token|token-file)(?:=|$)/.test(word));
   // Loaded now: the text of --help does not wait for it, and a bridge to another hub needs no hub here.
   await using embedded = isEmbedded
@@ -57,12 +60,32 @@ async function carry(words: readonly string[], stopped: AbortSignal): Promise<bo
   const output = new Output(process.stdout);
   const hub = new HubEndpoint(url, credentials, output);
   note(embedded?.greeting ?? `bridges to ${hub.address}`);
-  const bridge = new Bridge({ hub, output, longest: Math.max(MAX_LINE, embedded?.maxBody ?? 0), note });
+  const bridge = new Bridge({ hub, output, longest: Math.max(MAX_LINE, embedded?.maxBody ?? 0), channels, note });
   const ended = new Promise<void>((resolve) => stopped.addEventListener("abort", () => resolve()));
   if (!stopped.aborted) await Promise.race([bridge.run(input(stopped)), ended]);
   await bridge.close();
   process.stdin.destroy();
   return output.flushed(FLUSH_TIMEOUT);
+}
+
+/** The channels that words name, and the other words. Throws `UsageError`. */
+function channelsIn(all: readonly string[]): {
+  readonly channels: readonly string[];
+  readonly words: readonly string[];
+} {
+  const channels: string[] = [];
+  const words: string[] = [];
+  for (let at = 0; at < all.length; at++) {
+    const word = all[at] ?? "";
+    const channel = word === "--channel" ? all[++at] : /^--channel=(.*)$/s.exec(word)?.[1];
+    if (channel === undefined && word !== "--channel") words.push(word);
+    else if (channel === undefined || patternProblem(channel) !== undefined)
+      throw new UsageError(
+        `--channel is ${JSON.stringify(channel ?? "")}; use a channel or a pattern such as orders.*`,
+      );
+    else channels.push(channel);
+  }
+  return { channels, words };
 }
 
 /** What the client says; a pipe that breaks is the end of it. */

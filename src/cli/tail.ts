@@ -4,7 +4,8 @@ import { oneLine } from "../protocol/text.ts";
 import { keptJson } from "../protocol/json.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import { beginning } from "./since.ts";
-import { runUntilDone } from "./tail/command.ts";
+import { codexUrl, startTurn } from "./tail/codex.ts";
+import { runCommand, untilDone } from "./tail/command.ts";
 import { jsonLine, textLine } from "./tail/line.ts";
 import { maxLine, WAKE_HELP, WAKE_OPTIONS, wakeOptions } from "./tail/options.ts";
 import { PlaceFile } from "./tail/place.ts";
@@ -79,13 +80,19 @@ async function follow(words: readonly string[]): Promise<number> {
 
 /** What is done with each message, or with several as one: a line or a command. */
 function giver(values: GiverValues, signal: AbortSignal): (wake: Wake) => Promise<boolean> {
-  const { exec, json = false, "max-line": most, coalesce = false, place } = values;
+  const { exec, json = false, "max-line": most, coalesce = false, place, codex, thread } = values;
   if (exec !== undefined) {
-    if (json || most !== undefined)
-      throw new UsageError("--exec gives its command whole messages as JSON; leave out --json and --max-line");
-    return (wake) => runUntilDone(exec, `${jsonLine(wake)}\n`, signal, note);
+    if (json || codex !== undefined || most !== undefined)
+      throw new UsageError("--exec gives its command whole messages as JSON; leave out --json, --max-line and --codex");
+    return (wake) => untilDone(() => runCommand(exec, `${jsonLine(wake)}\n`), signal, note);
   }
-  if (coalesce && !json) throw new UsageError("--coalesce gives JSON; give --json or --exec, too");
+  if (codex !== undefined || thread !== undefined) {
+    if (codex === undefined || thread === undefined || json || most !== undefined)
+      throw new UsageError("--codex and --thread belong together, and give no lines; leave out --json and --max-line");
+    const url = codexUrl(codex);
+    return (wake) => untilDone(() => startTurn(url, thread, wake), signal, note);
+  }
+  if (coalesce && !json) throw new UsageError("--coalesce gives JSON; give --json, --exec or --codex, too");
   const longest = maxLine(most);
   return async (wake) => {
     const line = `${json ? jsonLine(wake, longest) : textLine(wake.newest, longest)}\n`;
@@ -102,6 +109,8 @@ interface GiverValues {
   readonly "max-line"?: string;
   readonly coalesce?: boolean;
   readonly place?: string;
+  readonly codex?: string;
+  readonly thread?: string;
 }
 
 function written(line: string): Promise<boolean> {

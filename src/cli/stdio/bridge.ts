@@ -31,6 +31,8 @@ export interface BridgeOptions {
   readonly output: Output;
   /** Bytes of one message. */
   readonly longest: number;
+  /** Channels of the hub whose messages wake Claude Code. */
+  readonly channels?: readonly string[];
   /** Told of what no answer can tell. */
   readonly note: (sentence: string) => void;
 }
@@ -48,8 +50,8 @@ export class Bridge {
 
   constructor(options: BridgeOptions) {
     this.#options = options;
-    const { hub, output, note } = options;
-    this.#session = new Session(hub, output, note);
+    const { hub, output, note, channels } = options;
+    this.#session = new Session(hub, output, note, channels);
   }
 
   /** Carries what comes in until that ends, and what is asked by then is answered or takes too long. */

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isObject } from "../../protocol/json.ts";
 import { oneLine } from "../../protocol/text.ts";
+import { pushMessages, withChannelCapability } from "./claude-channel.ts";
 import { exchange } from "./exchange.ts";
 import { Failure } from "./failure.ts";
 import type { HubEndpoint } from "./hub-endpoint.ts";
@@ -29,6 +30,9 @@ export class Session {
   readonly #hub: HubEndpoint;
   readonly #output: Output;
   readonly #note: (sentence: string) => void;
+  /** Channels of the hub whose messages wake the client. */
+  readonly #channels: readonly string[];
+  #pushing: AbortController | undefined;
   readonly #over = new AbortController();
   #opened: Opened | undefined;
   #renewal: Promise<Opened> | undefined;
@@ -40,7 +44,8 @@ export class Session {
   #level: Request | undefined;
   readonly #subscribed = new Map<unknown, Request>();
 
-  constructor(hub: HubEndpoint, output: Output, note: (sentence: string) => void) {
+  constructor(hub: HubEndpoint, output: Output, note: (sentence: string) => void, channels: readonly string[] = []) {
+    this.#channels = channels;
     this.#hub = hub;
     this.#output = output;
     this.#note = note;
@@ -102,7 +107,9 @@ export class Session {
     this.#initialized = undefined;
     this.#level = undefined;
     this.#subscribed.clear();
-    this.#opened = await this.#open(message, signal, write);
+    this.#pushing?.abort();
+    const answer = this.#channels.length === 0 ? write : (reply: Message) => write(withChannelCapability(reply));
+    this.#opened = await this.#open(message, signal, answer);
   }
 
   /** Opens a session; undefined if the hub refuses it. */
@@ -130,8 +137,26 @@ export class Session {
     await this.#send((session) => exchange(this.#hub, message, () => {}, { session, signal }), !isResponse);
     if (!isInitialized) return;
     this.#initialized = message;
+    this.#push();
     // What changes after the first subscription would otherwise be missed.
     await Promise.race([this.#follow(false), wait(SETTLE_TIMEOUT, undefined, { ref: false })]);
+  }
+
+  /** Wakes the client with what is published on its channels from now on. */
+  #push(): void {
+    this.#pushing?.abort();
+    if (this.#channels.length === 0) return;
+    this.#pushing = new AbortController();
+    const signal = AbortSignal.any([this.#over.signal, this.#pushing.signal]);
+    const call = async (request: Request): Promise<Message> => {
+      const { promise, resolve, reject } = Promise.withResolvers<Message>();
+      const receive = (reply: Message): void => {
+        if (reply.method === undefined) resolve(reply);
+      };
+      this.#send((session) => exchange(this.#hub, request, receive, { session, signal })).catch(reject);
+      return promise;
+    };
+    void pushMessages(this.#channels, call, this.#output, this.#note, signal);
   }
 
   /** Sends in the session; if the hub has lost it, once more in another, unless it was for that one only. */

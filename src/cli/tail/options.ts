@@ -9,6 +9,8 @@ export const WAKE_OPTIONS = {
   json: { type: "boolean" },
   "max-line": { type: "string" },
   exec: { type: "string" },
+  codex: { type: "string" },
+  thread: { type: "string" },
   place: { type: "string" },
   "except-sender": { type: "string", multiple: true },
   mention: { type: "string", multiple: true },
@@ -22,6 +24,8 @@ export const WAKE_HELP = `  --json        whole messages as JSON, a line each
   --max-line    characters of a line at most; a longer one is cut, and says so
   --exec        a command of the shell, run for each message with its JSON on standard input: one after the other, in
                 order, and again with longer and longer pauses until it ends with 0
+  --codex, --thread
+                the address of a codex app-server, such as ws://127.0.0.1:4500, and a thread in which a turn is started
   --place       a file that keeps how far it has come: after each line, and each command that ended with 0
   --except-sender, --mention, --event
                 only messages that are not from this sender, that say @name, of this event; each may be repeated
