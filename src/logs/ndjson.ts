@@ -131,8 +131,8 @@ function messageIn(record: Readonly<Record<string, unknown>>, place: string): Me
   ) {
     throw faulty(`${place}: via is tool, webhook or bridge:NAME, verified and quiet are true, or they are left out`);
   }
-  if ([traceparent, path].some((word) => typeof word === "string" && /[^!-~]/.test(word))) {
-    throw faulty(`${place}: traceparent and path have no spaces and line breaks`);
+  if (typeof path === "string" && /[^!-~]/.test(path)) {
+    throw faulty(`${place}: path has no spaces and line breaks`);
   }
   if (data === undefined) throw faulty(`${place}: a message has data`);
   const text = data instanceof DataText ? data.text : JSON.stringify(data);

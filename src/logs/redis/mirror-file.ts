@@ -1,8 +1,9 @@
-import { rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { uptime } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 import { isDamaged } from "../sqlite/errors.ts";
+import { OWNER_ONLY } from "../sqlite/open-file.ts";
 import { TABLES } from "../sqlite/schema.ts";
 
 /** SQLite's application id in the header of the file; "ssem". */
@@ -22,6 +23,7 @@ const SCHEMA = `
  */
 export function openMirrorFile(path: string | undefined): DatabaseSync {
   if (path !== undefined) {
+    make(path);
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       if (isUsable(database, path)) return database;
@@ -30,12 +32,21 @@ export function openMirrorFile(path: string | undefined): DatabaseSync {
     }
     database.close();
     for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(`${path}${suffix}`, { force: true });
+    make(path);
   }
   const database = new DatabaseSync(path ?? "", { timeout: 0 });
   configure(database, path === undefined);
   database.exec(SCHEMA);
   note(database);
   return database;
+}
+
+function make(path: string): void {
+  try {
+    closeSync(openSync(path, "a", OWNER_ONLY));
+  } catch {
+    // SQLite says what is wrong when it opens it.
+  }
 }
 
 function isUsable(database: DatabaseSync, path: string): boolean {

@@ -7,6 +7,7 @@ import { costOf } from "../channel-index.ts";
 import { Epochs } from "./epochs.ts";
 import { isFull, reasonOf, unusable } from "./errors.ts";
 import { SqliteLock } from "./lock.ts";
+import { OWNER_ONLY } from "./open-file.ts";
 import { upgrade } from "./schema.ts";
 
 /**
@@ -58,6 +59,7 @@ function checkNew(path: string): void {
 
 async function write(path: string, { header, parts }: Archive): Promise<ArchiveTally> {
   const tally = new ArchiveTally(header);
+  closeSync(openSync(path, "a", OWNER_ONLY));
   const database = new DatabaseSync(path);
   try {
     // A file that is not finished is thrown away, so nothing has to be undone in it.

@@ -9,6 +9,9 @@ import { SqliteLock } from "./lock.ts";
 import { formatOf, headOf, recount, upgrade } from "./schema.ts";
 import { WAL_KEPT } from "./wal.ts";
 
+/** The mode of files that are made. */
+export const OWNER_ONLY = 0o600;
+
 /** The open file of a SQLite log, and the lock that keeps other hubs out of it. */
 export interface OpenFile {
   /** Without symbolic links. */
@@ -68,7 +71,8 @@ function realPath(path: string): string {
     // It does not exist yet, or opening it fails for the same reason.
   }
   try {
-    closeSync(openSync(path, "a"));
+    // Messages, and secrets of webhooks, are not for other users of the machine; SQLite makes its other files the same.
+    closeSync(openSync(path, "a", OWNER_ONLY));
     return realpathSync.native(path);
   } catch (cause) {
     throw unusable(`The folder of the log, ${dirname(path)}, is not writable: ${reasonOf(cause)}`, cause);

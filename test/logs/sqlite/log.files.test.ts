@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -75,6 +77,23 @@ async function refuses(log: SqliteLog, said: string): Promise<void> {
   const attempts = [log.check(), log.append(draftOf("a", "lost")), log.append(draftOf("b", 1, { ephemeral: true }))];
   for (const attempt of attempts) await assert.rejects(attempt, { code: "LOG_UNAVAILABLE", message });
 }
+
+describe("the files of a log that is made", () => {
+  it("are for their owner only, and one that is there keeps its mode", async (test) => {
+    if (process.platform === "win32") return test.skip("it has no modes");
+    using folder = new TemporaryFolder();
+    const path = folder.file("hub.db");
+    const modes = (): string[] => ["", "-wal", "-shm"].map((end) => (statSync(path + end).mode & 0o777).toString(8));
+    const log = await openSqlite(path);
+    await log.append(draftOf("a", 1));
+    assert.deepEqual(modes(), ["600", "600", "600"]);
+    await log.close();
+    chmodSync(path, 0o640);
+    await using again = await openSqlite(path);
+    await again.append(draftOf("a", 2));
+    assert.deepEqual(modes(), ["640", "640", "640"]);
+  });
+});
 
 describe("a log", { concurrency: true }, () => {
   for (const [what, happen, said] of ENDS) {
