@@ -11,10 +11,10 @@ export interface AttemptContext extends Omit<ReceiveContext, "fetchText"> {
   readonly count: (cost: number) => void;
 }
 
-/** What is done with what became of it. */
+/** What is done with the result. */
 export interface AttemptTools extends Pick<ReceiveContext, "fetchText"> {
   readonly remember: (record: DeliveryRecord) => void;
-  /** Is told why a delivery is not proved. */
+  /** Called with the reason why a delivery could not be verified. */
   readonly refused: (cause: unknown) => void;
 }
 
@@ -22,7 +22,7 @@ export interface AttemptTools extends Pick<ReceiveContext, "fetchText"> {
 const FAILURE = 25;
 const MAX_REASON = 300;
 
-/** Receives a delivery and remembers what became of it. Rejects as `receive` does, or with `RATE_LIMITED`. */
+/** Receives a delivery and remembers its result. Rejects as `receive` does, or with `RATE_LIMITED`. */
 export async function attempt(
   hook: Hook,
   delivery: Delivery,

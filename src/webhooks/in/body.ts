@@ -6,7 +6,7 @@ import type { Delivery } from "./delivery.ts";
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
 const FORM_TYPE = "application/x-www-form-urlencoded";
-/** The one field of the forms that GitHub and Slack put JSON into. */
+/** The field of a form in which GitHub and Slack send JSON. */
 const PAYLOAD = "payload";
 
 /**
@@ -19,7 +19,7 @@ export function bodyValue({ body, type }: Delivery): unknown {
   const text = body.toString().replace(/^\uFEFF/, "");
   if (media === FORM_TYPE) return formValue(text);
   if (JSON_TYPE.test(media)) return jsonOf(text);
-  // SNS calls its JSON plain text, and others say nothing.
+  // SNS sends JSON as text/plain, and others without a type.
   if (/^\s*[[{]/.test(text)) {
     try {
       return parseJson(text, "The body", MAX_DATA_DEPTH);
@@ -56,7 +56,7 @@ function formValue(text: string): unknown {
   );
 }
 
-/** A body with what its provider has wrapped as text in place, so that pointers reach into it. */
+/** A body in which JSON that the provider sends as text or Base64 is parsed, so that pointers reach into it. */
 export function unwrapped(provider: string, value: unknown): unknown {
   if (!isObject(value)) return value;
   if (provider === "sns") return { ...value, Message: parsedOr(value["Message"]) };
@@ -66,7 +66,7 @@ export function unwrapped(provider: string, value: unknown): unknown {
   return isUtf8(bytes) ? { ...value, message: { ...message, data: parsedOr(bytes.toString()) } } : value;
 }
 
-/** The object or array that a text is the JSON of; else the value itself. */
+/** The object or array in a text of JSON, or else the value itself. */
 function parsedOr(value: unknown): unknown {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {

@@ -1,4 +1,4 @@
-/** What became of a delivery. */
+/** The result of a delivery. */
 export const VERDICTS = [
   "accepted",
   "repeated",
@@ -12,7 +12,7 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** A delivery as it is remembered: nothing of its body, and no secret. */
+/** What is remembered of a delivery: nothing of its body, and no secret. */
 export interface DeliveryRecord {
   readonly hook: string;
   /** In ISO 8601. */
@@ -28,14 +28,14 @@ export interface DeliveryRecord {
   readonly id?: string | undefined;
   /** Which of several secrets proved it, from 1. */
   readonly secret?: number | undefined;
-  /** Why it did not become a message, for whoever runs the hub. */
+  /** Why it was not published, for the operator. */
   readonly reason?: string | undefined;
 }
 
 /** Deliveries of one hook that are remembered. */
 const KEPT = 50;
 
-/** The last deliveries of each hook at this node, and how many there were by verdict. */
+/** The last deliveries of each hook at this node, and counts of all of them by verdict. */
 export class Deliveries {
   readonly #last = new Map<string, DeliveryRecord[]>();
   readonly #counts = new Map<string, Map<Verdict, number>>();

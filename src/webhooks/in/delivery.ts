@@ -1,4 +1,4 @@
-/** A request to a hook, before anything in it is believed or parsed. */
+/** A request to a hook, before it is verified and parsed. */
 export interface Delivery {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -8,18 +8,18 @@ export interface Delivery {
   readonly body: Buffer;
   /** Its Content-Type; empty if it has none. */
   readonly type: string;
-  /** The addresses that its sender may know the hook by, with the query: some sign the one they use. */
+  /** The URLs, with the query, by which its sender may know the hook: some providers sign theirs. */
   readonly urls: readonly string[];
   /** What follows the name of the hook in the path; undefined if nothing does. */
   readonly token: string | undefined;
-  /** When it came, in milliseconds since 1970. */
+  /** When it arrived, in milliseconds since 1970. */
   readonly time: number;
 }
 
-/** What a scheme found out about a delivery. */
+/** The result of verifying a delivery. */
 export type Proof =
   | {
-      /** Which of the secrets proved it, from 0. */
+      /** Which of the secrets verified it, from 0. */
       readonly secret: number;
       /** The time that its sender gave, in seconds or milliseconds since 1970, as text; undefined if it gives none. */
       readonly timestamp?: string | undefined;
@@ -27,14 +27,14 @@ export type Proof =
       readonly id?: string | undefined;
     }
   | {
-      /** Why it is not taken, as the end of a sentence: for the log, never for the sender. */
+      /** Why it is refused, as the end of a sentence: for the log, never for the sender. */
       readonly fault: string;
     };
 
-/** Proves who sent a delivery. */
+/** Verifies who sent a delivery. */
 export interface Scheme {
   /**
-   * Takes about as long whatever is wrong with it. Throws or rejects with `AUTH_UNAVAILABLE` if it cannot be known now.
+   * Takes about the same time whatever is wrong. Throws or rejects with `AUTH_UNAVAILABLE` if it cannot verify it now.
    */
   verify(delivery: Delivery): Proof | Promise<Proof>;
 }
@@ -42,14 +42,14 @@ export interface Scheme {
 /** A secret, or a public key, of a hook. */
 export interface Secret {
   readonly text: string;
-  /** Until when it is good, in milliseconds since 1970. */
+  /** When it expires, in milliseconds since 1970. */
   readonly until: number;
 }
 
 /** Why a secret or a setting of a scheme cannot be used; the sentence says what would be right. */
 export class SchemeFault extends Error {}
 
-/** The one value of a header. A header that came twice counts as none: two readers might take different ones of it. */
+/** The value of a header that was sent once. Of several, other software might read another one than we do. */
 export function headerOf({ headers, rawHeaders }: Delivery, name: string): string | undefined {
   let count = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === name) count++;

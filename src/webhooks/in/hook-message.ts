@@ -7,7 +7,7 @@ import type { Condition, HookRecord } from "./hook-record.ts";
 import { picked, pointer, valueAt } from "./pointer.ts";
 import { providerOf, type Place } from "./providers.ts";
 
-/** What a delivery becomes. */
+/** The message of a delivery. */
 export interface HookMessage {
   readonly event: string;
   readonly data: unknown;
@@ -40,7 +40,7 @@ export function hookMessage(
   const { provider, pick, text, events, filter = [], wakes } = record;
   const event = eventOf(record, delivery, body);
   if (events !== undefined && !events.includes(event)) return undefined;
-  if (!holdsAll(filter, body)) return undefined;
+  if (!meetsAll(filter, body)) return undefined;
   let data = body;
   if (pick !== undefined) data = picked(body, pick.map(pointer));
   else if (text !== undefined) data = filled(text, body, event);
@@ -48,12 +48,12 @@ export function hookMessage(
     event,
     data,
     id: provider === "cloudevents" ? cloudEventId(body as Event) : idOf(record, delivery, body, provedId),
-    wakes: typeof wakes === "boolean" ? wakes : holdsAll(wakes, body),
+    wakes: typeof wakes === "boolean" ? wakes : meetsAll(wakes, body),
   };
 }
 
-/** Whether all conditions hold for a body. */
-function holdsAll(conditions: readonly Condition[], body: unknown): boolean {
+/** Whether a body meets all conditions. */
+function meetsAll(conditions: readonly Condition[], body: unknown): boolean {
   return conditions.every(({ pointer: path, equals, in: some, notIn }) => {
     const value = valueAt(body, pointer(path)) as string;
     if (some !== undefined) return some.includes(value);
@@ -77,11 +77,11 @@ function eventOf(record: HookRecord, delivery: Delivery, body: unknown): string 
       .trim()
       .slice(0, MAX_EVENT)
       .toWellFormed() || UNNAMED;
-  // The name of another signal would be taken for one.
+  // Readers would take a reserved name for a signal of the hub.
   return RESERVED_EVENTS.has(line) ? `${name}.${line}`.slice(0, MAX_EVENT) : line;
 }
 
-/** What is at the first of these places where there is something. */
+/** The value at the first of these places that has one. */
 function found(places: readonly Place[] = [], delivery: Delivery, body: unknown): string | undefined {
   for (const place of places) {
     if (place === "body") return hash("sha256", delivery.body);

@@ -17,22 +17,22 @@ import { Stripe } from "./schemes/stripe.ts";
 import { Token } from "./schemes/token.ts";
 import { Twilio } from "./schemes/twilio.ts";
 
-/** A hook that deliveries come to. */
+/** A hook that receives deliveries. */
 export interface Hook {
   readonly record: HookRecord;
   readonly scheme: Scheme;
-  /** Whose messages its messages are: it may publish on its channel and nothing else. */
+  /** The principal of its messages, which may publish on its channel and do nothing else. */
   readonly principal: Principal;
-  /** The same as long as nothing about it changes, secrets included; not the secrets. */
+  /** A hash of its configuration and secrets, which changes when they do. */
   readonly identity: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What schemes need from elsewhere. */
+/** What hooks need from the server. */
 export interface HookTools {
   readonly fetchText: FetchText;
-  /** Told of trouble with the keys of an issuer. */
+  /** Called with a sentence when the keys of an issuer cannot be had. */
   readonly report: (sentence: string) => void;
   /** What `${env:NAME}` in a secret means. */
   readonly environment: Environment;
@@ -62,7 +62,7 @@ export function openHook(record: HookRecord, where: string, tools: HookTools): H
   }
 }
 
-/** The secrets of a hook, those that are elsewhere included; `field` is what they are called. Throws `ConfigError`. */
+/** The secrets of a hook, with `${env:NAME}` and `${file:PATH}` filled in; `field` is their name in errors. Throws `ConfigError`. */
 export function secretsOf(
   { secrets }: Pick<HookRecord, "secrets">,
   environment: Environment,
@@ -77,13 +77,13 @@ export function secretsOf(
 
 const FILE = /\$\{file:([^}]*)\}/g;
 
-/** The files that secrets of a hook are in. */
+/** The files that the secrets of a hook come from. */
 export function secretFiles({ secrets }: Pick<HookRecord, "secrets">): readonly string[] {
   const texts = secrets.map((one) => (typeof one === "string" ? one : one.secret));
   return texts.flatMap((text) => Array.from(text.matchAll(FILE), ([, path = ""]) => path));
 }
 
-/** Whether what is signed has the time when it was sent. */
+/** Whether the time at which a delivery was sent is signed. */
 function hasTime(record: HookRecord): boolean {
   const { verify } = record;
   if (providerOf(record).timestamp !== undefined) return true;

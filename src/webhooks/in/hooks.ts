@@ -20,7 +20,7 @@ export interface HookListing {
   readonly deliveries: readonly DeliveryRecord[];
 }
 
-/** Where lines for the operator go. */
+/** The log. */
 type HooksLog = Readonly<Record<"info" | "warn" | "error", (sentence: string) => void>>;
 
 /** The hooks in a file, which is read again within a second when it or a secret that it names changes. */
@@ -42,7 +42,7 @@ export class Hooks {
     this.#log = log;
     this.#refusals = new Refusals(({ reason = "" }) => log.warn(reason), ["delivery", "deliveries"]);
     try {
-      // Looked at first: what changes afterwards is another version.
+      // Before it is read, so that a change meanwhile counts as another version.
       const version = fileVersion(path);
       this.#hooks = this.#read(new Map());
       const seen = [version, ...this.#secretFiles.map(fileVersion)].join("\n");
@@ -72,7 +72,7 @@ export class Hooks {
     }));
   }
 
-  /** Receives a delivery and remembers what became of it. Rejects as `receive` does, or with `RATE_LIMITED`. */
+  /** Receives a delivery and remembers its result. Rejects as `receive` does, or with `RATE_LIMITED`. */
   receive(hook: Hook, delivery: Delivery, context: AttemptContext): Promise<Received> {
     const { name } = hook.record;
     return attempt(hook, delivery, context, {
@@ -87,7 +87,7 @@ export class Hooks {
     this.#refusals.close();
   }
 
-  /** Takes the whole file or nothing of it: half a file must not close the other half of the hooks. */
+  /** Uses the whole file or nothing of it, so that a mistake in one hook ends no other. */
   #reload(): void {
     const before = this.#hooks;
     try {
@@ -111,7 +111,7 @@ export class Hooks {
     this.#log.info(`the hooks were read again; new or changed: ${names(this.#hooks, before)}; removed: ${gone}`);
   }
 
-  /** Hooks that are what they were stay the same, with what they have fetched. */
+  /** Reads the file; a hook that has not changed is kept, with the keys and certificates that it has fetched. */
   #read(before: ReadonlyMap<string, Hook>): ReadonlyMap<string, Hook> {
     const { text, isShared } = readPrivateFile(this.#path);
     if (isShared) {

@@ -1,6 +1,6 @@
 import { isObject } from "../../protocol/json.ts";
 
-/** A JSON pointer (RFC 6901), as its names one after the other. */
+/** A JSON pointer (RFC 6901) as a list of its names. */
 export type Pointer = readonly string[];
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
@@ -33,33 +33,33 @@ export function valueAt(value: unknown, path: Pointer): unknown {
   return found;
 }
 
-/** A value with only what these pointers name in it, each in its place; what is not there is left out. */
+/** A copy of a value with only the members that these pointers name, at the same paths; missing ones are left out. */
 export function picked(value: unknown, paths: readonly Pointer[]): unknown {
   const tree: Tree = new Map();
-  for (const path of paths) if (valueAt(value, path) !== undefined) plant(tree, path);
-  return grown(value, tree);
+  for (const path of paths) if (valueAt(value, path) !== undefined) insert(tree, path);
+  return copied(value, tree);
 }
 
 /** The names that are picked below each name; undefined for a whole value. */
 type Tree = Map<string, Tree | undefined>;
 
-function plant(tree: Tree, [name = "", ...rest]: Pointer): void {
+function insert(tree: Tree, [name = "", ...rest]: Pointer): void {
   const below = tree.get(name);
-  // All of it is picked already.
+  // The whole value is picked already.
   if (tree.has(name) && below === undefined) return;
   if (rest.length === 0) tree.set(name, undefined);
-  else if (below !== undefined) plant(below, rest);
+  else if (below !== undefined) insert(below, rest);
   else {
-    const planted: Tree = new Map();
-    tree.set(name, planted);
-    plant(planted, rest);
+    const branch: Tree = new Map();
+    tree.set(name, branch);
+    insert(branch, rest);
   }
 }
 
-function grown(value: unknown, tree: Tree): unknown {
+function copied(value: unknown, tree: Tree): unknown {
   const items = [...tree].map(([name, below]): [string, unknown] => {
     const inner = valueAt(value, [name]);
-    return [name, below === undefined ? inner : grown(inner, below)];
+    return [name, below === undefined ? inner : copied(inner, below)];
   });
   if (Array.isArray(value)) return items.map(([, item]) => item);
   // Not by assignment: a body may have the name __proto__.

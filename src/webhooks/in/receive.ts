@@ -16,7 +16,7 @@ import type { HookRecord } from "./hook-record.ts";
 import { pointer, valueAt } from "./pointer.ts";
 import { providerOf } from "./providers.ts";
 
-/** What a delivery is received with. */
+/** What `receive` needs. */
 export interface ReceiveContext extends HandshakeTools {
   readonly hub: Hub;
   /** The id of this hub. */
@@ -28,37 +28,37 @@ export interface ReceiveContext extends HandshakeTools {
   readonly correlation?: Correlation | undefined;
 }
 
-/** What became of a delivery that was verified. */
+/** The result of a delivery that was verified. */
 export interface Received {
   readonly verdict: Extract<Verdict, "accepted" | "repeated" | "filtered" | "loop" | "handshake">;
   readonly answer: HookAnswer;
   readonly event?: string | undefined;
   readonly id?: string | undefined;
-  /** Which of the secrets proved it, from 0. */
+  /** Which of the secrets verified it, from 0. */
   readonly secret: number;
 }
 
-/** Seconds that the time of a delivery may differ from ours, unless it is known for its provider. */
+/** Seconds by which the time of a delivery may differ from ours, unless the provider has its own. */
 const TOLERANCE = 300;
-/** What a sender is told whose delivery is not proved, whatever the reason: who guesses learns nothing from it. */
+/** The answer to a delivery that cannot be verified, whatever the reason, so that attackers learn nothing. */
 const UNPROVED = "This delivery is not proved to be of the sender of this hook; the hub's operator can see why";
 
 /**
  * Verifies a delivery and publishes what it says. Rejects with `UNAUTHENTICATED`, whose cause says why for the log,
- * `INVALID_DELIVERY` or `MESSAGE_TOO_LARGE` for what will never be taken, and as the log does.
+ * `INVALID_DELIVERY` or `MESSAGE_TOO_LARGE` for what can never be published, and as the log does.
  */
 export async function receive(hook: Hook, delivery: Delivery, context: ReceiveContext): Promise<Received> {
   const { record, scheme } = hook;
   const provider = providerOf(record);
   const proof = await scheme.verify(delivery);
-  if ("fault" in proof) throw unproved(proof.fault);
+  if ("fault" in proof) throw unverified(proof.fault);
   const { secret } = proof;
   const bodies =
     record.provider === "cloudevents" ? cloudEvents(delivery) : [unwrapped(record.provider, bodyValue(delivery))];
   const late = windowFault(record, proof, delivery, bodies[0]);
-  if (late !== undefined) throw unproved(late);
-  const greeting = await provider.handshake?.(delivery, bodies[0], context);
-  if (greeting !== undefined) return { verdict: "handshake", answer: greeting, secret };
+  if (late !== undefined) throw unverified(late);
+  const handshake = await provider.handshake?.(delivery, bodies[0], context);
+  if (handshake !== undefined) return { verdict: "handshake", answer: handshake, secret };
   const kept: { readonly id: string; readonly event: string; readonly isRepeated: boolean }[] = [];
   let loops = 0;
   for (const body of bodies) {
@@ -117,7 +117,7 @@ function pathOf({ headers }: Delivery, body: unknown): readonly string[] {
   return typeof given === "string" ? hubPath(given) : [];
 }
 
-/** What cannot be a message will not be one when it is delivered again. */
+/** An invalid message is `INVALID_DELIVERY`, so that the provider does not deliver it again. */
 function drafted(input: Parameters<typeof draft>[0], mostBytes: number): Draft {
   try {
     return draft(input, mostBytes);
@@ -155,6 +155,6 @@ function windowFault(
   return `it was sent ${Math.abs(seconds)} s ${seconds > 0 ? "ago" : "from now"} by its own time; ${tolerance} s are allowed`;
 }
 
-function unproved(reason: string): HubError {
+function unverified(reason: string): HubError {
   return new HubError("UNAUTHENTICATED", UNPROVED, { cause: new Error(reason) });
 }
