@@ -38,6 +38,7 @@ import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback, listeningUrl } from "./protocol/address.ts";
 import type { Hooks } from "./webhooks/in/hooks.ts";
+import { EventSubscriptions } from "./webhooks/out/event-subscriptions.ts";
 import { prepareWebhooks } from "./webhooks/out/open.ts";
 
 /** A server that is listening. */
@@ -152,7 +153,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     });
     parts.schedule = schedule;
     const { eventsDialect } = config;
-    const events = eventsDialect === "off" ? undefined : hubEvents(eventsDialect, config.heartbeat * 1000);
+    const webhooks = await openWebhooks({ hub, shared, records, hubId, version, auth, log });
+    parts.webhooks = webhooks;
+    const events =
+      eventsDialect === "off"
+        ? undefined
+        : hubEvents(eventsDialect, config.heartbeat * 1000, new EventSubscriptions(webhooks));
     const questions = new Questions({
       records,
       shared,
@@ -176,8 +182,6 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     });
     parts.mcp = mcp;
     parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);
-    const webhooks = await openWebhooks({ hub, shared, records, hubId, version, auth, log });
-    parts.webhooks = webhooks;
     const callers = callerRules(config);
     const context: HttpContext = {
       hub,

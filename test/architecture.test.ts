@@ -14,7 +14,7 @@ const RULES: Readonly<
   client: { own: ["client", "protocol"], packages: [], node: false },
   logs: { own: ["logs", "core", "protocol"], packages: ["ioredis"], node: true },
   tools: { own: ["tools", "core", "protocol"], packages: ["zod"], node: false },
-  mcp: { own: ["mcp", "core", "tools", "protocol"], packages: ["zod"], node: false },
+  mcp: { own: ["mcp", "core", "tools", "protocol", "webhooks"], packages: ["zod"], node: false },
   ops: {
     own: ["ops", "core", "protocol"],
     packages: [

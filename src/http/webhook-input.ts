@@ -75,9 +75,16 @@ function tooMany(sentence: string, most: number): HubError {
   );
 }
 
-export function checkPatch(given: Patch, secret: string | undefined, { owner }: Webhook, webhooks: Webhooks): void {
+export function checkPatch(
+  given: Patch,
+  secret: string | undefined,
+  { owner, mcp }: Webhook,
+  webhooks: Webhooks,
+): void {
   const { suspended: _, ...changes } = given;
   const [field] = Object.keys(changes);
+  if (mcp !== undefined && field !== undefined)
+    throw configured("An MCP client has this subscription; it changes by events/subscribe");
   if (owner === undefined && field !== undefined)
     throw configured(`WEBHOOKS_FILE has this webhook; change its ${field} there`);
   checkEvents(given.events);

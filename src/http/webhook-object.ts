@@ -17,7 +17,7 @@ const listed = z.object({
   url: z.string(),
   channels: z.array(z.string()),
   events: z.array(z.string()),
-  format: z.enum(FORMATS),
+  format: z.enum([...FORMATS, "mcp"]).describe("mcp: what an MCP client has subscribed to"),
   owner: z.string().nullable().describe("Whose it is; null if WEBHOOKS_FILE has it"),
   created: time,
   expires: time.nullable().describe("Until when it is good unless its owner changes something"),
@@ -49,8 +49,11 @@ export const testResult: z.ZodType = z.object({
 
 /** A webhook as callers see it, and its last deliveries. */
 export function withDeliveries(webhook: Webhook, status: WebhookStatus): object {
-  const deliveries = status.attempts.map(({ status: code, error, time: at, ...attempt }) => ({
-    ...attempt,
+  const deliveries = status.attempts.map(({ id, attempt, time: at, milliseconds, status: code, outcome, error }) => ({
+    id,
+    attempt,
+    milliseconds,
+    outcome,
     time: isoTime(at),
     status: code ?? null,
     error: error ?? null,
@@ -60,14 +63,14 @@ export function withDeliveries(webhook: Webhook, status: WebhookStatus): object 
 
 /** A webhook as callers see it: without its secrets. */
 export function described(webhook: Webhook, status: WebhookStatus): object {
-  const { id, url, channels, events, format, owner, created, expires, suspension, secrets } = webhook;
+  const { id, url, channels, events, format, owner, created, expires, suspension, secrets, mcp } = webhook;
   const { state, position, pending, delivered, lastSuccess, failingSince, nextAttempt } = status;
   return {
     id,
     url,
     channels,
     events,
-    format,
+    format: mcp === undefined ? format : "mcp",
     owner: owner?.subject ?? null,
     created: isoTime(created),
     expires: isoTime(expires),

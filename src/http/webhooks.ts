@@ -267,6 +267,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
     },
     async (request) => {
       const { webhook, principal } = await find(request);
+      if (webhook.mcp !== undefined) throw configured("An MCP client has this subscription; publish a message instead");
       const caller = callerOf(request.raw, principal, context);
       context.rateLimits.admit(principal, caller.address, "tool_calls");
       return webhooks.test(webhook);

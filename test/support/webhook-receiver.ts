@@ -27,6 +27,8 @@ type Reply = number | { readonly status: number; readonly headers?: Record<strin
 export class WebhookReceiver implements AsyncDisposable {
   readonly deliveries: Delivery[] = [];
   answer: (delivery: Delivery, count: number) => Reply | Promise<Reply> = () => 204;
+  /** What it answers besides that; nothing by default. */
+  body: (delivery: Delivery) => object | undefined = () => undefined;
   readonly #server: Server;
   /** Requests that are being answered, and the most there were. */
   active = 0;
@@ -61,8 +63,10 @@ export class WebhookReceiver implements AsyncDisposable {
     const delivery = { id: String(headers["webhook-id"]), path, headers, text, body };
     this.deliveries.push(delivery);
     const reply = await this.answer(delivery, this.deliveries.length);
-    if (typeof reply === "number") response.writeHead(reply).end();
-    else response.writeHead(reply.status, reply.headers).end();
+    const said = this.body(delivery);
+    const content = said === undefined ? undefined : JSON.stringify(said);
+    if (typeof reply === "number") response.writeHead(reply).end(content);
+    else response.writeHead(reply.status, reply.headers).end(content);
   }
 
   /** The data of what came, in its order. */

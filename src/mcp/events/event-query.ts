@@ -42,7 +42,7 @@ function cursorOf({ cursor = null }: JsonObject): string | undefined {
 }
 
 /** The type that a request names. Throws `NotFound`. */
-function eventTypeOf({ name }: JsonObject, { types, dialect }: EventCatalog): EventType {
+export function eventTypeOf({ name }: JsonObject, { types, dialect }: EventCatalog): EventType {
   if (typeof name !== "string") throw invalidParams("name is missing; give the name of a type that events/list lists");
   const type = types.find((one) => one.name === name);
   if (type !== undefined) return type;
@@ -51,7 +51,7 @@ function eventTypeOf({ name }: JsonObject, { types, dialect }: EventCatalog): Ev
 }
 
 /** The arguments of a subscription, checked. Throws `InvalidParams`. */
-function argumentsOf({ arguments: given = {} }: JsonObject, { input }: EventType): JsonObject {
+export function argumentsOf({ arguments: given = {} }: JsonObject, { input }: EventType): JsonObject {
   if (!isObject(given)) throw invalidParams('arguments must be an object such as {"channels": ["orders.*"]}');
   const meant = lenient(input, given);
   const { data, error } = input.safeParse(meant);

@@ -7,6 +7,7 @@ import { asEventError, inDialect } from "./event-error.ts";
 import { eventQuery } from "./event-query.ts";
 import { listEvents, pollEvents } from "./poll.ts";
 import { streamEvents } from "./stream.ts";
+import { subscribe, unsubscribe } from "./subscribe.ts";
 
 /** The name of the extension in capabilities. */
 const EVENTS_EXTENSION = "io.modelcontextprotocol/events";
@@ -21,6 +22,8 @@ const METHODS: readonly (readonly [string, EventMethod])[] = [
   ["events/list", listEvents],
   ["events/poll", pollEvents],
   ["events/stream", streamEvents],
+  ["events/subscribe", subscribe],
+  ["events/unsubscribe", unsubscribe],
 ];
 /** Those that name what is to be read. */
 const READS: ReadonlySet<unknown> = new Set(["events/poll", "events/stream", "events/subscribe"]);

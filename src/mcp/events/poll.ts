@@ -20,11 +20,11 @@ const [BUSY, QUIET] = [1000, 5000];
 export function listEvents(
   { cursor }: JsonObject,
   { principal }: McpRequestContext,
-  { types, hasWebhooks }: EventCatalog,
+  { types, subscriptions }: EventCatalog,
 ): JsonObject {
   if (cursor !== undefined) throw invalidParams("cursor is not a nextCursor: this list has one page; leave it out");
   // Whose subscription it is has to be known before messages are posted to an address.
-  const mayHook = hasWebhooks && principal.kind !== "anonymous";
+  const mayHook = subscriptions !== undefined && principal.kind !== "anonymous";
   const delivery: readonly DeliveryMode[] = mayHook ? ["webhook", "push", "poll"] : ["push", "poll"];
   const events = types.map(({ name, description, input, payloadSchema }) => {
     const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: "input" }) as Record<string, unknown>;

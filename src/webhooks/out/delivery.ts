@@ -2,10 +2,12 @@ import type { Hub } from "../../core/hub.ts";
 import type { Message } from "../../core/message.ts";
 import type { Records } from "../../core/records.ts";
 import { parseCursor } from "../../protocol/cursor.ts";
+import type { EventDialect } from "../../protocol/event-dialect.ts";
 import type { Gap } from "../../protocol/signal.ts";
 import type { Clock } from "./clock.ts";
+import { controlEnvelope, occurrenceEnvelope } from "./event-subscription.ts";
 import type { Destinations } from "./destinations.ts";
-import { gapEnvelope, messageEnvelope, type Envelope, type Origin } from "./envelope.ts";
+import { gapEnvelope, messageEnvelope, pathOf, type Envelope, type Origin } from "./envelope.ts";
 import type { Attempt, Pending, PendingGap } from "./progress.ts";
 import { PostFault, type SafePoster } from "./safe-post.ts";
 import { signed } from "./signature.ts";
@@ -23,6 +25,8 @@ export interface DispatchContext {
   readonly random: () => number;
   readonly counters: WebhookCounters;
   readonly userAgent: string;
+  /** In which MCP clients are told of events; `off` if they are not. */
+  readonly dialect: EventDialect | "off";
   /** Why its owner's right to a webhook is over; undefined while it is not. */
   readonly lapse: (webhook: Webhook) => string | undefined;
   /** Notes that nothing more is to be sent. */
@@ -39,6 +43,16 @@ export interface WebhookCounters {
   givenUp: number;
 }
 
+/** What is known of what is to be sent. */
+interface Sent {
+  /** When it was tried first. */
+  readonly since: number;
+  /** Undefined if its content is to be read. */
+  readonly message: Message | undefined;
+  /** Up to where everything is delivered or given up, once this is. */
+  readonly cursor: string;
+}
+
 /** What came of a try. */
 export interface Tried {
   readonly made: Omit<Attempt, "outcome" | "attempt">;
@@ -47,19 +61,18 @@ export interface Tried {
 }
 
 /**
- * Sends a message, or a gap, once: `message` is its content if that is at hand. Resolves with undefined if the signal
+ * Sends a message, or a gap, once. Resolves with undefined if the signal
  * was aborted before there was an answer.
  */
 export async function deliver(
   item: Pending,
-  since: number,
-  message: Message | undefined,
+  { since, message, cursor }: Sent,
   webhook: Webhook,
   context: DispatchContext,
   signal: AbortSignal,
 ): Promise<Tried | undefined> {
   const { clock, poster, userAgent } = context;
-  const { id, headers, body } = await envelopeOf(item, since, message, webhook, context);
+  const { id, headers, body } = await envelopeOf(item, { since, message, cursor }, webhook, context);
   const time = clock.now();
   const all = { "user-agent": userAgent, ...headers, ...signed(id, time, body, webhook.secrets) };
   try {
@@ -71,28 +84,40 @@ export async function deliver(
   } catch (error) {
     if (signal.aborted) return undefined;
     if (!(error instanceof PostFault)) throw error;
-    const made = { id, time, milliseconds: clock.now() - time, error: error.message };
+    const made = { id, time, milliseconds: clock.now() - time, error: error.message, fault: error.kind };
     return { made, isTaken: false, retryAfter: undefined };
   }
 }
 
 /** The content of what is to be sent; a message that the log no longer has becomes a gap. */
-async function envelopeOf(
-  item: Pending,
-  since: number,
-  known: Message | undefined,
-  { id: webhook, format, channels }: Webhook,
-  { hub, origin }: DispatchContext,
-): Promise<Envelope> {
+async function envelopeOf(item: Pending, sent: Sent, webhook: Webhook, context: DispatchContext): Promise<Envelope> {
+  const { hub, origin } = context;
+  const { id, format, channels } = webhook;
   if (item.gap === undefined) {
-    if (known !== undefined) return messageEnvelope(known, item.id, format, origin);
+    if (sent.message !== undefined) return contentEnvelope(sent.message, item.id, sent.cursor, webhook, context);
     const after = hub.cursor(Math.max((parseCursor(item.id)?.offset ?? 1) - 1, 0));
     const { messages, gap } = await hub.history({ channels, after, limit: 1 });
     const found = messages.find((message) => hub.idOf(message) === item.id);
-    if (found !== undefined) return messageEnvelope(found, item.id, format, origin);
+    if (found !== undefined) return contentEnvelope(found, item.id, sent.cursor, webhook, context);
     item.gap = { reason: gap === undefined ? "expired" : pendingGap(gap).reason, after, resumed: item.id };
   }
-  return gapEnvelope(webhook, item.gap, since, format, origin);
+  const { resumed } = item.gap;
+  return webhook.mcp === undefined
+    ? gapEnvelope(id, item.gap, sent.since, format, origin)
+    : controlEnvelope("gap", { cursor: resumed }, resumed, { subscription: id, path: origin.hubId });
+}
+
+/** A message as the body of a delivery. */
+function contentEnvelope(
+  message: Message,
+  id: string,
+  cursor: string,
+  { id: subscription, format, mcp }: Webhook,
+  { origin, dialect }: DispatchContext,
+): Envelope {
+  if (mcp === undefined) return messageEnvelope(message, id, format, origin);
+  const path = pathOf(message, origin);
+  return occurrenceEnvelope(message, id, { subscription, name: mcp.name, cursor, path, dialect });
 }
 
 export function pendingGap({ reason, after, resumed }: Gap): PendingGap {

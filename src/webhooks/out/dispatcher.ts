@@ -2,9 +2,9 @@ import { HubError } from "../../core/errors.ts";
 import { followPages } from "../../core/follow-pages.ts";
 import type { Message } from "../../core/message.ts";
 import { deliver, pendingGap, type DispatchContext } from "./delivery.ts";
-import { Progress, type Attempt, type Pending } from "./progress.ts";
-import { askedWait, RETRIED_FOR, waitAfter } from "./retry.ts";
-import type { Suspension, Webhook } from "./webhook.ts";
+import { Progress, type Attempt, type Pending, type PendingGap } from "./progress.ts";
+import { askedWait, isUnready, isUnwanted, NOT_READY, retriedFor, waitAfter } from "./retry.ts";
+import { isWanted, type Suspension, type Webhook } from "./webhook.ts";
 
 /** Messages of one webhook that were read and not delivered; no more are read until there is room. */
 const MAX_PENDING = 64;
@@ -26,7 +26,7 @@ const GONE = 410;
  * to be sent again is only remembered by its id, so that a destination that is down holds no messages.
  */
 export class Dispatcher {
-  readonly #webhook: Webhook;
+  #webhook: Webhook;
   readonly #url: URL;
   readonly #context: DispatchContext;
   readonly #end = new AbortController();
@@ -72,6 +72,11 @@ export class Dispatcher {
     }
   }
 
+  /** Goes on with what has changed of the webhook without a difference to what is sent. */
+  update(webhook: Webhook): void {
+    this.#webhook = webhook;
+  }
+
   stop(): void {
     this.#end.abort();
     this.#onRoom();
@@ -80,7 +85,7 @@ export class Dispatcher {
   /** Reads on from where it is, until there is no room for a message for a while: then its page is let go. */
   async #read(progress: Progress): Promise<void> {
     const { hub } = this.#context;
-    const { channels, events } = this.#webhook;
+    const { channels } = this.#webhook;
     const { signal } = this.#end;
     const { now } = progress;
     for await (const page of followPages(hub, { channels, after: now.read, limit: PAGE, signal })) {
@@ -90,7 +95,7 @@ export class Dispatcher {
         now.read = page.gap.resumed;
       }
       for (const message of page.messages) {
-        if (events.length > 0 && !events.includes(message.event)) continue;
+        if (!isWanted(this.#webhook, message)) continue;
         const id = hub.idOf(message);
         if (id === undefined) continue;
         if (!(await this.#room(ROOM_TIMEOUT))) return;
@@ -155,15 +160,18 @@ export class Dispatcher {
   }
 
   async #deliver(progress: Progress, item: Pending, message: Message | undefined): Promise<void> {
-    const { clock, destinations, lapse } = this.#context;
+    const { clock, destinations, hub, lapse } = this.#context;
     const { signal } = this.#end;
     const leave = await destinations.enter(this.#url.host, this.#webhook.owner?.id, signal);
     try {
       if (lapse(this.#webhook) !== undefined) return await this.#suspend(progress, "credential");
       const begun = clock.now();
       const since = item.since ?? begun;
-      const tried = await deliver(item, since, message, this.#webhook, this.#context, signal);
+      const cursor = progress.cursorAfter(item, hub);
+      const tried = await deliver(item, { since, message, cursor }, this.#webhook, this.#context, signal);
       if (tried === undefined) return;
+      // It does not count as a try.
+      if (isUnready(this.#webhook, tried.made.status, begun)) return this.#wait(progress, item, NOT_READY);
       item.since = since;
       item.tries++;
       const made = { ...tried.made, attempt: item.tries };
@@ -202,7 +210,13 @@ export class Dispatcher {
   ): Promise<void> {
     const { counters, clock, random, log } = this.#context;
     const { now } = progress;
+    const { mcp } = this.#webhook;
     const time = clock.now();
+    if (mcp !== undefined && isUnwanted(made.status)) {
+      progress.note({ ...made, outcome: "given_up" });
+      progress.done(item);
+      return this.#note(progress);
+    }
     counters.failed++;
     this.#failures++;
     now.failingSince ??= made.time;
@@ -210,7 +224,9 @@ export class Dispatcher {
       progress.note({ ...made, outcome: "failed" });
       return this.#suspend(progress, "gone");
     }
-    const isLast = time - (item.since ?? time) >= RETRIED_FOR;
+    const since = item.since ?? time;
+    const isOther = (now.lastSuccess ?? -1) >= since;
+    const isLast = time - since >= retriedFor(this.#webhook, isOther);
     progress.note({ ...made, outcome: isLast ? "given_up" : "failed" });
     if (!isLast) {
       const asked = askedWait(retryAfter, time);
@@ -221,10 +237,15 @@ export class Dispatcher {
       return this.#note(progress);
     }
     // If nothing at all was taken meanwhile, it is not the message that is wrong.
-    if ((now.lastSuccess ?? -1) < (item.since ?? time)) return this.#suspend(progress, "failures");
+    if (!isOther) return this.#suspend(progress, "failures");
     counters.givenUp++;
     progress.done(item);
     log.warn({ webhook: this.#webhook.id, message: item.id, tries: item.tries }, "a message of a webhook was given up");
+    if (mcp !== undefined && item.gap === undefined) {
+      // An MCP client does not see what it did not take.
+      const gap: PendingGap = { reason: "expired", after: item.id, resumed: item.id };
+      this.#begin(progress, { id: item.id, gap, tries: 0, due: 0 }, undefined);
+    }
     this.#note(progress);
   }
 

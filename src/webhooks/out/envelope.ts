@@ -28,7 +28,7 @@ const CLOUDEVENTS_TYPE = "application/cloudevents+json; charset=utf-8";
 /** A message as the body of a webhook. */
 export function messageEnvelope(message: Message, id: string, format: WebhookFormat, origin: Origin): Envelope {
   const { channel, event, data, sender, time, via } = message;
-  const path = [...(message.path?.split(",") ?? []), origin.hubId].join(",");
+  const path = pathOf(message, origin);
   if (format === "cloudevents") {
     const type = event === "message" ? MESSAGE_TYPE : event;
     const extensions = { sender, hubpath: path, ...(via === undefined ? {} : { via }) };
@@ -91,7 +91,12 @@ function cloudEvent(
   };
 }
 
+/** The ids of the hubs that a message came through, this one among them. */
+export function pathOf({ path }: Message, { hubId }: Origin): string {
+  return [...(path?.split(",") ?? []), hubId].join(",");
+}
+
 /** `hub-path` has the ids of the hubs that it came through, as the attribute `hubpath` of CloudEvents. */
-function headersOf(contentType: string, path: string): Readonly<Record<string, string>> {
+export function headersOf(contentType: string, path: string): Readonly<Record<string, string>> {
   return { "content-type": contentType, [HUB_PATH_HEADER]: path };
 }

@@ -1,4 +1,5 @@
 import type { Principal } from "../../core/principal.ts";
+import type { EventDialect } from "../../protocol/event-dialect.ts";
 import { AddressRules } from "./address-rules.ts";
 import { readWebhooks } from "./configured.ts";
 import { Webhooks, type WebhooksOptions } from "./webhooks.ts";
@@ -9,6 +10,7 @@ export interface WebhookSettings {
   readonly webhooksFile: string;
   /** Addresses and networks that are not public and that webhooks may go to. */
   readonly webhookAllow: readonly string[];
+  readonly eventsDialect: EventDialect | "off";
   readonly publicUrl: string;
   readonly basePath: string;
 }
@@ -23,7 +25,7 @@ export interface OpenServer extends Pick<WebhooksOptions, "hub" | "shared" | "re
 
 /** Checks the configured webhooks before the log is opened; throws a `ConfigError`. The result opens all webhooks. */
 export function prepareWebhooks(
-  { webhooksFile, webhookAllow, publicUrl, basePath }: WebhookSettings,
+  { webhooksFile, webhookAllow, eventsDialect, publicUrl, basePath }: WebhookSettings,
   environment: Readonly<Record<string, string | undefined>> = {},
 ): (server: OpenServer) => Promise<Webhooks> {
   const rules = new AddressRules(webhookAllow);
@@ -33,6 +35,7 @@ export function prepareWebhooks(
       ...server,
       rules,
       configured,
+      dialect: eventsDialect,
       publicUrl: publicUrl + basePath,
       isOpen: auth.authenticator.isOpen,
       isGone: (principal) => auth.lifetimes.isGone(principal),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Records } from "../../core/records.ts";
 import { GAP_REASONS, type GapReason } from "../../protocol/signal.ts";
 import { offsetOf } from "../../protocol/cursor.ts";
+import type { PostFault } from "./safe-post.ts";
 import type { Webhook } from "./webhook.ts";
 
 const KIND = "webhook-progress";
@@ -39,6 +40,8 @@ export interface Attempt {
   readonly status?: number | undefined;
   readonly outcome: "delivered" | "failed" | "given_up";
   readonly error?: string | undefined;
+  /** Set if there was no answer. */
+  readonly fault?: PostFault["kind"] | undefined;
 }
 
 /** What is noted of a webhook's progress. */
@@ -72,6 +75,7 @@ const attempt = z.object({
   status: z.int().optional(),
   outcome: z.enum(["delivered", "failed", "given_up"]),
   error: z.string().optional(),
+  fault: z.enum(["address", "name", "connection", "tls", "timeout"]).optional(),
 });
 const progress: z.ZodType<ProgressRecord> = z.object({
   holder: z.string(),
@@ -133,6 +137,12 @@ export class Progress {
     const { attempts } = this.now;
     attempts.push(made);
     if (attempts.length > LAST) attempts.shift();
+  }
+
+  /** Up to where everything is delivered or given up, once this item is. */
+  cursorAfter(item: Pending, hub: { cursor(offset: number): string }): string {
+    const others = this.now.pending.filter((other) => other !== item);
+    return watermark({ read: this.now.read, pending: others }, (id) => hub.cursor(Math.max(offsetOf(id) - 1, 0)));
   }
 
   done(item: Pending): void {

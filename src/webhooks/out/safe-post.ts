@@ -6,9 +6,11 @@ import type { AddressRules } from "./address-rules.ts";
 import { hostOf } from "./host.ts";
 import { Lookups, type NameAddress } from "./lookups.ts";
 
-/** What a destination answered: only its status counts, and when it wants to be asked again. */
+/** What a destination answered: its status, and when it wants to be asked again. */
 export interface PostAnswer {
   readonly status: number;
+  /** What of it was read. */
+  readonly text: string;
   readonly retryAfter: string | undefined;
 }
 
@@ -42,7 +44,7 @@ export interface SafePosterOptions {
 }
 
 const TIMEOUTS: PostTimeouts = { connect: 5000, head: 10_000, whole: 15_000 };
-/** Bytes of an answer that are read, and dropped, before the connection is closed. */
+/** Bytes of an answer that are read before the connection is closed. */
 const MAX_READ = 16 * 1024;
 const MAX_HEAD = 16 * 1024;
 
@@ -90,8 +92,8 @@ export class SafePoster {
       clearTimeout(timers.head);
       const { statusCode: status = 0, headers: fields } = answer;
       // What it says afterwards does not matter, but it shall be able to say it.
-      await drained(answer, end.signal);
-      return { status, retryAfter: fields["retry-after"] };
+      const text = await textOf(answer, end.signal);
+      return { status, text, retryAfter: fields["retry-after"] };
     } catch (error) {
       if (end.signal.aborted) throw end.signal.reason;
       throw error instanceof PostFault ? error : faultOf(error);
@@ -169,18 +171,21 @@ function bySystem(name: string): Promise<readonly NameAddress[]> {
   return systemLookup(name, { all: true, verbatim: true });
 }
 
-/** Resolves when an answer is read, or its connection is closed; more than the bound of it closes the connection. */
-function drained(answer: IncomingMessage, signal: AbortSignal): Promise<void> {
+/** Resolves with an answer when it is read, or its connection is closed; more than the bound of it closes the connection. */
+function textOf(answer: IncomingMessage, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
     let read = 0;
+    const done = (): void => resolve(Buffer.concat(chunks).toString());
     answer.on("data", (chunk: Buffer) => {
       read += chunk.length;
       if (read > MAX_READ) answer.destroy();
+      else chunks.push(chunk);
     });
     answer.on("error", () => {});
-    answer.once("close", resolve);
+    answer.once("close", done);
     // The status is known: that it did not end in time makes no difference.
-    signal.addEventListener("abort", () => resolve());
+    signal.addEventListener("abort", done);
   });
 }
 

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { EVENT_CODES } from "../../protocol/event-dialect.ts";
 import type { DispatchContext } from "./delivery.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Destinations } from "./destinations.ts";
-import { testEnvelope } from "./envelope.ts";
-import { PostFault, SafePoster, type SafePosterOptions } from "./safe-post.ts";
-import { signed } from "./signature.ts";
+import { testEnvelope, type Envelope } from "./envelope.ts";
+import { categoryOf, controlEnvelope, isEcho, type FailureCategory } from "./event-subscription.ts";
+import { PostFault, SafePoster, type PostAnswer, type SafePosterOptions } from "./safe-post.ts";
+import { signed, type SigningSecret } from "./signature.ts";
 import type { Webhook } from "./webhook.ts";
 import type { WebhookStore } from "./webhook-store.ts";
 
@@ -21,6 +23,20 @@ export interface TestResult {
 export interface SenderOptions extends Omit<DispatchContext, "poster" | "destinations"> {
   readonly store: WebhookStore;
   readonly post: SafePosterOptions;
+}
+
+/** Where something is posted that is no message. */
+interface Target {
+  readonly url: string;
+  readonly secrets: readonly SigningSecret[];
+  /** Whose it is, by the id of the principal. */
+  readonly owner: string | undefined;
+}
+
+/** An endpoint that has not been asked yet. */
+export interface Unverified extends Target {
+  /** Of the subscription to be. */
+  readonly id: string;
 }
 
 interface Running {
@@ -73,7 +89,11 @@ export class Sender {
     this.#isStale = true;
     if (this.#isLooking) return;
     this.#isLooking = true;
-    void this.#look().finally(() => (this.#isLooking = false));
+    void this.#look().finally(() => {
+      this.#isLooking = false;
+      // It may have been asked to between its last look and now, such as when this node begins to send.
+      if (this.#isStale && this.#holder !== undefined) this.look();
+    });
   }
 
   /** Resolves when nothing more is sent, and what was is noted. */
@@ -106,6 +126,46 @@ export class Sender {
     }
   }
 
+  /** Asks an endpoint whether it wants what is to be posted to it; undefined if it does. */
+  async verify({ id, ...target }: Unverified, challenge: string): Promise<FailureCategory | undefined> {
+    const { origin } = this.#options;
+    const envelope = controlEnvelope("verification", { challenge }, challenge, {
+      subscription: id,
+      path: origin.hubId,
+    });
+    try {
+      const { status, text } = await this.#post(target, envelope);
+      return status >= 200 && status < 300 && isEcho(text, challenge) ? undefined : "challenge_failed";
+    } catch (error) {
+      if (error instanceof PostFault) return categoryOf(error.kind);
+      throw error;
+    }
+  }
+
+  /** Tells an MCP client once that its subscription has ended. */
+  async terminate({ id, url, secrets, owner }: Webhook, reason: string): Promise<void> {
+    const { origin, dialect } = this.#options;
+    if (dialect === "off") return;
+    const error = { code: EVENT_CODES[dialect].forbidden, message: "Forbidden", data: { reason } };
+    const envelope = controlEnvelope("terminated", { error }, id, { subscription: id, path: origin.hubId });
+    await this.#post({ url, secrets, owner: owner?.id }, envelope).catch((failed: unknown) => {
+      if (!(failed instanceof PostFault)) throw failed;
+    });
+  }
+
+  async #post({ url, owner, secrets }: Target, { id, headers, body }: Envelope): Promise<PostAnswer> {
+    const { clock, userAgent } = this.#options;
+    const target = new URL(url);
+    const { signal } = new AbortController();
+    const leave = await this.#context.destinations.enter(target.host, owner, signal);
+    try {
+      const all = { "user-agent": userAgent, ...headers, ...signed(id, clock.now(), body, secrets) };
+      return await this.#context.poster.post(target, all, body, signal);
+    } finally {
+      leave();
+    }
+  }
+
   async #look(): Promise<void> {
     while (this.#isStale && this.#holder !== undefined) {
       this.#isStale = false;
@@ -130,14 +190,18 @@ export class Sender {
   async #compare(webhooks: readonly Webhook[]): Promise<void> {
     const wanted = new Map<string, Webhook>();
     for (const webhook of webhooks) {
-      if (webhook.suspension !== undefined) continue;
+      const isOff = webhook.mcp !== undefined && this.#options.dialect === "off";
+      if (webhook.suspension !== undefined || isOff) continue;
       if (this.#options.lapse(webhook) === undefined) wanted.set(webhook.id, webhook);
       else await this.#options.suspend(webhook, "credential");
     }
     const stopped: Promise<void>[] = [];
     for (const [id, { text, dispatcher, ended }] of this.#running) {
       const webhook = wanted.get(id);
-      if (webhook !== undefined && textOf(webhook) === text) continue;
+      if (webhook !== undefined && textOf(webhook) === text) {
+        dispatcher.update(webhook);
+        continue;
+      }
       dispatcher.stop();
       stopped.push(ended);
     }
@@ -162,7 +226,7 @@ export class Sender {
   }
 }
 
-/** Everything that makes a difference to what is sent, with the secrets that the configuration has. */
-function textOf(webhook: Webhook): string {
-  return JSON.stringify(webhook);
+/** Everything that makes a difference to what is sent, without how it is signed and how long it is good. */
+function textOf({ mcp, ...webhook }: Webhook): string {
+  return JSON.stringify({ ...webhook, secrets: undefined, expires: undefined, mcp: mcp?.name, senders: mcp?.senders });
 }

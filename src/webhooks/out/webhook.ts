@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { MAX_EVENT } from "../../core/message.ts";
+import { MAX_EVENT, type Message } from "../../core/message.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import type { AddressRules } from "./address-rules.ts";
@@ -27,6 +27,16 @@ export interface Suspension {
   readonly since: number;
 }
 
+/** What makes a webhook the subscription of an MCP client (SEP-3415). */
+interface EventSubscription {
+  /** The type of event. */
+  readonly name: string;
+  /** Only messages of one of these senders; all if it is empty. */
+  readonly senders: readonly string[];
+  /** When its client last asked for it, in milliseconds since 1970. */
+  readonly renewed: number;
+}
+
 /** What is sent where, and with which secrets. */
 export interface Webhook {
   readonly id: string;
@@ -46,6 +56,8 @@ export interface Webhook {
   /** Where it begins to read; the number is another each time it is to begin again. */
   readonly start: { readonly number: number; readonly after: string };
   readonly suspension?: Suspension | undefined;
+  /** Set if it is the subscription of an MCP client. */
+  readonly mcp?: EventSubscription | undefined;
 }
 
 /** What the configuration says of a webhook. */
@@ -86,7 +98,15 @@ const fullRecord = z.object({
   expires: z.number().optional(),
   start,
   suspension: suspension.optional(),
+  mcp: z.object({ name: z.string(), senders: z.array(z.string()), renewed: z.number() }).optional(),
 });
+
+/** Whether a message is to be sent. To an MCP client, it is not if it is to wake no agent by itself. */
+export function isWanted({ events, mcp }: Webhook, { event, sender, quiet }: Message): boolean {
+  if (events.length > 0 && !events.includes(event)) return false;
+  if (mcp === undefined) return true;
+  return quiet !== true && (mcp.senders.length === 0 || mcp.senders.includes(sender));
+}
 
 /** The text of a webhook's record: without what the configuration says, which has secrets that are not to be kept. */
 export function recordText(webhook: Webhook): string {

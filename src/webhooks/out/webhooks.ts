@@ -4,12 +4,14 @@ import type { Principal } from "../../core/principal.ts";
 import type { Records } from "../../core/records.ts";
 import type { SharedStore } from "../../core/shared-store.ts";
 import { parseCursor } from "../../protocol/cursor.ts";
+import type { EventDialect } from "../../protocol/event-dialect.ts";
 import type { AddressRules } from "./address-rules.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import type { WebhookCounters } from "./delivery.ts";
 import { forget, noted, watermark } from "./progress.ts";
 import type { SafePosterOptions } from "./safe-post.ts";
-import type { Sender, TestResult } from "./sender.ts";
+import type { FailureCategory } from "./event-subscription.ts";
+import type { Sender, TestResult, Unverified } from "./sender.ts";
 import type { ConfiguredWebhook, Suspension, Webhook } from "./webhook.ts";
 import { WebhookStore } from "./webhook-store.ts";
 import { statusOf, type WebhookStatus } from "./status.ts";
@@ -28,6 +30,8 @@ export interface WebhooksOptions {
   readonly isOpen: boolean;
   /** Whether a principal has lost the right that it had by its credential. */
   readonly isGone: (principal: Principal) => boolean;
+  /** In which MCP clients are told of events; `sketch` by default. */
+  readonly dialect?: EventDialect | "off";
   readonly log: { warn(fields: object, sentence: string): void };
   /** For tests. */
   readonly clock?: Clock;
@@ -41,6 +45,7 @@ export interface WebhooksOptions {
 const TOPIC = "webhooks";
 const LEASE = "webhooks";
 const LEASE_LIFETIME = 10_000;
+const UNRENEWED = "its owner has not renewed it";
 /** Milliseconds between looks for a first webhook that this node was not told of. */
 const LOOK = 10_000;
 
@@ -104,6 +109,11 @@ export class Webhooks {
     return (await this.#load()).test(webhook);
   }
 
+  /** Asks the endpoint of a subscription to be whether it wants it; undefined if it does. */
+  async verify(endpoint: Unverified, challenge: string): Promise<FailureCategory | undefined> {
+    return (await this.#load()).verify(endpoint, challenge);
+  }
+
   async remove(id: string): Promise<void> {
     await this.store.remove(id);
     await forget(this.#options.records, id);
@@ -121,9 +131,11 @@ export class Webhooks {
   lapse(webhook: Webhook): string | undefined {
     const { owner, channels, expires = Infinity } = webhook;
     const { isOpen, isGone } = this.#options;
+    const isExpired = expires <= this.clock.now();
+    // A subscription of an MCP client always has an end.
+    if (isExpired && webhook.mcp !== undefined) return UNRENEWED;
     if (owner === undefined || isOpen) return undefined;
-    const now = this.clock.now();
-    if (expires <= now) return "its owner has not renewed it";
+    if (isExpired) return UNRENEWED;
     if (owner.kind === "anonymous") return "it was made when no one needed a credential";
     const needed = { publish: [], subscribe: channels, admin: false, sendAs: false, expires: Date.now() };
     return isGone({ ...owner, ...needed })
@@ -168,7 +180,8 @@ export class Webhooks {
 
   async #open(): Promise<Sender> {
     const { Sender: Loaded } = await import("./sender.ts");
-    const { hub, records, hubId, publicUrl, version, rules, log, post, random = Math.random } = this.#options;
+    const { hub, records, hubId, publicUrl, version, rules, log, post, dialect = "sketch" } = this.#options;
+    const { random = Math.random } = this.#options;
     this.#sender = new Loaded({
       hub,
       records,
@@ -179,6 +192,7 @@ export class Webhooks {
       random,
       counters: this.counters,
       userAgent: `sse-mcp-server/${version}`,
+      dialect,
       lapse: (webhook) => this.lapse(webhook),
       suspend: (webhook, reason) => this.#suspend(webhook, reason),
       log,
@@ -186,14 +200,24 @@ export class Webhooks {
     return this.#sender;
   }
 
-  async #suspend({ id, url, start }: Webhook, reason: Suspension["reason"]): Promise<void> {
+  async #suspend(webhook: Webhook, reason: Suspension["reason"]): Promise<void> {
+    if (webhook.mcp !== undefined && reason === "credential") return this.#endSubscription(webhook);
+    const { id, url, start } = webhook;
     const since = this.clock.now();
-    const isNew = (webhook: Webhook): boolean =>
-      webhook.suspension === undefined && webhook.start.number === start.number;
-    const changed = await this.store.change(id, (webhook) =>
-      isNew(webhook) ? { ...webhook, suspension: { reason, since } } : undefined,
+    const isNew = (found: Webhook): boolean => found.suspension === undefined && found.start.number === start.number;
+    const changed = await this.store.change(id, (found) =>
+      isNew(found) ? { ...found, suspension: { reason, since } } : undefined,
     );
     if (changed === undefined) return;
     this.#options.log.warn({ webhook: id, host: new URL(url).host, reason }, "a webhook was suspended");
+  }
+
+  /** An MCP client that did not renew its subscription knows that it is over; one that lost the right to it does not. */
+  async #endSubscription(webhook: Webhook): Promise<void> {
+    const reason = this.lapse(webhook);
+    // It was renewed in this moment.
+    if (reason === undefined) return;
+    await this.remove(webhook.id);
+    if (reason !== UNRENEWED) await this.#sender?.terminate(webhook, reason);
   }
 }

@@ -204,6 +204,7 @@ describe("a POST to where a stranger says", () => {
     await using there = await listening(endless);
     assert.deepEqual(await post(poster({ timeouts }), `http://127.0.0.1:${there.port}`), {
       status: 202,
+      text: "a",
       retryAfter: "7",
     });
     let written = 0;
