@@ -38,7 +38,12 @@ export async function send(
   const place = await Place.open(work);
   const channels = [...new Set(sendings.flatMap(({ rule }) => rule.channels))];
   try {
-    for await (const page of followPages(hub, { channels, after: place.cursor, limit: MAX_BATCH, signal })) {
+    const pages = followPages(hub, { channels, after: place.cursor, limit: MAX_BATCH, signal });
+    // The next page is read while the bus confirms this one.
+    for (let reading = ahead(pages); ;) {
+      const { done, value: page } = await reading;
+      if (done === true || signal.aborted) break;
+      reading = ahead(pages);
       onBehind(page.more);
       if (page.gap !== undefined) await sendGap(page.gap, sendings, prefix, work);
       const messages = page.messages.filter(
@@ -51,6 +56,13 @@ export async function send(
     // If it cannot be saved, what was sent since is sent again.
     await place.save().catch(() => {});
   }
+}
+
+/** A read whose failure is seen when it is waited for. */
+function ahead(pages: AsyncGenerator<History, void>): Promise<IteratorResult<History, void>> {
+  const reading = pages.next();
+  reading.catch(() => {});
+  return reading;
 }
 
 async function sendPage(
