@@ -14,7 +14,13 @@ export function prerendered(): Readonly<Record<string, string>> {
       </Document>
     ),
     "chat.html": (
-      <Document title="Chat" name="chat" facts="{{facts}}" viewport=", interactive-widget=resizes-content">
+      <Document
+        title="Chat"
+        name="chat"
+        styles={["questions"]}
+        facts="{{facts}}"
+        viewport=", interactive-widget=resizes-content"
+      >
         <ChatPage />
       </Document>
     ),

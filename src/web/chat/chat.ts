@@ -4,6 +4,8 @@ import { plainName } from "../shared/names.ts";
 import { EVERYONE, mayRead, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { whyNoChannel } from "./channel-name.ts";
+import { notify, whyNot, type Desk } from "../questions/desk.ts";
+import { Questions } from "../questions/questions.ts";
 import { Outbox } from "./outbox.ts";
 import { Presence } from "./presence.ts";
 import { Room } from "./room.ts";
@@ -23,6 +25,9 @@ export class Chat {
   readonly hub: Hub;
   readonly unread: Unread;
   readonly outbox: Outbox;
+  readonly questions: Questions;
+  /** What the cards of questions do. */
+  readonly desk: Desk;
   room: Room | undefined;
   presence: Presence | undefined;
   /** How often a channel was opened. */
@@ -31,6 +36,8 @@ export class Chat {
   refused = "";
   /** What is said of the connection, unless all is well. */
   away: Exclude<Connection, { kind: "live" | "idle" | "connecting" }> | undefined;
+  /** Called with what the person wants to write about. */
+  quoted: (text: string) => void = () => {};
   /** Called once for all that changes in a frame. */
   render: () => void = () => {};
   readonly #channels = new Stored("chat.channels", namesIn);
@@ -46,7 +53,25 @@ export class Chat {
   constructor(hub: Hub, session: Session = EVERYONE) {
     this.hub = hub;
     this.#session = session;
-    this.unread = new Unread(hub, () => this.changed());
+    this.questions = new Questions({
+      changed: () => this.changed(),
+      asked: (question) => notify(question, () => this.open(question.channel)),
+    });
+    this.desk = {
+      whyNot: (question) => {
+        if (this.reach !== "live") return "The server cannot be reached now";
+        return whyNot(question, session, this.nickname);
+      },
+      answer: (question, value) => this.questions.answer(question, value, this.nickname || undefined),
+      reply: (question) => {
+        this.open(question.channel);
+        this.quoted(question.text);
+      },
+    };
+    this.unread = new Unread(hub, {
+      changed: () => this.changed(),
+      heard: (message) => this.questions.hear(message),
+    });
     this.outbox = new Outbox({
       publish: ({ channel, text, sender, key }, signal) => {
         return hub.publish(channel, text, { key, signal, ...(sender !== undefined && { sender }) }).catch(sayUntil);

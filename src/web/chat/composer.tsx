@@ -22,6 +22,20 @@ export function Composer({ chat, field }: ComposerProps) {
     fit(current);
   }, [channel]);
 
+  useLayoutEffect(() => {
+    if (chat === undefined) return;
+    chat.quoted = (text) => {
+      const { current } = field;
+      if (current === null) return;
+      // With the channel that the question is on.
+      requestAnimationFrame(() => {
+        current.value = `${text.replace(/^/gm, "> ")}\n\n${current.value}`;
+        fit(current);
+        current.focus();
+      });
+    };
+  }, [chat]);
+
   const send = (): void => {
     const { current } = field;
     if (current === null || chat === undefined || current.value.trim() === "") return;

@@ -3,8 +3,6 @@ import type { Message } from "../../client/index.ts";
 
 /** Milliseconds between messages of one sender that are read as one. */
 const TOGETHER = 5 * 60_000;
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const DAY_AND_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
 
@@ -23,15 +21,6 @@ export function placeOf(
     message.verified !== above.verified ||
     message.event !== above.event;
   return { beginsDay, hasHead: beginsDay || isApart || isOther || message.event !== "message" };
-}
-
-/** The time of day. */
-export function clock(time: Date): string {
-  return CLOCK.format(time);
-}
-
-export function fullTime(time: Date): string {
-  return FULL.format(time);
 }
 
 /** A day, seen from another. */

@@ -1,4 +1,5 @@
 import type { Gap, Message } from "../../client/index.ts";
+import { askServer } from "../shared/ask-server.ts";
 
 export interface Page {
   readonly messages: readonly Message[];
@@ -12,17 +13,6 @@ export interface Listed {
   readonly channel: string;
   readonly readers: number;
   readonly messages: number;
-}
-
-/** What the server would not do, in its own words. */
-export class Refusal extends Error {
-  /** Whether asking the same again is of no use. */
-  readonly final: boolean;
-
-  constructor(sentence: string, final: boolean) {
-    super(sentence);
-    this.final = final;
-  }
 }
 
 /** The last messages before a given one, or the last of all with `latest`. Rejects with a `Refusal`. */
@@ -41,18 +31,7 @@ export async function channelsOf(pattern: string, limit: number): Promise<readon
   return channels;
 }
 
-async function ask(path: string, query: Readonly<Record<string, string | number>>, signal?: AbortSignal) {
+function ask(path: string, query: Readonly<Record<string, string | number>>, signal?: AbortSignal): Promise<unknown> {
   const words = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
-  try {
-    const response = await fetch(`${path}?${words}`, { ...(signal && { signal }) });
-    if (response.ok) return (await response.json()) as unknown;
-    // Something in between answers in words of its own.
-    const { detail } = (await response.json().catch(() => ({}))) as { detail?: unknown };
-    const { status } = response;
-    const sentence = typeof detail === "string" ? detail : `The server answered ${status} ${response.statusText}`;
-    throw new Refusal(sentence.trimEnd(), status < 500 && ![408, 425, 429].includes(status));
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error instanceof Refusal ? error : new Refusal("The server cannot be reached.", false);
-  }
+  return askServer(`${path}?${words}`, signal === undefined ? {} : { signal });
 }

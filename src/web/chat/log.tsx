@@ -42,7 +42,7 @@ export function Log({ chat, write }: LogProps) {
           </More>
           <p id="note">{room?.topNote ?? "Loading…"}</p>
         </div>
-        <ol id="rows">{room !== undefined && rowsOf(room.timeline.entries)}</ol>
+        <ol id="rows">{chat !== undefined && room !== undefined && rowsOf(room.timeline.entries, chat)}</ol>
         <div class="edge later">
           <More id="later" isShown={isCutOff} log={log} press={() => void room?.loadLater()}>
             Load later
@@ -90,7 +90,7 @@ function More({ id, isShown, log, press, children }: MoreProps) {
   );
 }
 
-function rowsOf(entries: readonly Entry[]) {
+function rowsOf(entries: readonly Entry[], { questions, desk }: Chat) {
   let above: Message | undefined;
   return entries.map((entry, index) => {
     if (entry.kind === "gap") {
@@ -109,7 +109,10 @@ function rowsOf(entries: readonly Entry[]) {
       );
     }
     const { key, message, receipt } = entry;
-    const row = { message, receipt, above, isDirectlyBelow: entries[index - 1]?.kind === "message" };
+    const isDirectlyBelow = entries[index - 1]?.kind === "message";
+    const question = questions.of(message);
+    const whyNot = question && desk.whyNot(question);
+    const row = { message, receipt, above, isDirectlyBelow, question, whyNot, desk };
     above = message;
     return <MessageRow key={key} {...row} />;
   });

@@ -1,7 +1,11 @@
 import { Component, type ComponentChild } from "preact";
 import type { Message, Receipt } from "../../client/index.ts";
 import { hueOf, initialOf, readable } from "../shared/names.ts";
-import { clock, dayName, fullTime, placeOf } from "./grouping.ts";
+import { QUESTION_EVENTS, type Question } from "../../protocol/question.ts";
+import { QuestionCard, QuestionEnd } from "../questions/card.tsx";
+import type { Desk } from "../questions/desk.ts";
+import { clock, fullTime } from "../shared/times.ts";
+import { dayName, placeOf } from "./grouping.ts";
 import { Said } from "./said.tsx";
 
 interface MessageRowProps {
@@ -10,6 +14,11 @@ interface MessageRowProps {
   /** The message above it, with or without something between. */
   readonly above: Message | undefined;
   readonly isDirectlyBelow: boolean;
+  /** The question that the message is about, if the server has it. */
+  readonly question: Question | undefined;
+  /** Why the person cannot answer it now. */
+  readonly whyNot: string | undefined;
+  readonly desk: Desk;
 }
 
 /** A message; rendered again only if what it shows is something else. */
@@ -19,7 +28,7 @@ export class MessageRow extends Component<MessageRowProps> {
   }
 
   override render(): ComponentChild {
-    const { message, receipt, above, isDirectlyBelow } = this.props;
+    const { message, receipt, above, isDirectlyBelow, question, whyNot, desk } = this.props;
     const { beginsDay, hasHead } = placeOf(message, above);
     const time = new Date(message.time);
     const isHead = hasHead || !isDirectlyBelow;
@@ -33,16 +42,22 @@ export class MessageRow extends Component<MessageRowProps> {
         {isHead ? (
           <>
             <Face sender={message.sender} isAgent={message.via === "tool"} />
-            <Head message={message} time={time} />
+            <Head message={message} time={time} hasEvent={question === undefined} />
           </>
         ) : (
           <Time time={time} kind="aside" />
         )}
-        <Said data={message.data} />
+        <Content message={message} question={question} whyNot={whyNot} desk={desk} />
         {receipt !== undefined && <Kept {...receipt} />}
       </li>
     );
   }
+}
+
+function Content({ message, question, ...rest }: Pick<MessageRowProps, "message" | "question" | "whyNot" | "desk">) {
+  if (question === undefined) return <Said data={message.data} />;
+  if (message.event === QUESTION_EVENTS.opened) return <QuestionCard question={question} {...rest} />;
+  return question.state === "closed" ? <QuestionEnd question={question} /> : <Said data={message.data} />;
 }
 
 /** Who sends: a letter on a colour. */
@@ -76,9 +91,11 @@ export function Kept({ id, receivers, time }: Receipt) {
 function Head({
   message: { sender, verified, via, event, id },
   time,
+  hasEvent,
 }: {
   readonly message: Message;
   readonly time: Date;
+  readonly hasEvent: boolean;
 }) {
   return (
     <p class="who">
@@ -93,7 +110,7 @@ function Head({
       )}
       {via === "webhook" && <Tag text="webhook" title="Came as a webhook, with a signature that was right" />}
       {via?.startsWith("bridge:") && <Tag text={via.slice(7)} title="Came over this bridge, from another system" />}
-      {event !== "message" && <Tag text={event} title="The event of this message" />}
+      {hasEvent && event !== "message" && <Tag text={event} title="The event of this message" />}
       {id === null && <Tag text="not kept" title="An ephemeral message: only those who were here saw it" />}
       <Time time={time} />
     </p>

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { connect } from "../../client/index.ts";
+import { Inbox } from "../questions/inbox.tsx";
 import { Bar, mount, Refused } from "../shared/page.tsx";
 import { loginAddress, type Session } from "../shared/session.ts";
 import { ChannelList } from "./channel-list.tsx";
@@ -102,6 +103,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
             <Refused session={session} to="to read and write here" />
           ) : (
             <>
+              <Inbox questions={chat?.questions} desk={chat?.desk} />
               <Log chat={chat} write={write} />
               <Composer chat={chat} field={text} />
             </>
@@ -178,7 +180,12 @@ function useTitle(chat: Chat | undefined): void {
   useEffect(() => {
     if (chat === undefined) return;
     const { total } = chat.unread;
-    document.title = `${total === 0 ? "" : `(${countText(total)}) `}${chat.channel} · Chat`;
+    const asked = chat.questions.open.length;
+    const asks = asked === 0 ? "" : `${asked === 1 ? "1 question" : `${asked} questions`} · `;
+    document.title = `${asks}${total === 0 ? "" : `(${countText(total)}) `}${chat.channel} · Chat`;
+    const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
+    const wanted = asked === 0 ? "icon.svg" : "icon-asked.svg";
+    if (icon !== null && !icon.href.includes(`/${wanted}`)) icon.href = `assets/${wanted}`;
   });
 }
 

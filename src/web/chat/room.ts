@@ -1,5 +1,6 @@
 import type { Hub, Message, Receipt, Subscription } from "../../client/index.ts";
-import { pageAfter, pageBefore, Refusal, type Page } from "./history.ts";
+import { Refusal } from "../shared/ask-server.ts";
+import { pageAfter, pageBefore, type Page } from "./history.ts";
 import { entryOf, gapEntry, Timeline, type Entry } from "./timeline.ts";
 
 /** Messages asked for at once. */

@@ -1,14 +1,22 @@
-import type { Hub, Subscription } from "../../client/index.ts";
+import type { Hub, Message, Subscription } from "../../client/index.ts";
 import { Stored } from "../shared/stored.ts";
 import { pageAfter } from "./history.ts";
 
 /** Ids are remembered up to here; more are "99+". */
 const MAX_COUNT = 100;
 
+export interface UnreadOptions {
+  /** Something is to be rendered. */
+  readonly changed: () => void;
+  /** A message came on one of the channels. */
+  readonly heard: (message: Message) => void;
+}
+
 /** What was not read yet in some channels, over closing the page: ids, so that a message that comes twice counts once. */
 export class Unread {
   readonly #hub: Hub;
   readonly #changed: () => void;
+  readonly #heard: (message: Message) => void;
   readonly #ids = new Map<string, Set<string>>();
   readonly #subscriptions = new Map<string, Subscription>();
   /** The last message that was read here, by channel: storing is slow, and what is in sight is looked at often. */
@@ -16,9 +24,10 @@ export class Unread {
   /** The same of all tabs, over closing the page. */
   readonly #marks = new Stored("chat.marks", marksIn);
 
-  constructor(hub: Hub, changed: () => void) {
+  constructor(hub: Hub, { changed, heard }: UnreadOptions) {
     this.#hub = hub;
     this.#changed = changed;
+    this.#heard = heard;
     let known = this.#marks.get();
     this.#marks.onChange((marks) => {
       // What was read in another tab is read.
@@ -64,7 +73,10 @@ export class Unread {
   #begin(channel: string): void {
     if (this.#hub.state.kind === "closed") return;
     const subscription = this.#hub.subscribe([channel], {
-      onMessage: ({ id }) => this.#add(channel, id),
+      onMessage: (message) => {
+        this.#add(channel, message.id);
+        this.#heard(message);
+      },
       onGap: () => void this.#countKept(channel),
     });
     this.#subscriptions.set(channel, subscription);

@@ -56,6 +56,11 @@ export function mayRead({ admin, subscribe }: Session, channel: string): boolean
   return admin || subscribe.some((granted) => covers(granted, channel as ChannelPattern));
 }
 
+/** Whether someone may publish on a channel. */
+export function mayWrite({ admin, publish }: Session, channel: string): boolean {
+  return admin || publish.some((granted) => covers(granted, channel as ChannelPattern));
+}
+
 /** Whether someone may read, or publish on, anything at all. */
 export function mayAnything({ admin, subscribe, publish }: Session): boolean {
   return admin || subscribe.length > 0 || publish.length > 0;
