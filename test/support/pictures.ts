@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { openWholeBrowser } from "./browser.ts";
 import { takeChat } from "./chat-picture.ts";
+import { takeQuestion } from "./question-picture.ts";
 import { takeServer } from "./server-pictures.ts";
 
 const DOCS = join(import.meta.dirname, "../../docs");
@@ -11,4 +12,5 @@ const browser = await openWholeBrowser();
 if (browser === undefined) throw new Error("there is no Chromium; apt-get install chromium");
 await takeServer(DOCS, all);
 await takeChat(browser, DOCS, all);
+await takeQuestion(browser, DOCS);
 await browser.close();

@@ -3,6 +3,7 @@ import type { Locator, Page } from "playwright-core";
 import type { Question } from "../../../src/protocol/question.ts";
 import { describeInBrowser } from "../../support/browser.ts";
 import { openChat } from "../../support/chat-page.ts";
+import { seriousIssues } from "../../support/page-checks.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
 
@@ -69,7 +70,7 @@ describeInBrowser("a question in the chat", { concurrency: 2 }, (it) => {
     assert.deepEqual(chat.complaints, []);
   });
 
-  it("takes choices, several choices, texts and forms", async (browser) => {
+  it("takes choices, several choices, texts and forms, on a phone, and bars no one", async (browser) => {
     await using server = await startServer();
     const options = [{ value: "eu", label: "Europe" }, { value: "us" }];
     const one = await ask(server, { text: "Where?", answer: { kind: "choice", options, other: true } });
@@ -88,6 +89,11 @@ describeInBrowser("a question in the chat", { concurrency: 2 }, (it) => {
     const form = await ask(server, { text: "Who?", answer: { kind: "form", schema } });
     await using chat = await openChat(browser, server.url);
     const { page } = chat;
+    await card(page, form).locator("button:enabled").first().waitFor();
+    await page.locator("#inbox > summary").click();
+    assert.deepEqual(await seriousIssues(page), []);
+    assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 375);
+    await page.locator("#inbox > summary").click();
     await card(page, one).getByLabel("Another answer").fill("asia");
     await card(page, one).getByRole("button", { name: "Answer" }).click();
     await card(page, several).getByLabel("Europe").check();
