@@ -8,6 +8,8 @@ import type { Entry, Timeline } from "./timeline.ts";
 
 /** Pixels from the end that count as being there. */
 const NEAR = 40;
+/** Milliseconds after a move upwards for which someone is on their way: browsers scroll for a key in many steps. */
+const ON_THE_WAY = 150;
 const GAPS: Readonly<Record<string, string>> = {
   expired: "Messages are missing here: they were dropped before this page could get them.",
   lost: "Messages are missing here: a server died before another had them.",
@@ -122,15 +124,25 @@ function rowsOf(entries: readonly Entry[], { questions, desk }: Chat) {
 function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | undefined): void {
   const timeline = chat?.room?.timeline;
   const rendered = useRef<Timeline["entries"]>([]);
+  /** What was there after the last rendering or scrolling, and when someone last moved up. */
+  const last = useRef({ top: 0, height: 0, movedUp: -Infinity });
   // Nothing of this rendering is in the document yet.
   const anchor = rendered.current === timeline?.entries ? undefined : anchorOf(log.current);
+  const before = log.current?.scrollTop ?? 0;
   useLayoutEffect(() => {
     const { current } = log;
     if (current === null || timeline === undefined) return;
     rendered.current = timeline.entries;
-    if (timeline.isScrolledDown && !timeline.holds) current.scrollTop = current.scrollHeight;
-    else if (anchor?.row.isConnected === true) current.scrollTop = bottomOf(anchor.row) - anchor.fromTop;
+    const { top, height, movedUp } = last.current;
+    const { scrollHeight } = current;
+    // A scroll that the browser has begun ends where this writes: it is left alone, and the first steps are near the end.
+    const isLeaving = before < top || performance.now() - movedUp < ON_THE_WAY;
+    const stays = timeline.isScrolledDown && !timeline.holds && !isLeaving;
+    if (timeline.goesToEnd || (stays && scrollHeight !== height)) current.scrollTop = scrollHeight;
+    else if (!stays && anchor?.row.isConnected === true) current.scrollTop = bottomOf(anchor.row) - anchor.fromTop;
+    timeline.goesToEnd = false;
     timeline.holds = false;
+    last.current = { top: current.scrollTop, height: scrollHeight, movedUp };
     timeline.scrolled(isDown(current));
     chat?.look();
   });
@@ -138,12 +150,16 @@ function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | undefined
     const { current } = log;
     if (current === null || chat === undefined) return undefined;
     const onScroll = (): void => {
+      const { scrollTop: top } = current;
+      last.current = { ...last.current, top, ...(top < last.current.top && { movedUp: performance.now() }) };
       chat.room?.timeline.scrolled(isDown(current));
       chat.look();
     };
     current.addEventListener("scroll", onScroll, { passive: true });
     const observer = new ResizeObserver(() => {
-      if (chat.room?.timeline.isScrolledDown === true) current.scrollTop = current.scrollHeight;
+      if (chat.room?.timeline.isScrolledDown !== true) return;
+      current.scrollTop = current.scrollHeight;
+      last.current = { ...last.current, top: current.scrollTop, height: current.scrollHeight };
     });
     observer.observe(current);
     return () => {

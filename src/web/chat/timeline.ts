@@ -39,6 +39,8 @@ export class Timeline {
   isScrolledDown = true;
   /** Whether what is in sight stays where it is with the next change, even at the end. */
   holds = false;
+  /** Whether the next rendering goes to the end, wherever the view is. */
+  goesToEnd = true;
   readonly #changed: () => void;
   /** What came in while the end was out of sight, by key: what comes again counts once. */
   readonly #unseen = new Set<string>();
@@ -75,6 +77,7 @@ export class Timeline {
     this.entries = [];
     this.isCutOff = false;
     this.isScrolledDown = true;
+    this.goesToEnd = true;
     this.hasOlder = false;
     this.#unseen.clear();
     this.#changed();
@@ -120,6 +123,7 @@ export class Timeline {
 
   toEnd(): void {
     this.scrolled(true);
+    this.goesToEnd = true;
     this.#changed();
   }
 
