@@ -24,6 +24,11 @@ const LANGUAGES = {
   yaml: ["yaml", "yml"],
 };
 
+/** What a page says before its first command for a terminal. */
+const NOTE = "*In a checkout, run `npm start --` in place of `sse-mcp-server`.*\n";
+/** Pages that say it in their own words. */
+const SAYS_HOW_TO_RUN = ["README.md", "docs/install.md"];
+
 /** The files of the guide, with their paths in it. `template` is the HTML of a page, with placeholders in double braces. */
 export async function guide(template) {
   const markdown = await parser();
@@ -33,7 +38,9 @@ export async function guide(template) {
   const found = [];
   for (const page of pages) {
     const resolve = (target) => linkOf(target, page, byFile, files);
-    const tokens = markdown.parse(page.source, { resolve });
+    const tokens = withNote(markdown.parse(page.source, { resolve }), page.file, () =>
+      markdown.parse(NOTE, { resolve }),
+    );
     Object.assign(page, { tokens, headings: headingsOf(tokens) });
     page.title ??= page.headings[0]?.text ?? page.name;
     page.summary = summaryOf(tokens);
@@ -58,6 +65,13 @@ export async function guide(template) {
   files.set("llms.txt", llmsTxt(pages));
   files.set("llms-full.txt", pages.map(({ name }) => files.get(`${name}.md`)).join("\n"));
   return [...files].map(([path, contents]) => ({ path, contents: Buffer.from(contents) }));
+}
+
+/** The tokens of a page with a note before the first command that a checkout runs otherwise; those say it themselves. */
+function withNote(tokens, file, note) {
+  const index = tokens.findIndex(({ type, content }) => type === "fence" && /^(?:\$ )?sse-mcp-server\b/m.test(content));
+  if (index === -1 || SAYS_HOW_TO_RUN.includes(file)) return tokens;
+  return [...tokens.slice(0, index), ...note(), ...tokens.slice(index)];
 }
 
 async function parser() {

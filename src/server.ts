@@ -200,8 +200,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       recent: hubChannels.recent,
       heartbeat: config.heartbeat,
       compressStreams: config.compressStreams,
-      // Visitors need not know the folder, nor where a Redis is and its password.
-      logName: config.data.replace(/^file:.*\//, "file:").replace(/^(redis).*$/s, "$1:"),
+      // As DATA is set; but visitors need not know folders of the machine, nor where a Redis is and its password.
+      logName: config.data.replace(/^file:\/.*\//, "file:…/").replace(/^(redis).*$/s, "$1:"),
       ...auth,
       publicUrl: config.publicUrl,
       basePath: config.basePath,

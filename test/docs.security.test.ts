@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { TEAM_LINES } from "../src/web/start/team-lines.ts";
+import { teamLines } from "../src/web/start/team-lines.ts";
 import { AuthorizationServer, logIn, SERVICE } from "./support/authorization-server.ts";
 import { Authority } from "./support/certificates.ts";
 import { CLIENT, IdentityProvider } from "./support/identity-provider.ts";
@@ -81,7 +81,7 @@ describe("from a laptop to a team", () => {
   it("takes five lines, the same in the README and on the start page", async () => {
     const [block] = blocksIn(section("README.md", "From a laptop to a team"));
     assert.ok(block !== undefined);
-    assert.equal(block.text, TEAM_LINES);
+    assert.equal(block.text, teamLines("sse-mcp-server"));
     assert.equal(block.text.split("\n").length, 5);
     let url = "";
     await using recipe = await Recipe.open(async (port) => ({

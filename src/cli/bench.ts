@@ -26,13 +26,16 @@ once and in order.
 Options:
   --url         where the hub is (${DEFAULT_URL})
 ${credentialHelp(16)}  --door        how readers connect: sse or ws (sse)
-  --channel     the channel (a new one for each run)
+  --channel     the channel (a new one for each run: such as bench.3f9a1c)
   --readers     connections that read the channel (100)
   --publishers  connections that publish (1)
   --rate        publishes per second in total; 0: each publisher goes on when it is answered (0)
   --seconds     how long to publish (10)
   --size        bytes of a payload (100)
   --json        print the result as JSON, and no progress
+
+Messages are kept like all others, since that is what is measured: the channel stays in the list until retention drops
+them. A credential needs bench.* to publish and to read.
 
 Exit code: 0 if all readers connected and stayed, all publishes were answered, and nothing was lost, duplicated, out of
 order or damaged; 1 if not; 2 for a wrong option.
@@ -42,7 +45,7 @@ order or damaged; 1 if not; 2 for a wrong option.
 
 async function run(words: readonly string[]): Promise<number> {
   const id = randomBytes(3).toString("hex");
-  const { json, credentials, ...options } = benchOptions(words, `bench-${id}`);
+  const { json, credentials, ...options } = benchOptions(words, `bench.${id}`);
   const headers = credentials.headers();
   const idle = await serverUsage(options.url, headers);
   using load = new Load(options, id, headers);

@@ -21,6 +21,8 @@ const HERE: readonly string[] = [
 ];
 /** The same for everyone else, who must not learn the paths of this machine. */
 const ELSEWHERE: readonly string[] = ["node", "/path/to/sse-mcp-server/dist/cli/main.js"];
+/** How a command is run in a terminal: the package installs one, a checkout has none in the PATH. */
+const RUN = import.meta.filename.endsWith(".ts") ? "npm start --" : "sse-mcp-server";
 /** What proxies add. */
 const FORWARDED = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 const MAX_SHOWN = 200;
@@ -75,6 +77,7 @@ export async function pages(app: FastifyInstance, context: HttpContext): Promise
         auth: context.authenticator.isOpen ? "none" : "required",
         node: JSON.stringify(node),
         command: JSON.stringify(command),
+        run: RUN,
       };
       const values = { ...facts, origin, socket: origin.replace(/^http/, "ws"), facts: JSON.stringify(facts) };
       reply.headers({ "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" });

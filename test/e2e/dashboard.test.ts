@@ -80,8 +80,15 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
       .filter({ hasText: "its signature is not of the secret" })
       .waitFor();
     assert.equal(await listed.count(), 2);
+    await deliver(server, 2, { event: "pull_request_review_thread" });
+    await listed.filter({ hasText: "pull_request_review_thread" }).waitFor();
+    for (const width of [1200, 1280, 375]) {
+      await page.setViewportSize({ width, height: 800 });
+      const cut = `[...document.querySelectorAll("#hook-rows td:not(.why)")].filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)`;
+      assert.deepEqual(await page.evaluate(cut), [], `${width}`);
+    }
     await page.locator("#hooks-name").selectOption("github");
-    assert.equal(await listed.count(), 1);
+    assert.equal(await listed.count(), 2);
     assert.deepEqual(await seriousIssues(page, "[aria-labelledby=hooks-title]"), []);
     assert.deepEqual(complaints, []);
   });

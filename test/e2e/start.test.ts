@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { EVERYTHING, STATS_CHANNEL } from "../../src/protocol/channel.ts";
-import { TEAM_LINES } from "../../src/web/start/team-lines.ts";
+import { teamLines } from "../../src/web/start/team-lines.ts";
 import type { ServerInfo } from "../../src/protocol/server-info.ts";
 import { describeInBrowser, watchedPage } from "../support/browser.ts";
 import { countScripts, seriousIssues, setHidden } from "../support/page-checks.ts";
@@ -104,7 +104,7 @@ describeInBrowser("the start page", { concurrency: 3 }, (it) => {
     const { page, complaints } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/`);
     // Not copied: tests that run at once share the clipboard.
-    assert.equal(await page.locator("#for-a-team").textContent(), TEAM_LINES);
+    assert.equal(await page.locator("#for-a-team").textContent(), teamLines("npm start --"));
     assert.deepEqual(complaints, []);
     using keys = new KeyRing();
     await using closed = await startServer({ apiKeysFile: keys.path });

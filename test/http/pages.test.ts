@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { relative } from "node:path";
 import { request } from "../support/request.ts";
 import { startServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -19,8 +20,15 @@ describe("GET /", () => {
     using folder = new TemporaryFolder();
     await using server = await startServer({ data: `file:${folder.file()}` });
     const { text } = await server.request("/");
-    assert.match(text, /file:hub\.db/);
+    assert.match(text, /file:…\/hub\.db/);
     assert.ok(!text.includes(folder.path));
+  });
+
+  it("names the log as the documentation and the start of the server do", async () => {
+    using folder = new TemporaryFolder();
+    const data = `file:./${relative(".", folder.file())}`;
+    await using server = await startServer({ data });
+    assert.ok((await server.request("/")).text.includes(`<code>${data}</code>`));
   });
 
   it("shows https and wss addresses behind a proxy that says it has TLS", async () => {

@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { copy, SAID_FOR } from "../shared/copy.ts";
 import { Tabs } from "./tabs.tsx";
-import { TEAM_LINES } from "./team-lines.ts";
+import { teamLines } from "./team-lines.ts";
 
 /** What the server fills in when it serves the page; the script takes the address from where the page came from. */
 export interface StartFacts {
@@ -12,6 +12,8 @@ export interface StartFacts {
   /** Node, and the command, as JSON. */
   readonly node: string;
   readonly command: string;
+  /** What stands before a command in a terminal: not the same in a checkout. */
+  readonly run: string;
 }
 
 /** How to publish and receive from elsewhere. */
@@ -166,7 +168,7 @@ export function AgentLines({ origin, node, command }: StartFacts) {
 }
 
 /** How others get to use a server that is open to everyone. */
-export function TeamLines() {
+export function TeamLines({ run }: StartFacts) {
   return (
     <section aria-labelledby="team">
       <h2 id="team">From a laptop to a team</h2>
@@ -174,7 +176,7 @@ export function TeamLines() {
         Everyone who reaches this server may do everything. With the certificate of a name in <code>hub.pem</code> and
         its key in <code>hub.key</code>, this puts it on the network, for those with a key:
       </p>
-      <Line id="for-a-team">{TEAM_LINES}</Line>
+      <Line id="for-a-team">{teamLines(run)}</Line>
       <p>
         Services send their key; people log in with theirs, or at your identity provider: see{" "}
         <code>docs/security.md</code>.

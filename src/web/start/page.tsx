@@ -22,6 +22,7 @@ const FILLED_IN: StartFacts = {
   log: "{{log}}",
   node: "{{node}}",
   command: "{{command}}",
+  run: "{{run}}",
 };
 
 const ELSEWHERE = [
@@ -71,7 +72,7 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
         {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} />}
         <PublishLines {...facts} needsCredential={session !== undefined && session.login !== "none"} />
         <AgentLines {...facts} />
-        {session?.login === "none" && <TeamLines />}
+        {session?.login === "none" && <TeamLines {...facts} />}
         <nav class="links" aria-label="What else is here">
           {ELSEWHERE.map(([text, href]) => (
             <a key={href} href={href}>
