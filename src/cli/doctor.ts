@@ -3,7 +3,7 @@ import { originAddress } from "../protocol/address.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
 import { whyFailed, type Target } from "./doctor/exchange.ts";
 import { checkCors, checkHost, checkHttp2, checkHub } from "./doctor/http-checks.ts";
-import { checkModern, checkSessions } from "./doctor/mcp-checks.ts";
+import { checkModern, checkSessions, checkWaking } from "./doctor/mcp-checks.ts";
 import { linesOf, Report } from "./doctor/report.ts";
 import { checkCompression, checkQuiet, checkResume, checkStream, checkWebSocket } from "./doctor/stream-checks.ts";
 import { DEFAULT_URL, failed, hubUrl, parsed, UsageError, type Command } from "./usage.ts";
@@ -95,6 +95,7 @@ export async function runChecks(
   else await attempt("compression", () => checkCompression(target, channel, report));
   await attempt("websocket", () => checkWebSocket(target, report));
   await attempt("mcp", () => checkModern(target, report));
+  await attempt("waking", () => checkWaking(target, report));
   await attempt("mcp sessions", () => checkSessions(target, report));
   await attempt("cors", () => checkCors(target, origin, report));
   await attempt("http2", () => checkHttp2(target, report));

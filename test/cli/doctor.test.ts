@@ -49,7 +49,18 @@ describe("sse-mcp-server doctor", { concurrency: 2 }, () => {
     const findings = await found(`${proxy.url}/hub`, { quiet: 1 });
     assert.deepEqual(troubles(findings), []);
     const well = Object.values(findings).filter(({ status }) => status === "ok");
-    const checks = ["compression", "host", "hub", "mcp", "mcp sessions", "quiet", "resume", "stream", "websocket"];
+    const checks = [
+      "compression",
+      "host",
+      "hub",
+      "mcp",
+      "mcp sessions",
+      "quiet",
+      "resume",
+      "stream",
+      "waking",
+      "websocket",
+    ];
     assert.deepEqual(well.map(({ name }) => name).sort(), checks);
     assert.equal(hub.hub.log.size().messages, 0);
   });

@@ -1,6 +1,6 @@
 import { jsonObject, routeUrl } from "../usage.ts";
 import { ask, HeldBack, ANSWER_TIMEOUT, type Answer, type Target } from "./exchange.ts";
-import { modernBody, modernHeaders, openListen } from "./mcp-requests.ts";
+import { modernBody, modernHeaders, openListen, openWait } from "./mcp-requests.ts";
 import type { Report } from "./report.ts";
 
 const LEGACY_VERSION = "2025-11-25";
@@ -31,6 +31,28 @@ export async function checkModern(target: Target, report: Report): Promise<void>
     return report.bad("mcp", "fail", sentence, "buffering");
   }
   report.ok("mcp", "MCP 2026-07-28, without sessions, is answered and listens");
+}
+
+/** Whether an agent can wait for hours in one call, which wakes those whose clients put it into the background. */
+export async function checkWaking(target: Target, report: Report): Promise<void> {
+  using wait = await openWait(target).catch((error: unknown) => {
+    if (error instanceof HeldBack) return undefined;
+    throw error;
+  });
+  if (wait !== undefined && wait.status !== 200)
+    return report.skipped("waking", `wait_for_messages is answered ${wait.status}; see --token`);
+  const said = await wait?.find(({ data }) => /notifications\/progress|"isError":true/.test(data), ANSWER_TIMEOUT);
+  if (said === undefined) {
+    const sentence = "A wait for messages of an hour does not begin: the proxy holds back answers to POST";
+    return report.bad("waking", "fail", sentence, "buffering");
+  }
+  if (said.data.includes('"isError":true'))
+    return report.bad(
+      "waking",
+      "warn",
+      "This hub ends each wait for messages after 50 s; a newer one lets agents wait for hours",
+    );
+  report.ok("waking", "An agent can wait for hours in one call; docs/waking.md says which clients that wakes");
 }
 
 /** Whether sessions of older clients go on, whatever node is asked. */
