@@ -107,6 +107,12 @@ describe("the public surface", () => {
         ["channels", "after", "timeoutSeconds", "exceptSender", "mentions", "events", "maxBytes"],
         ["channels"],
       ],
+      [
+        "ask_person",
+        ["question", "channel", "options", "answer", "proposal", "deadlineSeconds", "onTimeout", "timeoutSeconds"],
+        ["question"],
+      ],
+      ["await_answer", ["questionId", "timeoutSeconds"], ["questionId"]],
     ]);
   });
 

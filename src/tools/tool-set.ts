@@ -1,5 +1,6 @@
 import { HubError } from "../core/errors.ts";
 import { quoted } from "../protocol/text.ts";
+import { askPerson, awaitAnswer } from "./ask-person.ts";
 import { getServerInfo } from "./get-server-info.ts";
 import { listChannels } from "./list-channels.ts";
 import { readMessages } from "./read-messages.ts";
@@ -10,7 +11,15 @@ import { waitForMessages } from "./wait-for-messages.ts";
 const MAX_SHOWN = 64;
 
 /** The hub's own tools, in the order they are listed. */
-const HUB_TOOLS: readonly Tool[] = [getServerInfo, sendSseMessage, listChannels, readMessages, waitForMessages];
+const HUB_TOOLS: readonly Tool[] = [
+  getServerInfo,
+  sendSseMessage,
+  listChannels,
+  readMessages,
+  waitForMessages,
+  askPerson,
+  awaitAnswer,
+];
 
 /** The tools of a server, for every door: the hub's own, then those that were added. */
 export class ToolSet {

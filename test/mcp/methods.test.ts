@@ -153,6 +153,8 @@ describe("the tools", { concurrency: true }, () => {
         ["list_channels", { readOnlyHint: true, openWorldHint: false }],
         ["read_messages", { readOnlyHint: true, openWorldHint: false }],
         ["wait_for_messages", { readOnlyHint: true, openWorldHint: false }],
+        ["ask_person", { readOnlyHint: false, destructiveHint: false, openWorldHint: false }],
+        ["await_answer", { readOnlyHint: true, openWorldHint: false }],
       ],
     );
   });

@@ -28,6 +28,8 @@ describe("the tools, as they are listed", () => {
         ["list_channels", true],
         ["read_messages", true],
         ["wait_for_messages", true],
+        ["ask_person", false],
+        ["await_answer", true],
       ],
     );
     for (const { name, title, description } of toolListings) {
