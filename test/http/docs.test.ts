@@ -68,6 +68,7 @@ describe("GET /openapi.json", () => {
       "GET /metrics",
       "GET /questions",
       "GET /questions/{id}",
+      "GET /recent",
       "GET /scheduled",
       "GET /scheduled/{id}",
       "GET /session",

@@ -10,7 +10,7 @@ const VIA: Readonly<Record<string, string>> = {
 };
 
 /** An answer as people read it. */
-export function answerText(form: AnswerForm, value: Answer): string {
+function answerText(form: AnswerForm, value: Answer): string {
   if (form.kind === "confirm") return value === true ? (form.yes ?? "Yes") : (form.no ?? "No");
   if (form.kind === "choice") {
     const labelOf = (one: unknown): string => {
