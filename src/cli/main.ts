@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import("./serve.ts")).serve,
   health: async () => (await import("./health.ts")).health,
   publish: async () => (await import("./publish.ts")).publish,
+  ask: async () => (await import("./ask.ts")).ask,
   tail: async () => (await import("./tail.ts")).tail,
   stdio: async () => (await import("./stdio.ts")).stdio,
   bench: async () => (await import("./bench.ts")).bench,

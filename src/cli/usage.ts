@@ -20,6 +20,9 @@ export class UsageError extends Error {}
 /** Ends a command with code 1; the sentence says why. */
 export class CommandFailed extends Error {}
 
+/** The hub does not answer, or not now: the same may work later. */
+export class HubAway extends CommandFailed {}
+
 /** Where a hub is unless `--url` says otherwise. */
 export const DEFAULT_URL = "http://127.0.0.1:8000";
 
@@ -67,10 +70,19 @@ export function reachable(url: string): string {
 }
 
 /** Posts to a hub; resolves with the JSON object of its answer. Throws `CommandFailed`, also if the hub refuses. */
-export async function post(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
+export function post(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
+  return ask(url, { ...request, method: "POST" });
+}
+
+/** The same with GET. */
+export function get(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
+  return ask(url, request);
+}
+
+async function ask(url: URL, request: RequestInit): Promise<Readonly<Record<string, unknown>>> {
   try {
     // A POST that follows a redirect may become a GET, and publish nothing.
-    const response = await fetch(url, { ...request, method: "POST", redirect: "manual" });
+    const response = await fetch(url, { ...request, redirect: "manual" });
     const text = await textOf(response.body);
     if (response.ok) return jsonObject(text);
     throw refusal(response.status, text);
@@ -80,12 +92,12 @@ export async function post(url: URL, request: RequestInit): Promise<Readonly<Rec
 }
 
 /** What a failed connection means. */
-function unreachable(url: URL, cause: unknown): CommandFailed {
+function unreachable(url: URL, cause: unknown): HubAway {
   // What fetch throws says only that it failed.
   const { code, message } =
     (cause as Error & { cause?: NodeJS.ErrnoException }).cause ?? (cause as NodeJS.ErrnoException);
   const why = typeof code === "string" ? code : message;
-  return new CommandFailed(`No hub answers at ${url.origin} (${why}); start one with sse-mcp-server, or give --url`);
+  return new HubAway(`No hub answers at ${url.origin} (${why}); start one with sse-mcp-server, or give --url`);
 }
 
 /** What an answer that refuses means. */
@@ -95,7 +107,8 @@ export function refusal(status: number, text: string): CommandFailed {
     typeof detail === "string"
       ? `${typeof code === "string" ? code : status}: ${detail}`.slice(0, MAX_SENTENCE)
       : `The server answered ${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
-  return new CommandFailed(`${said}${remedy(status)}`);
+  const Failure = status >= 500 ? HubAway : CommandFailed;
+  return new Failure(`${said}${remedy(status)}`);
 }
 
 /** What to do about an answer with this status, as the end of a sentence. */

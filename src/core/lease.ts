@@ -30,7 +30,8 @@ export class LeaseHolder {
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#key = `lease:${options.name}`;
-    this.#timer = setInterval(() => this.#try(), options.lifetime / 3);
+    // Whoever serves keeps the process alive, not whoever waits for a lease.
+    this.#timer = setInterval(() => this.#try(), options.lifetime / 3).unref();
     this.#try();
   }
 
@@ -70,7 +71,7 @@ export class LeaseHolder {
 
   #endAt(time: number): void {
     clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.#lose(), time - performance.now());
+    this.#expiry = setTimeout(() => this.#lose(), time - performance.now()).unref();
   }
 
   #lose(): void {

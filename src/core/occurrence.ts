@@ -3,6 +3,11 @@ import type { Message } from "./message.ts";
 /** The type of event that every message is; what another type is called is also the event of its messages. */
 export const MESSAGE_PUBLISHED = "message.published";
 
+/** Whether a message is of a type: what a question says comes from the hub itself, so nobody can publish such an event. */
+export function isOfType(name: string, { event, via }: Message): boolean {
+  return name === MESSAGE_PUBLISHED || (event === name && via === "question");
+}
+
 /**
  * What an occurrence says, as JSON text: of `message.published` the message, whose own data stand inside, so that they
  * are an object whatever was published; of another type what the message says.

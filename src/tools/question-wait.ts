@@ -46,7 +46,7 @@ async function waited(kept: KeptQuestion, seconds: number, context: RequestConte
   let unheard = 0;
   try {
     for (;;) {
-      unheard = progress?.(past(), seconds, "waiting for an answer") === false ? unheard + 1 : 0;
+      unheard = progress?.(past(), seconds) === false ? unheard + 1 : 0;
       const slice = progress === undefined ? seconds - past() : Math.min(PROGRESS, seconds - past());
       const before = performance.now();
       known = await questions.wait(known, slice * 1000, ended);

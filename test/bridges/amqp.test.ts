@@ -177,7 +177,8 @@ describe("RabbitMQ", () => {
         stopped.resolve();
       },
     });
-    const source = await bus.source(incoming({ queue: "blocked" }));
+    // More than a fast machine sends until the alarm is there: nothing is acknowledged before the end.
+    const source = await bus.source(incoming({ queue: "blocked", prefetch: 10_000 }));
     const target = await bus.target(outgoing({ exchange: "blocked" }));
     const alarm = "{resource_limit, memory, node()}";
     const recovered = rabbit.ctl(

@@ -35,7 +35,7 @@ describe("sse-mcp-server", { concurrency: true }, () => {
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(
       stderr,
-      /^sse-mcp-server: Unknown command "sevre"; use serve, health, publish, tail.+, or see --help\n$/,
+      /^sse-mcp-server: Unknown command "sevre"; use serve, health, publish, ask, tail.+, or see --help\n$/,
     );
   });
 

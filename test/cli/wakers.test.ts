@@ -243,7 +243,7 @@ describe("sse-mcp-server tail as a monitor", { concurrency: 2 }, () => {
       [["--max-line", "20"], /--max-line is "20"; use a number of characters, at least 300/, 2],
       [["--at-most", "many"], /--at-most is "many"; use a number in a time, such as 6\/h/, 2],
       [["--max-age", "5"], /--max-age is "5"; use how long ago/, 2],
-      [["--coalesce"], /--coalesce gives JSON; give --json or --exec/, 2],
+      [["--coalesce"], /--coalesce gives JSON; give --json, --exec or --codex, too/, 2],
       [["--exec", "cat", "--json"], /leave out --json/, 2],
       [["--codex", "ws://192.0.2.1:1", "--thread", "t"], /--codex is ".*"; use an address of this machine/, 2],
       [["--thread", "t"], /--codex and --thread belong together/, 2],

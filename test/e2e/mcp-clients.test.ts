@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { HUB_TOOLS } from "../support/mcp.ts";
 import { openSdkClient, SDK_CLIENTS, type SdkClientName } from "../support/mcp-clients.ts";
 import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -23,7 +24,7 @@ for (const name of SDK_CLIENTS) {
       const { tools } = await agent.client.listTools();
       assert.deepEqual(
         tools.map((tool) => tool.name),
-        ["get_server_info", "send_sse_message", "list_channels", "read_messages", "wait_for_messages"],
+        HUB_TOOLS,
       );
 
       const info = await agent.call("get_server_info");
@@ -47,6 +48,19 @@ for (const name of SDK_CLIENTS) {
       assert.deepEqual(read["messages"], [{ ...message, time: sent["time"] }]);
       const waited = await agent.call("wait_for_messages", { channels: ["default"], timeoutSeconds: 0 });
       assert.deepEqual(waited.structuredContent, { messages: [], next: sent["id"], more: false, gap: null });
+
+      const asked = await agent.call("ask_person", {
+        question: "Deploy?",
+        options: ["now", "later"],
+        timeoutSeconds: 0,
+      });
+      const { questionId } = asked.structuredContent;
+      assert.equal(asked.structuredContent["status"], "open");
+      const answered = agent.call("await_answer", { questionId, timeoutSeconds: 30 });
+      await until("it waits", async () => (await server.metric(WAITING)) === 1);
+      const value = { method: "POST", headers: { "content-type": "application/json" }, body: '{"value":"later"}' };
+      await server.request(`/questions/${String(questionId)}/answer`, value);
+      assert.deepEqual((await answered).structuredContent["value"], "later");
 
       const { isError, content } = await agent.call("read_messages", { channel: "no channel" });
       assert.equal(isError, true);

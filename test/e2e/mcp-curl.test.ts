@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { legacyCurl, modernCurl, needsCurl, type Curl, type CurlMcp } from "../support/curl.ts";
+import { HUB_TOOLS } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -19,13 +20,7 @@ describe("curl", { concurrency: true }, () => {
       const mcp = await open(server);
       const { result: listed } = await mcp.ask("tools/list");
       const names = (listed?.["tools"] as { name: string }[] | undefined)?.map(({ name }) => name);
-      assert.deepEqual(names, [
-        "get_server_info",
-        "send_sse_message",
-        "list_channels",
-        "read_messages",
-        "wait_for_messages",
-      ]);
+      assert.deepEqual(names, HUB_TOOLS);
       const call = async (name: string, input: object): Promise<Record<string, unknown>> => {
         const { result } = await mcp.ask("tools/call", { name, arguments: input });
         return result?.["structuredContent"] as Record<string, unknown>;
@@ -36,6 +31,8 @@ describe("curl", { concurrency: true }, () => {
       assert.match(JSON.stringify(await call("read_messages", { channel: "*" })), /"data":"Hello"/);
       const waited = await call("wait_for_messages", { channels: ["*"], timeoutSeconds: 0 });
       assert.deepEqual([waited["messages"], waited["next"]], [[], id]);
+      const { questionId } = await call("ask_person", { question: "Deploy?", timeoutSeconds: 0 });
+      assert.equal((await call("await_answer", { questionId, timeoutSeconds: 0 }))["status"], "open");
     });
 
     it(`reads channels, gets prompts and completes the name of a channel, ${era} era`, async (test) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Inspector } from "../support/inspector.ts";
+import { HUB_TOOLS } from "../support/mcp.ts";
 import { startServer, type ToolAnswer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -31,7 +32,7 @@ for (const era of ["legacy", "modern"] as const) {
       };
       assert.deepEqual(
         result.tools.map(({ name }) => name),
-        ["get_server_info", "send_sse_message", "list_channels", "read_messages", "wait_for_messages"],
+        HUB_TOOLS,
       );
       // What tools answer may be null, and data may be any JSON; what they take is portable throughout.
       for (const { severity, rule, schema } of schemaFindings.flatMap(({ findings }) => findings)) {
@@ -73,6 +74,8 @@ for (const era of ["legacy", "modern"] as const) {
         ["Hello"],
       );
       assert.deepEqual([waited["messages"], waited["next"]], [[], id]);
+      const { questionId } = await call("ask_person", { question: "Deploy?", timeoutSeconds: 0 });
+      assert.equal((await call("await_answer", { questionId, timeoutSeconds: 0 }))["status"], "open");
       assert.equal(refused.code, 5);
     });
 

@@ -4,6 +4,17 @@ import { EventReader } from "./event-reader.ts";
 import { checkMessage, type McpErrorObject, type McpMessage } from "./mcp-schema.ts";
 import { request, type Answer, type RequestOptions } from "./request.ts";
 
+/** The tools of a hub, in the order in which they are listed. */
+export const HUB_TOOLS = [
+  "get_server_info",
+  "send_sse_message",
+  "list_channels",
+  "read_messages",
+  "wait_for_messages",
+  "ask_person",
+  "await_answer",
+] as const;
+
 /** The revision spoken. */
 export const VERSION = "2026-07-28";
 

@@ -65,7 +65,7 @@ describe("what the tools say that they answer", { concurrency: true }, () => {
           [],
         );
       }
-      for (const word of JSON.stringify(outputSchema).matchAll(
+      for (const word of JSON.stringify(outputSchema ?? {}).matchAll(
         /"(type|properties|required|additionalProperties|items|const)":/g,
       ))
         assert.ok(KEYWORDS.has(word[1] as string));

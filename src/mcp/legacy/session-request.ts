@@ -116,8 +116,8 @@ export class SessionRequest implements McpRequest {
   notify(name: string, params: JsonObject): boolean {
     if (this.isOver) return false;
     const message = JSON.stringify({ jsonrpc: "2.0", method: `notifications/${name}`, params });
-    // Progress is soon out of date, and that of a long wait would take the place of what is worth keeping.
-    if (name === "progress") this.#stream.sendOnce(message);
+    // Numbers are soon out of date, and those of a long wait would take the place of what is worth keeping.
+    if (name === "progress" && params["message"] === undefined) this.#stream.sendOnce(message);
     else this.#stream.send(message);
     return this.#stream.connection !== undefined;
   }

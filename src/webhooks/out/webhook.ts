@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { MAX_EVENT, type Message } from "../../core/message.ts";
+import { isOfType } from "../../core/occurrence.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import type { AddressRules } from "./address-rules.ts";
@@ -102,10 +103,12 @@ const fullRecord = z.object({
 });
 
 /** Whether a message is to be sent. To an MCP client, it is not if it is to wake no agent by itself. */
-export function isWanted({ events, mcp }: Webhook, { event, sender, quiet }: Message): boolean {
+export function isWanted({ events, mcp }: Webhook, message: Message): boolean {
+  const { event, sender, quiet } = message;
   if (events.length > 0 && !events.includes(event)) return false;
   if (mcp === undefined) return true;
-  return quiet !== true && (mcp.senders.length === 0 || mcp.senders.includes(sender));
+  if (quiet === true || !isOfType(mcp.name, message)) return false;
+  return mcp.senders.length === 0 || mcp.senders.includes(sender);
 }
 
 /** The text of a webhook's record: without what the configuration says, which has secrets that are not to be kept. */

@@ -9,6 +9,7 @@ import type { Extras } from "../../../src/mcp/definitions.ts";
 import { EventReader } from "../../support/event-reader.ts";
 import { messagesOf, rpc, type RpcMessage } from "../../support/legacy-client.ts";
 import { calling, Held, said, tool } from "../../support/legacy-tools.ts";
+import { HUB_TOOLS } from "../../support/mcp.ts";
 import type { Answer } from "../../support/request.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
@@ -102,7 +103,7 @@ describe("MCP over HTTP+SSE", { concurrency: true }, () => {
     const updated: unknown[] = [];
     client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
     assert.equal(client.getServerVersion()?.name, "sse-mcp-server");
-    assert.equal((await client.listTools()).tools.length, 5);
+    assert.equal((await client.listTools()).tools.length, HUB_TOOLS.length);
     await client.subscribeResource({ uri: "hub://channels/a" });
     const result = await client.callTool(
       { name: "send_sse_message", arguments: { message: "hi", channel: "a" } },
@@ -118,7 +119,7 @@ describe("MCP over HTTP+SSE", { concurrency: true }, () => {
     await using server = await start();
     const client = new ClientV2({ name: "v2", version: "1" });
     await client.connect(new TransportV2(new URL(`${server.url}/sse`)));
-    assert.equal((await client.listTools()).tools.length, 5);
+    assert.equal((await client.listTools()).tools.length, HUB_TOOLS.length);
     const { contents } = await client.readResource({ uri: "hub://channels" });
     assert.equal(contents.length, 1);
     await client.close();

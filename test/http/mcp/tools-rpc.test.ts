@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { describe, it } from "node:test";
+import { HUB_TOOLS } from "../../support/mcp.ts";
 import type { Answer } from "../../support/request.ts";
 import { startServer, type TestServer, type ToolAnswer } from "../../support/server.ts";
 import { until } from "../../support/until.ts";
@@ -32,7 +33,7 @@ describe("POST /mcp/tools/list", () => {
     const { result } = empty.json() as { result: { tools: { name: string }[] } };
     assert.deepEqual(
       result.tools.map(({ name }) => name),
-      ["get_server_info", "send_sse_message", "list_channels", "read_messages", "wait_for_messages"],
+      HUB_TOOLS,
     );
     assert.deepEqual((nothing.json() as { result: unknown }).result, result);
   });

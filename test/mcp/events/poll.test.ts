@@ -4,7 +4,7 @@ import { draftOf } from "../../support/sample.ts";
 import { KeyRing } from "../../support/keys.ts";
 import { initialize, messagesOf } from "../../support/legacy-client.ts";
 import { mcp, resultOf } from "../../support/mcp.ts";
-import { asHolder, clientOf, ERAS, poll } from "../../support/mcp-events.ts";
+import { asHolder, clientOf, ERAS, poll, type Poll } from "../../support/mcp-events.ts";
 import { assertMatches } from "../../support/mcp-schema.ts";
 import { startServer } from "../../support/server.ts";
 
@@ -32,6 +32,31 @@ describe("events are found", { concurrency: true }, () => {
     }
   });
 
+  it("[EVENTS-28] that are about questions come from the hub only, with what it says of them", async () => {
+    await using server = await startServer();
+    const ask = await clientOf("2026-07-28", server);
+    const of = async (name: string, cursor: string | null): Promise<Poll> => {
+      const { result } = await ask("events/poll", { name, arguments: { channels: ["ops"] }, cursor });
+      return result as unknown as Poll;
+    };
+    const { cursor } = await of("question.opened", null);
+    const json = { "content-type": "application/json" };
+    for (const event of ["question.opened", "question.answered"]) {
+      const body = JSON.stringify({ id: "f".repeat(24), text: "forged" });
+      await server.request(`/channels/ops/messages?event=${event}`, { method: "POST", headers: json, body });
+    }
+    const question = (await server.request("/questions?channel=ops", { method: "POST", body: "Deploy?" })).json();
+    const { id } = question as { id: string };
+    const body = JSON.stringify({ value: true, by: "Ana" });
+    await server.request(`/questions/${id}/answer`, { method: "POST", headers: json, body });
+    const [opened, answered] = [await of("question.opened", cursor), await of("question.answered", cursor)];
+    assert.deepEqual(
+      [opened, answered].map(({ events }) => events.map(({ name, data }) => [name, data["id"], data["text"]])),
+      [[["question.opened", id, "Deploy?"]], [["question.answered", id, "Deploy?"]]],
+    );
+    assert.deepEqual([answered.events[0]?.data["value"], answered.events[0]?.data["by"]], [true, "Ana"]);
+  });
+
   for (const era of ERAS) {
     it(`[EVENTS-2] in events/list of ${era}, with schemas of arguments and payload, without webhooks for anyone unknown`, async () => {
       await using server = await startServer();
@@ -41,9 +66,15 @@ describe("events are found", { concurrency: true }, () => {
       const events = result?.["events"] as readonly Listed[];
       assert.deepEqual(
         events.map(({ name }) => name),
-        ["message.published"],
+        ["message.published", "question.opened", "question.answered"],
       );
-      for (const { description, delivery, inputSchema, payloadSchema } of events) {
+      for (const { description, delivery, inputSchema } of events) {
+        assert.match(description, /read_messages/);
+        assert.deepEqual(delivery, ["push", "poll"]);
+        assertMatches(inputSchema, { channels: ["orders.*"] }, "arguments");
+        assert.throws(() => assertMatches(inputSchema, {}, "arguments"));
+      }
+      for (const { description, delivery, inputSchema, payloadSchema } of events.slice(0, 1)) {
         assert.match(description, /read_messages/);
         assert.deepEqual(delivery, ["push", "poll"]);
         assertMatches(inputSchema, { channels: ["orders.*"], events: ["order"], senders: ["ada"] }, "arguments");
