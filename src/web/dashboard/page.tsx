@@ -171,10 +171,12 @@ function useHub(isAllowed: boolean) {
       if (recent !== undefined) setMoments((last) => withPast(last, recent.stats));
     };
     void readOn();
-    void lookBack();
     opened.onState(({ kind }) => {
       if (kind !== "live") return;
       rates.clear();
+      // Not before: a line that is logged in between would be missing.
+      logs.wait();
+      void lookBack();
       void asked<ServerInfo>(opened, "get_server_info").then((told) => told !== undefined && show(told));
       void list();
       void loadHooks().then(setHooks);
