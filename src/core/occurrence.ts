@@ -3,7 +3,7 @@ import type { Message } from "./message.ts";
 /** The type of event that every message is; what another type is called is also the event of its messages. */
 export const MESSAGE_PUBLISHED = "message.published";
 
-/** Whether a message is of a type: what a question says comes from the hub itself, so nobody can publish such an event. */
+/** Whether a message is of a type. Events about questions come from the hub itself: no one else can publish them. */
 export function isOfType(name: string, { event, via }: Message): boolean {
   return name === MESSAGE_PUBLISHED || (event === name && via === "question");
 }
