@@ -7,7 +7,7 @@ import { beginning } from "./since.ts";
 import { codexUrl, startTurn } from "./tail/codex.ts";
 import { runCommand, untilDone } from "./tail/command.ts";
 import { jsonLine, textLine } from "./tail/line.ts";
-import { maxLine, WAKE_HELP, WAKE_OPTIONS, wakeOptions } from "./tail/options.ts";
+import { maxLine, mostTries, WAKE_HELP, WAKE_OPTIONS, wakeOptions } from "./tail/options.ts";
 import { PlaceFile } from "./tail/place.ts";
 import { giveWakes, type Wake } from "./tail/wakes.ts";
 import { DEFAULT_URL, failed, CommandFailed, hubUrl, parsed, remedy, UsageError, type Command } from "./usage.ts";
@@ -39,7 +39,7 @@ async function follow(words: readonly string[]): Promise<number> {
     ...WAKE_OPTIONS,
   });
   const begin = beginning(values.since);
-  const place = values.place === undefined ? undefined : new PlaceFile(values.place);
+  using place = values.place === undefined ? undefined : new PlaceFile(values.place);
   const options = wakeOptions(values, place?.cursor === undefined ? begin.time : undefined);
   const { headers, isRenewable } = credentialsOf(values);
   const stop = new AbortController();
@@ -80,20 +80,25 @@ async function follow(words: readonly string[]): Promise<number> {
 
 /** What is done with each message, or with several as one: a line or a command. */
 function giver(values: GiverValues, signal: AbortSignal): (wake: Wake) => Promise<boolean> {
-  const { exec, json = false, "max-line": most, coalesce = false, place, codex, thread } = values;
+  const { exec, json = false, "max-line": length, coalesce = false, place, codex, thread, tries } = values;
+  const most = mostTries(tries);
+  const again = (wake: Wake, attempt: () => Promise<string | undefined>): Promise<boolean> =>
+    untilDone(attempt, most, signal, (sentence) => note(`message ${wake.newest.id}: ${sentence}`));
+  if (tries !== undefined && exec === undefined && codex === undefined)
+    throw new UsageError("--tries is for what can fail; give --exec or --codex, too");
   if (exec !== undefined) {
-    if (json || codex !== undefined || most !== undefined)
+    if (json || codex !== undefined || length !== undefined)
       throw new UsageError("--exec gives its command whole messages as JSON; leave out --json, --max-line and --codex");
-    return (wake) => untilDone(() => runCommand(exec, `${jsonLine(wake)}\n`), signal, note);
+    return (wake) => again(wake, () => runCommand(exec, `${jsonLine(wake)}\n`));
   }
   if (codex !== undefined || thread !== undefined) {
-    if (codex === undefined || thread === undefined || json || most !== undefined)
+    if (codex === undefined || thread === undefined || json || length !== undefined)
       throw new UsageError("--codex and --thread belong together, and give no lines; leave out --json and --max-line");
     const url = codexUrl(codex);
-    return (wake) => untilDone(() => startTurn(url, thread, wake), signal, note);
+    return (wake) => again(wake, () => startTurn(url, thread, wake));
   }
   if (coalesce && !json) throw new UsageError("--coalesce gives JSON; give --json, --exec or --codex, too");
-  const longest = maxLine(most);
+  const longest = maxLine(length);
   return async (wake) => {
     const line = `${json ? jsonLine(wake, longest) : textLine(wake.newest, longest)}\n`;
     // What the reader of the output has not been given is not passed.
@@ -111,6 +116,7 @@ interface GiverValues {
   readonly place?: string;
   readonly codex?: string;
   readonly thread?: string;
+  readonly tries?: string;
 }
 
 function written(line: string): Promise<boolean> {

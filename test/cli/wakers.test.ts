@@ -103,6 +103,30 @@ while (!existsSync(${JSON.stringify(go)})) await new Promise((resolve) => setTim
     assert.deepEqual(data(seen()), ["first", "second"]);
   });
 
+  it("passes over a message whose command failed as often as it may, says which, and lets no other process have its place", async () => {
+    await using server = await startServer();
+    using folder = new TemporaryFolder();
+    const { command, seen } = noting(folder, "if (message.data === 1) process.exit(3);");
+    const place = join(folder.path, "place");
+    const words = ["tail", "a", "--url", server.url, "--exec", command, "--place", place, "--tries", "2"];
+    await using cli = new Cli(words);
+    await until("it has a place", () => existsSync(place) || cli.code !== undefined);
+    const { code, stderr } = await runCli(words);
+    assert.equal(code, 1);
+    assert.match(stderr, /--place is ".*place", which another process uses; end that, or name another file/);
+    await server.publish("a", 1);
+    const passed = server.hub.cursor();
+    await server.publish("a", 2);
+    await until("the next one ran", () => seen().length === 1);
+    cli.kill("SIGTERM");
+    assert.equal(await cli.exit(), 0);
+    assert.deepEqual(data(seen()), [2]);
+    assert.match(
+      cli.stderr,
+      new RegExp(`message ${passed}: the command ended with exit code 3; given up after 2 tries`),
+    );
+  });
+
   it("is killed, and runs again only what it was about to pass", async () => {
     await using server = await startServer();
     using folder = new TemporaryFolder();
@@ -249,7 +273,10 @@ describe("sse-mcp-server tail as a monitor", { concurrency: 2 }, () => {
       [["--thread", "t"], /--codex and --thread belong together/, 2],
       [["--mention", "@"], /take a name each/, 2],
       [["--place", place], /--place is ".*place", which holds no place/, 1],
-      [["--place", join(folder.path, "none", "place")], /No hub answers/, 1],
+      [["--place", join(folder.path, "none", "place")], /--place is ".*place": ENOENT/, 1],
+      [["--place", join(folder.path, "new")], /No hub answers/, 1],
+      [["--exec", "cat", "--tries", "0"], /--tries is "0"; use a number from 1 to 1000/, 2],
+      [["--tries", "3"], /--tries is for what can fail; give --exec or --codex, too/, 2],
     ];
     for (const [words, sentence, expected] of bad) {
       const { code, stderr } = await runCli(["tail", "--url", "http://127.0.0.1:1", ...words]);

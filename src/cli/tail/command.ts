@@ -9,17 +9,22 @@ const MAX_DELAY = 60_000;
 const JITTER = 0.3;
 
 /**
- * Tries something again until it succeeds; `attempt` resolves with why it failed. Returns false if the signal is aborted
- * before that: an attempt that runs then is left to its end, and not made again.
+ * Tries something again until it succeeds, or has failed so many times; `attempt` resolves with why it failed. Returns false
+ * if the signal is aborted before that: an attempt that runs then is left to its end, and not made again.
  */
 export async function untilDone(
   attempt: () => Promise<string | undefined>,
+  most: number,
   signal: AbortSignal,
   note: (sentence: string) => void,
 ): Promise<boolean> {
-  for (let delay = FIRST_DELAY; ; delay = Math.min(2 * delay, MAX_DELAY)) {
+  for (let [tries, delay] = [1, FIRST_DELAY]; ; tries++, delay = Math.min(2 * delay, MAX_DELAY)) {
     const failure = await attempt();
     if (failure === undefined) return true;
+    if (tries >= most) {
+      note(`${failure}; given up after ${tries === 1 ? "one try" : `${tries} tries`}`);
+      return true;
+    }
     if (signal.aborted) {
       note(`${failure}; tried again at the next start`);
       return false;

@@ -11,6 +11,7 @@ export const WAKE_OPTIONS = {
   exec: { type: "string" },
   codex: { type: "string" },
   thread: { type: "string" },
+  tries: { type: "string" },
   place: { type: "string" },
   "except-sender": { type: "string", multiple: true },
   mention: { type: "string", multiple: true },
@@ -26,6 +27,7 @@ export const WAKE_HELP = `  --json        whole messages as JSON, a line each
                 order, and again with longer and longer pauses until it ends with 0
   --codex, --thread
                 the address of a codex app-server, such as ws://127.0.0.1:4500, and a thread in which a turn is started
+  --tries       how many times a command or a turn is tried at most; then the message is passed over, and its id printed
   --place       a file that keeps how far it has come: after each line, and each command that ended with 0
   --except-sender, --mention, --event
                 only messages that are not from this sender, that say @name, of this event; each may be repeated
@@ -67,6 +69,14 @@ export function maxLine(given: string | undefined): number {
   const most = Number(given);
   if (Number.isInteger(most) && most >= LEAST_LINE) return most;
   throw new UsageError(`--max-line is ${JSON.stringify(given)}; use a number of characters, at least ${LEAST_LINE}`);
+}
+
+/** How many times something is tried at most. Throws `UsageError`. */
+export function mostTries(given: string | undefined): number {
+  if (given === undefined) return Infinity;
+  const most = Number(given);
+  if (Number.isInteger(most) && most >= 1 && most <= 1000) return most;
+  throw new UsageError(`--tries is ${JSON.stringify(given)}; use a number from 1 to 1000`);
 }
 
 function ageOf(given: string | undefined): number | undefined {

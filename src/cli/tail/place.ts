@@ -1,19 +1,29 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { CommandFailed } from "../usage.ts";
 
 const CURSOR = /^[a-z\d]+(?:-[a-z\d]+)*-\d+$/;
 /** Bytes of a file that may be a place. */
 const MAX_BYTES = 1000;
 
-/** A file that keeps how far a reader has come. It is replaced as a whole, so that it is never half written. */
-export class PlaceFile {
+/** What SQLite says of a file that is locked. */
+const BUSY = 5;
+
+/**
+ * A file that keeps how far a reader has come. It is replaced as a whole, so that it is never half written, and belongs to
+ * one process at a time.
+ */
+export class PlaceFile implements Disposable {
   readonly #path: string;
+  readonly #lock: DatabaseSync;
   #cursor: string | undefined;
   #saved: string | undefined;
 
-  /** Throws `CommandFailed` if there is such a file that holds no place. */
+  /** Throws `CommandFailed` if there is such a file that holds no place, or another process has it. */
   constructor(path: string) {
     this.#path = path;
+    this.#lock = this.#locked();
     try {
       const text = readFileSync(path, "utf8");
       if (text.length > MAX_BYTES || !CURSOR.test(text.trim())) {
@@ -23,8 +33,15 @@ export class PlaceFile {
       }
       this.#cursor = this.#saved = text.trim();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw this.#failure(error);
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      this.#lock.close();
+      throw this.#failure(error);
     }
+  }
+
+  /** Lets another process have it. */
+  [Symbol.dispose](): void {
+    this.#lock.close();
   }
 
   /** What to go on after; undefined if there is no place yet. */
@@ -54,6 +71,23 @@ export class PlaceFile {
       throw this.#failure(error);
     }
     this.#saved = this.#cursor;
+  }
+
+  /** The system frees it, however the process ends. */
+  #locked(): DatabaseSync {
+    let database: DatabaseSync | undefined;
+    try {
+      // SQLite would say less.
+      accessSync(dirname(this.#path), constants.W_OK);
+      database = new DatabaseSync(`${this.#path}.lock`, { timeout: 0 });
+      database.exec("BEGIN EXCLUSIVE");
+      return database;
+    } catch (error) {
+      database?.close();
+      if ((error as { errcode?: number }).errcode !== BUSY) throw this.#failure(error);
+      const sentence = `--place is ${JSON.stringify(this.#path)}, which another process uses; end that, or name another file`;
+      throw new CommandFailed(sentence, { cause: error });
+    }
   }
 
   #failure(error: unknown): unknown {
