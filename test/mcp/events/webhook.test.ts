@@ -4,6 +4,7 @@ import { newSecret } from "../../../src/webhooks/out/signature.ts";
 import { KeyRing, type KeyGrants } from "../../support/keys.ts";
 import { asHolder, type Ask } from "../../support/mcp-events.ts";
 import { mcp } from "../../support/mcp.ts";
+import { needsEngine, startEngine } from "../../support/redis.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import type { ServerOptions } from "../../../src/server.ts";
 import { TemporaryFolder } from "../../support/temporary-folder.ts";
@@ -336,5 +337,36 @@ describe("events by webhook", { concurrency: true }, () => {
     assert.equal((await rig.server.request(`/webhooks/${id}`, { method: "PATCH", headers, body })).status, 403);
     assert.equal((await rig.server.request(`/webhooks/${id}/test`, { method: "POST", headers })).status, 403);
     assert.equal((await rig.server.request(`/webhooks/${id}`, { method: "DELETE", headers })).status, 204);
+  });
+
+  it("[EVENTS-20] are sent once by several nodes, whichever was asked and published on, and go on when one ends", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const settings = { data: engine.url };
+    await using rig = await Rig.open(settings);
+    const { server: first } = rig;
+    await using second = await startServer({
+      apiKeysFile: rig.ring.path,
+      webhookAllow: ["127.0.0.0/8"],
+      ...settings,
+    });
+    const { id } = await rig.subscribe();
+    for (let n = 0; n < 10; n++) {
+      rig.server = n % 2 === 0 ? first : second;
+      await rig.publish("a", n);
+    }
+    await until("all came", () => rig.events.length >= 10);
+    rig.server = second;
+    await first.close();
+    // The node that is left knows the subscription, and renews it under its id.
+    assert.equal((await rig.subscribe()).id, id);
+    await rig.publish("a", 10);
+    await until("the last one came", () => rig.events.length >= 11);
+    const came = rig.events.map(({ body }) => (body["data"] as { data: number }).data);
+    // Their order is not promised.
+    assert.deepEqual(
+      came.toSorted((a, b) => a - b),
+      Array.from({ length: 11 }, (_, n) => n),
+    );
   });
 });
