@@ -6,12 +6,13 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { build } from "esbuild";
+import type { Question } from "../src/protocol/question.ts";
 import { needsBrowser, openBrowser } from "./support/browser.ts";
 import { runCli } from "./support/cli.ts";
 import { deliver } from "./support/hooks.ts";
 import { onPath } from "./support/leash.ts";
 import { needs } from "./support/needs.ts";
-import { RecipePage } from "./support/recipe-page.ts";
+import { RecipePage, type Program } from "./support/recipe-page.ts";
 import { freePort } from "./support/free-port.ts";
 import { startServer, type TestServer } from "./support/server.ts";
 import { TcpProxy } from "./support/tcp-proxy.ts";
@@ -19,7 +20,9 @@ import { TemporaryFolder } from "./support/temporary-folder.ts";
 import { until } from "./support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+const MAIN = join(ROOT, "src/cli/main.ts");
 const PYTHON = join(ROOT, ".cache/python/bin/python");
+const PAGES = readdirSync(join(ROOT, "docs/recipes")).map((page) => join(ROOT, "docs/recipes", page));
 /** Python with what `npm run recipes` installs: it takes too long for every run of the tests. */
 const LIBRARIES = join(ROOT, ".cache/recipes/bin/python");
 const SKIP = process.env["RECIPES"] === "all" ? false : "npm run recipes runs it";
@@ -59,6 +62,21 @@ async function kept(server: TestServer, channel: string): Promise<readonly Kept[
   return status === 200 ? (JSON.parse(text) as { messages: readonly Kept[] }).messages : [];
 }
 
+/** Answers the only open question as Ana, once it is asked; resolves with it. */
+async function answerQuestion(server: TestServer, value: unknown): Promise<Question> {
+  let open: readonly Question[] = [];
+  await until("it is asked", async () => {
+    open = ((await server.request("/questions?state=open")).json() as { questions: readonly Question[] }).questions;
+    return open.length === 1;
+  });
+  const [question] = open as [Question];
+  const body = JSON.stringify({ value, by: "Ana" });
+  const headers = { "content-type": "application/json" };
+  const { status, text } = await server.request(`/questions/${question.id}/answer`, { method: "POST", headers, body });
+  assert.equal(status, 200, text);
+  return question;
+}
+
 async function answer(server: TestServer, channel: string, text: string): Promise<void> {
   // An agent's message is no answer, whatever it calls itself.
   await server.call("send_sse_message", { channel, message: /^y/i.test(text) ? "no" : "yes", sender: "kim" });
@@ -70,6 +88,14 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     const source = readFileSync(import.meta.filename, "utf8");
     for (const page of readdirSync(join(ROOT, "docs/recipes"))) {
       assert.ok(source.includes(`"${page.replace(".md", "")}"`), `${page} has no test`);
+    }
+  });
+
+  it("shows each file of examples/recipes as it is", () => {
+    for (const file of readdirSync(join(ROOT, "examples/recipes"))) {
+      const source = readFileSync(join(ROOT, "examples/recipes", file), "utf8");
+      const shown = PAGES.filter((page) => readFileSync(page, "utf8").includes(`\n${source}\`\`\`\n`));
+      assert.equal(shown.length, 1, `no page shows ${file} as it is`);
     }
   });
 
@@ -116,27 +142,73 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     const events = (await kept(server, "claude")).map(({ data }) => (data as typeof told).hook_event_name);
     assert.deepEqual(events, ["Notification", "Stop"]);
 
-    assert.equal(hooks.PreToolUse[0]?.hooks[0]?.command, "node .claude/ask.js");
-    const input = { hook_event_name: "PreToolUse", tool_name: "Bash", tool_input: { command: "rm -r build" } };
-    const ask = (env: Record<string, string> = {}) =>
-      page.start(process.execPath, ["ask.js"], { HUB: server.url, ...env }, JSON.stringify(input));
-    const decision = (output: string): unknown => {
-      const { hookSpecificOutput: said } = JSON.parse(output) as { hookSpecificOutput: Record<string, unknown> };
-      assert.equal(said["hookEventName"], "PreToolUse");
-      return said["permissionDecision"];
+    assert.equal(hooks.PreToolUse[0]?.hooks[0]?.command, "node .claude/permission-hook.js");
+    const common = {
+      session_id: "abc123",
+      transcript_path: "/tmp/abc123.jsonl",
+      cwd: "/src",
+      permission_mode: "default",
     };
-    for (const [index, [said, decided]] of [
-      ["Yes, go on", "allow"],
-      ["no, I need it", "deny"],
-    ].entries()) {
+    const input = {
+      ...common,
+      hook_event_name: "PreToolUse",
+      tool_name: "Bash",
+      tool_input: { command: "rm -r build", description: "Remove the build" },
+      tool_use_id: "toolu_01",
+    };
+    const ask = (env: Record<string, string> = {}): Program => hook(page, server, input, env);
+    for (const [value, decided] of [
+      [true, "allow"],
+      [false, "deny"],
+    ] as const) {
       const asked = ask();
-      await until("it asks", async () => (await kept(server, "claude.review")).length === 3 * index + 1);
-      await answer(server, "claude.review", said ?? "");
-      assert.equal(decision(await asked.ended()), decided);
+      const question = await answerQuestion(server, value);
+      assert.deepEqual(question.proposal?.arguments, input.tool_input);
+      assert.deepEqual(
+        [question.text, question.context],
+        ["May Claude Code use Bash?", "Remove the build\n\nIn `/src`"],
+      );
+      const permissionDecisionReason = `Ana said ${decided} on agents`;
+      assert.deepEqual(decisionOf(await asked.ended()), { permissionDecision: decided, permissionDecisionReason });
     }
-    assert.deepEqual((await kept(server, "claude.review"))[0]?.data, "May I run this? yes or no: rm -r build");
-    assert.equal(decision(await ask({ MINUTES: "0.01" }).ended()), "ask", "no one answers");
-    assert.equal(decision(await ask({ HUB: "http://127.0.0.1:1" }).ended()), "ask", "there is no hub");
+    const unanswered = { permissionDecision: "ask", permissionDecisionReason: "No one answered on agents" };
+    assert.deepEqual(decisionOf(await ask({ HUB_DEADLINE: "1s" }).ended()), unanswered, "no one answers");
+    assert.deepEqual(decisionOf(await ask({ HUB_URL: "http://127.0.0.1:1" }).ended()), unanswered, "there is no hub");
+  });
+
+  it("codex: an answer is what the hook decides, without one it decides nothing, and a turn that ends is told", async () => {
+    await using server = await startServer();
+    // The script is that of the other page.
+    await using page = new RecipePage("claude-code-hook");
+    const codex = new RecipePage("codex");
+    assert.match(codex.block("json"), /"PermissionRequest": .*permission-hook\.js/s);
+    const input = {
+      session_id: "0199",
+      turn_id: "1",
+      transcript_path: null,
+      cwd: "/src",
+      hook_event_name: "PermissionRequest",
+      model: "gpt",
+      permission_mode: "default",
+      tool_name: "Bash",
+      tool_input: { command: "curl example.com", description: "Needs the network" },
+    };
+    const asked = hook(page, server, input);
+    const question = await answerQuestion(server, false);
+    assert.equal(question.text, "May Codex use Bash?");
+    const decision = { behavior: "deny", message: "Ana said deny on agents" };
+    assert.deepEqual(decisionOf(await asked.ended(), "PermissionRequest"), { decision });
+    const away = hook(page, server, input, { HUB_URL: "http://127.0.0.1:1" });
+    assert.doesNotMatch(await away.ended(), /hookSpecificOutput/);
+
+    const [, words = ""] = /^notify = (\[.*\])$/.exec(codex.block("toml")) ?? [];
+    const [, ...told] = JSON.parse(words) as readonly string[];
+    const happened = { type: "agent-turn-complete", "thread-id": "0199", "last-assistant-message": "Done" };
+    const { code, stderr } = await runCli([...told, "--url", server.url, JSON.stringify(happened)]);
+    assert.equal(code, 0, stderr);
+    await codex[Symbol.asyncDispose]();
+    const [message] = await kept(server, "codex");
+    assert.deepEqual([message?.event, message?.sender, message?.data], ["turn", "codex", happened]);
   });
 
   it("alertmanager: an alert is a message, with nothing in between", async (test) => {
@@ -298,6 +370,20 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     assert.equal(server.hub.size, 1);
   });
 });
+
+/** Starts `permission-hook.js`, with what an agent tells it on standard input. */
+function hook(page: RecipePage, server: TestServer, input: object, env: Record<string, string> = {}): Program {
+  const settings = { HUB_URL: server.url, HUB_CHANNEL: "agents", HUB_COMMAND: `${process.execPath} ${MAIN}` };
+  return page.start(process.execPath, ["permission-hook.js"], { ...settings, ...env }, JSON.stringify(input));
+}
+
+/** What a hook decides; before it there may be what `ask` says on standard error. */
+function decisionOf(output: string, event = "PreToolUse"): object {
+  const { hookSpecificOutput: said } = JSON.parse(output.trim().split("\n").at(-1) ?? "") as Record<string, object>;
+  const { hookEventName, ...decided } = said as Record<string, unknown>;
+  assert.equal(hookEventName, event);
+  return decided;
+}
 
 /** A client that prints id, event and data of `orders.*` gets each message once, whatever happens to its connections. */
 async function readsThroughCuts(name: string, file: string, words: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { isObject } from "../protocol/json.ts";
 import type { Answer, Question } from "../protocol/question.ts";
 import { oneLine, oneLineName } from "../protocol/text.ts";
 import { CREDENTIAL_OPTIONS, credentialHelp, credentialsOf } from "./credentials.ts";
@@ -40,6 +41,7 @@ ${credentialHelp(17)}  --option       an answer to choose from; give it for each
   --yes, --no    what the two buttons say, such as --yes Deploy
   --destructive  yes cannot be undone
   --context      what one has to know to answer, in Markdown
+  --proposal     what is to be done, exactly, as JSON: {"name": "deploy", "arguments": {"version": "2.14"}}
   --as           who asks
   --for          who may answer; give it for each
   --deadline     when an answer is due, such as 10m or 2h: then it is closed without one
@@ -63,6 +65,7 @@ async function asked(words: readonly string[]): Promise<number> {
     no: text,
     destructive: flag,
     context: text,
+    proposal: text,
     as: text,
     for: many,
     deadline: text,
@@ -82,6 +85,7 @@ async function asked(words: readonly string[]): Promise<number> {
     text: sentence,
     answer: formOf(values),
     context: values.context,
+    proposal: proposalIn(values.proposal),
     asker: values.as,
     assignees: values.for,
     ...(deadlineSeconds === undefined ? {} : { deadlineSeconds, onTimeout: "deny" }),
@@ -156,6 +160,18 @@ function formOf({ option, text, yes, no, destructive }: FormOptions): object {
     ...(no === undefined ? {} : { no }),
     ...(destructive === true ? { destructive } : {}),
   };
+}
+
+/** What is to be done; the hub checks the rest of it. Throws `UsageError`. */
+function proposalIn(text: string | undefined): object | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const proposal: unknown = JSON.parse(text);
+    if (isObject(proposal)) return proposal;
+  } catch {
+    // The sentence says what to use.
+  }
+  throw new UsageError('--proposal is not a JSON object; use one such as {"name": "deploy", "arguments": {}}');
 }
 
 function secondsOf(option: string, text: string | undefined): number | undefined {

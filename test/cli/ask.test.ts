@@ -56,17 +56,21 @@ describe("sse-mcp-server ask", { concurrency: 2 }, () => {
 
   it("prints the question as JSON, and refuses words that do not fit", async () => {
     await using server = await startServer();
-    const asking = runCli(["ask", "ops", "A?", "--json", "--for", "Ana", "--url", server.url]);
-    const { id } = await answer(server, true);
+    const proposal = { name: "deploy", arguments: { version: 2 } };
+    const words = ["--json", "--for", "Ana", "--proposal", JSON.stringify(proposal)];
+    const asking = runCli(["ask", "ops", "A?", ...words, "--url", server.url]);
+    const { id, proposal: shown } = await answer(server, true);
+    assert.deepEqual(shown, { ...proposal, hash: shown?.hash });
     const told = JSON.parse((await asking).stdout) as Question;
     assert.deepEqual([told.id, told.state, told.answered?.by, told.assignees], [id, "closed", "Ana", ["Ana"]]);
-    for (const [words, sentence] of [
+    for (const [wrong, sentence] of [
       [["ops"], /ask takes CHANNEL and TEXT/],
       [["ops", "A?", "--text", "--option", "a"], /give --option, or --text/],
       [["ops", "A?", "--deadline", "soon"], /--deadline is "soon"/],
       [["ops", "A?", "--option", "one"], /answer/],
+      [["ops", "A?", "--proposal", "deploy"], /--proposal is not a JSON object/],
     ] as const) {
-      const { code, stderr } = await runCli(["ask", ...words, "--url", server.url]);
+      const { code, stderr } = await runCli(["ask", ...wrong, "--url", server.url]);
       assert.match(stderr, sentence);
       assert.ok(code === 2 || code === 1);
     }
