@@ -166,6 +166,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       report: (sentence) => log.warn(sentence),
     });
     parts.questions = questions;
+    // Sessions go on with what they subscribed to, which may be questions.
+    await questions.ready().catch(() => {});
     const mcp = await openMcp({
       hub,
       questions,

@@ -102,6 +102,11 @@ export function closed(
   return { ...kept, question, untold: [...kept.untold, outcome === "answered" ? "answered" : "closed"] };
 }
 
+/** Whether the log or the records cannot be reached, so that it works later. */
+export function isAway(error: unknown): boolean {
+  return error instanceof HubError && (error.code === "LOG_UNAVAILABLE" || error.code === "SHUTTING_DOWN");
+}
+
 /** The error for a question that does not exist, or that the caller may not see. */
 export function noQuestion(): HubError {
   return new HubError("NOT_FOUND", "There is no such question: it was removed, or never existed");

@@ -1,10 +1,18 @@
 import type { RecordIndex } from "./record-index.ts";
 import type { QuestionEntry } from "./question.ts";
 
-/** Those who wait for questions to be closed: woken by what the index of all nodes is told. */
+/** Someone who is told of each change of a question. */
+interface Watch {
+  /** The last one that it was told of. */
+  version: number;
+  readonly changed: () => void;
+}
+
+/** Those who wait for questions to be closed, or to change: told by what the index of all nodes is told. */
 export class QuestionWaits {
   readonly #index: Pick<RecordIndex<QuestionEntry>, "get">;
   readonly #byId = new Map<string, Set<() => void>>();
+  readonly #watches = new Map<string, Set<Watch>>();
   #count = 0;
   #isClosed = false;
 
@@ -43,20 +51,42 @@ export class QuestionWaits {
     });
   }
 
-  /** Wakes those who wait for a question, if it is closed. */
+  /** Calls back whenever a question has changed, until the function returned is called. */
+  watch(id: string, changed: () => void): () => void {
+    const watch: Watch = { version: this.#index.get(id)?.version ?? 0, changed };
+    const watches = this.#watches.get(id) ?? new Set();
+    this.#watches.set(id, watches.add(watch));
+    return () => {
+      watches.delete(watch);
+      if (watches.size === 0 && this.#watches.get(id) === watches) this.#watches.delete(id);
+    };
+  }
+
+  /** Wakes those who wait for a question, if it is closed, and those who watch it. */
   told({ id, isOpen }: QuestionEntry): void {
     if (!isOpen) this.#wake(id);
+    this.#tellChange(id);
   }
 
   /** Wakes those who wait for what the index does not know as open. */
   refreshed(): void {
     for (const id of this.#byId.keys()) if (this.#index.get(id)?.isOpen !== true) this.#wake(id);
+    for (const id of this.#watches.keys()) this.#tellChange(id);
   }
 
   /** Wakes everyone, for good. */
   close(): void {
     this.#isClosed = true;
     for (const id of this.#byId.keys()) this.#wake(id);
+  }
+
+  #tellChange(id: string): void {
+    const version = this.#index.get(id)?.version ?? 0;
+    for (const watch of this.#watches.get(id) ?? []) {
+      if (version <= watch.version) continue;
+      watch.version = version;
+      watch.changed();
+    }
   }
 
   #wake(id: string): void {

@@ -3,7 +3,7 @@ import { HubError } from "./errors.ts";
 import { CLOCK_CHECK, LeasedWork } from "./leased-work.ts";
 import type { Draft, Published } from "./message.ts";
 import type { QuestionKey } from "./question-keys.ts";
-import { closed, questionClosed, QuestionRecords } from "./question-records.ts";
+import { closed, isAway, questionClosed, QuestionRecords } from "./question-records.ts";
 import { QuestionUpkeep, checkRoom } from "./question-upkeep.ts";
 import { QuestionWaits } from "./question-waits.ts";
 import { dueTimeOf, inOrderAsked, messageOf, type KeptQuestion, type QuestionEntry } from "./question.ts";
@@ -155,6 +155,21 @@ export class Questions {
     return this.#records.get(id);
   }
 
+  /** What this node knows of it without reading it. */
+  entry(id: string): QuestionEntry | undefined {
+    return this.#records.index.get(id);
+  }
+
+  /** Resolves once this node knows all questions. */
+  ready(): Promise<void> {
+    return this.#records.index.ready();
+  }
+
+  /** Calls back whenever a question has changed, until the function returned is called. */
+  watch(id: string, changed: () => void): () => void {
+    return this.#waits.watch(id, changed);
+  }
+
   /** In the order in which they were asked, as far as this node knows. */
   list(): readonly QuestionEntry[] {
     return this.#records.index.all().sort(inOrderAsked);
@@ -273,9 +288,4 @@ export class Questions {
       });
     }
   }
-}
-
-/** Whether the log or the records cannot be reached, so that it works later. */
-function isAway(error: unknown): boolean {
-  return error instanceof HubError && (error.code === "LOG_UNAVAILABLE" || error.code === "SHUTTING_DOWN");
 }

@@ -2,6 +2,7 @@ import { authorizeCall, callTool, type Tool, type ToolListing, type ToolSet } fr
 import type { EventCatalog } from "./events/event-catalog.ts";
 import type { Extras, Catalog, ToolDefinition } from "./definitions.ts";
 import { prompts } from "./prompts.ts";
+import { questionTemplate } from "./question-resource.ts";
 import { runWithQuestions } from "./questions.ts";
 import type { Services } from "./request-context.ts";
 import { channelsResource, channelTemplate } from "./resources.ts";
@@ -25,7 +26,7 @@ export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}, 
     tools: [...tools.all.map(({ tool, listing }) => offered(tool, listing)), ...(extras.tools ?? [])],
     prompts: [...prompts, ...(extras.prompts ?? [])],
     resources: [channelsResource, ...(extras.resources ?? [])],
-    templates: [channelTemplate, ...(extras.templates ?? [])],
+    templates: [channelTemplate, questionTemplate, ...(extras.templates ?? [])],
     instructions: INSTRUCTIONS,
     changes,
     events,

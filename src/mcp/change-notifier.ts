@@ -30,6 +30,7 @@ export class ChangeNotifier implements Sink {
   readonly #exact = new Map<string, Set<string>>();
   readonly #patterns = new Map<ChannelPattern, Set<string>>();
   readonly #changed = new Set<string>();
+  readonly #unfollow = new Map<string, () => void>();
   #resting = false;
   #over = false;
 
@@ -47,10 +48,15 @@ export class ChangeNotifier implements Sink {
     return [...(this.#exact.keys() as Iterable<ChannelPattern>), ...this.#patterns.keys()];
   }
 
-  /** Notifies of a name when messages are published on these channels. */
-  watch(name: string, channels: readonly ChannelPattern[]): void {
+  /** Notifies of a name when messages are published on these channels, and when `follow` calls back. */
+  watch(name: string, channels: readonly ChannelPattern[], follow?: (changed: () => void) => () => void): void {
     this.unwatch(name);
     this.#watched.set(name, channels);
+    if (follow !== undefined)
+      this.#unfollow.set(
+        name,
+        follow(() => this.touch(name)),
+      );
     for (const channel of channels) {
       const index = this.#indexOf(channel);
       const names = index.get(channel);
@@ -64,11 +70,18 @@ export class ChangeNotifier implements Sink {
     const channels = this.#watched.get(name) ?? [];
     this.#watched.delete(name);
     this.#changed.delete(name);
+    this.#unfollow.get(name)?.();
+    this.#unfollow.delete(name);
     return channels.filter((channel) => {
       const index = this.#indexOf(channel);
       index.get(channel)?.delete(name);
       return index.get(channel)?.size === 0 && index.delete(channel);
     });
+  }
+
+  /** Watches nothing any more. */
+  unwatchAll(): void {
+    for (const name of this.#watched.keys()) this.unwatch(name);
   }
 
   /** Notifies of a name that changed without a message. */

@@ -1,7 +1,7 @@
 import type { Principal } from "../core/principal.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ToolListing } from "../tools/index.ts";
-import type { McpRequestContext } from "./request-context.ts";
+import type { McpRequestContext, Services } from "./request-context.ts";
 import type { EventCatalog } from "./events/event-catalog.ts";
 import type { JsonObject } from "./errors.ts";
 
@@ -54,8 +54,12 @@ interface PromptArgument {
 
 export interface ResourceDefinition {
   readonly listing: ResourceListing;
-  /** The channels whose messages change it; absent if clients cannot subscribe to it. */
+  /** The channels whose messages change it; clients can subscribe to it if it has these, or `follow`. */
   readonly watches?: readonly ChannelPattern[];
+  /** Calls back when it changes otherwise than by messages, until the function returned is called. */
+  follow?(changed: () => void, services: Pick<Services, "questions">): () => void;
+  /** Whether it exists, as far as a caller may know; absent if it always does. */
+  exists?(caller: Pick<McpRequestContext, "principal" | "questions">): boolean;
   /** Throws `UNAUTHENTICATED` or `FORBIDDEN` if someone may not read it, or be told of its changes; absent if everyone may. */
   authorize?(principal: Principal): void;
   read(call: McpRequestContext): Promise<ResourceResult | InputRequired>;

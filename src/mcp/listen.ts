@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
-import { readable, type Principal } from "../core/principal.ts";
+import { EVERYTHING } from "../protocol/channel.ts";
+import { readable } from "../core/principal.ts";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
 import type { McpRequestContext, NotificationStream } from "./request-context.ts";
 import type { Catalog } from "./definitions.ts";
 import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./errors.ts";
-import { watched } from "./resources.ts";
+import { watched, type Watched } from "./resources.ts";
 import { ChangeNotifier } from "./change-notifier.ts";
 
 /** The name of the list of resources among the watched URIs; the other lists have such names, too. */
@@ -28,7 +28,7 @@ type Filter = Readonly<z.output<typeof FILTER>>;
  */
 export async function listen(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<JsonObject> {
   const asked = filterOf(params, call.limits.channels);
-  const watches = watchedBy(asked, catalog, call.principal);
+  const watches = watchedBy(asked, catalog, call);
   const mayChange = catalog.changes !== undefined;
   const granted: Filter = {
     toolsListChanged: asked.toolsListChanged && mayChange,
@@ -49,7 +49,7 @@ export async function listen(params: JsonObject, call: McpRequestContext, catalo
 
 /** Resolves with the reason when the subscription ends. */
 async function follow(
-  watches: Watched,
+  watches: Watches,
   granted: Filter,
   { hub, signal }: McpRequestContext,
   catalog: Catalog,
@@ -85,7 +85,7 @@ async function follow(
     drained: () => stream.drained(),
     ended: end,
   });
-  for (const [name, patterns] of watches) updates.watch(name, patterns);
+  for (const [name, { channels, follow: watch }] of watches) updates.watch(name, channels, watch);
   const gone = (): void => end("gone");
   signal.addEventListener("abort", gone);
   if (signal.aborted) gone();
@@ -97,6 +97,7 @@ async function follow(
     return await over;
   } finally {
     hub.unsubscribe(subscription);
+    updates.unwatchAll();
     unfollow?.();
     signal.removeEventListener("abort", gone);
   }
@@ -118,20 +119,20 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
   return data;
 }
 
-type Watched = ReadonlyMap<string, readonly ChannelPattern[]>;
+type Watches = ReadonlyMap<string, Watched>;
 
 /** The URIs that can be watched; others are left out of the acknowledgement. */
 function watchedBy(
   { resourceSubscriptions, resourcesListChanged }: Filter,
   catalog: Catalog,
-  principal: Principal,
-): Watched {
-  const watches = new Map<string, readonly ChannelPattern[]>();
+  call: McpRequestContext,
+): Watches {
+  const watches = new Map<string, Watched>();
   for (const uri of resourceSubscriptions) {
-    const patterns = watched(catalog, uri, principal);
-    if (patterns !== undefined) watches.set(uri, patterns);
+    const what = watched(catalog, uri, call);
+    if (what !== undefined) watches.set(uri, what);
   }
-  if (resourcesListChanged) watches.set(RESOURCE_LIST, readable(principal, EVERYTHING));
+  if (resourcesListChanged) watches.set(RESOURCE_LIST, { channels: readable(call.principal, EVERYTHING) });
   return watches;
 }
 

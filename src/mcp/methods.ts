@@ -117,7 +117,9 @@ async function readResource(params: JsonObject, call: McpRequestContext, catalog
 }
 
 /** Fixed resources first, then those of the templates, page by page. */
-function listResources({ cursor }: JsonObject, call: McpRequestContext, { resources, templates: of }: Catalog): Result {
+function listResources({ cursor }: JsonObject, call: McpRequestContext, catalog: Catalog): Result {
+  const { resources } = catalog;
+  const of = catalog.templates.filter(({ list }) => list !== undefined);
   const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
   for (let { template, after } = start; template < of.length; template++, after = "") {

@@ -1,10 +1,11 @@
 import { channelName } from "../core/channel.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { checkSubscribe, readable, type Principal } from "../core/principal.ts";
+import { checkSubscribe, readable } from "../core/principal.ts";
 import { channelSummary, messageObject, readableChannels } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
+import type { McpRequestContext } from "./request-context.ts";
 
 const CHANNELS = "hub://channels";
 const MAX_CHANNELS = 1000;
@@ -71,10 +72,11 @@ export const channelTemplate: TemplateDefinition = {
 /** The normalized form of a `hub:` URI, which has other spellings, too (RFC 3986, section 6.2.2). */
 export function canonicalUri(uri: string): string {
   if (uri.length > MAX_URI) return uri;
-  const [whole, path = ""] = /^hub:\/\/channels(?:\/(.+))?$/is.exec(uri.replace(/\/$/, "")) ?? [];
-  if (whole === undefined) return uri;
+  const [, kind = "", path = ""] = /^hub:\/\/(channels|questions)(?:\/(.+))?$/is.exec(uri.replace(/\/$/, "")) ?? [];
+  if (kind === "") return uri;
+  const all = `hub://${kind.toLowerCase()}`;
   try {
-    return path === "" ? CHANNELS : `${CHANNELS}/${decodeURIComponent(path)}`;
+    return path === "" ? all : `${all}/${decodeURIComponent(path)}`;
   } catch {
     return uri;
   }
@@ -93,7 +95,7 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
       }
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
-      throw invalidParams(`Resource not found: ${error.message}`, { uri: beginning(uri, MAX_SHOWN) });
+      throw notFound(uri, error.message);
     }
   }
   const known = catalog.templates.map(({ listing }) => listing.uriTemplate);
@@ -102,19 +104,37 @@ export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefini
 
 /** The error for an unknown URI: `-32602` in both eras, since the SDK maps the older `-32002` to it. */
 export function resourceNotFound(uri: string, known: readonly string[]): McpError {
-  const some = known.slice(0, 10).join(", ");
-  return invalidParams(`Resource not found: ${shown(uri)}; there are ${some}`, { uri: beginning(uri, MAX_SHOWN) });
+  return notFound(uri, `${shown(uri)}; there are ${known.slice(0, 10).join(", ")}`);
 }
 
-function json(uri: string, value: unknown): ResourceResult {
+/** The same for a URI of the right form. */
+export function notFound(uri: string, why: string): McpError {
+  return invalidParams(`Resource not found: ${why}`, { uri: beginning(uri, MAX_SHOWN) });
+}
+
+/** A resource that is one JSON text. */
+export function json(uri: string, value: unknown): ResourceResult {
   return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
 }
 
+/** What changes a resource. */
+export interface Watched {
+  /** Of those that its subscriber may read. */
+  readonly channels: readonly ChannelPattern[];
+  /** Calls back when it changes otherwise. */
+  readonly follow?: ((changed: () => void) => () => void) | undefined;
+}
+
 /**
- * The channels whose messages change a resource, of those that someone may read; undefined if clients cannot subscribe
- * to it. Throws `UNAUTHENTICATED` or `FORBIDDEN` if this one may not.
+ * What changes a resource; undefined if clients cannot subscribe to it, or it does not exist. Throws `UNAUTHENTICATED`
+ * or `FORBIDDEN` if this one may not.
  */
-export function watched(catalog: Catalog, uri: string, principal: Principal): readonly ChannelPattern[] | undefined {
+export function watched(
+  catalog: Catalog,
+  uri: string,
+  caller: Pick<McpRequestContext, "principal" | "questions">,
+): Watched | undefined {
+  const { principal } = caller;
   let resource: Omit<ResourceDefinition, "listing">;
   try {
     resource = findResource(catalog, uri);
@@ -123,5 +143,10 @@ export function watched(catalog: Catalog, uri: string, principal: Principal): re
     throw error;
   }
   resource.authorize?.(principal);
-  return resource.watches?.flatMap((pattern) => readable(principal, pattern));
+  const { watches, follow } = resource;
+  if ((watches ?? follow) === undefined || resource.exists?.(caller) === false) return undefined;
+  return {
+    channels: watches?.flatMap((pattern) => readable(principal, pattern)) ?? [],
+    follow: follow && ((changed) => follow(changed, caller)),
+  };
 }

@@ -13,7 +13,7 @@ export { readableChannels } from "./readable-channels.ts";
 export { admittedDraft, publish } from "./publish.ts";
 export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";
 export { questionInput, readQuestion, type QuestionInput } from "./question-input.ts";
-export { answerQuestion, askQuestion, cancelQuestion, listQuestions, visibleQuestion } from "./questions.ts";
+export { answerQuestion, askQuestion, cancelQuestion, listQuestions, mayLookAt, visibleQuestion } from "./questions.ts";
 export { checkedInput } from "./checked-input.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";

@@ -75,6 +75,12 @@ export async function visibleQuestion(id: string, principal: Principal, question
   return kept;
 }
 
+/** Whether the caller may see a question, as far as this node knows. */
+export function mayLookAt(id: string, principal: Principal, questions: Questions): boolean {
+  const entry = questions.entry(id);
+  return entry !== undefined && isReadable(entry, principal);
+}
+
 /**
  * Answers a question, if the caller may. Throws `NOT_FOUND`, `UNAUTHENTICATED`, `FORBIDDEN`, `INVALID_INPUT` with the
  * field, and `QUESTION_CLOSED`.

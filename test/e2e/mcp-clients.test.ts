@@ -81,7 +81,7 @@ for (const name of SDK_CLIENTS) {
       const { resourceTemplates } = await agent.client.listResourceTemplates();
       assert.deepEqual(
         resourceTemplates.map(({ uriTemplate }) => uriTemplate),
-        ["hub://channels/{channel}"],
+        ["hub://channels/{channel}", "hub://questions/{id}"],
       );
       const read = async (uri: string): Promise<unknown> => {
         const { contents } = await agent.client.readResource({ uri });

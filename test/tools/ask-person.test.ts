@@ -68,6 +68,23 @@ describe("asking a person with a tool", { concurrency: true }, () => {
     assert.match(textOf(late), /Its deadline has passed, and it can still be answered/);
   });
 
+  it("[ASK-11] takes the context, urgency and assignees of a question, and joins one with its key", async () => {
+    await using server = await startServer();
+    const input = {
+      question: "Delete?",
+      context: "Three **rows**",
+      urgency: "high",
+      assignees: ["Ana"],
+      dedupeKey: "delete-3",
+      timeoutSeconds: 0,
+    };
+    const first = await server.call("ask_person", input);
+    const { context, urgency, assignees, id } = await openQuestion(server);
+    assert.deepEqual([context, urgency, assignees], ["Three **rows**", "high", ["Ana"]]);
+    const again = await server.call("ask_person", { ...input, assignees: "Ana" });
+    assert.deepEqual([first.structuredContent["questionId"], again.structuredContent["questionId"]], [id, id]);
+  });
+
   it("says what is wrong with a question, with the field", async () => {
     await using server = await startServer();
     const cases: readonly (readonly [object, RegExp])[] = [
@@ -75,6 +92,10 @@ describe("asking a person with a tool", { concurrency: true }, () => {
       [{ question: "x", options: ["one"] }, /answer\.options: give 2 to 10 options/],
       [{ question: "x", options: ["a", "b"], answer: { kind: "text" } }, /give one of them/],
       [{ question: "x", onTimeout: "deny" }, /there is no deadline/],
+      [{ question: "x", urgency: "now" }, /urgency/],
+      [{ question: "x", context: "x".repeat(32_769) }, /context has 32769 bytes/],
+      [{ question: "x", dedupeKey: "x".repeat(256) }, /dedupeKey/],
+      [{ question: "x", assignees: Array.from({ length: 51 }, (_, n) => `p${n}`) }, /assignees names 51/],
     ];
     for (const [input, said] of cases) {
       const answer = await server.call("ask_person", input);

@@ -66,10 +66,10 @@ export class SessionSubscriptions {
 
   /** `resources/subscribe`. Returns the URI. */
   add({ uri }: JsonObject, principal: Principal): string {
-    const { hub, catalog, limits } = this.#context;
+    const { hub, catalog, limits, questions } = this.#context;
     if (typeof uri !== "string") throw invalidParams("uri is missing; give the URI of a resource");
-    const channels = watched(catalog, uri, principal);
-    if (channels === undefined) {
+    const what = watched(catalog, uri, { principal, questions });
+    if (what === undefined) {
       throw resourceNotFound(
         uri,
         catalog.resources.map(({ listing }) => listing.uri),
@@ -81,7 +81,8 @@ export class SessionSubscriptions {
     if (notifier.names.size >= limits.channels) {
       throw new HubError("TOO_MANY_CHANNELS", `${limits.channels} resources are subscribed to, the limit`);
     }
-    notifier.watch(uri, channels);
+    const { channels, follow } = what;
+    notifier.watch(uri, channels, follow);
     if (this.#subscription === undefined) this.#subscription = hub.subscribe({ channels }, notifier);
     else hub.add(this.#subscription, { channels });
     return uri;
@@ -129,6 +130,7 @@ export class SessionSubscriptions {
 
   close(): void {
     this.#isListening = false;
+    this.#notifier.unwatchAll();
     if (this.#subscription !== undefined) this.#context.hub.unsubscribe(this.#subscription);
   }
 }
