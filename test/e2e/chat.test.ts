@@ -371,10 +371,14 @@ describeInBrowser("the chat", { concurrency: 2 }, (it) => {
     await page.locator("#log").focus();
     // Each of these has the page rendered.
     await page.evaluate("setInterval(() => dispatchEvent(new Event('focus')), 4)");
+    // As on a busy machine, whose frames are far apart.
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: 20 });
     const traffic = setInterval(() => void server.publish("default", "more"), 30);
     await page.keyboard.press("Home");
     await until("it is at the top", async () => (await page.locator("#log").evaluate((log) => log.scrollTop)) === 0);
     clearInterval(traffic);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: 1 });
     // And it stays with what comes after the press on the button.
     await page.locator("#newest").click();
     await server.publish("default", "the last");
