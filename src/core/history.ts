@@ -1,5 +1,5 @@
 import { shown } from "./channel.ts";
-import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
+import { EVERYTHING, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, learn, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
 import { hasGap, gapReason, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
@@ -104,6 +104,28 @@ export async function readRecent(log: Log, head: number, query: RecentHistoryQue
     next: cursorAt(log, top - 1),
     earlier: more && oldest !== undefined ? cursorAt(log, oldest.offset) : undefined,
   };
+}
+
+/** The message of a channel that has this id; undefined if it is not kept there. Throws `INVALID_INPUT` for what is not an id. */
+export async function readMessage(
+  log: Log,
+  head: number,
+  channel: ChannelName,
+  id: string,
+): Promise<Message | undefined> {
+  const cursor = parseCursor(id);
+  if (cursor === undefined) {
+    const sentence = `id is ${shown(id.slice(0, MAX_ECHO))}; give the id of a message, such as 5f1c20ab9e-41`;
+    throw new HubError("INVALID_INPUT", sentence);
+  }
+  await learn(id, log);
+  if (!log.knows(cursor)) return undefined;
+  const { offset } = cursor;
+  const at = { channels: [EVERYTHING], limit: 1 };
+  // Another node may have given out the id before this one has the message: a read after it waits for it.
+  if (offset > head) await log.read({ ...at, after: offset });
+  const { messages } = await log.read({ ...at, after: offset - 1 });
+  return messages.find((message) => message.offset === offset && message.channel === channel);
 }
 
 /** Channels that hold or held messages, and those that live readers of any node ask for by name, in byte order. */

@@ -3,8 +3,8 @@ import { cursorAt, learn, startOf } from "../protocol/cursor.ts";
 import type { Backlog } from "./backlog.ts";
 import { HubError } from "./errors.ts";
 import { FanOut, type FanOutOptions } from "./fan-out.ts";
-import { listChannels, readHistory, readRecent } from "./history.ts";
-import type { ChannelListing, History, HistoryQuery, RecentHistory, RecentHistoryQuery } from "./history.ts";
+import { listChannels, readHistory, type ChannelListing, type History, type HistoryQuery } from "./history.ts";
+import { KeptMessages } from "./kept-messages.ts";
 import type { Appended, ChannelQuery, Log } from "./log.ts";
 import { Envelope, type Draft, type Message, type Published } from "./message.ts";
 import { Publications } from "./publications.ts";
@@ -27,6 +27,7 @@ const PROBE: Draft = { channel: serverChannel("probe"), event: "probe", data: "n
 /** Publishes into a log, and delivers to readers what the log hands its follower. */
 export class Hub {
   readonly stats: Stats = new Stats();
+  readonly kept: KeptMessages;
   readonly #log: Log;
   readonly #options: HubOptions;
   readonly #fanOut: FanOut;
@@ -40,6 +41,7 @@ export class Hub {
     this.#log = log;
     this.#options = options;
     this.#fanOut = new FanOut(options, this.stats);
+    this.kept = new KeptMessages(log, () => this.#fanOut.delivered);
     this.#replay = new Replay(log, this.#fanOut, options, this.stats, (subscription) =>
       this.#end(subscription, "unavailable"),
     );
@@ -182,11 +184,6 @@ export class Hub {
   /** A page of what is kept on these channels after a cursor (`earliest` or none: from the beginning). */
   history(query: HistoryQuery): Promise<History> {
     return readHistory(this.#log, this.#fanOut.delivered, query);
-  }
-
-  /** The last messages kept on these channels, or the last before a cursor. */
-  recent(query: RecentHistoryQuery): Promise<RecentHistory> {
-    return readRecent(this.#log, this.#fanOut.delivered, query);
   }
 
   /** Channels that hold or held messages, or have live readers, by name. */

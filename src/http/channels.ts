@@ -4,30 +4,14 @@ import { channelPattern } from "../core/channel.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { HUB_PATH_HEADER, hubPath, isLoop } from "../core/hub-path.ts";
-import { checkSubscribe } from "../core/principal.ts";
-import type { Message } from "../core/message.ts";
-import {
-  channelSummary,
-  messagePage,
-  admittedDraft,
-  publish,
-  readableChannels,
-  publishLater,
-  type MessagePage,
-} from "../tools/index.ts";
-import { GAP_REASONS } from "../protocol/signal.ts";
+import { channelSummary, admittedDraft, publish, readableChannels, publishLater } from "../tools/index.ts";
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { takeAnyBody, type SentBody } from "./json-body.ts";
 import { dataIn } from "./message-body.ts";
+import { limit, messages } from "./messages.ts";
 import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
 
-const PAGE = 100;
-const MAX_LIMIT = 1000;
-/** In place of a cursor: the end of the log. */
-const LATEST = "latest";
-
-const limit = z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most");
 const channel = z.object({
   channel: z.string().meta({ description: "Words joined by dots", examples: ["orders.eu"] }),
 });
@@ -76,38 +60,6 @@ const scheduledReceipt = z.object({
   id: z.string().describe("What to look it up or cancel it by; not the id of the message"),
   channel: z.string(),
   at: z.iso.datetime(),
-});
-const pageQuery = z.strictObject({
-  after: z
-    .string()
-    .optional()
-    .meta({ description: "A cursor; without it from the oldest kept", examples: ["5f1c20ab9e-41"] }),
-  before: z
-    .string()
-    .optional()
-    .meta({
-      description: "A cursor, or `latest`: the last messages before it; not with `after`",
-      examples: [LATEST],
-    }),
-  limit,
-});
-const message = z.object({
-  id: z.string().nullable(),
-  channel: z.string(),
-  event: z.string(),
-  data: z.unknown(),
-  sender: z.string(),
-  time: z.iso.datetime(),
-  via: z.string().optional().describe("How it came if no client published it: tool, webhook or bridge:NAME"),
-  verified: z.literal(true).optional().describe("Set if sender is the name of the credential it was published with"),
-});
-const gap = z.object({ reason: z.enum(GAP_REASONS), after: z.string(), resumed: z.string() });
-const page = z.object({
-  messages: z.array(message),
-  next: z.string().describe("What to go on with as `after`"),
-  more: z.boolean().describe("Whether there may be more after `next` right now"),
-  gap: gap.nullable(),
-  earlier: z.string().nullable().optional().describe("With `before`: what to ask `before` of next; null at the oldest"),
 });
 const listQuery = z.strictObject({
   pattern: z
@@ -173,21 +125,7 @@ export function channels(app: FastifyInstance, context: HttpContext): void {
     (request, reply) => post(request, reply, context),
   );
 
-  app.get(
-    "/channels/:channel/messages",
-    {
-      schema: {
-        summary: "Read a page of history",
-        tags: ["receive"],
-        params: z.object({
-          channel: z.string().meta({ description: "A channel, or a pattern", examples: ["orders.*"] }),
-        }),
-        querystring: pageQuery,
-        response: { 200: page },
-      },
-    },
-    (request) => read(request, context),
-  );
+  messages(app, context);
 
   app.get(
     "/channels",
@@ -234,27 +172,4 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   const { receipt: answer, repeated } = await publish(asked, { hub, limits, principal, admit, correlation: request });
   if (repeated) reply.header("idempotent-replayed", "true");
   return reply.status(repeated ? 200 : 201).send(answer);
-}
-
-async function read(
-  request: FastifyRequest,
-  context: HttpContext,
-): Promise<MessagePage & { readonly earlier?: string | null }> {
-  const { hub } = context;
-  const { channel: pattern } = request.params as z.output<typeof channel>;
-  const { after, before, limit: most } = request.query as z.output<typeof pageQuery>;
-  const asked = { channels: [channelPattern(pattern)], limit: most };
-  const caller = callerOf(request.raw, principalOf(request, context), context);
-  checkSubscribe(caller.principal, asked.channels);
-  context.rateLimits.admit(caller.principal, caller.address, "history_pages");
-  const idOf = (kept: Message): string | undefined => hub.idOf(kept);
-  if (before === undefined) {
-    return messagePage(await hub.history({ ...asked, after }), idOf);
-  }
-  if (after !== undefined) {
-    throw new HubError("INVALID_INPUT", "before and after ask for different pages; give one of them");
-  }
-  const isLatest = before === LATEST;
-  const { earlier = null, ...recent } = await hub.recent({ ...asked, before: isLatest ? undefined : before });
-  return { ...messagePage({ ...recent, more: !isLatest, gap: undefined }, idOf), earlier };
 }

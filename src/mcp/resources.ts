@@ -48,7 +48,7 @@ export const channelTemplate: TemplateDefinition = {
       watches: [channel],
       authorize: (principal) => checkSubscribe(principal, [channel]),
       async read({ hub }) {
-        const { messages, next, earlier } = await hub.recent({ channels: [channel], limit: RECENT });
+        const { messages, next, earlier } = await hub.kept.recent({ channels: [channel], limit: RECENT });
         const objects = messages.map((message) => messageObject(message, hub.idOf(message)));
         return json(uri, { channel, messages: objects, next, earlier: earlier ?? null });
       },

@@ -119,11 +119,11 @@ describe("recent history", () => {
       await publish(hub, "a", data);
       await publish(hub, "b", -data);
     }
-    const last = await hub.recent({ channels: A, limit: 2 });
+    const last = await hub.kept.recent({ channels: A, limit: 2 });
     assert.deepEqual([dataIn(last), last.next, last.earlier], [[4, 5], hub.cursor(), hub.cursor(7)]);
-    const middle = await hub.recent({ channels: A, before: last.earlier, limit: 2 });
+    const middle = await hub.kept.recent({ channels: A, before: last.earlier, limit: 2 });
     assert.deepEqual([dataIn(middle), middle.next, middle.earlier], [[2, 3], hub.cursor(6), hub.cursor(3)]);
-    const first = await hub.recent({ channels: A, before: middle.earlier, limit: 2 });
+    const first = await hub.kept.recent({ channels: A, before: middle.earlier, limit: 2 });
     assert.deepEqual([dataIn(first), first.next, first.earlier], [[1], hub.cursor(2), undefined]);
   });
 
@@ -144,7 +144,7 @@ describe("recent history", () => {
           const pages: RecentHistory[] = [];
           let before: string | undefined;
           do {
-            const page = await hub.recent({ channels: wanted, before, limit });
+            const page = await hub.kept.recent({ channels: wanted, before, limit });
             pages.unshift(page);
             before = page.earlier;
             await publish(hub, "a", `new ${pages.length}`);
@@ -166,7 +166,7 @@ describe("recent history", () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     await publish(hub, "a", 1, 2, 3);
     const before = (offset: number): Promise<RecentHistory> =>
-      hub.recent({ channels: A, before: hub.cursor(offset), limit: 9 });
+      hub.kept.recent({ channels: A, before: hub.cursor(offset), limit: 9 });
     assert.deepEqual(dataIn(await before(3)), [1, 2]);
     for (const offset of [0, 1]) {
       assert.deepEqual(await before(offset), { messages: [], next: hub.cursor(0), earlier: undefined });
@@ -175,10 +175,10 @@ describe("recent history", () => {
 
   it("of an empty log, or of channels that hold nothing, ends where the hub is", async () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
-    const empty = await hub.recent({ channels: patternsOf("*"), limit: 9 });
+    const empty = await hub.kept.recent({ channels: patternsOf("*"), limit: 9 });
     assert.deepEqual(empty, { messages: [], next: hub.cursor(0), earlier: undefined });
     await publish(hub, "b", 1);
-    const none = await hub.recent({ channels: A, limit: 9 });
+    const none = await hub.kept.recent({ channels: A, limit: 9 });
     assert.deepEqual(none, { messages: [], next: hub.cursor(1), earlier: undefined });
     await publish(hub, "a", 2);
     assert.deepEqual(await forward(hub, A, none.next), [2]);
@@ -187,9 +187,9 @@ describe("recent history", () => {
   it("begins with the oldest that is kept, also where what it is asked to end in front of is dropped", async () => {
     await using hub = await openHub(new MemoryLog({ ...FOREVER, messages: 3 }));
     await publish(hub, "a", 1, 2, 3, 4, 5);
-    const { messages, earlier } = await hub.recent({ channels: A, limit: 9 });
+    const { messages, earlier } = await hub.kept.recent({ channels: A, limit: 9 });
     assert.deepEqual([dataIn({ messages }), earlier], [[3, 4, 5], undefined]);
-    const gone = await hub.recent({ channels: A, before: hub.cursor(2), limit: 9 });
+    const gone = await hub.kept.recent({ channels: A, before: hub.cursor(2), limit: 9 });
     assert.deepEqual(gone, { messages: [], next: hub.cursor(1), earlier: undefined });
     const { gap } = await hub.history({ channels: A, after: gone.next, limit: 9 });
     assert.deepEqual(gap, { reason: "expired", after: gone.next, resumed: hub.cursor(2) });
@@ -202,8 +202,8 @@ describe("recent history", () => {
     await until("the messages wait", () => schedule.at("announce") === 1);
     const ahead = hub.cursor(2);
     const pages = [
-      await hub.recent({ channels: A, limit: 9 }),
-      await hub.recent({ channels: A, before: ahead, limit: 9 }),
+      await hub.kept.recent({ channels: A, limit: 9 }),
+      await hub.kept.recent({ channels: A, before: ahead, limit: 9 }),
     ];
     for (const page of pages) assert.deepEqual(page, { messages: [], next: hub.cursor(0), earlier: undefined });
     schedule.open("announce");
@@ -215,7 +215,7 @@ describe("recent history", () => {
     const schedule = new Schedule("read");
     await using hub = await openHub(new LateLog(new MemoryLog(FOREVER), schedule));
     await publish(hub, "a", 1);
-    const looking = hub.recent({ channels: A, limit: 9 });
+    const looking = hub.kept.recent({ channels: A, limit: 9 });
     await until("the look waits", () => schedule.at("read") === 1);
     await publish(hub, "a", 2);
     schedule.open("read");
@@ -227,7 +227,7 @@ describe("recent history", () => {
     await using hub = await openHub(new MemoryLog(FOREVER));
     await publish(hub, "a", 1, 2);
     for (const before of ["rubbish", "", "earliest", "other-1", hub.cursor(99), "x".repeat(99)]) {
-      await assert.rejects(hub.recent({ channels: A, before, limit: 9 }), (error: unknown) => {
+      await assert.rejects(hub.kept.recent({ channels: A, before, limit: 9 }), (error: unknown) => {
         assert.ok(error instanceof HubError);
         assert.equal(error.code, "INVALID_INPUT");
         const named = JSON.stringify(before.slice(0, 64));
@@ -246,16 +246,16 @@ describe("recent history", () => {
     await before.append(draftOf("a", 1));
     await before.close();
     await using hub = await openHub(await openSqlite(folder.file()));
-    const pages = [await hub.recent({ channels: A, limit: 9 })];
+    const pages = [await hub.kept.recent({ channels: A, limit: 9 })];
     await publish(hub, "a", 2, 3);
-    pages.push(await hub.recent({ channels: A, before: hub.cursor(2), limit: 9 }));
+    pages.push(await hub.kept.recent({ channels: A, before: hub.cursor(2), limit: 9 }));
     for (const page of pages) {
       assert.deepEqual([dataIn(page), await forward(hub, A, page.next)], [[1], [2, 3]]);
       assert.equal((await hub.history({ channels: A, after: page.next, limit: 9 })).gap, undefined);
     }
-    const last = await hub.recent({ channels: A, limit: 1 });
-    const middle = await hub.recent({ channels: A, before: last.earlier, limit: 1 });
-    const first = await hub.recent({ channels: A, before: middle.earlier, limit: 1 });
+    const last = await hub.kept.recent({ channels: A, limit: 1 });
+    const middle = await hub.kept.recent({ channels: A, before: last.earlier, limit: 1 });
+    const first = await hub.kept.recent({ channels: A, before: middle.earlier, limit: 1 });
     assert.deepEqual([first, middle, last].map(dataIn), [[1], [2], [3]]);
     assert.deepEqual(await forward(hub, A, first.next), [2, 3]);
   });

@@ -59,6 +59,7 @@ describe("GET /openapi.json", () => {
       "DELETE /webhooks/{id}",
       "GET /channels",
       "GET /channels/{channel}/messages",
+      "GET /channels/{channel}/messages/{id}",
       "GET /events",
       "GET /health",
       "GET /health/live",
@@ -168,7 +169,7 @@ describe("GET /openapi.json", () => {
   });
 
   it("says what is answered: real responses are what their schemas say", async () => {
-    await server.publish("orders.eu", { any: ["JSON"] });
+    const { id } = await server.publish("orders.eu", { any: ["JSON"] });
     const type = { "content-type": "application/json" };
     const key = { ...type, "idempotency-key": "k" };
     const asked: readonly (readonly [string, string, RequestOptions])[] = [
@@ -179,6 +180,7 @@ describe("GET /openapi.json", () => {
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages", {}],
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages?after=garbage", {}],
       ["GET /channels/{channel}/messages", "/channels/orders.*/messages?before=latest", {}],
+      ["GET /channels/{channel}/messages/{id}", `/channels/orders.eu/messages/${id}`, {}],
       ["POST /channels/{channel}/messages", "/channels/a/messages", { body: "1", headers: key }],
       ["POST /channels/{channel}/messages", "/channels/a/messages", { body: "1", headers: key }],
       ["POST /channels/{channel}/messages", "/channels/a/messages?ephemeral=true", { body: "1", headers: type }],

@@ -34,6 +34,7 @@ const DOORS: readonly Door[] = [
   { title: "GET /events of a presence channel", path: "/events?channel=hub.presence.secret", scope: "hub:read" },
   { title: "a page of history", path: "/channels/secret/messages", scope: "hub:read" },
   { title: "a page of history of a pattern", path: "/channels/*/messages", scope: "hub:read" },
+  { title: "one message", path: "/channels/secret/messages/x-1", scope: "hub:read" },
   {
     title: "publishing over HTTP",
     path: "/channels/secret/messages",

@@ -1,0 +1,26 @@
+import type { ChannelName } from "../protocol/channel.ts";
+import { readMessage, readRecent, type RecentHistory, type RecentHistoryQuery } from "./history.ts";
+import type { Log } from "./log.ts";
+import type { Message } from "./message.ts";
+
+/** Finds messages that are kept, up to the last one delivered. */
+export class KeptMessages {
+  readonly #log: Log;
+  readonly #delivered: () => number;
+
+  /** `delivered` is the offset of the last message delivered. */
+  constructor(log: Log, delivered: () => number) {
+    this.#log = log;
+    this.#delivered = delivered;
+  }
+
+  /** The last messages of some channels, or the last before a cursor. */
+  recent(query: RecentHistoryQuery): Promise<RecentHistory> {
+    return readRecent(this.#log, this.#delivered(), query);
+  }
+
+  /** The message of a channel that has this id; undefined if it is not kept there. */
+  message(channel: ChannelName, id: string): Promise<Message | undefined> {
+    return readMessage(this.#log, this.#delivered(), channel, id);
+  }
+}
