@@ -14,6 +14,7 @@ import { limitsOf, type HttpContext } from "./http/context.ts";
 import { ClientAddresses } from "./ops/client-address.ts";
 import { isLimited, RateLimits } from "./limits/rate-limits.ts";
 import { Connections } from "./ops/connections.ts";
+import { OpenConnections } from "./ops/open-connections.ts";
 import type { Logger } from "pino";
 import { HubChannels } from "./ops/hub-channels.ts";
 import { createMetrics } from "./ops/metrics.ts";
@@ -192,6 +193,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       questions,
       tools,
       connections,
+      open: new OpenConnections(shared.node),
+      audit: (event) => audit(event),
       limits,
       callers,
       version,

@@ -83,6 +83,7 @@ describe("the public surface", () => {
       unavailable: 4001,
       shutdown: 4002,
       aged: 4003,
+      ended: 4004,
       not_json: 4100,
       binary: 4101,
       unauthenticated: 4102,

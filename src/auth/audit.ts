@@ -10,6 +10,8 @@ export interface AuditEvent {
   readonly subject?: string;
   /** The id of the credential. */
   readonly id?: string;
+  /** Who did it, as their messages name them; absent if no one asked for it. */
+  readonly by?: string;
   /** What a person should know beside that, as a sentence. */
   readonly reason?: string;
 }

@@ -17,6 +17,7 @@ export interface Sink {
 
 /**
  * `slow`: it did not take what it was sent. `unavailable`: the log could not be read. `shutdown`: the server stops.
- * `expired`, `revoked`: its credential is no longer good. `aged`: it was open as long as a stream may be.
+ * `expired`, `revoked`: its credential is no longer good. `aged`: it was open as long as a stream may be. `ended`: an
+ * admin ended it.
  */
-export type CloseReason = "slow" | "unavailable" | "shutdown" | "expired" | "revoked" | "aged";
+export type CloseReason = "slow" | "unavailable" | "shutdown" | "expired" | "revoked" | "aged" | "ended";

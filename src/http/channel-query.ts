@@ -16,12 +16,19 @@ export function requestedChannels(query: URLSearchParams, most: number): readonl
   return checkedChannels(words, most);
 }
 
-/** Channels and patterns from outside, each once. Throws `INVALID_PATTERN` or `TOO_MANY_CHANNELS`. */
-export function checkedChannels(words: readonly string[], most: number): readonly ChannelPattern[] {
+/** Channels and patterns from outside, each once; `known` are counted with them. Throws `INVALID_PATTERN` or `TOO_MANY_CHANNELS`. */
+export function checkedChannels(
+  words: readonly string[],
+  most: number,
+  known: readonly ChannelPattern[] = [],
+): readonly ChannelPattern[] {
   if (words.length > most) {
     throw new HubError("TOO_MANY_CHANNELS", `${words.length} channels are asked for; at most ${most} are allowed`);
   }
-  return [...new Set(words.map(channelPattern))];
+  const channels = [...new Set(words.map(channelPattern))];
+  const all = new Set([...known, ...channels]).size;
+  if (all <= most) return channels;
+  throw new HubError("TOO_MANY_CHANNELS", `This reader would have ${all} channels; at most ${most} are allowed`);
 }
 
 /** Whether `?watch=` asks to look on without counting as a reader. Throws `INVALID_INPUT` for anything but true and false. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Hub } from "../core/hub.ts";
+import type { Audit } from "../auth/audit.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { BrowserSessions } from "../auth/browser-sessions.ts";
 import type { Lifetimes } from "../auth/lifetimes.ts";
@@ -17,6 +18,7 @@ import type { RequestContext, ToolSet } from "../tools/index.ts";
 import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
+import { clientName, type OpenConnections, type Opened } from "../ops/open-connections.ts";
 import type { Hooks } from "../webhooks/in/hooks.ts";
 import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import type { DeliveryProof } from "./delivery-proof.ts";
@@ -33,6 +35,9 @@ export interface HttpContext {
   readonly questions: Questions;
   readonly tools: ToolSet;
   readonly connections: Connections;
+  /** What is open, for admins to look at. */
+  readonly open: OpenConnections;
+  readonly audit: Audit;
   readonly callers: CallerRules;
   readonly limits: HttpLimits;
   readonly version: string;
@@ -86,6 +91,9 @@ interface DiscoveryStatus {
   /** Tries that failed. */
   readonly failures: number;
 }
+
+/** Of a call that waits: it reads what its tool reads, and shares its connection. */
+const UNKNOWN: Pick<Opened, "channels" | "watches" | "socket"> = { channels: [], watches: false, socket: undefined };
 
 /** The calls in progress on each connection that have asked for a signal. */
 const listening = new WeakMap<Socket, Set<AbortController>>();
@@ -144,11 +152,12 @@ export function admitFor({ rateLimits }: HttpContext, caller: Caller): RequestCo
   return (what, cost) => rateLimits.admit(principal, address, what, cost);
 }
 
-/** Counts a call that waits as one of `by`, and ends it when its caller's credential does. */
+/** Counts a call that waits as one of `by`, lists it as open, and ends it when its caller's credential does. */
 export function stayFor(
-  { connections, lifetimes, rateLimits }: HttpContext,
+  { connections, lifetimes, open, rateLimits }: HttpContext,
   by: Socket | Client,
   caller: Caller,
+  client?: string,
 ): RequestContext["stay"] {
   return (end) => {
     const done = rateLimits.hold(caller.principal, caller.address);
@@ -160,12 +169,24 @@ export function stayFor(
       throw error;
     }
     const release = lifetimes.hold(caller.principal, { end });
+    const { subject } = caller.principal;
+    const { address } = caller;
+    const unlist = open.add({ door: "waiting", subject, address, client, ...UNKNOWN, end: () => end() });
     return () => {
+      unlist();
       release();
       leave();
       done();
     };
   };
+}
+
+/** What a request that opens something says of its client. */
+export function openedBy(
+  { headers }: IncomingMessage,
+  { principal, address }: Caller,
+): Pick<Opened, "subject" | "address" | "client"> {
+  return { subject: principal.subject, address, client: clientName(headers) };
 }
 
 /** What tools work with when they are called through a door; calls that wait take the places of `by`. */
@@ -175,8 +196,9 @@ export function requestContext(
   by: Socket | Client,
   caller: Caller,
   correlation: Correlation | undefined,
+  client?: string,
 ): RequestContext {
-  return new HttpRequestContext(context, call, by, caller, correlation);
+  return new HttpRequestContext(context, call, by, caller, correlation, client);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
@@ -197,6 +219,7 @@ class HttpRequestContext implements RequestContext {
     by: Socket | Client,
     caller: Caller,
     correlation: Correlation | undefined,
+    client: string | undefined,
   ) {
     const { hub, questions, limits, info } = context;
     this.correlation = correlation;
@@ -206,7 +229,7 @@ class HttpRequestContext implements RequestContext {
     this.admit = admitFor(context, caller);
     this.limits = limits;
     this.info = info;
-    this.stay = stayFor(context, by, caller);
+    this.stay = stayFor(context, by, caller, client);
     this.#call = call;
   }
 

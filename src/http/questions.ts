@@ -20,6 +20,7 @@ import {
   type RequestContext,
 } from "../tools/index.ts";
 import { principalOf } from "./authentication.ts";
+import { clientName } from "../ops/open-connections.ts";
 import { callerOf, ConnectionCall, requestContext, type HttpContext } from "./context.ts";
 import { sendJson, takeAnyBody, type SentBody } from "./json-body.ts";
 import { dataIn, isJsonType } from "./message-body.ts";
@@ -218,7 +219,8 @@ export function questionRoutes(app: FastifyInstance, context: HttpContext): void
 function callOf(request: FastifyRequest, context: HttpContext, call?: ConnectionCall): RequestContext {
   const { socket } = request.raw;
   const caller = callerOf(request.raw, principalOf(request, context), context);
-  return requestContext(context, call ?? new ConnectionCall(socket), socket, caller, request);
+  const client = clientName(request.headers);
+  return requestContext(context, call ?? new ConnectionCall(socket), socket, caller, request, client);
 }
 
 /** A question as it came: JSON, or a text that is one to be answered with yes or no. */

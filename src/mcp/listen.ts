@@ -36,7 +36,7 @@ export async function listen(params: JsonObject, call: McpRequestContext, catalo
     resourcesListChanged: asked.resourcesListChanged,
     resourceSubscriptions: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
   };
-  const stream = call.openDedicated?.();
+  const stream = call.openDedicated?.([...watches.values()].flatMap(({ channels }) => channels));
   if (stream === undefined)
     throw new McpError(CODES.methodNotFound, "subscriptions/listen needs a stream", { status: 404 });
   const id = JSON.stringify(call.id);

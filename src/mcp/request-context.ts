@@ -1,3 +1,4 @@
+import type { ChannelPattern } from "../protocol/channel.ts";
 import type { RpcId } from "../protocol/jsonrpc.ts";
 import type { RequestContext, StayEnd } from "../tools/index.ts";
 import { LOG_LEVELS, type JsonObject, type LogLevel } from "./errors.ts";
@@ -32,10 +33,12 @@ export interface McpRequest extends Pick<RequestContext, "principal" | "sender" 
   /** Ends the connection of this request, so that the client reconnects for the result: only in a session. */
   readonly pause?: (() => void) | undefined;
   /**
-   * Opens a long-lived stream for a subscription; absent if the transport cannot. `onEnd` is called when its connection
-   * or its caller's credential ends before the request does.
+   * Opens a long-lived stream for a subscription to channels; absent if the transport cannot. `onEnd` is called when its
+   * connection or its caller's credential ends before the request does.
    */
-  readonly openDedicated?: ((onEnd?: (why?: StayEnd) => void) => NotificationStream) | undefined;
+  readonly openDedicated?:
+    | ((channels: readonly ChannelPattern[], onEnd?: (why?: StayEnd) => void) => NotificationStream)
+    | undefined;
 }
 
 export interface Inputs {

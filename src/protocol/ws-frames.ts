@@ -60,6 +60,8 @@ export const CLOSE_CODES = {
   shutdown: 4002,
   /** It was open as long as one may be. */
   aged: 4003,
+  /** An admin ended it. */
+  ended: 4004,
   /** Three frames in a row were not JSON objects. */
   not_json: 4100,
   /** A binary frame came. */

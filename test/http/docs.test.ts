@@ -53,6 +53,7 @@ describe("GET /openapi.json", () => {
     assert.match(document.openapi, /^3\.1\.\d+$/);
     assert.equal(document.info.title, "sse-mcp-server");
     assert.deepEqual(operations.map(([name]) => name).sort(), [
+      "DELETE /connections/{id}",
       "DELETE /mcp",
       "DELETE /scheduled/{id}",
       "DELETE /session",
@@ -60,6 +61,8 @@ describe("GET /openapi.json", () => {
       "GET /channels",
       "GET /channels/{channel}/messages",
       "GET /channels/{channel}/messages/{id}",
+      "GET /connections",
+      "GET /connections/{id}",
       "GET /events",
       "GET /health",
       "GET /health/live",

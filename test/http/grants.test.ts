@@ -49,6 +49,14 @@ const DOORS: readonly Door[] = [
   },
   { title: "GET /metrics", path: "/metrics", scope: "hub:admin" },
   { title: "GET /recent", path: "/recent", scope: "hub:admin" },
+  { title: "GET /connections", path: "/connections", scope: "hub:admin" },
+  { title: "GET /connections/{id}", path: "/connections/x-1", scope: "hub:admin" },
+  {
+    title: "ending a connection",
+    path: "/connections/x-1",
+    options: { method: "DELETE" },
+    scope: "hub:admin",
+  },
   {
     title: "send_sse_message of plain JSON-RPC",
     path: "/mcp/tools/call",

@@ -10,11 +10,11 @@ import type { Catalog } from "../../mcp/definitions.ts";
 import { sseEvent } from "../../protocol/sse.ts";
 import { principalOf } from "../authentication.ts";
 import { queryOf } from "../channel-query.ts";
-import { callerOf, enter, type HttpContext } from "../context.ts";
+import { callerOf, enter, openedBy, type HttpContext } from "../context.ts";
 import { jsonBody } from "../json-body.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { admitted, refuse, refused } from "./legacy.ts";
-import { actorIn, ownerOf } from "./session-owner.ts";
+import { actorIn, ownerOf, sessionStream } from "./session-owner.ts";
 import { McpStream, streamBounds } from "./streams.ts";
 
 const STREAM = "/sse";
@@ -52,7 +52,8 @@ async function open(
   store: SessionStore,
 ): Promise<FastifyReply> {
   const socket = freeSocket(request, reply);
-  const countOut = enter(context, "mcp", socket, callerOf(request.raw, principalOf(request, context), context));
+  const caller = callerOf(request.raw, principalOf(request, context), context);
+  const countOut = enter(context, "mcp", socket, caller);
   let session: ReturnType<SessionStore["beginOnConnection"]>;
   try {
     session = store.beginOnConnection(ownerOf(request, context));
@@ -73,7 +74,9 @@ async function open(
   if (!socket.writable) over();
   else {
     const release = context.lifetimes.hold(session.principal, { end: over });
+    const unlist = context.open.add(sessionStream(session, openedBy(request.raw, caller), socket, over));
     socket.once("close", () => {
+      unlist();
       release();
       over();
     });

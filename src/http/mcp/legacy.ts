@@ -15,11 +15,11 @@ import { authorize } from "../../mcp/authorize.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { rpcError } from "../../protocol/jsonrpc.ts";
 import type { Caller } from "../../ops/connections.ts";
-import { callerOf, enter, type HttpContext } from "../context.ts";
+import { callerOf, enter, openedBy, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
 import { admitMessage } from "./admission.ts";
-import { actorIn, ownerOf } from "./session-owner.ts";
+import { actorIn, ownerOf, sessionStream } from "./session-owner.ts";
 import { freeSocket } from "../sse/raw-socket.ts";
 import { headerOf } from "./modern.ts";
 import { McpStream, streamBounds } from "./streams.ts";
@@ -198,7 +198,8 @@ export class StreamableHttp {
       previous.cut();
       this.#places.get(previous)?.();
     }
-    const countOut = enter(this.#context, "mcp", socket, callerOf(request.raw, owner.principal, this.#context));
+    const caller = callerOf(request.raw, owner.principal, this.#context);
+    const countOut = enter(this.#context, "mcp", socket, caller);
     const leave = this.#store.use(session);
     const over = (): void => {
       countOut();
@@ -221,9 +222,15 @@ export class StreamableHttp {
       reply.raw.flushHeaders();
     }
     const release = this.#context.lifetimes.hold(owner.principal, { end: () => connection.end() });
+    const unlist = this.#context.open.add(
+      sessionStream(session, openedBy(request.raw, caller), name === OWN_STREAM ? socket : undefined, () =>
+        connection.end(),
+      ),
+    );
     this.#places.set(connection, over);
     (name === OWN_STREAM ? socket : reply.raw).once("close", () => {
       session.detach(name, connection);
+      unlist();
       release();
       over();
     });

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { McpContext } from "../../mcp/catalog.ts";
+import { isObject, META } from "../../mcp/errors.ts";
+import { senderOf } from "../../mcp/modern/envelope.ts";
 import { answerModern, type ModernPost } from "../../mcp/modern/handler.ts";
 import { challengeHeader } from "../../auth/challenge.ts";
 import { principalOf } from "../authentication.ts";
-import { admitFor, callerOf, ConnectionCall, enter, stayFor, type HttpContext } from "../context.ts";
+import { admitFor, callerOf, ConnectionCall, enter, openedBy, stayFor, type HttpContext } from "../context.ts";
 import { sendJson } from "../json-body.ts";
 import { RETRY_AFTER, rateLimitHeaders } from "../problem-details.ts";
 import { logFields } from "../request-id.ts";
@@ -24,20 +26,26 @@ export async function modern(
   const caller = callerOf(request.raw, principal, context);
   using connection = new ConnectionCall(socket);
   let stream: McpStream | undefined;
+  const by = (): ReturnType<typeof openedBy> => {
+    const { client, ...rest } = openedBy(request.raw, caller);
+    return { ...rest, client: clientIn(body) ?? client };
+  };
   const post: ModernPost = {
     body,
     principal,
     signal: () => connection.signal,
     headers: (name) => headerOf(request, name),
-    stay: stayFor(context, socket, caller),
+    stay: (end) => stayFor(context, socket, caller, by().client)(end),
     admit: admitFor(context, caller),
     correlation: request,
     begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),
     stream: () => (stream ??= McpStream.answer(reply, streamBounds(context))),
-    openDedicated(onEnd = () => connection.abort()) {
+    openDedicated(channels, onEnd = () => connection.abort()) {
       const free = freeSocket(request, reply);
       free.once("close", enter(context, "mcp", free, caller));
       free.once("close", context.lifetimes.hold(principal, { end: onEnd }));
+      const listed = { ...by(), door: "listen", channels, watches: false, socket: free, end: () => onEnd() } as const;
+      free.once("close", context.open.add(listed));
       reply.hijack();
       return (stream = McpStream.dedicated(free, request, reply));
     },
@@ -61,4 +69,11 @@ export async function modern(
 export function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "string" ? value : value?.join(", ");
+}
+
+/** The name by which a client introduces itself in a request; undefined if it does not. */
+function clientIn(body: unknown): string | undefined {
+  const params = isObject(body) ? body["params"] : undefined;
+  const meta = isObject(params) ? params["_meta"] : undefined;
+  return isObject(meta) ? senderOf(meta[META.clientInfo]) : undefined;
 }

@@ -1,10 +1,12 @@
+import type { Socket } from "node:net";
 import type { FastifyRequest } from "fastify";
 import type { SessionOwner } from "../../mcp/legacy/session-store.ts";
 import type { LegacySession } from "../../mcp/legacy/session.ts";
 import { holderOf, type Client } from "../../ops/connections.ts";
+import { clientName, type Opened } from "../../ops/open-connections.ts";
 import { principalOf } from "../authentication.ts";
 import { correlationOf } from "../request-id.ts";
-import { admitFor, callerOf, stayFor, type HttpContext } from "../context.ts";
+import { admitFor, callerOf, stayFor, type openedBy, type HttpContext } from "../context.ts";
 
 /** Whose session a request opens; its calls that wait are counted as those of one client. */
 export function ownerOf(request: FastifyRequest, context: HttpContext): SessionOwner {
@@ -14,7 +16,7 @@ export function ownerOf(request: FastifyRequest, context: HttpContext): SessionO
   return {
     principal: caller.principal,
     holder: holderOf(caller),
-    stay: stayFor(context, client, caller),
+    stay: stayFor(context, client, caller, clientName(request.headers)),
     admit: admitFor(context, caller),
     correlation: correlationOf(request),
   };
@@ -32,5 +34,29 @@ export function actorIn(
   const caller = callerOf(request.raw, owner.principal, context);
   let client = clients.get(session);
   if (client === undefined) clients.set(session, (client = context.connections.client(caller.address)));
-  return { ...owner, stay: stayFor(context, client, caller) };
+  const counted = client;
+  return { ...owner, stay: (end) => stayFor(context, counted, caller, session.state.client?.sender)(end) };
+}
+
+/** A stream of a session, as admins see it. */
+export function sessionStream(
+  { state }: LegacySession,
+  { subject, address, client }: ReturnType<typeof openedBy>,
+  socket: Socket | undefined,
+  end: () => void,
+): Opened {
+  return {
+    door: "mcp",
+    subject,
+    address,
+    get client() {
+      return state.client?.sender ?? client;
+    },
+    get channels() {
+      return state.subscriptions.channels;
+    },
+    watches: false,
+    socket,
+    end,
+  };
 }

@@ -7,6 +7,7 @@ import { isObject } from "../../protocol/json.ts";
 import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../protocol/jsonrpc.ts";
 import { quoted } from "../../protocol/text.ts";
 import { principalOf } from "../authentication.ts";
+import { clientName } from "../../ops/open-connections.ts";
 import { callerOf, ConnectionCall, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
 import { logFields } from "../request-id.ts";
@@ -79,7 +80,7 @@ async function call(request: FastifyRequest, reply: FastifyReply, context: HttpC
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, caller, extractTrace(request, meta)),
+      requestContext(context, connection, socket, caller, extractTrace(request, meta), clientName(request.headers)),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {

@@ -2,12 +2,16 @@ import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
+import type { Hub } from "../../core/hub.ts";
 import { checkSubscribe, type Principal } from "../../core/principal.ts";
-import type { SubscribeRequest } from "../../core/subscription.ts";
+import type { CloseReason } from "../../core/sink.ts";
+import type { Subscription } from "../../core/subscription.ts";
+import type { ChannelPattern } from "../../protocol/channel.ts";
 import { sseOpening } from "../../protocol/sse.ts";
 import { principalOf } from "../authentication.ts";
 import { varyByEncoding } from "../compression.ts";
-import { callerOf, enter, type HttpContext } from "../context.ts";
+import type { Opened } from "../../ops/open-connections.ts";
+import { callerOf, enter, openedBy, type HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { formatOf } from "./formats.ts";
 import { prefersGzip } from "./gzip.ts";
@@ -79,7 +83,9 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     const watch = requestedWatch(asked);
     const socket = freeSocket(request, reply);
     const isGzip = negotiateGzip(request, reply, context);
-    const leave = enter(context, "sse", socket, callerOf(request.raw, principal, context));
+    const caller = callerOf(request.raw, principal, context);
+    const leave = enter(context, "sse", socket, caller);
+    const by = openedBy(request.raw, caller);
     reply.hijack();
     const format = asked.get("format") === "json" ? "json" : "text";
     const idEvents = asked.get("id_events") !== "false";
@@ -93,7 +99,8 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       const opening = sseOpening(retryDelay(), fromNow && idEvents ? context.hub.cursor() : undefined);
       const stream = new EventStream(socket, request, reply, opening, isGzip);
       const sink = new SseSink(stream, formatOf(format, stream), idEvents);
-      subscribe(context, principal, { channels, watch, ...(fromNow ? {} : { after }) }, sink, socket, leave);
+      const subscription = context.hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
+      hold(context, principal, new SseReader(by, socket, subscription, context.hub), sink, leave);
     });
   });
   app.head("/events", { schema: { hide: true } }, (request, reply) => {
@@ -109,23 +116,60 @@ function negotiateGzip({ headers }: FastifyRequest, reply: FastifyReply, { compr
   return prefersGzip(headers["accept-encoding"]);
 }
 
-/** Until the connection closes. Remembers nothing of the request, which would make up a third of a reader. */
-function subscribe(
-  { hub, lifetimes }: HttpContext,
+/** A reader of `/events`. Remembers nothing of its request, which would make up a third of it. */
+class SseReader implements Opened {
+  readonly door = "sse";
+  readonly subject: string;
+  readonly address: string;
+  readonly client: string | undefined;
+  readonly socket: Socket;
+  readonly subscription: Subscription;
+  readonly #hub: Hub;
+
+  constructor(
+    { subject, address, client }: Pick<Opened, "subject" | "address" | "client">,
+    socket: Socket,
+    subscription: Subscription,
+    hub: Hub,
+  ) {
+    this.subject = subject;
+    this.address = address;
+    this.client = client;
+    this.socket = socket;
+    this.subscription = subscription;
+    this.#hub = hub;
+  }
+
+  get channels(): readonly ChannelPattern[] {
+    return this.subscription.channels;
+  }
+
+  get watches(): boolean {
+    return this.subscription.watches;
+  }
+
+  end(reason: CloseReason = "ended"): void {
+    this.#hub.end(this.subscription, reason);
+  }
+}
+
+/** Until the connection closes. */
+function hold(
+  { hub, lifetimes, open }: HttpContext,
   principal: Principal,
-  request: SubscribeRequest,
+  reader: SseReader,
   sink: SseSink,
-  socket: Socket,
   leave: () => void,
 ): void {
-  const subscription = hub.subscribe(request, sink);
   const release = lifetimes.hold(principal, {
     expiring: () => sink.comment("credential expires"),
-    end: (reason) => hub.end(subscription, reason),
+    end: (reason) => reader.end(reason),
   });
-  socket.once("close", () => {
+  const unlist = open.add(reader);
+  reader.socket.once("close", () => {
+    unlist();
     release();
-    hub.unsubscribe(subscription);
+    hub.unsubscribe(reader.subscription);
     leave();
   });
 }

@@ -43,6 +43,7 @@ export class SseSink implements Sink {
     if (reason === "slow") this.#socket.destroy();
     else {
       if (reason === "expired" || reason === "revoked") this.comment(`credential ${reason}`);
+      if (reason === "ended") this.comment("ended by an admin");
       this.#stream.end();
     }
   }

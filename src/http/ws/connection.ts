@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { ChannelPattern } from "../../protocol/channel.ts";
 import { HubError } from "../../core/errors.ts";
-import { checkSubscribe, hasGrants, maySubscribe, type Principal } from "../../core/principal.ts";
+import { checkSubscribe, maySubscribe, type Principal } from "../../core/principal.ts";
+import type { CloseReason } from "../../core/sink.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
 import type { Correlation } from "../../core/trace.ts";
 import { callTool, publish, publishLater } from "../../tools/index.ts";
@@ -11,10 +12,11 @@ import { isId } from "../../protocol/jsonrpc.ts";
 import { admitFor, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Caller, Client } from "../../ops/connections.ts";
+import type { Opened } from "../../ops/open-connections.ts";
 import { judged } from "../authentication.ts";
 import { checkedChannels } from "../channel-query.ts";
 import { WriteGuard } from "../write-guard.ts";
-import { checkedFrame, frameObject } from "./frames.ts";
+import { checkedFrame, credentialNeeded, frameObject, needsCredential } from "./frames.ts";
 import { WsSink } from "./sink.ts";
 
 /** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls of one client that may wait, which would stop all else. */
@@ -30,12 +32,15 @@ type Answer = (frame: { type: string; [field: string]: unknown }) => void;
 /** The request that became the WebSocket. */
 interface UpgradeRequest {
   readonly id: string;
+  /** What its client calls itself. */
+  readonly client: string | undefined;
   /** Told of what no caller can have caused. */
   readonly failed: (error: unknown, correlation: Correlation) => void;
 }
 
 /** One client of `/ws`: a reader that can also ask. Every frame in both directions is one JSON object. */
-export class WsConnection {
+export class WsConnection implements Opened {
+  readonly door = "websocket";
   readonly #ws: WebSocket;
   readonly #socket: Socket;
   readonly #context: HttpContext;
@@ -73,7 +78,9 @@ export class WsConnection {
     if (needsCredential(principal)) this.#waitForCredential();
     else this.#begin();
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
+    const unlist = context.open.add(this);
     ws.on("close", () => {
+      unlist();
       this.#gone.abort();
       this.#release();
       this.#unclaim();
@@ -81,6 +88,37 @@ export class WsConnection {
     });
     // `ws` tells the client by the close code what is wrong with its frames, and that is enough.
     ws.on("error", () => {});
+  }
+
+  get subject(): string {
+    return this.#principal.subject;
+  }
+
+  get address(): string {
+    return this.#client.address;
+  }
+
+  get client(): string | undefined {
+    return this.#request.client;
+  }
+
+  get channels(): readonly ChannelPattern[] {
+    return this.#subscription?.channels ?? [];
+  }
+
+  get watches(): boolean {
+    return this.#asked.watch === true;
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Calls of its client that wait end, too. */
+  end(reason: CloseReason = "ended"): void {
+    this.#gone.abort();
+    if (this.#subscription !== undefined) this.#context.hub.end(this.#subscription, reason);
+    else this.#ws.close(CLOSE_CODES.ended, "ended");
   }
 
   /** Welcomes the client and subscribes it to what it asked for, as far as it may read all of it; refuses it otherwise. */
@@ -124,10 +162,7 @@ export class WsConnection {
     this.#release();
     this.#release = this.#context.lifetimes.hold(this.#principal, {
       expiring: (expires) => this.#send({ type: "expiring", expires: new Date(expires).toISOString() }),
-      end: (reason) => {
-        this.#gone.abort();
-        if (this.#subscription !== undefined) this.#context.hub.end(this.#subscription, reason);
-      },
+      end: (reason) => this.end(reason),
     });
   }
 
@@ -211,7 +246,7 @@ export class WsConnection {
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          requestContext(this.#context, this.#gone, this.#client, this.#caller, correlation),
+          requestContext(this.#context, this.#gone, this.#client, this.#caller, correlation, this.#request.client),
         );
         return answer({ type: "mcp_result", tool, result });
       }
@@ -229,7 +264,7 @@ export class WsConnection {
         return answer({ type: "published", message: receipt });
       }
       case "subscribe": {
-        const channels = this.#added(subscription, frame.channels);
+        const channels = checkedChannels(frame.channels, limits.channels, subscription.channels);
         checkSubscribe(this.#principal, channels);
         // The answer parts what was read before from what is read from here on.
         hub.flush(subscription);
@@ -242,16 +277,6 @@ export class WsConnection {
         return answer({ type: "unsubscribed", channels });
       }
     }
-  }
-
-  #added(subscription: Subscription, words: readonly string[]): readonly ChannelPattern[] {
-    const { channels: most } = this.#context.limits;
-    const channels = checkedChannels(words, most);
-    const all = new Set([...subscription.channels, ...channels]).size;
-    if (all > most) {
-      throw new HubError("TOO_MANY_CHANNELS", `This reader would have ${all} channels; at most ${most} are allowed`);
-    }
-    return channels;
   }
 
   #refuse(id: string | number | undefined, { code, message, retry, retryAfter = RETRY_AFTER }: HubError): void {
@@ -269,13 +294,4 @@ export class WsConnection {
     // Its messages wait in the same socket, so they count together.
     this.#subscription.lag = this.#context.hub.backlog.add(this.#subscription, bytes);
   }
-}
-
-/** Whether it is someone without a credential who may do nothing. */
-function needsCredential(principal: Principal): boolean {
-  return principal.kind === "anonymous" && !hasGrants(principal);
-}
-
-function credentialNeeded(): HubError {
-  return new HubError("UNAUTHENTICATED", 'Send a credential first, as {"type": "auth", "token": "…"}');
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
+import { hasGrants, type Principal } from "../../core/principal.ts";
 import { lenient, problems } from "../../tools/index.ts";
 import type { ClientFrame } from "../../protocol/ws-frames.ts";
 import { isObject, JsonFault, parseJson } from "../../protocol/json.ts";
@@ -91,4 +92,13 @@ export function checkedFrame(json: Readonly<Record<string, unknown>>): ClientFra
 /** A property of a subscription that resembles `last_event_id` but is unknown. */
 function strayCursor(json: Readonly<Record<string, unknown>>): string | undefined {
   return Object.keys(json).find((name) => !Object.hasOwn(FRAMES.subscribe.shape, name) && resemblesCursor(name));
+}
+
+/** Whether it is someone without a credential who may do nothing. */
+export function needsCredential(principal: Principal): boolean {
+  return principal.kind === "anonymous" && !hasGrants(principal);
+}
+
+export function credentialNeeded(): HubError {
+  return new HubError("UNAUTHENTICATED", 'Send a credential first, as {"type": "auth", "token": "…"}');
 }

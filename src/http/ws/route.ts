@@ -8,6 +8,7 @@ import { HubError } from "../../core/errors.ts";
 import { checkSubscribe, hasGrants } from "../../core/principal.ts";
 import type { SubscribeRequest } from "../../core/subscription.ts";
 import { withoutBasePath } from "../base-path.ts";
+import { clientName } from "../../ops/open-connections.ts";
 import { callerOf, enter, type HttpContext } from "../context.ts";
 import type { Caller } from "../../ops/connections.ts";
 import { judged } from "../authentication.ts";
@@ -89,6 +90,7 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
       server.handleUpgrade(request, socket, rest, (client) => {
         new WsConnection(client, socket, context, caller, asked, {
           id,
+          client: clientName(request.headers),
           failed: (error, correlation) => app.log.error(logFields(error, correlation), "a frame failed"),
         });
       });

@@ -38,7 +38,7 @@ export async function streamEvents(
   try {
     const end = new AbortController();
     let why: StayEnd | undefined;
-    const stream = call.openDedicated((reason) => {
+    const stream = call.openDedicated(query.selection.channels, (reason) => {
       why = reason;
       end.abort();
     });

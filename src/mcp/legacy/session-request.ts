@@ -75,7 +75,7 @@ export class SessionRequest implements McpRequest {
    * The stream of its answer for a subscription, which ends with the connection it has now: what goes down it has no
    * ids, since its client comes back with a cursor of its own.
    */
-  readonly openDedicated = (onEnd: (why?: StayEnd) => void = () => {}): NotificationStream => {
+  readonly openDedicated = (_: unknown, onEnd: (why?: StayEnd) => void = () => {}): NotificationStream => {
     const stream = this.#stream;
     const { connection } = stream;
     if (connection === undefined || connection.answersOnly === true) {

@@ -1,4 +1,5 @@
 import { HubError } from "../../core/errors.ts";
+import type { ChannelPattern } from "../../protocol/channel.ts";
 import type { Subscription } from "../../core/subscription.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { McpContext } from "../catalog.ts";
@@ -62,6 +63,11 @@ export class SessionSubscriptions {
   /** The URIs that it subscribed to, as it wrote them. */
   get uris(): readonly string[] {
     return [...this.#notifier.names];
+  }
+
+  /** The channels whose changes it is notified of. */
+  get channels(): readonly ChannelPattern[] {
+    return this.#subscription?.channels ?? [];
   }
 
   /** `resources/subscribe`. Returns the URI. */

@@ -119,7 +119,7 @@ function requestOf(
     progressToken: meta.progressToken,
     logLevel: () => meta.logLevel,
     signal: () => post.signal(),
-    openDedicated: (onEnd) => post.openDedicated(onEnd),
+    openDedicated: (channels, onEnd) => post.openDedicated(channels, onEnd),
     end: () => (isOver = true),
     get takesStream() {
       return accepts(post.headers("accept") ?? null, "text/event-stream");
