@@ -119,7 +119,7 @@ async function readResource(params: JsonObject, call: McpRequestContext, catalog
 /** Fixed resources first, then those of the templates, page by page. */
 function listResources({ cursor }: JsonObject, call: McpRequestContext, catalog: Catalog): Result {
   const { resources } = catalog;
-  const of = catalog.templates.filter(({ list }) => list !== undefined);
+  const of = catalog.templates.filter((template) => template.list !== undefined);
   const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];
   for (let { template, after } = start; template < of.length; template++, after = "") {

@@ -2,7 +2,7 @@ import { channelName } from "../core/channel.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { checkSubscribe, readable } from "../core/principal.ts";
-import { channelSummary, messageObject, readableChannels } from "../tools/index.ts";
+import { channelSummary, marked, messageObject, readableChannels } from "../tools/index.ts";
 import type { Catalog, ResourceDefinition, TemplateDefinition, ResourceResult } from "./definitions.ts";
 import { beginning, invalidParams, McpError, shown } from "./errors.ts";
 import type { McpRequestContext } from "./request-context.ts";
@@ -47,9 +47,9 @@ export const channelTemplate: TemplateDefinition = {
     return {
       watches: [channel],
       authorize: (principal) => checkSubscribe(principal, [channel]),
-      async read({ hub }) {
+      async read({ hub, principal }) {
         const { messages, next, earlier } = await hub.kept.recent({ channels: [channel], limit: RECENT });
-        const objects = messages.map((message) => messageObject(message, hub.idOf(message)));
+        const objects = messages.map((message) => marked(messageObject(message, hub.idOf(message)), principal));
         return json(uri, { channel, messages: objects, next, earlier: earlier ?? null });
       },
     };

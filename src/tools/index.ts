@@ -16,6 +16,6 @@ export { questionInput, readQuestion, type QuestionInput } from "./question-inpu
 export { answerQuestion, askQuestion, cancelQuestion, listQuestions, mayLookAt, visibleQuestion } from "./questions.ts";
 export { checkedInput } from "./checked-input.ts";
 export { problems } from "./validation-message.ts";
-export { channelSummary, messageObject, messagePage, type MessagePage } from "./results.ts";
+export { channelSummary, marked, messageObject, messagePage, type MessagePage } from "./results.ts";
 export { ToolError, type AskAnswer, type Tool, type RequestContext, type StayEnd, type ToolListing } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { History } from "../core/history.ts";
 import type { Principal } from "../core/principal.ts";
-import { messageLine, messagePage, newNonce, type MessagePage, type PageMessage } from "./results.ts";
+import { markedPage, messageLine, messagePage, newNonce, type MessagePage, type PageMessage } from "./results.ts";
 
 const LEAST = 1000;
 /** Bytes that the text of a page has besides its messages. */
@@ -18,7 +18,10 @@ export const maxBytes: z.ZodOptional<z.ZodNumber> = z.number().min(LEAST).option
  * message that would exceed that. If that is the first, the message is cut, and says how to read it whole.
  */
 export function boundedPage(history: History, hub: Hub, reader: Principal, most: number | undefined): MessagePage {
-  const page = messagePage(history, (message) => hub.idOf(message));
+  const page = markedPage(
+    messagePage(history, (message) => hub.idOf(message)),
+    reader,
+  );
   if (most === undefined) return page;
   const room = most - OVERHEAD;
   let bytes = 0;
