@@ -206,7 +206,10 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       heartbeat: config.heartbeat,
       compressStreams: config.compressStreams,
       // As DATA is set; but visitors need not know folders of the machine, nor where a Redis is and its password.
-      logName: config.data.replace(/^file:\/.*\//, "file:…/").replace(/^(redis).*$/s, "$1:"),
+      logName: config.data
+        .replace(/^file:\/.*\//, "file:…/")
+        .replace(/^(redis).*$/s, "$1:")
+        .replace(/^memory:$/, "memory"),
       ...auth,
       publicUrl: config.publicUrl,
       basePath: config.basePath,

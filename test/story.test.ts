@@ -132,7 +132,7 @@ it("a webhook wakes an agent, which asks, outlives a restart of the hub, is answ
   assert.deepEqual([...seenBefore.sse, ...eventsOf(sseAgain)], record);
   assert.deepEqual([...seenBefore.socket, ...framesOf(socketAgain.waiting)], record);
   await page.locator("#rows .row", { hasText: END }).waitFor();
-  assert.deepEqual(await told(page), { deployed: 1, cards: 1, outcome: ["✓Yes Ana"] });
+  assert.deepEqual(await told(page), { deployed: 1, cards: 1, outcome: ["✓ Yes Ana"] });
 
   const kept = (await request(`${url}/questions/${id}`)).json() as Question;
   const { outcome, answered, asker, proposal, askedAt } = kept;

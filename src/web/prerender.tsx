@@ -9,7 +9,7 @@ import { StartPage } from "./start/page.tsx";
 export function prerendered(): Readonly<Record<string, string>> {
   const pages = {
     "start.html": (
-      <Document title="sse-mcp-server" name="start" facts="{{facts}}">
+      <Document title="sse-mcp-server" name="start" styles={["questions", "first-visit"]} facts="{{facts}}">
         <StartPage />
       </Document>
     ),
@@ -17,7 +17,7 @@ export function prerendered(): Readonly<Record<string, string>> {
       <Document
         title="Chat"
         name="chat"
-        styles={["questions"]}
+        styles={["questions", "first-visit"]}
         facts="{{facts}}"
         viewport=", interactive-widget=resizes-content"
       >

@@ -1,6 +1,8 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Message } from "../../client/index.ts";
+import { Invitation } from "../first-visit/invitation.tsx";
+import { mayWrite, type Session } from "../shared/session.ts";
 import type { Chat } from "./chat.ts";
 import { MessageRow } from "./message-row.tsx";
 import { OutboxRows } from "./outbox-rows.tsx";
@@ -15,11 +17,12 @@ const GAPS: Readonly<Record<string, string>> = {
 
 interface LogProps {
   readonly chat: Chat | undefined;
+  readonly session: Session | undefined;
   readonly write: () => void;
 }
 
 /** The messages of the open channel, in both directions. */
-export function Log({ chat, write }: LogProps) {
+export function Log({ chat, session, write }: LogProps) {
   const log = useRef<HTMLDivElement>(null);
   const room = chat?.room;
   useScrolling(log, chat);
@@ -42,6 +45,16 @@ export function Log({ chat, write }: LogProps) {
           </More>
           <p id="note">{room?.topNote ?? "Loading…"}</p>
         </div>
+        {chat !== undefined && session !== undefined && room?.isEmpty === true && (
+          <Invitation
+            key={room.channel}
+            channel={room.channel}
+            origin={new URL(".", location.href).href.replace(/\/$/, "")}
+            needsCredential={session.login !== "none"}
+            mayWrite={mayWrite(session, room.channel)}
+            name={(chat.verifiedName === undefined && chat.nickname) || undefined}
+          />
+        )}
         <ol id="rows">{chat !== undefined && room !== undefined && rowsOf(room.timeline.entries, chat)}</ol>
         <div class="edge later">
           <More id="later" isShown={isCutOff} log={log} press={() => void room?.loadLater()}>

@@ -104,7 +104,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
           ) : (
             <>
               <Inbox questions={chat?.questions} desk={chat?.desk} />
-              <Log chat={chat} write={write} />
+              <Log chat={chat} session={session} write={write} />
               <Composer chat={chat} field={text} />
             </>
           )}

@@ -70,6 +70,12 @@ export class Room {
     this.#read(page.next);
   }
 
+  /** Whether it is known that nothing is kept, and nothing has come. */
+  get isEmpty(): boolean {
+    const { entries, hasOlder } = this.timeline;
+    return this.start !== undefined && entries.length === 0 && !hasOlder;
+  }
+
   close(): void {
     this.#closing.abort();
     this.#subscription?.close();

@@ -27,6 +27,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     const { current } = log;
     if (current === null || timeline === undefined) return;
     rendered.current = timeline.entries;
+    // An invitation is read from its beginning.
+    if (chat?.room?.isEmpty === true) return chat.look();
     const { scrollHeight } = current;
     // A scroll that the browser has begun ends where this writes: it is left alone, and its first steps are near the end.
     const isLeaving = before < last.current.top || leaving.current.isUnderWay;
@@ -48,6 +50,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     current.addEventListener(
       "scroll",
       () => {
+        if (chat.room?.isEmpty === true) return;
         const { scrollTop: top } = current;
         if (top < last.current.top) leaving.current.begin();
         last.current = { ...last.current, top };
@@ -60,7 +63,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     current.addEventListener("keydown", (event) => void (scrollsUp(event) && leave()), { signal });
     current.addEventListener("wheel", ({ deltaY }) => void (deltaY < 0 && leave()), { passive: true, signal });
     const observer = new ResizeObserver(() => {
-      if (chat.room?.timeline.isScrolledDown !== true || leaving.current.isUnderWay) return;
+      if (chat.room?.timeline.isScrolledDown !== true || chat.room.isEmpty || leaving.current.isUnderWay) return;
       current.scrollTop = current.scrollHeight;
       last.current = { top: current.scrollTop, height: current.scrollHeight };
     });

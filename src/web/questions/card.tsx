@@ -114,9 +114,11 @@ function OpenPart({ question, whyNot, desk }: Omit<CardProps, "isAlone">) {
       />
       <p class="below">
         {whyNot !== undefined && <span class="why-not">{whyNot}</span>}
-        <button type="button" class="reply" onClick={() => desk.reply(question)}>
-          Reply instead
-        </button>
+        {desk.reply !== undefined && (
+          <button type="button" class="reply" onClick={() => desk.reply?.(question)}>
+            Reply instead
+          </button>
+        )}
       </p>
       <p class="failure" role="alert">
         {error}
@@ -141,7 +143,7 @@ function Ended({ question }: { readonly question: Question }) {
     <p class="outcome" data-outcome={question.outcome}>
       <span class="mark" aria-hidden="true">
         {mark}
-      </span>
+      </span>{" "}
       <strong dir="auto">{text}</strong> <bdi class="by">{by}</bdi>
     </p>
   );

@@ -8,8 +8,8 @@ export interface Desk {
   readonly whyNot: (question: Question) => string | undefined;
   /** Rejects with a sentence for the person. */
   readonly answer: (question: Question, value: Answer) => Promise<void>;
-  /** Begins a message about a question in its channel. */
-  readonly reply: (question: Question) => void;
+  /** Begins a message about a question in its channel; absent if there is nowhere to write one. */
+  readonly reply?: (question: Question) => void;
 }
 
 /** Why someone of this name may not answer a question; undefined if the server will probably let them. */

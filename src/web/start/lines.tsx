@@ -1,5 +1,4 @@
-import { useRef, useState } from "preact/hooks";
-import { copy, SAID_FOR } from "../shared/copy.ts";
+import { Line } from "../shared/line.tsx";
 import { Tabs } from "./tabs.tsx";
 import { teamLines } from "./team-lines.ts";
 
@@ -182,25 +181,5 @@ export function TeamLines({ run }: StartFacts) {
         <code>docs/security.md</code>.
       </p>
     </section>
-  );
-}
-
-/** Lines, with a button that copies them. */
-function Line({ id, children }: { readonly id: string; readonly children: string }) {
-  const line = useRef<HTMLElement>(null);
-  const [said, say] = useState("Copy");
-  const copyLine = async (): Promise<void> => {
-    say(await copy(children, line.current));
-    setTimeout(() => say("Copy"), SAID_FOR);
-  };
-  return (
-    <pre>
-      <button type="button" data-copy={id} onClick={() => void copyLine()}>
-        {said}
-      </button>
-      <code id={id} ref={line}>
-        {children}
-      </code>
-    </pre>
   );
 }

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Hub, Message } from "../../client/index.ts";
-import { verifiedName, type Session } from "../shared/session.ts";
+import { Invitation } from "../first-visit/invitation.tsx";
+import { mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { beginningOf } from "../shared/text.ts";
 
 const CHANNEL = "default";
@@ -10,10 +11,16 @@ const NEAR = 40;
 /** Milliseconds before it is said that publishing takes a while. */
 const BUSY_DELAY = 500;
 
-/** The last messages of the channel, those that come, and a form that publishes. */
-export function Live({ hub, session }: { readonly hub: Hub | undefined; readonly session: Session | undefined }) {
+interface LiveProps {
+  readonly hub: Hub | undefined;
+  readonly session: Session | undefined;
+  readonly origin: string;
+}
+
+/** The last messages of the channel, those that come, and a form that publishes; and what to do while there are none. */
+export function Live({ hub, session, origin }: LiveProps) {
   const sender = (session && verifiedName(session)) ?? "start page";
-  const { messages, list } = useMessages(hub);
+  const { messages, list, isLoaded } = useMessages(hub);
   const field = useRef<HTMLInputElement>(null);
   const { said, isBusy, publish } = usePublish(hub, sender, () => field.current?.form?.reset());
   return (
@@ -26,9 +33,15 @@ export function Live({ hub, session }: { readonly hub: Hub | undefined; readonly
           <Item key={message.id} {...message} />
         ))}
       </ol>
-      <p id="empty" hidden={messages.length > 0}>
-        Nothing yet. Publish something, here or with the line below.
-      </p>
+      {isLoaded && messages.length === 0 && session !== undefined && (
+        <Invitation
+          channel={CHANNEL}
+          origin={origin}
+          needsCredential={session.login !== "none"}
+          mayWrite={mayWrite(session, CHANNEL)}
+          asked={() => location.assign(`chat#${CHANNEL}`)}
+        />
+      )}
       <form
         id="say"
         onSubmit={(event) => {
@@ -68,6 +81,7 @@ function Item({ time, sender, data }: Message) {
 /** The last messages, and the list that shows them: it stays at its end if it was there. */
 function useMessages(hub: Hub | undefined) {
   const [messages, setMessages] = useState<readonly Message[]>([]);
+  const [isLoaded, setLoaded] = useState(false);
   const list = useRef<HTMLOListElement>(null);
   const isAtEnd = useRef(true);
   useLayoutEffect(() => {
@@ -85,14 +99,17 @@ function useMessages(hub: Hub | undefined) {
     };
     const begin = async (): Promise<void> => {
       const page = await lastPage().catch(() => undefined);
-      if (page !== undefined) add(...page.messages);
+      if (page !== undefined) {
+        add(...page.messages);
+        setLoaded(true);
+      }
       if (hub.state.kind === "closed") return;
       const after = page === undefined ? {} : { after: page.next };
       hub.subscribe(CHANNEL, { ...after, onMessage: (message) => add(message) });
     };
     void begin();
   }, [hub]);
-  return { messages, list };
+  return { messages, list, isLoaded };
 }
 
 async function lastPage(): Promise<{ readonly messages: readonly Message[]; readonly next: string }> {

@@ -46,8 +46,7 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
             sse-mcp-server <small>{facts.version}</small>
           </h1>
           <p>
-            Services, AI agents and people on the same channels, at <code>{facts.origin}</code>. Messages are kept in{" "}
-            <code>{facts.log}</code>
+            Services, AI agents and people on the same channels, at <code>{facts.origin}</code>
           </p>
           {session === undefined || hub !== undefined ? (
             <Status
@@ -59,7 +58,6 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
           ) : (
             <Refused session={session} to="to read and publish here" />
           )}
-          {session?.admin !== false && <Numbers hub={hub} />}
           <p class="ways">
             <a class="way" href="chat">
               <b>Open the chat</b> <span>with whoever else is here</span>
@@ -69,10 +67,17 @@ export function StartPage({ hub, session, ...given }: Partial<StartProps>) {
             </a>
           </p>
         </header>
-        {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} />}
+        {(session === undefined || hub !== undefined) && <Live hub={hub} session={session} origin={facts.origin} />}
         <PublishLines {...facts} needsCredential={session !== undefined && session.login !== "none"} />
         <AgentLines {...facts} />
         {session?.login === "none" && <TeamLines {...facts} />}
+        <section aria-labelledby="this-server">
+          <h2 id="this-server">This server</h2>
+          {session?.admin !== false && <Numbers hub={hub} />}
+          <p>
+            Messages are kept in <code>{facts.log}</code>
+          </p>
+        </section>
         <nav class="links" aria-label="What else is here">
           {ELSEWHERE.map(([text, href]) => (
             <a key={href} href={href}>
