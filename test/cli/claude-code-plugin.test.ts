@@ -59,6 +59,8 @@ describe("the plugin for Claude Code", () => {
       HUB_URL: server.url,
       HUB_CHANNELS: "team.* default",
       HUB_NAME: "test",
+      // Claude Code gives it to what it starts (seen in 2.1.332).
+      CLAUDE_CODE_SESSION_ID: "one",
       HUB_COMMAND: `${process.execPath} ${join(ROOT, "src/cli/main.ts")}`,
     };
     await using claude = await openSdkClient("v2 in auto mode", server.url);
@@ -68,7 +70,7 @@ describe("the plugin for Claude Code", () => {
       child.stdout.setEncoding("utf8").on("data", (line: string) => lines.push(...line.split("\n").slice(0, -1)));
       const count = lines.length;
       try {
-        await until("it follows", () => existsSync(join(data, "place")) && server.hub.size === 1);
+        await until("it follows", () => existsSync(join(data, "place-one")) && server.hub.size === 1);
         await claude.call("send_sse_message", { channel: "team.eu", message: "my own" });
         await server.publish("team.eu", text);
         await until("a line", () => lines.length > count);
