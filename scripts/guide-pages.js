@@ -19,6 +19,7 @@ export const SECTIONS = [
       "docs/webhooks.md",
       "docs/webhooks-out.md",
       "docs/bridges.md",
+      "docs/search.md",
       "docs/scheduled.md",
       "docs/questions.md",
       "docs/recipes/",

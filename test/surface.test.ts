@@ -102,7 +102,7 @@ describe("the public surface", () => {
       ["get_server_info", [], []],
       ["send_sse_message", ["message", "channel", "event", "sender"], ["message"]],
       ["list_channels", ["prefix"], []],
-      ["read_messages", ["channel", "after", "limit", "maxBytes"], ["channel"]],
+      ["read_messages", ["channel", "after", "limit", "maxBytes", "query"], ["channel"]],
       [
         "wait_for_messages",
         ["channels", "after", "timeoutSeconds", "exceptSender", "mentions", "events", "maxBytes"],

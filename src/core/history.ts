@@ -156,11 +156,12 @@ export function gap(reason: GapReason, after: string, resumed: string): Gap {
   return { reason, after: after.slice(0, MAX_ECHO), resumed };
 }
 
-function offsetOf(before: string, log: Log): number {
+/** The offset of a cursor; throws `INVALID_INPUT` if it is not one of this log, with what the caller calls it. */
+export function offsetOf(before: string, log: Log, field: string = "before"): number {
   const cursor = parseCursor(before);
   if (cursor !== undefined && log.knows(cursor)) return cursor.offset;
   throw new HubError(
     "INVALID_INPUT",
-    `before is not a cursor of this log: ${shown(before.slice(0, MAX_ECHO))}; give the id of a message, or leave before out to begin with the newest`,
+    `${field} is not a cursor of this log: ${shown(before.slice(0, MAX_ECHO))}; give the id of a message, or leave ${field} out to begin with the newest`,
   );
 }

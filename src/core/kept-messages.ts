@@ -2,6 +2,7 @@ import type { ChannelName } from "../protocol/channel.ts";
 import { readMessage, readRecent, type RecentHistory, type RecentHistoryQuery } from "./history.ts";
 import type { Log } from "./log.ts";
 import type { Message } from "./message.ts";
+import { searchLog, type Found, type SearchRequest } from "./search.ts";
 
 /** Finds messages that are kept, up to the last one delivered. */
 export class KeptMessages {
@@ -22,5 +23,10 @@ export class KeptMessages {
   /** The message of a channel that has this id; undefined if it is not kept there. */
   message(channel: ChannelName, id: string): Promise<Message | undefined> {
     return readMessage(this.#log, this.#delivered(), channel, id);
+  }
+
+  /** The messages of some channels that have all the words of a query, the newest first. */
+  search(request: SearchRequest): Promise<Found> {
+    return searchLog(this.#log, this.#delivered(), request);
   }
 }

@@ -2,6 +2,7 @@ import type { ChannelName, ChannelPattern } from "../protocol/channel.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import type { HubError } from "./errors.ts";
 import type { Draft, Message } from "./message.ts";
+import type { Phrase } from "./search-words.ts";
 
 /** Puts messages into one order and keeps them. `test/logs/log.suite.ts` tests what every log must do. */
 export interface Log {
@@ -24,6 +25,11 @@ export interface Log {
   read(query: LogQuery): Promise<LogPage>;
   /** The last page before an offset, in order. */
   recent(query: RecentQuery): Promise<RecentPage>;
+  /**
+   * Searches faster than by reading all messages: absent if the log has no way to, undefined if it has none now. A search
+   * ends early if it takes long.
+   */
+  search?(query: LogSearch): Promise<FoundPage | undefined>;
   /**
    * Calls the listener with what is published from now on, by any node, a turn's messages at a time: in order, each
    * exactly once. Only messages that were appended here carry the `publication` of their draft.
@@ -92,6 +98,18 @@ export interface RecentPage {
   readonly messages: readonly Message[];
   /** Whether older ones on these channels are still kept. */
   readonly more: boolean;
+}
+
+export interface LogSearch extends RecentQuery {
+  /** A message has to have all of them. */
+  readonly phrases: readonly Phrase[];
+}
+
+export interface FoundPage {
+  /** The newest first. */
+  readonly messages: readonly Message[];
+  /** An offset: the search goes on before it; 0 if there is nothing more to search. */
+  readonly end: number;
 }
 
 export interface ChannelQuery {

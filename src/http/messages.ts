@@ -2,18 +2,21 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { channelName, channelPattern } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
-import { checkSubscribe } from "../core/principal.ts";
-import type { Message as KeptMessage } from "../core/message.ts";
-import type { ChannelPattern } from "../protocol/channel.ts";
+import type { RecentHistory } from "../core/history.ts";
+import { checkAnyGrant, checkSubscribe, readable } from "../core/principal.ts";
+import type { SearchRequest } from "../core/search.ts";
+import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import type { Message } from "../protocol/message.ts";
 import { GAP_REASONS } from "../protocol/signal.ts";
 import { messageObject, messagePage, type MessagePage } from "../tools/index.ts";
 import { principalOf } from "./authentication.ts";
+import { checkedChannels } from "./channel-query.ts";
 import { callerOf, type HttpContext } from "./context.ts";
 
 const TAGS = ["receive"];
 const PAGE = 100;
 const MAX_LIMIT = 1000;
+const QUERY = 'Words, "a phrase" or the beginning of a word as `pre*`; a message has all of them in its data or sender';
 /** In place of a cursor: the end of the log. */
 const LATEST = "latest";
 const AN_ID = "5f1c20ab9e-41";
@@ -42,6 +45,25 @@ const pageQuery = z.strictObject({
       description: "A cursor, or `latest`: the last messages before it; not with `after`",
       examples: [LATEST],
     }),
+  q: z
+    .string()
+    .optional()
+    .meta({ description: `${QUERY}. The newest first; not with \`after\``, examples: ["refund"] }),
+  limit,
+});
+const searchParameters = z.strictObject({
+  q: z.string().meta({ description: QUERY, examples: ['"payment failed" order*'] }),
+  channel: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .meta({
+      description: "Channels and patterns, separated by commas or repeated; without it, all that you may read",
+      examples: ["orders.*,alerts"],
+    }),
+  before: z
+    .string()
+    .optional()
+    .meta({ description: "`earlier` of the page before; without it from the newest", examples: [AN_ID] }),
   limit,
 });
 const messageParams = z.object({
@@ -64,10 +86,17 @@ const page = z.object({
   next: z.string().describe("What to go on with as `after`"),
   more: z.boolean().describe("Whether there may be more after `next` right now"),
   gap: gap.nullable(),
-  earlier: z.string().nullable().optional().describe("With `before`: what to ask `before` of next; null at the oldest"),
+  earlier: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("With `before` or `q`: what to ask `before` of next; null at the oldest"),
 });
 
-/** `GET /channels/{channel}/messages…`: what is kept, by pages and one by one. */
+/** A page from the end towards the beginning, if it has `earlier`. */
+type BackPage = MessagePage & { readonly earlier?: string | null };
+
+/** `GET /channels/{channel}/messages…` and `GET /messages`: what is kept, by pages, one by one, and by its words. */
 export function messages(app: FastifyInstance, context: HttpContext): void {
   app.get(
     "/channels/:channel/messages",
@@ -97,27 +126,74 @@ export function messages(app: FastifyInstance, context: HttpContext): void {
     },
     (request) => readOne(request, context),
   );
+
+  app.get(
+    "/messages",
+    {
+      schema: {
+        summary: "Search messages",
+        description:
+          "The newest first. A page may have fewer messages than `limit`, or none, while `earlier` is not null: there " +
+          "is a bound on the time of one search.",
+        tags: TAGS,
+        querystring: searchParameters,
+        response: { 200: page },
+      },
+    },
+    (request) => searchAll(request, context),
+  );
 }
 
-async function readPage(
-  request: FastifyRequest,
-  context: HttpContext,
-): Promise<MessagePage & { readonly earlier?: string | null }> {
+async function readPage(request: FastifyRequest, context: HttpContext): Promise<BackPage> {
   const { hub } = context;
   const { channel: pattern } = request.params as z.output<typeof pageParams>;
-  const { after, before, limit: most } = request.query as z.output<typeof pageQuery>;
+  const { after, before, q, limit: most } = request.query as z.output<typeof pageQuery>;
   const asked = { channels: [channelPattern(pattern)], limit: most };
   admit(request, asked.channels, context);
-  const idOf = (kept: KeptMessage): string | undefined => hub.idOf(kept);
-  if (before === undefined) {
-    return messagePage(await hub.history({ ...asked, after }), idOf);
+  if (before === undefined && q === undefined) {
+    return messagePage(await hub.history({ ...asked, after }), (kept) => hub.idOf(kept));
   }
   if (after !== undefined) {
-    throw new HubError("INVALID_INPUT", "before and after ask for different pages; give one of them");
+    const sentence = `${q === undefined ? "before" : "q"} and after ask for different pages; give one of them`;
+    throw new HubError("INVALID_INPUT", sentence);
   }
-  const isLatest = before === LATEST;
-  const { earlier = null, ...recent } = await hub.kept.recent({ ...asked, before: isLatest ? undefined : before });
-  return { ...messagePage({ ...recent, more: !isLatest, gap: undefined }, idOf), earlier };
+  if (q !== undefined) return search(q, { ...asked, before }, hub);
+  const from = placeBefore(before);
+  return backPage(await hub.kept.recent({ ...asked, before: from }), from, hub);
+}
+
+async function searchAll(request: FastifyRequest, context: HttpContext): Promise<BackPage> {
+  const { q, channel, before, limit: most } = request.query as z.output<typeof searchParameters>;
+  const principal = principalOf(request, context);
+  const words = [channel ?? []].flat().flatMap((given) => given.split(","));
+  const channels =
+    words.length === 0 ? readable(principal, EVERYTHING) : checkedChannels(words, context.limits.channels);
+  if (channels.length === 0) checkAnyGrant(principal, "read", "search messages");
+  admit(request, channels, context);
+  return search(q, { channels, before, limit: most }, context.hub);
+}
+
+async function search(
+  query: string,
+  asked: Omit<SearchRequest, "query" | "field">,
+  hub: HttpContext["hub"],
+): Promise<BackPage> {
+  const before = placeBefore(asked.before);
+  return backPage(await hub.kept.search({ ...asked, before, query, field: "q" }), before, hub);
+}
+
+/** The cursor that `before` gives; undefined for the end of the log. */
+function placeBefore(before: string | undefined): string | undefined {
+  return before === LATEST ? undefined : before;
+}
+
+function backPage(
+  { earlier, ...found }: Pick<RecentHistory, "messages" | "next" | "earlier">,
+  before: string | undefined,
+  hub: HttpContext["hub"],
+): BackPage {
+  const history = { ...found, more: before !== undefined, gap: undefined };
+  return { ...messagePage(history, (kept) => hub.idOf(kept)), earlier: earlier ?? null };
 }
 
 async function readOne(request: FastifyRequest, context: HttpContext): Promise<Message> {

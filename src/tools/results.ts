@@ -94,13 +94,14 @@ export function messageObject(
 }
 
 /**
- * A page as text for a reader: one line for each message, whatever it contains, then how to continue. What strangers
+ * A page as text for a reader: one line for each message, whatever it contains, then how to continue (`end`). What strangers
  * wrote stands between marks that no one can have guessed, since they are new in each answer.
  */
 export function pageText(
   { messages, next, more, gap }: MessagePage,
   reader: Principal = ANYONE,
   nonce: string = newNonce(),
+  end: string = `${more ? "More with" : "Go on with"} after: ${next}`,
 ): string {
   const lines = messages.map((message) => messageLine(message, reader, nonce));
   if (messages.some((message) => isOfStranger(message, reader)))
@@ -108,7 +109,7 @@ export function pageText(
   if (gap !== null)
     lines.unshift(`Messages are missing (${gap.reason}) between ${oneLineName(gap.after)} and ${gap.resumed}`);
   if (messages.length === 0) lines.push("No messages");
-  return `${lines.join("\n")}\n${more ? "More with" : "Go on with"} after: ${next}`;
+  return `${lines.join("\n")}\n${end}`;
 }
 
 /** One message of a page as a line. What was cut is said before the fence, where no sender can write. */

@@ -34,6 +34,8 @@ const DOORS: readonly Door[] = [
   { title: "GET /events of a presence channel", path: "/events?channel=hub.presence.secret", scope: "hub:read" },
   { title: "a page of history", path: "/channels/secret/messages", scope: "hub:read" },
   { title: "a page of history of a pattern", path: "/channels/*/messages", scope: "hub:read" },
+  { title: "a search", path: "/messages?q=hidden&channel=secret", scope: "hub:read" },
+  { title: "a search of one channel", path: "/channels/secret/messages?q=hidden", scope: "hub:read" },
   { title: "one message", path: "/channels/secret/messages/x-1", scope: "hub:read" },
   {
     title: "publishing over HTTP",

@@ -3,10 +3,12 @@ import { describe, it } from "node:test";
 import * as fc from "../support/properties.ts";
 import { channelName } from "../../src/core/channel.ts";
 import { covers, type ChannelPattern } from "../../src/protocol/channel.ts";
-import { BEGINNING } from "../../src/protocol/cursor.ts";
+import { BEGINNING, cursorAt } from "../../src/protocol/cursor.ts";
 import { HubError } from "../../src/core/errors.ts";
 import { hasGap, type Appended, type Log, type LogPage, type RecentPage, type Retention } from "../../src/core/log.ts";
 import type { Draft, Message } from "../../src/core/message.ts";
+import { isFound, searchQuery } from "../../src/core/search-query.ts";
+import { searchLog, type Found, type SearchRequest } from "../../src/core/search.ts";
 import { draftOf, FOREVER, patternsOf } from "../support/sample.ts";
 import { until } from "../support/until.ts";
 
@@ -239,6 +241,60 @@ export function describeLog(name: string, openLog: OpenLog): void {
           },
         ),
       );
+    });
+
+    it("[SRCH-3] finds exactly what a filter would, page by page, for any words, patterns, place and limit", async () => {
+      await using log = await open();
+      const texts = ["red green", "Grün red", "東京都 blue", "red", "blue green red", "greenish", "京都"];
+      const kept: Message[] = [];
+      await log.follow((messages) => void kept.push(...messages));
+      const add = (data: number): void =>
+        void log.append(draftOf(CHANNELS[(data * data) % 7] ?? "a", { [`n${data}`]: [data, texts[data % 7]] }));
+      for (let data = 0; data < 150; data++) add(data);
+      await log.append(draftOf("a", "last"));
+      const queries = fc.constantFrom(
+        "red",
+        "gr*",
+        '"red green"',
+        "green red",
+        "grun",
+        "京",
+        "都",
+        "blue 京*",
+        "1*",
+        "n1",
+      );
+      const pattern = fc.constantFrom(...patternsOf(...CHANNELS, "b.*", "b.x.*", "c-1.*", "none", "none.*", "*"));
+      await fc.assert(
+        fc.asyncProperty(
+          queries,
+          fc.uniqueArray(pattern, { minLength: 1, maxLength: 5 }),
+          fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: 151 })),
+          fc.integer({ min: 1, max: 40 }),
+          async (query, channels, before, limit) => {
+            // What an index has not taken in yet is found, too.
+            add(kept.length);
+            await log.append(draftOf("b.x", "last red"));
+            const phrases = searchQuery(query, "q");
+            const expected = kept.filter(
+              (message) =>
+                message.offset < (before ?? Infinity) && isCovered(channels, message) && isFound(phrases, message),
+            );
+            const found = await searchAll(log, kept.at(-1)?.offset ?? 0, { query, channels, before, limit });
+            assert.deepEqual(found.map(withoutKey), expected.toReversed().map(withoutKey));
+          },
+        ),
+      );
+    });
+
+    it("refuses a search while eight are in progress, and takes one again when they have ended", async () => {
+      await using log = await open();
+      await log.append(draftOf("a", "word"));
+      const search = (): Promise<Found> => searchLog(log, 1, { query: "word", field: "q", channels: ALL, limit: 1 });
+      const all = Array.from({ length: 8 }, search);
+      await assert.rejects(search(), { code: "OVERLOADED", message: /^8 searches are in progress/ });
+      for (const found of await Promise.all(all)) assert.equal(found.messages.length, 1);
+      assert.equal((await search()).messages.length, 1);
     });
 
     it("has nothing in front of the first message, and nothing at all before there is one", async () => {
@@ -705,6 +761,22 @@ export async function readAll(
 }
 
 /** Every page from a place back to the first, in order; each must keep to what the port promises of a page. */
+async function searchAll(
+  log: Log,
+  head: number,
+  { query, channels, before, limit }: Omit<SearchRequest, "field" | "before"> & { readonly before: number | undefined },
+): Promise<readonly Message[]> {
+  const found: Message[] = [];
+  let place = before === undefined ? undefined : cursorAt(log, before);
+  for (;;) {
+    const page = await searchLog(log, head, { query, field: "q", channels, before: place, limit });
+    assert.ok(page.messages.length <= limit);
+    found.push(...page.messages);
+    if (page.earlier === undefined) return found;
+    place = page.earlier;
+  }
+}
+
 export async function readBack(
   log: Pick<Log, "recent">,
   channels: readonly ChannelPattern[],

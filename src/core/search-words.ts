@@ -1,0 +1,142 @@
+/** Characters of the texts of a message that are searched; what comes after them is not found. */
+export const MAX_SEARCHED = 65_536;
+/** Characters of a word that count. */
+const MAX_WORD = 64;
+/** Stands between two texts of a message, so that no phrase reaches from one into the next. No word has this character. */
+const BREAK = "\ue000";
+
+const NOT_ASCII = /[^\p{ASCII}]/u;
+/**
+ * What people leave out when they type: accents, the vowel points of Hebrew and Arabic, and what is invisible. The marks
+ * of Japanese and of the scripts of India are parts of their letters.
+ */
+const OPTIONAL = /[[\p{M}&&[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}]]--[\u3099\u309a]]|[\p{Cf}\u0640]/gv;
+/**
+ * Words, as runs of what has spaces between words (the last alternative) and of what has none, or adds so much to words
+ * that they have to be found inside others: CJK, Korean and the scripts of South-East Asia, then Arabic and Hebrew.
+ */
+const RUN =
+  /(?<pairs>[[\p{L}\p{N}\p{M}]&&[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}]]+)|(?<triples>[[\p{L}\p{N}\p{M}]&&[\p{Script=Arabic}\p{Script=Hebrew}]]+)|[[\p{L}\p{N}\p{M}]--[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}\p{Script=Arabic}\p{Script=Hebrew}]]+/gv;
+
+/** A run of letters and digits. */
+interface Run {
+  readonly text: string;
+  /** If words of its script have to be found inside others: characters of the pieces that it is cut into. */
+  readonly piece: number | undefined;
+}
+
+/** Words that have to follow one another; the last may be the beginning of a longer one. */
+export interface Phrase {
+  readonly words: readonly string[];
+  readonly isPrefix: boolean;
+}
+
+/** A text without what people do not tell apart when they search: case, accents, forms of one letter. */
+export function folded(text: string): string {
+  const lower = text.toLowerCase();
+  if (!NOT_ASCII.test(lower)) return lower;
+  const plain = lower.normalize("NFKD").replace(OPTIONAL, "").toLowerCase();
+  return plain.replaceAll("ς", "σ").replaceAll("ß", "ss").replaceAll("ı", "i").normalize("NFC");
+}
+
+/**
+ * The words of a message: those of the strings and numbers in its data, and those of its sender. A run that is cut into
+ * pieces has one that begins at each of its characters, so that a word in it is found as a phrase of pieces.
+ */
+export function messageWords(data: string, sender: string): readonly string[] {
+  const words = wordsOf(sender);
+  for (const text of textsIn(data)) words.push(BREAK, ...wordsOf(text));
+  return words;
+}
+
+/** What a message has to have in it for a text to be found there; undefined if the text has no word. */
+export function phraseOf(text: string, isPrefix: boolean): Phrase | undefined {
+  const runs = [...runsIn(text)];
+  const last = runs.pop();
+  if (last === undefined) return undefined;
+  const words = runs.flatMap(wordsOfRun);
+  if (last.piece === undefined) return { words: [...words, ...wordsOfRun(last)], isPrefix };
+  // Whatever follows it in the message.
+  const pieces = wordsOfRun(last);
+  const whole = pieces.length - last.piece + 1;
+  if (whole < 1) return { words: [...words, last.text], isPrefix: true };
+  return { words: [...words, ...pieces.slice(0, whole)], isPrefix: false };
+}
+
+/** Whether these words have a phrase among them. */
+export function hasPhrase(words: readonly string[], { words: wanted, isPrefix }: Phrase): boolean {
+  const [first = ""] = wanted;
+  const end = wanted.length - 1;
+  const isLast = (word: string | undefined, of: string): boolean =>
+    isPrefix ? word !== undefined && word.startsWith(of) : word === of;
+  for (const [at, word] of words.entries()) {
+    if (end === 0) {
+      if (isLast(word, first)) return true;
+      continue;
+    }
+    if (word !== first) continue;
+    if (wanted.every((one, index) => (index < end ? words[at + index] === one : isLast(words[at + end], one))))
+      return true;
+  }
+  return false;
+}
+
+function wordsOf(text: string): string[] {
+  const words: string[] = [];
+  for (const run of runsIn(text)) words.push(...wordsOfRun(run));
+  return words;
+}
+
+function* runsIn(text: string): Iterable<Run> {
+  for (const { 0: run, groups } of folded(text).matchAll(RUN)) {
+    const piece = groups?.["pairs"] !== undefined ? 2 : groups?.["triples"] !== undefined ? 3 : undefined;
+    yield { text: run, piece };
+  }
+}
+
+function wordsOfRun({ text, piece }: Run): readonly string[] {
+  if (piece === undefined) return [text.length > MAX_WORD ? text.slice(0, MAX_WORD).toWellFormed() : text];
+  const characters = Array.from(text);
+  return characters.map((_, at) => characters.slice(at, at + piece).join(""));
+}
+
+/** The strings and numbers in JSON text, without the names of fields, as far as they are searched. */
+function* textsIn(json: string): Iterable<string> {
+  let room = MAX_SEARCHED;
+  for (let at = 0; at < json.length && room > 0;) {
+    const isText = json[at] === '"';
+    const end = isText ? endOfString(json, at) : endOfNumber(json, at);
+    if (end === at) {
+      at++;
+      continue;
+    }
+    if (!isText || json[end] !== ":") {
+      const text = isText ? stringIn(json, at, end) : json.slice(at, end);
+      yield text.slice(0, room);
+      room -= text.length;
+    }
+    at = end;
+  }
+}
+
+/** The place after the string that begins at a quotation mark. */
+function endOfString(json: string, at: number): number {
+  for (let end = json.indexOf('"', at + 1); end !== -1; end = json.indexOf('"', end + 1)) {
+    let slashes = end;
+    while (json[slashes - 1] === "\\") slashes--;
+    if ((end - slashes) % 2 === 0) return end + 1;
+  }
+  return json.length;
+}
+
+function stringIn(json: string, at: number, end: number): string {
+  const inner = json.slice(at + 1, end - 1);
+  return inner.includes("\\") ? (JSON.parse(json.slice(at, end)) as string) : inner;
+}
+
+const NUMBER = /-?\d[\d.eE+-]*/y;
+
+function endOfNumber(json: string, at: number): number {
+  NUMBER.lastIndex = at;
+  return NUMBER.test(json) ? NUMBER.lastIndex : at;
+}
