@@ -6,6 +6,7 @@ import type { Origin } from "./incoming.ts";
 import { receive, StoppedError } from "./receive.ts";
 import type { InRule, OutRule } from "./rules.ts";
 import { send } from "./send.ts";
+import { isTemplate } from "./template.ts";
 import { oneLine } from "../protocol/text.ts";
 import { withTimeOut } from "./time-out.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
@@ -188,7 +189,7 @@ export class Bridge {
     const sendings = await Promise.all(
       this.#config.out.map(async (rule) => {
         const needsChannel = outTemplates.some((field) =>
-          String(Object.getOwnPropertyDescriptor(rule, field)?.value).includes("${"),
+          isTemplate(String(Object.getOwnPropertyDescriptor(rule, field)?.value)),
         );
         return { rule, needsChannel, target: await bus.target(rule) };
       }),

@@ -8,7 +8,7 @@ import { keptJson } from "../protocol/json.ts";
 import type { BusMessage, Received } from "./bus.ts";
 import { cloudEventIn, isJson, type CloudEvent } from "./cloud-events.ts";
 import type { InRule } from "./rules.ts";
-import { render, type TemplateValues } from "./template.ts";
+import { isTemplate, render, type TemplateValues } from "./template.ts";
 
 /** What `draftOf` has to know of the bridge. */
 export interface Origin {
@@ -47,7 +47,7 @@ export function draftOf(received: Received, rule: InRule, origin: Origin): Draft
   let values: TemplateValues | undefined;
   const fill = (field: "channel" | "event" | "sender"): string | undefined => {
     const text = rule[field];
-    if (text === undefined || !text.includes("${")) return text;
+    if (text === undefined || !isTemplate(text)) return text;
     return render(text, (values ??= valuesFor(received, event)));
   };
   const channel = fill("channel");

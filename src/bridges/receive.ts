@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { HubError } from "../core/errors.ts";
+import { HubError, isOfNewChannel } from "../core/errors.ts";
 import { draft, type Draft, type Message } from "../core/message.ts";
 import type { Appended } from "../core/log.ts";
 import { channelName } from "../core/channel.ts";
@@ -7,6 +7,7 @@ import type { Batch, Outcome, Received, Source } from "./bus.ts";
 import type { BridgeWork } from "./context.ts";
 import { deadLetter, draftOf, otherKey, type Origin, type Skipped } from "./incoming.ts";
 import type { InRule } from "./rules.ts";
+import { isTemplate } from "./template.ts";
 
 /** Milliseconds before the hub is asked again that could not take messages, and at most, after some tries. */
 const MIN_BACKOFF = 100;
@@ -52,7 +53,7 @@ async function keep(
   work: BridgeWork,
   signal: AbortSignal,
 ): Promise<readonly Outcome[] | undefined> {
-  const { counters, hub } = work;
+  const { counters, hub, notice } = work;
   const drafts = messages.map((received) => drafted(received, rule, origin));
   const outcomes = drafts.map((made): Outcome | undefined => {
     if (made !== "loop" && made !== "tombstone") return undefined;
@@ -69,7 +70,7 @@ async function keep(
     for (const [at, { made, index }] of left.entries()) {
       const outcome = published[at] as Appended | HubError;
       if (outcome instanceof HubError) {
-        if (outcome.retry) unavailable ??= outcome;
+        if (!isFinal(outcome, rule)) unavailable ??= outcome;
         else drafts[index] = outcome;
       } else if (outcome.repeated && !isOf(outcome.message, made)) {
         drafts[index] = { ...made, key: otherKey(made) };
@@ -86,9 +87,19 @@ async function keep(
     }
     if (outcomes.every((outcome) => outcome !== undefined)) return outcomes;
     if (signal.aborted || unavailable?.code === "SHUTTING_DOWN") return undefined;
+    if (unavailable !== undefined && isOfNewChannel(unavailable) && backoff === MIN_BACKOFF)
+      notice(`messages wait until the hub can take them: ${unavailable.message}`);
     if (!isRenamed) await work.wait(backoff, signal);
     if (signal.aborted) return undefined;
   }
+}
+
+/**
+ * Whether the hub will not take a message later, either. If messages name their channels, one that would need a new channel
+ * must not hold up those of the channels that exist; if all have the same channel, they wait for it.
+ */
+function isFinal(error: HubError, { channel }: InRule): boolean {
+  return !error.retry || (isOfNewChannel(error) && isTemplate(channel));
 }
 
 /** Whether a draft made this message, which one that only has the id of another did not. */
@@ -128,7 +139,7 @@ async function poisoned(
     try {
       await hub.publish({ ...letter, ...key });
     } catch (cause) {
-      if (cause instanceof HubError && cause.retry) return undefined;
+      if (cause instanceof HubError && cause.retry && !isOfNewChannel(cause)) return undefined;
       counters.rejected++;
       notice(`${sentence}; nor is its dead letter: ${(cause as Error).message}`);
       return "rejected";

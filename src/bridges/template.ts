@@ -7,6 +7,11 @@ const PLACEHOLDER = /\$\{([a-zA-Z]+)(?::([^}]*))?\}/g;
  */
 export type TemplateValues = Readonly<Record<string, string | undefined | ((argument: string) => string | undefined)>>;
 
+/** Whether a text has placeholders: what it becomes then depends on the message. */
+export function isTemplate(text: string): boolean {
+  return text.includes("${");
+}
+
 /** A template with its placeholders filled in; undefined if one of them has no value. */
 export function render(template: string, values: TemplateValues): string | undefined {
   let isMissing = false;

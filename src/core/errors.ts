@@ -113,5 +113,13 @@ export class HubError extends Error {
   }
 }
 
+/** The `limit` that the details of `OVERLOADED` name if the channel would be one too many. */
+export const CHANNEL_LIMIT = "MAX_CHANNELS";
+
+/** Whether an error says that there is no room for another channel, which says nothing of those that exist. */
+export function isOfNewChannel({ details }: HubError): boolean {
+  return details?.["limit"] === CHANNEL_LIMIT;
+}
+
 /** A setting that is wrong, or a file that one names; the sentence says which, and what would be right. */
 export class ConfigError extends Error {}

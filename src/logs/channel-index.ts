@@ -1,5 +1,5 @@
 import { EVERYTHING, uncovered, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
-import { HubError } from "../core/errors.ts";
+import { CHANNEL_LIMIT, HubError } from "../core/errors.ts";
 import type { ChannelQuery, ChannelState } from "../core/log.ts";
 import type { Draft } from "../core/message.ts";
 import { NameIndex } from "../core/name-index.ts";
@@ -69,6 +69,7 @@ export class ChannelIndex {
     return new HubError(
       "OVERLOADED",
       `${this.#limit} channels hold messages, as many as MAX_CHANNELS allows; publish to one of them, or raise MAX_CHANNELS`,
+      { details: { limit: CHANNEL_LIMIT } },
     );
   }
 

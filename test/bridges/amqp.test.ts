@@ -239,6 +239,45 @@ describe("RabbitMQ", () => {
     assert.equal(batch?.messages[0]?.contentType, "text/plain");
   });
 
+  test("reads no further than eight megabytes, whatever the number of messages", async () => {
+    await rabbit.declare("heavy");
+    await using bus = await connect();
+    const source = await bus.source(incoming({ queue: "heavy" }));
+    const big = Array.from({ length: 150 }, (_, index) => ({ body: Buffer.alloc(190_000, `${index} `), headers: {} }));
+    await rabbit.send("heavy", big);
+    const seen: number[] = [];
+    const iterator = source.batches()[Symbol.asyncIterator]();
+    while (seen.length < 150) {
+      const { value } = (await iterator.next()) as { readonly value: Batch };
+      assert.ok(value.messages.length <= 50, `${value.messages.length} messages`);
+      seen.push(...value.messages.map((one) => Number.parseInt(textOf(one), 10)));
+      await value.settle(value.messages.map(() => "kept"));
+    }
+    assert.deepEqual(seen, [...Array(150).keys()]);
+  });
+
+  test("refuses a message whose routing key it may not use, and sends the others", async () => {
+    await rabbit.declare("some-keys");
+    await rabbit.ctl("add_user", "picky", "word");
+    await rabbit.ctl("set_permissions", "picky", ".*", ".*", ".*");
+    await rabbit.ctl("set_topic_permissions", "picky", "some-keys", "^open$", ".*");
+    await using bus = await connect({ connection: `amqp://picky:word@127.0.0.1:${rabbit.port}` });
+    const rule = { exchange: "some-keys", mandatory: false };
+    const target = await bus.target(outgoing({ ...rule, routingKey: "${channel}" }));
+    const results = await target.send(
+      ["open", "closed", "open"].map((channel, index) => message(String(index), { channel })),
+    );
+    assert.deepEqual([results[0], results[2]], [undefined, undefined]);
+    assert.match(results[1]?.message ?? "", /access to topic 'closed' in exchange 'some-keys' .* refused/);
+    // If all messages have one key, they wait until it is allowed.
+    await using other = await connect({ connection: `amqp://picky:word@127.0.0.1:${rabbit.port}` });
+    const fixed = await other.target(outgoing({ ...rule, routingKey: "closed" }));
+    await Promise.all([
+      assert.rejects(fixed.send([message("3")]), /channel closed/),
+      assert.rejects(other.lost, /access to topic/),
+    ]);
+  });
+
   test("shows a sample that stays in the queue", async () => {
     await rabbit.declare("sampled");
     await using bus = await connect();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { boundDecompression } from "../../src/bridges/kinds/kafka/decompression.ts";
 import { kafka } from "../../src/bridges/kinds/kafka.ts";
 import { assignPartitions } from "../../src/bridges/kinds/kafka/assigner.ts";
 import type { FetchedPartition } from "../../src/bridges/kinds/kafka/driver.ts";
@@ -54,6 +55,19 @@ describe("Kafka without a broker", () => {
     await assert.rejects(kafka.connect({ ...connection, tls: { ca: "not-there.pem" } }, client), {
       message: "connection.tls.ca must be a file that can be read: ENOENT",
     });
+  });
+
+  it("reads compressed messages, but not those of a few kilobytes that hold gigabytes", async () => {
+    const driver = await import("@platformatic/kafka");
+    boundDecompression(driver);
+    const { gzip, zstd } = driver.compressionsAlgorithms;
+    const bomb = Buffer.alloc(129 * 1024 * 1024);
+    for (const { compressSync, decompressSync } of [gzip, zstd]) {
+      assert.equal(String(decompressSync(compressSync(Buffer.from("orders")))), "orders");
+      const small = compressSync(bomb);
+      assert.ok(small.length < 200_000);
+      assert.throws(() => decompressSync(small), /^Error: a batch of messages has more than 128 MiB decompressed/);
+    }
   });
 
   it("shares partitions among those who subscribed to their topic", () => {

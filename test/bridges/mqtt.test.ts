@@ -51,6 +51,26 @@ test("reads no further than its prefetch", async (broker) => {
   assert.deepEqual(seen, [...Array(100).keys()].map(String));
 });
 
+test("reads no further than eight megabytes, also of what waited in its session", async (broker) => {
+  const big = Array.from({ length: 60 }, (_, index) => ({ body: Buffer.alloc(500_000, `${index} `), headers: {} }));
+  const rule = incoming({ topics: ["heavy/#"] });
+  const first = await connect(broker);
+  await first.source(rule);
+  await first.close();
+  await broker.send("heavy/a", big.slice(0, 30));
+  await using bus = await connect(broker);
+  const source = await bus.source(rule);
+  await broker.send("heavy/a", big.slice(30));
+  const batches = await receive(source, 60, async (batch) => {
+    assert.ok(batch.messages.length <= 18, `${batch.messages.length} messages`);
+    await batch.settle(batch.messages.map(() => "kept"));
+  });
+  assert.deepEqual(
+    batches.flatMap(bodiesOf).map((body) => Number.parseInt(body, 10)),
+    [...Array(60).keys()],
+  );
+});
+
 test("keeps what comes while no one is connected", async (broker) => {
   const first = await connect(broker);
   await first.source(incoming({ topics: ["away/#"] }));
@@ -315,12 +335,13 @@ function bodiesOf(batch: Batch): string[] {
 }
 
 /** The batches that hold the next `count` messages, not settled. */
-async function receive(source: Source, count: number): Promise<Batch[]> {
+async function receive(source: Source, count: number, each?: (batch: Batch) => Promise<void>): Promise<Batch[]> {
   const batches: Batch[] = [];
   const iterator = source.batches()[Symbol.asyncIterator]();
   for (let left = count; left > 0;) {
     const { value } = (await iterator.next()) as { readonly value: Batch };
     batches.push(value);
+    await each?.(value);
     left -= value.messages.length;
   }
   return batches;

@@ -197,6 +197,23 @@ describe("a bridge to JetStream", () => {
     assert.equal(messages[1]?.position, sample?.position);
   });
 
+  it("holds eight megabytes of messages, whatever their number", async (t) => {
+    if (!needsNats(t)) return;
+    await using server = await startNats();
+    await server.declare("shop");
+    await using bus = await open(server);
+    const source = await bus.bus.source(inRule({ stream: "shop", from: "all" }));
+    await server.send("shop", large(40));
+    const seen: number[] = [];
+    for await (const batch of source.batches()) {
+      assert.ok(batch.messages.length <= 10, `${batch.messages.length} messages`);
+      seen.push(...batch.messages.map(({ body }) => Number.parseInt(Buffer.from(body ?? []).toString(), 10)));
+      await batch.settle(batch.messages.map(() => "kept"));
+      if (seen.length === 40) break;
+    }
+    assert.deepEqual(seen, [...Array(40).keys()]);
+  });
+
   it("fails if its consumer is deleted", async (t) => {
     if (!needsNats(t)) return;
     await using server = await startNats();
@@ -254,8 +271,13 @@ describe("a bridge to JetStream", () => {
     const elsewhere = await bus.bus.target(outRule({ stream: "small", subject: "elsewhere" }));
     await assert.rejects(() => elsewhere.send([outgoing("7")]), /a message on elsewhere for stream small/);
     const anywhere = await bus.bus.target(outRule({ stream: "small", subject: "${event}" }));
-    const [error] = await anywhere.send([outgoing("8", "$JS.API.STREAM.DELETE.small")]);
-    assert.match(error?.message ?? "", /is reserved for the server/);
+    await (await server.manager()).streams.add({ name: "other", subjects: ["other.>"] });
+    const subjects = ["$JS.API.STREAM.DELETE.small", "nowhere", "other.a", "small.a"];
+    const [reserved, nowhere, other, fine] = await anywhere.send(subjects.map((subject) => outgoing(subject, subject)));
+    assert.match(reserved?.message ?? "", /is reserved for the server/);
+    assert.match(nowhere?.message ?? "", /^stream small takes nothing on nowhere from this bridge$/);
+    assert.match(other?.message ?? "", /^stream small takes nothing on other\.a from this bridge$/);
+    assert.equal(fine, undefined);
   });
 });
 
@@ -321,7 +343,24 @@ describe("a bridge to core NATS", () => {
       "Core NATS sent faster than messages were kept; 4000 were dropped",
     ]);
   });
+
+  it("drops what would be more than eight megabytes", async (t) => {
+    if (!needsNats(t)) return;
+    await using server = await startNats({ isCore: true });
+    await using bus = await open(server);
+    const source = await bus.bus.source(inRule({ subjects: ["in.>"] }));
+    await server.send("in", large(20));
+    await until("it was said", () => bus.reports.length > 0);
+    const { value } = (await source.batches()[Symbol.asyncIterator]().next()) as { value: Batch };
+    assert.equal(value.messages.length, 10);
+    assert.match(bus.reports.at(-1) ?? "", /; (?:[1-9]|10) were dropped$/);
+  });
 });
+
+/** Messages of 900 kilobytes that begin with their numbers. */
+function large(count: number): BusMessage[] {
+  return Array.from({ length: count }, (_, index) => ({ body: Buffer.alloc(900_000, `${index} `), headers: {} }));
+}
 
 interface OpenBus extends AsyncDisposable {
   readonly bus: Bus<NatsIn, NatsOut>;

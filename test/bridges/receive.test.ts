@@ -11,7 +11,7 @@ import type { Appended } from "../../src/core/log.ts";
 import type { Draft } from "../../src/core/message.ts";
 import { LocalStore } from "../../src/logs/local-store.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
-import { FOREVER, openHub, patternsOf } from "../support/sample.ts";
+import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 
 const ORIGIN: Origin = { bridge: "shop", kind: "redis", rule: 0, prefixes: ["ce_"], hub: "h", maxBytes: 1000 };
 const RULE: InRule = { channel: "a", encoding: "json", sanitize: false, onError: "skip" };
@@ -46,7 +46,7 @@ class Batches implements Source {
   async *batches(): AsyncIterable<Batch> {
     for (const bodies of this.#bodies) {
       const messages = bodies.map((body): Received => {
-        return { body: Buffer.from(body), headers: {}, names: {}, position: `s/${this.#position++}` };
+        return { body: Buffer.from(body), headers: {}, key: body, names: {}, position: `s/${this.#position++}` };
       });
       yield { messages, settle: async (outcomes) => void this.settled.push(outcomes) };
     }
@@ -72,7 +72,7 @@ class OneId extends Batches {
   }
 }
 
-function workOf(hub: Hub, log: MemoryLog, onWait: () => void = () => {}): BridgeWork & { notices: string[] } {
+function workOf(hub: Hub, log: MemoryLog, onWait: () => unknown = () => {}): BridgeWork & { notices: string[] } {
   const notices: string[] = [];
   return {
     hub,
@@ -82,7 +82,7 @@ function workOf(hub: Hub, log: MemoryLog, onWait: () => void = () => {}): Bridge
     source: "hub:h",
     maxBytes: 1000,
     log: { info: () => {}, warn: () => {} },
-    wait: async () => onWait(),
+    wait: async () => void onWait(),
     bridge: "shop",
     counters: newCounters(),
     notice: (sentence) => void notices.push(sentence),
@@ -112,15 +112,49 @@ describe("what a bridge receives", () => {
     assert.deepEqual([work.counters.received, work.counters.repeated, waits], [3, 0, 3]);
   });
 
-  it("is not published twice if only some of it was kept", async () => {
+  it("stays in order and is not published twice if only the first of it was kept", async () => {
     const log = new FaultyLog(FOREVER);
     await using hub = await openHub(log);
-    log.fails = ({ data }) => data === "2";
+    // As a log does it whose batches are smaller: what comes after the first that fails is refused, too.
+    log.fails = ({ data }) => Number(data) > 1;
     const source = new Batches(["1", "2", "3"]);
     const work = workOf(hub, log, () => (log.fails = () => false));
     await receive(source, RULE, ORIGIN, work, new AbortController().signal);
-    assert.deepEqual(await kept(hub), [1, 3, 2]);
+    assert.deepEqual(await kept(hub), [1, 2, 3]);
     assert.deepEqual(source.settled, [["kept", "kept", "kept"]]);
+  });
+
+  it("goes on for the channels that exist if there is no room for another one", async () => {
+    const log = new MemoryLog({ ...FOREVER, channels: 2 });
+    await using hub = await openHub(log);
+    const work = workOf(hub, log);
+    const { signal } = new AbortController();
+    const rule: InRule = { ...RULE, channel: "${key}", encoding: "text" };
+    const source = new Batches(["a", "b", "c", "a"], ["b"]);
+    await receive(source, rule, ORIGIN, work, signal);
+    assert.deepEqual(source.settled, [["kept", "kept", "rejected", "kept"], ["kept"]]);
+    assert.match(work.notices.join("\n"), /^a message \(s\/2\) is not for this hub: 2 channels .* MAX_CHANNELS/);
+    assert.deepEqual([work.counters.received, work.counters.rejected], [4, 1]);
+    // Nor is there room for its dead letter.
+    const telling = new Batches(["d", "a"]);
+    await receive(telling, { ...rule, onError: "channel:dead" }, ORIGIN, work, signal);
+    assert.deepEqual(telling.settled, [["rejected", "kept"]]);
+    const stopping = { ...rule, onError: "stop" } as const;
+    await assert.rejects(receive(new Batches(["d"]), stopping, ORIGIN, work, signal), StoppedError);
+  });
+
+  it("waits if it has one channel and there is no room for that, and the operator is told", async () => {
+    const log = new MemoryLog({ ...FOREVER, channels: 1 });
+    await using hub = await openHub(log);
+    await hub.publish(draftOf("old", "first"));
+    let waits = 0;
+    const closing = new AbortController();
+    const work = workOf(hub, log, () => ++waits === 3 && closing.abort());
+    const source = new Batches(["1"]);
+    await receive(source, RULE, ORIGIN, work, closing.signal);
+    assert.deepEqual(source.settled, [], "it is left on the bus");
+    assert.deepEqual(work.notices.length, 1);
+    assert.match(work.notices[0] ?? "", /^messages wait until the hub can take them: 1 channels .* MAX_CHANNELS/);
   });
 
   it("is left on the bus if the bridge is closed while the log cannot take it", async () => {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import type { Outgoing } from "../../src/bridges/bus.ts";
+import { redis } from "../../src/bridges/kinds/redis.ts";
+import type { RedisIn, RedisOut } from "../../src/bridges/kinds/redis/rules.ts";
 import { runCli } from "../support/cli.ts";
 import { freePort } from "../support/free-port.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
@@ -16,6 +19,10 @@ describeBridge("a bridge to Redis streams", {
   prefix: "ce_",
   isDurable: true,
 });
+
+function outgoing(id: string, channel: string): Outgoing {
+  return { id, headers: {}, body: Buffer.from(id), names: { channel, event: "message", sender: "me", id } };
+}
 
 describe("a bridge", () => {
   it("is checked without a change on the bus: what it would make of a message, and what is wrong", async (t) => {
@@ -121,6 +128,53 @@ describe("a bridge", () => {
     await until("both run", async () =>
       [await healthOf(easy), await healthOf(strict)].every((health) => JSON.stringify(health) === '[200,"ok"]'),
     );
+  });
+
+  it("reads fewer entries at once if they are large", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await server.declare("heavy");
+    const big = Array.from({ length: 100 }, (_, index) => ({ body: Buffer.alloc(500_000, `${index} `), headers: {} }));
+    await server.send("heavy", big);
+    const bus = await redis.connect(server.connection, { bridge: "test", node: "n1", report: () => {} });
+    try {
+      const rule = redis.in.parse({ stream: "heavy", from: "earliest" }) as unknown as RedisIn;
+      const counts: number[] = [];
+      const seen: number[] = [];
+      for await (const batch of (await bus.source(rule)).batches()) {
+        counts.push(batch.messages.length);
+        seen.push(...batch.messages.map(({ body }) => Number.parseInt(Buffer.from(body ?? []).toString(), 10)));
+        await batch.settle(batch.messages.map(() => "kept"));
+        if (seen.length === 100) break;
+      }
+      assert.deepEqual(seen, [...Array(100).keys()]);
+      // Four megabytes, but for the first read, which cannot know their size.
+      assert.ok(
+        counts.slice(1).every((count) => count <= 8),
+        counts.join(" "),
+      );
+    } finally {
+      await bus.close();
+    }
+  });
+
+  it("refuses a message for a stream that it may not write, and sends the others", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await server.allow("picky", "word", "open");
+    const connection = server.connection.replace("redis://", "redis://picky:word@");
+    const bus = await redis.connect(connection, { bridge: "test", node: "n1", report: () => {} });
+    try {
+      const target = await bus.target(redis.out.parse({ stream: "${channel}" }) as unknown as RedisOut);
+      const results = await target.send(["open", "closed", "open"].map((channel) => outgoing("1", channel)));
+      assert.deepEqual([results[0], results[2]], [undefined, undefined]);
+      assert.match(results[1]?.message ?? "", /^NOPERM/);
+      // If all messages go to one stream, they wait until it is allowed.
+      const fixed = await bus.target(redis.out.parse({ stream: "closed" }) as unknown as RedisOut);
+      await assert.rejects(fixed.send([outgoing("2", "open")]), /NOPERM/);
+    } finally {
+      await bus.close();
+    }
   });
 
   it("goes on at another node when the one that sends stands still, and loses nothing", async (t) => {

@@ -6,6 +6,7 @@ import { loadDriver } from "../driver.ts";
 import { openFirst, serverConnection, tlsOptions, type ServerConnection } from "../server-connection.ts";
 import { brokerMessage, closeChannel, closeConnection, openChannel } from "./amqp/channel.ts";
 import { inFields, NAMES, outFields, type AmqpIn, type AmqpOut } from "./amqp/rules.ts";
+import { Reading } from "./amqp/reading.ts";
 import { AmqpSource, receivedOf } from "./amqp/source.ts";
 import { AmqpTarget } from "./amqp/target.ts";
 
@@ -40,6 +41,8 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   readonly #client: BusClient;
   readonly #models: Map<"in" | "out", Promise<ChannelModel>> = new Map();
   readonly #channels: Set<Source | Target> = new Set();
+  /** That of the connection that receives. */
+  #reading: Reading | undefined;
   /** Opened to check that the broker answers, then used by the first rule. */
   #first: ChannelModel | undefined;
 
@@ -56,7 +59,9 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   async source(rule: AmqpIn): Promise<Source> {
     const model = await this.#model("in");
     await this.#prepareQueue(model, rule);
-    const source = await AmqpSource.open(await model.createChannel(), rule, this.#loss.fail, this.lost);
+    this.#reading ??= new Reading(model);
+    const channel = await model.createChannel();
+    const source = await AmqpSource.open(channel, this.#reading, rule, this.#loss.fail, this.lost);
     this.#channels.add(source);
     return source;
   }

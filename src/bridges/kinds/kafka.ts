@@ -4,6 +4,7 @@ import { loadDriver } from "../driver.ts";
 import { withTimeOut } from "../time-out.ts";
 import { KafkaBus } from "./kafka/bus.ts";
 import { clientOptions, connection, type Connection } from "./kafka/connection.ts";
+import { boundDecompression } from "./kafka/decompression.ts";
 import { rootCause } from "./kafka/driver.ts";
 import { inFields, outFields, type KafkaIn, type KafkaOut } from "./kafka/rules.ts";
 
@@ -23,6 +24,7 @@ export const kafka: BusKind<Connection, KafkaIn, KafkaOut> = {
 
 async function connect(asked: Connection, client: BusClient): Promise<KafkaBus> {
   const driver = await loadDriver(() => import("@platformatic/kafka"), "@platformatic/kafka@2");
+  boundDecompression(driver);
   const options = await clientOptions(driver, asked, client);
   const admin = new driver.Admin({ ...options, retries: 0 });
   admin.on("error", () => {});

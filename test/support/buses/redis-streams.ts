@@ -8,6 +8,9 @@ const BODY = "data";
 
 /** The server, and what only tests of Redis do. */
 interface RedisStreams extends BusServer {
+  readonly connection: string;
+  /** Adds a user that may use only this stream. */
+  allow(user: string, password: string, place: string): Promise<void>;
   /** Deletes all data. */
   flush(): Promise<void>;
   /** Adds an entry with exactly these fields. */
@@ -75,6 +78,8 @@ export async function startRedisStreams(): Promise<RedisStreams> {
       const of = (name: string): number => Number(group[group.indexOf(name) + 1]);
       return of("pending") + of("lag");
     },
+    allow: async (user, password, place) =>
+      void (await client.acl("SETUSER", user, "on", `>${password}`, `~${place}`, "+@all")),
     flush: async () => void (await client.flushall()),
     add: async (place, fields) => void (await client.xadd(place, "*", ...Object.entries(fields).flat())),
     kill: () => engine.kill("SIGKILL"),

@@ -2,32 +2,37 @@ import type { Channel, ConsumeMessage, GetMessage } from "amqplib";
 import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
 import { Inbox } from "../../inbox.ts";
 import { brokerMessage, closeChannel } from "./channel.ts";
+import type { Reading } from "./reading.ts";
 import type { AmqpIn } from "./rules.ts";
 
 /** The messages of one queue, on a channel of their own. */
 export class AmqpSource implements Source {
   readonly #channel: Channel;
+  readonly #reading: Reading;
   readonly #rule: AmqpIn;
-  readonly #inbox: Inbox<ConsumeMessage> = new Inbox();
+  readonly #inbox: Inbox<ConsumeMessage> = new Inbox(({ content }) => content.length);
+  #isPaused = false;
 
-  private constructor(channel: Channel, rule: AmqpIn) {
+  private constructor(channel: Channel, reading: Reading, rule: AmqpIn) {
     this.#channel = channel;
+    this.#reading = reading;
     this.#rule = rule;
   }
 
   static async open(
     channel: Channel,
+    reading: Reading,
     rule: AmqpIn,
     fail: (error: Error) => void,
     lost: Promise<never>,
   ): Promise<AmqpSource> {
-    const source = new AmqpSource(channel, rule);
+    const source = new AmqpSource(channel, reading, rule);
     lost.catch((error: Error) => source.#inbox.fail(error));
     channel.on("error", (error: Error) => fail(new Error(brokerMessage(error), { cause: error })));
     await channel.prefetch(rule.prefetch);
     await channel.consume(rule.queue, (message) => {
       if (message === null) fail(new Error(`the broker ended the consumer: queue ${rule.queue} was deleted or moved`));
-      else source.#inbox.add(message);
+      else source.#take(message);
     });
     return source;
   }
@@ -52,6 +57,20 @@ export class AmqpSource implements Source {
   async close(): Promise<void> {
     this.#inbox.close();
     await closeChannel(this.#channel);
+  }
+
+  #take(message: ConsumeMessage): void {
+    this.#inbox.add(message);
+    if (this.#inbox.isHeavy && !this.#isPaused) void this.#pause();
+  }
+
+  /** Reads nothing until there is room: the broker bounds by number only what is not acknowledged yet. */
+  async #pause(): Promise<void> {
+    this.#isPaused = true;
+    const resume = this.#reading.pause();
+    await this.#inbox.whenRoom(Infinity);
+    resume();
+    this.#isPaused = false;
   }
 
   /** One acknowledgement covers a run of kept messages; a rejected one goes to the dead-letter exchange of the queue. */

@@ -1,6 +1,6 @@
 import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
 import type { Outgoing, Target } from "../../bus.ts";
-import { render } from "../../template.ts";
+import { isTemplate, render } from "../../template.ts";
 import { brokerMessage, closeChannel } from "./channel.ts";
 import type { AmqpOut } from "./rules.ts";
 
@@ -8,6 +8,10 @@ import type { AmqpOut } from "./rules.ts";
 const MAX_KEY = 255;
 /** The broker closes the channel with this code if a message is too large. */
 const PRECONDITION_FAILED = 406;
+/** And with this one if the user may not publish. */
+const ACCESS_REFUSED = 403;
+/** What it says if that is because of the routing key. */
+const FORBIDDEN_KEY = /access to topic/;
 
 /** Publishes to one exchange, on a channel of its own with publisher confirms. */
 export class AmqpTarget implements Target {
@@ -104,13 +108,18 @@ export class AmqpTarget implements Target {
     return promise;
   }
 
+  /** Whether this connection may not publish with the routing key of one message: others may have another one. */
+  #isForbidden({ code, message }: Error & { code?: unknown }): boolean {
+    return code === ACCESS_REFUSED && FORBIDDEN_KEY.test(message) && isTemplate(this.#rule.routingKey);
+  }
+
   async #openChannel(): Promise<void> {
     this.#refusal = undefined;
     const channel = await this.#model.createConfirmChannel();
     channel.on("return", ({ properties }: Message) => this.#returned.add(String(properties.messageId)));
     channel.on("error", (error: Error & { code?: unknown }) => {
       const reason = new Error(brokerMessage(error), { cause: error });
-      if (error.code === PRECONDITION_FAILED) this.#refusal = reason;
+      if (error.code === PRECONDITION_FAILED || this.#isForbidden(error)) this.#refusal = reason;
       else this.#fail(reason);
     });
     this.#channel = channel;

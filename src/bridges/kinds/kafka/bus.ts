@@ -3,6 +3,7 @@ import type { Admin, Base, ClusterTopicMetadata } from "@platformatic/kafka";
 import { HubError } from "../../../core/errors.ts";
 import { MissingError, type Bus, type BusClient, type Received } from "../../bus.ts";
 import { ConnectionLoss } from "../../connection-loss.ts";
+import { isTemplate } from "../../template.ts";
 import { type ClientOptions, isUnknownTopic, type KafkaDriver, rootCause } from "./driver.ts";
 import type { KafkaIn, KafkaOut } from "./rules.ts";
 import { newestRecord } from "./sample.ts";
@@ -54,7 +55,7 @@ export class KafkaBus implements Bus<KafkaIn, KafkaOut> {
   }
 
   async target(rule: KafkaOut): Promise<KafkaTarget> {
-    if (!rule.topic.includes("${")) await this.#check([rule.topic], rule.declare);
+    if (!isTemplate(rule.topic)) await this.#check([rule.topic], rule.declare);
     const target = new KafkaTarget({ ...this.#endpointOptions(), rule, declare: (topic) => this.#declare([topic]) });
     this.#endpoints.add(target);
     return target;

@@ -1,6 +1,6 @@
 import type { MessageToProduce, Producer } from "@platformatic/kafka";
 import type { Outgoing, Target } from "../../bus.ts";
-import { render } from "../../template.ts";
+import { isTemplate, render } from "../../template.ts";
 import { type EndpointOptions, isUnknownTopic, rootCause } from "./driver.ts";
 import { type KafkaOut, TOPIC } from "./rules.ts";
 
@@ -20,6 +20,9 @@ const REFUSALS = [
   "POLICY_VIOLATION",
 ];
 
+/** What a broker answers to a client that may not write a topic. */
+const FORBIDDEN = "TOPIC_AUTHORIZATION_FAILED";
+
 export interface TargetOptions extends EndpointOptions<KafkaOut> {
   /** Creates a topic. */
   readonly declare: (topic: string) => Promise<void>;
@@ -34,8 +37,8 @@ interface Request {
 export class KafkaTarget implements Target {
   readonly #options: TargetOptions;
   readonly #producer: Producer;
-  /** When topics were last found missing. */
-  readonly #missing = new Map<string, number>();
+  /** Topics that could not be used, when that was, and why. */
+  readonly #missing = new Map<string, { readonly since: number; readonly why: string }>();
   readonly #known = new Set<string>();
   readonly #failure = Promise.withResolvers<never>();
 
@@ -103,7 +106,16 @@ export class KafkaTarget implements Target {
   }
 
   #isRefusal(error: Error): boolean {
-    return REFUSALS.some((id) => this.#options.driver.findErrorBy(error, "apiId", id) !== null);
+    return REFUSALS.some((id) => this.#is(id, error)) || this.#isForbidden(error);
+  }
+
+  /** Whether this client may not write a topic that only some messages name. */
+  #isForbidden(error: Error): boolean {
+    return isTemplate(this.#options.rule.topic) && this.#is(FORBIDDEN, error);
+  }
+
+  #is(id: string, error: Error): boolean {
+    return this.#options.driver.findErrorBy(error, "apiId", id) !== null;
   }
 
   /** The message for the driver, or why it cannot be sent. */
@@ -112,7 +124,8 @@ export class KafkaTarget implements Target {
     const topic = render(rule.topic, names);
     if (topic === undefined) return new Error(`the topic ${rule.topic} has a placeholder without a value`);
     if (!TOPIC.test(topic)) return new Error(`Kafka allows no topic with this name: ${JSON.stringify(topic)}`);
-    if (!(await this.#has(topic))) return new Error(`Kafka has no topic ${topic}; create it, or set "declare": true`);
+    const problem = await this.#problemOf(topic);
+    if (problem !== undefined) return new Error(problem);
     const key = render(rule.key, names);
     const entries = Object.entries(contentType === undefined ? headers : { ...headers, "content-type": contentType });
     return {
@@ -123,24 +136,36 @@ export class KafkaTarget implements Target {
     };
   }
 
-  /** Whether a topic exists. Looked up once: the driver would retry for three seconds with each message. */
-  async #has(topic: string): Promise<boolean> {
-    if (this.#known.has(topic)) return true;
-    if (performance.now() - (this.#missing.get(topic) ?? -Infinity) < MISSING_AGE) return false;
+  /** Why a topic cannot be used; undefined if it exists. Looked up once: the driver would retry for three seconds with each message. */
+  async #problemOf(topic: string): Promise<string | undefined> {
+    if (this.#known.has(topic)) return undefined;
+    const missing = this.#missing.get(topic);
+    if (missing !== undefined && performance.now() - missing.since < MISSING_AGE) return missing.why;
     try {
-      await this.#producer.metadata({ topics: [topic], retries: 0 });
+      await this.#find(topic);
     } catch (error) {
-      if (!isUnknownTopic(error)) throw error;
-      if (!this.#options.rule.declare) {
-        if (this.#missing.size >= MAX_TOPICS) this.#missing.clear();
-        this.#missing.set(topic, performance.now());
-        return false;
-      }
-      await this.#options.declare(topic);
+      const isForbidden = this.#isForbidden(error as Error);
+      if (!isForbidden && !(isUnknownTopic(error) && !this.#options.rule.declare)) throw error;
+      const why = isForbidden
+        ? `Kafka refused topic ${topic}: ${rootCause(error)}`
+        : `Kafka has no topic ${topic}; create it, or set "declare": true`;
+      if (this.#missing.size >= MAX_TOPICS) this.#missing.clear();
+      this.#missing.set(topic, { since: performance.now(), why });
+      return why;
     }
     if (this.#known.size >= MAX_TOPICS) this.#known.clear();
     this.#known.add(topic);
-    return true;
+    return undefined;
+  }
+
+  /** Rejects if a topic does not exist, unless the rule says to create it. */
+  async #find(topic: string): Promise<void> {
+    try {
+      await this.#producer.metadata({ topics: [topic], retries: 0 });
+    } catch (error) {
+      if (!isUnknownTopic(error) || !this.#options.rule.declare) throw error;
+      await this.#options.declare(topic);
+    }
   }
 }
 

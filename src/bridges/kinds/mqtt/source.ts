@@ -16,10 +16,8 @@ const PAUSED_PING = 5000;
 /** The topics of one rule, with a session of its own at the broker. */
 export class MqttSource implements Source {
   readonly #rule: MqttIn;
-  readonly #inbox: Inbox<IPublishPacket> = new Inbox();
+  readonly #inbox: Inbox<IPublishPacket> = new Inbox(({ payload }) => payload.length);
   #client: MqttClient | undefined;
-  /** Reading may pause only from then on: before, the broker has messages of the session to send ahead of its answer. */
-  #isSubscribed = false;
 
   constructor(rule: MqttIn, lost: Promise<never>) {
     this.#rule = rule;
@@ -37,7 +35,7 @@ export class MqttSource implements Source {
       this.#inbox.add(packet);
       const next = (): void => done(packet.qos > 0 ? LATER : undefined);
       // Brokers hold back QoS 1 until it is acknowledged (Mosquitto 2.0.11 not all of it), but never QoS 0.
-      if (this.#isSubscribed && this.#inbox.size > this.#rule.prefetch) void this.#pause(client, next);
+      if (this.#inbox.size > this.#rule.prefetch || this.#inbox.isHeavy) void this.#pause(client, next);
       else next();
     };
   }
@@ -47,11 +45,16 @@ export class MqttSource implements Source {
     const isShared = sharedFilter(topics[0] ?? "") !== undefined;
     // No Local is not allowed for shared subscriptions. Retained messages come with the first subscription of a session.
     const options = { qos: 1 as const, nl: !isShared, rap: false, rh: retained === "take" ? 1 : 2 };
-    const granted = await this.#client?.subscribeAsync(Object.fromEntries(topics.map((topic) => [topic, options])));
-    this.#isSubscribed = true;
-    const lesser = granted?.filter(({ qos }) => qos === 0).map(({ topic }) => topic) ?? [];
-    if (lesser.length > 0)
-      report(`the broker sends ${lesser.join(", ")} without acknowledgements: messages can be lost`);
+    const subscribe = async (): Promise<void> => {
+      const granted = await this.#client?.subscribeAsync(Object.fromEntries(topics.map((topic) => [topic, options])));
+      const lesser = granted?.filter(({ qos }) => qos === 0).map(({ topic }) => topic) ?? [];
+      if (lesser.length > 0)
+        report(`the broker sends ${lesser.join(", ")} without acknowledgements: messages can be lost`);
+    };
+    const subscribing = subscribe();
+    subscribing.catch((error: Error) => this.#inbox.fail(error));
+    // The broker may send what waits in the session before it answers. If that is too much, it has to be taken first.
+    await Promise.race([subscribing, this.#inbox.whenFull(this.#rule.prefetch + 1)]);
   }
 
   /** The client, if it receives what is published to a topic: what it publishes itself does not come back to it. */
@@ -78,7 +81,7 @@ export class MqttSource implements Source {
       client.sendPing();
       client.reschedulePing(true);
     }, PAUSED_PING);
-    await this.#inbox.whenBelow(this.#rule.prefetch);
+    await this.#inbox.whenRoom(this.#rule.prefetch);
     clearInterval(timer);
     next();
   }

@@ -10,6 +10,9 @@ import { addressOf, connectOptions, type Connection } from "./connection.ts";
 /** Milliseconds that closing waits for a server that does not answer. */
 const CLOSE_TIMEOUT = 2000;
 
+/** Subjects that are remembered as refused. */
+const MAX_REFUSED = 1000;
+
 /** The two packages of the driver. */
 export interface Driver {
   readonly core: typeof CoreDriver;
@@ -22,7 +25,7 @@ export class NatsClient {
   readonly connection: NatsConnection;
   readonly #loss = new ConnectionLoss();
   readonly lost: Promise<never> = this.#loss.promise;
-  /** Subjects that the server does not let this connection publish on, with its errors. */
+  /** The last subjects on which the server did not let this connection publish, with its errors. */
   readonly refused: Map<string, Error> = new Map();
 
   private constructor(driver: Driver, connected: NatsConnection) {
@@ -60,13 +63,19 @@ export class NatsClient {
     await withTimeOut(this.connection.close(), CLOSE_TIMEOUT, "it does not answer").catch(() => {});
   }
 
+  #refuse(subject: string, error: Error): void {
+    const [oldest] = this.refused.keys();
+    if (this.refused.size >= MAX_REFUSED && oldest !== undefined) this.refused.delete(oldest);
+    this.refused.set(subject, error);
+  }
+
   async #watch(fail: (cause: Error) => void): Promise<void> {
     const { PermissionViolationError } = this.driver.core;
     for await (const status of this.connection.status()) {
       // The driver closes a dead connection only after a write fails, which may never happen.
       if (status.type === "staleConnection") fail(new Error("the server does not answer"));
       if (status.type !== "error" || !(status.error instanceof PermissionViolationError)) continue;
-      if (status.error.operation === "publish") this.refused.set(status.error.subject, status.error);
+      if (status.error.operation === "publish") this.#refuse(status.error.subject, status.error);
     }
   }
 }

@@ -4,6 +4,7 @@ import { MAX_BATCH, PREFETCH, type Batch, type Outgoing, type Received, type Sou
 import type { NatsClient } from "./client.ts";
 import { addHeaders, headersOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
+import { isTemplate } from "../../template.ts";
 import { subjectFor } from "./subject.ts";
 
 interface CoreOptions {
@@ -15,7 +16,7 @@ interface CoreOptions {
 /** The messages of core NATS, which delivers each at most once. */
 export class CoreSource implements Source {
   readonly #connection: NatsConnection;
-  readonly #inbox: Inbox<Msg> = new Inbox();
+  readonly #inbox: Inbox<Msg> = new Inbox(({ data }) => data.length);
   readonly #subscriptions: readonly Subscription[];
   readonly #report: (sentence: string) => void;
   #dropped = 0;
@@ -58,7 +59,7 @@ export class CoreSource implements Source {
 
   // Core NATS has no flow control: what the hub cannot take in time is dropped, and the operator is told.
   #take(message: Msg): void {
-    if (this.#inbox.size < PREFETCH) this.#inbox.add(message);
+    if (this.#inbox.size < PREFETCH && !this.#inbox.isHeavy) this.#inbox.add(message);
     else if (this.#dropped++ === 0) this.#report("Core NATS sends faster than messages are kept; some are dropped");
   }
 
@@ -86,12 +87,15 @@ export class CoreTarget implements Target {
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
     const { connection, refused } = this.#nats;
-    const sent = new Set<string>();
-    const results = messages.map((message) => this.#publish(message, sent));
+    // The subject of each that was written, or why it was not.
+    const subjects = messages.map((message) => this.#publish(message));
     // The server sends refusals before it answers the flush, and the driver passes them on in the same turn.
     await connection.flush();
     await turn();
-    const refusal = [...sent].map((subject) => refused.get(subject)).find((error) => error !== undefined);
+    const results = subjects.map((subject) => (typeof subject === "string" ? refused.get(subject) : subject));
+    // If all messages have one subject, they wait until it is allowed.
+    const refusal = isTemplate(this.#subject) ? undefined : refused.get(this.#subject);
+    for (const subject of subjects) if (typeof subject === "string") refused.delete(subject);
     if (refusal !== undefined) throw refusal;
     return results;
   }
@@ -100,15 +104,14 @@ export class CoreTarget implements Target {
     return Promise.resolve();
   }
 
-  #publish(message: Outgoing, sent: Set<string>): Error | undefined {
+  #publish(message: Outgoing): string | Error {
     const { connection, driver } = this.#nats;
     try {
       const subject = subjectFor(this.#subject, message);
       const headers = driver.core.headers();
       addHeaders(message, headers);
       connection.publish(subject, message.body, { headers });
-      sent.add(subject);
-      return undefined;
+      return subject;
     } catch (error) {
       if (connection.isClosed()) throw error;
       return error as Error;

@@ -1,4 +1,5 @@
 import type { ConsumerInfo, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
+import { setImmediate as turn } from "node:timers/promises";
 import {
   MAX_BATCH,
   type Batch,
@@ -11,20 +12,25 @@ import {
 import type { NatsClient } from "./client.ts";
 import { addHeaders, headersOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
-import type { ConsumerOptions, Streams } from "./streams.ts";
+import { NOT_ENABLED, type ConsumerOptions, type Streams } from "./streams.ts";
+import { isTemplate } from "../../template.ts";
 import { subjectFor } from "./subject.ts";
 
 const NANOS_PER_MILLISECOND = 1e6;
 /** How often within its `ackWait` a message that is held here is marked as in progress. */
 const PROGRESS_PER_WAIT = 3;
+/** Messages that the driver asks for before it has passed on the first of them. */
+const MAX_PULLED = 256;
 /** Errors that the same message always meets: it or its headers are too large. */
 const REFUSALS: readonly number[] = [10_054, 10_097];
+/** "expected stream does not match". */
+const OF_ANOTHER_STREAM = 10_060;
 
 /** The messages of a durable consumer, in the order of the stream if no one else receives from it. */
 export class JetStreamSource implements Source {
   readonly #streams: Streams;
   readonly #info: ConsumerInfo;
-  readonly #inbox: Inbox<JsMsg> = new Inbox();
+  readonly #inbox: Inbox<JsMsg> = new Inbox(({ data }) => data.length);
   /** Messages that were received and are not settled, in order. */
   readonly #held: Set<JsMsg> = new Set();
   /** How many messages an earlier receiver left unacknowledged that have not been delivered again yet. */
@@ -53,6 +59,9 @@ export class JetStreamSource implements Source {
 
   async *batches(): AsyncGenerator<Batch> {
     for (;;) {
+      await this.#inbox.whenAny();
+      // The driver passes on one message at a time: those that came with the first one are here a turn later.
+      await turn();
       const messages = await this.#inbox.take(MAX_BATCH);
       if (messages.length === 0) return;
       yield {
@@ -80,16 +89,28 @@ export class JetStreamSource implements Source {
     const milliseconds = wait / NANOS_PER_MILLISECOND;
     const consumer = this.#streams.client.consumers.getConsumerFromInfo(this.#info);
     const consuming = await consumer.consume({
-      max_messages: most,
+      max_messages: Math.min(most, MAX_PULLED),
       abort_on_missing_resource: true,
-      callback: (message) => this.#take(message),
     });
     this.#consuming = consuming;
-    void consuming.closed().then((error) => this.#fail(error ?? new Error("it ended")));
+    void this.#receive(consuming);
     const progress = setInterval(() => this.#markInProgress(), milliseconds / PROGRESS_PER_WAIT);
     // Messages that were deleted meanwhile never arrive, and must not hold back the rest for longer.
     const release = setTimeout(() => this.#release(), 2 * milliseconds);
     this.#timers = [progress.unref(), release.unref()];
+  }
+
+  /** Takes messages while there is room for them: the driver asks the server for more as they are taken. */
+  async #receive(messages: ConsumerMessages): Promise<void> {
+    try {
+      for await (const message of messages) {
+        this.#take(message);
+        if (this.#inbox.isHeavy) await this.#inbox.whenRoom(Infinity);
+      }
+      this.#fail(new Error("it ended"));
+    } catch (error) {
+      this.#fail(error as Error);
+    }
   }
 
   #take(message: JsMsg): void {
@@ -159,6 +180,15 @@ export class JetStreamTarget implements Target {
     return Promise.resolve();
   }
 
+  /** Whether the server does not let this connection publish on a subject, or another stream has it, or none. */
+  async #isForbidden(subject: string, error: unknown): Promise<boolean> {
+    const { driver, refused } = this.#nats;
+    if (refused.delete(subject)) return true;
+    if (error instanceof driver.jetstream.JetStreamApiError) return error.code === OF_ANOTHER_STREAM;
+    // It says so if no one answers, which may be because no stream has the subject.
+    return (error as Error).name === NOT_ENABLED && !(await this.#streams.takes(this.#stream, subject));
+  }
+
   async #publish(message: Outgoing): Promise<Error | undefined> {
     const { core, jetstream } = this.#nats.driver;
     let subject: string;
@@ -180,6 +210,9 @@ export class JetStreamTarget implements Target {
     } catch (error) {
       if (error instanceof core.InvalidArgumentError) return error;
       if (error instanceof jetstream.JetStreamApiError && REFUSALS.includes(error.code)) return error;
+      // If messages name their subjects, one that may not be used must not hold up the others.
+      if (isTemplate(this.#subject) && (await this.#isForbidden(subject, error)))
+        return new Error(`stream ${this.#stream} takes nothing on ${subject} from this bridge`, { cause: error });
       throw this.#streams.failure(`a message on ${subject} for stream ${this.#stream}`, error);
     }
   }

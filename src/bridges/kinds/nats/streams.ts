@@ -2,6 +2,7 @@ import type { ConsumerConfig, ConsumerInfo, JetStreamClient, JetStreamManager } 
 import { MissingError, PREFETCH, type Received } from "../../bus.ts";
 import type { NatsClient } from "./client.ts";
 import { headersOf } from "./headers.ts";
+import { overlapping } from "./subject.ts";
 
 /** What the consumer of an `in` rule is like. */
 export interface ConsumerOptions {
@@ -24,6 +25,8 @@ const ACK_WAIT = 30;
 const MAX_PENDING = 10_000;
 const NANOS = 1e9;
 const NOT_FOUND = 404;
+/** What the driver calls its error if no one answers. */
+export const NOT_ENABLED = "JetStreamNotEnabled";
 
 /** JetStream over a connection: its streams and consumers. */
 export class Streams {
@@ -64,6 +67,16 @@ export class Streams {
       await this.#manager.streams.add({ name: stream, subjects: [...declared] }).catch((cause: unknown) => {
         throw this.failure(`stream ${stream}`, cause);
       });
+    }
+  }
+
+  /** Whether a stream stores what is published on a subject. Rejects if it does not answer. */
+  async takes(stream: string, subject: string): Promise<boolean> {
+    try {
+      const { config } = await this.#manager.streams.info(stream);
+      return config.subjects.some((own) => overlapping([own, subject]) !== undefined);
+    } catch (error) {
+      throw this.failure(`stream ${stream}`, error);
     }
   }
 
@@ -140,7 +153,7 @@ export class Streams {
   failure(what: string, error: unknown): Error {
     const { TimeoutError } = this.#nats.driver.core;
     const { message, name } = error as Error;
-    const isAbsent = name === "JetStreamNotEnabled";
+    const isAbsent = name === NOT_ENABLED;
     const said = error instanceof TimeoutError ? "no answer in time" : isAbsent ? "JetStream does not answer" : message;
     return new Error(`NATS, ${what}: ${said}`, { cause: error });
   }

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { MAX_BATCH, type Batch, type Source } from "../../bus.ts";
+import { MAX_BATCH, MAX_HELD, type Batch, type Source } from "../../bus.ts";
 import { receivedOf, type Entry } from "./entry.ts";
 import type { RedisIn } from "./rules.ts";
 
@@ -7,6 +7,10 @@ import type { RedisIn } from "./rules.ts";
 const BLOCK = 1000;
 /** Milliseconds after which an entry is claimed from a node that received and did not acknowledge it. */
 const ABANDONED = 60_000;
+/** Entries of the first read, whose size is not known. */
+const FIRST_COUNT = 32;
+/** Bytes of one answer: one is kept by the hub while the next is read. */
+const MAX_ANSWER = MAX_HELD / 2;
 
 /** The entries of a stream that its consumer group delivers to one consumer. */
 export class RedisSource implements Source {
@@ -14,6 +18,8 @@ export class RedisSource implements Source {
   readonly #reader: Redis;
   readonly #rule: RedisIn;
   readonly #consumer: string;
+  /** Entries to read next: Redis bounds an answer by their number only, so it follows their size. */
+  #count = FIRST_COUNT;
   #isClosed = false;
 
   constructor(commands: Redis, reader: Redis, rule: RedisIn, consumer: string) {
@@ -81,9 +87,9 @@ export class RedisSource implements Source {
     const { stream, group } = this.#rule;
     try {
       const reply: readonly [Buffer, Entry[]][] | null = await this.#reader.xreadgroupBuffer(
-        ...(["GROUP", group, this.#consumer, "COUNT", MAX_BATCH, "BLOCK", BLOCK, "STREAMS", stream, after] as const),
+        ...(["GROUP", group, this.#consumer, "COUNT", this.#count, "BLOCK", BLOCK, "STREAMS", stream, after] as const),
       );
-      return reply?.[0]?.[1] ?? [];
+      return this.#measured(reply?.[0]?.[1] ?? []);
     } catch (error) {
       if (this.#isClosed) return [];
       throw error;
@@ -92,9 +98,19 @@ export class RedisSource implements Source {
 
   async #claim(): Promise<readonly Entry[]> {
     const { stream, group } = this.#rule;
-    const options = [this.#consumer, ABANDONED, "0", "COUNT", MAX_BATCH];
+    const options = [this.#consumer, ABANDONED, "0", "COUNT", this.#count];
     const reply = (await this.#commands.callBuffer("XAUTOCLAIM", stream, group, ...options)) as [Buffer, Entry[]];
-    return reply[1];
+    return this.#measured(reply[1]);
+  }
+
+  /** Sets how many entries to read next: as many as these would fill the room, but at most twice as many as before. */
+  #measured(entries: readonly Entry[]): readonly Entry[] {
+    if (entries.length === 0) return entries;
+    let bytes = 1;
+    for (const [, fields] of entries) for (const field of fields ?? []) bytes += field.length;
+    const fitting = Math.floor((MAX_ANSWER * entries.length) / bytes);
+    this.#count = Math.max(1, Math.min(fitting, 2 * this.#count, MAX_BATCH));
+    return entries;
   }
 
   #batch(entries: readonly Entry[]): Batch {

@@ -1,11 +1,13 @@
 import type { Redis } from "ioredis";
 import type { Outgoing, Target } from "../../bus.ts";
-import { render } from "../../template.ts";
+import { isTemplate, render } from "../../template.ts";
 import { CONTENT_TYPE, KEY } from "./entry.ts";
 import type { RedisOut } from "./rules.ts";
 
 /** Errors that the same entry always meets. */
 const REFUSED = /^(?:WRONGTYPE|ERR Invalid|ERR .*too (?:large|long))/;
+/** The same if messages name their streams: others may be written. */
+const FORBIDDEN = /^NOPERM/;
 
 /** Appends to a stream. */
 export class RedisTarget implements Target {
@@ -33,6 +35,7 @@ export class RedisTarget implements Target {
     return messages.map((_, index) => {
       const error = replies[index]?.[0] ?? undefined;
       if (error === undefined || REFUSED.test(error.message)) return error;
+      if (FORBIDDEN.test(error.message) && isTemplate(this.#rule.stream)) return error;
       throw error;
     });
   }
