@@ -22,6 +22,7 @@ export const SECTIONS = [
       "docs/search.md",
       "docs/scheduled.md",
       "docs/questions.md",
+      "docs/notifications.md",
       "docs/recipes/",
     ],
   },

@@ -93,6 +93,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const tls = Tls.open(config, log);
   const hooks = await (config.hooksFile === "" ? undefined : hooksIn(config.hooksFile, environment, log));
   const openWebhooks = prepareWebhooks(config, environment);
+  const openNotify =
+    config.notifyFile === "" ? undefined : (await import("./notify/open.ts")).prepareNotify(config, environment);
   const registration = await (config.discovery === ""
     ? undefined
     : (await import("./discovery/open.ts")).prepareDiscovery(config, log));
@@ -169,6 +171,8 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     parts.questions = questions;
     // Sessions go on with what they subscribed to, which may be questions.
     await questions.ready().catch(() => {});
+    const notify = await openNotify?.({ questions, records, shared, report: (sentence) => log.warn(sentence) });
+    parts.notifier = notify?.notifier;
     const mcp = await openMcp({
       hub,
       questions,
@@ -218,6 +222,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,
       webhooks,
+      notify,
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,
       bridges,

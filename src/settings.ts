@@ -144,8 +144,9 @@ export interface Config {
   readonly bridges: readonly unknown[];
   /** The path of a JSON file with more of them; empty for none. */
   readonly bridgesFile: string;
-  /** The path of a JSON file with webhooks that messages are sent to; empty for none. */
+  /** Paths of JSON files: webhooks that messages are sent to, and how people are told of questions; empty for none. */
   readonly webhooksFile: string;
+  readonly notifyFile: string;
   /** Addresses and networks that are not public, and that webhooks may go to. */
   readonly webhookAllow: readonly string[];
   /** Paths of modules that export tools. */
@@ -294,5 +295,6 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   bridgesFile: text(/^/, "", "a path", "JSON file with channels connected to other buses"),
   webhooksFile: text(/^/, "", "a path", "JSON file with webhooks that messages are sent to"),
   webhookAllow: networks("private networks that webhooks may go to, also by plain HTTP"),
+  notifyFile: text(/^/, "", "a path", "JSON file with how people are told of questions, besides on their channels"),
   tools: names(() => true, "paths of modules", "modules that export tools of your own, separated by commas"),
 };

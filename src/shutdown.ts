@@ -14,6 +14,7 @@ import type { LogSummaries } from "./ops/log-summaries.ts";
 import type { Nodes } from "./ops/nodes.ts";
 import type { ServerInfoSource } from "./ops/server-info.ts";
 import type { Telemetry } from "./ops/telemetry/open.ts";
+import type { Notifier } from "./notify/notifier.ts";
 import type { Hooks } from "./webhooks/in/hooks.ts";
 import type { Webhooks } from "./webhooks/out/webhooks.ts";
 
@@ -40,6 +41,7 @@ export interface ServerParts {
   hooks?: Hooks | undefined;
   bridges?: Bridges | undefined;
   webhooks?: Webhooks;
+  notifier?: Notifier | undefined;
 }
 
 /** Milliseconds to wait for the last spans and metrics to be exported. */
@@ -106,6 +108,7 @@ export class Shutdown {
     await parts.bridges?.close();
     // Another node sends what is due from now on.
     await parts.schedule?.close();
+    await parts.notifier?.close();
     await parts.questions?.close();
     await parts.hubChannels?.close();
     await parts.webhooks?.close();

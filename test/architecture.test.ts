@@ -33,7 +33,7 @@ const RULES: Readonly<
     node: true,
   },
   http: {
-    own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits", "webhooks"],
+    own: ["http", "core", "protocol", "tools", "mcp", "ops", "auth", "limits", "webhooks", "notify"],
     packages: [
       "fastify",
       "@fastify/compress",
@@ -75,6 +75,7 @@ const RULES: Readonly<
     packages: ["jose", "zod"],
     node: true,
   },
+  notify: { own: ["notify", "webhooks", "core", "protocol", "setting-secrets.ts"], packages: ["zod"], node: true },
   limits: { own: ["limits", "core", "protocol"], packages: [], node: true },
   bridges: {
     own: ["bridges", "core", "protocol", "setting-secrets.ts"],
@@ -101,7 +102,7 @@ const RULES: Readonly<
     node: false,
   },
   "shutdown.ts": {
-    own: ["core", "ops", "mcp", "auth", "discovery", "bridges", "webhooks"],
+    own: ["core", "ops", "mcp", "auth", "discovery", "bridges", "webhooks", "notify"],
     packages: ["fastify"],
     node: true,
   },
@@ -119,6 +120,7 @@ const RULES: Readonly<
       "discovery",
       "bridges",
       "webhooks",
+      "notify",
       "config.ts",
       "open-hub.ts",
       "shutdown.ts",

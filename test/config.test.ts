@@ -97,6 +97,7 @@ const GOOD: { readonly [Name in keyof Config]: readonly [string, Config[Name]] }
   bridgesFile: ["./bridges.json", "./bridges.json"],
   webhooksFile: ["./webhooks.json", "./webhooks.json"],
   webhookAllow: ["127.0.0.0/8, ::1", ["127.0.0.0/8", "::1"]],
+  notifyFile: ["./notify.json", "./notify.json"],
   tools: ["./a.ts, ./b.js", ["./a.ts", "./b.js"]],
 };
 
@@ -220,6 +221,7 @@ const BAD: { readonly [Name in keyof Config]: readonly [readonly string[], strin
   bridges: [["{}", "[", "1"], "use a list of bridges in JSON"],
   bridgesFile: [[], "use a path"],
   webhooksFile: [[], "use a path"],
+  notifyFile: [[], "use a path"],
   webhookAllow: [
     ["localhost", "10.0.0.0/33", "10"],
     "use addresses and networks such as 10.0.0.0/8, separated by commas",

@@ -211,6 +211,7 @@ describe("the public surface", () => {
       "BRIDGES_FILE",
       "WEBHOOKS_FILE",
       "WEBHOOK_ALLOW",
+      "NOTIFY_FILE",
       "TOOLS",
     ]);
   });

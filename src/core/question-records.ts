@@ -1,4 +1,4 @@
-import type { Answer, Outcome, Question } from "../protocol/question.ts";
+import type { Answer, Notice, Outcome, Question } from "../protocol/question.ts";
 import { HubError } from "./errors.ts";
 import { QuestionKeys } from "./question-keys.ts";
 import { entryOf, questionIn, questionText, type KeptQuestion, type QuestionEntry } from "./question.ts";
@@ -105,6 +105,13 @@ export function closed(
 /** Whether the log or the records cannot be reached, so that it works later. */
 export function isAway(error: unknown): boolean {
   return error instanceof HubError && (error.code === "LOG_UNAVAILABLE" || error.code === "SHUTTING_DOWN");
+}
+
+/** An open question with a notice; undefined if it has it, or is closed. */
+export function noted(kept: KeptQuestion, notice: Notice): KeptQuestion | undefined {
+  const { state, notices = [] } = kept.question;
+  if (state === "closed" || notices.some(({ name }) => name === notice.name)) return undefined;
+  return { ...kept, question: { ...kept.question, notices: [...notices, notice] } };
 }
 
 /** The error for a question that does not exist, or that the caller may not see. */

@@ -1,5 +1,9 @@
 import type { RecordIndex } from "./record-index.ts";
-import type { QuestionEntry } from "./question.ts";
+import { CLOCK_CHECK } from "./leased-work.ts";
+import type { KeptQuestion, QuestionEntry } from "./question.ts";
+
+/** Milliseconds after which a caller that waits looks itself, since announcements may be lost. */
+const LOOK = 15_000;
 
 /** Someone who is told of each change of a question. */
 interface Watch {
@@ -11,28 +15,59 @@ interface Watch {
 /** Those who wait for questions to be closed, or to change: told by what the index of all nodes is told. */
 export class QuestionWaits {
   readonly #index: Pick<RecordIndex<QuestionEntry>, "get">;
+  readonly #get: (id: string) => Promise<KeptQuestion | undefined>;
+  readonly #now: () => number;
   readonly #byId = new Map<string, Set<() => void>>();
   readonly #watches = new Map<string, Set<Watch>>();
   #count = 0;
   #isClosed = false;
 
-  constructor(index: Pick<RecordIndex<QuestionEntry>, "get">) {
+  constructor(
+    index: Pick<RecordIndex<QuestionEntry>, "get">,
+    get: (id: string) => Promise<KeptQuestion | undefined>,
+    now: () => number,
+  ) {
     this.#index = index;
+    this.#get = get;
+    this.#now = now;
   }
 
   get size(): number {
     return this.#count;
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /**
+   * Resolves with a question when it is closed, when a deadline passes at which it stays open, after so many
+   * milliseconds, or when the signal is aborted or this is closed; at once if it is closed already.
+   */
+  async wait(kept: KeptQuestion, milliseconds: number, signal: AbortSignal): Promise<KeptQuestion> {
+    const end = performance.now() + milliseconds;
+    const { id, deadline } = kept.question;
+    const due = deadline === undefined ? Infinity : Date.parse(deadline);
+    const isLate = due <= this.#now();
+    let known = kept;
+    let read = performance.now();
+    for (;;) {
+      const left = end - performance.now();
+      const untilDue = isLate ? Infinity : due - this.#now();
+      const isOver = left <= 0 || (untilDue <= 0 && known.question.onTimeout === "keep");
+      if (known.question.state === "closed" || isOver || signal.aborted || this.#isClosed) return known;
+      const pause = untilDue === Infinity ? LOOK : Math.max(Math.min(untilDue, CLOCK_CHECK), 50);
+      await this.#next(id, known.version, Math.min(left, pause), signal);
+      if (signal.aborted || this.#isClosed) return known;
+      const isOpen = this.#index.get(id)?.isOpen === true;
+      if (isOpen && performance.now() - read < LOOK) continue;
+      // What cannot be read now can be when it is asked for the next time.
+      known = (await this.#get(id).catch(() => undefined)) ?? known;
+      read = performance.now();
+    }
   }
 
   /**
    * Resolves when a question is closed, after so many milliseconds, or when the signal is aborted; at once if it was
    * changed since the caller read this version of it.
    */
-  next(id: string, version: number, milliseconds: number, signal: AbortSignal): Promise<void> {
+  #next(id: string, version: number, milliseconds: number, signal: AbortSignal): Promise<void> {
     const entry = this.#index.get(id);
     const isChanged = entry !== undefined && !entry.isOpen && entry.version > version;
     if (isChanged || this.#isClosed || signal.aborted || milliseconds <= 0) return Promise.resolve();

@@ -1,5 +1,13 @@
 import type { ChannelName } from "../protocol/channel.ts";
-import { QUESTION_EVENTS, type Question, type QuestionAnswered, type QuestionClosed } from "../protocol/question.ts";
+import {
+  NOTIFIED_EVENT,
+  QUESTION_EVENTS,
+  type Notice,
+  type Question,
+  type QuestionAnswered,
+  type QuestionClosed,
+  type QuestionNotified,
+} from "../protocol/question.ts";
 import type { Draft } from "./message.ts";
 
 /** What becomes of a question, each told by a message on its channel. */
@@ -97,6 +105,19 @@ export function messageOf({ question }: KeptQuestion, event: QuestionEvent): Dra
   };
 }
 
+/** The message that tells how people were told of a question beside its channel. */
+export function noticeMessage({ id, channel, text }: Question, notice: Notice): Draft {
+  const data: QuestionNotified = { id, text, ...notice };
+  return {
+    channel: channel as ChannelName,
+    event: NOTIFIED_EVENT,
+    data: JSON.stringify(data),
+    sender: "hub",
+    via: "question",
+    key: `\nquestion\n${id}\nnotified\n${notice.name}`,
+  };
+}
+
 /** As it was when it was asked. */
 function asOpened(question: Question): Question {
   const {
@@ -106,6 +127,7 @@ function asOpened(question: Question): Question {
     closedBy: ____,
     supersededBy: _____,
     notified: ______,
+    notices: _______,
     ...asked
   } = question;
   return { ...asked, state: "open" };

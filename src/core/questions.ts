@@ -1,12 +1,19 @@
-import type { Answered, Question } from "../protocol/question.ts";
+import type { Answered, Notice, Question } from "../protocol/question.ts";
 import { HubError } from "./errors.ts";
-import { CLOCK_CHECK, LeasedWork } from "./leased-work.ts";
+import { LeasedWork } from "./leased-work.ts";
 import type { Draft, Published } from "./message.ts";
 import type { QuestionKey } from "./question-keys.ts";
-import { closed, isAway, questionClosed, QuestionRecords } from "./question-records.ts";
+import { closed, isAway, noted, questionClosed, QuestionRecords } from "./question-records.ts";
 import { QuestionUpkeep, checkRoom } from "./question-upkeep.ts";
 import { QuestionWaits } from "./question-waits.ts";
-import { dueTimeOf, inOrderAsked, messageOf, type KeptQuestion, type QuestionEntry } from "./question.ts";
+import {
+  dueTimeOf,
+  inOrderAsked,
+  messageOf,
+  noticeMessage,
+  type KeptQuestion,
+  type QuestionEntry,
+} from "./question.ts";
 import type { Records } from "./records.ts";
 import { randomId } from "./scheduled.ts";
 import type { SharedStore } from "./shared-store.ts";
@@ -38,8 +45,6 @@ export interface NewAnswer {
 
 /** What is looked after by one node at a time. */
 const WORK = "questions";
-/** Milliseconds after which a caller that waits looks itself, since announcements may be lost. */
-const LOOK = 15_000;
 
 /**
  * Questions to people: kept in the records, so they survive a restart, and the same on all nodes. Each change replaces
@@ -54,6 +59,8 @@ export class Questions {
   readonly #waits: QuestionWaits;
   readonly #upkeep: QuestionUpkeep;
   #isClosed = false;
+  /** Called with each question that is asked or changed on any node, and without one after all have been read. */
+  onChange: (entry?: QuestionEntry) => void = () => {};
   /** On this node since its start. */
   asked = 0;
   answered = 0;
@@ -75,10 +82,11 @@ export class Questions {
           this.#waits.told(entry);
           this.#work.armFor(this.#upkeep.dueTime(entry));
         }
+        this.onChange(entry);
       },
     });
     const { index } = this.#records;
-    this.#waits = new QuestionWaits(index);
+    this.#waits = new QuestionWaits(index, (id) => this.get(id), now);
     this.#upkeep = new QuestionUpkeep({
       index,
       now,
@@ -192,6 +200,13 @@ export class Questions {
     return kept.question;
   }
 
+  /** Notes in an open question how people were told of it beside its channel, and tells that there. */
+  async addNotice(id: string, notice: Notice): Promise<void> {
+    const { kept, isChanged } = await this.#records.change(id, (before) => noted(before, notice));
+    // The question has it in any case.
+    if (isChanged) await this.#options.publish(noticeMessage(kept.question, notice)).catch(() => {});
+  }
+
   /** Closes a question without an answer. Throws `QUESTION_CLOSED` if it is closed. */
   async cancel(id: string, by: string): Promise<Question> {
     const { kept, isChanged } = await this.#records.change(id, (before) =>
@@ -202,31 +217,9 @@ export class Questions {
     return kept.question;
   }
 
-  /**
-   * Resolves with a question when it is closed, when a deadline passes at which it stays open, after so many
-   * milliseconds, or when the signal is aborted or the server stops; at once if it is closed already.
-   */
-  async wait(kept: KeptQuestion, milliseconds: number, signal: AbortSignal): Promise<KeptQuestion> {
-    const end = performance.now() + milliseconds;
-    const { id, deadline } = kept.question;
-    const due = deadline === undefined ? Infinity : Date.parse(deadline);
-    const isLate = due <= this.#now();
-    let known = kept;
-    let read = performance.now();
-    for (;;) {
-      const left = end - performance.now();
-      const untilDue = isLate ? Infinity : due - this.#now();
-      const isOver = left <= 0 || (untilDue <= 0 && known.question.onTimeout === "keep");
-      if (known.question.state === "closed" || isOver || signal.aborted || this.#isClosed) return known;
-      const pause = untilDue === Infinity ? LOOK : Math.max(Math.min(untilDue, CLOCK_CHECK), 50);
-      await this.#waits.next(id, known.version, Math.min(left, pause), signal);
-      if (signal.aborted || this.#isClosed) return known;
-      const isOpen = this.#records.index.get(id)?.isOpen === true;
-      if (isOpen && performance.now() - read < LOOK) continue;
-      // What cannot be read now can be when it is asked for the next time.
-      known = (await this.get(id).catch(() => undefined)) ?? known;
-      read = performance.now();
-    }
+  /** As `QuestionWaits.wait`; also when the server stops. */
+  wait(kept: KeptQuestion, milliseconds: number, signal: AbortSignal): Promise<KeptQuestion> {
+    return this.#waits.wait(kept, milliseconds, signal);
   }
 
   /** Does what is due, if this node holds the lease. */

@@ -12,6 +12,7 @@ import type { Registry } from "prom-client";
 import { z } from "zod";
 import { HubError } from "../core/errors.ts";
 import { lenient, problems } from "../tools/index.ts";
+import { answerLinks, isAnswerLink } from "./answer-links.ts";
 import { authentication } from "./authentication.ts";
 import { watchBasePath, withoutBasePath } from "./base-path.ts";
 import { channels } from "./channels.ts";
@@ -154,7 +155,8 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
       // The framework builds the options of the route each time it is asked for them.
       const isProbe = request.url.includes("/health") && PROBES.has(request.routeOptions.url ?? "");
       if (isProbe) checkOrigin(request.headers, callers);
-      else if (isResourceMetadata(request.url, basePath)) checkHost(request.headers, callers);
+      else if (isResourceMetadata(request.url, basePath) || isAnswerLink(request.url))
+        checkHost(request.headers, callers);
       else checkCaller(request.headers, callers);
     } catch (error) {
       refused = error as Error;
@@ -173,6 +175,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   await app.register(async (scope) => hooks(scope, context));
   await app.register(async (scope) => scheduledMessages(scope, context));
   await app.register(async (scope) => questionRoutes(scope, context));
+  await app.register(async (scope) => answerLinks(scope, context));
   await app.register(async (scope) => webhookRoutes(scope, context));
   events(app, context);
   ws(app, context);

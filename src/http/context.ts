@@ -19,6 +19,7 @@ import type { RateLimits } from "../limits/rate-limits.ts";
 import type { ClientAddresses } from "../ops/client-address.ts";
 import type { Caller, Client, Connections, StreamDoor } from "../ops/connections.ts";
 import { clientName, type OpenConnections, type Opened } from "../ops/open-connections.ts";
+import type { Notify } from "../notify/open.ts";
 import type { Hooks } from "../webhooks/in/hooks.ts";
 import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import type { DeliveryProof } from "./delivery-proof.ts";
@@ -75,6 +76,8 @@ export interface HttpContext {
   /** At an identity provider; undefined if there is none. */
   readonly login: Login | undefined;
   readonly webhooks: Webhooks;
+  /** Notifications of questions, and links that answer; undefined without `NOTIFY_FILE`. */
+  readonly notify: Pick<Notify, "links" | "notifier"> | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
   /** The state of the registration with Consul or Eureka; undefined without `DISCOVERY`. */
@@ -94,9 +97,6 @@ interface DiscoveryStatus {
 
 /** Of a call that waits: it reads what its tool reads, and shares its connection. */
 const UNKNOWN: Pick<Opened, "channels" | "watches" | "socket"> = { channels: [], watches: false, socket: undefined };
-
-/** The calls in progress on each connection that have asked for a signal. */
-const listening = new WeakMap<Socket, Set<AbortController>>();
 
 export interface HttpLimits {
   /** Bytes of one message. */
@@ -236,49 +236,6 @@ class HttpRequestContext implements RequestContext {
   get signal(): AbortSignal {
     return this.#call.signal;
   }
-}
-
-/** A call in progress on a connection, until it is disposed of. */
-export class ConnectionCall implements Disposable {
-  readonly #socket: Socket;
-  #end: AbortController | undefined;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-  }
-
-  /** Aborted when the connection closes. Made when it is asked for: most calls are answered without. */
-  get signal(): AbortSignal {
-    if (this.#end === undefined) {
-      this.#end = new AbortController();
-      if (this.#socket.closed) this.#end.abort();
-      else listenersOf(this.#socket).add(this.#end);
-    }
-    return this.#end.signal;
-  }
-
-  /** Ends the call as if its connection had closed. */
-  abort(): void {
-    void this.signal;
-    this.#end?.abort();
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#end !== undefined) listening.get(this.#socket)?.delete(this.#end);
-  }
-}
-
-/** A connection is listened to once, however many calls come down it. */
-function listenersOf(socket: Socket): Set<AbortController> {
-  let calls = listening.get(socket);
-  if (calls === undefined) {
-    const all = (calls = new Set<AbortController>());
-    listening.set(socket, all);
-    socket.once("close", () => {
-      for (const call of all) call.abort();
-    });
-  }
-  return calls;
 }
 
 /** The limits that a configuration sets. */

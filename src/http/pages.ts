@@ -42,6 +42,12 @@ const LOGIN_ENDED: Readonly<Record<"done" | "failed", string>> = {
   failed: htmlOf("login-failed.html"),
 };
 
+/** What a person sees who follows a link that answers a question. */
+const ANSWER_LINK: Readonly<Record<"ask" | "told", string>> = {
+  ask: htmlOf("answer.html"),
+  told: htmlOf("answer-told.html"),
+};
+
 /** The pages for people, and what they load: all from our own origin. */
 export async function pages(app: FastifyInstance, context: HttpContext): Promise<void> {
   const options = { index: false, decorateReply: false, schemaHide: true } as const;
@@ -114,6 +120,11 @@ export function notFoundPage(url: string, shown: string): string {
 /** The page after a login at an identity provider: it goes on to `next` by itself, or says why there was none. */
 export function loginEndedPage(outcome: "done" | "failed", values: Readonly<Record<string, string>>): string {
   return filled(LOGIN_ENDED[outcome], values);
+}
+
+/** The page of a link that answers a question: it asks once more, or tells what became of it. */
+export function answerPage(kind: "ask" | "told", values: Readonly<Record<string, string>>): string {
+  return filled(ANSWER_LINK[kind], values);
 }
 
 /** What the browser sees as the protocol. A proxy that terminates TLS says so; it changes text on the page, nothing else. */

@@ -21,7 +21,8 @@ import {
 } from "../tools/index.ts";
 import { principalOf } from "./authentication.ts";
 import { clientName } from "../ops/open-connections.ts";
-import { callerOf, ConnectionCall, requestContext, type HttpContext } from "./context.ts";
+import { ConnectionCall } from "./connection-call.ts";
+import { callerOf, requestContext, type HttpContext } from "./context.ts";
 import { sendJson, takeAnyBody, type SentBody } from "./json-body.ts";
 import { dataIn, isJsonType } from "./message-body.ts";
 

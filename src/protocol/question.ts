@@ -42,6 +42,21 @@ export interface Question {
   readonly supersededBy?: string;
   /** How many live readers `question.opened` reached; absent until it was published, so also in that message itself. */
   readonly notified?: number;
+  /** How people were told beside the channel, in order. */
+  readonly notices?: readonly Notice[];
+}
+
+/** A step in which people were told of a question beside its channel. */
+export interface Notice {
+  /** Of the step in the configuration of the server. */
+  readonly name: string;
+  /** Such as `ntfy` or `slack`. */
+  readonly way: string;
+  readonly at: string;
+  /** To how many it was sent: 0 if it failed. */
+  readonly count: number;
+  /** Why it failed. */
+  readonly error?: string;
 }
 
 /** What may be answered, and what a page shows for it. */
@@ -159,7 +174,9 @@ export interface Proposal {
   readonly hash: string;
 }
 
-export type Urgency = "low" | "normal" | "high";
+/** From the least to the most. */
+export const URGENCIES = ["low", "normal", "high"] as const;
+export type Urgency = (typeof URGENCIES)[number];
 
 /**
  * What happens at the deadline. `keep`: nothing, except that whoever waits is told; it can still be answered. `deny`: it
@@ -199,6 +216,15 @@ export const QUESTION_EVENTS = {
   /** `data` is a `QuestionClosed`. */
   closed: "question.closed",
 } as const;
+
+/** The event name of the message that says how people were told of a question beside its channel, in the same way. */
+export const NOTIFIED_EVENT = "question.notified";
+
+/** What `question.notified` says. */
+export interface QuestionNotified extends Notice {
+  readonly id: string;
+  readonly text: string;
+}
 
 /** What `question.answered` says. */
 export interface QuestionAnswered extends Answered {

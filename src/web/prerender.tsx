@@ -56,6 +56,32 @@ export function prerendered(): Readonly<Record<string, string>> {
         </main>
       </Document>
     ),
+    "answer.html": (
+      <Document title="Answer · sse-mcp-server" base="{{base}}" styles={["questions", "answer"]}>
+        <main>
+          <p class="asks">
+            <bdi>{"{{asker}}"}</bdi> asks in <bdi>{"{{channel}}"}</bdi>
+          </p>
+          <h1>{"{{text}}"}</h1>
+          <p class="context">{"{{context}}"}</p>
+          <pre>{"{{proposal}}"}</pre>
+          <form method="post">
+            <button type="submit">{"{{label}}"}</button>
+          </form>
+          <p>
+            This link answers in the name of <bdi>{"{{by}}"}</bdi>, once. <a href="{{page}}">Answer something else</a>
+          </p>
+        </main>
+      </Document>
+    ),
+    "answer-told.html": (
+      <Document title="{{title}} · sse-mcp-server" base="{{base}}" styles={["questions", "answer"]}>
+        <main>
+          <h1>{"{{title}}"}</h1>
+          <p>{"{{sentence}}"}</p>
+        </main>
+      </Document>
+    ),
     // A page of the guide, which scripts/guide.js fills in.
     "guide.html": (
       <Document title="{{title}} · sse-mcp-server" name="guide" base="{{base}}" markdown="{{markdown}}">

@@ -81,6 +81,7 @@ describe("GET /openapi.json", () => {
       "GET /webhooks/{id}",
       "GET /ws",
       "PATCH /webhooks/{id}",
+      "POST /answer/{token}",
       "POST /channels/{channel}/messages",
       "POST /hooks/{name}",
       "POST /hooks/{name}/{token}",
@@ -221,8 +222,8 @@ describe("the credentials in /openapi.json", () => {
     using keys = new KeyRing();
     await using server = await startServer({ apiKeysFile: keys.path });
     const operations = await operationsOf(server);
-    // A hook is verified by the scheme of its provider.
-    const hooks = ["POST /hooks/{name}", "POST /hooks/{name}/{token}"];
+    // A hook is verified by the scheme of its provider, and a link that answers is a credential itself.
+    const hooks = ["POST /answer/{token}", "POST /hooks/{name}", "POST /hooks/{name}/{token}"];
     const open = ["DELETE /session", "GET /health", "GET /health/live", "GET /health/ready", "GET /session", ...hooks];
     for (const [name, operation] of operations) {
       const [method = "", path = ""] = name.split(" ");

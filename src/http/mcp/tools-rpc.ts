@@ -8,7 +8,8 @@ import { ID_RULE, isId, MAX_ID, rpcError, rpcResult, type RpcId } from "../../pr
 import { quoted } from "../../protocol/text.ts";
 import { principalOf } from "../authentication.ts";
 import { clientName } from "../../ops/open-connections.ts";
-import { callerOf, ConnectionCall, requestContext, type HttpContext } from "../context.ts";
+import { ConnectionCall } from "../connection-call.ts";
+import { callerOf, requestContext, type HttpContext } from "../context.ts";
 import { asHubError, errorHeaders, keepOpen } from "../problem-details.ts";
 import { logFields } from "../request-id.ts";
 import { bodyText, parsedBody, sendJson, takeAnyBody } from "../json-body.ts";

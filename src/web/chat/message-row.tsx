@@ -3,6 +3,7 @@ import type { Message, Receipt } from "../../client/index.ts";
 import { hueOf, initialOf, readable } from "../shared/names.ts";
 import { QUESTION_EVENTS, type Question } from "../../protocol/question.ts";
 import { QuestionCard, QuestionEnd } from "../questions/card.tsx";
+import { isNotice, NoticeLine } from "../questions/notice.tsx";
 import type { Desk } from "../questions/desk.ts";
 import { clock, fullTime } from "../shared/times.ts";
 import { dayName, placeOf } from "./grouping.ts";
@@ -55,6 +56,7 @@ export class MessageRow extends Component<MessageRowProps> {
 }
 
 function Content({ message, question, ...rest }: Pick<MessageRowProps, "message" | "question" | "whyNot" | "desk">) {
+  if (isNotice(message)) return <NoticeLine data={message.data} />;
   if (question === undefined) return <Said data={message.data} />;
   if (message.event === QUESTION_EVENTS.opened) return <QuestionCard question={question} {...rest} />;
   return question.state === "closed" ? <QuestionEnd question={question} /> : <Said data={message.data} />;

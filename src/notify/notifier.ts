@@ -1,0 +1,214 @@
+import { LeasedWork } from "../core/leased-work.ts";
+import type { QuestionEntry } from "../core/question.ts";
+import type { Questions } from "../core/questions.ts";
+import type { SharedStore } from "../core/shared-store.ts";
+import { isCovered, type ChannelPattern } from "../protocol/channel.ts";
+import { URGENCIES, type Notice as Told, type Urgency } from "../protocol/question.ts";
+import { PostFault } from "../webhooks/out/safe-post.ts";
+import type { AnswerLinks } from "./answer-links.ts";
+import { Refused, type Way } from "./way.ts";
+
+/** A step of the ladder: whom to tell of which questions, and when. */
+export interface Step {
+  readonly name: string;
+  readonly channels: readonly ChannelPattern[];
+  readonly urgency: Urgency;
+  readonly afterSeconds: number;
+  readonly answerAs?: string | undefined;
+  readonly way: Way;
+}
+
+export interface NotifierOptions {
+  readonly steps: readonly Step[];
+  readonly questions: Pick<Questions, "get" | "list" | "addNotice">;
+  readonly shared: SharedStore;
+  readonly links: AnswerLinks;
+  /** Where people reach the server. */
+  readonly base: string;
+  /** Called with a sentence for the operator. */
+  readonly report: (sentence: string) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** A step that is still to be taken for a question. */
+interface Pending {
+  readonly id: string;
+  readonly step: Step;
+  /** Milliseconds since 1970. */
+  due: number;
+  tries: number;
+  isRunning: boolean;
+}
+
+/** What is looked after by one node at a time. */
+const WORK = "notify";
+/** Milliseconds before each further try. */
+const RETRIES: readonly number[] = [5000, 30_000, 120_000];
+/** A step that is later than that, in milliseconds, is not taken any more. */
+const MAX_LATE = 86_400_000;
+/** Notices that one step sends in so many milliseconds: a flood of questions is no reason to ring a phone all the time. */
+const BURST = 20;
+const BURST_TIME = 60_000;
+/** Notices that are sent at once, and milliseconds before more are looked at. */
+const AT_ONCE = 32;
+const PAUSE = 200;
+
+/**
+ * Tells people of open questions beside their channels, step by step until someone has answered. One node does this at a
+ * time. A step that was taken is noted in the question, so another node, or the same after a restart, goes on with the
+ * next; if a node dies between the two, that step is taken twice.
+ */
+export class Notifier {
+  readonly #options: NotifierOptions;
+  readonly #now: () => number;
+  readonly #work: LeasedWork;
+  /** By question. */
+  readonly #pending = new Map<string, readonly Pending[]>();
+  /** When each step sent its last notices. */
+  readonly #sent = new Map<string, number[]>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #end = new AbortController();
+  /** On this node since its start. */
+  sent = 0;
+  failed = 0;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#work = new LeasedWork({
+      shared: options.shared,
+      name: WORK,
+      now: this.#now,
+      next: () => this.#next(),
+      run: (signal) => this.#run(signal),
+      prepare: () => Promise.resolve(this.#refresh()),
+      report: (error) => options.report(`people cannot be told of questions: ${String(error)}`),
+    });
+  }
+
+  /** Called with each question that was asked or changed, and without one after all have been read. */
+  onChange(entry?: QuestionEntry): void {
+    if (entry === undefined) this.#refresh();
+    else this.#see(entry);
+    this.#work.arm();
+  }
+
+  /** Does what is due, if this node holds the lease. */
+  wake(): void {
+    this.#work.wake();
+  }
+
+  /** Stops; another node goes on. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    await this.#work.close();
+    await Promise.all(this.#running);
+  }
+
+  #refresh(): void {
+    const open = this.#options.questions.list().filter(({ isOpen }) => isOpen);
+    const ids = new Set(open.map(({ id }) => id));
+    for (const id of this.#pending.keys()) if (!ids.has(id)) this.#pending.delete(id);
+    for (const entry of open) this.#see(entry);
+  }
+
+  #see({ id, channel, isOpen, asked }: QuestionEntry): void {
+    if (!isOpen) this.#pending.delete(id);
+    if (!isOpen || this.#pending.has(id)) return;
+    const pending = this.#options.steps
+      .filter(({ channels }) => isCovered(channels, channel))
+      .map((step): Pending => ({ id, step, due: asked + step.afterSeconds * 1000, tries: 0, isRunning: false }))
+      .filter(({ due }) => due > this.#now() - MAX_LATE);
+    if (pending.length > 0) this.#pending.set(id, pending);
+  }
+
+  *#waiting(): Iterable<Pending> {
+    for (const list of this.#pending.values()) for (const pending of list) if (!pending.isRunning) yield pending;
+  }
+
+  #next(): number {
+    let next = Infinity;
+    for (const { due } of this.#waiting()) next = Math.min(next, due);
+    return next;
+  }
+
+  /** Begins what is due; it goes on by itself, so that a destination that does not answer holds up no other. */
+  async #run(signal: AbortSignal): Promise<number> {
+    const now = this.#now();
+    const due = [...this.#waiting()].filter((pending) => pending.due <= now).sort((a, b) => a.due - b.due);
+    for (const pending of due) {
+      if (this.#running.size >= AT_ONCE) return PAUSE;
+      if (!this.#take(pending, now)) continue;
+      const running = this.#tell(pending, AbortSignal.any([signal, this.#end.signal])).finally(() => {
+        this.#running.delete(running);
+        pending.isRunning = false;
+        this.#work.arm();
+      });
+      this.#running.add(running);
+    }
+    await Promise.resolve();
+    return 0;
+  }
+
+  /** Counts a notice, or puts it off if its step has sent too many. */
+  #take(pending: Pending, now: number): boolean {
+    const { name } = pending.step;
+    const recent = (this.#sent.get(name) ?? []).filter((time) => time > now - BURST_TIME);
+    this.#sent.set(name, recent);
+    if (recent.length >= BURST) {
+      pending.due = (recent[0] ?? now) + BURST_TIME;
+      return false;
+    }
+    recent.push(now);
+    pending.isRunning = true;
+    return true;
+  }
+
+  async #tell(pending: Pending, signal: AbortSignal): Promise<void> {
+    const { step, id } = pending;
+    const { questions, links, base } = this.#options;
+    const { name, urgency, answerAs, way } = step;
+    try {
+      const question = (await questions.get(id))?.question;
+      const isTold = question?.notices?.some((notice) => notice.name === name) ?? false;
+      const isUrgent = URGENCIES.indexOf(question?.urgency ?? "low") >= URGENCIES.indexOf(urgency);
+      if (question === undefined || question.state === "closed" || isTold || !isUrgent) return this.#drop(pending);
+      const choices = answerAs === undefined ? [] : await links.choicesFor(question, answerAs);
+      const count = await way.send({ question, page: `${base}/chat#${question.channel}`, choices }, signal);
+      this.sent++;
+      await this.#note(pending, { name, way: way.kind, at: new Date(this.#now()).toISOString(), count });
+    } catch (error) {
+      // Another node goes on.
+      if (signal.aborted) return;
+      await this.#failed(pending, error);
+    }
+  }
+
+  async #failed(pending: Pending, error: unknown): Promise<void> {
+    const pause = RETRIES[pending.tries++];
+    const isRefused = error instanceof Refused && !error.mayRetry;
+    if (pause !== undefined && !isRefused) {
+      pending.due = this.#now() + pause;
+      return;
+    }
+    this.failed++;
+    const { name, way } = pending.step;
+    const isKnown = error instanceof Refused || error instanceof PostFault;
+    const why = isKnown ? error.message : "it failed; the log of the server says why";
+    this.#options.report(`step ${name} cannot tell people of a question: ${isKnown ? why : String(error)}`);
+    const at = new Date(this.#now()).toISOString();
+    await this.#note(pending, { name, way: way.kind, at, count: 0, error: why }).catch(() => this.#drop(pending));
+  }
+
+  async #note(pending: Pending, notice: Told): Promise<void> {
+    this.#drop(pending);
+    await this.#options.questions.addNotice(pending.id, notice);
+  }
+
+  #drop({ id, step }: Pending): void {
+    const left = this.#pending.get(id)?.filter((other) => other.step !== step) ?? [];
+    // An empty list stays, so that the question is not taken for a new one.
+    if (this.#pending.has(id)) this.#pending.set(id, left);
+  }
+}

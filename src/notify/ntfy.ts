@@ -1,0 +1,75 @@
+import type { Question } from "../protocol/question.ts";
+import type { SafePoster } from "../webhooks/out/safe-post.ts";
+import { beginning, checkTaken, summary, type LinkedChoice, type Notice, type Way } from "./way.ts";
+
+export interface NtfyOptions {
+  /** Of the topic, such as `https://ntfy.sh/on-call`. */
+  readonly url: string;
+  /** An access token; undefined for a topic that anyone may publish on. */
+  readonly token?: string | undefined;
+}
+
+/** ntfy takes three, and JSON of at most 8 KiB with a message of at most 4 KiB: see its "Publish as JSON". */
+const MAX_ACTIONS = 3;
+const MAX_TITLE = 120;
+/** Characters, each of which may have four bytes, and six as JSON. */
+const MAX_MESSAGE = 800;
+const MAX_LABEL = 40;
+
+/** From 1 to 5, of which 3 is what ntfy takes if there is none. */
+const PRIORITY: Readonly<Record<Question["urgency"], number>> = { low: 2, normal: 3, high: 4 };
+
+/** Tells a topic of ntfy, with buttons that answer. */
+export class Ntfy implements Way {
+  readonly kind = "ntfy";
+  readonly #server: URL;
+  readonly #topic: string;
+  readonly #token: string | undefined;
+  readonly #poster: Pick<SafePoster, "post">;
+
+  constructor({ url, token }: NtfyOptions, poster: Pick<SafePoster, "post">) {
+    this.#topic = topicOf(url) ?? "";
+    this.#server = new URL("/", url);
+    this.#token = token;
+    this.#poster = poster;
+  }
+
+  async send({ question, page, choices }: Notice, signal: AbortSignal): Promise<number> {
+    const { asker, channel, urgency } = question;
+    const isAnswerable = choices.length > 0 && choices.length <= MAX_ACTIONS;
+    const open = { action: "view", label: "Answer", url: page };
+    const body = JSON.stringify({
+      topic: this.#topic,
+      title: beginning(`${asker} asks in ${channel}`, MAX_TITLE),
+      message: summary(question, MAX_MESSAGE),
+      priority: PRIORITY[urgency],
+      tags: ["question"],
+      click: page,
+      actions: isAnswerable ? choices.map(actionOf) : [open],
+    });
+    const { status } = await this.#poster.post(
+      this.#server,
+      {
+        "content-type": "application/json",
+        ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+      },
+      body,
+      signal,
+    );
+    checkTaken(status);
+    return 1;
+  }
+}
+
+/** The topic in its URL; undefined if there is none: ntfy is always at the root of its host. */
+export function topicOf(url: string): string | undefined {
+  return /^https?:\/\/[^/?#]+\/([-_A-Za-z0-9]{1,64})$/.exec(url)?.[1];
+}
+
+/** A button that answers at once; what cannot be undone has a page ask once more. */
+function actionOf({ label, url, isDestructive }: LinkedChoice): object {
+  const shown = beginning(label, MAX_LABEL);
+  return isDestructive
+    ? { action: "view", label: shown, url }
+    : { action: "http", label: shown, url, method: "POST", clear: true };
+}
