@@ -23,6 +23,7 @@ export const SECTIONS = [
       "docs/scheduled.md",
       "docs/questions.md",
       "docs/notifications.md",
+      "docs/conversations.md",
       "docs/recipes/",
     ],
   },

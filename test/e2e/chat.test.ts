@@ -268,7 +268,7 @@ describeInBrowser("the chat", { concurrency: 2 }, (it) => {
         await links.evaluateAll((all) => all.map((link) => (link as unknown as { href: string }).href)),
         ["https://example.com/(a)"],
       );
-      const more = rows.nth(2).getByRole("button");
+      const more = rows.nth(2).locator(".more");
       assert.equal(await more.innerText(), "Show all 64 K characters");
       await more.click();
       assert.equal((await rows.nth(2).locator(".said").innerText()).length, 65_536);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { describeInBrowser } from "../support/browser.ts";
+import { openChat, type ChatPage } from "../support/chat-page.ts";
 import { openSdkClient, type SdkClient } from "../support/mcp-clients.ts";
 import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -55,7 +56,113 @@ describeInBrowser("a conversation", {}, (it) => {
       );
     }
   });
+
+  it("has threads, edits, deletions and reactions, which all who read see, and which need no pointer", async (browser) => {
+    await using server = await startServer();
+    await using ana = await openChat(browser, server.url, { name: "Ana" });
+    await using kim = await openChat(browser, server.url, { name: "Kim" });
+    await ana.say("Deploy on Friday?");
+    await ana.say("Lunch?");
+    await kim.row("Lunch?").waitFor();
+    const first = (chat: ChatPage) => chat.row("Deploy on").first();
+
+    await act(kim, "Deploy on Friday?", "Reply");
+    await kim.page.locator(".subject", { hasText: "Replying to Ana: Deploy on Friday?" }).waitFor();
+    await kim.page.keyboard.type("On Monday");
+    await kim.page.keyboard.press("Enter");
+    await kim.page.locator(".thread li", { hasText: "On Monday" }).waitFor();
+    // Whoever looks at the end learns of it, and gets there.
+    await ana.page.locator(".pointer", { hasText: "Kim replied to Deploy on Friday?" }).getByRole("button").click();
+    await ana.page.locator(".thread li", { hasText: "On Monday" }).waitFor();
+    assert.equal(await ana.page.locator("#rows > .row").count(), 2);
+
+    await act(kim, "Lunch?", "👍");
+    const reaction = ana.row("Lunch?").locator(".reaction");
+    await reaction.filter({ hasText: "👍 1" }).hover();
+    await reaction.locator(".who-reacted", { hasText: "Kim" }).waitFor();
+    await reaction.click();
+    await kim.row("Lunch?").locator(".reaction", { hasText: "👍 2: Kim, Ana" }).waitFor();
+    await reaction.and(ana.page.locator("[aria-pressed=true]")).click();
+    await kim.row("Lunch?").locator(".reaction", { hasText: "👍 1: Kim" }).waitFor();
+
+    await ana.page.focus("#text");
+    await ana.page.keyboard.press("ArrowUp");
+    await ana.page.locator(".subject", { hasText: "Editing" }).waitFor();
+    await ana.page.keyboard.press("Escape");
+    assert.equal(await ana.page.inputValue("#text"), "");
+    await act(ana, "Deploy on Friday?", "Edit");
+    await ana.page.fill("#text", "Deploy on Thursday?");
+    await ana.page.press("#text", "Enter");
+    await first(kim).filter({ hasText: "Deploy on Thursday?" }).locator(".edited").first().waitFor();
+    // No one else changes it, whatever they publish.
+    const target = (await kim.rows.first().getAttribute("id"))?.replace("message:", "");
+    const forge = (event: string, data: object) =>
+      server.request(`/channels/default/messages?event=${event}&sender=Mallory`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ target, ...data }),
+      });
+    await forge("edit", { text: "Deploy now!" });
+    await forge("delete", {});
+    await kim.rows.filter({ hasText: "Mallory" }).nth(1).waitFor();
+    assert.equal(await first(kim).locator("> div > .said").innerText(), "Deploy on Thursday?");
+    await kim.page.locator(`[id="menu:${target}"]`).focus();
+    await kim.page.keyboard.press("Enter");
+    assert.equal(await kim.page.locator("#message-menu").getByRole("button", { name: "Edit" }).count(), 0);
+    await kim.page.keyboard.press("Escape");
+
+    await act(ana, "Lunch?", "Delete");
+    await ana.page.keyboard.press("Enter");
+    await kim.page.locator("#rows > .row", { hasText: "deleted by Ana" }).waitFor();
+    assert.equal(await kim.row("Lunch?").count(), 0);
+    await kim.page.reload();
+    await kim.page.locator("#rows > .row", { hasText: "deleted by Ana" }).waitFor();
+    await kim.page.getByRole("button", { name: /^1 reply/ }).waitFor();
+    assert.deepEqual([...ana.complaints, ...kim.complaints], []);
+  });
+
+  it("shows what an agent does with tools: a card each, joined with its result, and one line for many", async (browser) => {
+    await using server = await startServer();
+    const say = (event: string, message: object, sender = "bot") =>
+      server.call("send_sse_message", { event, message, sender });
+    await say("tool_call", { callId: "1", name: "run_tests", arguments: { suite: "all" }, model: "x-1" });
+    await using chat = await openChat(browser, server.url);
+    const cards = chat.page.locator(".call");
+    await cards.filter({ hasText: "no result yet" }).waitFor();
+    await say("tool_result", { callId: "1", result: "forged" }, "mallory");
+    await say("tool_result", { callId: "1", result: '{"passed":412}', durationMs: 93_400 });
+    await cards.filter({ hasText: "run_tests" }).filter({ hasText: "1 min 33 s" }).locator("summary").click();
+    assert.deepEqual(await cards.first().locator("pre").allInnerTexts(), [
+      '{\n  "suite": "all"\n}',
+      '{\n  "passed": 412\n}',
+      '{\n  "model": "x-1"\n}',
+    ]);
+    assert.equal(await cards.count(), 2);
+    for (const callId of ["2", "3", "4"]) await say("tool_call", { callId, name: `step_${callId}`, arguments: {} });
+    await say("tool_result", { callId: "3", result: "no", isError: true });
+    const run = chat.page.locator(".run > summary", { hasText: "3 tool calls: step_2, step_3, step_4" });
+    await run.filter({ hasText: "1 failed · 2 without a result yet" }).click();
+    await cards.filter({ hasText: "step_3" }).filter({ hasText: "failed" }).waitFor();
+    // What has another shape is a message as any other.
+    await say("tool_call", { tool: "no name" });
+    await chat.row("no name").locator(".tag", { hasText: "tool_call" }).waitFor();
+    assert.deepEqual(chat.complaints, []);
+  });
 });
+
+/** Does something with a message, by keyboard. */
+async function act(chat: ChatPage, text: string, what: string): Promise<void> {
+  const { page } = chat;
+  const id = (await chat.row(text).first().getAttribute("id"))?.replace("message:", "");
+  await page.locator(`[id="menu:${id}"]`).focus();
+  await page.keyboard.press("Enter");
+  const button = page.locator("#message-menu").getByRole("button", { name: what, exact: true });
+  for (let moves = 0; !(await button.evaluate((element) => element.matches(":focus"))); moves++) {
+    assert.ok(moves < 20, `no key reaches ${what}`);
+    await page.keyboard.press("ArrowDown");
+  }
+  await page.keyboard.press("Enter");
+}
 
 /** Waits and answers, again and again, until it has heard everything. */
 async function agent(

@@ -1,20 +1,19 @@
 import { HubClientError, type Hub } from "../../client/index.ts";
-import { watchConnection, type Connection } from "../shared/connection.ts";
 import { plainName } from "../shared/names.ts";
-import { EVERYONE, mayRead, verifiedName, type Session } from "../shared/session.ts";
+import { EVERYONE, mayRead, mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { whyNoChannel } from "./channel-name.ts";
 import { notify, whyNot, type Desk } from "../questions/desk.ts";
 import { Questions } from "../questions/questions.ts";
+import { MessageActions } from "./message-actions.ts";
 import { Outbox } from "./outbox.ts";
 import { Presence } from "./presence.ts";
+import { Reach } from "./reach.ts";
 import { Room } from "./room.ts";
 import { Unread } from "./unread.ts";
 
 /** Channels of one person: below what a reader may ask for. */
 const MAX_CHANNELS = 50;
-/** Milliseconds for which it is not said that the server is away: it may be back at once. */
-const AWAY_DELAY = 800;
 /** Milliseconds between renderings while no one sees the page: then there are no frames. */
 const UNSEEN = 250;
 /** As people sort: project-2 before project-11, and capital letters among the others. */
@@ -28,14 +27,15 @@ export class Chat {
   readonly questions: Questions;
   /** What the cards of questions do. */
   readonly desk: Desk;
+  readonly reach: Reach;
   room: Room | undefined;
+  /** What is done with the messages of the room. */
+  actions: MessageActions | undefined;
   presence: Presence | undefined;
   /** How often a channel was opened. */
   opened = 0;
   /** Why a name that was given is none of a channel. */
   refused = "";
-  /** What is said of the connection, unless all is well. */
-  away: Exclude<Connection, { kind: "live" | "idle" | "connecting" }> | undefined;
   /** Called with what the person wants to write about. */
   quoted: (text: string) => void = () => {};
   /** Called once for all that changes in a frame. */
@@ -45,9 +45,6 @@ export class Chat {
   readonly #nickname = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
   readonly #session: Session;
   #name: string;
-  #connection: Connection = { kind: "idle" };
-  #wasAway = false;
-  #saying: ReturnType<typeof setTimeout> | undefined;
   #cancelRender: (() => void) | undefined;
 
   constructor(hub: Hub, session: Session = EVERYONE) {
@@ -59,7 +56,7 @@ export class Chat {
     });
     this.desk = {
       whyNot: (question) => {
-        if (this.reach !== "live") return "The server cannot be reached now";
+        if (this.reach.state !== "live") return "The server cannot be reached now";
         return whyNot(question, session, this.nickname);
       },
       answer: (question, value) => this.questions.answer(question, value, this.nickname || undefined),
@@ -73,10 +70,15 @@ export class Chat {
       heard: (message) => this.questions.hear(message),
     });
     this.outbox = new Outbox({
-      publish: ({ channel, text, sender, key }, signal) => {
-        return hub.publish(channel, text, { key, signal, ...(sender !== undefined && { sender }) }).catch(sayUntil);
+      publish: ({ channel, text, sender, key, about }, signal) => {
+        const { event, data } = about ?? { event: "message", data: text };
+        const options = { event, key, signal, ...(sender !== undefined && { sender }) };
+        return hub.publish(channel, data, options).catch(sayUntil);
       },
-      isShown: ({ channel }, id) => channel !== this.channel || this.room?.timeline.has(id) === true,
+      isShown: ({ channel, about }, id) => {
+        const isMark = about !== undefined && about.event !== "reply";
+        return isMark || channel !== this.channel || this.room?.timeline.has(id) === true;
+      },
       changed: () => this.changed(),
       kept: (id, receipt) => this.room?.timeline.mark(id, receipt),
       store: new Stored<unknown>(
@@ -89,7 +91,14 @@ export class Chat {
     this.#channels.onChange(() => this.unread.follow(this.channels));
     this.#name = this.#nickname.get();
     this.#nickname.onChange((name) => this.#rename(name));
-    watchConnection(hub, (connection) => this.#connected(connection));
+    this.reach = new Reach(hub, {
+      changed: () => this.changed(),
+      back: (wasAway) => {
+        this.outbox.hurry();
+        // Others came back earlier or later, and heard nothing of this page.
+        if (wasAway) this.presence?.enter();
+      },
+    });
     for (const event of ["focus", "blur"]) addEventListener(event, () => this.changed());
     document.addEventListener("visibilitychange", () => {
       this.#cancelRender?.();
@@ -129,12 +138,6 @@ export class Chat {
     this.#nickname.set(this.#name);
   }
 
-  /** Whether what is sent goes on its way now, later, or only when the page is loaded again. */
-  get reach(): "live" | "away" | "closed" {
-    const { kind } = this.#connection;
-    return kind === "live" || kind === "closed" ? kind : "away";
-  }
-
   /** Has the page rendered with the next frame. */
   changed(): void {
     if (this.#cancelRender !== undefined) return;
@@ -170,21 +173,7 @@ export class Chat {
 
   open(name: string, keepsRefusal = false): void {
     const isFirst = this.room === undefined;
-    if (name !== this.channel) {
-      this.#lastOpen.set(name);
-      this.room?.close();
-      this.presence?.close();
-      const changed = (): void => this.changed();
-      this.presence = new Presence(name, this.hub, () => this.nickname || undefined, changed);
-      this.room = new Room({
-        channel: name,
-        hub: this.hub,
-        claim: (message) => this.outbox.claim(message),
-        mark: this.unread.mark(name),
-        shown: () => this.outbox.settle(),
-        changed,
-      });
-    }
+    if (name !== this.channel) this.#enter(name);
     if (!keepsRefusal) this.refused = "";
     this.opened++;
     const channels = this.#channels.get();
@@ -193,6 +182,30 @@ export class Chat {
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
     this.changed();
+  }
+
+  #enter(name: string): void {
+    this.#lastOpen.set(name);
+    this.room?.close();
+    this.presence?.close();
+    const changed = (): void => this.changed();
+    this.presence = new Presence(name, this.hub, () => this.nickname || undefined, changed);
+    this.room = new Room({
+      channel: name,
+      hub: this.hub,
+      claim: (message) => this.outbox.claim(message),
+      mark: this.unread.mark(name),
+      shown: () => this.outbox.settle(),
+      changed,
+    });
+    this.actions = new MessageActions({
+      annotations: this.room.annotations,
+      me: () => ({ sender: this.nickname || "anyone", ...(this.verifiedName !== undefined && { verified: true }) }),
+      mayWrite: mayWrite(this.#session, name),
+      goTo: (id) => this.room?.timeline.goTo(id),
+      publish: (event, data, text) => this.outbox.add(name, text, this.nickname || undefined, { event, data }),
+      changed,
+    });
   }
 
   leave(channel: string): void {
@@ -207,8 +220,18 @@ export class Chat {
   }
 
   send(text: string): void {
+    if (this.actions?.subject !== undefined) return this.actions.send(text);
     this.outbox.add(this.channel, text, this.nickname || undefined);
     this.toNewest();
+  }
+
+  /** Begins to edit the last message of the person, if there is one in the page. */
+  editLast(): boolean {
+    const { actions, room } = this;
+    if (actions?.mayWrite !== true || actions.subject !== undefined) return false;
+    const message = room?.timeline.lastMessage((each) => actions.canEdit(each));
+    if (message !== undefined) actions.begin({ kind: "edit", message });
+    return message !== undefined;
   }
 
   toNewest(): void {
@@ -240,31 +263,6 @@ export class Chat {
   #setChannels(channels: readonly string[]): void {
     this.#channels.set(channels);
     this.unread.follow(this.channels);
-  }
-
-  #connected(connection: Connection): void {
-    const wasLive = this.#connection.kind === "live";
-    this.#connection = connection;
-    this.changed();
-    // An attempt to come back says nothing yet.
-    if (connection.kind === "connecting" || connection.kind === "idle") return;
-    clearTimeout(this.#saying);
-    if (connection.kind === "live") {
-      if (wasLive) return;
-      this.away = undefined;
-      this.outbox.hurry();
-      // Others came back earlier or later, and heard nothing of this page.
-      if (this.#wasAway) this.presence?.enter();
-      this.#wasAway = false;
-      return;
-    }
-    this.#wasAway = true;
-    const say = (): void => {
-      this.away = connection;
-      this.changed();
-    };
-    if (connection.kind === "waiting" && this.away === undefined) this.#saying = setTimeout(say, AWAY_DELAY);
-    else say();
   }
 }
 

@@ -1,6 +1,8 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { readable } from "../shared/names.ts";
 import type { Chat } from "./chat.ts";
+import type { MessageActions } from "./message-actions.ts";
 
 interface ComposerProps {
   readonly chat: Chat | undefined;
@@ -11,12 +13,15 @@ interface ComposerProps {
 export function Composer({ chat, field }: ComposerProps) {
   const drafts = useRef(new Map<string, string>());
   const last = useRef("");
+  /** What was being written before an edit began. */
+  const draft = useRef<string>(undefined);
   const channel = chat?.channel ?? "";
   useLayoutEffect(() => {
     const { current } = field;
     if (current === null || channel === "") return;
     // What was written before the script was there goes to the channel that is opened first.
-    drafts.current.set(last.current || channel, current.value);
+    drafts.current.set(last.current || channel, draft.current ?? current.value);
+    draft.current = undefined;
     last.current = channel;
     current.value = drafts.current.get(channel) ?? "";
     fit(current);
@@ -36,6 +41,22 @@ export function Composer({ chat, field }: ComposerProps) {
     };
   }, [chat]);
 
+  const subject = chat?.actions?.subject;
+  useLayoutEffect(() => {
+    const { current } = field;
+    if (current === null || chat === undefined) return;
+    // What was being written comes back after an edit.
+    if (draft.current !== undefined) current.value = draft.current;
+    draft.current = undefined;
+    if (subject?.kind === "edit") {
+      draft.current = current.value;
+      const text = chat.actions?.textOf(subject.message);
+      current.value = typeof text === "string" ? text : "";
+    }
+    fit(current);
+    if (subject !== undefined) current.focus();
+  }, [subject]);
+
   const send = (): void => {
     const { current } = field;
     if (current === null || chat === undefined || current.value.trim() === "") return;
@@ -52,6 +73,7 @@ export function Composer({ chat, field }: ComposerProps) {
         send();
       }}
     >
+      {subject !== undefined && <About actions={chat?.actions as MessageActions} />}
       <label class="unseen" for="text">
         Message
       </label>
@@ -66,6 +88,9 @@ export function Composer({ chat, field }: ComposerProps) {
         placeholder={channel === "" ? undefined : `Message ${channel}`}
         onInput={({ currentTarget }) => fit(currentTarget)}
         onKeyDown={(event) => {
+          if (event.key === "Escape" && subject !== undefined) chat?.actions?.begin(undefined);
+          if (event.key === "ArrowUp" && field.current?.value === "" && chat?.editLast() === true)
+            event.preventDefault();
           // While letters are being composed, Enter takes the letters.
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
           event.preventDefault();
@@ -79,6 +104,29 @@ export function Composer({ chat, field }: ComposerProps) {
         <span id="keys">Enter sends, Shift+Enter breaks the line</span>
       </p>
     </form>
+  );
+}
+
+/** What the message will be about. */
+function About({ actions }: { readonly actions: MessageActions }) {
+  const { subject } = actions;
+  if (subject === undefined) return null;
+  const { kind, message } = subject;
+  return (
+    <p class="subject" role="status">
+      <span>
+        {kind === "edit" ? (
+          "Editing your message"
+        ) : (
+          <>
+            Replying to <bdi>{readable(message.sender) || "no name"}</bdi>: <bdi>{actions.excerptOf(message)}</bdi>
+          </>
+        )}
+      </span>
+      <button type="button" title="Escape does this, too" onClick={() => actions.begin(undefined)}>
+        Cancel
+      </button>
+    </p>
   );
 }
 

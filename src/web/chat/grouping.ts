@@ -3,6 +3,8 @@ import type { Message } from "../../client/index.ts";
 
 /** Milliseconds between messages of one sender that are read as one. */
 const TOGETHER = 5 * 60_000;
+/** Events of messages that are nothing but a text. */
+const PLAIN = new Set(["message", "reply"]);
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const DAY_AND_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
 
@@ -20,7 +22,7 @@ export function placeOf(
     message.via !== above.via ||
     message.verified !== above.verified ||
     message.event !== above.event;
-  return { beginsDay, hasHead: beginsDay || isApart || isOther || message.event !== "message" };
+  return { beginsDay, hasHead: beginsDay || isApart || isOther || !PLAIN.has(message.event) };
 }
 
 /** A day, seen from another. */
@@ -31,6 +33,6 @@ export function dayName(day: Date, today: Date): string {
   return (day.getFullYear() === today.getFullYear() ? DAY : DAY_AND_YEAR).format(day);
 }
 
-function isSameDay(one: Date, other: Date): boolean {
+export function isSameDay(one: Date, other: Date): boolean {
   return one.toDateString() === other.toDateString();
 }

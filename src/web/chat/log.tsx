@@ -4,10 +4,16 @@ import type { Message } from "../../client/index.ts";
 import { Invitation } from "../first-visit/invitation.tsx";
 import { mayWrite, type Session } from "../shared/session.ts";
 import type { Chat } from "./chat.ts";
+import type { MessageActions } from "./message-actions.ts";
+import type { Room } from "./room.ts";
+import { rove } from "../shared/roving.ts";
+import { rowsOf, type Row } from "./conversation.ts";
+import { menuButtonId, MessageMenu } from "./message-menu.tsx";
 import { MessageRow } from "./message-row.tsx";
 import { OutboxRows } from "./outbox-rows.tsx";
+import { ToolCallsRow } from "./tool-calls.tsx";
 import { useScrolling } from "./scrolling.ts";
-import type { Entry } from "./timeline.ts";
+import { Pointer } from "./pointer.tsx";
 
 const GAPS: Readonly<Record<string, string>> = {
   expired: "Messages are missing here: they were dropped before this page could get them.",
@@ -27,6 +33,7 @@ export function Log({ chat, session, write }: LogProps) {
   const room = chat?.room;
   useScrolling(log, chat);
   useQuiet(chat);
+  useStopInSight(log, chat);
   const { hasOlder = false, isCutOff = false, isAtEnd = true, unseen = "" } = room?.timeline ?? {};
   return (
     <div class="stage">
@@ -55,7 +62,9 @@ export function Log({ chat, session, write }: LogProps) {
             name={(chat.verifiedName === undefined && chat.nickname) || undefined}
           />
         )}
-        <ol id="rows">{chat !== undefined && room !== undefined && rowsOf(room.timeline.entries, chat)}</ol>
+        <ol id="rows" onKeyDown={(event) => rove(event, ".acts")}>
+          {chat !== undefined && room !== undefined && linesOf(chat, room)}
+        </ol>
         <div class="edge later">
           <More id="later" isShown={isCutOff} log={log} press={() => void room?.loadLater()}>
             Load later
@@ -77,6 +86,9 @@ export function Log({ chat, session, write }: LogProps) {
       >
         {unseen === "" ? "To the newest" : unseen}
       </button>
+      {chat?.actions?.menu !== undefined && (
+        <MessageMenu key={chat.actions.menu.id} actions={chat.actions} message={chat.actions.menu} />
+      )}
     </div>
   );
 }
@@ -103,32 +115,75 @@ function More({ id, isShown, log, press, children }: MoreProps) {
   );
 }
 
-function rowsOf(entries: readonly Entry[], { questions, desk }: Chat) {
+function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: Room) {
+  if (actions === undefined) return [];
   let above: Message | undefined;
-  return entries.map((entry, index) => {
-    if (entry.kind === "gap") {
-      const { reason } = entry.gap;
+  const rows = rowsOf(timeline.entries, annotations);
+  const stop = stopOf(rows, actions);
+  const { me } = actions;
+  return rows.map((row, index) => {
+    if (row.kind === "gap") {
+      const { reason } = row.gap;
       return (
-        <li key={entry.key} class="gap">
+        <li key={row.key} class="gap">
           <span>{GAPS[reason] ?? `Messages are missing here (${reason}).`}</span>
         </li>
       );
     }
-    if (entry.kind === "new") {
+    if (row.kind === "new") {
       return (
-        <li key={entry.key} class="new">
+        <li key={row.key} class="new">
           <span>New</span>
         </li>
       );
     }
-    const { key, message, receipt } = entry;
-    const isDirectlyBelow = entries[index - 1]?.kind === "message";
+    if (row.kind === "calls") {
+      const calls = <ToolCallsRow key={row.key} calls={row.calls} above={above} />;
+      const last = row.calls.at(-1);
+      above = last?.call ?? last?.result;
+      return calls;
+    }
+    if (row.kind === "pointer") return <Pointer key={row.key} row={row} actions={actions} />;
+    const { key, message, receipt } = row;
+    const isDirectlyBelow = rows[index - 1]?.kind === "message";
     const question = questions.of(message);
     const whyNot = question && desk.whyNot(question);
-    const row = { message, receipt, above, isDirectlyBelow, question, whyNot, desk };
+    const about = annotations.about(message);
+    const isThreadOpen = message.id !== null && actions.isOpen(message.id);
+    const isStop = stop === message.id || about.replies.some(({ id }) => id === stop);
+    const shown = {
+      message,
+      receipt,
+      above,
+      isDirectlyBelow,
+      question,
+      whyNot,
+      desk,
+      about,
+      actions,
+      isThreadOpen,
+      me,
+    };
     above = message;
-    return <MessageRow key={key} {...row} />;
+    return (
+      <MessageRow
+        key={key}
+        {...shown}
+        stop={isStop ? stop : undefined}
+        isMenuOpen={actions.menu === message}
+        isMarked={timeline.marked !== undefined && timeline.marked === message.id}
+      />
+    );
   });
+}
+
+/** The message whose menu the Tab key reaches: the one that was acted on, or the last. */
+function stopOf(rows: readonly Row[], actions: MessageActions): string | undefined {
+  const { stop, annotations } = actions;
+  const isThere = rows.some((row) => row.kind === "message" && row.message.id === stop);
+  const thread = stop === undefined ? undefined : annotations.rootOf(stop);
+  const last = rows.findLast((row) => row.kind === "message" && row.message.id !== null);
+  return isThere || (thread !== stop && thread !== undefined && actions.isOpen(thread)) ? stop : last?.key;
 }
 
 /** What was rendered is not news; what comes next is. */
@@ -141,4 +196,29 @@ function useQuiet(chat: Chat | undefined): void {
       chat?.changed();
     });
   });
+}
+
+/** Has the Tab key reach the menu of a message that is in sight: that of another would have the page scroll. */
+function useStopInSight(log: RefObject<HTMLElement | null>, chat: Chat | undefined): void {
+  useEffect(() => {
+    const onKeyDown = ({ key }: KeyboardEvent): void => {
+      const { current } = log;
+      if (key !== "Tab" || current === null || document.activeElement?.closest("#rows") != null) return;
+      const { top, bottom } = current.getBoundingClientRect();
+      const isInSight = (button: HTMLElement): boolean => {
+        const box = button.getBoundingClientRect();
+        return box.height > 0 && box.top >= top && box.bottom <= bottom;
+      };
+      const buttons = [...current.querySelectorAll<HTMLElement>(".acts")];
+      const before = buttons.find(({ tabIndex }) => tabIndex === 0);
+      const next = buttons.findLast(isInSight);
+      if (before === undefined || next === undefined || isInSight(before)) return;
+      // The browser looks for the next stop before the page is rendered.
+      before.tabIndex = -1;
+      next.tabIndex = 0;
+      chat?.actions?.select(next.id.slice(menuButtonId("").length));
+    };
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  }, [chat]);
 }

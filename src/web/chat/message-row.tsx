@@ -6,10 +6,14 @@ import { QuestionCard, QuestionEnd } from "../questions/card.tsx";
 import { isNotice, NoticeLine } from "../questions/notice.tsx";
 import type { Desk } from "../questions/desk.ts";
 import { clock, fullTime } from "../shared/times.ts";
+import type { About } from "./annotations.ts";
 import { dayName, placeOf } from "./grouping.ts";
+import type { MessageActions } from "./message-actions.ts";
+import { menuButtonId } from "./message-menu.tsx";
+import { Reactions } from "./reactions.tsx";
 import { Said } from "./said.tsx";
 
-interface MessageRowProps {
+export interface MessageRowProps {
   readonly message: Message;
   readonly receipt: Receipt | undefined;
   /** The message above it, with or without something between. */
@@ -20,6 +24,18 @@ interface MessageRowProps {
   /** Why the person cannot answer it now. */
   readonly whyNot: string | undefined;
   readonly desk: Desk;
+  readonly about: About;
+  readonly actions: MessageActions;
+  readonly isThreadOpen: boolean;
+  readonly isMenuOpen?: boolean;
+  /** Whether it is a reply that stands in its thread. */
+  readonly isInThread?: boolean;
+  /** Whether someone was led here. */
+  readonly isMarked?: boolean;
+  /** The identity of the person. */
+  readonly me: string;
+  /** The message whose menu the Tab key reaches, if it is this one or in its thread. */
+  readonly stop: string | undefined;
 }
 
 /** A message; rendered again only if what it shows is something else. */
@@ -29,12 +45,21 @@ export class MessageRow extends Component<MessageRowProps> {
   }
 
   override render(): ComponentChild {
-    const { message, receipt, above, isDirectlyBelow, question, whyNot, desk } = this.props;
+    const { message, receipt, above, isDirectlyBelow, question, about, isMarked, isInThread, ...rest } = this.props;
+    const { actions, me, stop } = rest;
     const { beginsDay, hasHead } = placeOf(message, above);
     const time = new Date(message.time);
     const isHead = hasHead || !isDirectlyBelow;
+    const { id } = message;
     return (
-      <li class={isHead ? "row head" : "row"}>
+      <li
+        id={id === null ? undefined : messageRowId(id)}
+        class={`row${isHead ? " head" : ""}${isMarked ? " found" : ""}`}
+        onClick={(event) => {
+          event.stopPropagation();
+          actions.select(id);
+        }}
+      >
         {beginsDay && (
           <h2 class="day">
             <span>{dayName(time, new Date())}</span>
@@ -43,23 +68,133 @@ export class MessageRow extends Component<MessageRowProps> {
         {isHead ? (
           <>
             <Face sender={message.sender} isAgent={message.via === "tool"} />
-            <Head message={message} time={time} hasEvent={question === undefined} />
+            <Head message={message} time={time} hasEvent={question === undefined && message.event !== "reply"} />
           </>
         ) : (
           <Time time={time} kind="aside" />
         )}
-        <Content message={message} question={question} whyNot={whyNot} desk={desk} />
+        {message.event === "reply" && isInThread !== true && <p class="answers-to">↳ in reply to an earlier message</p>}
+        <Content message={message} question={question} about={about} {...rest} />
+        {about.reactions.length > 0 && about.deleted === undefined && (
+          <Reactions message={message} reactions={about.reactions} actions={actions} me={me} />
+        )}
+        {about.replies.length > 0 && message.event !== "reply" && (
+          <Thread root={message} about={about} actions={actions} me={me} stop={stop} desk={rest.desk} />
+        )}
         {receipt !== undefined && <Kept {...receipt} />}
+        {id !== null && <MenuButton id={id} message={message} actions={actions} isStop={stop === id} />}
       </li>
     );
   }
 }
 
-function Content({ message, question, ...rest }: Pick<MessageRowProps, "message" | "question" | "whyNot" | "desk">) {
+/** The id of the line of a message in the page. */
+export function messageRowId(id: string): string {
+  return `message:${id}`;
+}
+
+interface MenuButtonProps {
+  readonly id: string;
+  readonly message: Message;
+  readonly actions: MessageActions;
+  readonly isStop: boolean;
+}
+
+function MenuButton({ id, message, actions, isStop }: MenuButtonProps) {
+  return (
+    <button
+      id={menuButtonId(id)}
+      type="button"
+      class="acts"
+      tabIndex={isStop ? 0 : -1}
+      aria-haspopup="dialog"
+      aria-expanded={actions.menu === message}
+      title="React, reply and more"
+      onFocus={() => actions.select(id)}
+      onClick={() => actions.openMenu(actions.menu === message ? undefined : message)}
+    >
+      <span class="unseen">React, reply and more: {readable(message.sender)}</span>
+      <span class="dots" />
+    </button>
+  );
+}
+
+type ContentProps = Pick<MessageRowProps, "message" | "question" | "whyNot" | "desk" | "about" | "actions">;
+
+function Content({ message, question, about, actions, ...rest }: ContentProps) {
+  const { deleted, edited } = about;
+  if (deleted !== undefined) {
+    return (
+      <div class="said nothing" title={fullTime(new Date(deleted.time))}>
+        deleted by <bdi>{readable(message.sender) || "no name"}</bdi>
+      </div>
+    );
+  }
   if (isNotice(message)) return <NoticeLine data={message.data} />;
-  if (question === undefined) return <Said data={message.data} />;
+  if (question === undefined) {
+    const said = <Said data={actions.textOf(message)} />;
+    if (edited === undefined) return said;
+    return (
+      <div>
+        {said}
+        <span class="edited" title={`Edited ${fullTime(new Date(edited.time))}; the log keeps what it said before`}>
+          (edited)
+        </span>
+      </div>
+    );
+  }
   if (message.event === QUESTION_EVENTS.opened) return <QuestionCard question={question} {...rest} />;
   return question.state === "closed" ? <QuestionEnd question={question} /> : <Said data={message.data} />;
+}
+
+type ThreadProps = Pick<MessageRowProps, "actions" | "desk" | "me" | "stop"> & {
+  readonly root: Message;
+  readonly about: About;
+};
+
+/** The replies to a message, folded until they are asked for. */
+export function Thread({ root, about: { replies }, actions, ...rest }: ThreadProps) {
+  const id = root.id as string;
+  const isOpen = actions.isOpen(id);
+  const last = replies.at(-1) as Message;
+  const time = new Date(last.time);
+  return (
+    <div class="thread">
+      <button type="button" class="replies" aria-expanded={isOpen} onClick={() => actions.toggle(id)}>
+        {replies.length === 1 ? "1 reply" : `${replies.length} replies`}
+        <span class="last">
+          , the last by <Name sender={last.sender} /> at <time title={fullTime(time)}>{clock(time)}</time>
+        </span>
+      </button>
+      {isOpen && (
+        <ol aria-label="Replies">
+          {replies.map((message, index) => (
+            <MessageRow
+              key={message.id}
+              {...rest}
+              message={message}
+              receipt={undefined}
+              above={replies[index - 1] ?? root}
+              isDirectlyBelow={index > 0}
+              question={undefined}
+              whyNot={undefined}
+              actions={actions}
+              about={actions.annotations.about(message)}
+              isThreadOpen={false}
+              isInThread
+            />
+          ))}
+          {actions.mayWrite && (
+            <li>
+              <button type="button" class="replies" onClick={() => actions.begin({ kind: "reply", message: root })}>
+                Reply in this thread
+              </button>
+            </li>
+          )}
+        </ol>
+      )}
+    </div>
+  );
 }
 
 /** Who sends: a letter on a colour. */
@@ -90,7 +225,8 @@ export function Kept({ id, receivers, time }: Receipt) {
   );
 }
 
-function Head({
+/** Who sent a message, how, and when. */
+export function Head({
   message: { sender, verified, via, event, id },
   time,
   hasEvent,

@@ -6,7 +6,11 @@ const MAX_SHOWN = 500;
 
 /** What is on its way, after the messages that are kept. `acted`: a button was pressed that is gone then. */
 export function OutboxRows({ chat, acted }: { readonly chat: Chat | undefined; readonly acted: () => void }) {
-  const messages = chat?.outbox.of(chat.channel) ?? [];
+  const all = chat?.outbox.of(chat.channel) ?? [];
+  // A reaction and the like are shown at the message, unless they do not get there.
+  const messages = all.filter(
+    ({ about, state }) => about === undefined || about.event === "reply" || state === "failed",
+  );
   return (
     <ol id="outbox" aria-label="On their way" hidden={messages.length === 0}>
       {messages.map((message) => {
@@ -38,7 +42,14 @@ interface WayProps {
   readonly acted: () => void;
 }
 
-function Way({ chat: { outbox, reach }, message, acted }: WayProps) {
+function Way({
+  chat: {
+    outbox,
+    reach: { state: reach },
+  },
+  message,
+  acted,
+}: WayProps) {
   if (message.state !== "failed") {
     return <p class="way">{reach === "live" ? "Sending…" : "Waits for the server"}</p>;
   }

@@ -7,6 +7,8 @@ export interface Outgoing {
   readonly channel: string;
   readonly text: string;
   readonly sender: string | undefined;
+  /** What is published, if it is not the text alone: an event of this name with this payload. */
+  readonly about?: { readonly event: string; readonly data: unknown } | undefined;
   state: "sending" | "kept" | "failed";
   /** Why it failed. */
   reason?: string;
@@ -47,8 +49,8 @@ export class Outbox {
     return this.#all.filter((message) => message.channel === channel && message.seen === undefined);
   }
 
-  add(channel: string, text: string, sender: string | undefined): void {
-    this.#all.push({ key: this.#options.newKey(), channel, text, sender, state: "sending" });
+  add(channel: string, text: string, sender: string | undefined, about?: Outgoing["about"]): void {
+    this.#all.push({ key: this.#options.newKey(), channel, text, sender, about, state: "sending" });
     this.#change();
     void this.send();
   }
@@ -73,7 +75,7 @@ export class Outbox {
   }
 
   /** A message comes in live. If it is one of ours, it leaves the outbox; the receipt is returned if it is known. */
-  claim({ id, channel, data, sender, via }: Message): Receipt | undefined {
+  claim({ id, channel, event, data, sender, via }: Message): Receipt | undefined {
     if (id === null || via !== undefined) return undefined;
     const known = this.#all.find(({ receipt }) => receipt?.id === id);
     if (known !== undefined) {
@@ -83,7 +85,9 @@ export class Outbox {
     // It often comes before the answer does. Only the answer proves that it is ours.
     const alike = this.#all.find((message) => {
       const isOpen = message.state === "sending" && message.seen === undefined && message.channel === channel;
-      return isOpen && message.text === data && (message.sender ?? "anyone") === sender;
+      const { event: ownEvent, data: own } = message.about ?? { event: "message", data: message.text };
+      const isSame = event === ownEvent && JSON.stringify(data) === JSON.stringify(own);
+      return isOpen && isSame && (message.sender ?? "anyone") === sender;
     });
     if (alike !== undefined) {
       alike.seen = id;

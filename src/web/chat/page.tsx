@@ -8,6 +8,7 @@ import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
 import { Log } from "./log.tsx";
 import { Name } from "./message-row.tsx";
+import type { Reach } from "./reach.ts";
 import { readersSentence } from "./roster.ts";
 import { countText } from "./unread.ts";
 
@@ -98,7 +99,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
             </h1>
             <Readers chat={chat} />
           </header>
-          <Banner away={chat?.away} />
+          <Banner away={chat?.reach.away} />
           {session !== undefined && chat === undefined ? (
             <Refused session={session} to="to read and write here" />
           ) : (
@@ -137,7 +138,7 @@ function Readers({ chat }: Pick<Partial<ChatProps>, "chat">) {
 }
 
 /** Says that the server is away. */
-function Banner({ away }: { readonly away: Chat["away"] }) {
+function Banner({ away }: { readonly away: Reach["away"] }) {
   return (
     <p id="banner" role="status" hidden={away === undefined}>
       <span id="why">{away !== undefined && awaySentence(away)}</span>{" "}
@@ -155,11 +156,11 @@ function Banner({ away }: { readonly away: Chat["away"] }) {
 }
 
 /** Whether the person has to log in again. */
-function hasEnded(away: Chat["away"]): boolean {
+function hasEnded(away: Reach["away"]): boolean {
   return away?.kind === "closed" && away.error?.code === "UNAUTHENTICATED" && away.error.fromHub;
 }
 
-function awaySentence(away: NonNullable<Chat["away"]>): string {
+function awaySentence(away: NonNullable<Reach["away"]>): string {
   if (away.kind === "offline") return "You are offline. What you send waits here until you are back.";
   if (away.kind === "waiting") {
     const { code, message } = away.error;

@@ -1,5 +1,6 @@
 import type { Hub, Message, Receipt, Subscription } from "../../client/index.ts";
 import { Refusal } from "../shared/ask-server.ts";
+import { Annotations } from "./annotations.ts";
 import { pageAfter, pageBefore, type Page } from "./history.ts";
 import { entryOf, gapEntry, Timeline, type Entry } from "./timeline.ts";
 
@@ -24,6 +25,7 @@ export interface RoomOptions {
 /** One channel being read: its last messages, those that come, and others when they are asked for. */
 export class Room {
   readonly timeline: Timeline;
+  readonly annotations: Annotations = new Annotations();
   /** What stands before the first message, in place of a button. */
   topNote = "Loading…";
   /** What stands after the last message. */
@@ -61,12 +63,7 @@ export class Room {
     this.timeline.clear();
     this.timeline.hasOlder = (page.earlier ?? null) !== null;
     this.start = page.next;
-    this.timeline.append(
-      withMark(
-        page.messages.map((message) => entryOf(message)),
-        this.#options.mark,
-      ),
-    );
+    this.timeline.append(withMark(this.#entries(page.messages), this.#options.mark));
     this.#read(page.next);
   }
 
@@ -118,7 +115,7 @@ export class Room {
       if (this.timeline.oldest !== oldest) return;
       this.timeline.hasOlder = (page.earlier ?? null) !== null;
       this.isQuiet = true;
-      this.timeline.prepend(page.messages.map((message) => entryOf(message)));
+      this.timeline.prepend(this.#entries(page.messages));
       this.#settleNotes();
     } catch (error) {
       if (!(error instanceof Refusal && error.final)) throw error;
@@ -135,7 +132,7 @@ export class Room {
     if (this.timeline.newest !== newest || !this.timeline.isCutOff) return;
     // Another log has taken over, and nothing says what of it comes next.
     if (gap?.reason === "unknown_cursor") return this.open();
-    const entries = messages.map((message) => entryOf(message));
+    const entries = this.#entries(messages);
     if (gap !== null) entries.unshift(gapEntry(gap));
     this.isQuiet = true;
     this.timeline.extend(entries, more);
@@ -153,7 +150,10 @@ export class Room {
     if (hub.state.kind === "closed") return;
     this.#subscription = hub.subscribe([channel], {
       after,
-      onMessage: (message) => this.#append(entryOf(message, claim(message))),
+      onMessage: (message) => {
+        this.annotations.hear(message);
+        this.#append(entryOf(message, claim(message)));
+      },
       onGap: (gap) => {
         this.#append(gapEntry(gap));
         // The new log goes on from now; what it has kept until now is to be fetched.
@@ -164,6 +164,13 @@ export class Room {
         this.topNote = error.message;
         this.#options.changed();
       },
+    });
+  }
+
+  #entries(messages: readonly Message[]): Entry[] {
+    return messages.map((message) => {
+      this.annotations.hear(message);
+      return entryOf(message);
     });
   }
 
@@ -188,7 +195,7 @@ export class Room {
     this.#subscription?.close();
     const page = await this.#lastPage();
     if (page === undefined) return;
-    this.timeline.append(page.messages.map((message) => entryOf(message)));
+    this.timeline.append(this.#entries(page.messages));
     this.#read(page.next);
   }
 

@@ -1,6 +1,8 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Chat } from "./chat.ts";
+import { menuButtonId } from "./message-menu.tsx";
+import { messageRowId } from "./message-row.tsx";
 import type { Timeline } from "./timeline.ts";
 
 /** Pixels from the end that count as being there. */
@@ -37,6 +39,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     else if (!stays && anchor?.row.isConnected === true) moveTo(current, bottomOf(anchor.row) - anchor.fromTop);
     timeline.goesToEnd = false;
     timeline.holds = false;
+    if (timeline.goesTo !== undefined) show(timeline.goesTo);
+    timeline.goesTo = undefined;
     last.current = { top: current.scrollTop, height: scrollHeight };
     timeline.scrolled(isDown(current));
     chat?.look();
@@ -99,6 +103,13 @@ function scrollsUp({ key, shiftKey, target, defaultPrevented }: KeyboardEvent): 
   // Code and fields scroll by themselves.
   if (defaultPrevented || (target as Element).closest("pre, input, textarea") !== null) return false;
   return UPWARDS.has(key) || (key === " " && shiftKey);
+}
+
+/** Brings the line of a message into the middle of what is in sight. */
+function show(id: string): void {
+  const row = document.getElementById(messageRowId(id));
+  row?.scrollIntoView({ block: "center" });
+  document.getElementById(menuButtonId(id))?.focus({ preventScroll: true });
 }
 
 /** Scrolls to a place, unless it is there: writing the same place, too, may end a scroll that is under way. */

@@ -1,4 +1,5 @@
 import type { Gap, Message, Receipt } from "../../client/index.ts";
+import { isSaid } from "./relation.ts";
 
 /** A line of the timeline. */
 export type Entry =
@@ -41,6 +42,10 @@ export class Timeline {
   holds = false;
   /** Whether the next rendering goes to the end, wherever the view is. */
   goesToEnd = true;
+  /** The message that the next rendering brings into sight. */
+  goesTo: string | undefined;
+  /** The message that someone was led to. */
+  marked: string | undefined;
   readonly #changed: () => void;
   /** What came in while the end was out of sight, by key: what comes again counts once. */
   readonly #unseen = new Set<string>();
@@ -69,6 +74,12 @@ export class Timeline {
     return this.entries.findLast(isKept)?.key;
   }
 
+  /** The last message in the page for which something holds. */
+  lastMessage(holds: (message: Message) => boolean): Message | undefined {
+    const entry = this.entries.findLast((each) => each.kind === "message" && holds(each.message));
+    return entry?.kind === "message" ? entry.message : undefined;
+  }
+
   has(id: string): boolean {
     return this.entries.some(({ key }) => key === id);
   }
@@ -93,7 +104,10 @@ export class Timeline {
       const room = this.isCutOff ? 0 : Math.max(MAX_ROWS - this.entries.length, 0);
       this.entries = [...this.entries, ...fresh.slice(0, room)];
       if (fresh.length > room) this.isCutOff = true;
-      for (const { kind, key } of fresh) if (kind === "message" && this.#unseen.size < COUNTED) this.#unseen.add(key);
+      for (const entry of fresh) {
+        if (entry.kind === "message" && isSaid(entry.message) && this.#unseen.size < COUNTED)
+          this.#unseen.add(entry.key);
+      }
     }
     this.#changed();
   }
@@ -124,6 +138,13 @@ export class Timeline {
   toEnd(): void {
     this.scrolled(true);
     this.goesToEnd = true;
+    this.#changed();
+  }
+
+  /** Brings a message into sight that is in the page, and marks it. */
+  goTo(id: string): void {
+    this.goesTo = id;
+    this.marked = id;
     this.#changed();
   }
 

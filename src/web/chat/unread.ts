@@ -1,6 +1,7 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
 import { Stored } from "../shared/stored.ts";
 import { pageAfter } from "./history.ts";
+import { isSaid } from "./relation.ts";
 
 /** Ids are remembered up to here; more are "99+". */
 const MAX_COUNT = 100;
@@ -74,7 +75,7 @@ export class Unread {
     if (this.#hub.state.kind === "closed") return;
     const subscription = this.#hub.subscribe([channel], {
       onMessage: (message) => {
-        this.#add(channel, message.id);
+        this.#add(channel, message);
         this.#heard(message);
       },
       onGap: () => void this.#countKept(channel),
@@ -90,12 +91,13 @@ export class Unread {
     const page = await pageAfter(channel, mark, MAX_COUNT).catch(() => undefined);
     // It may have been read while the page was on its way.
     if (page === undefined || this.mark(channel) !== mark) return;
-    for (const { id } of page.messages) this.#add(channel, id);
+    for (const message of page.messages) this.#add(channel, message);
   }
 
-  #add(channel: string, id: string | null): void {
+  #add(channel: string, message: Message): void {
+    const { id } = message;
     const ids = this.#ids.get(channel) ?? new Set();
-    if (id === null || ids.size >= MAX_COUNT || !this.#subscriptions.has(channel)) return;
+    if (id === null || !isSaid(message) || ids.size >= MAX_COUNT || !this.#subscriptions.has(channel)) return;
     this.#ids.set(channel, ids.add(id));
     this.#changed();
   }

@@ -1,0 +1,138 @@
+import type { Message } from "../../client/index.ts";
+import { plainName } from "../shared/names.ts";
+import type { Annotations } from "./annotations.ts";
+import { identityOf, isEmoji, relationOf } from "./relation.ts";
+
+/** Characters of a message that is named elsewhere. */
+const MAX_EXCERPT = 80;
+
+/** What a person writes about: the composer says so, and Escape ends it. */
+export interface Subject {
+  readonly kind: "reply" | "edit";
+  readonly message: Message;
+}
+
+export interface MessageActionsOptions {
+  readonly annotations: Annotations;
+  /** How a message of the person would be signed. */
+  readonly me: () => Pick<Message, "sender" | "verified">;
+  readonly mayWrite: boolean;
+  /** Shows a message where it stands. */
+  readonly goTo: (id: string) => void;
+  /** Publishes a message about another; `text` stands for it until it is kept. */
+  readonly publish: (event: string, data: object, text: string) => void;
+  readonly changed: () => void;
+}
+
+/** What a person does with the messages of one channel, and what is open for it. */
+export class MessageActions {
+  readonly annotations: Annotations;
+  readonly mayWrite: boolean;
+  subject: Subject | undefined;
+  /** The message whose menu is open. */
+  menu: Message | undefined;
+  /** The message whose menu the Tab key reaches. */
+  stop: string | undefined;
+  readonly #openThreads = new Set<string>();
+  readonly #options: MessageActionsOptions;
+
+  constructor(options: MessageActionsOptions) {
+    this.annotations = options.annotations;
+    this.mayWrite = options.mayWrite;
+    this.#options = options;
+  }
+
+  /** The identity of the person. */
+  get me(): string {
+    return identityOf(this.#options.me());
+  }
+
+  /** Whether the person may say that a message is deleted: it is theirs. */
+  canDelete(message: Message): boolean {
+    const isDeleted = this.annotations.about(message).deleted !== undefined;
+    return this.mayWrite && message.id !== null && identityOf(message) === this.me && !isDeleted;
+  }
+
+  canEdit(message: Message): boolean {
+    const isText = ["message", "reply"].includes(message.event) && typeof this.textOf(message) === "string";
+    return this.canDelete(message) && isText;
+  }
+
+  isOpen(thread: string): boolean {
+    return this.#openThreads.has(thread);
+  }
+
+  toggle(thread: string, isOpen = !this.isOpen(thread)): void {
+    if (isOpen) this.#openThreads.add(thread);
+    else this.#openThreads.delete(thread);
+    this.#options.changed();
+  }
+
+  openMenu(message: Message | undefined): void {
+    this.menu = message;
+    if (message?.id != null) this.stop = message.id;
+    this.#options.changed();
+  }
+
+  select(id: string | null): void {
+    if (id === null || this.stop === id) return;
+    this.stop = id;
+    this.#options.changed();
+  }
+
+  /** Shows a message that is in the page, with its thread. */
+  goTo(id: string): void {
+    this.#openThreads.add(this.annotations.rootOf(id));
+    this.#options.goTo(id);
+  }
+
+  /** The address at which a message is shown. */
+  linkTo({ channel, id }: Message): string {
+    return `${location.origin}${location.pathname}#${encodeURIComponent(channel)}/${id}`;
+  }
+
+  begin(subject: Subject | undefined): void {
+    this.subject = subject;
+    this.#options.changed();
+  }
+
+  /** Sends what was written about the subject. */
+  send(text: string): void {
+    const { subject } = this;
+    this.begin(undefined);
+    if (subject?.message.id == null) return;
+    const { id } = subject.message;
+    const target = subject.kind === "reply" ? this.annotations.rootOf(id) : id;
+    if (subject.kind === "reply") this.toggle(target, true);
+    this.#options.publish(subject.kind, { target, text }, text);
+  }
+
+  /** Reacts with an emoji, or takes that back. */
+  react(message: Message, emoji: string): void {
+    if (message.id === null || !isEmoji(emoji)) return;
+    const { me } = this;
+    const reaction = this.annotations.about(message).reactions.find((each) => each.emoji === emoji);
+    const removed = reaction?.by.some(({ identity }) => identity === me) === true;
+    const data = { target: message.id, emoji, ...(removed && { removed }) };
+    this.#options.publish("reaction", data, removed ? `Take back ${emoji}` : emoji);
+  }
+
+  remove(message: Message): void {
+    if (message.id !== null) this.#options.publish("delete", { target: message.id }, "Delete a message");
+  }
+
+  /** What a message says now. */
+  textOf(message: Message): unknown {
+    const { edited } = this.annotations.about(message);
+    const relation = relationOf(message);
+    return edited?.text ?? (relation?.kind === "reply" ? relation.text : message.data);
+  }
+
+  /** The beginning of what a message says, in one line. */
+  excerptOf(message: Message): string {
+    if (this.annotations.about(message).deleted !== undefined) return "a deleted message";
+    const text = this.textOf(message);
+    const whole = (typeof text === "string" ? text : JSON.stringify(text)).slice(0, 4 * MAX_EXCERPT);
+    return plainName(whole.replace(/\*\*|__|~~|`+/g, "").replace(/\s+/g, " ")).slice(0, MAX_EXCERPT);
+  }
+}
