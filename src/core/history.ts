@@ -2,7 +2,7 @@ import { shown } from "./channel.ts";
 import { EVERYTHING, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { cursorAt, EARLIEST, learn, parseCursor, startOf } from "../protocol/cursor.ts";
 import { HubError } from "./errors.ts";
-import { hasGap, gapReason, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
+import { hasGap, gapReason, withGapLast, type ChannelQuery, type ChannelState, type Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Gap, GapReason } from "../protocol/signal.ts";
 import type { RemoteReaders } from "./remote-readers.ts";
@@ -78,7 +78,7 @@ async function readPage(log: Log, head: number, query: HistoryQuery): Promise<Hi
   await learn(after, log);
   const start = startOf(after, log);
   const from = start ?? head;
-  const page = await log.read({ after: from, channels, limit });
+  const page = withGapLast(await log.read({ after: from, channels, limit }), from);
   const text = (offset: number): string => cursorAt(log, offset);
   const isUnknown = start === undefined || page.end < from;
   const missing = isUnknown || hasGap(page, from);
@@ -156,12 +156,31 @@ export function gap(reason: GapReason, after: string, resumed: string): Gap {
   return { reason, after: after.slice(0, MAX_ECHO), resumed };
 }
 
-/** The offset of a cursor; throws `INVALID_INPUT` if it is not one of this log, with what the caller calls it. */
-export function offsetOf(before: string, log: Log, field: string = "before"): number {
+/**
+ * Removes the messages of a channel up to `head`, or those before a cursor; resolves with how many there were. Throws
+ * `INVALID_INPUT` if the log does not know the cursor.
+ */
+export async function purge(log: Log, head: number, channel: ChannelName, before?: string): Promise<number> {
+  if (before !== undefined) await learn(before, log);
+  const upTo = before === undefined ? head : Math.min(offsetOf(before, log, "before", "to remove all") - 1, head);
+  // Whoever asks from now on must not share a read that began before.
+  return log.purge(channel, upTo).finally(() => inProgress.delete(log));
+}
+
+/**
+ * The offset of a cursor; throws `INVALID_INPUT` if it is not one of this log, with what the caller calls it, and what it
+ * is left out for.
+ */
+export function offsetOf(
+  before: string,
+  log: Log,
+  field: string = "before",
+  otherwise: string = "to begin with the newest",
+): number {
   const cursor = parseCursor(before);
   if (cursor !== undefined && log.knows(cursor)) return cursor.offset;
   throw new HubError(
     "INVALID_INPUT",
-    `${field} is not a cursor of this log: ${shown(before.slice(0, MAX_ECHO))}; give the id of a message, or leave ${field} out to begin with the newest`,
+    `${field} is not a cursor of this log: ${shown(before.slice(0, MAX_ECHO))}; give the id of a message, or leave ${field} out ${otherwise}`,
   );
 }

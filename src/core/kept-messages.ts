@@ -1,5 +1,5 @@
 import type { ChannelName } from "../protocol/channel.ts";
-import { readMessage, readRecent, type RecentHistory, type RecentHistoryQuery } from "./history.ts";
+import { purge, readMessage, readRecent, type RecentHistory, type RecentHistoryQuery } from "./history.ts";
 import type { Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import { searchLog, type Found, type SearchRequest } from "./search.ts";
@@ -18,6 +18,11 @@ export class KeptMessages {
   /** The last messages of some channels, or the last before a cursor. */
   recent(query: RecentHistoryQuery): Promise<RecentHistory> {
     return readRecent(this.#log, this.#delivered(), query);
+  }
+
+  /** Removes the messages of a channel, or those before a cursor, for good; resolves with how many there were. */
+  purge(channel: ChannelName, before?: string): Promise<number> {
+    return purge(this.#log, this.#delivered(), channel, before);
   }
 
   /** The message of a channel that has this id; undefined if it is not kept there. */

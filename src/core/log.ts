@@ -56,6 +56,12 @@ export interface Log {
   channels(query: ChannelQuery): readonly ChannelState[];
   /** How much is kept. */
   size(): LogSize;
+  /**
+   * Removes the messages of a channel up to an offset, on every node; resolves with how many there were. What was removed
+   * counts as dropped, and no offset is given out again. If it rejects, as `append` does, it has removed all of
+   * them or none, or only the oldest.
+   */
+  purge(channel: ChannelName, upTo: number): Promise<number>;
   /** Makes a write as for a message, without keeping one; rejects as `append` does. */
   check(): Promise<void>;
   /** Finishes what was appended, then releases all resources. */
@@ -80,7 +86,10 @@ export interface LogPage {
   readonly messages: readonly Message[];
   /** Everything up to here has been looked at. Less than `after` if no node gave out the cursor of that place. */
   readonly end: number;
-  /** The last offset dropped from these channels; if it is greater than `after`, messages are missing. */
+  /**
+   * The last offset dropped from these channels; if it is greater than `after`, messages are missing. Others on the page
+   * may come before it, if their channels were not purged.
+   */
   readonly dropped: number;
   /** Set if what is missing was lost by the engine, and not dropped by retention. */
   readonly isLost?: true;
@@ -154,6 +163,19 @@ export type GapReason = "lost" | "expired";
 /** Whether messages are missing between `after` and this page. */
 export function hasGap(page: LogPage, after: number): boolean {
   return after >= 0 && page.dropped > after;
+}
+
+/**
+ * A page whose gap comes where a reader goes on: if messages are kept before the last one that was purged, the page ends
+ * right before that, without a gap, and the next one begins with it.
+ */
+export function withGapLast(page: LogPage, after: number): LogPage {
+  if (!hasGap(page, after) || page.end < after) return page;
+  const { dropped } = page;
+  const earlier = page.messages.filter(({ offset }) => offset <= dropped);
+  if (earlier.length === 0 && page.end >= dropped) return page;
+  const { isLost: _, ...rest } = page;
+  return { ...rest, messages: earlier, end: Math.min(page.end, dropped - 1), dropped: after };
 }
 
 export function gapReason(page: LogPage): GapReason {

@@ -2,7 +2,7 @@ import { cursorAt } from "../protocol/cursor.ts";
 import type { GapReason } from "../protocol/signal.ts";
 import type { FanOut } from "./fan-out.ts";
 import { gap } from "./history.ts";
-import { hasGap, gapReason, type Log, type LogPage } from "./log.ts";
+import { hasGap, gapReason, withGapLast, type Log, type LogPage } from "./log.ts";
 import { Envelope } from "./message.ts";
 import { joined } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
@@ -92,8 +92,9 @@ export class Replay {
     subscription.heartbeatsWaited = 0;
     const { after, channels, until } = subscription.next;
     const release = await this.#fanOut.backlog.room();
-    const page = await this.#log.read({ after, channels, limit: this.#options.page }).finally(release);
+    const read = await this.#log.read({ after, channels, limit: this.#options.page }).finally(release);
     if (subscription.revision !== revision) return false;
+    const page = withGapLast(read, after);
     if (page.end < after) {
       const end = Math.min(page.end, this.#fanOut.delivered);
       this.tellGap(subscription, "unknown_cursor", cursorAt(this.#log, after), end);

@@ -40,7 +40,7 @@ export class MemoryLog implements Log {
   readonly #now: () => number;
   readonly #elapsed: () => number;
   readonly #channels: ChannelIndex;
-  /** In order of their offsets, which are contiguous; the places of dropped messages, up to `#start`, are empty. */
+  /** In order of their offsets, which are contiguous; the places of dropped messages, such as all up to `#start`, are empty. */
   #kept: (Kept | undefined)[] = [];
   #start = 0;
   /** The offset of the first place, minus one. */
@@ -53,6 +53,8 @@ export class MemoryLog implements Log {
   readonly #readTurns = new ReadTurns();
   readonly #expiry: NodeJS.Timeout;
   #listener: (messages: readonly Message[]) => void = () => {};
+  /** Messages that are kept. */
+  #count = 0;
   #bytes = 0;
   #closed = false;
 
@@ -83,7 +85,7 @@ export class MemoryLog implements Log {
     for (let [from, step] = [after, limit]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
       // What was dropped since the last slice, or the page would have a hole between that and this one.
-      found = found.filter(({ offset }) => offset > this.#base + this.#start);
+      found = found.filter((message) => this.#has(message));
       const first = Math.max(from - this.#base, this.#start);
       const slice = this.#slice(channels, first, first + step, found);
       from = slice < step ? this.#head : this.#base + first + slice;
@@ -96,9 +98,10 @@ export class MemoryLog implements Log {
   }
 
   async recent({ before, channels, limit }: RecentQuery): Promise<RecentPage> {
-    const found: Message[] = [];
+    let found: Message[] = [];
     for (let [from, step] = [before, limit + 1]; ; step = Math.min(2 * step, Math.max(SLICE, limit))) {
       await this.#readTurns.next();
+      found = found.filter((message) => this.#has(message));
       const end = Math.min(Math.max(from - this.#base - 1, this.#start), this.#kept.length);
       const first = Math.max(end - step, this.#start);
       const older: Message[] = [];
@@ -124,7 +127,19 @@ export class MemoryLog implements Log {
 
   size(): LogSize {
     const { size: channels, lastId: channelsCreated } = this.#channels;
-    return { messages: this.#kept.length - this.#start, bytes: this.#bytes, channels, channelsCreated };
+    return { messages: this.#count, bytes: this.#bytes, channels, channelsCreated };
+  }
+
+  async purge(channel: ChannelName, upTo: number): Promise<number> {
+    if (this.#closed) throw closed();
+    let removed = 0;
+    const end = Math.min(upTo - this.#base, this.#kept.length);
+    for (let place = this.#start; place < end; place++) {
+      if (this.#kept[place]?.message.channel !== channel) continue;
+      this.#drop(place);
+      removed++;
+    }
+    return removed;
   }
 
   async check(): Promise<void> {
@@ -174,6 +189,7 @@ export class MemoryLog implements Log {
       const { offset: last, time } = message;
       this.#channels.put({ ...entry, kept: entry.kept + 1, bytes: entry.bytes + cost, last, time });
       this.#bytes += cost;
+      this.#count++;
       this.#kept.push({ message, cost, at: this.#elapsed() });
       if (name !== undefined) this.#byKey.set(name, message);
     }
@@ -192,18 +208,31 @@ export class MemoryLog implements Log {
     return this.#channels.fresh(channel, 1, floor);
   }
 
+  #has({ offset }: Message): boolean {
+    return this.#kept[offset - this.#base - 1] !== undefined;
+  }
+
+  #drop(place: number): void {
+    const kept = this.#kept[place];
+    if (kept === undefined) return;
+    const { message, cost } = kept;
+    const { channel, offset, key } = message;
+    this.#kept[place] = undefined;
+    if (key !== undefined) this.#byKey.delete(`${channel} ${key}`);
+    this.#count--;
+    this.#bytes -= cost;
+    const entry = this.#channels.find(channel);
+    if (entry === undefined) return;
+    this.#channels.put({ ...entry, kept: entry.kept - 1, bytes: entry.bytes - cost, dropped: offset });
+  }
+
   #expire(): void {
     const { age, messages, bytes } = this.#retention;
     const since = this.#elapsed() - age;
-    for (let first = this.#kept[this.#start]; first !== undefined; first = this.#kept[this.#start]) {
-      if (this.#kept.length - this.#start <= messages && this.#bytes <= bytes && first.at >= since) break;
-      const { message, cost } = first;
-      this.#kept[this.#start++] = undefined;
-      if (message.key !== undefined) this.#byKey.delete(`${message.channel} ${message.key}`);
-      this.#bytes -= cost;
-      const entry = this.#channels.find(message.channel);
-      if (entry === undefined) continue;
-      this.#channels.put({ ...entry, kept: entry.kept - 1, bytes: entry.bytes - cost, dropped: message.offset });
+    while (this.#start < this.#kept.length) {
+      const first = this.#kept[this.#start];
+      if (first !== undefined && this.#count <= messages && this.#bytes <= bytes && first.at >= since) break;
+      this.#drop(this.#start++);
     }
     if (this.#start < COMPACT_AT || this.#start * 2 <= this.#kept.length) return;
     this.#kept = this.#kept.slice(this.#start);

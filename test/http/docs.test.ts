@@ -53,6 +53,7 @@ describe("GET /openapi.json", () => {
     assert.match(document.openapi, /^3\.1\.\d+$/);
     assert.equal(document.info.title, "sse-mcp-server");
     assert.deepEqual(operations.map(([name]) => name).sort(), [
+      "DELETE /channels/{channel}/messages",
       "DELETE /connections/{id}",
       "DELETE /mcp",
       "DELETE /scheduled/{id}",

@@ -54,6 +54,12 @@ const DOORS: readonly Door[] = [
   { title: "GET /connections", path: "/connections", scope: "hub:admin" },
   { title: "GET /connections/{id}", path: "/connections/x-1", scope: "hub:admin" },
   {
+    title: "purging a channel",
+    path: "/channels/secret/messages",
+    options: { method: "DELETE" },
+    scope: "hub:admin",
+  },
+  {
     title: "ending a connection",
     path: "/connections/x-1",
     options: { method: "DELETE" },

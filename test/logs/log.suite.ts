@@ -696,6 +696,63 @@ export function describeLog(name: string, openLog: OpenLog): void {
       );
     });
 
+    it("[LOG-31] purges a channel: nothing of it is read, others stay, and no offset comes twice", async () => {
+      await using log = await open();
+      for (const [data, channel] of ["a", "b", "a", "b.x", "a"].entries()) await log.append(draftOf(channel, data));
+      assert.equal(await log.purge(channelName("a"), 3), 2);
+      assert.deepEqual(await everything(log), ["1", "3", "4"]);
+      assert.equal(await log.purge(channelName("a"), 5), 1);
+      assert.equal(await log.purge(channelName("a"), 5), 0);
+      assert.equal(await log.purge(channelName("none"), 5), 0);
+      assert.deepEqual(await everything(log), ["1", "3"]);
+      assert.deepEqual([log.size().messages, log.size().channels], [2, 3]);
+      const [state] = log.channels({ pattern: patternsOf("a")[0] as ChannelPattern, limit: 1 });
+      assert.deepEqual([state?.kept, state?.last], [0, 5]);
+      const dropped = async (...channels: string[]): Promise<number> =>
+        (await log.read({ after: 0, channels: patternsOf(...channels), limit: 9 })).dropped;
+      assert.deepEqual(await Promise.all(["a", "b", "b.*", "*"].map((pattern) => dropped(pattern))), [5, 0, 0, 5]);
+      assert.equal((await log.append(draftOf("a", "new"))).message.offset, 6);
+      const back = await log.recent({ before: Infinity, channels: ALL, limit: 9 });
+      assert.deepEqual(
+        back.messages.map(({ offset }) => offset),
+        [2, 4, 6],
+      );
+    });
+
+    it("[LOG-31] forgets the keys of what it purges, and still drops what is old or too much", async () => {
+      await using log = await open({ messages: 4 });
+      await log.append(draftOf("a", 1, { key: "k" }));
+      await log.append(draftOf("b", 2));
+      await log.purge(channelName("a"), 2);
+      const again = await log.append(draftOf("a", 3, { key: "k" }));
+      assert.deepEqual([again.repeated, again.message.offset], [false, 3]);
+      for (let data = 4; data <= 7; data++) await log.append(draftOf("b", data));
+      await until("it kept four", () => log.size().messages === 4);
+      assert.deepEqual(await everything(log), ["4", "5", "6", "7"]);
+    });
+
+    it("[LOG-31] purges more than one step takes, while others publish and read", async () => {
+      await using log = await open();
+      const drafts = Array.from({ length: 3000 }, (_, data) => draftOf(data % 3 === 0 ? "b" : "a", data));
+      await log.appendAll(drafts);
+      const purging = log.purge(channelName("a"), 3000);
+      const reading = log.read({ after: BEGINNING, channels: ALL, limit: 3000 });
+      await log.append(draftOf("a", "later"));
+      assert.equal(await purging, 2000);
+      const { messages } = await reading;
+      const offsets = messages.map(({ offset }) => offset);
+      assert.deepEqual(
+        offsets,
+        offsets.toSorted((one, other) => one - other),
+      );
+      assert.equal(log.size().messages, 1001);
+      const left = await log.read({ after: BEGINNING, channels: patternsOf("a"), limit: 10 });
+      assert.deepEqual(
+        left.messages.map(({ data }) => data),
+        [JSON.stringify("later")],
+      );
+    });
+
     it("can be checked, which leaves nothing", async () => {
       await using log = await open();
       const followed: Message[] = [];

@@ -1,3 +1,4 @@
+import type { ChannelName } from "../../src/protocol/channel.ts";
 import type { Cursor } from "../../src/protocol/cursor.ts";
 import type {
   Appended,
@@ -65,6 +66,10 @@ export class LateLog implements Log {
     const page = await this.#log.read(query);
     await this.#schedule.reached("page");
     return page;
+  }
+
+  purge(channel: ChannelName, upTo: number): Promise<number> {
+    return this.#log.purge(channel, upTo);
   }
 
   async recent(query: RecentQuery): Promise<RecentPage> {

@@ -23,7 +23,7 @@ interface Snapshot {
   /** The same for channels that the engine knows nothing of. */
   readonly channelFloor: number;
   readonly runs: readonly string[];
-  /** Of channels: offset and time of the last message dropped. */
+  /** Of channels: offset and time of the last message dropped or purged. */
   readonly dropped: Readonly<Record<string, string>>;
 }
 
@@ -47,9 +47,11 @@ export async function openRedisArchive(connection: RedisConnection): Promise<Arc
 }
 
 async function look(connection: RedisConnection): Promise<Snapshot> {
-  const { meta, runs, dropped } = logKeys(connection.key);
-  const answers = await connection.run((redis) => redis.multi().hgetall(meta).hgetall(runs).hgetall(dropped).exec());
-  const [state = {}, runFields = {}, droppedFields = {}] = (answers ?? []).map(([error, value]) => {
+  const { meta, runs, dropped, purged } = logKeys(connection.key);
+  const answers = await connection.run((redis) =>
+    redis.multi().hgetall(meta).hgetall(runs).hgetall(dropped).hgetall(purged).exec(),
+  );
+  const [state = {}, runFields = {}, droppedFields = {}, purgedFields = {}] = (answers ?? []).map(([error, value]) => {
     if (error !== null) throw connection.unavailable(error);
     return value as Record<string, string>;
   });
@@ -65,7 +67,7 @@ async function look(connection: RedisConnection): Promise<Snapshot> {
     floor: Number(floor),
     channelFloor: Number(alldropped),
     runs: Object.entries(runFields).flat(),
-    dropped: droppedFields,
+    dropped: furthest(droppedFields, purgedFields),
   };
 }
 
@@ -116,7 +118,9 @@ async function* pagesOf(
     const isFirst = after === floor;
     const isOvertaken =
       !isFirst &&
-      (first === undefined ? (await floorOf(connection, meta)) > after : first.offset > after + 1 && !isAfterHole);
+      (first === undefined || (first.offset > after + 1 && !isAfterHole)) &&
+      // What is missing beyond that was purged.
+      (await floorOf(connection, meta)) > after;
     if (isOvertaken && held === undefined) throw overtaken();
     if (held !== undefined && !isOvertaken) yield held;
     held = undefined;
@@ -128,6 +132,17 @@ async function* pagesOf(
     count = Math.max(1, Math.min(PAGE, Math.floor((PART_CHARACTERS * messages.length) / characters)));
   }
   if (held !== undefined) yield held;
+}
+
+/** Of each channel the later of two offsets, with its time. */
+function furthest(
+  dropped: Readonly<Record<string, string>>,
+  purged: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const later = Object.entries(purged).filter(([channel, field]) => {
+    return Number.parseInt(field, 10) > Number.parseInt(dropped[channel] ?? "0", 10);
+  });
+  return { ...dropped, ...Object.fromEntries(later) };
 }
 
 async function floorOf(connection: RedisConnection, meta: string): Promise<number> {

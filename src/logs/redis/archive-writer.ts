@@ -2,6 +2,7 @@ import { HubError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import { ArchiveTally, type Archive, type ArchiveHeader, type TalliedChannel } from "../archive.ts";
 import { costOf } from "../channel-index.ts";
+import type { Hole } from "../holes.ts";
 import type { RedisConnection } from "./connection.ts";
 import { logKeys, type LogKeys } from "./keys.ts";
 import { recordOf } from "./record.ts";
@@ -45,6 +46,8 @@ class StagedLog {
   /** What is written to; of these, `log`, `idempotency`, `dropped` and `runs`. */
   readonly #staged: LogKeys;
   readonly #runs: RunMap;
+  /** Offsets that are left out and not known to be lost, the last of them. */
+  readonly #skipped: Hole[] = [];
   /** The last offset dropped by retention; undefined before there is a message. */
   #floor: number | undefined;
   #last = 0;
@@ -93,6 +96,9 @@ class StagedLog {
   /** Gives it its name, unless there is a log by now. */
   async publish(): Promise<void> {
     const { head, floor } = this.#header;
+    // What is left out before the last message that a channel has lost was purged, and is told of that channel.
+    const purged = [...this.tally.channels.values()].reduce((most, { dropped }) => Math.max(most, dropped), 0);
+    for (const { after, end } of this.#skipped) if (end > purged) this.#leaveOut(after, end);
     const isHole = this.#header.lost?.some(({ end }) => end === head) === true;
     if (this.#floor !== undefined && this.#last < head && !isHole) this.#leaveOut(this.#last, head);
     const epoch = randomName();
@@ -131,7 +137,9 @@ class StagedLog {
     this.#last = offset;
     if (before === 0 || offset === before + 1) return;
     const isKnown = this.#header.lost?.some(({ after, end }) => after >= before && end === offset - 1);
-    if (isKnown !== true) this.#leaveOut(before, offset - 1);
+    if (isKnown === true) return;
+    this.#skipped.push({ after: before, end: offset - 1 });
+    if (this.#skipped.length > 2 * MAX_RUNS) this.#skipped.splice(0, MAX_RUNS);
   }
 
   #leaveOut(after: number, end: number): void {

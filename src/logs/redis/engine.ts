@@ -5,8 +5,10 @@ import { costOf } from "../channel-index.ts";
 import { AgeClock } from "../sqlite/expiry.ts";
 import type { RedisConnection } from "./connection.ts";
 import { logKeys, type LogKeys } from "./keys.ts";
-import type { Dropped } from "./mirror.ts";
+import { purge } from "./purge-script.ts";
+import type { Dropped } from "./purges.ts";
 import { entryMessage, recordOf, type Entry } from "./record.ts";
+import { undecided } from "./runs.ts";
 import { append, checkIn, type Script } from "./scripts.ts";
 import { randomName } from "../random-name.ts";
 
@@ -18,6 +20,8 @@ export interface EngineState {
   readonly floor: number;
   /** The same for channels that the engine knows nothing of. */
   readonly channelFloor: number;
+  /** How often a channel was purged. */
+  readonly purges: number;
   /** All runs, for `Runs`; empty if the epoch asked with is in use. */
   readonly runs: readonly string[];
 }
@@ -108,7 +112,7 @@ export class RedisEngine {
    */
   async checkIn(nodeHead: number, epoch: string): Promise<EngineState | undefined> {
     const reply = (await this.#run(checkIn, [nodeHead, epoch, randomName()])) as readonly unknown[];
-    const [status, current, head, floor, time, channelFloor, last, runs] = reply;
+    const [status, current, head, floor, time, channelFloor, last, runs, purges] = reply;
     if (status === "wait") return undefined;
     if (status === "newer") {
       const sentence = `The log on Redis was written by a newer sse-mcp-server (format ${String(current)}); use that version`;
@@ -127,6 +131,7 @@ export class RedisEngine {
       floor: Number(floor),
       channelFloor: Number(channelFloor),
       runs: runs as readonly string[],
+      purges: Number(purges),
     };
   }
 
@@ -145,9 +150,42 @@ export class RedisEngine {
     return entries.map((entry) => entryMessage(entry as Entry));
   }
 
+  /**
+   * Purges a channel up to its message with this offset and time; resolves with how many purges there were. If it rejects,
+   * with `LOG_UNAVAILABLE`, nodes may know of it, and the stream may still have some of the messages.
+   */
+  async purge(channel: string, offset: number, time: number): Promise<number> {
+    for (let from = 0; ;) {
+      const reply = (await this.#run(purge, [channel, offset, time, from])) as readonly [string, number, number];
+      const [status, purges, next] = reply;
+      if (status === "stale") throw this.#connection.unavailable(undecided());
+      if (status === "full")
+        throw new HubError(
+          "OVERLOADED",
+          "Too many channels were purged; try again when retention has dropped what came before",
+        );
+      if (next < 0) return purges;
+      from = next;
+    }
+  }
+
+  /** The last offset dropped by retention. */
+  async floor(): Promise<number> {
+    const { meta } = this.#keys;
+    return Number(await this.#connection.run((redis) => redis.hget(meta, "floor")));
+  }
+
+  /** The channels that were purged. */
+  purged(): Promise<readonly Dropped[]> {
+    return this.#dropped(this.#keys.purged);
+  }
+
   /** The channels that have lost messages by retention. */
-  async dropped(): Promise<readonly Dropped[]> {
-    const key = this.#keys.dropped;
+  dropped(): Promise<readonly Dropped[]> {
+    return this.#dropped(this.#keys.dropped);
+  }
+
+  async #dropped(key: string): Promise<readonly Dropped[]> {
     const found = await this.#connection.run((redis) => redis.hgetall(key));
     return Object.entries(found).map(([channel, value]) => {
       const [offset, time] = value.split(" ");

@@ -147,7 +147,8 @@ export class RedisFollower {
       });
       return;
     }
-    if (found[0] === "run" && found[1] !== this.#runs.epoch) void this.catchUp().catch(() => {});
+    if (found[0] === "purge" || (found[0] === "run" && found[1] !== this.#runs.epoch))
+      void this.catchUp().catch(() => {});
   }
 
   /** Hands on the batches that follow what was handed on. */
@@ -216,6 +217,7 @@ export class RedisFollower {
     const isBehind = mirror.head < state.floor;
     const isCleared = isBehind || good < 0;
     const dropped = isCleared ? await engine.dropped() : [];
+    const purged = isCleared || state.purges !== mirror.purges ? await engine.purged() : undefined;
     // From here to where the mirror agrees with them, nothing may be awaited: a read would give old messages new ids.
     if (isBehind || hole !== undefined || shared < mirror.head) {
       // Then readers must be told what is missing, in its place: they read it from the mirror.
@@ -225,7 +227,8 @@ export class RedisFollower {
     this.#runs = runs;
     if (isCleared) mirror.clear(state.floor, state.channelFloor, dropped);
     else if (good < mirror.head) mirror.truncate(good);
-    if (!(await this.#fill(state.floor))) return this.#catchUp();
+    if (purged !== undefined) mirror.purge(purged, state.purges);
+    if (!(await this.#fill(state))) return this.#catchUp();
     if (this.#missing !== undefined) {
       const { valid } = this.#missing;
       this.#missing = undefined;
@@ -245,13 +248,16 @@ export class RedisFollower {
    * Reads what the mirror lacks, and hands it on unless readers have to read it from there. False if messages that it
    * lacks were dropped meanwhile.
    */
-  async #fill(floor: number): Promise<boolean> {
+  async #fill({ head: known, floor }: EngineState): Promise<boolean> {
     const { mirror, engine } = this.#options;
     for (;;) {
       const messages = await engine.read(mirror.head);
-      if ((messages[0]?.offset ?? 0) > this.#runs.endOfHoles(mirror.head) + 1) return false;
+      const next = this.#runs.endOfHoles(mirror.head) + 1;
+      const isMissing = (messages[0]?.offset ?? (next <= known ? Infinity : 0)) > next;
+      // What is missing and was not dropped was purged.
+      if (isMissing && (await engine.floor()) >= next) return false;
       const isAll = messages.length < PAGE;
-      const head = Math.max(messages.at(-1)?.offset ?? mirror.head, isAll ? this.#runs.holeEnd : -1);
+      const head = Math.max(messages.at(-1)?.offset ?? mirror.head, ...(isAll ? [known, this.#runs.holeEnd] : []));
       this.#keep(messages, head, floor);
       if (messages.length > 0 && this.#missing === undefined) {
         this.#reached = Math.max(this.#reached, head);
@@ -281,7 +287,8 @@ export class RedisFollower {
       await this.#watch.check();
       const state = await this.checkIn();
       const isOther = state.epoch !== this.#runs.epoch;
-      if (isOther || this.#failure !== undefined || this.#missing !== undefined) await this.catchUp();
+      const isPurged = state.purges !== mirror.purges;
+      if (isOther || isPurged || this.#failure !== undefined || this.#missing !== undefined) await this.catchUp();
       if (state.floor > mirror.floor && state.floor <= mirror.head) this.#handOn([], mirror.head, state.floor);
       if (state.head <= mirror.head) return;
       await new Promise((resolve) => setTimeout(resolve, REORDER_WAIT));

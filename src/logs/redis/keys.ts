@@ -3,7 +3,7 @@
  * keep all of them in one slot of a cluster.
  */
 export interface LogKeys {
-  /** Hash: format, epoch, run (the engine's run id), head, floor, messages, bytes, oldest, alldropped. */
+  /** Hash: format, epoch, run (the engine's run id), head, floor, messages, bytes, oldest, alldropped, purges. */
   readonly meta: string;
   /** Stream: id `OFFSET-0`; t time, c cost, r record, k idempotency key. */
   readonly log: string;
@@ -19,6 +19,8 @@ export interface LogKeys {
   readonly nodes: string;
   /** Hash: run id of a new engine, since when, the furthest offset, and `node NODE` for each that has said how far it was. */
   readonly vote: string;
+  /** Hash: channel → offset and time of the last message that a purge removed from it. */
+  readonly purged: string;
 }
 
 /** `key` makes the name of a key from a word. */
@@ -32,5 +34,6 @@ export function logKeys(key: (word: string) => string): LogKeys {
     runs: key("runs"),
     nodes: key("nodes"),
     vote: key("vote"),
+    purged: key("purged"),
   };
 }

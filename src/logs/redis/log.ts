@@ -12,6 +12,7 @@ import type {
   Retention,
 } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
+import type { ChannelName } from "../../protocol/channel.ts";
 import type { Cursor } from "../../protocol/cursor.ts";
 import { pageWithLosses } from "../holes.ts";
 import { ReadTurns } from "../page.ts";
@@ -56,6 +57,7 @@ export class RedisLog implements Log {
   readonly #follower: RedisFollower;
   readonly #appender: RedisAppender;
   readonly #readTurns = new ReadTurns();
+  readonly #isDurable: boolean;
   #closed: Promise<void> | undefined;
   #isClosing = false;
   #learning: Promise<void> | undefined;
@@ -65,6 +67,7 @@ export class RedisLog implements Log {
   private constructor(options: RedisLogOptions) {
     const { connection, retention, durability, now, elapsed, report = () => {}, node = randomName() } = options;
     this.#connection = connection;
+    this.#isDurable = durability === "full";
     this.#mirror = Mirror.open({ path: options.mirror, channels: retention.channels });
     this.#engine = new RedisEngine({ connection, node, retention, report, now, elapsed });
     this.#follower = new RedisFollower({ connection, node, report, engine: this.#engine, mirror: this.#mirror });
@@ -150,6 +153,17 @@ export class RedisLog implements Log {
 
   size(): LogSize {
     return this.#mirror.size;
+  }
+
+  async purge(channel: ChannelName, upTo: number): Promise<number> {
+    this.#checkOpen();
+    const { kept, last, time } = this.#mirror.purgeable(channel, upTo);
+    if (last === null) return 0;
+    const purges = await this.#engine.purge(channel, last, time ?? 0);
+    if (this.#isDurable) await this.#engine.confirm();
+    // The first may have asked the engine before.
+    for (let tries = 0; tries < 3 && this.#mirror.purges < purges; tries++) await this.#follower.catchUp();
+    return kept;
   }
 
   async check(): Promise<void> {

@@ -4,25 +4,19 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 import type { LogPage, LogQuery, LogSize, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
+import type { ChannelName } from "../../protocol/channel.ts";
 import { ChannelIndex, costOf, type ChannelEntry } from "../channel-index.ts";
 import { isBusy, reasonOf } from "../sqlite/errors.ts";
 import { SqliteReader } from "../sqlite/reader.ts";
 import { Transaction } from "../sqlite/transaction.ts";
 import { openMirrorFile } from "./mirror-file.ts";
+import { Purges, type Dropped, type Purgeable } from "./purges.ts";
 
 export interface MirrorOptions {
   /** A path; undefined for a temporary file, deleted when the process exits. */
   readonly path: string | undefined;
   /** Channels at most, as long as empty ones can make room. */
   readonly channels: number;
-}
-
-/** What the engine says of a channel that has lost messages by retention. */
-export interface Dropped {
-  readonly channel: string;
-  /** Offset and time of the last message dropped from it. */
-  readonly offset: number;
-  readonly time: number;
 }
 
 /**
@@ -37,6 +31,7 @@ export class Mirror {
     StatementSync
   >;
   readonly #reader: SqliteReader;
+  readonly #purges: Purges;
   #channels: ChannelIndex;
   #head: number;
   #floor: number;
@@ -50,6 +45,7 @@ export class Mirror {
     this.#database = database;
     this.#limit = limit;
     this.#channels = new ChannelIndex(0, limit);
+    this.#purges = new Purges(database);
     this.#reader = new SqliteReader(database, {
       behind: (...query) => this.#channels.behind(...query),
       byId: (id) => this.#channels.byId(id),
@@ -152,8 +148,9 @@ export class Mirror {
         const { offset, channel, event, data, sender, time, via = null, verified } = message;
         const { traceparent = null, path = null, quiet } = message;
         const entry = transaction.entry(channel, true);
-        if (offset <= floor) {
-          transaction.count(entry, { kept: 0, bytes: 0, last: offset, time, dropped: offset });
+        if (offset <= floor || this.#purges.cover(channel, offset)) {
+          const [last, dropped] = [Math.max(entry.last, offset), Math.max(entry.dropped, offset)];
+          transaction.count(entry, { kept: 0, bytes: 0, last, time, dropped });
           continue;
         }
         const cost = costOf(message);
@@ -162,16 +159,34 @@ export class Mirror {
         this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, ...origin);
       }
       if (floor > this.#floor) this.#dropTo(floor, transaction);
-      for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);
-      for (const entry of transaction.changed.values()) this.#store(entry);
-      this.#note({ head, floor: Math.max(floor, this.#floor), epoch, channelFloor: transaction.floor });
+      this.#storeAll(transaction);
+      this.#note({ head, floor: Math.max(floor, this.#floor), epoch });
     });
     this.#head = head;
     this.#floor = Math.max(floor, this.#floor);
-    this.#messages += transaction.messages;
-    this.#bytes += transaction.bytes;
-    for (const entry of transaction.forgotten.values()) this.#channels.forget(entry);
-    for (const entry of transaction.changed.values()) this.#channels.put(entry);
+    this.#adopt(transaction);
+  }
+
+  /** Purges that it knows of, as the engine counts them; -1 if it has to ask which. */
+  get purges(): number {
+    return this.#purges.count;
+  }
+
+  /** What a purge of a channel up to an offset would remove. */
+  purgeable(channel: ChannelName, upTo: number): Purgeable {
+    return this.#purges.found(this.#channels.find(channel)?.id ?? 0, upTo);
+  }
+
+  /** Removes what was purged, also what comes later and was; the engine had counted so many purges. */
+  purge(purged: readonly Dropped[], count: number): void {
+    const transaction = new Transaction(this.#channels, this.#head);
+    this.#write(() => {
+      this.#purges.take(purged, transaction);
+      this.#storeAll(transaction);
+    });
+    this.#purges.count = count;
+    this.#version++;
+    this.#adopt(transaction);
   }
 
   /** Drops everything after an offset: the engine does not have it. */
@@ -200,6 +215,7 @@ export class Mirror {
     });
     this.#head = floor;
     this.#floor = floor;
+    this.#purges.forget();
     this.#load();
   }
 
@@ -229,6 +245,20 @@ export class Mirror {
     for (const { offset, channel, cost } of rows)
       transaction.count(transaction.byId(channel), { kept: -1, bytes: -cost, dropped: offset });
     if (rows.length > 0) this.#statements.drop.run(floor);
+  }
+
+  #storeAll(transaction: Transaction): void {
+    for (const { id } of transaction.forgotten.values()) this.#statements.forget.run(id);
+    for (const entry of transaction.changed.values()) this.#store(entry);
+    this.#note({ channelFloor: transaction.floor });
+  }
+
+  /** What a transaction did counts. */
+  #adopt(transaction: Transaction): void {
+    this.#messages += transaction.messages;
+    this.#bytes += transaction.bytes;
+    for (const entry of transaction.forgotten.values()) this.#channels.forget(entry);
+    for (const entry of transaction.changed.values()) this.#channels.put(entry);
   }
 
   #store({ id, channel, kept, bytes, last, time, dropped }: ChannelEntry): void {

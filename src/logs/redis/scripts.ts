@@ -24,9 +24,9 @@ const NEVER = 2 ** 52;
 /** Runs that are kept. */
 export const MAX_RUNS = 1000;
 
-/** What both scripts begin with: the keys, the engine's clock and identity, and dropping what is beyond the retention. */
-const COMMON = `
-local META, LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, NODES, VOTE = unpack(KEYS)
+/** What the scripts of the log begin with: the keys, the engine's clock and identity, and dropping what is beyond the retention. */
+export const COMMON: string = `
+local META, LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, NODES, VOTE, PURGED = unpack(KEYS)
 local node, fixed, live = ARGV[1], ARGV[2], ARGV[3]
 local mostMessages, mostBytes, since, mostChannels = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
@@ -154,7 +154,8 @@ return reply
  *
  * After the common arguments: the offset of the last message that the node has (-1: none), its epoch, and an epoch for
  * a new run. Answers `wait` while other nodes have yet to say; `newer` and a format; or `ok`, epoch, head, floor, time,
- * the floor of unknown channels, the time of the last message, and all runs unless the node's epoch is the one in use.
+ * the floor of unknown channels, the time of the last message, all runs unless the node's epoch is the one in use, and
+ * how often a channel was purged.
  */
 const CHECK_IN = `${COMMON}
 local nodeHead, known, fresh = tonumber(ARGV[8]), ARGV[9], ARGV[10]
@@ -189,7 +190,7 @@ if meta[1] and tonumber(meta[1]) > ${FORMAT} then return {'newer', meta[1]} end
 head, floor, messages, bytes, oldest = tonumber(meta[3] or 0), tonumber(meta[4] or 0), tonumber(meta[5] or 0), tonumber(meta[6] or 0), tonumber(meta[7] or 0)
 if not meta[1] or redis.call('XLEN', LOG) ~= messages then
   local isNew = not meta[1] and nodeHead < 0 and redis.call('EXISTS', LOG) == 0
-  redis.call('DEL', LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, VOTE)
+  redis.call('DEL', LOG, DROPPED, IDEMPOTENCY, BATCHES, RUNS, VOTE, PURGED)
   local first = isNew and 0 or math.max(nodeHead, head) + ${HOLE}
   floor, messages, bytes, oldest, head = first, 0, 0, 0, 0
   redis.call('HSET', META, 'format', ${FORMAT}, 'messages', 0, 'bytes', 0, 'oldest', 0, 'floor', text(floor), 'alldropped', text(floor))
@@ -234,7 +235,8 @@ redis.call('HSET', META, 'floor', text(floor), 'messages', text(messages), 'byte
 local epoch = redis.call('HGET', META, 'epoch')
 local runs = known == epoch and {} or redis.call('HGETALL', RUNS)
 local last = redis.call('XREVRANGE', LOG, '+', '-', 'COUNT', 1)[1]
-return {'ok', epoch, head, floor, time, tonumber(redis.call('HGET', META, 'alldropped')), last and tonumber(last[2][2]) or 0, runs}
+return {'ok', epoch, head, floor, time, tonumber(redis.call('HGET', META, 'alldropped')), last and tonumber(last[2][2]) or 0, runs,
+  tonumber(redis.call('HGET', META, 'purges') or 0)}
 `;
 
 /** Adds to a counter that ends by itself; answers its value and the milliseconds that it has left. */
@@ -291,6 +293,7 @@ export const replace: Script = scriptOf(REPLACE);
 export const replaceField: Script = scriptOf(REPLACE_FIELD);
 export const publishArchive: Script = scriptOf(PUBLISH_ARCHIVE);
 
-function scriptOf(lua: string): Script {
+/** The script of a text. */
+export function scriptOf(lua: string): Script {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
 }

@@ -7,7 +7,7 @@ import { WriteBatch, type Waiting } from "../write-batch.ts";
 import { isBusy, isFull, stopped, unavailable } from "./errors.ts";
 import type { AgeClock } from "./expiry.ts";
 import type { SqliteWal } from "./wal.ts";
-import type { Moment, SqliteWriter, Written } from "./writer.ts";
+import type { Moment, PurgeStep, SqliteWriter, Written } from "./writer.ts";
 
 export interface CommitterOptions {
   readonly writer: SqliteWriter;
@@ -26,6 +26,12 @@ export interface CommitterOptions {
 interface Commit extends Written {
   readonly waiting: readonly Waiting[];
   readonly check: PromiseWithResolvers<void> | undefined;
+  readonly purge: WaitingPurge | undefined;
+}
+
+/** A step of a purge, and who waits for it. */
+interface WaitingPurge extends PromiseWithResolvers<number | undefined> {
+  readonly step: PurgeStep;
 }
 
 const RETRY = 5;
@@ -47,6 +53,7 @@ export class SqliteCommitter {
   );
   /** Set while callers of `check` wait; they share one promise. */
   #check: PromiseWithResolvers<void> | undefined;
+  readonly #purges: WaitingPurge[] = [];
   /** Whether to commit next even if that only drops messages. */
   #isExpiring = false;
   #syncing: Promise<void> | undefined;
@@ -82,6 +89,15 @@ export class SqliteCommitter {
     return this.#check.promise;
   }
 
+  /** Removes messages of a channel with a commit; resolves with how many, or undefined if it is to be tried again in a moment. */
+  purge(step: PurgeStep): Promise<number | undefined> {
+    if (this.#closing) return Promise.reject(stopped());
+    const waiting = { step, ...Promise.withResolvers<number | undefined>() };
+    this.#purges.push(waiting);
+    this.#batch.schedule();
+    return waiting.promise;
+  }
+
   /** Drops, with the next commit, what is beyond the retention. */
   expire(): void {
     if (this.#batch.size > 0 || !this.#options.writer.isBehind(this.#moment().aged)) return;
@@ -93,13 +109,14 @@ export class SqliteCommitter {
   write(): void {
     const { wal, writer } = this.#options;
     if (this.#syncing !== undefined || this.#retry !== undefined) return;
-    const isProof = this.#check !== undefined || this.#isExpiring;
+    const [purge] = this.#purges;
+    const isProof = this.#check !== undefined || this.#isExpiring || purge !== undefined;
     if (this.#batch.size === 0 && !isProof) return;
     if (wal.isBusy && !this.#closing) return;
     const waiting = this.#batch.peek();
     const start = performance.now();
     const check = isProof || start - this.#looked >= CHECK_INTERVAL;
-    const moment = { ...this.#moment(), check, isProof };
+    const moment = { ...this.#moment(), check, isProof, purge: purge?.step };
     let written: Written;
     try {
       if (check) wal.look();
@@ -115,7 +132,8 @@ export class SqliteCommitter {
     }
     this.#lockedSince = undefined;
     this.#isBroken = false;
-    const commit = { ...written, waiting: this.#batch.take(), check: this.#takeCheck() };
+    const commit = { ...written, waiting: this.#batch.take(), check: this.#takeCheck(), purge: this.#purges.shift() };
+    if (this.#purges.length > 0) this.#batch.schedule();
     wal.committed();
     const { walFile } = this.#options;
     if (walFile === undefined) announce(commit, this.follower);
@@ -189,6 +207,7 @@ export class SqliteCommitter {
 
   #refuse(failure: HubError): void {
     this.#batch.fail(failure);
+    for (const { reject } of this.#purges.splice(0)) reject(failure);
     this.#takeCheck()?.reject(failure);
   }
 
@@ -201,12 +220,17 @@ export class SqliteCommitter {
 }
 
 function announce(
-  { published, outcomes, waiting, check }: Commit,
+  { published, purged, outcomes, waiting, check, purge }: Commit,
   follower: (messages: readonly Message[]) => void,
   failure?: HubError,
 ): void {
   if (published.length > 0) follower(published);
   for (const [index, { settle }] of waiting.entries()) settle(failure ?? (outcomes[index] as Appended | HubError));
-  if (failure === undefined) check?.resolve();
-  else check?.reject(failure);
+  if (failure === undefined) {
+    check?.resolve();
+    purge?.resolve(purged);
+  } else {
+    check?.reject(failure);
+    purge?.reject(failure);
+  }
 }

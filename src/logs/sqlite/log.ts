@@ -1,5 +1,6 @@
 import { close } from "node:fs";
 import { promisify } from "node:util";
+import type { ChannelName } from "../../protocol/channel.ts";
 import type { Cursor } from "../../protocol/cursor.ts";
 import type {
   Appended,
@@ -26,7 +27,7 @@ import { SqliteReader } from "./reader.ts";
 import { channelsOf, databaseSize, headOf, holesIn, lastUse } from "./schema.ts";
 import { openWal, SqliteWal } from "./wal.ts";
 import { SqliteRecords } from "./records.ts";
-import { SqliteWriter } from "./writer.ts";
+import { MAX_DROPPED, SqliteWriter } from "./writer.ts";
 
 export interface SqliteOptions {
   readonly path: string;
@@ -43,6 +44,9 @@ export interface SqliteOptions {
   /** Flushes a file to the disk; `fdatasync` by default. */
   readonly sync?: (file: number) => Promise<void>;
 }
+
+/** Milliseconds that a purge waits while the write-ahead log is long. */
+const PURGE_WAIT = 50;
 
 const closed = promisify(close);
 
@@ -156,6 +160,15 @@ export class SqliteLog implements Log {
   size(): LogSize {
     const { size: channels, lastId: channelsCreated } = this.#channels;
     return { messages: this.#writer.messages, bytes: this.#writer.bytes, channels, channelsCreated };
+  }
+
+  async purge(channel: ChannelName, upTo: number): Promise<number> {
+    for (let removed = 0; ;) {
+      const some = await this.#committer.purge({ channel, upTo });
+      removed += some ?? 0;
+      if (some === undefined) await new Promise((resolve) => setTimeout(resolve, PURGE_WAIT));
+      else if (some < MAX_DROPPED) return removed;
+    }
   }
 
   async check(): Promise<void> {

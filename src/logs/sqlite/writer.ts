@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { HubError } from "../../core/errors.ts";
 import type { Appended, Retention } from "../../core/log.ts";
 import type { Draft, Message } from "../../core/message.ts";
+import type { ChannelName } from "../../protocol/channel.ts";
 import { costOf, type ChannelIndex } from "../channel-index.ts";
 import { contradiction } from "./errors.ts";
 import { SqliteExpiry } from "./expiry.ts";
@@ -9,7 +10,7 @@ import type { SqliteReader } from "./reader.ts";
 import { Transaction } from "./transaction.ts";
 
 /** Messages that one transaction drops at most, beyond the number that it adds, so that no transaction takes long. */
-const MAX_DROPPED = 512;
+export const MAX_DROPPED: number = 512;
 
 /** The time and the conditions of one transaction. */
 export interface Moment {
@@ -23,6 +24,14 @@ export interface Moment {
   readonly check?: boolean;
   /** Set to write to the file even without a message, which proves that writing works. */
   readonly isProof?: boolean;
+  /** What to remove of one channel. */
+  readonly purge?: PurgeStep | undefined;
+}
+
+/** What is to be removed, some of it in each transaction. */
+export interface PurgeStep {
+  readonly channel: ChannelName;
+  readonly upTo: number;
 }
 
 /** What a transaction did. */
@@ -33,6 +42,8 @@ export interface Written {
   readonly published: readonly Message[];
   /** Whether there is more to drop. */
   readonly behind: boolean;
+  /** How many messages were purged; undefined if that has to wait because the write-ahead log is long. */
+  readonly purged: number | undefined;
 }
 
 /** Writes each turn to a SQLite log in one transaction, which also updates the counters of the channels. */
@@ -42,7 +53,17 @@ export class SqliteWriter {
   readonly #expiry: SqliteExpiry;
   readonly #epoch: string;
   readonly #statements: Record<
-    "begin" | "commit" | "rollback" | "file" | "insert" | "channel" | "used" | "forget" | "floor",
+    | "begin"
+    | "commit"
+    | "rollback"
+    | "file"
+    | "insert"
+    | "channel"
+    | "used"
+    | "forget"
+    | "floor"
+    | "purgeable"
+    | "purge",
     StatementSync
   >;
   #head: number;
@@ -84,6 +105,10 @@ export class SqliteWriter {
       used: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('checked', ?)"),
       forget: database.prepare("DELETE FROM channels WHERE id = ?"),
       floor: database.prepare("INSERT OR REPLACE INTO hub (name, value) VALUES ('floor', ?)"),
+      purgeable: database.prepare(
+        "SELECT offset, cost FROM messages WHERE channel = ? AND offset <= ? ORDER BY offset LIMIT ?",
+      ),
+      purge: database.prepare("DELETE FROM messages WHERE channel = ? AND offset <= ?"),
     };
   }
 
@@ -111,15 +136,18 @@ export class SqliteWriter {
   }
 
   /** Makes one transaction; if SQLite throws, so does this, and nothing has changed. */
-  write(drafts: readonly Draft[], { now, aged, hold = false, check = true, isProof = false }: Moment): Written {
+  write(drafts: readonly Draft[], moment: Moment): Written {
+    const { now, aged, hold = false, check = true, isProof = false, purge } = moment;
     const transaction = new Transaction(this.#channels, this.#head);
     let outcomes: (Appended | HubError)[];
     let front: number | undefined;
+    let purged: number | undefined;
     this.#statements.begin.run();
     try {
       if (check) this.#checkFile();
       if (isProof) this.noteUse(aged);
       outcomes = drafts.map((draft) => this.#keep(draft, now, transaction));
+      if (purge !== undefined && !hold) purged = this.#purge(purge, transaction);
       if (this.isBehind(aged)) {
         front = this.#expiry.drop(this, aged, (hold ? 0 : MAX_DROPPED) + transaction.published.length, transaction);
       }
@@ -141,7 +169,8 @@ export class SqliteWriter {
     this.#bytes += transaction.bytes;
     for (const entry of transaction.forgotten.values()) this.#channels.forget(entry);
     for (const entry of transaction.changed.values()) this.#channels.put(entry);
-    return { outcomes, published: transaction.published, behind: this.isBehind(aged) };
+    const isHeld = purge !== undefined && hold;
+    return { outcomes, published: transaction.published, behind: isHeld || this.isBehind(aged), purged };
   }
 
   /** Throws if another program has written into the file. */
@@ -170,6 +199,19 @@ export class SqliteWriter {
     }
     transaction.count(entry, { kept: 1, bytes: cost, last: offset, time });
     return { message: transaction.publish({ ...draft, offset, time }), repeated: false };
+  }
+
+  /** Removes the oldest messages of a channel, at most as many as one transaction may. */
+  #purge({ channel, upTo }: PurgeStep, transaction: Transaction): number {
+    const entry = this.#channels.find(channel);
+    if (entry === undefined) return 0;
+    const rows = this.#statements.purgeable.all(entry.id, upTo, MAX_DROPPED) as { offset: number; cost: number }[];
+    const dropped = rows.at(-1)?.offset;
+    if (dropped === undefined) return 0;
+    this.#statements.purge.run(entry.id, dropped);
+    const bytes = rows.reduce((sum, { cost }) => sum + cost, 0);
+    transaction.count(transaction.byId(entry.id), { kept: -rows.length, bytes: -bytes, dropped });
+    return rows.length;
   }
 
   #rollback(): void {
