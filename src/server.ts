@@ -173,7 +173,12 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     await questions.ready().catch(() => {});
     const notify = await openNotify?.({ questions, records, shared, report: (sentence) => log.warn(sentence) });
     parts.notifier = notify?.notifier;
+    const callers = callerRules(config);
+    let url = "";
+    const pageUrl = (): string =>
+      config.publicUrl === "" ? (callers.loopback ? url : "") : config.publicUrl + config.basePath;
     const mcp = await openMcp({
+      pageUrl,
       hub,
       questions,
       limits,
@@ -189,7 +194,6 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     });
     parts.mcp = mcp;
     parts.summaries = new LogSummaries(log, hub, connections, mcp.sessions);
-    const callers = callerRules(config);
     const context: HttpContext = {
       hub,
       hubId,
@@ -244,7 +248,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     bridges?.start();
     nodes.start({ index: hub.index, status: () => source.status() });
     registration?.start({ address: bound.address, port: bound.port, version });
-    const url = listeningUrl(tls === undefined ? "http" : "https", config.host, bound);
+    url = listeningUrl(tls === undefined ? "http" : "https", config.host, bound);
     // The command line prints the address itself; a file gets a line.
     if (config.logFile !== "") log.info(`Server listening at ${url}`);
     return {

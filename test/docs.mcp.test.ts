@@ -61,7 +61,7 @@ describe("the page for users of MCP", () => {
     );
     assert.deepEqual(
       rows("resource").map(([name]) => name),
-      ["`hub://channels`", "`hub://channels/{channel}`"],
+      ["`hub://channels`", "`hub://channels/{channel}`", "`hub://questions/{id}`"],
     );
   });
 

@@ -26,6 +26,8 @@ export interface KeptQuestion {
   readonly keys: readonly string[];
   /** A digest of what was asked, if it was asked with an idempotency key. */
   readonly request?: string | undefined;
+  /** How the user at the asker's client reacted without an answer: a task asks them once. */
+  readonly userReaction?: string | undefined;
   /** The idempotency key that it was answered with. */
   readonly answerKey?: string | undefined;
   /** What is not yet told on the channel, in order. A node that dies before it has told leaves it to another. */

@@ -207,6 +207,11 @@ export class Questions {
     if (isChanged) await this.#options.publish(noticeMessage(kept.question, notice)).catch(() => {});
   }
 
+  /** Keeps how the user at the asker's client reacted without an answer. */
+  async noteReaction(id: string, userReaction: string): Promise<void> {
+    await this.#records.change(id, (kept) => (kept.question.state === "open" ? { ...kept, userReaction } : undefined));
+  }
+
   /** Closes a question without an answer. Throws `QUESTION_CLOSED` if it is closed. */
   async cancel(id: string, by: string): Promise<Question> {
     const { kept, isChanged } = await this.#records.change(id, (before) =>

@@ -16,6 +16,8 @@ export interface Catalog {
   readonly instructions: string;
   /** Reports changes of the lists of tools and prompts; absent if they never change. */
   readonly changes?: Changes | undefined;
+  /** Where tasks are looked for, in this order. */
+  readonly tasks: readonly TaskSource[];
   /** MCP Events; absent if they are off. */
   readonly events?: EventCatalog | undefined;
   /** Whether anything in it may send log messages. */
@@ -23,7 +25,7 @@ export interface Catalog {
 }
 
 /** What a server offers besides the hub's own definitions. */
-export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "changes">>;
+export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "tasks" | "changes">>;
 
 export interface ToolDefinition {
   readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
@@ -32,7 +34,7 @@ export interface ToolDefinition {
   /** Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call it with this input; absent if everyone may. */
   authorize?(input: JsonObject | undefined, principal: Principal): Promise<void>;
   /** `input` is unchecked: the tool validates it. */
-  call(input: JsonObject | undefined, call: McpRequestContext): Promise<ContentResult | InputRequired>;
+  call(input: JsonObject | undefined, call: McpRequestContext): Promise<ContentResult | InputRequired | TaskCreated>;
 }
 
 export interface PromptDefinition {
@@ -109,6 +111,38 @@ export interface InputRequired {
   readonly inputRequests?: Readonly<Record<string, InputRequest>>;
   /** Sealed by `RequestStates`; the client returns it with the answers. */
   readonly requestState?: string;
+}
+
+/** The state of what goes on after its call was answered (Tasks extension, "DetailedTask"). */
+export interface Task {
+  readonly taskId: string;
+  readonly status: "working" | "input_required" | "completed" | "cancelled" | "failed";
+  readonly statusMessage?: string;
+  readonly createdAt: string;
+  readonly lastUpdatedAt: string;
+  /** For how many milliseconds after its creation it can be asked for; null if that has no end yet. */
+  readonly ttlMs: number | null;
+  readonly pollIntervalMs?: number;
+  /** What the client is to answer with `tasks/update`. */
+  readonly inputRequests?: NonNullable<InputRequired["inputRequests"]>;
+  /** What the call would have been answered with. */
+  readonly result?: ContentResult;
+  readonly error?: JsonObject;
+}
+
+/** Answers a call with a task (Tasks extension, "CreateTaskResult"). */
+export interface TaskCreated extends Omit<Task, "inputRequests" | "result" | "error"> {
+  readonly resultType: "task";
+}
+
+/** Keeps tasks. Each method does nothing and returns undefined, or false, for what is no task of this caller. */
+export interface TaskSource {
+  get(id: string, call: McpRequestContext): Promise<Task | undefined>;
+  /** Takes responses to input requests, and ignores those that were not asked for. */
+  update(id: string, responses: JsonObject, call: McpRequestContext): Promise<boolean>;
+  cancel(id: string, call: McpRequestContext): Promise<boolean>;
+  /** Calls back whenever a task may have changed, until the function returned is called. */
+  follow?(id: string, changed: () => void, call: McpRequestContext): (() => void) | undefined;
 }
 
 export interface InputRequest {

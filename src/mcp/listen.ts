@@ -7,6 +7,8 @@ import type { McpRequestContext, NotificationStream } from "./request-context.ts
 import type { Catalog } from "./definitions.ts";
 import { CODES, invalidParams, isObject, McpError, META, type JsonObject } from "./errors.ts";
 import { watched, type Watched } from "./resources.ts";
+import { findTask } from "./tasks/methods.ts";
+import { checkTakesTasks } from "./tasks/task.ts";
 import { ChangeNotifier } from "./change-notifier.ts";
 
 /** The name of the list of resources among the watched URIs; the other lists have such names, too. */
@@ -17,6 +19,7 @@ const FILTER = z.looseObject({
   promptsListChanged: z.boolean().default(false),
   resourcesListChanged: z.boolean().default(false),
   resourceSubscriptions: z.array(z.string()).default([]),
+  taskIds: z.array(z.string()).default([]),
 });
 
 /** What a listener requests, or is granted. */
@@ -34,7 +37,8 @@ export async function listen(params: JsonObject, call: McpRequestContext, catalo
     toolsListChanged: asked.toolsListChanged && mayChange,
     promptsListChanged: asked.promptsListChanged && mayChange,
     resourcesListChanged: asked.resourcesListChanged,
-    resourceSubscriptions: [...watches.keys()].filter((uri) => uri !== RESOURCE_LIST),
+    resourceSubscriptions: asked.resourceSubscriptions.filter((uri) => watches.has(uri)),
+    taskIds: asked.taskIds.filter((taskId) => watches.has(taskName(taskId))),
   };
   const stream = call.openDedicated?.([...watches.values()].flatMap(({ channels }) => channels));
   if (stream === undefined)
@@ -51,11 +55,12 @@ export async function listen(params: JsonObject, call: McpRequestContext, catalo
 async function follow(
   watches: Watches,
   granted: Filter,
-  { hub, signal }: McpRequestContext,
+  call: McpRequestContext,
   catalog: Catalog,
   stream: NotificationStream,
   id: string,
 ): Promise<string> {
+  const { hub, signal } = call;
   let channelsKnown = hub.log.size().channelsCreated;
   const isListNew = (): boolean => {
     const before = channelsKnown;
@@ -68,6 +73,11 @@ async function follow(
       notification(id, "resources/updated", `,"uri":${JSON.stringify(uri)}`),
     ]),
   );
+  const tasks = new Map(granted.taskIds.map((taskId) => [taskName(taskId), taskId]));
+  const tellTask = async (taskId: string): Promise<void> => {
+    const task = await findTask(taskId, call, catalog);
+    if (task !== undefined) stream.write(notification(id, "tasks", `,${JSON.stringify(task).slice(1, -1)}`));
+  };
   const { promise: over, resolve: end } = Promise.withResolvers<string>();
   const updates = new ChangeNotifier({
     get pending() {
@@ -78,7 +88,10 @@ async function follow(
     },
     changed(names) {
       for (const name of names) {
-        if (name !== RESOURCE_LIST || isListNew()) stream.write(news.get(name) ?? notification(id, name));
+        const taskId = tasks.get(name);
+        // What cannot be read now is read when it changes again, or when the client asks for it.
+        if (taskId !== undefined) void tellTask(taskId).catch(() => {});
+        else if (name !== RESOURCE_LIST || isListNew()) stream.write(news.get(name) ?? notification(id, name));
       }
     },
     keepAlive: () => stream.keepAlive(),
@@ -112,18 +125,26 @@ function filterOf({ notifications }: JsonObject, most: number): Filter {
   const meant = lenient(FILTER, notifications);
   const { success, data, error } = FILTER.safeParse(meant);
   if (!success) throw invalidParams(`notifications: ${problems(error, meant, [])}`);
-  const { length } = data.resourceSubscriptions;
-  if (length > most) {
-    throw new HubError("TOO_MANY_CHANNELS", `resourceSubscriptions names ${length} URIs; at most ${most} are allowed`);
+  for (const [name, { length }] of Object.entries({
+    resourceSubscriptions: data.resourceSubscriptions,
+    taskIds: data.taskIds,
+  })) {
+    if (length > most) {
+      throw new HubError("TOO_MANY_CHANNELS", `${name} has ${length} entries; at most ${most} are allowed`);
+    }
   }
-  return data;
+  return {
+    ...data,
+    resourceSubscriptions: [...new Set(data.resourceSubscriptions)],
+    taskIds: [...new Set(data.taskIds)],
+  };
 }
 
 type Watches = ReadonlyMap<string, Watched>;
 
-/** The URIs that can be watched; others are left out of the acknowledgement. */
+/** The URIs and tasks that can be watched; others are left out of the acknowledgement. */
 function watchedBy(
-  { resourceSubscriptions, resourcesListChanged }: Filter,
+  { resourceSubscriptions, resourcesListChanged, taskIds }: Filter,
   catalog: Catalog,
   call: McpRequestContext,
 ): Watches {
@@ -132,14 +153,39 @@ function watchedBy(
     const what = watched(catalog, uri, call);
     if (what !== undefined) watches.set(uri, what);
   }
+  if (taskIds.length > 0) checkTakesTasks(call);
+  for (const taskId of taskIds) {
+    const follows = taskFollower(taskId, call, catalog);
+    if (follows !== undefined) watches.set(taskName(taskId), { channels: [], follow: follows });
+  }
   if (resourcesListChanged) watches.set(RESOURCE_LIST, { channels: readable(call.principal, EVERYTHING) });
   return watches;
 }
 
+/** What tells of changes of a task; undefined if the caller has no such task. */
+function taskFollower(taskId: string, call: McpRequestContext, { tasks }: Catalog): Watched["follow"] {
+  for (const source of tasks) {
+    const stop = source.follow?.(taskId, () => {}, call);
+    if (stop === undefined) continue;
+    stop();
+    return (changed) => source.follow?.(taskId, changed, call) ?? stop;
+  }
+  return undefined;
+}
+
+/** The name of a task among the watched URIs. */
+function taskName(taskId: string): string {
+  return `tasks/${taskId}`;
+}
+
 /** The acknowledgement, which names only what is granted. */
-function honoured({ resourceSubscriptions: uris, ...lists }: Filter): JsonObject {
+function honoured({ resourceSubscriptions: uris, taskIds, ...lists }: Filter): JsonObject {
   const named = Object.entries(lists).filter(([, isGranted]) => isGranted);
-  return { ...Object.fromEntries(named), ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}) };
+  return {
+    ...Object.fromEntries(named),
+    ...(uris.length > 0 ? { resourceSubscriptions: uris } : {}),
+    ...(taskIds.length > 0 ? { taskIds } : {}),
+  };
 }
 
 /** A notification of this subscription as JSON text. */

@@ -6,6 +6,7 @@ import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "
 import { invalidParams, isObject, MODERN_VERSIONS, shown, type JsonObject } from "./errors.ts";
 import { EVENT_METHODS, eventCapabilities } from "./events/methods.ts";
 import { findResource } from "./resources.ts";
+import { TASK_CAPABILITY, TASK_METHODS } from "./tasks/methods.ts";
 
 /** The result of a method, without the fields that an era adds. */
 export type Result = object;
@@ -33,6 +34,7 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["prompts/get", getPrompt],
   ["completion/complete", completions],
   ["subscriptions/listen", listen],
+  ...TASK_METHODS,
   ...EVENT_METHODS,
 ]);
 
@@ -48,7 +50,7 @@ export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly
     "resources/read": { ttlMs: 0, cacheScope: "private" },
   };
 
-/** The capabilities of a server with this catalog. */
+/** The capabilities of a server with this catalog, of those that both eras have. */
 export function capabilities({ changes, logs, events }: Catalog): JsonObject {
   const listChanged = changes === undefined ? {} : { listChanged: true };
   return {
@@ -62,9 +64,10 @@ export function capabilities({ changes, logs, events }: Catalog): JsonObject {
 }
 
 function discover(catalog: Catalog): Result {
+  const { extensions, ...shared } = capabilities(catalog);
   return {
     supportedVersions: MODERN_VERSIONS,
-    capabilities: capabilities(catalog),
+    capabilities: { ...shared, extensions: { ...(isObject(extensions) ? extensions : {}), ...TASK_CAPABILITY } },
     instructions: catalog.instructions,
   };
 }

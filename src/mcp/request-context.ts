@@ -9,6 +9,16 @@ export type RequestId = Exclude<RpcId, null>;
 /** What the requests of both eras need from the server. */
 export interface Services extends Pick<RequestContext, "hub" | "questions" | "limits" | "info"> {
   readonly states: RequestStates;
+  /** Where people find the pages of this server; empty if that is not known. */
+  readonly pageUrl: () => string;
+}
+
+/** How long a request to the client stays open. */
+interface AskOptions {
+  /** Withdraws it when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** After which it is withdrawn. */
+  readonly milliseconds?: number;
 }
 
 /** One request, as parsed by its era. */
@@ -18,6 +28,8 @@ export interface McpRequest extends Pick<RequestContext, "principal" | "sender" 
   readonly params: JsonObject;
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
+  /** The revision of the protocol that it speaks; empty if a session has not agreed on one. */
+  readonly revision: string;
   /** Set if the caller asks for progress notifications. */
   readonly progressToken: string | number | undefined;
   /** The lowest level of log messages that the caller asks for; undefined for none. */
@@ -29,7 +41,7 @@ export interface McpRequest extends Pick<RequestContext, "principal" | "sender" 
   /** Sends a notification that belongs to this request; `name` without `notifications/`. Returns false if no one hears it. */
   notify(name: string, params: JsonObject): boolean;
   /** Sends the client a request while this one is open: only in a session. */
-  readonly ask?: ((method: string, params: JsonObject) => Promise<unknown>) | undefined;
+  readonly ask?: ((method: string, params: JsonObject, options?: AskOptions) => Promise<unknown>) | undefined;
   /** Ends the connection of this request, so that the client reconnects for the result: only in a session. */
   readonly pause?: (() => void) | undefined;
   /**
@@ -70,6 +82,8 @@ const NO_INPUTS: Inputs = { responses: {}, state: undefined };
 export class McpRequestContext implements RequestContext {
   /** Set for tools that may ask a person; see `runWithQuestions`. */
   askPerson: RequestContext["askPerson"];
+  /** Set for tools that ask questions; see `askOverMcp`. */
+  questionDoor: RequestContext["questionDoor"];
   /** The input that was requested in the previous round. */
   inputs: Inputs = NO_INPUTS;
   readonly hub: RequestContext["hub"];
@@ -84,6 +98,9 @@ export class McpRequestContext implements RequestContext {
   correlation: RequestContext["correlation"];
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
+  readonly revision: string;
+  /** Where people find the pages of this server; empty if that is not known. */
+  readonly pageUrl: Services["pageUrl"];
   /** Sends the client a request while this one is open: only in a session. */
   readonly ask: McpRequest["ask"];
   readonly pause: McpRequest["pause"];
@@ -92,7 +109,7 @@ export class McpRequestContext implements RequestContext {
   readonly #request: McpRequest;
   #progress: RequestContext["progress"];
 
-  constructor({ hub, questions, limits, info, states }: Services, request: McpRequest) {
+  constructor({ hub, questions, limits, info, states, pageUrl }: Services, request: McpRequest) {
     this.hub = hub;
     this.questions = questions;
     this.limits = limits;
@@ -104,6 +121,8 @@ export class McpRequestContext implements RequestContext {
     this.admit = request.admit;
     this.correlation = request.correlation;
     this.capabilities = request.capabilities;
+    this.revision = request.revision;
+    this.pageUrl = pageUrl;
     this.ask = request.ask;
     this.pause = request.pause;
     this.openDedicated = request.openDedicated;
@@ -114,6 +133,16 @@ export class McpRequestContext implements RequestContext {
   /** Aborted when the client cancels the request, and when its session or connection ends. */
   get signal(): AbortSignal {
     return this.#request.signal();
+  }
+
+  /** Whether notifications reach the client while this request is open. */
+  get takesStream(): boolean {
+    return this.#request.takesStream;
+  }
+
+  /** Sends a notification that belongs to this request; `name` without `notifications/`. */
+  notify(name: string, params: JsonObject): void {
+    this.#request.notify(name, params);
   }
 
   /** Undefined unless the caller asked for progress and can hear it. `done` must grow: other calls are dropped. */
@@ -140,7 +169,7 @@ export class McpRequestContext implements RequestContext {
 
   /**
    * Seals any JSON value, which a retry of the same request gets back in `inputs.state`. The seal is valid for
-   * `lifetime` milliseconds: ten minutes by default, at most 30 days. With the log in a file it survives a restart.
+   * `lifetime` milliseconds: ten minutes by default, at most 400 days. With the log in a file it survives a restart.
    */
   seal(state: unknown, lifetime?: number): Promise<string> {
     return this.#states.seal(state, this.#scope, lifetime);

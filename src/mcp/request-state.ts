@@ -4,8 +4,8 @@ import { MAX_LENGTH, type Sealer } from "../core/seal.ts";
 
 /** Milliseconds for which a state is valid by default. */
 const LIFETIME = 600_000;
-/** Milliseconds for which a state is valid at most. */
-const MAX_LIFETIME = 30 * 24 * 3_600_000;
+/** Milliseconds for which a state is valid at most: longer than the deadline of a question may be away. */
+const MAX_LIFETIME = 400 * 24 * 3_600_000;
 
 /** What a state is bound to: it cannot be opened for another caller or another request. */
 export interface StateScope {

@@ -14,6 +14,8 @@ export interface Question {
   readonly assignees?: readonly string[];
   /** Set if the asker may not answer. */
   readonly notAsker?: true;
+  /** Set if the user at the asker's MCP client is asked there, too; the first answer counts. */
+  readonly asksUser?: true;
   /** Changes how people are told of it, and not the order. */
   readonly urgency: Urgency;
   /** When an answer is due, by the clock of the server: ISO 8601 in UTC. */

@@ -2,13 +2,14 @@ import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { checkPublish, hasGrants, refusal } from "../core/principal.ts";
 import { inputFault } from "./checked-input.ts";
-import { readQuestion } from "./question-input.ts";
+import { readQuestion, USER } from "./question-input.ts";
 import { answerOf } from "./question-wait.ts";
 import { askQuestion, visibleQuestion } from "./questions.ts";
 import { tool, type Tool } from "./tool.ts";
 
 // Every agent reads all of this, so it is short; `POST /questions` has the other fields.
 const timeoutSeconds = z.number().optional().describe("To wait");
+const NO_USER = "This client cannot show its user the question: only people on the hub can answer it";
 
 export const askPerson: Tool = tool({
   name: "ask_person",
@@ -21,7 +22,7 @@ export const askPerson: Tool = tool({
     answer: z.unknown().optional().meta({ type: "object", description: "{kind: text} or {kind: form, schema}" }),
     context: z.string().optional().describe("Markdown"),
     proposal: z.unknown().optional().meta({ type: "object", description: "{name, arguments}" }),
-    assignees: z.array(z.string()).optional().describe("Who may answer"),
+    assignees: z.array(z.string()).optional().describe(`Who, or ${USER}`),
     urgency: z.string().optional().describe("low, normal or high"),
     dedupeKey: z.string().optional().describe("Retries"),
     deadlineSeconds: z.number().optional().describe("Due in"),
@@ -30,16 +31,29 @@ export const askPerson: Tool = tool({
   }),
   readOnly: false,
   publishes: true,
+  asksQuestion: true,
   authorize: ({ channel = "default" }, principal) => checkPublish(principal, channelName(channel)),
-  async run({ question, options, answer, timeoutSeconds: seconds, ...asked }, context) {
+  async run({ question, options, answer, assignees, timeoutSeconds: seconds, ...asked }, context) {
     if (options !== undefined && answer !== undefined) {
       throw inputFault("options", "and answer both say what may be answered; give one of them");
     }
     const choice = options && { kind: "choice", options: options.map((value) => ({ value })) };
     const form = choice ?? answer;
-    const input = readQuestion({ ...asked, text: question, ...(form === undefined ? {} : { answer: form }) });
-    const { kept } = await askQuestion(input, undefined, context);
-    return answerOf(kept, seconds, context);
+    const asksUser = assignees?.length === 1 && assignees[0] === USER;
+    const input = readQuestion({
+      ...asked,
+      text: question,
+      ...(form === undefined ? {} : { answer: form }),
+      ...(asksUser ? {} : { assignees }),
+    });
+    const { questionDoor: door, principal, questions } = context;
+    const kept =
+      door?.earlier === undefined
+        ? (await askQuestion({ ...input, asksUser }, undefined, context)).kept
+        : await visibleQuestion(door.earlier, principal, questions);
+    const canAskUser = asksUser && kept.question.asksUser === true;
+    const outcome = await door?.settle(kept, { asksUser: canAskUser, seconds });
+    return outcome ?? answerOf(kept, seconds, context, asksUser && !canAskUser ? NO_USER : undefined);
   },
 });
 

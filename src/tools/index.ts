@@ -13,9 +13,27 @@ export { readableChannels } from "./readable-channels.ts";
 export { admittedDraft, publish } from "./publish.ts";
 export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";
 export { questionInput, readQuestion, type QuestionInput } from "./question-input.ts";
-export { answerQuestion, askQuestion, cancelQuestion, listQuestions, mayLookAt, visibleQuestion } from "./questions.ts";
+export {
+  answerQuestion,
+  askQuestion,
+  cancelQuestion,
+  hasAsked,
+  listQuestions,
+  mayLookAt,
+  visibleQuestion,
+} from "./questions.ts";
+export { outcomeOf, seenBy, waited } from "./question-wait.ts";
 export { checkedInput } from "./checked-input.ts";
 export { problems } from "./validation-message.ts";
 export { channelSummary, marked, messageObject, messagePage, type MessagePage } from "./results.ts";
-export { ToolError, type AskAnswer, type Tool, type RequestContext, type StayEnd, type ToolListing } from "./tool.ts";
+export {
+  ToolError,
+  type AskAnswer,
+  type QuestionDoor,
+  type Tool,
+  type RequestContext,
+  type StayEnd,
+  type ToolListing,
+  type ToolOutcome,
+} from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";

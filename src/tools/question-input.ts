@@ -20,6 +20,9 @@ const ID = /^[0-9a-f]{24}$/;
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 const utf8 = new TextEncoder();
 
+/** The assignee of `ask_person` that stands for the user at the caller's client. */
+export const USER = "@user";
+
 /** A question as askers give it, to every door: what `readQuestion` reads. */
 export const questionInput: z.ZodObject = z.strictObject({
   channel: z.string().default("default").describe("Where to ask; `default` unless given"),
@@ -59,6 +62,8 @@ export interface QuestionInput {
   readonly asker?: string | undefined;
   readonly supersedes?: string | undefined;
   readonly dedupeKey?: string | undefined;
+  /** Whether the user at the asker's client is asked, too, if that is possible. */
+  readonly asksUser?: boolean;
 }
 
 /** Reads a question that came as JSON. Throws `INVALID_INPUT`, naming the field. */
@@ -79,6 +84,10 @@ export async function checkedQuestion(
   if (supersedes !== undefined && !ID.test(supersedes)) throw inputFault("supersedes", "is not the id of a question");
   if (assignees !== undefined && assignees.length > MAX_ASSIGNEES) {
     throw inputFault("assignees", `names ${assignees.length}; at most ${MAX_ASSIGNEES} are allowed`);
+  }
+  if (assignees?.includes(USER) === true) {
+    const sentence = `names ${USER}, the user at an MCP client; only ask_person knows that one, and it stands alone`;
+    throw inputFault("assignees", sentence);
   }
   const defaultAnswer = defaultOf(given, answer);
   return {

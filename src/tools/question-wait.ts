@@ -13,28 +13,31 @@ const PROGRESS = 20;
 /** Reports in a row that no one hears, after which the wait ends. */
 const MAX_UNHEARD = 3;
 
-/** Whether a caller waits for hours without harm. */
-function longest({ progress }: Pick<RequestContext, "progress">): {
-  readonly most: number;
-  readonly usual: number;
-} {
-  return progress === undefined
-    ? { most: MAX_SECONDS, usual: SECONDS }
-    : { most: MAX_STREAMED_SECONDS, usual: MAX_STREAMED_SECONDS };
-}
+/** What a wait needs of its caller. */
+type Waiter = Pick<RequestContext, "questions" | "progress" | "signal" | "stay">;
 
-/** Waits for an answer as long as the caller can, and says what it is, or how to wait on. */
+/** Waits for an answer as long as the caller can, and says what it is, or how to wait on; `note` comes first. */
 export async function answerOf(
   kept: KeptQuestion,
   seconds: number | undefined,
-  context: RequestContext,
+  context: Waiter,
+  note?: string,
 ): Promise<ToolOutcome> {
-  const { most, usual } = longest(context);
+  const isStreamed = context.progress !== undefined;
+  const most = isStreamed ? MAX_STREAMED_SECONDS : MAX_SECONDS;
+  const usual = isStreamed ? MAX_STREAMED_SECONDS : SECONDS;
   const { question } = await waited(kept, Math.max(0, Math.min(seconds ?? usual, most)), context);
-  return { text: textOf(question), structured: resultOf(question) };
+  return outcomeOf(question, note);
 }
 
-async function waited(kept: KeptQuestion, seconds: number, context: RequestContext): Promise<KeptQuestion> {
+/** What a tool answers with a question as it is; `note` comes first. */
+export function outcomeOf(question: Question, note?: string): ToolOutcome {
+  const text = note === undefined ? textOf(question) : `${note}\n${textOf(question)}`;
+  return { text, structured: resultOf(question) };
+}
+
+/** Resolves with the question when it is closed, its deadline passes, the time is up, or no one hears of it any more. */
+export async function waited(kept: KeptQuestion, seconds: number, context: Waiter): Promise<KeptQuestion> {
   const { questions, progress, signal } = context;
   if (kept.question.state === "closed" || seconds === 0) return kept;
   const end = new AbortController();
@@ -75,7 +78,7 @@ function resultOf(question: Question): object {
 }
 
 function textOf(question: Question): string {
-  const { id, outcome, answered, channel, notified, supersededBy, deadline } = question;
+  const { id, outcome, answered, supersededBy, deadline } = question;
   switch (outcome) {
     case "answered":
       return `${oneLineName(answered?.by ?? "someone")} answered: ${oneLineData(answered?.value)}`;
@@ -90,12 +93,13 @@ function textOf(question: Question): string {
     default: {
       const isLate = deadline !== undefined && Date.parse(deadline) <= Date.now();
       const late = isLate ? " Its deadline has passed, and it can still be answered." : "";
-      return `Not answered yet: ${oneLine(question.text)}\n${seenBy(notified, channel)}${late}\nGo on with await_answer, questionId: ${id}`;
+      return `Not answered yet: ${oneLine(question.text)}\n${seenBy(question)}${late}\nGo on with await_answer, questionId: ${id}`;
     }
   }
 }
 
-function seenBy(notified: number | undefined, channel: string): string {
+/** Who has seen a question, in a sentence. */
+export function seenBy({ notified, channel }: Pick<Question, "notified" | "channel">): string {
   if (notified === undefined) return "It is kept, and will be told on its channel as soon as the log can take it.";
   if (notified === 0) {
     return `NO ONE HAS SEEN IT: no reader was on ${channel} when it was asked. Tell your user, or ask on another channel.`;

@@ -14,7 +14,10 @@ import { checkedQuestion, type QuestionInput } from "./question-input.ts";
 import type { RequestContext } from "./tool.ts";
 
 /** What callers do with the questions of a hub, each within its rights. */
-type QuestionContext = Pick<RequestContext, "hub" | "limits" | "principal" | "sender" | "admit" | "questions">;
+type QuestionContext = Pick<
+  RequestContext,
+  "hub" | "limits" | "principal" | "sender" | "admit" | "questions" | "questionDoor"
+>;
 
 /** An answer as callers give it, unchecked. */
 export interface AnswerRequest {
@@ -50,7 +53,7 @@ export async function askQuestion(
   const { sender: asker, verified } = admitted(question, QUESTION_EVENTS.opened, input.asker, context);
   if (question.supersedes !== undefined) await checkOwn(question.supersedes, "replace", principal, questions);
   // Those who ask without a credential are told apart by the names they give, as far as that goes.
-  const askerId = principal.id === ANYONE.id ? undefined : principal.id;
+  const askerId = askerIdOf(principal);
   const owner = askerId ?? asker;
   const request = key === undefined ? undefined : await sha256(canonicalJson([input]));
   const keys: QuestionKey[] = [];
@@ -59,7 +62,13 @@ export async function askQuestion(
     const name = await keyName("dedupe", owner, `${question.channel}\n${input.dedupeKey}`);
     keys.push({ name, isForClosed: false });
   }
-  const asked = { ...question, asker, ...(verified ? { verified } : {}) };
+  const asksUser = input.asksUser === true && context.questionDoor?.canAskUser(question.answer) === true;
+  const asked = {
+    ...question,
+    asker,
+    ...(verified ? { verified } : {}),
+    ...(asksUser ? { asksUser } : {}),
+  };
   const answer = await questions.ask({ question: asked, askerId, keys, request });
   const isOther = key !== undefined && answer.joined && answer.kept.request !== undefined;
   if (isOther && answer.kept.request !== request && answer.kept.keys.includes(keys[0]?.name ?? "")) {
@@ -73,6 +82,12 @@ export async function visibleQuestion(id: string, principal: Principal, question
   const kept = await questions.get(id);
   if (kept === undefined || !isVisible(kept, principal)) throw noQuestion();
   return kept;
+}
+
+/** Whether the caller asked a question, as far as this node knows, and as far as askers can be told apart. */
+export function hasAsked(id: string, principal: Principal, questions: Questions): boolean {
+  const entry = questions.entry(id);
+  return entry !== undefined && entry.askerId === askerIdOf(principal);
 }
 
 /** Whether the caller may see a question, as far as this node knows. */
@@ -182,6 +197,11 @@ function isReadable(
   principal: Principal,
 ): boolean {
   return maySubscribe(principal, channel) || isAsker(askerId, principal);
+}
+
+/** What whoever asks is known by; undefined if no one needs a credential, so that no asker is told from another. */
+function askerIdOf({ id }: Principal): string | undefined {
+  return id === ANYONE.id ? undefined : id;
 }
 
 /** Those without a credential cannot be told apart. */

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
 import type { Principal } from "../core/principal.ts";
+import type { KeptQuestion } from "../core/question.ts";
 import type { Questions } from "../core/questions.ts";
 import type { Correlation } from "../core/trace.ts";
+import type { AnswerForm } from "../protocol/question.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** One request, as every door passes it down to the tools. */
@@ -28,8 +30,26 @@ export interface RequestContext {
    * if the connection is gone, and the caller may come back on another.
    */
   readonly progress?: ((done: number, total?: number, message?: string) => boolean) | undefined;
+  /** What this door can do with a question besides waiting for its answer; absent if nothing. */
+  readonly questionDoor?: QuestionDoor | undefined;
   /** Asks the caller's user for an object of this JSON Schema; absent if this door cannot ask. */
   readonly askPerson?: ((message: string, schema: JsonSchema) => Promise<AskAnswer>) | undefined;
+}
+
+/** What a door can do with a question besides waiting for its answer. */
+export interface QuestionDoor {
+  /** The id of the question that an earlier round of this call asked; undefined in the first. */
+  readonly earlier: string | undefined;
+  /** Whether the caller's user can be asked with this form. */
+  canAskUser(form: AnswerForm): boolean;
+  /**
+   * Answers the call in another way than by waiting, such as by asking its user if `asksUser` is set; undefined if it is
+   * to wait. It may also end the call by an error, and give a result of another kind.
+   */
+  settle(
+    kept: KeptQuestion,
+    wish: { readonly asksUser: boolean; readonly seconds: number | undefined },
+  ): Promise<ToolOutcome | undefined>;
 }
 
 /** What a person answered, unchecked. */
@@ -69,6 +89,8 @@ export interface Tool {
   authorize(input: unknown, principal: Principal): void;
   /** Whether it may call `askPerson`. */
   readonly mayAsk?: boolean;
+  /** Whether it asks a question by way of `questionDoor`. */
+  readonly asksQuestion?: true;
   /** Hints for callers; by default, those of the hub's own tools. */
   readonly annotations?: ToolAnnotations;
   /** `input` has been parsed by the schema. */

@@ -67,7 +67,12 @@ export function hasPassed({ passed, failed, faults }: Scenario): boolean {
   return passed > 0 && failed === 0 && faults.length === 0;
 }
 
-/** Whether a scenario is for what the protocol itself says: extensions of it are not offered here. */
+/** Whether the suite itself does not run a scenario. */
+export function isSkipped({ passed, failed, faults }: Scenario): boolean {
+  return passed === 0 && failed === 0 && faults.every((fault) => fault.startsWith("SKIPPED"));
+}
+
+/** Whether a scenario is for what the protocol itself says, and not for an extension of it. */
 export function isOfProtocol({ unscored }: Scenario): boolean {
   return unscored !== "extension";
 }

@@ -135,7 +135,7 @@ describe("server/discover", () => {
       resources: { subscribe: true, listChanged: true },
       completions: {},
       events: { listChanged: false },
-      extensions: { "io.modelcontextprotocol/events": { listChanged: false } },
+      extensions: { "io.modelcontextprotocol/events": { listChanged: false }, "io.modelcontextprotocol/tasks": {} },
     });
     assert.match(instructions as string, /wait_for_messages/);
   });

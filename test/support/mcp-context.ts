@@ -28,6 +28,7 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
       throw new Error("nobody asks");
     },
     catalog: hubCatalog(new ToolSet(), extras),
+    pageUrl: () => "",
     states: new RequestStates(new Sealer()),
     serverInfo: { name: "test", title: "Test", version: "0" },
     async [Symbol.asyncDispose]() {

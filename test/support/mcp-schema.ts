@@ -52,7 +52,7 @@ const checks = new Map<object, ReturnType<typeof validator.getValidator>>();
 export function checkMessage(method: string, message: McpMessage): McpMessage {
   if (message.method !== undefined) {
     // Extensions have notifications that the specification itself does not know.
-    if (message.method.startsWith("notifications/events/")) assertIs("JSONRPCNotification", message);
+    if (/^notifications\/(events\/|tasks$)/.test(message.method)) assertIs("JSONRPCNotification", message);
     else if (message.method !== "notifications/subscriptions/acknowledged") assertIs("ServerNotification", message);
     else assertIs("SubscriptionsAcknowledgedNotification", message);
   } else if (message.error !== undefined) {
@@ -69,7 +69,11 @@ function checkResult(method: string, result: Readonly<Record<string, unknown>>):
   const { resultType, ttlMs, cacheScope, inputRequests, requestState } = result;
   assert.equal(typeof resultType, "string", "a result has no resultType");
   const isInterim = resultType === "input_required";
-  if (isInterim) {
+  // The ttlMs of a task is how long it is kept.
+  const isTask = resultType === "task" || method === "tasks/get";
+  if (isTask) {
+    assertIsTask(result);
+  } else if (isInterim) {
     assert.ok(inputRequests !== undefined || requestState !== undefined, "nothing is asked for");
   } else {
     assertIs(RESULTS[method] ?? "Result", result);
@@ -77,9 +81,16 @@ function checkResult(method: string, result: Readonly<Record<string, unknown>>):
   if (CACHEABLE.has(method) && !isInterim) {
     assert.ok(Number.isInteger(ttlMs) && Number(ttlMs) >= 0, "ttlMs");
     assert.ok(cacheScope === "public" || cacheScope === "private", "cacheScope");
-  } else {
+  } else if (!isTask) {
     assert.deepEqual([ttlMs, cacheScope], [undefined, undefined], `${method} may not be kept`);
   }
+}
+
+/** The members that every task has (Tasks extension, "Task"). */
+function assertIsTask({ taskId, status, createdAt, lastUpdatedAt, ttlMs }: Readonly<Record<string, unknown>>): void {
+  assert.deepEqual([typeof taskId, typeof status], ["string", "string"]);
+  for (const time of [createdAt, lastUpdatedAt]) assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  assert.ok(ttlMs === null || Number.isInteger(ttlMs), "ttlMs");
 }
 
 function checkError({ code, data = {} }: McpErrorObject): void {

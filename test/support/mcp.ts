@@ -81,8 +81,9 @@ export function mcpRequest(
     [CLIENT_CAPABILITIES]: {},
     ...meta,
   };
-  const { name, uri } = params as { name?: unknown; uri?: unknown };
-  const named = method === "tools/call" || method === "prompts/get" ? name : method === "resources/read" && uri;
+  const { name, uri, taskId } = params as { name?: unknown; uri?: unknown; taskId?: unknown };
+  const isCall = method === "tools/call" || method === "prompts/get";
+  const named = isCall ? name : method.startsWith("tasks/") ? taskId : method === "resources/read" && uri;
   const all = {
     "content-type": "application/json",
     accept: "application/json, text/event-stream",

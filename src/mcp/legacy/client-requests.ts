@@ -40,15 +40,24 @@ export class ClientRequests {
   /** Starts at a random number, so that an answer to an earlier process does not match a request of this one. */
   #count = (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) >>> 2;
 
-  /** Sends a request, and resolves with its result. Rejects if there is no result, or an invalid one. */
-  ask(method: string, params: JsonObject, signal: AbortSignal, send: (message: string) => void): Promise<JsonObject> {
+  /**
+   * Sends a request, and resolves with its result. Rejects if there is no result, or an invalid one, or none after so many
+   * milliseconds, or when the signal is aborted: the request is withdrawn then.
+   */
+  ask(
+    method: string,
+    params: JsonObject,
+    signal: AbortSignal,
+    send: (message: string) => void,
+    milliseconds: number = TIMEOUT,
+  ): Promise<JsonObject> {
     const id = ++this.#count;
     const answered = new Promise<JsonObject>((resolve, reject) => {
       const withdraw = (): void => {
         send(json({ method: "notifications/cancelled", params: { requestId: id } }));
         fail(`The client has not answered ${method} in time, or has cancelled the request`);
       };
-      const late = setTimeout(withdraw, TIMEOUT);
+      const late = setTimeout(withdraw, milliseconds);
       const over = (): void => {
         clearTimeout(late);
         signal.removeEventListener("abort", withdraw);

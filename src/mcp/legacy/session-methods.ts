@@ -5,13 +5,18 @@ import { beginning, CODES, invalidParams, LOG_LEVELS, McpError, type JsonObject 
 import { checkInputRequests } from "../input-requests.ts";
 import { capabilities, isInputRequired, METHODS, type Result } from "../methods.ts";
 import { McpRequestContext } from "../request-context.ts";
+import { TASK_METHODS } from "../tasks/methods.ts";
 import type { SessionRequest } from "./session-request.ts";
 import { clientOf, type SessionState } from "./session-state.ts";
 import { isSameResource } from "./session-subscriptions.ts";
 
 /** Times that one request may ask for input. */
 const MAX_ROUNDS = 100;
-const MODERN_ONLY: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
+const MODERN_ONLY: ReadonlySet<string> = new Set([
+  "server/discover",
+  "subscriptions/listen",
+  ...TASK_METHODS.map(([name]) => name),
+]);
 
 /** Runs the method of a request in a session: one that both eras share, or one of sessions. */
 export async function performInSession(

@@ -17,6 +17,7 @@ export class SessionRequest implements McpRequest {
   readonly correlation: McpRequest["correlation"];
   readonly sender: McpRequest["sender"];
   readonly capabilities: JsonObject;
+  readonly revision: string;
   readonly progressToken: McpRequest["progressToken"];
   isOver = false;
   readonly #stream: SessionStream;
@@ -42,6 +43,7 @@ export class SessionRequest implements McpRequest {
     this.correlation = extractTrace(state.correlation, meta);
     this.sender = state.client?.sender;
     this.capabilities = state.client?.capabilities ?? {};
+    this.revision = state.client?.version ?? "";
     this.#stream = stream;
     this.#state = state;
   }
@@ -61,14 +63,15 @@ export class SessionRequest implements McpRequest {
     return this.#unanswered.signal;
   }
 
-  readonly ask = async (method: string, params: JsonObject): Promise<JsonObject> => {
+  readonly ask: NonNullable<McpRequest["ask"]> = async (method, params, { signal, milliseconds } = {}) => {
     if (this.#stream.connection?.answersOnly === true) {
       const sentence = `This needs ${method} of the client, which takes no events; send Accept: text/event-stream, too`;
       throw new McpError(CODES.invalidRequest, sentence);
     }
     this.#over ??= new AbortController();
     if (this.isOver) this.#over.abort();
-    return this.#state.asked.ask(method, params, this.#over.signal, (message) => this.#stream.send(message));
+    const over = signal === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, signal]);
+    return this.#state.asked.ask(method, params, over, (message) => this.#stream.send(message), milliseconds);
   };
 
   /**

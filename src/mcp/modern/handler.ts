@@ -3,7 +3,7 @@ import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import type { McpContext } from "../catalog.ts";
 import { accepts, idProblem, kindOf } from "../classify.ts";
-import { asMcpError, CODES, isObject, McpError, META, shown, type JsonObject } from "../errors.ts";
+import { asMcpError, CODES, isObject, McpError, META, MODERN_VERSIONS, shown, type JsonObject } from "../errors.ts";
 import { checkInputRequests } from "../input-requests.ts";
 import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
 import { McpRequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
@@ -116,6 +116,7 @@ function requestOf(
     correlation: extractTrace(post.correlation, params["_meta"]),
     sender: meta.sender,
     capabilities: meta.capabilities,
+    revision: MODERN_VERSIONS[0] as string,
     progressToken: meta.progressToken,
     logLevel: () => meta.logLevel,
     signal: () => post.signal(),

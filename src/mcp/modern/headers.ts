@@ -9,6 +9,9 @@ const NAMED: ReadonlyMap<string, string> = new Map([
   ["tools/call", "name"],
   ["prompts/get", "name"],
   ["resources/read", "uri"],
+  ["tasks/get", "taskId"],
+  ["tasks/update", "taskId"],
+  ["tasks/cancel", "taskId"],
 ]);
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -23,7 +23,8 @@ interface CardProps {
 /** A question with what it takes to answer it, and how it ended. */
 export function QuestionCard({ question, whyNot, desk, isAlone = false }: CardProps) {
   const title = useId();
-  const { id, text, asker, askedAt, channel, context, proposal, assignees, urgency, state, deadline } = question;
+  const { id, text, asker, askedAt, channel, context, proposal, assignees, asksUser, urgency, state, deadline } =
+    question;
   const isOpen = state === "open";
   return (
     <article class={`question ${state} ${urgency}`} aria-labelledby={title} data-question={id}>
@@ -45,6 +46,9 @@ export function QuestionCard({ question, whyNot, desk, isAlone = false }: CardPr
       {context !== undefined && <Context text={context} />}
       {proposal !== undefined && <Proposed {...proposal} />}
       {assignees !== undefined && isOpen && <p class="for">For {assignees.join(", ")}</p>}
+      {asksUser === true && isOpen && (
+        <p class="for">The user of {readable(asker)} is asked there, too; the first answer counts</p>
+      )}
       {isOpen ? <OpenPart question={question} whyNot={whyNot} desk={desk} /> : <Ended question={question} />}
     </article>
   );

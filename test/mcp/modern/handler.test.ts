@@ -332,7 +332,7 @@ describe("a method", { concurrency: true }, () => {
       "logging/setLevel",
       "resources/subscribe",
       "resources/unsubscribe",
-      "tasks/get",
+      "tasks/list",
       "sampling/createMessage",
       "",
       "tools/List",
