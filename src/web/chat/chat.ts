@@ -155,15 +155,18 @@ export class Chat {
 
   /** Opens what the address names. */
   follow(): void {
-    const named = decoded(location.hash.slice(1)) || new URLSearchParams(location.search).get("channel");
-    if (!this.join(named ?? this.#lastOpen.get()) && this.channel === "") this.open(this.#firstChannel, true);
+    // Names of channels have no slash: what follows one is the id of a message.
+    const [, hashed = "", at] = /^([^/]*)(?:\/(.*))?$/s.exec(decoded(location.hash.slice(1))) ?? [];
+    const named = hashed || new URLSearchParams(location.search).get("channel");
+    const wasJoined = this.join(named ?? this.#lastOpen.get(), at || undefined);
+    if (!wasJoined && this.channel === "") this.open(this.#firstChannel, { keepsRefusal: true });
   }
 
-  /** Opens a channel of this name, or says why there can be none. */
-  join(name: string): boolean {
+  /** Opens a channel of this name, or says why there can be none; `at`: the message to show. */
+  join(name: string, at?: string): boolean {
     const mayNot = mayRead(this.#session, name) ? undefined : `You may not read ${name}`;
     const why = whyNoChannel(name) ?? mayNot;
-    if (why === undefined) this.open(name);
+    if (why === undefined) this.open(name, { at });
     else {
       this.refused = why;
       this.changed();
@@ -171,20 +174,21 @@ export class Chat {
     return why === undefined;
   }
 
-  open(name: string, keepsRefusal = false): void {
+  open(name: string, { at, keepsRefusal = false }: { at?: string | undefined; keepsRefusal?: boolean } = {}): void {
     const isFirst = this.room === undefined;
-    if (name !== this.channel) this.#enter(name);
+    if (name !== this.channel) this.#enter(name, at);
+    else if (at !== undefined) void this.room?.openAt(at);
     if (!keepsRefusal) this.refused = "";
     this.opened++;
     const channels = this.#channels.get();
     if (!channels.includes(name)) this.#setChannels([...channels, name].slice(-MAX_CHANNELS));
-    const address = `${location.pathname}#${encodeURIComponent(name)}`;
+    const address = `${location.pathname}#${encodeURIComponent(name)}${at === undefined ? "" : `/${at}`}`;
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
     this.changed();
   }
 
-  #enter(name: string): void {
+  #enter(name: string, at: string | undefined): void {
     this.#lastOpen.set(name);
     this.room?.close();
     this.presence?.close();
@@ -197,6 +201,7 @@ export class Chat {
       mark: this.unread.mark(name),
       shown: () => this.outbox.settle(),
       changed,
+      at,
     });
     this.actions = new MessageActions({
       annotations: this.room.annotations,
@@ -235,6 +240,7 @@ export class Chat {
   }
 
   toNewest(): void {
+    if (location.hash.includes("/")) history.replaceState(null, "", `#${encodeURIComponent(this.channel)}`);
     if (this.room?.timeline.isCutOff === true) void this.room.open();
     else this.room?.timeline.toEnd();
   }

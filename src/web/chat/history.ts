@@ -25,6 +25,15 @@ export function pageAfter(channel: string, after: string, limit: number, signal?
   return ask(`channels/${encodeURIComponent(channel)}/messages`, { after, limit }, signal) as Promise<Page>;
 }
 
+/** One message. Rejects with a `Refusal`, which is final if it is not kept, or not on this channel. */
+export function messageOf(channel: string, id: string, signal?: AbortSignal): Promise<Message> {
+  return ask(
+    `channels/${encodeURIComponent(channel)}/messages/${encodeURIComponent(id)}`,
+    {},
+    signal,
+  ) as Promise<Message>;
+}
+
 /** What channels there are, of those a pattern covers. Rejects with a `Refusal`. */
 export async function channelsOf(pattern: string, limit: number): Promise<readonly Listed[]> {
   const { channels } = (await ask("channels", { pattern, limit })) as { channels: readonly Listed[] };

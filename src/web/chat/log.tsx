@@ -120,6 +120,8 @@ function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: 
   let above: Message | undefined;
   const rows = rowsOf(timeline.entries, annotations);
   const stop = stopOf(rows, actions);
+  const { goesTo, marked } = timeline;
+  if (goesTo !== undefined) actions.reveal(goesTo);
   const { me } = actions;
   return rows.map((row, index) => {
     if (row.kind === "gap") {
@@ -150,7 +152,8 @@ function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: 
     const whyNot = question && desk.whyNot(question);
     const about = annotations.about(message);
     const isThreadOpen = message.id !== null && actions.isOpen(message.id);
-    const isStop = stop === message.id || about.replies.some(({ id }) => id === stop);
+    const isHere = (sought: string | undefined): boolean =>
+      sought !== undefined && (sought === message.id || about.replies.some(({ id }) => id === sought));
     const shown = {
       message,
       receipt,
@@ -169,9 +172,9 @@ function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: 
       <MessageRow
         key={key}
         {...shown}
-        stop={isStop ? stop : undefined}
+        stop={isHere(stop) ? stop : undefined}
         isMenuOpen={actions.menu === message}
-        isMarked={timeline.marked !== undefined && timeline.marked === message.id}
+        marked={isHere(marked) ? marked : undefined}
       />
     );
   });

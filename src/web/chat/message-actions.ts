@@ -82,8 +82,13 @@ export class MessageActions {
 
   /** Shows a message that is in the page, with its thread. */
   goTo(id: string): void {
-    this.#openThreads.add(this.annotations.rootOf(id));
+    this.reveal(id);
     this.#options.goTo(id);
+  }
+
+  /** Has the next rendering show a message, also if it is in a thread. */
+  reveal(id: string): void {
+    this.#openThreads.add(this.annotations.rootOf(id));
   }
 
   /** The address at which a message is shown. */

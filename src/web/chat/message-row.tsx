@@ -30,8 +30,8 @@ export interface MessageRowProps {
   readonly isMenuOpen?: boolean;
   /** Whether it is a reply that stands in its thread. */
   readonly isInThread?: boolean;
-  /** Whether someone was led here. */
-  readonly isMarked?: boolean;
+  /** The message that someone was led to, if it is this one or in its thread. */
+  readonly marked: string | undefined;
   /** The identity of the person. */
   readonly me: string;
   /** The message whose menu the Tab key reaches, if it is this one or in its thread. */
@@ -45,8 +45,8 @@ export class MessageRow extends Component<MessageRowProps> {
   }
 
   override render(): ComponentChild {
-    const { message, receipt, above, isDirectlyBelow, question, about, isMarked, isInThread, ...rest } = this.props;
-    const { actions, me, stop } = rest;
+    const { message, receipt, above, isDirectlyBelow, question, about, isInThread, ...rest } = this.props;
+    const { actions, me, stop, marked } = rest;
     const { beginsDay, hasHead } = placeOf(message, above);
     const time = new Date(message.time);
     const isHead = hasHead || !isDirectlyBelow;
@@ -54,7 +54,7 @@ export class MessageRow extends Component<MessageRowProps> {
     return (
       <li
         id={id === null ? undefined : messageRowId(id)}
-        class={`row${isHead ? " head" : ""}${isMarked ? " found" : ""}`}
+        class={`row${isHead ? " head" : ""}${marked !== undefined && marked === message.id ? " found" : ""}`}
         onClick={(event) => {
           event.stopPropagation();
           actions.select(id);
@@ -79,7 +79,7 @@ export class MessageRow extends Component<MessageRowProps> {
           <Reactions message={message} reactions={about.reactions} actions={actions} me={me} />
         )}
         {about.replies.length > 0 && message.event !== "reply" && (
-          <Thread root={message} about={about} actions={actions} me={me} stop={stop} desk={rest.desk} />
+          <Thread root={message} about={about} actions={actions} me={me} stop={stop} marked={marked} desk={rest.desk} />
         )}
         {receipt !== undefined && <Kept {...receipt} />}
         {id !== null && <MenuButton id={id} message={message} actions={actions} isStop={stop === id} />}
@@ -147,7 +147,7 @@ function Content({ message, question, about, actions, ...rest }: ContentProps) {
   return question.state === "closed" ? <QuestionEnd question={question} /> : <Said data={message.data} />;
 }
 
-type ThreadProps = Pick<MessageRowProps, "actions" | "desk" | "me" | "stop"> & {
+type ThreadProps = Pick<MessageRowProps, "actions" | "desk" | "me" | "stop" | "marked"> & {
   readonly root: Message;
   readonly about: About;
 };

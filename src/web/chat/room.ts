@@ -1,7 +1,7 @@
 import type { Hub, Message, Receipt, Subscription } from "../../client/index.ts";
 import { Refusal } from "../shared/ask-server.ts";
 import { Annotations } from "./annotations.ts";
-import { pageAfter, pageBefore, type Page } from "./history.ts";
+import { messageOf, pageAfter, pageBefore, type Page } from "./history.ts";
 import { entryOf, gapEntry, Timeline, type Entry } from "./timeline.ts";
 
 /** Messages asked for at once. */
@@ -20,6 +20,8 @@ export interface RoomOptions {
   readonly shown: () => void;
   /** Something is to be rendered. */
   readonly changed: () => void;
+  /** The message to begin with; without it, the newest. */
+  readonly at: string | undefined;
 }
 
 /** One channel being read: its last messages, those that come, and others when they are asked for. */
@@ -42,7 +44,7 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     this.timeline = new Timeline(options.changed);
-    void this.open();
+    void (options.at === undefined ? this.open() : this.openAt(options.at));
   }
 
   get channel(): string {
@@ -51,12 +53,7 @@ export class Room {
 
   /** Shows the newest messages, and from then on what comes. */
   async open(): Promise<void> {
-    this.#subscription?.close();
-    this.start = undefined;
-    this.topNote = "Loading…";
-    this.bottomNote = "";
-    this.isQuiet = true;
-    this.timeline.clear();
+    this.#begin();
     const page = await this.#lastPage();
     if (page === undefined) return;
     this.isQuiet = true;
@@ -65,6 +62,46 @@ export class Room {
     this.start = page.next;
     this.timeline.append(withMark(this.#entries(page.messages), this.#options.mark));
     this.#read(page.next);
+  }
+
+  /** Shows a message among those around it. */
+  async openAt(id: string): Promise<void> {
+    if (this.timeline.has(id)) return this.timeline.goTo(id);
+    this.#begin();
+    const { channel } = this;
+    const { signal } = this.#closing;
+    try {
+      const [before, message, after, last] = await Promise.all([
+        pageBefore(channel, id, PAGE / 2, signal),
+        messageOf(channel, id, signal),
+        pageAfter(channel, id, PAGE / 2, signal),
+        pageBefore(channel, "latest", 1, signal),
+      ]);
+      this.isQuiet = true;
+      this.timeline.clear();
+      this.timeline.append(this.#entries([...before.messages, message, ...after.messages]));
+      this.timeline.hasOlder = (before.earlier ?? null) !== null;
+      this.timeline.isCutOff = after.more;
+      this.start = last.next;
+      this.timeline.goTo(id);
+      this.#read(after.more ? last.next : after.next);
+    } catch (error) {
+      if (signal.aborted) return;
+      await this.open();
+      this.bottomNote = (error as Refusal).final
+        ? "The message that the address names is not kept here any more; these are the newest."
+        : (error as Error).message;
+      this.#options.changed();
+    }
+  }
+
+  #begin(): void {
+    this.#subscription?.close();
+    this.start = undefined;
+    this.topNote = "Loading…";
+    this.bottomNote = "";
+    this.isQuiet = true;
+    this.timeline.clear();
   }
 
   /** Whether it is known that nothing is kept, and nothing has come. */

@@ -12,6 +12,8 @@ const NEAR = 40;
  * steps, one a frame, however far apart the frames of a busy machine are.
  */
 const STILL = 10;
+/** Pixels from either end within which more messages are loaded. */
+const SOON = 300;
 /** Keys that scroll up; the space bar does so with Shift. */
 const UPWARDS = new Set(["Home", "PageUp", "ArrowUp"]);
 
@@ -43,6 +45,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     timeline.goesTo = undefined;
     last.current = { top: current.scrollTop, height: scrollHeight };
     timeline.scrolled(isDown(current));
+    // Lines may be few though messages are many: replies and reactions have none.
+    if (current.scrollHeight <= current.clientHeight && chat?.room?.topNote === "") loadEarlier(current, chat);
     chat?.look();
   });
   useEffect(() => {
@@ -50,6 +54,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     if (current === null || chat === undefined) return undefined;
     const end = new AbortController();
     const { signal } = end;
+    leaving.current.ended = () => loadEarlier(current, chat);
     const leave = (): void => void (current.scrollTop > 0 && leaving.current.begin());
     current.addEventListener(
       "scroll",
@@ -57,6 +62,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
         if (chat.room?.isEmpty === true) return;
         const { scrollTop: top } = current;
         if (top < last.current.top) leaving.current.begin();
+        const isNearEnd = current.scrollHeight - top - current.clientHeight < SOON;
+        if (top > last.current.top && isNearEnd && chat.room?.timeline.isCutOff === true) void chat.room.loadLater();
         last.current = { ...last.current, top };
         chat.room?.timeline.scrolled(isDown(current));
         chat.look();
@@ -81,6 +88,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
 
 /** Whether someone is on their way up, from what began it to some frames after its last step. */
 class Leaving {
+  /** Called when it is over. */
+  ended: () => void = () => {};
   #frames = 0;
 
   get isUnderWay(): boolean {
@@ -96,7 +105,14 @@ class Leaving {
   #count(): void {
     this.#frames--;
     if (this.#frames > 0) requestAnimationFrame(() => this.#count());
+    else this.ended();
   }
+}
+
+/** Loads what comes before, if the first of what is there is near, or in sight. */
+function loadEarlier({ scrollTop }: HTMLElement, chat: Chat | undefined): void {
+  const { room } = chat ?? {};
+  if (scrollTop < SOON && room?.timeline.hasOlder === true && !room.isLoading) void room.loadEarlier();
 }
 
 function scrollsUp({ key, shiftKey, target, defaultPrevented }: KeyboardEvent): boolean {

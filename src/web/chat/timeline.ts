@@ -89,6 +89,8 @@ export class Timeline {
     this.isCutOff = false;
     this.isScrolledDown = true;
     this.goesToEnd = true;
+    this.goesTo = undefined;
+    this.marked = undefined;
     this.hasOlder = false;
     this.#unseen.clear();
     this.#changed();
@@ -144,6 +146,7 @@ export class Timeline {
   /** Brings a message into sight that is in the page, and marks it. */
   goTo(id: string): void {
     this.goesTo = id;
+    this.goesToEnd = false;
     this.marked = id;
     this.#changed();
   }

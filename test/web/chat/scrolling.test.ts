@@ -14,20 +14,16 @@ describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
     const [earlier, later] = [page.locator("#earlier"), page.locator("#later")];
     const newest = page.locator("#newest");
     assert.equal(await later.isVisible(), false);
-    for (let oldest = 651; oldest > 1; oldest -= 50) {
-      await earlier.click();
-      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
-    }
-    await toEnd(chat);
-    assert.equal(await newest.innerText(), "To the newest");
+    await toBeginning(chat);
     assert.equal(await rows.last().locator(".said").innerText(), "number 400.");
+    assert.equal(await newest.innerText(), "To the newest");
     await server.publish("default", "number 701.");
     await newest.filter({ hasText: "1 new message" }).waitFor();
     for (let last = 400; last < 701; last = Math.min(last + 50, 701)) {
-      await toEnd(chat);
+      // Scrolled to, it is loaded with what comes after; the last message in the page stays where it is.
       const held = chat.row(`number ${last}.`).locator(".said");
+      await toEnd(chat);
       const place = (await held.boundingBox())?.y ?? NaN;
-      await later.click();
       await chat.row(`number ${Math.min(last + 50, 701)}.`).waitFor();
       const moved = Math.abs(((await held.boundingBox())?.y ?? NaN) - place);
       // The last message alone is less high than the button that it takes the place of.
@@ -64,12 +60,8 @@ describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
         }),
     });
     const { page } = chat;
-    for (let oldest = 381; oldest > 1; oldest -= 50) {
-      await page.locator("#earlier").click();
-      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
-    }
+    await toBeginning(chat);
     await toEnd(chat);
-    await page.locator("#later").click();
     await answered.promise;
     for (let n = 431; n <= 433; n++) await server.publish("default", `number ${n}.`);
     await page.locator("#newest", { hasText: "3 new messages" }).waitFor();
@@ -95,17 +87,48 @@ describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
         page.route("**/channels/default/messages?after=*", (route) => (isAway ? route.abort() : route.continue())),
     });
     const { page } = chat;
-    for (let oldest = 381; oldest > 1; oldest -= 50) {
-      await page.locator("#earlier").click();
-      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
-    }
+    await toBeginning(chat);
     await toEnd(chat);
-    await page.locator("#later").click();
     await page.locator("#later-note", { hasText: "cannot be reached" }).waitFor();
     isAway = false;
     await page.locator("#later").click();
     await chat.row("number 430.").waitFor();
     await until("nothing is said any more", async () => (await page.locator("#later-note").textContent()) === "");
+  });
+
+  it("are opened by a link among those around them, marked, and gone through from there", async (browser) => {
+    await using server = await startServer();
+    const ids: string[] = [];
+    for (let n = 1; n <= 300; n++) ids.push((await server.publish("default", `number ${n}.`)).id);
+    await using chat = await openChat(browser, server.url, { at: `#default/${ids[149]}` });
+    const { page } = chat;
+    const found = page.locator(".row.found");
+    await found.filter({ hasText: "number 150." }).waitFor();
+    assert.equal(await chat.row("number 125.").count(), 1);
+    assert.equal(await chat.row("number 176.").count(), 0);
+    await server.publish("default", "number 301.");
+    await page.locator("#newest", { hasText: "1 new message" }).waitFor();
+    await toEnd(chat);
+    await chat.row("number 225.").waitFor();
+    // Another one, by its own button, and back by the address.
+    await page.locator(`[id="menu:${ids[160]}"]`).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Copy link" }).click();
+    const link = await page.evaluate<string>("navigator.clipboard.readText()");
+    assert.equal(link, `${server.url}/chat#default/${ids[160]}`);
+    await page.evaluate(`location.href = ${JSON.stringify(link)}`);
+    await found.filter({ hasText: "number 161." }).waitFor();
+    await page.locator("#newest").click();
+    await chat.row("number 301.").waitFor();
+    assert.equal(new URL(page.url()).hash, "#default");
+    await page.goto(`${server.url}/chat#default/x-1`);
+    await page.reload();
+    await page.locator("#later-note", { hasText: "not kept here any more" }).waitFor();
+    await chat.row("number 301.").waitFor();
+    assert.deepEqual(
+      chat.complaints.filter((text) => !/status of 4\d\d/.test(text)),
+      [],
+    );
   });
 
   it("stay within reach of the keyboard wherever it loads more of them", async (browser) => {
@@ -115,11 +138,10 @@ describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
     const { page } = chat;
     const focused = (): Promise<unknown> => page.evaluate("document.activeElement?.id");
     await page.locator("#earlier").focus();
-    for (let oldest = 381; oldest > 1; oldest -= 50) {
-      assert.equal(await focused(), "earlier");
-      await page.keyboard.press("Enter");
-      await chat.row(`number ${Math.max(oldest - 50, 1)}.`).waitFor();
-    }
+    await until("all is loaded", async () => {
+      if ((await focused()) === "earlier") await page.keyboard.press("Enter");
+      return (await chat.row("number 1.").count()) === 1;
+    });
     await until("the messages have the focus", async () => (await focused()) === "log");
     await page.locator("#later").focus();
     await page.keyboard.press("Enter");
@@ -127,6 +149,14 @@ describeInBrowser("the messages of the chat", { concurrency: 2 }, (it) => {
     await until("the messages have the focus", async () => (await focused()) === "log");
   });
 });
+
+/** Scrolls up until there is no more. */
+async function toBeginning(chat: ChatPage): Promise<void> {
+  await until("the beginning is there", async () => {
+    await chat.page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+    return (await chat.row("number 1.").count()) === 1;
+  });
+}
 
 async function toEnd({ page }: ChatPage): Promise<void> {
   await page.locator("#log").evaluate((log) => log.scrollTo(0, log.scrollHeight));
