@@ -24,6 +24,7 @@ export const SECTIONS = [
       "docs/questions.md",
       "docs/notifications.md",
       "docs/conversations.md",
+      "docs/presence.md",
       "docs/recipes/",
     ],
   },

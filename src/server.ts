@@ -5,6 +5,7 @@ import { defaults, type Config } from "./config.ts";
 import type { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { hubIdIn } from "./core/records.ts";
+import { Participants } from "./core/participants.ts";
 import { Questions } from "./core/questions.ts";
 import { Schedule } from "./core/schedule.ts";
 import { droppedMessage, type Audit } from "./auth/audit.ts";
@@ -128,7 +129,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const source = new ServerInfoSource(fixedInfo(config, identity), { hub, connections, deliveries, nodes }, state);
     parts.source = source;
     const info = (): ServerInfo => source.info();
+    const participants = new Participants(nodes.node);
     const hubChannels = new HubChannels(hub, nodes.node, info);
+    hubChannels.participants = participants;
     parts.hubChannels = hubChannels;
     logging.onLine((line) => hubChannels.log(line));
     hooks?.deliveries.listen((delivery) => hubChannels.delivery(delivery));
@@ -181,6 +184,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       pageUrl,
       hub,
       questions,
+      participants,
       limits,
       info,
       catalog: hubCatalog(tools, extras, events),
@@ -199,6 +203,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       hubId,
       schedule,
       questions,
+      participants,
       tools,
       connections,
       open: new OpenConnections(shared.node),
@@ -246,7 +251,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const bound = app.server.address() as AddressInfo;
     state.address += `:${bound.port}`;
     bridges?.start();
-    nodes.start({ index: hub.index, status: () => source.status() });
+    nodes.start({ index: hub.index, status: () => source.status(), participants });
     registration?.start({ address: bound.address, port: bound.port, version });
     url = listeningUrl(tls === undefined ? "http" : "https", config.host, bound);
     // The command line prints the address itself; a file gets a line.

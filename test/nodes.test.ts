@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { ParticipantList } from "../src/protocol/participant.ts";
 import type { ServerOptions } from "../src/server.ts";
 import { Cli, runCli } from "./support/cli.ts";
 import { RefusedUpgrade } from "./support/frame-reader.ts";
+import { LegacyClient } from "./support/legacy-client.ts";
+import { listOf, participant } from "./support/participants.ts";
 import { KeyRing } from "./support/keys.ts";
 import { needsEngine, startEngine } from "./support/redis.ts";
 import type { Answer } from "./support/request.ts";
@@ -118,6 +121,28 @@ describe("nodes on one engine", { concurrency: true }, () => {
       const { data, id } = await reader.nextOf("message");
       assert.deepEqual([data, id ?? undefined], [`here on ${channel}`, undefined]);
     }
+  });
+
+  it("[HERE-10] list the participants of all of them, each once, and forget those of one that stops", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const { a, b } = await startTwo(engine.url);
+    await using _a = a;
+    await using _b = b;
+    using _service = await b.events("?channel=orders.eu");
+    const agents = await Promise.all([a, b].map((server) => LegacyClient.open(server)));
+    using _first = await agents[0]?.listen();
+    using _second = await agents[1]?.listen();
+    for (const server of [a, b]) {
+      const agent = await participant(server, "test", ({ nodes }) => nodes.length === 2);
+      assert.equal(agent.state, "connected");
+      assert.equal((await listOf(server)).total, 2);
+    }
+    using told = await a.events("?channel=hub.presence");
+    assert.equal((JSON.parse((await told.next()).data) as ParticipantList).total, 2);
+    await b.close();
+    await participant(a, "test", ({ nodes }) => nodes.length === 1);
+    assert.equal((await listOf(a)).total, 1);
   });
 
   it("[NAME-6] tell on hub.stats what the node of the reader does, and list all", async (test) => {

@@ -127,6 +127,7 @@ describe("the public surface", () => {
         ["question"],
       ],
       ["await_answer", ["questionId", "timeoutSeconds"], ["questionId"]],
+      ["list_participants", ["channel"], []],
     ]);
   });
 

@@ -32,6 +32,7 @@ import { notFound } from "./not-found.ts";
 import { metrics } from "./metrics.ts";
 import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
+import { participantRoute } from "./participants.ts";
 import { purge } from "./purge.ts";
 import { questionRoutes } from "./questions.ts";
 import { logFields, REQUEST_ID } from "./request-id.ts";
@@ -184,6 +185,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   await app.register(async (scope) => openConnections(scope, context));
   await app.register(async (scope) => purge(scope, context));
   metrics(app, context, metricsRegistry);
+  participantRoute(app, context);
   recentActivity(app, context);
   resourceMetadata(app, context);
   login(app, context);

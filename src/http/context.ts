@@ -8,6 +8,8 @@ import type { Lifetimes } from "../auth/lifetimes.ts";
 import type { Login } from "../auth/login.ts";
 import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
+import { identityOf } from "../core/attendance.ts";
+import type { Participants, Presence } from "../core/participants.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Questions } from "../core/questions.ts";
 import type { Schedule } from "../core/schedule.ts";
@@ -34,6 +36,7 @@ export interface HttpContext {
   readonly hubId: string;
   readonly schedule: Schedule;
   readonly questions: Questions;
+  readonly participants: Participants;
   readonly tools: ToolSet;
   readonly connections: Connections;
   /** What is open, for admins to look at. */
@@ -181,6 +184,14 @@ export function stayFor(
   };
 }
 
+/** Who calls, as far as a door knows more than the principal. */
+export interface CallOrigin {
+  /** What the client calls itself. */
+  readonly client?: string | undefined;
+  /** The connection among the participants that the call came with. */
+  readonly presence?: Presence | undefined;
+}
+
 /** What a request that opens something says of its client. */
 export function openedBy(
   { headers }: IncomingMessage,
@@ -189,22 +200,26 @@ export function openedBy(
   return { subject: principal.subject, address, client: clientName(headers) };
 }
 
-/** What tools work with when they are called through a door; calls that wait take the places of `by`. */
+/**
+ * What tools work with when they are called through a door; calls that wait take the places of `by`. Without `presence`,
+ * the caller is listed as an agent while a call waits.
+ */
 export function requestContext(
   context: HttpContext,
   call: { readonly signal: AbortSignal },
   by: Socket | Client,
   caller: Caller,
   correlation: Correlation | undefined,
-  client?: string,
+  origin: CallOrigin = {},
 ): RequestContext {
-  return new HttpRequestContext(context, call, by, caller, correlation, client);
+  return new HttpRequestContext(context, call, by, caller, correlation, origin);
 }
 
 /** A class, so that `signal` is looked up only by the tools that ask for it, at no cost to the others. */
 class HttpRequestContext implements RequestContext {
   readonly hub: RequestContext["hub"];
   readonly questions: RequestContext["questions"];
+  readonly participants: Participants;
   readonly principal: Principal;
   readonly limits: RequestContext["limits"];
   readonly info: RequestContext["info"];
@@ -212,6 +227,7 @@ class HttpRequestContext implements RequestContext {
   readonly admit: RequestContext["admit"];
   correlation: Correlation | undefined;
   readonly #call: { readonly signal: AbortSignal };
+  readonly #presence: Presence | undefined;
 
   constructor(
     context: HttpContext,
@@ -219,9 +235,11 @@ class HttpRequestContext implements RequestContext {
     by: Socket | Client,
     caller: Caller,
     correlation: Correlation | undefined,
-    client: string | undefined,
+    { client, presence }: CallOrigin,
   ) {
-    const { hub, questions, limits, info } = context;
+    const { hub, questions, participants, limits, info } = context;
+    this.participants = participants;
+    this.#presence = presence;
     this.correlation = correlation;
     this.hub = hub;
     this.questions = questions;
@@ -235,6 +253,10 @@ class HttpRequestContext implements RequestContext {
 
   get signal(): AbortSignal {
     return this.#call.signal;
+  }
+
+  get presence(): Presence {
+    return this.#presence ?? this.participants.caller(identityOf(this.principal, "agent"));
   }
 }
 

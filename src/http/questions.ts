@@ -221,7 +221,7 @@ function callOf(request: FastifyRequest, context: HttpContext, call?: Connection
   const { socket } = request.raw;
   const caller = callerOf(request.raw, principalOf(request, context), context);
   const client = clientName(request.headers);
-  return requestContext(context, call ?? new ConnectionCall(socket), socket, caller, request, client);
+  return requestContext(context, call ?? new ConnectionCall(socket), socket, caller, request, { client });
 }
 
 /** A question as it came: JSON, or a text that is one to be answered with yes or no. */

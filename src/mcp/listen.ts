@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { identityOf } from "../core/attendance.ts";
 import { EVERYTHING } from "../protocol/channel.ts";
 import { readable } from "../core/principal.ts";
 import { HubError } from "../core/errors.ts";
@@ -60,7 +61,7 @@ async function follow(
   stream: NotificationStream,
   id: string,
 ): Promise<string> {
-  const { hub, signal } = call;
+  const { hub, signal, participants, principal, sender } = call;
   let channelsKnown = hub.log.size().channelsCreated;
   const isListNew = (): boolean => {
     const before = channelsKnown;
@@ -103,12 +104,15 @@ async function follow(
   signal.addEventListener("abort", gone);
   if (signal.aborted) gone();
   const subscription = hub.subscribe({ channels: updates.channels }, updates);
+  const read = [...watches].flatMap(([name, { channels }]) => (name === RESOURCE_LIST ? [] : channels));
+  const depart = participants.attendee(identityOf(principal, "agent", sender), () => read).connect();
   const unfollow = catalog.changes?.follow((list) => {
     if (granted[`${list}ListChanged`]) updates.touch(`${list}/list_changed`);
   });
   try {
     return await over;
   } finally {
+    depart(true);
     hub.unsubscribe(subscription);
     updates.unwatchAll();
     unfollow?.();

@@ -1,4 +1,6 @@
 import type { ChannelPattern } from "../protocol/channel.ts";
+import { identityOf } from "../core/attendance.ts";
+import type { Participants, Presence } from "../core/participants.ts";
 import type { RpcId } from "../protocol/jsonrpc.ts";
 import type { RequestContext, StayEnd } from "../tools/index.ts";
 import { LOG_LEVELS, type JsonObject, type LogLevel } from "./errors.ts";
@@ -7,7 +9,7 @@ import type { RequestStates, StateScope } from "./request-state.ts";
 export type RequestId = Exclude<RpcId, null>;
 
 /** What the requests of both eras need from the server. */
-export interface Services extends Pick<RequestContext, "hub" | "questions" | "limits" | "info"> {
+export interface Services extends Pick<RequestContext, "hub" | "questions" | "participants" | "limits" | "info"> {
   readonly states: RequestStates;
   /** Where people find the pages of this server; empty if that is not known. */
   readonly pageUrl: () => string;
@@ -22,7 +24,10 @@ interface AskOptions {
 }
 
 /** One request, as parsed by its era. */
-export interface McpRequest extends Pick<RequestContext, "principal" | "sender" | "stay" | "admit" | "correlation"> {
+export interface McpRequest extends Pick<
+  RequestContext,
+  "principal" | "sender" | "presence" | "stay" | "admit" | "correlation"
+> {
   readonly id: RequestId;
   readonly method: string;
   readonly params: JsonObject;
@@ -88,6 +93,7 @@ export class McpRequestContext implements RequestContext {
   inputs: Inputs = NO_INPUTS;
   readonly hub: RequestContext["hub"];
   readonly questions: RequestContext["questions"];
+  readonly participants: Participants;
   readonly limits: RequestContext["limits"];
   readonly info: RequestContext["info"];
   readonly id: RequestId;
@@ -109,9 +115,10 @@ export class McpRequestContext implements RequestContext {
   readonly #request: McpRequest;
   #progress: RequestContext["progress"];
 
-  constructor({ hub, questions, limits, info, states, pageUrl }: Services, request: McpRequest) {
+  constructor({ hub, questions, participants, limits, info, states, pageUrl }: Services, request: McpRequest) {
     this.hub = hub;
     this.questions = questions;
+    this.participants = participants;
     this.limits = limits;
     this.info = info;
     this.id = request.id;
@@ -128,6 +135,12 @@ export class McpRequestContext implements RequestContext {
     this.openDedicated = request.openDedicated;
     this.#states = states;
     this.#request = request;
+  }
+
+  /** In a session, of its client, whose requests are listed as one; otherwise of this request. */
+  get presence(): Presence {
+    const { presence } = this.#request;
+    return presence ?? this.participants.caller(identityOf(this.principal, "agent", this.sender));
   }
 
   /** Aborted when the client cancels the request, and when its session or connection ends. */

@@ -1,9 +1,13 @@
+import { visibleTo } from "../core/attendance.ts";
+import type { Participants } from "../core/participants.ts";
+import { ANYONE } from "../core/principal.ts";
 import type { BridgeStatus } from "../protocol/bridge-status.ts";
 import {
   AUDIT_CHANNEL,
   BRIDGES_CHANNEL,
   HOOKS_CHANNEL,
   LOGS_CHANNEL,
+  PRESENCE_CHANNEL,
   STATS_CHANNEL,
   type ChannelName,
 } from "../protocol/channel.ts";
@@ -16,6 +20,10 @@ import { Recent } from "./recent.ts";
 const INTERVAL = 1020;
 /** Characters of a line that are published. */
 const MAX_LINE = 2000;
+/** Participants in one list. */
+const MAX_PARTICIPANTS = 200;
+/** Intervals after which the list is published although it has not changed: for readers that took the places of others. */
+const PRESENCE_AGAIN = 5;
 
 /** Publishes what the server does on its own channels, while someone reads them; the log keeps nothing of it. */
 export class HubChannels {
@@ -25,6 +33,10 @@ export class HubChannels {
   readonly #node: string;
   /** Set if there are bridges. */
   bridges: { readonly status: () => readonly BridgeStatus[] } | undefined;
+  /** Of all nodes; set when they are known. */
+  participants: Participants | undefined;
+  /** The list that was published last as JSON, to how many readers, and how many intervals ago. */
+  readonly #present = { list: "", readers: 0, age: 0 };
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -39,6 +51,7 @@ export class HubChannels {
       if (bridges !== undefined) {
         this.#publish(BRIDGES_CHANNEL, "bridges", () => ({ ...this.#origin(), bridges: bridges.status() }));
       }
+      if (this.participants !== undefined) this.#presence(this.participants);
     }, INTERVAL).unref();
   }
 
@@ -63,6 +76,21 @@ export class HubChannels {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#last;
+  }
+
+  /** Publishes who is here, if that has changed or someone new reads it. */
+  #presence({ all, isCut }: Participants): void {
+    const last = this.#present;
+    const readers = this.#hub.index.readers(PRESENCE_CHANNEL, true);
+    const isNew = readers > last.readers;
+    last.readers = readers;
+    if (readers === 0) return;
+    const { more, ...listed } = visibleTo(ANYONE, all, { limit: MAX_PARTICIPANTS });
+    const list = JSON.stringify(listed);
+    if (!isNew && list === last.list && ++last.age < PRESENCE_AGAIN) return;
+    last.list = list;
+    last.age = 0;
+    this.#publish(PRESENCE_CHANNEL, "presence", () => ({ ...this.#origin(), ...listed, more: more || isCut }));
   }
 
   #origin(): { readonly time: string; readonly node: string } {

@@ -1,12 +1,14 @@
 import { patternProblem, type ChannelPattern } from "../protocol/channel.ts";
+import type { Attendance } from "../core/attendance.ts";
 import { isObject } from "../protocol/json.ts";
 import type { NodeStatus } from "../protocol/server-info.ts";
+import { MAX_ATTENDANCES, parsedAttendance } from "./attendance-report.ts";
 
 /** How many live readers ask for a pattern, as `SubscriptionIndex.count` says. */
 export type PatternCount = readonly [pattern: ChannelPattern, readers: number];
 
 /** What a node sends to others about itself. */
-export type NodeReport = StatusReport | ChangeReport | CopyReport | LeavingReport;
+export type NodeReport = StatusReport | ChangeReport | CopyReport | ParticipantsReport | LeavingReport;
 
 interface Origin {
   readonly node: string;
@@ -35,6 +37,14 @@ export interface CopyReport extends Origin {
   readonly part: number;
   readonly isLast: boolean;
   readonly counts: readonly PatternCount[];
+}
+
+/** Who is connected to the node: the whole list, sent when it changes. */
+export interface ParticipantsReport extends Origin {
+  readonly kind: "participants";
+  readonly participants: readonly Attendance[];
+  /** Whether some are left out. */
+  readonly more: boolean;
 }
 
 /** The node stops. */
@@ -66,6 +76,13 @@ export function parseNodeReport(text: string): NodeReport | undefined {
   if (kind === "status") {
     const parsed = parsedStatus(status, node);
     return parsed && { kind, ...origin, status: parsed, wantsCopy: wantsCopy === true };
+  }
+  if (kind === "participants") {
+    const { participants, more } = sent;
+    if (!Array.isArray(participants) || participants.length > MAX_ATTENDANCES) return undefined;
+    const parsed = participants.map((one) => parsedAttendance(one, node));
+    if (!parsed.every((one) => one !== undefined)) return undefined;
+    return { kind, ...origin, participants: parsed, more: more === true };
   }
   if (!Array.isArray(counts) || counts.length > MAX_COUNTS || !counts.every(isPatternCount)) return undefined;
   if (kind === "change") return { kind, ...origin, counts };

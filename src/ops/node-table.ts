@@ -3,7 +3,7 @@ import type { RemoteReaders } from "../core/remote-readers.ts";
 import { channelsIn } from "../core/subscription-index.ts";
 import { patternsOver, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import type { NodeStatus } from "../protocol/server-info.ts";
-import type { CopyReport, LeavingReport, NodeReport, PatternCount } from "./node-report.ts";
+import type { CopyReport, LeavingReport, NodeReport, ParticipantsReport, PatternCount } from "./node-report.ts";
 
 /** Another node, as it last reported. */
 interface Other {
@@ -67,7 +67,7 @@ export class NodeTable implements RemoteReaders {
   }
 
   /** Records a report that came at `now`; returns whether to ask the node for a copy, since a change was missed. */
-  take(report: Exclude<NodeReport, LeavingReport>, now: number): boolean {
+  take(report: Exclude<NodeReport, LeavingReport | ParticipantsReport>, now: number): boolean {
     const other = this.#find(report, now);
     if (other === undefined) return false;
     other.heard = now;
@@ -83,6 +83,11 @@ export class NodeTable implements RemoteReaders {
     if ((other.changes !== undefined && other.parts === undefined) || now - other.asked < ASK_AGAIN) return false;
     other.asked = now;
     return true;
+  }
+
+  /** Whether it is listed. */
+  has(node: string): boolean {
+    return this.#others.has(node);
   }
 
   /** Forgets a node that stops. */

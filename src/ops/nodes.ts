@@ -1,9 +1,11 @@
 import { chunks } from "../core/chunks.ts";
+import type { Participants } from "../core/participants.ts";
 import type { RemoteReaders } from "../core/remote-readers.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import type { SubscriptionIndex } from "../core/subscription-index.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import type { NodeStatus } from "../protocol/server-info.ts";
+import { reported } from "./attendance-report.ts";
 import { NodeTable } from "./node-table.ts";
 import { MAX_COUNTS, parseNodeReport, type NodeReport, type PatternCount } from "./node-report.ts";
 
@@ -15,6 +17,10 @@ const TOPIC = "nodes";
 const COLLECT = 250;
 /** Changes are sent this many times as often as the status. */
 const STATUS_EVERY = 8;
+/** So often is it looked at whether the list of participants has changed. */
+const PARTICIPANTS_EVERY = 4;
+/** Looks after which the list is sent all the same, for those who missed it. */
+const REPEATED_EVERY = 10;
 /** Milliseconds without a report after which a node is forgotten. */
 const FORGET = 15_000;
 /** Milliseconds without a report of its own after which a node concludes that it receives nothing. */
@@ -27,6 +33,7 @@ export interface OwnNode {
   /** The live readers of this node. */
   readonly index: SubscriptionIndex;
   readonly status: () => NodeStatus;
+  readonly participants: Participants;
 }
 
 /**
@@ -45,6 +52,8 @@ export class Nodes {
   #own: OwnNode | undefined;
   #changes = 0;
   #ticks = 0;
+  /** The list of participants that was sent last, as JSON, and the looks since then. */
+  readonly #told = { participants: "", looks: 0 };
   /** When this node last received a report of its own, and since when it has received them all the time. */
   readonly #hearing = { last: -Infinity, since: 0 };
 
@@ -106,8 +115,10 @@ export class Nodes {
       }
     }
     this.#table.sweep();
-    if (++this.#ticks % STATUS_EVERY !== 0) return;
+    if (++this.#ticks % PARTICIPANTS_EVERY === 0) this.#sendParticipants(own);
+    if (this.#ticks % STATUS_EVERY !== 0) return;
     this.#forget(performance.now());
+    own.participants.forgetNodes((node) => this.#table.has(node));
     void this.#sendStatus(own);
   }
 
@@ -121,11 +132,23 @@ export class Nodes {
       this.#hearing.last = now;
       return;
     }
-    if (report.kind === "leaving") return this.#table.remove(node);
+    if (report.kind === "leaving") {
+      this.#table.remove(node);
+      return this.#own?.participants.forgetNodes((known) => known !== node);
+    }
+    if (report.kind === "participants") {
+      // A node that is not listed has left, or there are too many.
+      if (this.#table.has(node)) this.#own?.participants.hear(node, report.participants, report.more);
+      return;
+    }
     const isIncomplete = this.#table.take(report, now);
     // A node that has not started asks all others when it does.
     if (isIncomplete && this.#own !== undefined) void this.#sendStatus(this.#own, true, node);
-    if (report.kind === "status" && report.wantsCopy) void this.#sendCopy(node);
+    if (report.kind === "status" && report.wantsCopy) {
+      void this.#sendCopy(node);
+      if (this.#own !== undefined)
+        void this.#send({ kind: "participants", ...reported(this.#own.participants.own) }, node);
+    }
     if (this.#table.isCut) {
       const sentence = `more than ${MAX_NODES} nodes or ${MAX_PATTERNS} patterns of their readers: some are not counted`;
       this.#reportOnce(sentence);
@@ -150,6 +173,16 @@ export class Nodes {
       if (!(await this.#send({ kind: "copy", part, isLast, counts }, node))) break;
     }
     this.#copying.delete(node);
+  }
+
+  #sendParticipants({ participants }: OwnNode): void {
+    const report = reported(participants.own);
+    const text = JSON.stringify(report);
+    const isNew = text !== this.#told.participants;
+    if (!isNew && ++this.#told.looks < REPEATED_EVERY) return;
+    this.#told.participants = text;
+    this.#told.looks = 0;
+    void this.#send({ kind: "participants", ...report });
   }
 
   #sendStatus(own: OwnNode, wantsCopy = false, node?: string): Promise<boolean> {

@@ -19,6 +19,8 @@ export const AUDIT_CHANNEL: ChannelName = serverChannel("audit");
 export const HOOKS_CHANNEL: ChannelName = serverChannel("hooks");
 /** How the bridges do, once a second, while someone reads it. */
 export const BRIDGES_CHANNEL: ChannelName = serverChannel("bridges");
+/** Who is here, whenever that changes, while someone reads it. */
+export const PRESENCE_CHANNEL: ChannelName = serverChannel("presence");
 
 const READABLE: ReadonlySet<string> = new Set([
   STATS_CHANNEL,
@@ -26,6 +28,7 @@ const READABLE: ReadonlySet<string> = new Set([
   AUDIT_CHANNEL,
   HOOKS_CHANNEL,
   BRIDGES_CHANNEL,
+  PRESENCE_CHANNEL,
 ]);
 /** Followed by the name of a channel: where its readers announce their presence. */
 export const PRESENCE = "hub.presence.";

@@ -9,6 +9,7 @@ export {
   type ToolMessage,
 } from "./define-tool.ts";
 export { lenient } from "./lenient.ts";
+export { participantsFor } from "./list-participants.ts";
 export { readableChannels } from "./readable-channels.ts";
 export { admittedDraft, publish } from "./publish.ts";
 export { cancelScheduled, listScheduled, ownScheduled, scheduledMessage, publishLater } from "./schedule.ts";

@@ -14,7 +14,7 @@ const PROGRESS = 20;
 const MAX_UNHEARD = 3;
 
 /** What a wait needs of its caller. */
-type Waiter = Pick<RequestContext, "questions" | "progress" | "signal" | "stay">;
+type Waiter = Pick<RequestContext, "questions" | "presence" | "progress" | "signal" | "stay">;
 
 /** Waits for an answer as long as the caller can, and says what it is, or how to wait on; `note` comes first. */
 export async function answerOf(
@@ -42,6 +42,8 @@ export async function waited(kept: KeptQuestion, seconds: number, context: Waite
   if (kept.question.state === "closed" || seconds === 0) return kept;
   const end = new AbortController();
   const leave = context.stay(() => end.abort());
+  const { id, channel } = kept.question;
+  const done = context.presence?.wait({ for: "answer", channel, question: id });
   const ended = AbortSignal.any([signal, end.signal]);
   const start = performance.now();
   const past = (): number => (performance.now() - start) / 1000;
@@ -58,6 +60,7 @@ export async function waited(kept: KeptQuestion, seconds: number, context: Waite
       if (known.question.state === "closed" || isCut || past() >= seconds || unheard >= MAX_UNHEARD) return known;
     }
   } finally {
+    done?.(signal.aborted);
     leave();
   }
 }

@@ -3,6 +3,7 @@ import { quoted } from "../protocol/text.ts";
 import { askPerson, awaitAnswer } from "./ask-person.ts";
 import { getServerInfo } from "./get-server-info.ts";
 import { listChannels } from "./list-channels.ts";
+import { listParticipants } from "./list-participants.ts";
 import { readMessages } from "./read-messages.ts";
 import { sendSseMessage } from "./send-sse-message.ts";
 import { listing, ToolError, type Tool, type ToolListing } from "./tool.ts";
@@ -19,6 +20,7 @@ const HUB_TOOLS: readonly Tool[] = [
   waitForMessages,
   askPerson,
   awaitAnswer,
+  listParticipants,
 ];
 
 /** The tools of a server, for every door: the hub's own, then those that were added. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Hub } from "../core/hub.ts";
+import type { Participants, Presence } from "../core/participants.ts";
 import type { Principal } from "../core/principal.ts";
 import type { KeptQuestion } from "../core/question.ts";
 import type { Questions } from "../core/questions.ts";
@@ -11,6 +12,10 @@ import type { ServerInfo } from "../protocol/server-info.ts";
 export interface RequestContext {
   readonly hub: Hub;
   readonly questions: Questions;
+  /** Who is here. */
+  readonly participants: Participants;
+  /** Of the caller, who is listed as waiting while a call waits; absent if the door does not list its callers. */
+  readonly presence?: Presence | undefined;
   readonly principal: Principal;
   /** The name of the caller, which is the sender of messages that do not name one. */
   readonly sender?: string | undefined;

@@ -52,11 +52,15 @@ export const waitForMessages: Tool = tool({
     const seconds = Math.min(timeoutSeconds, progress === undefined ? MAX_SECONDS : MAX_STREAMED_SECONDS);
     const arrivals = new ArrivalSink({ quietWakes: false });
     const leave = context.stay(() => arrivals.close());
+    const done = context.presence?.wait({ for: "messages", channels: patterns });
     const { history, end } = await waitInLog(
       { channels: patterns, after: after ?? hub.cursor(), seconds, isWanted },
       arrivals,
       context,
-    ).finally(leave);
+    ).finally(() => {
+      done?.(context.signal.aborted);
+      leave();
+    });
     const page = boundedPage(history, hub, principal, most);
     const notes = page.messages.length > 0 ? [] : notesOn(end, seconds < timeoutSeconds);
     return { text: [...notes, pageText(page, principal)].join("\n"), structured: page };

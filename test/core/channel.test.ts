@@ -166,7 +166,7 @@ describe("a pattern", () => {
     }
     assert.match(
       refusal(() => channelPattern("hub.*")).message,
-      /to read there are hub\.stats, hub\.logs, hub\.audit, hub\.hooks and hub\.bridges$/,
+      /to read there are hub\.stats, hub\.logs, hub\.audit, hub\.hooks, hub\.bridges and hub\.presence$/,
     );
   });
 });

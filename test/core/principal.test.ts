@@ -62,7 +62,7 @@ describe("grants", () => {
 
   it("of every channel do not cover the server's own, which are for admins", () => {
     const everything = holder({ publish: [channelPattern("*")], subscribe: [channelPattern("*")] });
-    for (const own of ["hub.stats", "hub.logs", "hub.audit", "hub.hooks", "hub.bridges"]) {
+    for (const own of ["hub.stats", "hub.logs", "hub.audit", "hub.hooks", "hub.bridges", "hub.presence"]) {
       assert.equal(maySubscribe(everything, channelPattern(own)), false, own);
       assert.equal(maySubscribe({ ...everything, admin: true }, channelPattern(own)), true, own);
     }

@@ -72,6 +72,7 @@ describe("GET /openapi.json", () => {
       "GET /mcp",
       "GET /messages",
       "GET /metrics",
+      "GET /participants",
       "GET /questions",
       "GET /questions/{id}",
       "GET /recent",

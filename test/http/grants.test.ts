@@ -50,6 +50,8 @@ const DOORS: readonly Door[] = [
     scope: "hub:publish",
   },
   { title: "GET /metrics", path: "/metrics", scope: "hub:admin" },
+  { title: "GET /participants of a channel", path: "/participants?channel=secret", scope: "hub:read" },
+  { title: "GET /events of who is here", path: "/events?channel=hub.presence", scope: "hub:admin" },
   { title: "GET /recent", path: "/recent", scope: "hub:admin" },
   { title: "GET /connections", path: "/connections", scope: "hub:admin" },
   { title: "GET /connections/{id}", path: "/connections/x-1", scope: "hub:admin" },

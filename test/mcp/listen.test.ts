@@ -1,3 +1,4 @@
+import { Participants } from "../../src/core/participants.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import { ToolSet } from "../../src/tools/index.ts";
 import assert from "node:assert/strict";
@@ -328,6 +329,7 @@ describe("the end of a subscription", { concurrency: true }, () => {
     const call = {
       id: 7,
       hub,
+      participants: new Participants("test"),
       principal: ANYONE,
       limits: { channels: 10, message: 1 },
       signal: new AbortController().signal,

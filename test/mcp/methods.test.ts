@@ -155,6 +155,7 @@ describe("the tools", { concurrency: true }, () => {
         ["wait_for_messages", { readOnlyHint: true, openWorldHint: false }],
         ["ask_person", { readOnlyHint: false, destructiveHint: false, openWorldHint: false }],
         ["await_answer", { readOnlyHint: true, openWorldHint: false }],
+        ["list_participants", { readOnlyHint: true, openWorldHint: false }],
       ],
     );
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { BridgeStatus } from "../../src/protocol/bridge-status.ts";
+import type { ParticipantList } from "../../src/protocol/participant.ts";
 import { Recent } from "../../src/ops/recent.ts";
 import type { Figures, RecentActivity, ServerInfo } from "../../src/protocol/server-info.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
@@ -164,5 +165,34 @@ describe("hub.logs", () => {
       told += Number.parseInt(msg, 10);
     }
     assert.equal(told, 2);
+  });
+});
+
+describe("hub.presence", { concurrency: true }, () => {
+  it("[NAME-7] tells a reader who is here at once, and then when that changes, at most once a second", async () => {
+    await using server = await startServer();
+    using orders = await server.events("?channel=orders");
+    using reader = await server.events("?channel=hub.presence&format=json");
+    using everything = await server.events("?channel=*");
+    using bare = await server.events();
+    const told = async (): Promise<Record<string, unknown>> => JSON.parse((await reader.next()).data) as never;
+    const first = await told();
+    assert.deepEqual(
+      [first["channel"], first["event"], first["id"], first["sender"]],
+      ["hub.presence", "presence", null, "hub"],
+    );
+    const { time, node, participants, total, more } = first["data"] as ParticipantList & { time: string; node: string };
+    assert.deepEqual([total, more, participants.length], [3, false, 3]);
+    assert.equal(participants[0]?.nodes[0], node);
+    using late = await server.events("?channel=hub.presence");
+    assert.equal((JSON.parse((await late.next()).data) as ParticipantList).total, 3);
+    orders.close();
+    let after = first["data"] as ParticipantList & { time: string };
+    while (after.total === 3) after = (await told())["data"] as typeof after;
+    assert.equal(after.total, 2);
+    assert.ok(Date.parse(after.time) - Date.parse(time) >= 1000);
+    assert.equal(server.hub.stats.published, 0);
+    assert.equal(server.hub.log.size().messages, 0);
+    assert.doesNotMatch(everything.text + bare.text, /data:/);
   });
 });

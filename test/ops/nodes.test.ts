@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Hub } from "../../src/core/hub.ts";
+import { Participants } from "../../src/core/participants.ts";
 import { LocalStore } from "../../src/logs/local-store.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { Nodes } from "../../src/ops/nodes.ts";
@@ -16,6 +17,7 @@ class TestNode implements AsyncDisposable {
   readonly nodes: Nodes;
   readonly hub: Hub;
   readonly reports: string[];
+  readonly participants: Participants;
   draining = false;
 
   private constructor(shared: SharedNode, nodes: Nodes, hub: Hub, reports: string[]) {
@@ -23,6 +25,7 @@ class TestNode implements AsyncDisposable {
     this.nodes = nodes;
     this.hub = hub;
     this.reports = reports;
+    this.participants = new Participants(shared.node);
   }
 
   static async start(store: LocalStore, name: string): Promise<TestNode> {
@@ -31,7 +34,7 @@ class TestNode implements AsyncDisposable {
     const nodes = new Nodes(shared, (sentence) => reports.push(sentence));
     const hub = await openHub(new MemoryLog(FOREVER), { remoteReaders: nodes.remoteReaders });
     const node = new TestNode(shared, nodes, hub, reports);
-    nodes.start({ index: hub.index, status: () => node.status });
+    nodes.start({ index: hub.index, status: () => node.status, participants: node.participants });
     return node;
   }
 
@@ -220,6 +223,59 @@ describe("nodes that share a store", () => {
     await until("a knows of b", () => a.others("orders.eu") === 1);
   });
 
+  it("[HERE-10] tells the others who is here, as a list that is bounded, and is forgotten with its participants", async () => {
+    const store = new LocalStore();
+    await using a = await TestNode.start(store, "a");
+    const b = await TestNode.start(store, "b");
+    const identity = { kind: "agent", name: "planner", verified: false } as const;
+    const first = b.participants.attendee(identity, () => patternsOf("orders.eu"));
+    const leave = first.connect();
+    first.wait({ for: "answer", channel: "ops", question: "q" });
+    a.participants.attendee(identity, () => patternsOf("orders.us")).connect();
+    await until("a knows of b's agent", () => a.participants.all[0]?.nodes.length === 2);
+    const [planner] = a.participants.all;
+    assert.deepEqual(planner?.channels, ["orders.eu", "orders.us"]);
+    assert.equal(planner.waits[0]?.for, "answer");
+    leave(true);
+    await until("a knows that it left", () => a.participants.all[0]?.nodes.join() === a.shared.node);
+    for (let index = 0; index < 1000; index++) {
+      const named = { ...identity, name: `agent-${index}` };
+      b.participants.attendee(named, () => patternsOf(`channel.${"x".repeat(100)}`)).connect();
+    }
+    await until("a knows of some", () => a.participants.isCut);
+    assert.equal(a.participants.all.length, 301);
+    await using c = await TestNode.start(store, "c");
+    await until("c knows of as many", () => c.participants.all.length === 301);
+    await b[Symbol.asyncDispose]();
+    await until("a forgets them", () => a.participants.all.length === 1 && !a.participants.isCut);
+  });
+
+  it("[HERE-10] refuses a list of participants that is too long or not one", async () => {
+    const store = new LocalStore();
+    await using a = await TestNode.start(store, "a");
+    await using b = await TestNode.start(store, "b");
+    await until("a knows of b", () => a.nodes.others().length === 1);
+    const good = { kind: "agent", verified: false, waits: [], channels: ["a"], nodes: ["z"], opened: 1 };
+    const report = { kind: "participants", node: b.shared.node, changes: 0, more: false };
+    for (const wrong of [
+      [{ ...good, kind: "robot" }],
+      [{ ...good, name: 1 }],
+      [{ ...good, verified: "yes" }],
+      [{ ...good, opened: 1e300 }],
+      [{ ...good, channels: ["hub.stats"] }],
+      [{ ...good, channels: Array.from({ length: 101 }, (_, index) => `a${index}`) }],
+      [{ ...good, waits: [{ for: "answer", channel: "a", question: 1, since: 1 }] }],
+      [{ ...good, waits: [{ for: "messages", channels: ["*a"], since: 1 }] }],
+      Array.from({ length: 301 }, () => good),
+      "all",
+    ]) {
+      await store.publish("nodes", JSON.stringify({ ...report, participants: wrong }));
+      assert.deepEqual(a.participants.all, [], JSON.stringify(wrong).slice(0, 200));
+    }
+    await store.publish("nodes", JSON.stringify({ ...report, participants: [good] }));
+    assert.deepEqual(a.participants.all[0]?.nodes, [b.shared.node]);
+  });
+
   it("says nothing to anyone and keeps no account of changes if there can be no other node", async () => {
     const store = new LocalStore();
     const told: string[] = [];
@@ -227,7 +283,8 @@ describe("nodes that share a store", () => {
     const nodes = new Nodes(store);
     assert.equal(nodes.remoteReaders, undefined);
     await using hub = await openHub(new MemoryLog(FOREVER), { remoteReaders: nodes.remoteReaders });
-    nodes.start({ index: hub.index, status: () => assert.fail("asked for its status") });
+    const participants = new Participants(nodes.node);
+    nodes.start({ index: hub.index, status: () => assert.fail("asked for its status"), participants });
     hub.subscribe({ channels: patternsOf("a") }, new TestSink());
     assert.equal(hub.index.changed, undefined);
     nodes.sendStatus();

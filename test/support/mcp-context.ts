@@ -1,5 +1,6 @@
 import { ToolSet } from "../../src/tools/index.ts";
 import { Hub } from "../../src/core/hub.ts";
+import { Participants } from "../../src/core/participants.ts";
 import { Questions } from "../../src/core/questions.ts";
 import { LocalStore } from "../../src/logs/local-store.ts";
 import { MemoryRecords } from "../../src/logs/memory-records.ts";
@@ -23,6 +24,7 @@ export async function mcpContext(extras: Extras = {}): Promise<McpContext & Asyn
   return {
     hub,
     questions,
+    participants: new Participants("test"),
     limits: { message: 65_536, channels: 100 },
     info: () => {
       throw new Error("nobody asks");

@@ -13,6 +13,7 @@ export const HUB_TOOLS = [
   "wait_for_messages",
   "ask_person",
   "await_answer",
+  "list_participants",
 ] as const;
 
 /** The revision spoken. */

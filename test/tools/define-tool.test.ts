@@ -38,8 +38,8 @@ describe("a tool of your own", { concurrency: true }, () => {
     const { result: legacy } = await session.ask("tools/list");
     const { result: modern } = await mcp(server, "tools/list");
     for (const tools of [plain.result.tools, legacy?.["tools"], modern?.["tools"]] as Record<string, unknown>[][]) {
-      assert.equal(tools.length, 8);
-      assert.deepEqual(tools[7], {
+      assert.equal(tools.length, 9);
+      assert.deepEqual(tools[8], {
         name: "place_order",
         title: "place_order",
         description: "Place an order",

@@ -39,6 +39,7 @@ describe("what the tools say that they answer", { concurrency: true }, () => {
       ["get_server_info", {}],
       ["send_sse_message", { message: "by a tool" }],
       ["list_channels", {}],
+      ["list_participants", { channel: "quiet" }],
       ["read_messages", { channel: "*" }],
       ["read_messages", { channel: "orders.eu", after: id }],
       ["read_messages", { channel: "orders.eu", after: "nonsense" }],

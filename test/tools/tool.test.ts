@@ -32,6 +32,7 @@ describe("the tools, as they are listed", () => {
         ["wait_for_messages", true],
         ["ask_person", false],
         ["await_answer", true],
+        ["list_participants", true],
       ],
     );
     for (const { name, title, description } of toolListings) {

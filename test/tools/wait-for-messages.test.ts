@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { callTool, ToolSet, type RequestContext } from "../../src/tools/index.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
+import { Participants } from "../../src/core/participants.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import { LateLog } from "../support/late-log.ts";
@@ -19,6 +20,7 @@ function contextOf(hub: Hub, more: Partial<RequestContext> = {}): RequestContext
     get questions(): never {
       return info();
     },
+    participants: new Participants("test"),
     principal: ANYONE,
     signal: new AbortController().signal,
     limits: { message: 1000, channels: 3 },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Hub } from "../../src/core/hub.ts";
+import { Participants } from "../../src/core/participants.ts";
 import { ANYONE } from "../../src/core/principal.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
 import { callTool, ToolSet, type RequestContext } from "../../src/tools/index.ts";
@@ -14,6 +15,7 @@ function call(name: string, hub: Hub, input: object, more: Partial<RequestContex
     get questions(): never {
       return assert.fail("not asked for");
     },
+    participants: new Participants("test"),
     principal: ANYONE,
     signal: new AbortController().signal,
     limits: { message: 100_000, channels: 10 },

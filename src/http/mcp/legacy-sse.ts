@@ -75,9 +75,11 @@ async function open(
   else {
     const release = context.lifetimes.hold(session.principal, { end: over });
     const unlist = context.open.add(sessionStream(session, openedBy(request.raw, caller), socket, over));
+    const depart = session.state.connect();
     socket.once("close", () => {
       unlist();
       release();
+      depart(true);
       over();
     });
     const opening = sseEvent({ event: "endpoint", data: `${context.basePath}${MESSAGES}?sessionId=${session.id}` });

@@ -139,6 +139,10 @@ export class StreamableHttp {
       return reply.status(202).send();
     }
     reply.header(ID_HEADER, session.id);
+    if (!reply.raw.destroyed) {
+      const depart = session.state.connect();
+      reply.raw.once("close", () => depart(!reply.raw.writableFinished));
+    }
     if (!accepts(headerOf(request, "accept") ?? null, EVENTS_TYPE)) {
       const answers = await new Promise<readonly string[]>((resolve) => {
         this.#receive(messages, owner, session, session.stream(new Answers(resolve), isPrimed));
@@ -228,9 +232,11 @@ export class StreamableHttp {
       ),
     );
     this.#places.set(connection, over);
+    const depart = session.state.connect();
     (name === OWN_STREAM ? socket : reply.raw).once("close", () => {
       session.detach(name, connection);
       unlist();
+      depart(true);
       release();
       over();
     });

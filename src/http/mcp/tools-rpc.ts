@@ -81,7 +81,9 @@ async function call(request: FastifyRequest, reply: FastifyReply, context: HttpC
     const result = await callTool(
       context.tools.named(name),
       input,
-      requestContext(context, connection, socket, caller, extractTrace(request, meta), clientName(request.headers)),
+      requestContext(context, connection, socket, caller, extractTrace(request, meta), {
+        client: clientName(request.headers),
+      }),
     );
     return sendJson(reply, rpcResult(idOf(body), result));
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Identity } from "../../core/attendance.ts";
 import { z } from "zod";
 import { HubError } from "../../core/errors.ts";
 import type { Hub } from "../../core/hub.ts";
@@ -13,6 +14,7 @@ import { varyByEncoding } from "../compression.ts";
 import type { Opened } from "../../ops/open-connections.ts";
 import { callerOf, enter, openedBy, type HttpContext } from "../context.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
+import { readerIdentity } from "../participants.ts";
 import { formatOf } from "./formats.ts";
 import { prefersGzip } from "./gzip.ts";
 import { EventStream, freeSocket, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
@@ -81,6 +83,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     checkSubscribe(principal, channels);
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
+    const identity = watch ? undefined : readerIdentity(principal, request.headers);
     const socket = freeSocket(request, reply);
     const isGzip = negotiateGzip(request, reply, context);
     const caller = callerOf(request.raw, principal, context);
@@ -100,7 +103,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       const stream = new EventStream(socket, request, reply, opening, isGzip);
       const sink = new SseSink(stream, formatOf(format, stream), idEvents);
       const subscription = context.hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
-      hold(context, principal, new SseReader(by, socket, subscription, context.hub), sink, leave);
+      hold(context, { principal, identity }, new SseReader(by, socket, subscription, context.hub), sink, leave);
     });
   });
   app.head("/events", { schema: { hide: true } }, (request, reply) => {
@@ -153,14 +156,15 @@ class SseReader implements Opened {
   }
 }
 
-/** Until the connection closes. */
+/** Until the connection closes. Without an identity, the reader is not among the participants. */
 function hold(
-  { hub, lifetimes, open }: HttpContext,
-  principal: Principal,
+  { hub, lifetimes, open, participants }: HttpContext,
+  { principal, identity }: { readonly principal: Principal; readonly identity: Identity | undefined },
   reader: SseReader,
   sink: SseSink,
   leave: () => void,
 ): void {
+  const depart = identity && participants.attendee(identity, () => reader.channels).connect();
   const release = lifetimes.hold(principal, {
     expiring: () => sink.comment("credential expires"),
     end: (reason) => reader.end(reason),
@@ -169,6 +173,7 @@ function hold(
   reader.socket.once("close", () => {
     unlist();
     release();
+    depart?.();
     hub.unsubscribe(reader.subscription);
     leave();
   });

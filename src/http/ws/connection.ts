@@ -6,10 +6,10 @@ import { checkSubscribe, maySubscribe, type Principal } from "../../core/princip
 import type { CloseReason } from "../../core/sink.ts";
 import type { SubscribeRequest, Subscription } from "../../core/subscription.ts";
 import type { Correlation } from "../../core/trace.ts";
-import { callTool, publish, publishLater } from "../../tools/index.ts";
+import { callTool } from "../../tools/index.ts";
 import { CLOSE_CODES, type ClientFrame } from "../../protocol/ws-frames.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
-import { admitFor, requestContext, type HttpContext } from "../context.ts";
+import { requestContext, type HttpContext } from "../context.ts";
 import { asHubError, RETRY_AFTER } from "../problem-details.ts";
 import type { Caller, Client } from "../../ops/connections.ts";
 import type { Opened } from "../../ops/open-connections.ts";
@@ -17,6 +17,8 @@ import { judged } from "../authentication.ts";
 import { checkedChannels } from "../channel-query.ts";
 import { WriteGuard } from "../write-guard.ts";
 import { checkedFrame, credentialNeeded, frameObject, needsCredential } from "./frames.ts";
+import type { WsPresence } from "./presence.ts";
+import { publishFrame } from "./publish.ts";
 import { WsSink } from "./sink.ts";
 
 /** Frames of one client that are worked on at once; it is not read from beyond that. More than the calls of one client that may wait, which would stop all else. */
@@ -32,8 +34,8 @@ type Answer = (frame: { type: string; [field: string]: unknown }) => void;
 /** The request that became the WebSocket. */
 interface UpgradeRequest {
   readonly id: string;
-  /** What its client calls itself. */
-  readonly client: string | undefined;
+  /** Its client among the participants. */
+  readonly presence: WsPresence;
   /** Told of what no caller can have caused. */
   readonly failed: (error: unknown, correlation: Correlation) => void;
 }
@@ -49,6 +51,7 @@ export class WsConnection implements Opened {
   #principal: Principal;
   /** Undefined until the client has a credential that may read what it asked for. */
   #subscription: Subscription | undefined;
+  readonly #presence: WsPresence;
   /** Lets go of what ends the connection: its credential, or the time in which one has to come. */
   #release: () => void = () => {};
   /** Gives back its place among the readers of its principal, if a frame presented the credential. */
@@ -75,6 +78,7 @@ export class WsConnection implements Opened {
     this.#context = context;
     this.#guard = new WriteGuard(context.limits.pending);
     this.#client = context.connections.client(address);
+    this.#presence = request.presence;
     if (needsCredential(principal)) this.#waitForCredential();
     else this.#begin();
     ws.on("message", (data, isBinary) => this.#received(data, isBinary));
@@ -84,6 +88,7 @@ export class WsConnection implements Opened {
       this.#gone.abort();
       this.#release();
       this.#unclaim();
+      this.#presence.end();
       if (this.#subscription !== undefined) context.hub.unsubscribe(this.#subscription);
     });
     // `ws` tells the client by the close code what is wrong with its frames, and that is enough.
@@ -99,7 +104,7 @@ export class WsConnection implements Opened {
   }
 
   get client(): string | undefined {
-    return this.#request.client;
+    return this.#presence.client;
   }
 
   get channels(): readonly ChannelPattern[] {
@@ -135,6 +140,7 @@ export class WsConnection implements Opened {
     const name = "sse-mcp-server";
     this.#send({ type: "welcome", name, version, id: hub.cursor(), channels, heartbeatSeconds: heartbeat });
     this.#subscription = hub.subscribe(this.#asked, new WsSink(this.#ws, this.#socket));
+    this.#presence.begin(this.#principal, this.#subscription);
     this.#hold();
   }
 
@@ -187,6 +193,7 @@ export class WsConnection implements Opened {
     });
     if (this.#subscription === undefined) return this.#begin();
     this.#hold();
+    this.#presence.identify(principal);
     const lost = this.#subscription.channels.filter((channel) => !maySubscribe(principal, channel));
     if (lost.length === 0) return;
     this.#context.hub.remove(this.#subscription, lost);
@@ -234,7 +241,7 @@ export class WsConnection implements Opened {
   }
 
   async #do(frame: ClientFrame, answer: Answer, correlation: Correlation): Promise<void> {
-    const { hub, limits, rateLimits, schedule } = this.#context;
+    const { hub, limits, rateLimits } = this.#context;
     if (frame.type === "ping") return answer({ type: "pong" });
     if (frame.type === "auth") return this.#authenticate(frame.token, answer);
     const subscription = this.#subscription;
@@ -246,22 +253,15 @@ export class WsConnection implements Opened {
         const result = await callTool(
           this.#context.tools.named(tool),
           input,
-          requestContext(this.#context, this.#gone, this.#client, this.#caller, correlation, this.#request.client),
+          requestContext(this.#context, this.#gone, this.#client, this.#caller, correlation, this.#presence),
         );
         return answer({ type: "mcp_result", tool, result });
       }
       case "publish": {
-        const { channel, data, event, sender, ephemeral, at, delaySeconds } = frame;
-        const principal = this.#principal;
-        const admit = admitFor(this.#context, this.#caller);
-        const asked = { channel, data, event, sender, ephemeral };
-        if (at !== undefined || delaySeconds !== undefined) {
-          const later = { ...asked, at, delaySeconds };
-          const scheduled = await publishLater(later, { hub, limits, principal, admit, schedule });
-          return answer({ type: "scheduled", message: scheduled.receipt });
-        }
-        const { receipt } = await publish(asked, { hub, limits, principal, admit, correlation });
-        return answer({ type: "published", message: receipt });
+        const caller = this.#caller;
+        const told = await publishFrame(frame, this.#context, caller, correlation);
+        if (told.type === "published") this.#presence.published(frame, caller.principal);
+        return answer(told);
       }
       case "subscribe": {
         const channels = checkedChannels(frame.channels, limits.channels, subscription.channels);
@@ -269,11 +269,13 @@ export class WsConnection implements Opened {
         // The answer parts what was read before from what is read from here on.
         hub.flush(subscription);
         answer({ type: "subscribed", channels });
+        this.#presence.changed();
         return hub.add(subscription, { channels, after: frame.last_event_id || undefined });
       }
       case "unsubscribe": {
         const channels = checkedChannels(frame.channels, limits.channels);
         hub.remove(subscription, channels);
+        this.#presence.changed();
         return answer({ type: "unsubscribed", channels });
       }
     }

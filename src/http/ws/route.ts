@@ -17,9 +17,11 @@ import { asHubError, problem, rawProblem } from "../problem-details.ts";
 import { logFields, REQUEST_ID } from "../request-id.ts";
 import { endGracefully } from "../sse/raw-socket.ts";
 import { checkCaller } from "../host-and-origin.ts";
+import { readerIdentity } from "../participants.ts";
 import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
 import { WsConnection } from "./connection.ts";
 import { clientFrame } from "./frames.ts";
+import { WsPresence } from "./presence.ts";
 
 const query = z.object({
   channel: z
@@ -88,9 +90,11 @@ export function ws(app: FastifyInstance, context: HttpContext): void {
       const { asked, caller, leave } = await admit(request, socket, context);
       socket.once("close", leave);
       server.handleUpgrade(request, socket, rest, (client) => {
+        const { kind } = readerIdentity(caller.principal, request.headers);
+        const presence = new WsPresence(context.participants, kind, clientName(request.headers));
         new WsConnection(client, socket, context, caller, asked, {
           id,
-          client: clientName(request.headers),
+          presence,
           failed: (error, correlation) => app.log.error(logFields(error, correlation), "a frame failed"),
         });
       });

@@ -1,3 +1,4 @@
+import { identityOf } from "../../core/attendance.ts";
 import { followPages } from "../../core/follow-pages.ts";
 import { HubError } from "../../core/errors.ts";
 import { occurrenceMembers } from "../../core/occurrence.ts";
@@ -35,6 +36,8 @@ export async function streamEvents(
     const sentence = `${leave} streams of events are open already; end one, or use events/poll`;
     throw eventError(dialect, "resourceExhausted", sentence, { limit: "streams", max: leave });
   }
+  const { channels } = query.selection;
+  const depart = call.participants.attendee(identityOf(call.principal, "agent", call.sender), () => channels).connect();
   try {
     const end = new AbortController();
     let why: StayEnd | undefined;
@@ -50,6 +53,7 @@ export async function streamEvents(
     }
     return { _meta: { [META.subscriptionId]: call.id } };
   } finally {
+    depart(true);
     leave();
   }
 }

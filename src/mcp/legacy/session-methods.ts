@@ -80,6 +80,7 @@ async function askFor(result: InputRequired, context: McpRequestContext): Promis
 
 function initialize(params: JsonObject, state: SessionState, { catalog, serverInfo }: McpContext): Result {
   state.client ??= clientOf(params);
+  state.identify();
   return {
     protocolVersion: state.client.version,
     capabilities: { ...capabilities(catalog), logging: {} },

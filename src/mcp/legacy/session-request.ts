@@ -16,6 +16,7 @@ export class SessionRequest implements McpRequest {
   readonly admit: McpRequest["admit"];
   readonly correlation: McpRequest["correlation"];
   readonly sender: McpRequest["sender"];
+  readonly presence: McpRequest["presence"];
   readonly capabilities: JsonObject;
   readonly revision: string;
   readonly progressToken: McpRequest["progressToken"];
@@ -42,6 +43,7 @@ export class SessionRequest implements McpRequest {
     this.admit = state.admit;
     this.correlation = extractTrace(state.correlation, meta);
     this.sender = state.client?.sender;
+    this.presence = state.attendee;
     this.capabilities = state.client?.capabilities ?? {};
     this.revision = state.client?.version ?? "";
     this.#stream = stream;

@@ -1,3 +1,6 @@
+import { identityOf, type Identity } from "../../core/attendance.ts";
+import type { Attendee, Leave, Participants } from "../../core/participants.ts";
+import { hasGrants } from "../../core/principal.ts";
 import type { RequestContext } from "../../tools/index.ts";
 import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
@@ -23,6 +26,8 @@ export class SessionState {
   /** Whether its client's next request may come to another node. */
   readonly isShared: boolean;
   readonly subscriptions: SessionSubscriptions;
+  /** Its client among the participants. */
+  readonly attendee: Attendee;
   readonly asked: ClientRequests = new ClientRequests();
   /** What the client declared in `initialize`; undefined before that. */
   client: SessionClient | undefined;
@@ -36,7 +41,11 @@ export class SessionState {
     { principal, stay, admit }: Pick<RequestContext, "principal" | "stay" | "admit">,
     client: SessionClient | undefined,
     subscriptions: SessionSubscriptions,
-    { isResumable, isShared }: { readonly isResumable: boolean; readonly isShared: boolean },
+    {
+      isResumable,
+      isShared,
+      participants,
+    }: { readonly isResumable: boolean; readonly isShared: boolean; readonly participants: Participants },
   ) {
     this.principal = principal;
     this.stay = stay;
@@ -45,6 +54,22 @@ export class SessionState {
     this.subscriptions = subscriptions;
     this.isResumable = isResumable;
     this.isShared = isShared;
+    this.attendee = participants.attendee(this.#identity, () => subscriptions.channels);
+  }
+
+  /** Has the participants list its client, while one of its connections is open. */
+  connect(): Leave {
+    this.identify();
+    return hasGrants(this.principal) ? this.attendee.connect() : () => {};
+  }
+
+  /** Has its client listed by the name that is known by now. */
+  identify(): void {
+    this.attendee.identity = this.#identity;
+  }
+
+  get #identity(): Identity {
+    return identityOf(this.principal, "agent", this.client?.sender);
   }
 
   /** Whether the client accepts an event without data. */

@@ -73,7 +73,8 @@ export class LegacySession {
     this.own = new SessionStream(OWN_STREAM, ring);
     this.subscriptions = new SessionSubscriptions(context, (message) => this.own.send(message));
     const isResumable = ring !== undefined;
-    this.state = new SessionState(options, client, this.subscriptions, { isResumable, isShared });
+    const { participants } = context;
+    this.state = new SessionState(options, client, this.subscriptions, { isResumable, isShared, participants });
   }
 
   get principal(): RequestContext["principal"] {

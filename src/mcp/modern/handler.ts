@@ -1,3 +1,5 @@
+import { identityOf } from "../../core/attendance.ts";
+import { hasGrants } from "../../core/principal.ts";
 import { extractTrace } from "../../core/trace.ts";
 import { isId, rpcError, rpcResult } from "../../protocol/jsonrpc.ts";
 import type { RequestContext } from "../../tools/index.ts";
@@ -74,6 +76,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
   const perform = METHODS.get(method);
   if (perform === undefined) throw unknownMethod(method);
   if (method === "tools/call") checkParamHeaders(headers, catalog, params);
+  if (hasGrants(post.principal)) context.participants.called(identityOf(post.principal, "agent", meta.sender));
   const request = requestOf(id, method, params, meta, post);
   const requestContext = new McpRequestContext(context, request);
   const { inputResponses, requestState } = params;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Participants } from "../../../src/core/participants.ts";
 import { ANYONE } from "../../../src/core/principal.ts";
 import { MemoryLog } from "../../../src/logs/memory.ts";
 import { hubEvents } from "../../../src/mcp/events/event-catalog.ts";
@@ -313,6 +314,7 @@ function callOf(
   const call = {
     id: ID,
     hub,
+    participants: new Participants("test"),
     limits: { channels: 100, message: 1000 },
     principal: ANYONE,
     signal: end.signal,

@@ -1,0 +1,170 @@
+import { covers, isServerChannel, uncovered, type ChannelPattern } from "../protocol/channel.ts";
+import type { Participant, ParticipantKind, ParticipantList, Waiting } from "../protocol/participant.ts";
+import { senderName } from "./message.ts";
+import { maySubscribe, readable, type Principal } from "./principal.ts";
+
+/** Who has something open, or called. */
+export interface Identity {
+  readonly kind: ParticipantKind;
+  readonly name: string | undefined;
+  readonly verified: boolean;
+}
+
+/** What a call waits for, and since when: milliseconds since 1970. */
+export type Wait = Waiting & { readonly since: number };
+
+/** All that one participant has open; times are milliseconds since 1970. */
+export interface Attendance extends Identity {
+  /** When it opened the first of what is open; undefined if nothing is. */
+  readonly opened: number | undefined;
+  /** When it called last, if it is an agent. */
+  readonly called: number | undefined;
+  readonly waits: readonly Wait[];
+  readonly channels: readonly ChannelPattern[];
+  readonly nodes: readonly string[];
+}
+
+/** Channels and patterns that are kept of one participant, and waits. */
+export const MAX_CHANNELS = 100;
+export const MAX_WAITS = 20;
+/** Channels of a participant that a list shows. */
+const SHOWN_CHANNELS = 20;
+const MAX_NODES = 20;
+
+/** Who someone is: by the credential, or by the name that they give. */
+export function identityOf(principal: Principal, kind: ParticipantKind, called?: string): Identity {
+  const verified = principal.kind !== "anonymous";
+  return { kind, verified, name: senderName(verified ? principal.subject : (called ?? "")) };
+}
+
+/** The same for all that is one participant: those without a name are told apart by what they read and wait for. */
+function keyOf({ kind, name, verified, channels, waits, opened }: Attendance): string {
+  if (name !== undefined) return nameKey({ kind, name, verified });
+  return [kind, opened === undefined, ...channels, ...waits.map(waitKey)].join("\n");
+}
+
+/** The key of someone who has a name. */
+export function nameKey({ kind, name = "", verified }: Identity): string {
+  return `${kind}\n${verified}\n${name}\n`;
+}
+
+/** The same for all waits for the same. */
+export function waitKey(waiting: Waiting): string {
+  return waiting.for === "answer" ? `answer\n${waiting.question}` : `messages\n${waiting.channels.join("\n")}`;
+}
+
+/** One list of many, in which each participant is once: those who wait for an answer first, then by name, then those without one. */
+export function merged(attendances: Iterable<Attendance>): readonly Attendance[] {
+  const byKey = new Map<string, Attendance>();
+  for (const attendance of attendances) {
+    const key = keyOf(attendance);
+    const known = byKey.get(key);
+    byKey.set(key, known === undefined ? attendance : union(known, attendance));
+  }
+  return [...byKey]
+    .sort(([key, a], [other, b]) => rank(a) - rank(b) || compare(a.name ?? "", b.name ?? "") || compare(key, other))
+    .map(([, attendance]) => attendance);
+}
+
+/**
+ * What a principal may see of a list: of each participant, the channels that it may read, and nothing of one that reads
+ * and waits for none of these. With a pattern, only those who have to do with its channels. Cut to `limit`.
+ */
+export function visibleTo(
+  principal: Principal,
+  attendances: readonly Attendance[],
+  { pattern, limit }: { readonly pattern?: ChannelPattern | undefined; readonly limit: number },
+): ParticipantList {
+  const seen = attendances.flatMap((attendance) => seenBy(principal, attendance, pattern) ?? []);
+  return { participants: seen.slice(0, limit), total: seen.length, more: seen.length > limit };
+}
+
+function seenBy(principal: Principal, attendance: Attendance, pattern: ChannelPattern | undefined) {
+  const { admin } = principal;
+  const { name = null, kind, verified, opened, called, nodes } = attendance;
+  const channels = admin ? attendance.channels : readableOf(attendance.channels, principal);
+  const waits = attendance.waits.flatMap((wait) => visibleWait(wait, principal) ?? []);
+  if (!admin && channels.length === 0 && waits.length === 0) return undefined;
+  const isAbout = (one: string): boolean =>
+    pattern === undefined || covers(pattern, one as ChannelPattern) || covers(one as ChannelPattern, pattern);
+  const wait = waits.find((one) => channelsOf(one).some(isAbout)) ?? waits[0];
+  if (!channels.some(isAbout) && !(wait !== undefined && channelsOf(wait).some(isAbout)) && pattern !== undefined) {
+    return undefined;
+  }
+  const state = wait !== undefined ? "waiting" : opened !== undefined ? "connected" : "idle";
+  const { since, ...waiting } = wait ?? { since: opened ?? called ?? 0 };
+  // What was asked for comes first, and is not cut.
+  const shown = channels.toSorted((one, other) => Number(isAbout(other)) - Number(isAbout(one)));
+  return {
+    name,
+    kind,
+    verified,
+    state,
+    since: new Date(since).toISOString(),
+    waiting: "for" in waiting ? waiting : null,
+    channels: shown.slice(0, SHOWN_CHANNELS),
+    moreChannels: Math.max(shown.length - SHOWN_CHANNELS, 0),
+    nodes,
+  } satisfies Participant;
+}
+
+function readableOf(channels: readonly ChannelPattern[], principal: Principal): readonly ChannelPattern[] {
+  return uncovered(channels.filter((one) => !isServerChannel(one)).flatMap((one) => readable(principal, one)));
+}
+
+/** What of a wait someone may see; undefined if it is for nothing that they may read. */
+function visibleWait(wait: Wait, principal: Principal): Wait | undefined {
+  if (principal.admin) return { ...wait, ...(wait.for === "messages" && { channels: shownOf(wait.channels) }) };
+  if (wait.for === "answer") return maySubscribe(principal, wait.channel as ChannelPattern) ? wait : undefined;
+  const channels = readableOf(wait.channels as readonly ChannelPattern[], principal);
+  return channels.length === 0 ? undefined : { ...wait, channels: shownOf(channels) };
+}
+
+function shownOf(channels: readonly string[]): readonly string[] {
+  return channels.slice(0, SHOWN_CHANNELS);
+}
+
+function channelsOf(wait: Waiting): readonly string[] {
+  return wait.for === "answer" ? [wait.channel] : wait.channels;
+}
+
+function union(one: Attendance, other: Attendance): Attendance {
+  return {
+    ...one,
+    opened: least(one.opened, other.opened),
+    called: Math.max(one.called ?? 0, other.called ?? 0) || undefined,
+    waits: withoutRepeats([...one.waits, ...other.waits]).slice(0, MAX_WAITS),
+    channels: joined(one.channels, other.channels),
+    nodes: [...new Set([...one.nodes, ...other.nodes])].slice(0, MAX_NODES),
+  };
+}
+
+/** Most connections of a participant read the same. */
+function joined(one: readonly ChannelPattern[], other: readonly ChannelPattern[]): readonly ChannelPattern[] {
+  const isKnown = other.every((channel) => one.includes(channel));
+  return isKnown ? one : uncovered([...one, ...other]).slice(0, MAX_CHANNELS);
+}
+
+/** The longest of waits for the same; those for an answer come first. */
+export function withoutRepeats(waits: readonly Wait[]): readonly Wait[] {
+  const byWhat = new Map<string, Wait>();
+  for (const wait of waits) {
+    const key = waitKey(wait);
+    const known = byWhat.get(key);
+    if (known === undefined || wait.since < known.since) byWhat.set(key, wait);
+  }
+  return [...byWhat.values()].sort((a, b) => (a.for === b.for ? a.since - b.since : a.for === "answer" ? -1 : 1));
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
+
+function rank({ name, waits }: Attendance): number {
+  if (waits.some((wait) => wait.for === "answer")) return 0;
+  return name === undefined ? 2 : 1;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
