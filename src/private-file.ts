@@ -51,12 +51,20 @@ export function readPrivateFile(path: string): PrivateFile {
   try {
     const { size, mode } = fstatSync(file);
     if (size > MAX_BYTES) throw new FileFault(`it has ${size} bytes; at most ${MAX_BYTES} are allowed`);
-    // The modes that Windows gives say nothing.
-    const isShared = process.platform !== "win32" && (mode & SHARED) !== 0;
-    return { text: readFileSync(file, "utf8"), isShared };
+    return { text: readFileSync(file, "utf8"), isShared: isShared(mode) };
   } finally {
     closeSync(file);
   }
+}
+
+/** Whether other users of the machine may read or write a file; false if there is none. */
+export function isSharedFile(path: string): boolean {
+  return isShared(statSync(path, { throwIfNoEntry: false })?.mode ?? 0);
+}
+
+/** What to tell the operator of such a file, which a setting names. */
+export function sharedFileSentence(path: string, setting: string): string {
+  return `other users of this machine can read or write ${path}, which ${setting} names; chmod 600 it`;
 }
 
 /**
@@ -75,6 +83,11 @@ export function changePrivateFile(path: string, change: (text: string | undefine
   } finally {
     lock.close();
   }
+}
+
+/** The modes that Windows gives say nothing. */
+function isShared(mode: number): boolean {
+  return process.platform !== "win32" && (mode & SHARED) !== 0;
 }
 
 /** Calls back when one of some files is not what it was when it was seen last. */

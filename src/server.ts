@@ -36,6 +36,7 @@ import { hubEvents } from "./mcp/events/event-catalog.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/errors.ts";
 import { openMcp } from "./mcp/open.ts";
 import { openHub } from "./open-hub.ts";
+import { isSharedFile, sharedFileSentence } from "./private-file.ts";
 import { Shutdown, type ServerParts } from "./shutdown.ts";
 import { ToolSet, type Tool } from "./tools/index.ts";
 import { isLoopback, listeningUrl } from "./protocol/address.ts";
@@ -102,6 +103,9 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const bridgesOf = await (config.bridges.length === 0 && config.bridgesFile === ""
     ? undefined
     : (await import("./bridges/open.ts")).prepareBridges(config, environment ?? {}));
+  const files = { WEBHOOKS_FILE: config.webhooksFile, BRIDGES_FILE: config.bridgesFile };
+  for (const [setting, path] of Object.entries(files))
+    if (path !== "" && isSharedFile(path)) log.warn(sharedFileSentence(path, setting));
   const { shared, records, found, appends, deliveries, ...hubParts } = await openHub(
     config,
     log,

@@ -123,6 +123,7 @@ const RULES: Readonly<
       "notify",
       "config.ts",
       "open-hub.ts",
+      "private-file.ts",
       "shutdown.ts",
     ],
     packages: ["pino"],

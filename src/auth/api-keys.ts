@@ -2,7 +2,7 @@ import { hash as hashOf } from "node:crypto";
 import { ConfigError } from "../core/errors.ts";
 import { maySubscribe, type Principal } from "../core/principal.ts";
 import type { SharedStore } from "../core/shared-store.ts";
-import { FileFault, fileVersion, FileWatch } from "../private-file.ts";
+import { FileFault, fileVersion, FileWatch, sharedFileSentence } from "../private-file.ts";
 import { covers, uncovered } from "../protocol/channel.ts";
 import { isLikeApiKey, isSecret, parsedApiKey, secretHash } from "./api-key.ts";
 import type { Audit } from "./audit.ts";
@@ -151,7 +151,7 @@ export class ApiKeys implements TokenVerifier {
   #read(before: ReadonlyMap<string, Key>): ReadonlyMap<string, Key> {
     const { keys, isShared } = readKeyFile(this.#path);
     if (isShared) {
-      const reason = `other users of this machine can read or write ${this.#path}, which API_KEYS_FILE names; chmod 600 it`;
+      const reason = sharedFileSentence(this.#path, "API_KEYS_FILE");
       this.#audit({ level: "warn", action: "keys_shared", reason });
     }
     return new Map(

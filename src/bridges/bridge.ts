@@ -34,6 +34,8 @@ export class Bridge {
   readonly #sources = new Set<Source>();
   /** The `in` rules, by index, for which this bridge has found the bus ready, or their stream or topic missing. */
   readonly #probed = new Set<number>();
+  /** What each `out` rule had refused when the connection was lost: a page of messages at most. */
+  readonly #refused: Map<string, Error>[] = [];
   #state: BridgeState = "connecting";
   #error: { readonly sentence: string; readonly time: string } | undefined;
   #isBehind = false;
@@ -187,11 +189,13 @@ export class Bridge {
     if (this.#config.out.length === 0) return aborted(signal);
     const { outTemplates, prefixes } = this.#kind;
     const sendings = await Promise.all(
-      this.#config.out.map(async (rule) => {
+      this.#config.out.map(async (rule, index) => {
+        const refused = this.#refused[index] ?? new Map<string, Error>();
+        this.#refused[index] = refused;
         const needsChannel = outTemplates.some((field) =>
           isTemplate(String(Object.getOwnPropertyDescriptor(rule, field)?.value)),
         );
-        return { rule, needsChannel, target: await bus.target(rule) };
+        return { rule, needsChannel, refused, target: await bus.target(rule) };
       }),
     );
     this.#noteRecovery();

@@ -61,11 +61,23 @@ export interface Outgoing extends BusMessage {
   readonly id: string;
 }
 
+/** The connection was lost while messages were sent, and the bus had refused some of them for good before that. */
+export class PartlyRefusedError extends Error {
+  /** For each message that was to be sent, why it was refused; undefined for those to send again. */
+  readonly refusals: readonly (Error | undefined)[];
+
+  constructor(sentence: string, refusals: readonly (Error | undefined)[], options?: ErrorOptions) {
+    super(sentence, options);
+    this.refusals = refusals;
+  }
+}
+
 /** Where one `out` rule of a bridge sends. */
 export interface Target {
   /**
    * Sends messages in this order. Resolves once the bus has confirmed all of them, with an error for each that the bus
-   * refuses for good, such as one that is too large; rejects if the connection is lost: they are sent again then.
+   * refuses for good, such as one that is too large; rejects if the connection is lost: they are sent again then, but for
+   * those that a `PartlyRefusedError` names.
    */
   send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]>;
   close(): Promise<void>;

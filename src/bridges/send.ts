@@ -2,7 +2,7 @@ import type { History } from "../core/history.ts";
 import { followPages } from "../core/follow-pages.ts";
 import type { Message } from "../core/message.ts";
 import { isCovered, isName, isServerChannel, type ChannelName } from "../protocol/channel.ts";
-import { MAX_BATCH, type Outgoing, type Target } from "./bus.ts";
+import { MAX_BATCH, PartlyRefusedError, type Outgoing, type Target } from "./bus.ts";
 import { binaryHeaders, STRUCTURED, structuredBody } from "./cloud-events.ts";
 import type { BridgeWork } from "./context.ts";
 import { MESSAGE_TYPE } from "./incoming.ts";
@@ -14,6 +14,8 @@ export interface Sending {
   readonly target: Target;
   /** Whether where it sends depends on the channel of a message. */
   readonly needsChannel: boolean;
+  /** Why messages were refused before the connection was lost, by their ids. */
+  readonly refused: Map<string, Error>;
 }
 
 /** The kind of the records with the places that bridges have sent up to. */
@@ -67,16 +69,16 @@ function ahead(pages: AsyncGenerator<History, void>): Promise<IteratorResult<His
 
 async function sendPage(
   messages: readonly Message[],
-  { rule, target }: Sending,
+  { rule, target, refused }: Sending,
   prefix: string,
   work: BridgeWork,
 ): Promise<void> {
   const own = messages.filter(({ channel }) => isCovered(rule.channels, channel));
   if (own.length === 0) return;
   const outgoing = own.map((message) => outgoingOf(message, rule, prefix, work));
-  const errors = await target.send(outgoing);
-  for (const [index, { id }] of outgoing.entries()) {
-    const error = errors[index];
+  const errors = await sendLeft(outgoing, target, refused);
+  for (const { id } of outgoing) {
+    const error = errors.get(id);
     if (error === undefined) {
       work.counters.sent++;
       continue;
@@ -84,6 +86,27 @@ async function sendPage(
     work.counters.refused++;
     work.notice(`message ${id} was refused: ${error.message}`);
   }
+}
+
+/** Sends what was not refused before; resolves with all that was, by the ids of the messages, which are then forgotten. */
+async function sendLeft(
+  outgoing: readonly Outgoing[],
+  target: Target,
+  refused: Map<string, Error>,
+): Promise<ReadonlyMap<string, Error>> {
+  const left = refused.size === 0 ? outgoing : outgoing.filter(({ id }) => !refused.has(id));
+  const note = (errors: readonly (Error | undefined)[]): void => {
+    for (const [index, { id }] of left.entries()) if (errors[index] !== undefined) refused.set(id, errors[index]);
+  };
+  try {
+    if (left.length > 0) note(await target.send(left));
+  } catch (error) {
+    if (error instanceof PartlyRefusedError) note(error.refusals);
+    throw error;
+  }
+  const all = new Map(refused);
+  refused.clear();
+  return all;
 }
 
 /** Tells the bus that messages are missing, for each channel that a rule names, or once where it does not matter. */

@@ -19,7 +19,10 @@ export interface Log {
    * Rejects with `LOG_UNAVAILABLE` or `OVERLOADED`; nothing was kept then, unless the sentence says otherwise.
    */
   append(draft: Draft): Promise<Appended>;
-  /** Appends drafts in order, as `append` does; resolves, and never rejects, with what became of each of them. */
+  /**
+   * Appends drafts in order, as `append` does; resolves, and never rejects, with what became of each of them. If one is
+   * refused that may be appended later, so are those that come after it on its channel: nothing overtakes it.
+   */
   appendAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]>;
   /** One page, in order. Of what is dropped while it is read, nothing is on the page. */
   read(query: LogQuery): Promise<LogPage>;

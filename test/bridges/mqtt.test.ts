@@ -3,7 +3,15 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { it, type TestContext } from "node:test";
 import { connectAsync } from "mqtt";
-import type { Batch, Bus, Outcome, Outgoing, Received, Source } from "../../src/bridges/bus.ts";
+import {
+  PartlyRefusedError,
+  type Batch,
+  type Bus,
+  type Outcome,
+  type Outgoing,
+  type Received,
+  type Source,
+} from "../../src/bridges/bus.ts";
 import { mqtt } from "../../src/bridges/kinds/mqtt.ts";
 import type { MqttIn, MqttOut } from "../../src/bridges/kinds/mqtt/rules.ts";
 import { filterProblem, matches } from "../../src/bridges/kinds/mqtt/topic.ts";
@@ -191,7 +199,15 @@ test(
       message("denied", { channel: "denied.a" }),
       message("fine", { channel: "free.a" }),
     ]);
-    await assert.rejects(both, /before that: the broker refuses topic denied\/a: /);
+    await assert.rejects(both, (error: Error) => {
+      assert.ok(error instanceof PartlyRefusedError);
+      assert.match(error.message, /before that: the broker refuses topic denied\/a: /);
+      return error.refusals[0] !== undefined && error.refusals[1] === undefined;
+    });
+    // If all messages have one topic, they wait until it is allowed.
+    await using third = await connect(broker);
+    const fixed = await third.target(outgoing({ topic: "denied/b" }));
+    await assert.rejects(fixed.send([message("waits")]), (error) => !(error instanceof PartlyRefusedError));
   },
   () => {
     const folder = new TemporaryFolder();

@@ -620,6 +620,19 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.deepEqual(await everything(crowded), ["1", "2"]);
     });
 
+    it("keeps nothing on a channel after what it refused there, if both were appended together", async () => {
+      await using log = await open({ messages: 200, channels: 2 });
+      await log.append(draftOf("old", 0));
+      // Retention empties the first channel while they are written, so there is room for another one later on.
+      const all = Array.from({ length: 1000 }, (_, index) => draftOf(index % 250 === 249 ? "new" : "a", index));
+      const outcomes = (await log.appendAll(all)).filter((_, index) => all[index]?.channel === "new");
+      const first = outcomes.findIndex((outcome) => outcome instanceof HubError);
+      assert.equal(first, 0);
+      assert.ok(outcomes.every((outcome) => outcome instanceof HubError && outcome.code === "OVERLOADED"));
+      await until("retention is done", () => log.size().messages <= 200);
+      await log.append(draftOf("new", "later"));
+    });
+
     it("[LOG-20] tells what was dropped from a channel that made room, also when the channel is back", async () => {
       await using log = await open({ messages: 1, channels: 2 });
       const append = async (channel: string): Promise<number> => {

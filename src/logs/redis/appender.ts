@@ -43,6 +43,8 @@ export class RedisAppender {
   #closing = false;
   /** Channels that a batch on its way adds. */
   readonly #newChannels = new Set<string>();
+  /** Channels that were refused since something began to wait: what comes after it must not overtake what was refused. */
+  readonly #refusedChannels = new Set<string>();
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -82,6 +84,7 @@ export class RedisAppender {
       if (waiting.length > 0) await this.#sendBatch(waiting);
       this.#newChannels.clear();
     }
+    this.#refusedChannels.clear();
   }
 
   /** Whether there is room for the channel of a draft, which is refused if not. */
@@ -89,9 +92,13 @@ export class RedisAppender {
     const { channels } = this.#options.mirror;
     const isKnown = (channels.find(draft.channel)?.kept ?? 0) > 0 || this.#newChannels.has(draft.channel);
     if (draft.ephemeral || isKnown) return true;
-    const full = channels.full(this.#newChannels.size - channels.emptySize);
+    const isRefused = this.#refusedChannels.has(draft.channel);
+    const full = channels.full(isRefused ? Infinity : this.#newChannels.size - channels.emptySize);
     if (full === undefined) this.#newChannels.add(draft.channel);
-    else settle(full);
+    else {
+      this.#refusedChannels.add(draft.channel);
+      settle(full);
+    }
     return full === undefined;
   }
 

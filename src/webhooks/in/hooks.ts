@@ -1,6 +1,6 @@
 import { Refusals } from "../../auth/refusals.ts";
 import { ConfigError } from "../../core/errors.ts";
-import { FileFault, fileVersion, FileWatch, readPrivateFile } from "../../private-file.ts";
+import { FileFault, fileVersion, FileWatch, readPrivateFile, sharedFileSentence } from "../../private-file.ts";
 import { attempt, type AttemptContext } from "./attempt.ts";
 import { Deliveries, type DeliveryRecord } from "./deliveries.ts";
 import type { Delivery } from "./delivery.ts";
@@ -114,11 +114,7 @@ export class Hooks {
   /** Reads the file; a hook that has not changed is kept, with the keys and certificates that it has fetched. */
   #read(before: ReadonlyMap<string, Hook>): ReadonlyMap<string, Hook> {
     const { text, isShared } = readPrivateFile(this.#path);
-    if (isShared) {
-      this.#log.warn(
-        `other users of this machine can read or write ${this.#path}, which HOOKS_FILE names; chmod 600 it`,
-      );
-    }
+    if (isShared) this.#log.warn(sharedFileSentence(this.#path, "HOOKS_FILE"));
     const records = hookRecords(text);
     const hooks = records.map((record, index): [string, Hook] => {
       const hook = openHook(record, `hooks[${index}]`, {

@@ -30,6 +30,8 @@ export interface Provider {
 const MINUTES = 60;
 const FIVE_MINUTES = 5 * MINUTES;
 
+/** For those who sign the body and not the header with its id: whoever sends a body again could choose another id. */
+const SIGNED_BODY: readonly Place[] = ["body"];
 const HOOK_ID: Place = { header: "webhook-id" };
 const STANDARD: Provider = {
   verify: { scheme: "standard" },
@@ -48,7 +50,7 @@ function gitForge(name: string): Provider {
   return {
     verify: hexHmac(`x-${name}-signature`),
     event: [{ header: `x-${name}-event` }],
-    id: [{ header: `x-${name}-delivery` }],
+    id: SIGNED_BODY,
     pick: ["/action", "/ref", "/repository/full_name", "/sender/login", "/pull_request/title", "/issue/title"],
   };
 }
@@ -58,7 +60,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   github: {
     verify: hexHmac("x-hub-signature-256", "sha256="),
     event: [{ header: "x-github-event" }],
-    id: [{ header: "x-github-delivery" }],
+    id: SIGNED_BODY,
     handshake: githubPing,
     pick: [
       "/action",
@@ -131,7 +133,6 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
       { pointer: "/CallStatus" },
       { pointer: "/SmsStatus" },
     ],
-    id: [{ header: "i-twilio-idempotency-token" }],
     // Twilio takes the body of an answer for instructions in XML.
     emptyAnswer: () => 204,
     secret: "the auth token of the account",
@@ -139,7 +140,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   linear: {
     verify: hexHmac("linear-signature"),
     event: [{ pointer: "/type" }],
-    id: [{ header: "linear-delivery" }],
+    id: SIGNED_BODY,
     timestamp: { pointer: "/webhookTimestamp", unit: "ms" },
     tolerance: MINUTES,
     secret: "the signing secret of the webhook",

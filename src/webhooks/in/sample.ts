@@ -44,8 +44,9 @@ export function sampleFor(
   }
   const known = providerOf(record);
   const put = (place: Place | undefined, value: unknown): void => {
-    if (place === undefined || place === "body") return;
-    if ("header" in place) headers[place.header] = String(value);
+    if (place === undefined) return;
+    if (place === "body") body["id"] = value;
+    else if ("header" in place) headers[place.header] = String(value);
     else setAt(body, pointer(place.pointer), value);
   };
   put(typeof record.event === "object" ? record.event : known.event?.[0], record.events?.[0] ?? EVENT);

@@ -1,7 +1,7 @@
 import type { IClientPublishOptions, MqttClient } from "mqtt";
-import type { Outgoing, Target } from "../../bus.ts";
+import { PartlyRefusedError, type Outgoing, type Target } from "../../bus.ts";
 import { reasonOf } from "../../server-connection.ts";
-import { render } from "../../template.ts";
+import { isTemplate, render } from "../../template.ts";
 import type { MqttOut } from "./rules.ts";
 import { MAX_TEXT, topicProblem } from "./topic.ts";
 
@@ -13,6 +13,7 @@ const OVERHEAD = 32;
 const PROPERTY_OVERHEAD = 5;
 /** Reason codes from here on are refusals. */
 const REFUSAL = 0x80;
+const NOT_AUTHORIZED = 0x87;
 /** Temporary refusals: "server busy" and "quota exceeded". */
 const TEMPORARY: ReadonlySet<number> = new Set([0x89, 0x97]);
 
@@ -47,11 +48,12 @@ export class MqttTarget implements Target {
     try {
       return await Promise.all(sent);
     } catch (cause) {
-      // Mosquitto 2.0.11 ends the connection after a refusal: say what it refused.
+      // Mosquitto 2.0.11 ends the connection after a refusal, and would do so each time that the message is sent.
       const results = await Promise.allSettled(sent);
-      const refusal = results.find((result) => result.status === "fulfilled" && result.value !== undefined);
-      if (refusal?.status !== "fulfilled") throw cause;
-      throw new Error(`${reasonOf(cause)}; before that: ${refusal.value?.message}`, { cause });
+      const refusals = results.map((result) => (result.status === "fulfilled" ? result.value : undefined));
+      const first = refusals.find((error) => error !== undefined);
+      if (first === undefined) throw cause;
+      throw new PartlyRefusedError(`${reasonOf(cause)}; before that: ${first.message}`, refusals, { cause });
     }
   }
 
@@ -100,7 +102,9 @@ export class MqttTarget implements Target {
     client.publish(topic, payload, options, (error) => {
       this.#unconfirmed.delete(reject);
       const code = error === undefined || error === null || !("code" in error) ? 0 : error.code;
-      if (code >= REFUSAL && !TEMPORARY.has(code))
+      // If all messages have one topic, they wait until it is allowed.
+      const mayWait = TEMPORARY.has(code) || (code === NOT_AUTHORIZED && !isTemplate(this.#rule.topic));
+      if (code >= REFUSAL && !mayWait)
         resolve(new Error(`the broker refuses topic ${topic}: ${error?.message ?? code}`));
       else if (error) reject(error);
       else resolve(undefined);
