@@ -32,7 +32,7 @@ export interface Found {
 /** Searches at once, of one log. */
 const MAX_SEARCHES = 8;
 /** Milliseconds after which a search answers with what it has found. */
-const SEARCH_TIME = 500;
+export const SEARCH_TIME = 500;
 /** Messages that are read at once where there is no index. */
 const PAGE = 256;
 /** Characters of payload after which a search without an index ends. */

@@ -6,9 +6,11 @@ import type {
   Appended,
   ChannelQuery,
   ChannelState,
+  FoundPage,
   Log,
   LogPage,
   LogQuery,
+  LogSearch,
   LogSize,
   RecentPage,
   RecentQuery,
@@ -25,6 +27,7 @@ import { AgeClock } from "./expiry.ts";
 import { cannotOpen, closeFile, openFile, type OpenFile } from "./open-file.ts";
 import { SqliteReader } from "./reader.ts";
 import { channelsOf, databaseSize, headOf, holesIn, lastUse } from "./schema.ts";
+import { SearchThread } from "./search-thread.ts";
 import { openWal, SqliteWal } from "./wal.ts";
 import { SqliteRecords } from "./records.ts";
 import { MAX_DROPPED, SqliteWriter } from "./writer.ts";
@@ -60,6 +63,7 @@ export class SqliteLog implements Log {
   readonly #writer: SqliteWriter;
   readonly #committer: SqliteCommitter;
   readonly #wal: SqliteWal;
+  readonly #search: SearchThread;
   /** The write-ahead log, open to be synced; only with full durability. */
   readonly #walFile: number | undefined;
   readonly #readTurns = new ReadTurns();
@@ -84,6 +88,7 @@ export class SqliteLog implements Log {
         this.#committer.write();
       },
     });
+    this.#search = new SearchThread(path, report);
     this.#walFile = options.durability === "full" ? openWal(path) : undefined;
     this.#committer = new SqliteCommitter({
       writer: this.#writer,
@@ -144,6 +149,11 @@ export class SqliteLog implements Log {
     return this.#read(() => this.#reader.recent(query, this.#writer.head));
   }
 
+  async search(query: LogSearch): Promise<FoundPage | undefined> {
+    const found = await this.#search.search(query);
+    return found && this.#read(async () => this.#reader.found(found));
+  }
+
   async follow(listener: (messages: readonly Message[]) => void): Promise<number> {
     this.#committer.follower = listener;
     return this.#writer.head;
@@ -167,7 +177,7 @@ export class SqliteLog implements Log {
       const some = await this.#committer.purge({ channel, upTo });
       removed += some ?? 0;
       if (some === undefined) await new Promise((resolve) => setTimeout(resolve, PURGE_WAIT));
-      else if (some < MAX_DROPPED) return removed;
+      else if (some < MAX_DROPPED) return this.#forgotten(removed);
     }
   }
 
@@ -182,6 +192,7 @@ export class SqliteLog implements Log {
 
   async #close(): Promise<void> {
     clearInterval(this.#upkeep);
+    await this.#search.close();
     await this.#committer.close();
     await this.#wal.close();
     if (this.#walFile !== undefined) await closed(this.#walFile);
@@ -197,6 +208,12 @@ export class SqliteLog implements Log {
     } catch (error) {
       throw this.#committer.closing ? stopped() : unavailable(error);
     }
+  }
+
+  /** How many messages were removed, once their words are gone, too. */
+  async #forgotten(removed: number): Promise<number> {
+    if (removed > 0) await this.#search.forget();
+    return removed;
   }
 
   /** Runs once a second, even if nothing is published. */

@@ -3,10 +3,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { EVERYTHING, isCovered, uncovered, type ChannelPattern } from "../../protocol/channel.ts";
 import { BEGINNING } from "../../protocol/cursor.ts";
 import type { Via } from "../../protocol/message.ts";
-import type { LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
+import type { FoundPage, LogPage, LogQuery, RecentPage, RecentQuery } from "../../core/log.ts";
 import type { Message } from "../../core/message.ts";
 import type { ChannelEntry, ChannelIndex } from "../channel-index.ts";
 import { endOfPage, MAX_CHARACTERS, recentPage } from "../page.ts";
+import type { FoundOffsets } from "./search-index.ts";
 
 /** Channels that are queried before other reads and writes get a turn. */
 const STEP = 256;
@@ -96,6 +97,12 @@ export class SqliteReader {
       from = looked.end;
     }
     return recentPage(this.#each(offsets, count), limit);
+  }
+
+  /** The messages that were found, as many as fit on a page. */
+  found({ offsets, end }: FoundOffsets): FoundPage {
+    const { messages, more } = endOfPage(this.#each(offsets, offsets.length));
+    return { messages, end: more ? (messages.at(-1)?.offset ?? end) : end };
   }
 
   /** The message with this offset. */
