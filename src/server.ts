@@ -178,7 +178,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     parts.questions = questions;
     // Sessions go on with what they subscribed to, which may be questions.
     await questions.ready().catch(() => {});
-    const notify = await openNotify?.({ questions, records, shared, report: (sentence) => log.warn(sentence) });
+    const notify = await openNotify?.({ questions, records, shared, auth, report: (sentence) => log.warn(sentence) });
     parts.notifier = notify?.notifier;
     const callers = callerRules(config);
     let url = "";

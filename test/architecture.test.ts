@@ -75,7 +75,11 @@ const RULES: Readonly<
     packages: ["jose", "zod"],
     node: true,
   },
-  notify: { own: ["notify", "webhooks", "core", "protocol", "setting-secrets.ts"], packages: ["zod"], node: true },
+  notify: {
+    own: ["notify", "webhooks", "core", "protocol", "setting-secrets.ts"],
+    packages: ["jose", "zod"],
+    node: true,
+  },
   limits: { own: ["limits", "core", "protocol"], packages: [], node: true },
   bridges: {
     own: ["bridges", "core", "protocol", "setting-secrets.ts"],

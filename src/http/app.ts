@@ -34,6 +34,7 @@ import { checkCaller, checkHost, checkOrigin } from "./host-and-origin.ts";
 import { pages } from "./pages.ts";
 import { participantRoute } from "./participants.ts";
 import { purge } from "./purge.ts";
+import { pushRoutes } from "./push.ts";
 import { questionRoutes } from "./questions.ts";
 import { logFields, REQUEST_ID } from "./request-id.ts";
 import { boundPipelines } from "./pipelines.ts";
@@ -178,6 +179,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   await app.register(async (scope) => scheduledMessages(scope, context));
   await app.register(async (scope) => questionRoutes(scope, context));
   await app.register(async (scope) => answerLinks(scope, context));
+  await app.register(async (scope) => pushRoutes(scope, context));
   await app.register(async (scope) => webhookRoutes(scope, context));
   events(app, context);
   ws(app, context);

@@ -6,7 +6,7 @@ import type { HttpContext } from "./context.ts";
 
 /** Routes that are answered whoever asks, and whatever credential they present: what they say is public. */
 const PUBLIC =
-  /^\/(?:|chat|dashboard|docs(?:\/.*)?|guide(?:\/.*)?|llms(?:-full)?\.txt|openapi\.json|assets\/.*|client\.js(?:\.map)?|favicon\.ico|health(?:\/(?:ready|live))?|\.well-known\/.*|login(?:\/.*)?|hooks\/.*|answer\/.*|session)$/;
+  /^\/(?:|chat|dashboard|docs(?:\/.*)?|guide(?:\/.*)?|llms(?:-full)?\.txt|openapi\.json|assets\/.*|client\.js(?:\.map)?|push-worker\.js|favicon\.ico|health(?:\/(?:ready|live))?|\.well-known\/.*|login(?:\/.*)?|hooks\/.*|answer\/.*|session)$/;
 
 /** Whether a route is answered without looking at who asks. */
 export function isPublic(url: string): boolean {

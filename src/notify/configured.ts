@@ -28,13 +28,15 @@ export interface ConfiguredStep {
         readonly api?: string | undefined;
       }
     | undefined;
+  /** `contact` is where push services reach the operator; `PUBLIC_URL` unless given. */
+  readonly webPush?: { readonly contact?: string | undefined } | undefined;
 }
 
 /** Steps, and channels of one of them, at most. */
 const MAX_STEPS = 50;
 const MAX_CHANNELS = 100;
 const WEEK = 7 * 86_400;
-const WAYS = ["ntfy", "slack"] as const;
+const WAYS = ["ntfy", "slack", "webPush"] as const;
 
 /** The steps in a file that `NOTIFY_FILE` names; throws a `ConfigError` whose sentence names the field. */
 export function readSteps(
@@ -94,6 +96,10 @@ function schemaOf(rules: AddressRules) {
           : token === undefined && channel === undefined,
       "give url, of an incoming webhook; or token, of a bot, and channel",
     );
+  const contact = z
+    .string("use a text")
+    .regex(/^(?:mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/, "use mailto: and an address, or an https URL")
+    .optional();
   const channel = z.string("use a channel or a pattern").superRefine((text, context) => {
     const problem = isServerChannel(text)
       ? "no questions are asked on the server's own channels"
@@ -121,8 +127,13 @@ function schemaOf(rules: AddressRules) {
         .optional(),
       ntfy: ntfy.optional(),
       slack: slack.optional(),
+      webPush: z.strictObject({ contact }).optional(),
     })
-    .refine((step) => WAYS.filter((way) => step[way] !== undefined).length === 1, `give one of ${WAYS.join(" and ")}`);
+    .refine((step) => WAYS.filter((way) => step[way] !== undefined).length === 1, `give one of ${WAYS.join(", ")}`)
+    .refine(({ webPush, answerAs }) => webPush === undefined || answerAs === undefined, {
+      path: ["answerAs"],
+      message: "leave it out: whoever is told by webPush answers in the chat",
+    });
 }
 
 /** Where the first problem is, and what it says. */

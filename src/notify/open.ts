@@ -8,7 +8,10 @@ import { AnswerLinks } from "./answer-links.ts";
 import { readSteps, type ConfiguredStep } from "./configured.ts";
 import { Notifier, type Step } from "./notifier.ts";
 import { Ntfy } from "./ntfy.ts";
+import { PushSubscriptions } from "./push-subscriptions.ts";
 import { Slack, type SlackOptions } from "./slack.ts";
+import { Vapid } from "./vapid.ts";
+import { WebPush, type PushAuth } from "./web-push.ts";
 import type { Way } from "./way.ts";
 
 /** The settings that notifications depend on. */
@@ -26,13 +29,24 @@ export interface OpenServer {
   readonly questions: Questions;
   readonly records: Records;
   readonly shared: SharedStore;
+  readonly auth: PushAuth;
   readonly report: (sentence: string) => void;
+}
+
+/** What the routes of Web Push work with. */
+export interface Push {
+  readonly vapid: Vapid;
+  readonly subscriptions: PushSubscriptions;
+  /** Where messages may go. */
+  readonly rules: AddressRules;
 }
 
 /** Notifications of a server, and the links in them. */
 export interface Notify {
   readonly notifier: Notifier;
   readonly links: AnswerLinks;
+  /** Undefined if no step has it. */
+  readonly push: Push | undefined;
 }
 
 /** Checks the configured steps before the log is opened; throws a `ConfigError`. The result opens what takes them. */
@@ -45,18 +59,26 @@ export function prepareNotify(
   }
   const rules = new AddressRules(webhookAllow);
   const configured = readSteps(notifyFile, environment, rules);
-  return async ({ questions, records, shared, report }) => {
+  return async ({ questions, records, shared, auth, report }) => {
     const base = publicUrl + basePath;
     const poster = new SafePoster({ rules });
     const links = await AnswerLinks.open(records, base);
-    const steps = configured.map((step): Step => ({ ...step, way: wayOf(step, poster) }));
+    const pushed = configured.find(({ webPush }) => webPush !== undefined)?.webPush;
+    const push = pushed && {
+      vapid: await Vapid.open(records, pushed.contact ?? publicUrl),
+      subscriptions: new PushSubscriptions(records),
+      rules,
+    };
+    const wayOf = ({ ntfy, slack }: ConfiguredStep): Way => {
+      if (ntfy !== undefined) return new Ntfy(ntfy, poster);
+      return push === undefined || slack !== undefined
+        ? new Slack(slack as SlackOptions, poster)
+        : new WebPush({ ...push, auth, poster });
+    };
+    const steps = configured.map((step): Step => ({ ...step, way: wayOf(step) }));
     const notifier = new Notifier({ steps, questions, shared, links, base, report });
     questions.onChange = (entry) => notifier.onChange(entry);
     notifier.onChange();
-    return { notifier, links };
+    return { notifier, links, push };
   };
-}
-
-function wayOf({ ntfy, slack }: ConfiguredStep, poster: SafePoster): Way {
-  return ntfy === undefined ? new Slack(slack as SlackOptions, poster) : new Ntfy(ntfy, poster);
 }

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { connect } from "../../client/index.ts";
 import { Inbox } from "../questions/inbox.tsx";
+import { listenToPush } from "../questions/push.ts";
 import { Bar, mount, Refused } from "../shared/page.tsx";
 import { loginAddress, type Session } from "../shared/session.ts";
 import { ChannelList } from "./channel-list.tsx";
@@ -219,7 +220,9 @@ function takesLetters(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
 }
 
-mount<ChatProps>(ChatPage, (_, session) => ({
-  session,
-  chat: session.admin || session.subscribe.length > 0 ? new Chat(connect("./"), session) : undefined,
-}));
+mount<ChatProps>(ChatPage, (_, session) => {
+  const mayRead = session.admin || session.subscribe.length > 0;
+  const chat = mayRead ? new Chat(connect("./"), session) : undefined;
+  listenToPush((channel) => chat?.open(channel));
+  return { session, chat };
+});

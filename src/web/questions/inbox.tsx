@@ -1,6 +1,7 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { QuestionCard } from "./card.tsx";
 import type { Desk } from "./desk.ts";
+import { subscribeToPush } from "./push.ts";
 import type { Questions } from "./questions.ts";
 
 interface InboxProps {
@@ -37,6 +38,9 @@ function NotifyMe() {
   const [permission, setPermission] = useState(() =>
     typeof Notification === "undefined" ? "denied" : Notification.permission,
   );
+  useEffect(() => {
+    if (permission === "granted") void subscribeToPush();
+  }, [permission]);
   if (permission !== "default") return null;
   const ask = async (): Promise<void> => setPermission(await Notification.requestPermission());
   return (

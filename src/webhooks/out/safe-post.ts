@@ -71,7 +71,7 @@ export class SafePoster {
   async post(
     url: URL,
     headers: Readonly<Record<string, string>>,
-    body: string,
+    body: string | Uint8Array,
     signal: AbortSignal,
   ): Promise<PostAnswer> {
     const end = new AbortController();
@@ -134,7 +134,7 @@ export class SafePoster {
     url: URL,
     addresses: readonly NameAddress[],
     headers: Readonly<Record<string, string>>,
-    body: string,
+    body: string | Uint8Array,
     signal: AbortSignal,
     onConnected: () => void,
   ): Promise<IncomingMessage> {
