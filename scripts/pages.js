@@ -1,5 +1,5 @@
 // Builds what browsers load, below public/: the HTML of the pages (pages/), their scripts (scripts/), the client library
-// (client/), the guide (guide/) and Swagger UI (api/). With `--watch` it builds again after every change. In plain
+// (client/), the views for MCP clients (views/), the guide (guide/) and Swagger UI (api/). With `--watch` it builds again after every change. In plain
 // JavaScript, since `npm ci` and `npm start` may run it with an older Node.
 import {
   mkdirSync,
@@ -22,6 +22,7 @@ const CLIENT = join(ROOT, "public/client");
 const HTML = join(ROOT, "public/pages");
 const GUIDE = join(ROOT, "public/guide");
 const API = join(ROOT, "public/api");
+const VIEWS = join(ROOT, "public/views");
 /** Brotli at 9: its best, 11, takes thirty times as long for a tenth less. */
 const COMPRESS = {
   br: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
@@ -30,14 +31,14 @@ const COMPRESS = {
 
 const esbuild = await import("esbuild").catch(() => undefined);
 if (esbuild !== undefined) {
-  const builds = [scripts(), client(), html()];
+  const builds = [scripts(), client(), views(), html()];
   put(API, await swaggerUi());
   if (process.argv.includes("--watch")) {
     const contexts = await Promise.all(builds.map((options) => esbuild.context(options)));
     for (const context of contexts) await context.watch();
     watch(join(ROOT, "docs"), { recursive: true }, () => void contexts.at(-1).rebuild());
   } else for (const options of builds) await esbuild.build(options);
-} else if (![SCRIPTS, CLIENT, HTML, GUIDE, API].every(existsSync)) {
+} else if (![SCRIPTS, CLIENT, HTML, GUIDE, API, VIEWS].every(existsSync)) {
   process.stderr.write(
     "sse-mcp-server: the pages are not built, and esbuild, which builds them, is not installed; run npm ci without --omit=dev\n",
   );
@@ -65,6 +66,28 @@ function scripts() {
 /** The library as one file, for whoever has no bundler. */
 function client() {
   return { ...common(CLIENT), entryPoints: { client: join(ROOT, "src/client/index.ts") } };
+}
+
+/** What MCP clients show: each view is one file, since nothing can be loaded from where they show it. */
+function views() {
+  const STYLES = ["shared", "questions", "view"];
+  const one = ({ path, text }) => {
+    const styles = STYLES.map((style) => readFileSync(join(ROOT, `public/${style}.css`), "utf8")).join("\n");
+    const policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
+    const page =
+      '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
+      `<meta http-equiv="Content-Security-Policy" content="${policy}">` +
+      '<meta name="viewport" content="width=device-width, initial-scale=1"><title>sse-mcp-server</title>' +
+      `<style>${styles.replaceAll("</", "<\\/")}</style></head><body><main id="view"></main>` +
+      // esbuild writes `</script` as `<\/script`.
+      `<script type="module">${text}</script></body></html>\n`;
+    return { path: path.replace(/\.js$/, ".html"), contents: Buffer.from(page) };
+  };
+  const entryPoints = {
+    question: join(ROOT, "src/web/views/question.tsx"),
+    channel: join(ROOT, "src/web/views/channel.tsx"),
+  };
+  return { ...common(VIEWS, (files) => files.map(one)), entryPoints, sourcemap: false };
 }
 
 /** What the pages show before their scripts are there: rendered here, from the same components. And the guide. */

@@ -28,6 +28,7 @@ import { callerRules } from "./http/host-and-origin.ts";
 import { Tls } from "./http/tls.ts";
 import { DeliveryProof } from "./http/delivery-proof.ts";
 import { ignoreRest } from "./http/pipelines.ts";
+import { viewHtml } from "./http/view-html.ts";
 import { logFields, RequestIds } from "./http/request-id.ts";
 import { openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
@@ -191,7 +192,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       participants,
       limits,
       info,
-      catalog: hubCatalog(tools, extras, events),
+      catalog: hubCatalog(tools, extras, { events, viewHtml }),
       serverInfo: { name: NAME, title: "SSE MCP Server", version },
       shared,
       file: openSessionFile(config.data, (sentence) => log.warn(sentence)),

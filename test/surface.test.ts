@@ -4,7 +4,7 @@ import * as client from "../src/client/index.ts";
 import { settingNames, variable } from "../src/config.ts";
 import { hubErrorCodes } from "../src/core/errors.ts";
 import * as surface from "../src/index.ts";
-import { ToolSet } from "../src/tools/index.ts";
+import { APP_TOOLS, ToolSet } from "../src/tools/index.ts";
 import { CLOSE_CODES } from "../src/protocol/ws-frames.ts";
 
 // What others build on, as literals: a change here is a change for them.
@@ -91,6 +91,16 @@ describe("the public surface", () => {
       revoked: 4104,
       forbidden: 4105,
     });
+  });
+
+  it("has these tools for views, with these inputs", () => {
+    assert.deepEqual(
+      APP_TOOLS.map(({ name, input }) => [name, Object.keys(input.shape)]),
+      [
+        ["look_at_question", ["questionId", "text", "channel"]],
+        ["answer_question", ["questionId", "value", "proposalHash"]],
+      ],
+    );
   });
 
   it("offers these tools with these inputs", () => {

@@ -1,4 +1,5 @@
 import type { Principal } from "../core/principal.ts";
+import { toolNamed } from "./apps.ts";
 import type { Catalog, ResourceDefinition } from "./definitions.ts";
 import { isObject, McpError, type JsonObject } from "./errors.ts";
 import { authorizeEvents } from "./events/methods.ts";
@@ -13,7 +14,7 @@ const READS: ReadonlySet<unknown> = new Set(["resources/read", "resources/subscr
 export async function authorize({ method, params }: JsonObject, principal: Principal, catalog: Catalog): Promise<void> {
   if (principal.admin || !isObject(params)) return;
   if (method === "tools/call") {
-    const tool = catalog.tools.find(({ listing }) => listing.name === params["name"]);
+    const tool = toolNamed(catalog, params["name"]);
     const input = params["arguments"] ?? undefined;
     if (input === undefined || isObject(input)) await tool?.authorize?.(input, principal);
   } else if (READS.has(method) && typeof params["uri"] === "string") {

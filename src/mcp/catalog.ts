@@ -1,11 +1,5 @@
-import {
-  authorizeCall,
-  callTool,
-  type RequestContext,
-  type Tool,
-  type ToolListing,
-  type ToolSet,
-} from "../tools/index.ts";
+import { authorizeCall, callTool, type RequestContext, type Tool, type ToolSet } from "../tools/index.ts";
+import { appCatalog, type ViewName } from "./apps.ts";
 import type { EventCatalog } from "./events/event-catalog.ts";
 import { askOverMcp } from "./asking/question-door.ts";
 import type { ContentResult, Extras, Catalog, ToolDefinition } from "./definitions.ts";
@@ -29,8 +23,18 @@ export interface McpContext extends Services {
   readonly serverInfo: { readonly name: string; readonly title: string; readonly version: string };
 }
 
+interface HubParts {
+  readonly events?: EventCatalog | undefined;
+  /** The HTML of a view; without it there are none. */
+  readonly viewHtml?: ((name: ViewName) => string) | undefined;
+}
+
 /** The tools of all doors, the hub's own prompts and resources, and what a server adds to them. */
-export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}, events?: EventCatalog): Catalog {
+export function hubCatalog(
+  tools: ToolSet,
+  { changes, ...extras }: Extras = {},
+  { events, viewHtml }: HubParts = {},
+): Catalog {
   return {
     tools: [...tools.all.map(({ tool, listing }) => offered(tool, listing)), ...(extras.tools ?? [])],
     prompts: [...prompts, ...(extras.prompts ?? [])],
@@ -40,12 +44,13 @@ export function hubCatalog(tools: ToolSet, { changes, ...extras }: Extras = {}, 
     instructions: INSTRUCTIONS,
     changes,
     events,
+    apps: viewHtml && appCatalog(offered, viewHtml),
     // The hub's own tools and prompts send no log messages.
     logs: Object.keys(extras).length > 0,
   };
 }
 
-function offered(tool: Tool, listing: ToolListing): ToolDefinition {
+function offered(tool: Tool, listing: ToolDefinition["listing"]): ToolDefinition {
   return {
     listing,
     publishes: tool.publishes,

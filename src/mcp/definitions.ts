@@ -18,17 +18,26 @@ export interface Catalog {
   readonly changes?: Changes | undefined;
   /** Where tasks are looked for, in this order. */
   readonly tasks: readonly TaskSource[];
+  /** For clients that show views (MCP Apps); absent if there are none. */
+  readonly apps?: AppCatalog | undefined;
   /** MCP Events; absent if they are off. */
   readonly events?: EventCatalog | undefined;
   /** Whether anything in it may send log messages. */
   readonly logs: boolean;
 }
 
+/** The views, and the tools that only they call. */
+export interface AppCatalog {
+  readonly tools: readonly ToolDefinition[];
+  readonly resources: readonly ResourceDefinition[];
+}
+
 /** What a server offers besides the hub's own definitions. */
 export type Extras = Partial<Pick<Catalog, "tools" | "prompts" | "resources" | "templates" | "tasks" | "changes">>;
 
 export interface ToolDefinition {
-  readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> & Partial<ToolListing>;
+  readonly listing: Pick<ToolListing, "name" | "description" | "inputSchema"> &
+    Partial<ToolListing> & { readonly _meta?: JsonObject };
   /** Whether each call publishes. */
   readonly publishes?: true | undefined;
   /** Rejects with `UNAUTHENTICATED` or `FORBIDDEN` if someone may not call it with this input; absent if everyone may. */
@@ -84,6 +93,7 @@ export interface ResourceListing {
   readonly description?: string;
   readonly mimeType?: string;
   readonly annotations?: JsonObject;
+  readonly _meta?: JsonObject;
 }
 
 /** The result of `tools/call`. */

@@ -1,5 +1,6 @@
 import { unknownTool } from "../tools/index.ts";
 import type { McpRequestContext } from "./request-context.ts";
+import { callableTools, listedTools, showsViews } from "./apps.ts";
 import { completions } from "./completions.ts";
 import { listen } from "./listen.ts";
 import type { InputRequired, Catalog, PromptDefinition, ResourceListing } from "./definitions.ts";
@@ -25,7 +26,7 @@ const PAGE = 100;
 /** The methods that both eras have, and those of the modern era only. */
 export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["server/discover", (_, __, catalog) => discover(catalog)],
-  ["tools/list", (params, _, catalog) => whole(params, { tools: catalog.tools.map(({ listing }) => listing) })],
+  ["tools/list", (params, call, catalog) => whole(params, { tools: listedTools(catalog, call.capabilities) })],
   ["tools/call", callTool],
   ["resources/list", listResources],
   ["resources/templates/list", (params, _, catalog) => whole(params, { resourceTemplates: templates(catalog) })],
@@ -39,16 +40,21 @@ export const METHODS: ReadonlyMap<string, Method> = new Map<string, Method>([
 ]);
 
 /** How long, and by whom, the result of a method may be cached (2026-07-28, "Caching"). */
-export const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly cacheScope: "public" | "private" }>> =
-  {
-    "server/discover": { ttlMs: 3_600_000, cacheScope: "public" },
-    "tools/list": { ttlMs: 300_000, cacheScope: "public" },
-    "prompts/list": { ttlMs: 300_000, cacheScope: "public" },
-    "resources/templates/list": { ttlMs: 300_000, cacheScope: "public" },
-    // Channels change at any time, and which ones are listed may depend on the caller.
-    "resources/list": { ttlMs: 0, cacheScope: "private" },
-    "resources/read": { ttlMs: 0, cacheScope: "private" },
-  };
+const CACHING: Readonly<Record<string, { readonly ttlMs: number; readonly cacheScope: "public" | "private" }>> = {
+  "server/discover": { ttlMs: 3_600_000, cacheScope: "public" },
+  "tools/list": { ttlMs: 300_000, cacheScope: "public" },
+  "prompts/list": { ttlMs: 300_000, cacheScope: "public" },
+  "resources/templates/list": { ttlMs: 300_000, cacheScope: "public" },
+  // Channels change at any time, and which ones are listed may depend on the caller.
+  "resources/list": { ttlMs: 0, cacheScope: "private" },
+  "resources/read": { ttlMs: 0, cacheScope: "private" },
+};
+
+/** The same for a client with these capabilities: one that shows views has other tools than the rest. */
+export function cachingOf(method: string, client: JsonObject): object {
+  const isOwn = method === "tools/list" && showsViews(client);
+  return { ...CACHING[method], ...(isOwn ? { cacheScope: "private" } : {}) };
+}
 
 /** The capabilities of a server with this catalog, of those that both eras have. */
 export function capabilities({ changes, logs, events }: Catalog): JsonObject {
@@ -72,7 +78,8 @@ function discover(catalog: Catalog): Result {
   };
 }
 
-async function callTool(params: JsonObject, call: McpRequestContext, { tools }: Catalog): Promise<Result> {
+async function callTool(params: JsonObject, call: McpRequestContext, catalog: Catalog): Promise<Result> {
+  const tools = callableTools(catalog, call.capabilities);
   const name = textOf(params, "name");
   const input = params["arguments"];
   if (input !== undefined && !isObject(input)) throw invalidParams("arguments must be an object");
@@ -121,7 +128,8 @@ async function readResource(params: JsonObject, call: McpRequestContext, catalog
 
 /** Fixed resources first, then those of the templates, page by page. */
 function listResources({ cursor }: JsonObject, call: McpRequestContext, catalog: Catalog): Result {
-  const { resources } = catalog;
+  const { apps } = catalog;
+  const resources = [...catalog.resources, ...(showsViews(call.capabilities) ? (apps?.resources ?? []) : [])];
   const of = catalog.templates.filter((template) => template.list !== undefined);
   const start = cursor === undefined ? { template: 0, after: "" } : placeOf(cursor, of.length);
   const found: ResourceListing[] = cursor === undefined ? resources.map(({ listing }) => listing) : [];

@@ -85,7 +85,9 @@ export function canonicalUri(uri: string): string {
 /** The resource of a URI. Throws if it does not exist. */
 export function findResource(catalog: Catalog, uri: string): Omit<ResourceDefinition, "listing"> {
   const canonical = canonicalUri(uri);
-  const fixed = catalog.resources.find(({ listing }) => listing.uri === uri || listing.uri === canonical);
+  const fixed = [...catalog.resources, ...(catalog.apps?.resources ?? [])].find(
+    ({ listing }) => listing.uri === uri || listing.uri === canonical,
+  );
   if (fixed !== undefined) return fixed;
   if (uri.length <= MAX_URI) {
     try {

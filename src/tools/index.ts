@@ -1,3 +1,4 @@
+export { APP_TOOLS } from "./app-tools.ts";
 export { authorizeCall, callTool } from "./call.ts";
 export {
   cannotAsk,
@@ -38,3 +39,4 @@ export {
   type ToolOutcome,
 } from "./tool.ts";
 export { ToolSet, unknownTool } from "./tool-set.ts";
+export { listing } from "./tool.ts";

@@ -36,6 +36,8 @@ export interface QuestionPage {
   readonly next: string | null;
 }
 
+/** Open questions of a channel among which one is looked for by its text. */
+const MAX_COMPARED = 50;
 /** In place of the members that a question gets when it is asked. */
 const SAMPLE = { id: "0".repeat(24), askedAt: new Date(0).toISOString(), state: "open" };
 
@@ -165,6 +167,23 @@ export async function listQuestions(
     questions: now.filter((one) => state === undefined || one.state === state),
     next: last !== undefined && found.length > limit ? place(last.asked, last.id) : null,
   };
+}
+
+/** The newest open question of a text on a channel, of those that the caller may see; undefined if there is none. */
+export async function newestOpen(
+  { text, channel }: { readonly text: string; readonly channel: ChannelName },
+  principal: Principal,
+  questions: Questions,
+): Promise<KeptQuestion | undefined> {
+  const newest = questions
+    .list()
+    .filter((entry) => entry.isOpen && entry.channel === channel && isReadable(entry, principal))
+    .slice(-MAX_COMPARED);
+  for (const { id } of newest.toReversed()) {
+    const kept = await questions.get(id);
+    if (kept?.question.state === "open" && kept.question.text === text) return kept;
+  }
+  return undefined;
 }
 
 /** Where it is in the order, as text that has that order. */

@@ -1,3 +1,4 @@
+import { toolNamed } from "../../mcp/apps.ts";
 import type { Catalog } from "../../mcp/definitions.ts";
 import { isObject, type JsonObject } from "../../mcp/errors.ts";
 import type { Rate } from "../../limits/rate-limits.ts";
@@ -28,7 +29,7 @@ export function admitMessage(
   const { principal, address } = caller;
   rateLimits.admit(principal, address, what);
   if (what !== "tool_calls" || !isObject(params)) return;
-  const tool = catalog.tools.find(({ listing }) => listing.name === params["name"]);
+  const tool = toolNamed(catalog, params["name"]);
   if (tool?.publishes !== true) return;
   for (const later of ["publishes", "publish_bytes"] as const) rateLimits.admit(principal, address, later, 0);
 }

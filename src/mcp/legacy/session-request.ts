@@ -1,3 +1,4 @@
+import { VIEWS_DECLARED } from "../apps.ts";
 import { extractTrace } from "../../core/trace.ts";
 import { isId } from "../../protocol/jsonrpc.ts";
 import type { StayEnd } from "../../tools/index.ts";
@@ -44,8 +45,9 @@ export class SessionRequest implements McpRequest {
     this.correlation = extractTrace(state.correlation, meta);
     this.sender = state.client?.sender;
     this.presence = state.attendee;
-    this.capabilities = state.client?.capabilities ?? {};
-    this.revision = state.client?.version ?? "";
+    const { capabilities = {}, views, version = "" } = state.client ?? {};
+    this.capabilities = views === true ? { ...capabilities, ...VIEWS_DECLARED } : capabilities;
+    this.revision = version;
     this.#stream = stream;
     this.#state = state;
   }

@@ -2,6 +2,7 @@ import { identityOf, type Identity } from "../../core/attendance.ts";
 import type { Attendee, Leave, Participants } from "../../core/participants.ts";
 import { hasGrants } from "../../core/principal.ts";
 import type { RequestContext } from "../../tools/index.ts";
+import { showsViews } from "../apps.ts";
 import { isObject, LEGACY_VERSIONS, type JsonObject, type LogLevel } from "../errors.ts";
 import { senderOf } from "../modern/envelope.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -100,6 +101,8 @@ export interface SessionClient {
   readonly sender: string | undefined;
   /** The capabilities that the client declared. */
   readonly capabilities: JsonObject;
+  /** Set if it shows views: short, since all this is part of the session's id. */
+  readonly views?: true;
 }
 
 /** The capabilities, and the parts of them, that decide which requests a client accepts; others are ignored. */
@@ -112,10 +115,12 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
 /** The client that sent these params of `initialize`, which were checked. */
 export function clientOf({ protocolVersion, capabilities, clientInfo }: JsonObject): SessionClient {
   const asked = LEGACY_VERSIONS.find((version) => version === protocolVersion);
+  const declared = isObject(capabilities) ? capabilities : {};
   return {
     version: asked ?? (LEGACY_VERSIONS[0] as string),
     sender: senderOf(clientInfo),
-    capabilities: essential(isObject(capabilities) ? capabilities : {}),
+    capabilities: essential(declared),
+    ...(showsViews(declared) ? { views: true } : {}),
   };
 }
 

@@ -7,7 +7,7 @@ import type { McpContext } from "../catalog.ts";
 import { accepts, idProblem, kindOf } from "../classify.ts";
 import { asMcpError, CODES, isObject, McpError, META, MODERN_VERSIONS, shown, type JsonObject } from "../errors.ts";
 import { checkInputRequests } from "../input-requests.ts";
-import { CACHING, isInputRequired, METHODS, type Result } from "../methods.ts";
+import { cachingOf, isInputRequired, METHODS, type Result } from "../methods.ts";
 import { McpRequestContext, type McpRequest, type NotificationStream, type RequestId } from "../request-context.ts";
 import { malformed, metaOf, type Meta } from "./envelope.ts";
 import { checkHeaders, checkParamHeaders, mismatch, type Headers } from "./headers.ts";
@@ -96,7 +96,7 @@ async function run(id: RequestId, body: JsonObject, post: ModernPost, context: M
     checkInputRequests(result, requestContext);
     return { ...result, _meta };
   }
-  return { resultType: "complete", ...result, ...CACHING[method], _meta };
+  return { resultType: "complete", ...result, ...cachingOf(method, meta.capabilities), _meta };
 }
 
 /** `end` must be called before it is answered: later notifications of a tool are dropped. */

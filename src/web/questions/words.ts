@@ -3,6 +3,7 @@ import { clock, fullTime } from "../shared/times.ts";
 
 const VIA: Readonly<Record<string, string>> = {
   page: "in the chat",
+  app: "in an agent's app",
   mcp: "over MCP",
   rest: "over HTTP",
   cli: "in a terminal",

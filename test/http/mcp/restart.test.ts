@@ -123,6 +123,19 @@ describe("a session whose server is restarted", { concurrency: true }, () => {
     assert.deepEqual(more, []);
   });
 
+  it("[MCP-60] is still offered the tools of views, if its client shows them", async () => {
+    using folder = new TemporaryFolder();
+    const extensions = { "io.modelcontextprotocol/ui": { mimeTypes: ["text/html;profile=mcp-app"] } };
+    let before: LegacyClient;
+    {
+      await using server = await startIn(folder);
+      before = await LegacyClient.open(server, { capabilities: { extensions } });
+    }
+    await using server = await startIn(folder);
+    const { result } = await again(server, before).ask("tools/list");
+    assert.match(JSON.stringify(result), /"answer_question"/);
+  });
+
   it("[MCP-40] goes on even if the server was killed, and once for requests that come together", async () => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file()}`;
@@ -227,6 +240,7 @@ describe("the id of a session", { concurrency: true }, () => {
         sampling: { tools: {}, context: {} },
         roots: { listChanged: true },
         experimental: { large: "x".repeat(5000) },
+        extensions: { "io.modelcontextprotocol/ui": { mimeTypes: ["text/html;profile=mcp-app"] } },
       };
       const params = { protocolVersion: "2025-11-25", capabilities, clientInfo: { name, version: "1" } };
       const body = rpc({ id: 1, method: "initialize", params });
