@@ -121,6 +121,74 @@ describeInBrowser("a conversation", {}, (it) => {
     assert.deepEqual([...ana.complaints, ...kim.complaints], []);
   });
 
+  it("calls people by name, counts that apart, and shows who is writing", async (browser) => {
+    await using server = await startServer();
+    await using ana = await openChat(browser, server.url, { at: "#team.ops", name: "Ana María" });
+    await using kim = await openChat(browser, server.url, { at: "#team.ops", name: "Kim" });
+    await kim.page.locator("#readers", { hasText: "Ana María" }).waitFor();
+    await kim.page.locator("#text").pressSequentially("Look, @mar");
+    await kim.page.locator("#offered [aria-selected=true]", { hasText: "@Ana María" }).waitFor();
+    await kim.page.keyboard.press("Enter");
+    assert.equal(await kim.page.inputValue("#text"), "Look, @Ana María ");
+    await ana.page.locator("#channels a", { hasText: "default" }).click();
+    await ana.page.locator("#channel", { hasText: "default" }).waitFor();
+    await kim.page.keyboard.press("Enter");
+    await kim.row("Look").locator(".mention", { hasText: "@Ana" }).waitFor();
+    await kim.say("and @anastasia");
+    const entry = ana.page.locator("#mine li", { hasText: "team.ops" });
+    await entry.filter({ hasText: "@1 mention you" }).filter({ hasText: "2 unread" }).waitFor();
+    await entry.locator("a").click();
+    await ana
+      .row("Look")
+      .locator(".mention.me", { hasText: /^@Ana María$/ })
+      .waitFor();
+    await until("it is read", async () => (await entry.locator(".mentions").count()) === 0);
+
+    const doing = ana.page.locator("#doing");
+    await kim.page.locator("#text").pressSequentially("He");
+    await doing.filter({ hasText: "Kim is typing…" }).waitFor();
+    await kim.page.fill("#text", "");
+    await doing.filter({ hasNotText: "Kim" }).waitFor();
+    const thinking = JSON.stringify({ state: "thinking" });
+    const path = "/channels/hub.presence.team.ops/messages?event=typing&ephemeral=true&sender=bot";
+    await server.request(path, { method: "POST", headers: { "content-type": "application/json" }, body: thinking });
+    await doing.filter({ hasText: "bot is thinking…" }).waitFor();
+    await server.call("send_sse_message", { channel: "team.ops", message: "done", sender: "bot" });
+    await doing.filter({ hasNotText: "bot" }).waitFor();
+    assert.deepEqual([...ana.complaints, ...kim.complaints], []);
+  });
+
+  it("has its channels in groups that fold, with favourites first, and hides what is not wanted", async (browser) => {
+    await using server = await startServer();
+    for (const name of ["team.apac.project-11", "team.apac.project-2", "solo"]) await server.publish(name, "x");
+    await using chat = await openChat(browser, server.url, { at: "#team.apac.project-2" });
+    const { page } = chat;
+    const labels = (list: string) => page.locator(`${list} .label`).allInnerTexts();
+    await page.locator("#channels a", { hasText: "project-11" }).click();
+    await until("they are a group", async () => (await page.locator("#mine .group").count()) === 1);
+    assert.deepEqual(await labels("#mine"), ["default", "team.apac.project-2", "team.apac.project-11"]);
+    await page.locator("#channels a", { hasText: "default" }).click();
+    await page.locator("#mine .group", { hasText: "team.apac" }).click();
+    await until("they are folded", async () => (await labels("#mine")).join() === "default");
+    await server.publish("team.apac.project-2", "news");
+    await page.locator("#mine .group .count", { hasText: "1" }).waitFor();
+    await page.reload();
+    await page.locator("#mine .group[aria-expanded=false]").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#channels a", { hasText: "project-2" }).click();
+    await page.locator("#favourite").click();
+    await until("it is first", async () => (await labels("#favourites")).join() === "team.apac.project-2");
+    await page.locator("#channels a", { hasText: "solo" }).click();
+    await page.locator("#archive").click();
+    await page.locator("#channel", { hasText: "team.apac.project-2" }).waitFor();
+    await page.reload();
+    await page.locator("#favourites a").waitFor();
+    assert.equal(await page.locator("#channels a", { hasText: "solo" }).count(), 0);
+    await page.fill("#name", "solo");
+    await page.locator("#others a", { hasText: "solo" }).waitFor();
+    assert.deepEqual(chat.complaints, []);
+  });
+
   it("shows what an agent does with tools: a card each, joined with its result, and one line for many", async (browser) => {
     await using server = await startServer();
     const say = (event: string, message: object, sender = "bot") =>

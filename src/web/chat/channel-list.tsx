@@ -1,14 +1,22 @@
-import type { ComponentChildren, RefObject } from "preact";
+import { Fragment, type ComponentChildren, type RefObject } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { count } from "../shared/format.ts";
 import { rove } from "../shared/roving.ts";
-import { BY_NAME, type Chat } from "./chat.ts";
+import type { Chat } from "./chat.ts";
 import { channelsOf, type Listed } from "./history.ts";
+import { groupsOf, type Group } from "./my-channels.ts";
 import { countText } from "./unread.ts";
 
 const LISTED = 200;
 /** Milliseconds between looks for channels of others. */
 const REFRESH_INTERVAL = 30_000;
+
+interface Section {
+  readonly title: string;
+  readonly groups: readonly Group[];
+  /** Whose channels they are. */
+  readonly item: "mine" | "others";
+}
 
 interface ChannelListProps {
   readonly chat: Chat | undefined;
@@ -34,11 +42,22 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
   const { channels = [], channel: open = "", refused = "" } = chat ?? {};
   // What was refused as a name is nothing to look for.
   const isWanted = (name: string): boolean => refused !== "" || name.toLowerCase().includes(wanted);
+  const { mine: lists } = chat ?? {};
   const mine = channels.filter(isWanted);
-  const others = listed
-    .filter(({ channel }) => !channels.includes(channel) && isWanted(channel))
-    .sort((a, b) => BY_NAME.compare(a.channel, b.channel));
-  const all = [...mine, ...others.map(({ channel }) => channel)];
+  const favourites = mine.filter((name) => lists?.isFavourite(name) === true);
+  const kept = new Map(listed.map(({ channel, messages }) => [channel, messages]));
+  // What is hidden is found by its name.
+  const isShown = (name: string): boolean => wanted !== "" || lists?.isArchived(name) !== true;
+  const others = [...kept.keys()].filter((name) => !channels.includes(name) && isWanted(name) && isShown(name));
+  const sections: readonly Section[] = [
+    { title: "Favourites", groups: [{ prefix: undefined, names: favourites }], item: "mine" },
+    { title: "Your channels", groups: groupsOf(mine.filter((name) => !favourites.includes(name))), item: "mine" },
+    { title: "More channels", groups: groupsOf(others), item: "others" },
+  ];
+  // While someone looks for a channel, nothing is folded.
+  const isFolded = (prefix: string | undefined): boolean =>
+    prefix !== undefined && wanted === "" && lists?.isFolded(prefix) === true && !open.startsWith(`${prefix}.`);
+  const all = sections.flatMap(({ groups }) => groups.flatMap(({ prefix, names }) => (isFolded(prefix) ? [] : names)));
   // They are one stop of the Tab key: the one that has the focus, the open one, or the first.
   const stop = [focused, open].find((name) => name !== undefined && all.includes(name)) ?? all[0];
   const link = (name: string) => ({ name, isOpen: name === open, isStop: name === stop, focus: setFocused });
@@ -49,7 +68,7 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
       aria-label="Channels"
       onFocusOut={() => setFocused(undefined)}
       onKeyDown={(event) => {
-        rove(event, "li > a");
+        rove(event, "li > a, .group");
         if (event.key !== "Escape") return;
         refuse(chat, "");
         clear();
@@ -89,23 +108,54 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
       <p id="refused" role="alert">
         {refused}
       </p>
-      <ul id="mine" aria-label="Your channels">
-        {mine.map((name) => (
-          <Mine key={name} chat={chat as Chat} canLeave={channels.length > 1} {...link(name)} />
-        ))}
-      </ul>
-      <h2 id="others-title" hidden={others.length === 0}>
-        More channels
-      </h2>
-      <ul id="others" aria-labelledby="others-title">
-        {others.map(({ channel, messages }) => (
-          <li key={channel}>
-            <Link {...link(channel)}>
-              <span class="size">{count(messages)} kept</span>
-            </Link>
-          </li>
-        ))}
-      </ul>
+      {sections.map(({ title, groups, item }) => (
+        <Fragment key={title}>
+          <h2
+            hidden={
+              groups.every(({ names }) => names.length === 0) || (title === "Your channels" && favourites.length === 0)
+            }
+          >
+            {title}
+          </h2>
+          <ul id={title === "Favourites" ? "favourites" : item} aria-label={title}>
+            {groups.map(({ prefix, names }) => (
+              <Fragment key={prefix ?? `before ${names[0]}`}>
+                {prefix !== undefined && (
+                  <li>
+                    <GroupButton
+                      prefix={prefix}
+                      isFolded={isFolded(prefix)}
+                      unread={isFolded(prefix) ? sumOf(names, chat) : 0}
+                      toggle={(folded) => {
+                        lists?.setFolded(prefix, folded);
+                        chat?.changed();
+                      }}
+                    />
+                  </li>
+                )}
+                {!isFolded(prefix) &&
+                  names.map((name) =>
+                    item === "mine" ? (
+                      <Mine
+                        key={name}
+                        chat={chat as Chat}
+                        canLeave={channels.length > 1}
+                        prefix={prefix}
+                        {...link(name)}
+                      />
+                    ) : (
+                      <li key={name} class={prefix === undefined ? "" : "member"}>
+                        <Link {...link(name)} prefix={prefix}>
+                          <span class="size">{count(kept.get(name) ?? 0)} kept</span>
+                        </Link>
+                      </li>
+                    ),
+                  )}
+              </Fragment>
+            ))}
+          </ul>
+        </Fragment>
+      ))}
     </nav>
   );
 }
@@ -115,10 +165,12 @@ interface LinkProps {
   readonly isOpen: boolean;
   readonly isStop: boolean;
   readonly focus: (name: string) => void;
+  /** What its name begins with, if it is in a group. */
+  readonly prefix?: string | undefined;
   readonly children?: ComponentChildren;
 }
 
-function Link({ name, isOpen, isStop, focus, children }: LinkProps) {
+function Link({ name, isOpen, isStop, focus, prefix, children }: LinkProps) {
   return (
     <a
       id={`to:${name}`}
@@ -128,7 +180,10 @@ function Link({ name, isOpen, isStop, focus, children }: LinkProps) {
       aria-current={isOpen ? "page" : undefined}
       onFocus={() => focus(name)}
     >
-      <span class="label">{name}</span>
+      <span class="label">
+        {prefix !== undefined && <span class="prefix">{prefix}.</span>}
+        {prefix === undefined ? name : name.slice(prefix.length + 1)}
+      </span>
       {children}
     </a>
   );
@@ -136,10 +191,18 @@ function Link({ name, isOpen, isStop, focus, children }: LinkProps) {
 
 function Mine({ chat, canLeave, ...link }: LinkProps & { readonly chat: Chat; readonly canLeave: boolean }) {
   const { name, isOpen } = link;
-  const unread = isOpen && document.hasFocus() ? 0 : chat.unread.count(name);
+  const isLookedAt = isOpen && document.hasFocus();
+  const unread = isLookedAt ? 0 : chat.unread.count(name);
+  const mentions = isLookedAt ? 0 : chat.unread.mentions(name);
   return (
-    <li class={unread > 0 ? "unread" : ""}>
+    <li class={`${unread > 0 ? "unread" : ""}${link.prefix === undefined ? "" : " member"}`.trim()}>
       <Link {...link}>
+        {mentions > 0 && (
+          <span class="mentions">
+            @{countText(mentions)}
+            <span class="unseen"> mention you, </span>
+          </span>
+        )}
         {unread > 0 && (
           <span class="count">
             {countText(unread)}
@@ -160,6 +223,33 @@ function Mine({ chat, canLeave, ...link }: LinkProps & { readonly chat: Chat; re
       )}
     </li>
   );
+}
+
+interface GroupButtonProps {
+  readonly prefix: string;
+  readonly isFolded: boolean;
+  /** What is unread in it, if it is folded. */
+  readonly unread: number;
+  readonly toggle: (folded: boolean) => void;
+}
+
+/** Folds the channels whose names begin with the same words. */
+function GroupButton({ prefix, isFolded, unread, toggle }: GroupButtonProps) {
+  return (
+    <button type="button" class="group" tabIndex={-1} aria-expanded={!isFolded} onClick={() => toggle(!isFolded)}>
+      <span class="label-of-group">{prefix}</span>
+      {unread > 0 && (
+        <span class="count">
+          {countText(unread)}
+          <span class="unseen"> unread</span>
+        </span>
+      )}
+    </button>
+  );
+}
+
+function sumOf(names: readonly string[], chat: Chat | undefined): number {
+  return names.reduce((sum, name) => sum + (chat?.unread.count(name) ?? 0), 0);
 }
 
 /** The channels that the server lists, looked up now and then. */

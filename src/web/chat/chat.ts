@@ -1,27 +1,28 @@
-import { HubClientError, type Hub } from "../../client/index.ts";
+import { HubClientError, type Hub, type Message } from "../../client/index.ts";
+import { mentions } from "../shared/mentions.ts";
 import { plainName } from "../shared/names.ts";
 import { EVERYONE, mayRead, mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { whyNoChannel } from "./channel-name.ts";
-import { notify, whyNot, type Desk } from "../questions/desk.ts";
+import { notify, notifyOf, whyNot, type Desk } from "../questions/desk.ts";
 import { Questions } from "../questions/questions.ts";
+import { MyChannels } from "./my-channels.ts";
 import { MessageActions } from "./message-actions.ts";
 import { Outbox } from "./outbox.ts";
 import { Presence } from "./presence.ts";
 import { Reach } from "./reach.ts";
+import { textIn } from "./relation.ts";
+import { RenderSoon } from "./render-soon.ts";
 import { Room } from "./room.ts";
 import { Unread } from "./unread.ts";
 
-/** Channels of one person: below what a reader may ask for. */
-const MAX_CHANNELS = 50;
-/** Milliseconds between renderings while no one sees the page: then there are no frames. */
-const UNSEEN = 250;
-/** As people sort: project-2 before project-11, and capital letters among the others. */
-export const BY_NAME: Intl.Collator = new Intl.Collator(undefined, { numeric: true });
+/** Characters of a message in a notification. */
+const MAX_NOTIFIED = 200;
 
 /** What the chat knows and does; the page renders it whenever it has changed. */
 export class Chat {
   readonly hub: Hub;
+  readonly mine: MyChannels;
   readonly unread: Unread;
   readonly outbox: Outbox;
   readonly questions: Questions;
@@ -36,20 +37,22 @@ export class Chat {
   opened = 0;
   /** Why a name that was given is none of a channel. */
   refused = "";
+  /** Whether someone mentioned the person since the page was opened. */
+  wasMentioned = false;
   /** Called with what the person wants to write about. */
   quoted: (text: string) => void = () => {};
   /** Called once for all that changes in a frame. */
   render: () => void = () => {};
-  readonly #channels = new Stored("chat.channels", namesIn);
   readonly #lastOpen = new Stored("chat.open", (value) => (typeof value === "string" ? value : "default"));
   readonly #nickname = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
   readonly #session: Session;
   #name: string;
-  #cancelRender: (() => void) | undefined;
+  readonly #renderSoon = new RenderSoon(() => this.render());
 
   constructor(hub: Hub, session: Session = EVERYONE) {
     this.hub = hub;
     this.#session = session;
+    this.mine = new MyChannels(session, () => this.unread.follow(this.channels));
     this.questions = new Questions({
       changed: () => this.changed(),
       asked: (question) => notify(question, () => this.open(question.channel)),
@@ -67,7 +70,8 @@ export class Chat {
     };
     this.unread = new Unread(hub, {
       changed: () => this.changed(),
-      heard: (message) => this.questions.hear(message),
+      heard: (message) => this.#hear(message),
+      name: () => this.nickname,
     });
     this.outbox = new Outbox({
       publish: ({ channel, text, sender, key, about }, signal) => {
@@ -88,7 +92,6 @@ export class Chat {
       ),
       newKey: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-"),
     });
-    this.#channels.onChange(() => this.unread.follow(this.channels));
     this.#name = this.#nickname.get();
     this.#nickname.onChange((name) => this.#rename(name));
     this.reach = new Reach(hub, {
@@ -100,10 +103,6 @@ export class Chat {
       },
     });
     for (const event of ["focus", "blur"]) addEventListener(event, () => this.changed());
-    document.addEventListener("visibilitychange", () => {
-      this.#cancelRender?.();
-      this.changed();
-    });
     addEventListener("hashchange", () => this.follow());
     this.follow();
     this.unread.follow(this.channels);
@@ -115,12 +114,9 @@ export class Chat {
     return this.room?.channel ?? "";
   }
 
-  /** The channels of the person that they may read, sorted. */
+  /** The channels of the person that they may read, in the order of the list. */
   get channels(): readonly string[] {
-    return this.#channels
-      .get()
-      .filter((name) => mayRead(this.#session, name))
-      .sort(BY_NAME.compare);
+    return this.mine.names;
   }
 
   /** The name that the person has proved; undefined if they may call themselves what they like. */
@@ -140,17 +136,7 @@ export class Chat {
 
   /** Has the page rendered with the next frame. */
   changed(): void {
-    if (this.#cancelRender !== undefined) return;
-    const render = (): void => {
-      this.#cancelRender = undefined;
-      this.render();
-    };
-    const due = document.hidden ? setTimeout(render, UNSEEN) : requestAnimationFrame(render);
-    this.#cancelRender = () => {
-      clearTimeout(due);
-      cancelAnimationFrame(due);
-      this.#cancelRender = undefined;
-    };
+    this.#renderSoon.request();
   }
 
   /** Opens what the address names. */
@@ -180,8 +166,7 @@ export class Chat {
     else if (at !== undefined) void this.room?.openAt(at);
     if (!keepsRefusal) this.refused = "";
     this.opened++;
-    const channels = this.#channels.get();
-    if (!channels.includes(name)) this.#setChannels([...channels, name].slice(-MAX_CHANNELS));
+    if (this.mine.add(name)) this.unread.follow(this.channels);
     const address = `${location.pathname}#${encodeURIComponent(name)}${at === undefined ? "" : `/${at}`}`;
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
@@ -214,7 +199,18 @@ export class Chat {
   }
 
   leave(channel: string): void {
-    this.#setChannels(this.#channels.get().filter((other) => other !== channel));
+    this.mine.remove(channel);
+    this.#moveOn();
+  }
+
+  /** Hides a channel from the lists, until it is opened by its name. */
+  archive(channel: string): void {
+    this.mine.archive(channel);
+    this.#moveOn();
+  }
+
+  #moveOn(): void {
+    this.unread.follow(this.channels);
     this.open(this.channels[0] ?? this.#firstChannel);
   }
 
@@ -225,6 +221,7 @@ export class Chat {
   }
 
   send(text: string): void {
+    this.presence?.wrote("");
     if (this.actions?.subject !== undefined) return this.actions.send(text);
     this.outbox.add(this.channel, text, this.nickname || undefined);
     this.toNewest();
@@ -237,6 +234,13 @@ export class Chat {
     const message = room?.timeline.lastMessage((each) => actions.canEdit(each));
     if (message !== undefined) actions.begin({ kind: "edit", message });
     return message !== undefined;
+  }
+
+  /** Names that a message could call: of who is here, and of who wrote what is in the page. */
+  get knownNames(): readonly string[] {
+    const senders = this.room?.timeline.senders ?? [];
+    const names = new Set([...(this.presence?.roster.names(performance.now()) ?? []), ...senders]);
+    return [...names].filter((name) => name !== "anyone" && name !== "" && name !== this.nickname);
   }
 
   toNewest(): void {
@@ -260,15 +264,23 @@ export class Chat {
     return mayRead(this.#session, "default") ? "default" : (subscribe[0] ?? "default").replace(/\*$/, "general");
   }
 
+  /** A message came on one of the channels of the person. */
+  #hear(message: Message): void {
+    this.questions.hear(message);
+    if (message.channel === this.channel) this.presence?.typing.stop(message.sender);
+    const { id, channel, sender } = message;
+    const text = textIn(message);
+    if (id === null || sender === this.nickname || !mentions(text, this.nickname)) return;
+    this.wasMentioned = true;
+    notifyOf(text.slice(0, MAX_NOTIFIED), `${plainName(sender)} in ${channel}`, id, () =>
+      this.open(channel, { at: id }),
+    );
+  }
+
   #rename(name: string): void {
     this.#name = name;
     this.presence?.rename();
     this.changed();
-  }
-
-  #setChannels(channels: readonly string[]): void {
-    this.#channels.set(channels);
-    this.unread.follow(this.channels);
   }
 }
 
@@ -285,12 +297,4 @@ function decoded(text: string): string {
 function sayUntil(error: HubClientError): never {
   if (error.code !== "CLOSED") throw error;
   throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
-}
-
-/** What was remembered, as far as it can be names. */
-function namesIn(value: unknown): readonly string[] {
-  const names = Array.isArray(value)
-    ? value.filter((name) => typeof name === "string" && whyNoChannel(name) === undefined)
-    : [];
-  return names.length === 0 ? ["default"] : names.slice(-MAX_CHANNELS);
 }

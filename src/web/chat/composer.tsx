@@ -1,7 +1,9 @@
 import type { RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { NotifyMe } from "../questions/inbox.tsx";
 import { readable } from "../shared/names.ts";
 import type { Chat } from "./chat.ts";
+import { MentionList, namesFor, offeredId, withName } from "./mention-list.tsx";
 import type { MessageActions } from "./message-actions.ts";
 
 interface ComposerProps {
@@ -57,11 +59,38 @@ export function Composer({ chat, field }: ComposerProps) {
     if (subject !== undefined) current.focus();
   }, [subject]);
 
+  const [offered, offer] = useState<readonly string[]>([]);
+  const [chosen, choose] = useState(0);
+  const offerFor = (before: string): void => {
+    offer(namesFor(before, chat?.knownNames ?? []));
+    choose(0);
+  };
+  const take = (name: string | undefined): void => {
+    const { current } = field;
+    if (current === null || name === undefined) return;
+    const { selectionStart, value } = current;
+    const before = withName(value.slice(0, selectionStart), name);
+    current.value = before + value.slice(selectionStart);
+    current.setSelectionRange(before.length, before.length);
+    offer([]);
+  };
+  /** Whether a key was for the names that are offered. */
+  const takesKey = ({ key, shiftKey, isComposing }: KeyboardEvent): boolean => {
+    if (offered.length === 0 || isComposing || shiftKey) return false;
+    if (key === "Escape") offer([]);
+    else if (key === "Enter" || key === "Tab") take(offered[chosen]);
+    else if (key === "ArrowDown" || key === "ArrowUp") {
+      choose((chosen + (key === "ArrowDown" ? 1 : offered.length - 1)) % offered.length);
+    } else return false;
+    return true;
+  };
+
   const send = (): void => {
     const { current } = field;
     if (current === null || chat === undefined || current.value.trim() === "") return;
     const text = current.value;
     current.value = "";
+    offer([]);
     fit(current);
     chat.send(text);
   };
@@ -77,6 +106,7 @@ export function Composer({ chat, field }: ComposerProps) {
       <label class="unseen" for="text">
         Message
       </label>
+      <MentionList names={offered} chosen={chosen} take={take} />
       <textarea
         id="text"
         name="text"
@@ -85,9 +115,21 @@ export function Composer({ chat, field }: ComposerProps) {
         enterkeyhint="send"
         aria-describedby="keys"
         aria-keyshortcuts="/"
+        aria-autocomplete="list"
+        aria-controls="offered"
+        aria-activedescendant={offered.length === 0 ? undefined : offeredId(chosen)}
         placeholder={channel === "" ? undefined : `Message ${channel}`}
-        onInput={({ currentTarget }) => fit(currentTarget)}
+        onInput={({ currentTarget }) => {
+          fit(currentTarget);
+          chat?.presence?.wrote(currentTarget.value);
+          offerFor(currentTarget.value.slice(0, currentTarget.selectionStart));
+        }}
+        onBlur={() => offer([])}
         onKeyDown={(event) => {
+          if (takesKey(event)) {
+            event.preventDefault();
+            return;
+          }
           if (event.key === "Escape" && subject !== undefined) chat?.actions?.begin(undefined);
           if (event.key === "ArrowUp" && field.current?.value === "" && chat?.editLast() === true)
             event.preventDefault();
@@ -98,6 +140,7 @@ export function Composer({ chat, field }: ComposerProps) {
         }}
       />
       <button disabled={chat === undefined}>Send</button>
+      {chat?.wasMentioned === true && <NotifyMe>You were mentioned. Notify me of mentions and questions</NotifyMe>}
       <p class="as">
         <label for="nickname">Sending as</label>
         <Nickname chat={chat} />

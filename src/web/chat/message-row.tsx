@@ -153,7 +153,7 @@ type ThreadProps = Pick<MessageRowProps, "actions" | "desk" | "me" | "stop" | "m
 };
 
 /** The replies to a message, folded until they are asked for. */
-export function Thread({ root, about: { replies }, actions, ...rest }: ThreadProps) {
+function Thread({ root, about: { replies }, actions, ...rest }: ThreadProps) {
   const id = root.id as string;
   const isOpen = actions.isOpen(id);
   const last = replies.at(-1) as Message;

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact
 import { connect } from "../../client/index.ts";
 import { Inbox } from "../questions/inbox.tsx";
 import { listenToPush } from "../questions/push.ts";
+import { MyName } from "../shared/links.tsx";
 import { Bar, mount, Refused } from "../shared/page.tsx";
 import { loginAddress, type Session } from "../shared/session.ts";
 import { ChannelList } from "./channel-list.tsx";
@@ -11,6 +12,7 @@ import { Log } from "./log.tsx";
 import { Name } from "./message-row.tsx";
 import type { Reach } from "./reach.ts";
 import { readersSentence } from "./roster.ts";
+import { doingSentence } from "./typing.ts";
 import { countText } from "./unread.ts";
 
 const NAMES_SHOWN = 4;
@@ -53,7 +55,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
 
   const elsewhere = chat === undefined ? 0 : chat.unread.total - chat.unread.count(chat.channel);
   return (
-    <>
+    <MyName.Provider value={chat?.nickname ?? ""}>
       <a
         id="skip"
         class="skip"
@@ -99,6 +101,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
               {chat?.channel ?? "Chat"}
             </h1>
             <Readers chat={chat} />
+            {chat !== undefined && <ChannelButtons chat={chat} />}
           </header>
           <Banner away={chat?.reach.away} />
           {session !== undefined && chat === undefined ? (
@@ -107,6 +110,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
             <>
               <Inbox questions={chat?.questions} desk={chat?.desk} />
               <Log chat={chat} session={session} write={write} />
+              <Doing chat={chat} />
               <Composer chat={chat} field={text} />
             </>
           )}
@@ -117,7 +121,58 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
           The chat needs JavaScript; <a href="./">the start page</a> has lines for a terminal.
         </p>
       </noscript>
-    </>
+    </MyName.Provider>
+  );
+}
+
+/** What is done with the open channel in the lists. */
+function ChannelButtons({ chat }: { readonly chat: Chat }) {
+  const { channel, mine } = chat;
+  const isFavourite = mine.isFavourite(channel);
+  return (
+    <div class="of-channel">
+      <button
+        id="favourite"
+        type="button"
+        aria-pressed={isFavourite}
+        title={isFavourite ? "No longer among your favourites" : "Put it first, among your favourites"}
+        onClick={() => {
+          mine.setFavourite(channel, !isFavourite);
+          chat.changed();
+        }}
+      >
+        {isFavourite ? "★" : "☆"}
+        <span class="unseen"> favourite</span>
+      </button>
+      <button
+        id="archive"
+        type="button"
+        title="Hide it from the lists of this browser; it is found by its name, and nothing is deleted"
+        hidden={chat.channels.length < 2}
+        onClick={() => chat.archive(channel)}
+      >
+        Hide
+      </button>
+    </div>
+  );
+}
+
+/** Who writes now, and which agent is thinking. */
+function Doing({ chat }: Pick<Partial<ChatProps>, "chat">) {
+  const now = chat?.presence?.typing.now(performance.now(), chat.nickname) ?? { typing: [], thinking: [] };
+  return (
+    <p id="doing" aria-live="off">
+      {(["typing", "thinking"] as const).map((doing) => {
+        if (now[doing].length === 0) return null;
+        const { names, rest } = doingSentence(now[doing], doing);
+        return (
+          <span key={doing}>
+            {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
+            {rest}{" "}
+          </span>
+        );
+      })}
+    </p>
   );
 }
 

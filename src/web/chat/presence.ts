@@ -1,6 +1,7 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
 import { channelsOf } from "./history.ts";
 import { PRESENCE_EVERY, Roster } from "./roster.ts";
+import { Typing, TYPING_EVENT, TypingTeller, type TypingState } from "./typing.ts";
 
 /** The event of the ephemeral messages by which pages tell each other, beside the channel, who reads it. */
 const EVENT = "presence";
@@ -26,6 +27,8 @@ const PAGE = Math.random().toString(36).slice(2, 8);
 /** Who reads a channel: how many, as the server counts, and the names that people gave. */
 export class Presence {
   readonly roster: Roster = new Roster();
+  readonly typing: Typing = new Typing();
+  readonly #teller = new TypingTeller((state) => this.#tell(state));
   /** How many read, as far as it is known. */
   readers: number | undefined;
   readonly #channel: string;
@@ -74,6 +77,11 @@ export class Presence {
     this.#say({ state: "here", page: PAGE });
   }
 
+  /** The person changed what they write. */
+  wrote(text: string): void {
+    this.#teller.wrote(text.trim() === "", performance.now());
+  }
+
   /** Asks for the number of readers. */
   async look(): Promise<void> {
     if (document.hidden) return;
@@ -83,6 +91,7 @@ export class Presence {
   }
 
   close(): void {
+    this.#teller.ended(performance.now());
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#answer);
     clearTimeout(this.#looking);
@@ -92,7 +101,14 @@ export class Presence {
   }
 
   /** Another page said something. */
-  #hear({ data, sender }: Message): void {
+  #hear({ data, sender, event }: Message): void {
+    if (event === TYPING_EVENT) {
+      const lasts = this.typing.hear(sender, data, performance.now());
+      // It ends by itself.
+      if (lasts > 0) setTimeout(this.#changed, lasts);
+      this.#changed();
+      return;
+    }
     const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
     if (state === "gone") this.roster.forget(sender);
     else if (sender !== "anyone" && sender !== "") this.roster.see(sender, performance.now());
@@ -116,6 +132,15 @@ export class Presence {
       this.#looking = undefined;
       void this.look();
     }, REFRESH_DELAY);
+  }
+
+  #tell(state: TypingState): void {
+    const sender = this.#name();
+    // No one would know who it is, or hear it.
+    if (sender === undefined || (this.readers ?? 0) > MAX_NAMED) return;
+    this.#hub
+      .publish(this.#presenceChannel, { state }, { event: TYPING_EVENT, ephemeral: true, sender })
+      .catch(() => {});
   }
 
   #leave(): void {

@@ -49,6 +49,13 @@ export function isSaid(message: Message): boolean {
   return kind === undefined || kind === "reply";
 }
 
+/** The text that a message says; empty if it says none. */
+export function textIn(message: Message): string {
+  const relation = relationOf(message);
+  if (relation?.kind === "reply") return relation.text;
+  return typeof message.data === "string" ? message.data : "";
+}
+
 /** Who sent a message, as far as the server can tell: what may change it has to be the same. */
 export function identityOf({ sender, verified, via }: Pick<Message, "sender" | "verified" | "via">): string {
   return JSON.stringify([sender, verified === true, via ?? ""]);

@@ -80,6 +80,12 @@ export class Timeline {
     return entry?.kind === "message" ? entry.message : undefined;
   }
 
+  /** Who sent what is in the page, each once. */
+  get senders(): readonly string[] {
+    const senders = this.entries.flatMap((entry) => (entry.kind === "message" ? [entry.message.sender] : []));
+    return [...new Set(senders)];
+  }
+
   has(id: string): boolean {
     return this.entries.some(({ key }) => key === id);
   }

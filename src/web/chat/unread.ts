@@ -1,7 +1,8 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
 import { Stored } from "../shared/stored.ts";
 import { pageAfter } from "./history.ts";
-import { isSaid } from "./relation.ts";
+import { mentions } from "../shared/mentions.ts";
+import { isSaid, textIn } from "./relation.ts";
 
 /** Ids are remembered up to here; more are "99+". */
 const MAX_COUNT = 100;
@@ -11,13 +12,16 @@ export interface UnreadOptions {
   readonly changed: () => void;
   /** A message came on one of the channels. */
   readonly heard: (message: Message) => void;
+  /** What the person is called; empty if no name was given. */
+  readonly name: () => string;
 }
 
 /** What was not read yet in some channels, over closing the page: ids, so that a message that comes twice counts once. */
 export class Unread {
   readonly #hub: Hub;
-  readonly #changed: () => void;
-  readonly #heard: (message: Message) => void;
+  readonly #options: UnreadOptions;
+  /** Those that mention the person. */
+  readonly #mentions = new Map<string, Set<string>>();
   readonly #ids = new Map<string, Set<string>>();
   readonly #subscriptions = new Map<string, Subscription>();
   /** The last message that was read here, by channel: storing is slow, and what is in sight is looked at often. */
@@ -25,22 +29,25 @@ export class Unread {
   /** The same of all tabs, over closing the page. */
   readonly #marks = new Stored("chat.marks", marksIn);
 
-  constructor(hub: Hub, { changed, heard }: UnreadOptions) {
+  constructor(hub: Hub, options: UnreadOptions) {
     this.#hub = hub;
-    this.#changed = changed;
-    this.#heard = heard;
+    this.#options = options;
     let known = this.#marks.get();
     this.#marks.onChange((marks) => {
       // What was read in another tab is read.
-      for (const channel of this.#subscriptions.keys())
-        if (marks[channel] !== known[channel]) this.#ids.delete(channel);
+      for (const channel of this.#subscriptions.keys()) if (marks[channel] !== known[channel]) this.#forget(channel);
       known = marks;
-      this.#changed();
+      this.#options.changed();
     });
   }
 
   count(channel: string): number {
     return this.#ids.get(channel)?.size ?? 0;
+  }
+
+  /** How many of them mention the person. */
+  mentions(channel: string): number {
+    return this.#mentions.get(channel)?.size ?? 0;
   }
 
   get total(): number {
@@ -58,17 +65,22 @@ export class Unread {
       if (channels.includes(channel)) continue;
       subscription.close();
       this.#subscriptions.delete(channel);
-      this.#ids.delete(channel);
+      this.#forget(channel);
     }
     for (const channel of channels) if (!this.#subscriptions.has(channel)) this.#begin(channel);
-    this.#changed();
+    this.#options.changed();
   }
 
   /** Everything up to this message has been read. */
   read(channel: string, id: string): void {
     if (this.#read[channel] !== id) this.#marks.set({ ...this.#marks.get(), [channel]: id });
     this.#read[channel] = id;
-    if (this.#ids.delete(channel)) this.#changed();
+    if (this.#forget(channel)) this.#options.changed();
+  }
+
+  #forget(channel: string): boolean {
+    this.#mentions.delete(channel);
+    return this.#ids.delete(channel);
   }
 
   #begin(channel: string): void {
@@ -76,7 +88,7 @@ export class Unread {
     const subscription = this.#hub.subscribe([channel], {
       onMessage: (message) => {
         this.#add(channel, message);
-        this.#heard(message);
+        this.#options.heard(message);
       },
       onGap: () => void this.#countKept(channel),
     });
@@ -99,7 +111,10 @@ export class Unread {
     const ids = this.#ids.get(channel) ?? new Set();
     if (id === null || !isSaid(message) || ids.size >= MAX_COUNT || !this.#subscriptions.has(channel)) return;
     this.#ids.set(channel, ids.add(id));
-    this.#changed();
+    if (mentions(textIn(message), this.#options.name())) {
+      this.#mentions.set(channel, (this.#mentions.get(channel) ?? new Set()).add(id));
+    }
+    this.#options.changed();
   }
 }
 

@@ -25,8 +25,13 @@ export function whyNot(
 
 /** Tells someone who looks elsewhere of a question, if they wanted to be told. */
 export function notify({ id, text, asker, channel }: Question, opened: () => void): void {
+  notifyOf(text, `${plainName(asker)} asks in ${channel}`, id, opened);
+}
+
+/** Shows a notification to someone who looks elsewhere, if they wanted that; those with the same tag are one. */
+export function notifyOf(title: string, body: string, tag: string, opened: () => void): void {
   if (typeof Notification === "undefined" || Notification.permission !== "granted" || document.hasFocus()) return;
-  const notification = new Notification(text, { body: `${plainName(asker)} asks in ${channel}`, tag: id });
+  const notification = new Notification(title, { body, tag });
   notification.addEventListener("click", () => {
     window.focus();
     opened();

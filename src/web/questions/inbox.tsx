@@ -19,7 +19,7 @@ export function Inbox({ questions, desk }: InboxProps) {
           {open.length === 1 ? "1 question waits" : `${open.length}${hasMore ? "+" : ""} questions wait`} for an answer
         </span>
       </summary>
-      <NotifyMe />
+      <NotifyMe>Notify me of questions</NotifyMe>
       <ul>
         {desk !== undefined &&
           open.map((question) => (
@@ -34,7 +34,7 @@ export function Inbox({ questions, desk }: InboxProps) {
 }
 
 /** Offers notifications, where there is something to be notified of. */
-function NotifyMe() {
+export function NotifyMe({ children }: { readonly children: string }) {
   const [permission, setPermission] = useState(() =>
     typeof Notification === "undefined" ? "denied" : Notification.permission,
   );
@@ -44,8 +44,8 @@ function NotifyMe() {
   if (permission !== "default") return null;
   const ask = async (): Promise<void> => setPermission(await Notification.requestPermission());
   return (
-    <button type="button" id="notify" onClick={() => void ask()}>
-      Notify me of questions
+    <button type="button" class="notify" onClick={() => void ask()}>
+      {children}
     </button>
   );
 }

@@ -1,17 +1,39 @@
-import type { ComponentChildren } from "preact";
+import { createContext, type ComponentChildren, type Context } from "preact";
+import { useContext } from "preact/hooks";
+import { mentionPieces } from "./mentions.ts";
 import { isPlainAddress, piecesOf } from "./text.ts";
 
-/** A text with its addresses as links. */
+/** What the person is called; empty if no one is known by a name. */
+export const MyName: Context<string> = createContext("");
+
+/** A text with its addresses as links, and the names that it calls set apart. */
 export function WithLinks({ text }: { readonly text: string }) {
   return (
     <>
       {piecesOf(text).map(({ text: piece, href }, index) =>
         href === undefined ? (
-          piece
+          <WithMentions key={index} text={piece} />
         ) : (
           <Link key={index} href={href}>
             {piece}
           </Link>
+        ),
+      )}
+    </>
+  );
+}
+
+function WithMentions({ text }: { readonly text: string }) {
+  const me = useContext(MyName);
+  return (
+    <>
+      {mentionPieces(text, me).map(({ text: piece, name }, index) =>
+        name === undefined ? (
+          piece
+        ) : (
+          <bdi key={index} class={name.toLowerCase() === me.toLowerCase() ? "mention me" : "mention"}>
+            {piece}
+          </bdi>
         ),
       )}
     </>
