@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { channelName } from "../core/channel.ts";
-import { checkSubscribe, hasGrants, refusal, type Principal } from "../core/principal.ts";
+import { hasGrants, refusal, type Principal } from "../core/principal.ts";
 import { oneLine, oneLineData } from "../protocol/text.ts";
 import { inputFault } from "./checked-input.ts";
-import { answerQuestion, newestOpen, visibleQuestion } from "./questions.ts";
+import { answerQuestion, justAsked, visibleQuestion } from "./questions.ts";
 import { tool, type Tool } from "./tool.ts";
 
 /** What an answer says of the way it came. */
@@ -12,25 +12,27 @@ const VIA = "app";
 const lookAtQuestion: Tool = tool({
   name: "look_at_question",
   title: "Look at a question",
-  description: "The question of this id, or the newest open one of this text, for the view that shows it",
+  description: "The question of this id, or the one of this text that was just asked, for the view that shows it",
   input: z.strictObject({
     questionId: z.string().optional().describe("Its id"),
     text: z.string().optional().describe("Its text, while its id is not known"),
     channel: z.string().optional().describe("Where it was asked, beside text"),
   }),
   readOnly: true,
-  authorize({ questionId, channel = "default" }, principal) {
-    if (questionId === undefined) checkSubscribe(principal, [channelName(channel)]);
-    else checkGrants(principal, "read", "look at questions");
+  authorize(_, principal) {
+    checkGrants(principal, "read", "look at questions");
   },
   async run({ questionId, text, channel = "default" }, { principal, questions }) {
     if (questionId === undefined && text === undefined) throw inputFault("questionId", "is missing; give it, or text");
     const kept =
       questionId === undefined
-        ? await newestOpen({ text: (text ?? "").trim(), channel: channelName(channel) }, principal, questions)
+        ? await justAsked({ text: (text ?? "").trim(), channel: channelName(channel) }, principal, questions)
         : await visibleQuestion(questionId, principal, questions);
     const question = kept?.question ?? null;
-    return { text: question === null ? "No such question is open" : oneLine(question.text), structured: { question } };
+    return {
+      text: question === null ? "No such question was just asked" : oneLine(question.text),
+      structured: { question },
+    };
   },
 });
 

@@ -38,6 +38,8 @@ export interface QuestionPage {
 
 /** Open questions of a channel among which one is looked for by its text. */
 const MAX_COMPARED = 50;
+/** Milliseconds for which it is: older ones of the same text are other questions. */
+const JUST_ASKED = 120_000;
 /** In place of the members that a question gets when it is asked. */
 const SAMPLE = { id: "0".repeat(24), askedAt: new Date(0).toISOString(), state: "open" };
 
@@ -169,15 +171,19 @@ export async function listQuestions(
   };
 }
 
-/** The newest open question of a text on a channel, of those that the caller may see; undefined if there is none. */
-export async function newestOpen(
+/**
+ * The newest open question of a text on a channel that the caller has just asked; undefined if there is none. Without
+ * authentication, callers cannot be told apart.
+ */
+export async function justAsked(
   { text, channel }: { readonly text: string; readonly channel: ChannelName },
   principal: Principal,
   questions: Questions,
 ): Promise<KeptQuestion | undefined> {
   const newest = questions
     .list()
-    .filter((entry) => entry.isOpen && entry.channel === channel && isReadable(entry, principal))
+    .filter((entry) => entry.isOpen && entry.channel === channel && entry.asked > Date.now() - JUST_ASKED)
+    .filter(({ askerId }) => (principal.id === ANYONE.id ? askerId === undefined : isAsker(askerId, principal)))
     .slice(-MAX_COMPARED);
   for (const { id } of newest.toReversed()) {
     const kept = await questions.get(id);

@@ -196,7 +196,17 @@ describe("views for MCP clients", { concurrency: true }, () => {
       );
       assert.match(await refusal(server, name, name === "answer_question" ? mine : { questionId: notMine.id }), /^401/);
     }
-    assert.match(await refusal(server, "look_at_question", { text: "Deploy?", channel: "ops.eu" }, outsider), /^403/);
+    const asked = { text: "Deploy?", channel: "ops.eu" };
+    for (const [headers, id] of [
+      [agent, notMine.id],
+      [ana, undefined],
+      [outsider, undefined],
+    ] as const) {
+      const { structuredContent } = resultOf(
+        await use(server, "look_at_question", asked, headers),
+      ) as unknown as ToolAnswer;
+      assert.equal((structuredContent["question"] as Question | null)?.id, id, "of one's own only");
+    }
     assert.match(await refusal(server, "answer_question", mine, reader), /^403|publish/);
     const { proposalHash: _, ...unseen } = input;
     assert.match(await refusal(server, "answer_question", unseen, ana), /proposalHash is missing/);
