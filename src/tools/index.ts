@@ -20,6 +20,7 @@ export {
   askQuestion,
   cancelQuestion,
   hasAsked,
+  isAskedBy,
   listQuestions,
   mayLookAt,
   visibleQuestion,

@@ -33,7 +33,7 @@ export async function answerOf(
 /** What a tool answers with a question as it is; `note` comes first. */
 export function outcomeOf(question: Question, note?: string): ToolOutcome {
   const text = note === undefined ? textOf(question) : `${note}\n${textOf(question)}`;
-  return { text, structured: resultOf(question) };
+  return { text, structured: { ...resultOf(question), ...(note === undefined ? {} : { note }) } };
 }
 
 /** Resolves with the question when it is closed, its deadline passes, the time is up, or no one hears of it any more. */

@@ -66,7 +66,12 @@ export async function askQuestion(
     const name = await keyName("dedupe", owner, `${question.channel}\n${input.dedupeKey}`);
     keys.push({ name, isForClosed: false });
   }
-  const asksUser = input.asksUser === true && context.questionDoor?.canAskUser(question.answer) === true;
+  const channel = question.channel as ChannelName;
+  // Who could not see the question could not answer it.
+  const asksUser =
+    input.asksUser === true &&
+    isReadable({ channel, askerId }, principal) &&
+    context.questionDoor?.canAskUser(question.answer) === true;
   const asked = {
     ...question,
     asker,
@@ -88,10 +93,15 @@ export async function visibleQuestion(id: string, principal: Principal, question
   return kept;
 }
 
-/** Whether the caller asked a question, as far as this node knows, and as far as askers can be told apart. */
+/** Whether the caller asked a question and may see it, as far as askers can be told apart. */
+export function isAskedBy({ question, askerId }: KeptQuestion, principal: Principal): boolean {
+  return isAskersOwn({ channel: question.channel as ChannelName, askerId }, principal);
+}
+
+/** The same of the question with an id, as far as this node knows. */
 export function hasAsked(id: string, principal: Principal, questions: Questions): boolean {
   const entry = questions.entry(id);
-  return entry !== undefined && entry.askerId === askerIdOf(principal);
+  return entry !== undefined && isAskersOwn(entry, principal);
 }
 
 /** Whether the caller may see a question, as far as this node knows. */
@@ -222,6 +232,13 @@ function isReadable(
   principal: Principal,
 ): boolean {
   return maySubscribe(principal, channel) || isAsker(askerId, principal);
+}
+
+function isAskersOwn(
+  entry: { readonly channel: ChannelName; readonly askerId?: string | undefined },
+  principal: Principal,
+): boolean {
+  return entry.askerId === askerIdOf(principal) && isReadable(entry, principal);
 }
 
 /** What whoever asks is known by; undefined if no one needs a credential, so that no asker is told from another. */

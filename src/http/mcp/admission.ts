@@ -9,6 +9,9 @@ import type { HttpContext } from "../context.ts";
 const COUNTED: ReadonlyMap<unknown, Rate> = new Map<unknown, Rate>([
   ["tools/call", "tool_calls"],
   ["resources/read", "history_pages"],
+  ["tasks/get", "history_pages"],
+  ["tasks/update", "tool_calls"],
+  ["tasks/cancel", "tool_calls"],
   ["events/poll", "history_pages"],
   ["events/stream", "history_pages"],
   ["events/subscribe", "tool_calls"],

@@ -1,6 +1,6 @@
 import type { KeptQuestion } from "../../core/question.ts";
 import type { AnswerForm } from "../../protocol/question.ts";
-import { outcomeOf, type QuestionDoor, type RequestContext, type ToolOutcome } from "../../tools/index.ts";
+import { isAskedBy, outcomeOf, type QuestionDoor, type RequestContext, type ToolOutcome } from "../../tools/index.ts";
 import type { ContentResult, InputRequired, TaskCreated } from "../definitions.ts";
 import { isObject } from "../errors.ts";
 import type { McpRequestContext } from "../request-context.ts";
@@ -81,7 +81,8 @@ class McpQuestionDoor implements QuestionDoor {
     }
     if (question.state === "closed") return undefined;
     if (reply !== undefined && reply.action !== "accept") return outcomeOf(question, declined(reply.action));
-    if (takesTasks(context) && seconds !== 0) throw new Instead(createdTask(kept));
+    if (takesTasks(context) && seconds !== 0 && isAskedBy(kept, context.principal))
+      throw new Instead(createdTask(kept));
     // Whoever has opened the page answers there.
     const mode = asksUser && reply === undefined ? this.#modeFor(question.answer) : undefined;
     if (mode === undefined) return undefined;

@@ -1,6 +1,6 @@
 import { HubError } from "../../core/errors.ts";
 import type { KeptQuestion } from "../../core/question.ts";
-import { cancelQuestion, hasAsked, outcomeOf, seenBy, visibleQuestion } from "../../tools/index.ts";
+import { cancelQuestion, hasAsked, isAskedBy, outcomeOf, seenBy } from "../../tools/index.ts";
 import { modeFor, reactionIn, requestFor, surfaceOf, type AskMode } from "../asking/elicitation.ts";
 import { answerAsUser } from "../asking/user-answer.ts";
 import type { InputRequired, Task, TaskCreated, TaskSource } from "../definitions.ts";
@@ -11,6 +11,7 @@ import type { McpRequestContext } from "../request-context.ts";
 const POLL = 5000;
 /** Milliseconds for which a question is kept after it was closed. */
 const KEPT = 7 * 86_400_000;
+const ID = /^[0-9a-f]{24}$/;
 /** The key of the only input request that a task has. */
 const ANSWER = "answer";
 
@@ -117,9 +118,7 @@ async function unlessClosed(change: Promise<unknown>): Promise<void> {
 
 /** The question, if the caller asked it. */
 async function askedBy(id: string, { principal, questions }: McpRequestContext): Promise<KeptQuestion | undefined> {
-  if (!hasAsked(id, principal, questions)) return undefined;
-  return visibleQuestion(id, principal, questions).catch((error: unknown) => {
-    if (error instanceof HubError && error.code === "NOT_FOUND") return undefined;
-    throw error;
-  });
+  // It is read, since this node may not have heard of it yet.
+  const kept = ID.test(id) ? await questions.get(id) : undefined;
+  return kept !== undefined && isAskedBy(kept, principal) ? kept : undefined;
 }
