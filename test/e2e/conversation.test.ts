@@ -189,6 +189,50 @@ describeInBrowser("a conversation", {}, (it) => {
     assert.deepEqual(chat.complaints, []);
   });
 
+  it("is searched, in a channel and everywhere, by keyboard, and leads to what was found", async (browser) => {
+    await using server = await startServer();
+    await server.publish("orders.eu", "The refund for order 17 is **late**");
+    for (let n = 1; n <= 60; n++) await server.publish("default", n === 5 ? "a refund here, too" : `line ${n}`);
+    await using chat = await openChat(browser, server.url);
+    const { page } = chat;
+    await page.focus("#log");
+    await page.keyboard.press("/");
+    await page.locator("#words").waitFor();
+    await page.keyboard.type("refund");
+    await page.keyboard.press("Enter");
+    const results = page.locator("#search li");
+    await page.locator("#found", { hasText: "1 found" }).waitFor();
+    await page.selectOption("#where", "all");
+    await page.locator("#found", { hasText: "2 found" }).waitFor();
+    assert.deepEqual(await results.locator(".excerpt").allInnerTexts(), [
+      "a refund here, too",
+      "The refund for order 17 is **late**",
+    ]);
+    await page.focus("#words");
+    for (
+      let tabs = 0;
+      !(await results
+        .first()
+        .locator("a")
+        .evaluate((link) => link.matches(":focus")));
+      tabs++
+    ) {
+      assert.ok(tabs < 6, "no Tab reaches the first");
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Enter");
+    await page.locator(".row.found", { hasText: "a refund here, too" }).waitFor();
+    await results.nth(1).locator("a").click();
+    await page.locator("#channel", { hasText: "orders.eu" }).waitFor();
+    await page.locator(".row.found", { hasText: "late" }).waitFor();
+    await page.fill("#words", "nowhere");
+    await page.press("#words", "Enter");
+    await page.locator("#found", { hasText: "Nothing found" }).waitFor();
+    await page.press("#words", "Escape");
+    await page.locator("#search").waitFor({ state: "hidden" });
+    assert.deepEqual(chat.complaints, []);
+  });
+
   it("shows what an agent does with tools: a card each, joined with its result, and one line for many", async (browser) => {
     await using server = await startServer();
     const say = (event: string, message: object, sender = "bot") =>

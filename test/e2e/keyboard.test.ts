@@ -119,9 +119,14 @@ describeInBrowser("the pages by keyboard", { concurrency: 2 }, (it) => {
     }
     await page.focus("#log");
     await keyboard.press("/");
-    assert.equal(await focused(page), "#text");
+    await until("words can be written", async () => (await focused(page)) === "#words");
     await keyboard.type("a/b");
-    assert.equal(await page.inputValue("#text"), "a/b");
+    assert.equal(await page.inputValue("#words"), "a/b");
+    await keyboard.press("Escape");
+    assert.equal(await focused(page), "#text");
+    await page.focus("#log");
+    await keyboard.press("Escape");
+    assert.equal(await focused(page), "#text");
     await keyboard.press("Meta+k");
     await keyboard.type("project-1");
     const shown = [...(await page.locator("#channels .label").allInnerTexts())];

@@ -114,7 +114,6 @@ export function Composer({ chat, field }: ComposerProps) {
         rows={1}
         enterkeyhint="send"
         aria-describedby="keys"
-        aria-keyshortcuts="/"
         aria-autocomplete="list"
         aria-controls="offered"
         aria-activedescendant={offered.length === 0 ? undefined : offeredId(chosen)}

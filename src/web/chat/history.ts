@@ -34,6 +34,20 @@ export function messageOf(channel: string, id: string, signal?: AbortSignal): Pr
   ) as Promise<Message>;
 }
 
+/** Messages that have some words, the newest first: of one channel, or of all. Rejects with a `Refusal`. */
+export function search(
+  words: string,
+  {
+    channel,
+    before,
+    limit,
+  }: { readonly channel: string | undefined; readonly before: string | undefined; readonly limit: number },
+  signal: AbortSignal,
+): Promise<Page> {
+  const path = channel === undefined ? "messages" : `channels/${encodeURIComponent(channel)}/messages`;
+  return ask(path, { q: words, limit, ...(before !== undefined && { before }) }, signal) as Promise<Page>;
+}
+
 /** What channels there are, of those a pattern covers. Rejects with a `Refusal`. */
 export async function channelsOf(pattern: string, limit: number): Promise<readonly Listed[]> {
   const { channels } = (await ask("channels", { pattern, limit })) as { channels: readonly Listed[] };

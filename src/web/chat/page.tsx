@@ -5,17 +5,14 @@ import { listenToPush } from "../questions/push.ts";
 import { MyName } from "../shared/links.tsx";
 import { Bar, mount, Refused } from "../shared/page.tsx";
 import { loginAddress, type Session } from "../shared/session.ts";
+import { ChannelButtons, Doing, Readers } from "./channel-header.tsx";
 import { ChannelList } from "./channel-list.tsx";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
 import { Log } from "./log.tsx";
-import { Name } from "./message-row.tsx";
 import type { Reach } from "./reach.ts";
-import { readersSentence } from "./roster.ts";
-import { doingSentence } from "./typing.ts";
+import { Search } from "./search.tsx";
 import { countText } from "./unread.ts";
-
-const NAMES_SHOWN = 4;
 
 interface ChatProps {
   /** Undefined if the person may read nothing. */
@@ -28,6 +25,9 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
   const [, render] = useReducer((renders: number) => renders + 1, 0);
   const [panelIsOpen, openPanel] = useState(false);
   const [finds, find] = useReducer((times: number) => times + 1, 0);
+  /** How often search was asked for since it was closed. */
+  const [searches, setSearches] = useState(0);
+  const words = useRef<HTMLInputElement>(null);
   const text = useRef<HTMLTextAreaElement>(null);
   const name = useRef<HTMLInputElement>(null);
   const toggle = useRef<HTMLButtonElement>(null);
@@ -46,10 +46,17 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
     name.current?.focus();
     name.current?.select();
   }, [finds]);
-  useKeys(chat, write, () => {
-    // On wide screens the panel is always shown, without a button.
-    if (toggle.current?.checkVisibility() === true) openPanel(true);
-    find(undefined);
+  useLayoutEffect(() => {
+    if (searches > 0) words.current?.focus();
+  }, [searches]);
+  useKeys(chat, {
+    write,
+    search: () => setSearches(searches + 1),
+    find: () => {
+      // On wide screens the panel is always shown, without a button.
+      if (toggle.current?.checkVisibility() === true) openPanel(true);
+      find(undefined);
+    },
   });
   useTitle(chat);
 
@@ -101,13 +108,23 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
               {chat?.channel ?? "Chat"}
             </h1>
             <Readers chat={chat} />
-            {chat !== undefined && <ChannelButtons chat={chat} />}
+            {chat !== undefined && <ChannelButtons chat={chat} search={() => setSearches(searches + 1)} />}
           </header>
           <Banner away={chat?.reach.away} />
           {session !== undefined && chat === undefined ? (
             <Refused session={session} to="to read and write here" />
           ) : (
             <>
+              {chat !== undefined && searches > 0 && (
+                <Search
+                  chat={chat}
+                  field={words}
+                  close={() => {
+                    setSearches(0);
+                    write();
+                  }}
+                />
+              )}
               <Inbox questions={chat?.questions} desk={chat?.desk} />
               <Log chat={chat} session={session} write={write} />
               <Doing chat={chat} />
@@ -122,74 +139,6 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
         </p>
       </noscript>
     </MyName.Provider>
-  );
-}
-
-/** What is done with the open channel in the lists. */
-function ChannelButtons({ chat }: { readonly chat: Chat }) {
-  const { channel, mine } = chat;
-  const isFavourite = mine.isFavourite(channel);
-  return (
-    <div class="of-channel">
-      <button
-        id="favourite"
-        type="button"
-        aria-pressed={isFavourite}
-        title={isFavourite ? "No longer among your favourites" : "Put it first, among your favourites"}
-        onClick={() => {
-          mine.setFavourite(channel, !isFavourite);
-          chat.changed();
-        }}
-      >
-        {isFavourite ? "★" : "☆"}
-        <span class="unseen"> favourite</span>
-      </button>
-      <button
-        id="archive"
-        type="button"
-        title="Hide it from the lists of this browser; it is found by its name, and nothing is deleted"
-        hidden={chat.channels.length < 2}
-        onClick={() => chat.archive(channel)}
-      >
-        Hide
-      </button>
-    </div>
-  );
-}
-
-/** Who writes now, and which agent is thinking. */
-function Doing({ chat }: Pick<Partial<ChatProps>, "chat">) {
-  const now = chat?.presence?.typing.now(performance.now(), chat.nickname) ?? { typing: [], thinking: [] };
-  return (
-    <p id="doing" aria-live="off">
-      {(["typing", "thinking"] as const).map((doing) => {
-        if (now[doing].length === 0) return null;
-        const { names, rest } = doingSentence(now[doing], doing);
-        return (
-          <span key={doing}>
-            {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
-            {rest}{" "}
-          </span>
-        );
-      })}
-    </p>
-  );
-}
-
-/** Who reads now. */
-function Readers({ chat }: Pick<Partial<ChatProps>, "chat">) {
-  const { readers, roster } = chat?.presence ?? {};
-  const { count, names, rest } = readersSentence(readers, roster?.names(performance.now()) ?? [], NAMES_SHOWN);
-  return (
-    <p id="readers">
-      {count !== "" && <span>{count}</span>}
-      {names.length > 0 && (
-        <span class="names">
-          {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
-          {rest}
-        </span>
-      )}
-    </p>
   );
 }
 
@@ -246,18 +195,30 @@ function useTitle(chat: Chat | undefined): void {
   });
 }
 
+interface Keys {
+  readonly write: () => void;
+  readonly search: () => void;
+  /** Goes to where a channel is looked for. */
+  readonly find: () => void;
+}
+
 /** Has keys do what otherwise takes a pointer, wherever the focus is. */
-function useKeys(chat: Chat | undefined, write: () => void, find: () => void): void {
+function useKeys(chat: Chat | undefined, keys: Keys): void {
+  const last = useRef(keys);
+  last.current = keys;
   useEffect(() => {
     if (chat === undefined) return undefined;
+    const write = (): void => last.current.write();
     const onKeyDown = (event: KeyboardEvent): void => {
       const { key, target } = event;
-      if (event.isComposing || event.defaultPrevented || event.shiftKey) return;
+      // On some keyboards, a slash takes Shift.
+      if (event.isComposing || event.defaultPrevented || (event.shiftKey && key !== "/")) return;
       const isCommand = event.ctrlKey || event.metaKey;
-      if (isCommand && !event.altKey && key.toLowerCase() === "k") find();
+      if (isCommand && !event.altKey && key.toLowerCase() === "k") last.current.find();
       else if (event.altKey && !isCommand && (key === "ArrowUp" || key === "ArrowDown")) {
         chat.step(key === "ArrowUp" ? -1 : 1);
-      } else if (key === "/" && !isCommand && !event.altKey && !takesLetters(target)) write();
+      } else if (key === "/" && !isCommand && !event.altKey && !takesLetters(target)) last.current.search();
+      else if (key === "Escape" && target instanceof Element && target.closest("#log") !== null) write();
       else return;
       event.preventDefault();
     };

@@ -52,7 +52,7 @@ export function isSaid(message: Message): boolean {
 /** The text that a message says; empty if it says none. */
 export function textIn(message: Message): string {
   const relation = relationOf(message);
-  if (relation?.kind === "reply") return relation.text;
+  if (relation?.kind === "reply" || relation?.kind === "edit") return relation.text;
   return typeof message.data === "string" ? message.data : "";
 }
 

@@ -124,6 +124,9 @@ function scrollsUp({ key, shiftKey, target, defaultPrevented }: KeyboardEvent): 
 /** Brings the line of a message into the middle of what is in sight. */
 function show(id: string): void {
   const row = document.getElementById(messageRowId(id));
+  for (let folded = row?.closest("details"); folded != null; folded = folded.parentElement?.closest("details")) {
+    folded.open = true;
+  }
   row?.scrollIntoView({ block: "center" });
   document.getElementById(menuButtonId(id))?.focus({ preventScroll: true });
 }

@@ -3,7 +3,7 @@ import type { Message } from "../../client/index.ts";
 import { decimal, duration } from "../shared/format.ts";
 import { readable } from "../shared/names.ts";
 import { dayName, isSameDay } from "./grouping.ts";
-import { Face, Head } from "./message-row.tsx";
+import { Face, Head, messageRowId } from "./message-row.tsx";
 import { Said } from "./said.tsx";
 import { recognised, toolCallOf, toolResultOf, type Call } from "./tool-call.ts";
 
@@ -66,7 +66,7 @@ function ToolCallCard({ call, result }: Call) {
   const took = came?.durationMs ?? (call && result ? Date.parse(result.time) - Date.parse(call.time) : undefined);
   const rest = { ...called?.rest, ...came?.rest };
   return (
-    <details class={`call ${state}`}>
+    <details id={idOf(call ?? result)} class={`call ${state}`}>
       <summary>
         <span class="mark" aria-hidden="true">
           {MARKS[state]}
@@ -85,10 +85,19 @@ function ToolCallCard({ call, result }: Call) {
         </span>
       </summary>
       {called?.arguments !== undefined && <Part title="Arguments" value={called.arguments} />}
-      {came !== undefined && <Part title={came.isError ? "Error" : "Result"} value={came.result} />}
+      {came !== undefined && (
+        <div id={call === undefined ? undefined : idOf(result)}>
+          <Part title={came.isError ? "Error" : "Result"} value={came.result} />
+        </div>
+      )}
       {Object.keys(rest).length > 0 && <Part title="Other fields" value={rest} />}
     </details>
   );
+}
+
+/** The id in the page of the part that shows a message. */
+function idOf(message: Message | undefined): string | undefined {
+  return message?.id == null ? undefined : messageRowId(message.id);
 }
 
 function Part({ title, value }: { readonly title: string; readonly value: unknown }) {

@@ -1,0 +1,87 @@
+import type { Chat } from "./chat.ts";
+import { Name } from "./message-row.tsx";
+import { readersSentence } from "./roster.ts";
+import { doingSentence } from "./typing.ts";
+
+const NAMES_SHOWN = 4;
+
+interface ChannelProps {
+  readonly chat: Chat | undefined;
+}
+
+/** What is done with the open channel in the lists. */
+export function ChannelButtons({ chat, search }: { readonly chat: Chat; readonly search: () => void }) {
+  const { channel, mine } = chat;
+  const isFavourite = mine.isFavourite(channel);
+  return (
+    <div class="of-channel">
+      <button
+        id="show-search"
+        type="button"
+        aria-keyshortcuts="/"
+        title="Search what is kept; / does this, too"
+        onClick={search}
+      >
+        Search
+      </button>
+      <button
+        id="favourite"
+        type="button"
+        aria-pressed={isFavourite}
+        title={isFavourite ? "No longer among your favourites" : "Put it first, among your favourites"}
+        onClick={() => {
+          mine.setFavourite(channel, !isFavourite);
+          chat.changed();
+        }}
+      >
+        {isFavourite ? "★" : "☆"}
+        <span class="unseen"> favourite</span>
+      </button>
+      <button
+        id="archive"
+        type="button"
+        title="Hide it from the lists of this browser; it is found by its name, and nothing is deleted"
+        hidden={chat.channels.length < 2}
+        onClick={() => chat.archive(channel)}
+      >
+        Hide
+      </button>
+    </div>
+  );
+}
+
+/** Who writes now, and which agent is thinking. */
+export function Doing({ chat }: ChannelProps) {
+  const now = chat?.presence?.typing.now(performance.now(), chat.nickname) ?? { typing: [], thinking: [] };
+  return (
+    <p id="doing" aria-live="off">
+      {(["typing", "thinking"] as const).map((doing) => {
+        if (now[doing].length === 0) return null;
+        const { names, rest } = doingSentence(now[doing], doing);
+        return (
+          <span key={doing}>
+            {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
+            {rest}{" "}
+          </span>
+        );
+      })}
+    </p>
+  );
+}
+
+/** Who reads now. */
+export function Readers({ chat }: ChannelProps) {
+  const { readers, roster } = chat?.presence ?? {};
+  const { count, names, rest } = readersSentence(readers, roster?.names(performance.now()) ?? [], NAMES_SHOWN);
+  return (
+    <p id="readers">
+      {count !== "" && <span>{count}</span>}
+      {names.length > 0 && (
+        <span class="names">
+          {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
+          {rest}
+        </span>
+      )}
+    </p>
+  );
+}
