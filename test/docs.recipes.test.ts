@@ -26,18 +26,21 @@ const PAGES = readdirSync(join(ROOT, "docs/recipes")).map((page) => join(ROOT, "
 /** Python with what `npm run recipes` installs: it takes too long for every run of the tests. */
 const LIBRARIES = join(ROOT, ".cache/recipes/bin/python");
 const SKIP = process.env["RECIPES"] === "all" ? false : "npm run recipes runs it";
-/** A model that wants the tool once, and then says what the tool said. */
-const WITHOUT_NETWORK = `import asyncio, json
+/** The same for JavaScript. */
+const NODE_LIBRARIES = join(ROOT, ".cache/recipes-node/node_modules");
+/** For each framework a model that wants the tool once, and then says what the tool said. */
+const SCRIPTED = {
+  "use.py": `import asyncio, json
 from agents import Agent, ModelResponse, Usage
 from agents.models.interface import Model
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
-from approve_tool import refund, run
+from openai_agents_approval import refund, run
 
 class Scripted(Model):
     async def get_response(self, system_instructions, input, *args, **kwargs):
         said = [i.get("output") for i in input if isinstance(i, dict) and i.get("type") == "function_call_output"]
         if said:
-            text = ResponseOutputText(type="output_text", text=str(said[-1]) + " (rejected)" * ("euros" not in str(said[-1])), annotations=[])
+            text = ResponseOutputText(type="output_text", text=str(said[-1]) + " (refused)" * ("euros" not in str(said[-1])), annotations=[])
             output = ResponseOutputMessage(id="m", type="message", role="assistant", status="completed", content=[text])
         else:
             output = ResponseFunctionToolCall(id="f", call_id="c", type="function_call", name="refund", arguments=json.dumps({"order": 123, "euros": 20}))
@@ -47,7 +50,38 @@ class Scripted(Model):
         raise NotImplementedError
 
 print(asyncio.run(run(Agent(name="support", tools=[refund], model=Scripted()), "It came broken")), flush=True)
-`;
+`,
+  "use-openai.js": `import { Agent } from "@openai/agents";
+import { assistantMessage, functionCall, modelResponder, ScriptedModel } from "@openai/agents-core/testing";
+import { refund, runWithPeople } from "./openai-agents-approval.js";
+const model = new ScriptedModel([
+  [functionCall("refund", { order: 123, euros: 20 }, { callId: "c" })],
+  modelResponder(({ request }) => [assistantMessage(JSON.stringify(request.input.at(-1)))]),
+]);
+const said = await runWithPeople(new Agent({ name: "support", model, tools: [refund] }), "It came broken");
+console.log(said.includes("euros") ? said : said + " (refused)");
+`,
+  "use-ai.js": `import { MockLanguageModelV4 } from "ai/test";
+import { run } from "./ai-sdk-approval.js";
+const tokens = { total: 1, noCache: 1, text: 1 };
+const answer = (reason, part) => ({
+  content: [part],
+  finishReason: { unified: reason, raw: undefined },
+  usage: { inputTokens: tokens, outputTokens: tokens },
+  warnings: [],
+});
+const input = JSON.stringify({ order: 123, euros: 20 });
+const call = { type: "tool-call", toolCallId: "c", toolName: "refund", input };
+const model = new MockLanguageModelV4({
+  doGenerate: async ({ prompt }) => {
+    const said = prompt.filter(({ role }) => role === "tool").flatMap(({ content }) => content).at(-1)?.output;
+    if (said === undefined) return answer("tool-calls", call);
+    return answer("stop", { type: "text", text: JSON.stringify(said) + (said.type === "text" ? "" : " (refused)") });
+  },
+});
+console.log(await run(model, "It came broken"));
+`,
+} as const;
 
 interface Kept {
   readonly id: string;
@@ -62,10 +96,11 @@ async function kept(server: TestServer, channel: string): Promise<readonly Kept[
   return status === 200 ? (JSON.parse(text) as { messages: readonly Kept[] }).messages : [];
 }
 
-/** Answers the only open question as Ana, once it is asked; resolves with it. */
-async function answerQuestion(server: TestServer, value: unknown): Promise<Question> {
+/** Answers the only open question as Ana, once a program has asked it; resolves with it. */
+async function answerQuestion(server: TestServer, value: unknown, program: Program): Promise<Question> {
   let open: readonly Question[] = [];
   await until("it is asked", async () => {
+    assert.equal(program.code, undefined, program.output);
     open = ((await server.request("/questions?state=open")).json() as { questions: readonly Question[] }).questions;
     return open.length === 1;
   });
@@ -75,12 +110,6 @@ async function answerQuestion(server: TestServer, value: unknown): Promise<Quest
   const { status, text } = await server.request(`/questions/${question.id}/answer`, { method: "POST", headers, body });
   assert.equal(status, 200, text);
   return question;
-}
-
-async function answer(server: TestServer, channel: string, text: string): Promise<void> {
-  // An agent's message is no answer, whatever it calls itself.
-  await server.call("send_sse_message", { channel, message: /^y/i.test(text) ? "no" : "yes", sender: "kim" });
-  await server.publish(channel, text);
 }
 
 describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
@@ -162,7 +191,7 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
       [false, "deny"],
     ] as const) {
       const asked = ask();
-      const question = await answerQuestion(server, value);
+      const question = await answerQuestion(server, value, asked);
       assert.deepEqual(question.proposal?.arguments, input.tool_input);
       assert.deepEqual(
         [question.text, question.context],
@@ -194,7 +223,7 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
       tool_input: { command: "curl example.com", description: "Needs the network" },
     };
     const asked = hook(page, server, input);
-    const question = await answerQuestion(server, false);
+    const question = await answerQuestion(server, false, asked);
     assert.equal(question.text, "May Codex use Bash?");
     const decision = { behavior: "deny", message: "Ana said deny on agents" };
     assert.deepEqual(decisionOf(await asked.ended(), "PermissionRequest"), { decision });
@@ -299,43 +328,43 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     await readsThroughCuts("go-client", "go", ["run", "main.go"]);
   });
 
-  it("langgraph: an answer on the channel resumes the graph", { skip: SKIP }, async () => {
-    for (const [said, status] of [
-      ["yes", "shipped"],
-      ["no", "refused"],
+  it("langgraph: an answer of people resumes the graph", { skip: SKIP }, async () => {
+    for (const [value, status] of [
+      [true, "shipped"],
+      [false, "refused"],
     ] as const) {
       await using server = await startServer();
       await using page = new RecipePage("langgraph");
-      const graph = page.start(LIBRARIES, ["approve.py"], { HUB: server.url });
-      await until(
-        `it asks: ${graph.output}`,
-        async () => (await kept(server, "review")).length === 1 || graph.code !== undefined,
-      );
-      assert.equal((await kept(server, "review"))[0]?.data, "May I ship order 123? yes or no");
-      await answer(server, "review", said);
+      const graph = page.start(LIBRARIES, ["langgraph_approval.py"], { HUB: server.url });
+      const { text, channel } = await answerQuestion(server, value, graph);
+      assert.deepEqual([text, channel], ["May I ship order 123?", "review"]);
       assert.equal(await graph.ended(), `${status}\n`);
     }
   });
 
-  it("openai-agents: an answer on the channel decides whether the tool runs", { skip: SKIP }, async () => {
-    for (const [said, output] of [
-      ["yes", "20 euros for order 123 are on their way"],
-      ["no", "rejected"],
-    ] as const) {
-      await using server = await startServer();
-      await using page = new RecipePage("openai-agents");
-      writeFileSync(page.file("use.py"), WITHOUT_NETWORK);
-      const agent = page.start(LIBRARIES, ["use.py"], { HUB: server.url, OPENAI_AGENTS_DISABLE_TRACING: "1" });
-      await until(
-        `it asks: ${agent.output}`,
-        async () => (await kept(server, "approvals")).length === 1 || agent.code !== undefined,
-      );
-      const question = (await kept(server, "approvals"))[0]?.data;
-      assert.equal(question, 'May I call refund with {"order": 123, "euros": 20}? yes or no', agent.output);
-      await answer(server, "approvals", said);
-      assert.match(await agent.ended(), new RegExp(output));
-    }
-  });
+  for (const [name, file, program] of [
+    ["openai-agents", "use.py", LIBRARIES],
+    ["openai-agents", "use-openai.js", process.execPath],
+    ["ai-sdk", "use-ai.js", process.execPath],
+  ] as const) {
+    it(`${name}: an answer of people decides whether the tool runs (${file})`, { skip: SKIP }, async () => {
+      for (const [value, output] of [
+        [true, "20 euros for order 123 are on their way"],
+        [false, "(refused)"],
+      ] as const) {
+        await using server = await startServer();
+        await using page = new RecipePage(name);
+        writeFileSync(page.file(file), SCRIPTED[file]);
+        symlinkSync(NODE_LIBRARIES, page.file("node_modules"));
+        const env = { HUB: server.url, OPENAI_AGENTS_DISABLE_TRACING: "1" };
+        const agent = page.start(program, [file], env);
+        const { text, proposal } = await answerQuestion(server, value, agent);
+        assert.equal(text, "May I call refund?", agent.output);
+        assert.deepEqual([proposal?.name, proposal?.arguments], ["refund", { order: 123, euros: 20 }]);
+        assert.ok((await agent.ended()).includes(output), agent.output);
+      }
+    });
+  }
 
   it("react: the hook shows what is kept and what comes", { skip: SKIP }, async (test) => {
     await using browser = await openBrowser();
@@ -343,7 +372,7 @@ describe("docs/recipes", { concurrency: 3, timeout: 300_000 }, () => {
     await using server = await startServer();
     await server.publish("orders.us", { order: 1 });
     await using page = new RecipePage("react");
-    symlinkSync(join(ROOT, ".cache/recipes-node/node_modules"), page.file("node_modules"));
+    symlinkSync(NODE_LIBRARIES, page.file("node_modules"));
     const { outputFiles } = await build({
       entryPoints: [page.file("app.jsx")],
       alias: { "sse-mcp-server-client": join(ROOT, "src/client/index.ts") },
