@@ -21,6 +21,11 @@ describeInBrowser("a first visit", { concurrency: 2 }, (it) => {
     await using chat = await openChat(browser, server.url, { at: "#builds" });
     const { page } = chat;
     await page.locator(".invitation h2", { hasText: "Begin on builds" }).waitFor();
+    await page.click("#say-name");
+    assert.equal(await page.evaluate("document.activeElement.id"), "nickname");
+    await page.keyboard.type("Kim");
+    await page.keyboard.press("Tab");
+    await until("it is said", async () => (await page.locator("#say-name").count()) === 0);
     assert.deepEqual(await page.locator(".invitation pre code").allInnerTexts(), [
       `claude mcp add --transport http hub ${server.url}/mcp`,
       `curl ${server.url}/channels/builds/messages -d "Hello"`,

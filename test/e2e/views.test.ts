@@ -111,10 +111,15 @@ describeInBrowser("views in a program that speaks MCP", { concurrency: 2 }, (it)
     await result;
     await shown.getByRole("button", { name: "Yes" }).click();
     await shown.locator(".failure", { hasText: 'Only "Ana" may answer this question' }).waitFor();
+    // The page is not the parent of the view: what it posts there itself is not from the host.
+    const forged = { jsonrpc: "2.0", method: "ui/notifications/host-context-changed", params: { theme: "dark" } };
+    await page.evaluate(`frames[0].frames[0].postMessage(${JSON.stringify(forged)}, "*")`);
     const [question] = await kept(server);
     const body = JSON.stringify({ value: false, by: "Ana", via: "page" });
     await server.request(`/questions/${question?.id}/answer`, { method: "POST", body });
     await shown.locator(".outcome", { hasText: "No Ana" }).waitFor();
+    const scheme = await page.frames().at(-1)?.evaluate("document.documentElement.style.colorScheme");
+    assert.equal(scheme, "light");
     assert.deepEqual(await page.evaluate("host.said"), []);
     await page.close();
   });

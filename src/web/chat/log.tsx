@@ -60,6 +60,9 @@ export function Log({ chat, session, write }: LogProps) {
             needsCredential={session.login !== "none"}
             mayWrite={mayWrite(session, room.channel)}
             name={(chat.verifiedName === undefined && chat.nickname) || undefined}
+            sayName={
+              chat.nickname === "" ? () => document.querySelector<HTMLInputElement>("#nickname")?.focus() : undefined
+            }
           />
         )}
         <ol id="rows" onKeyDown={(event) => rove(event, ".acts")}>

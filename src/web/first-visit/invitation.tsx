@@ -12,18 +12,28 @@ interface InvitationProps {
   readonly mayWrite: boolean;
   /** The name that the person gave; the server knows it if they have logged in. */
   readonly name?: string | undefined;
+  /** Takes the person to where they say their name; absent if they have one. */
+  readonly sayName?: (() => void) | undefined;
   /** A question was asked: it is to be shown. */
   readonly asked?: () => void;
 }
 
 /** The first steps on a channel where nothing has been said yet. */
-export function Invitation({ channel, origin, needsCredential, mayWrite, name, asked }: InvitationProps) {
+export function Invitation({ channel, origin, needsCredential, mayWrite, name, sayName, asked }: InvitationProps) {
   const credential = needsCredential ? ' -H "Authorization: Bearer $HUB_TOKEN"' : "";
   return (
     <section class="invitation" aria-labelledby="invitation">
       <h2 id="invitation">
         Begin on <code>{channel}</code>
       </h2>
+      {sayName !== undefined && (
+        <p>
+          Others see you as <b>anyone</b>:{" "}
+          <button id="say-name" type="button" onClick={sayName}>
+            Say who you are
+          </button>
+        </p>
+      )}
       <ol>
         {mayWrite && <AskYourself channel={channel} name={name} asked={asked} />}
         <li>

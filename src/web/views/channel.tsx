@@ -42,7 +42,7 @@ class ChannelView {
   async #follow(): Promise<void> {
     this.#isPaused = false;
     try {
-      for (;;) {
+      while (!this.#host.isOver) {
         this.#say("Live");
         const after = this.#next === undefined ? {} : { after: this.#next };
         const input = { channels: [this.#channel], ...after, timeoutSeconds: WAIT };

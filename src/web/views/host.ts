@@ -22,6 +22,8 @@ interface Waiting {
 export class Host {
   /** What it can do for a view. */
   capabilities: JsonObject = {};
+  /** Set once it is about to take the view away. */
+  isOver = false;
   readonly #events: HostEvents;
   readonly #waiting = new Map<number, Waiting>();
   #ids = 0;
@@ -92,8 +94,10 @@ export class Host {
         return this.#events.result(undefined);
       case "ui/notifications/host-context-changed":
         return follow(given);
-      case "ping":
       case "ui/resource-teardown":
+        this.isOver = true;
+        return this.#post({ id, result: {} });
+      case "ping":
         return this.#post({ id, result: {} });
       default:
         if (id !== undefined) this.#post({ id, error: { code: -32601, message: `Unknown method: ${String(method)}` } });

@@ -44,7 +44,7 @@ class QuestionView {
 
   #end(result: JsonObject | undefined): void {
     this.#isWaiting = false;
-    this.#isLeftOpen = result?.["status"] === "open";
+    this.#isLeftOpen = result === undefined || result["status"] === "open";
     const id = result?.["questionId"];
     if (typeof id === "string") void this.#show(id);
     else if (this.#question === undefined) this.#say("The question was not asked.");
@@ -53,6 +53,7 @@ class QuestionView {
   async #find(): Promise<void> {
     const { question: text, channel } = this.#input;
     for (let looks = 0; looks < MAX_LOOKS && this.#question === undefined && this.#isWaiting; looks++) {
+      if (this.#host.isOver) return;
       const where = typeof channel === "string" && channel !== "" ? { channel } : {};
       const found = await this.#look({ text, ...where });
       if (found !== undefined && this.#question === undefined && this.#isWaiting) return this.#follow(found);
@@ -61,7 +62,7 @@ class QuestionView {
   }
 
   async #show(id: string): Promise<void> {
-    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    for (let looks = 0; looks < MAX_LOOKS && !this.#host.isOver; looks++) {
       const found = await this.#look({ questionId: id });
       if (found !== undefined) return this.#follow(found);
       await later(RETRY);
@@ -73,7 +74,7 @@ class QuestionView {
     this.#put(question);
     if (this.#isFollowing) return;
     this.#isFollowing = true;
-    while (this.#question?.state === "open") {
+    while (this.#question?.state === "open" && !this.#host.isOver) {
       const { id } = this.#question;
       const start = performance.now();
       try {
