@@ -80,7 +80,7 @@ export interface HttpContext {
   readonly login: Login | undefined;
   readonly webhooks: Webhooks;
   /** Notifications of questions, and links that answer; undefined without `NOTIFY_FILE`. */
-  readonly notify: Pick<Notify, "links" | "push"> | undefined;
+  readonly notify: Notify | undefined;
   /** Whether the server is stopping. */
   readonly isDraining: () => boolean;
   /** The state of the registration with Consul or Eureka; undefined without `DISCOVERY`. */

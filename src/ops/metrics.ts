@@ -29,6 +29,8 @@ interface MetricSources {
   readonly hub: Hub;
   readonly schedule: Pick<Schedule, "size" | "late" | "sent" | "dropped">;
   readonly questions: Pick<Questions, "open" | "waiting" | "asked" | "answered" | "timedOut">;
+  /** What people were told of questions beside their channels; undefined without `NOTIFY_FILE`. */
+  readonly notify: { readonly notifier: { readonly sent: number; readonly failed: number } } | undefined;
   readonly connections: Connections;
   readonly info: () => ServerInfo;
   /** Whether messages are delivered: `ok`, or why not. */
@@ -67,6 +69,7 @@ export function createMetrics(
     hub,
     schedule,
     questions,
+    notify,
     connections,
     info,
     proof,
@@ -152,6 +155,11 @@ export function createMetrics(
     "Questions that this node closed at their deadline",
     () => questions.timedOut,
   );
+  if (notify !== undefined) {
+    const { notifier } = notify;
+    counter(registry, "notices_sent_total", "Steps in which this node told people of a question", () => notifier.sent);
+    counter(registry, "notices_failed_total", "Steps that this node gave up", () => notifier.failed);
+  }
   gauge(registry, "hub_nodes", "Nodes of the hub that are heard of, this one included", () => info().nodes.length);
   if (discovery !== undefined) {
     gauge(

@@ -102,10 +102,20 @@ function textOf(question: Question): string {
 }
 
 /** Who has seen a question, in a sentence. */
-export function seenBy({ notified, channel }: Pick<Question, "notified" | "channel">): string {
+export function seenBy({
+  notified,
+  channel,
+  notices = [],
+}: Pick<Question, "notified" | "channel" | "notices">): string {
   if (notified === undefined) return "It is kept, and will be told on its channel as soon as the log can take it.";
+  const told = notices.filter(({ count }) => count > 0).map(({ name, way }) => `${name} (${way})`);
+  if (told.length > 0) return `${readers(notified)} told of it on ${channel}, and so was ${told.join(", ")}.`;
   if (notified === 0) {
     return `NO ONE HAS SEEN IT: no reader was on ${channel} when it was asked. Tell your user, or ask on another channel.`;
   }
-  return `${notified} ${notified === 1 ? "reader was" : "readers were"} told of it on ${channel}.`;
+  return `${readers(notified)} told of it on ${channel}.`;
+}
+
+function readers(count: number): string {
+  return count === 1 ? "1 reader was" : `${count} readers were`;
 }

@@ -123,6 +123,10 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     assert.deepEqual(data, { id: question.id, text: "Deploy?", name: "on-call", way: "ntfy", count: 1 });
     assert.deepEqual((await look(server, question)).notices, [{ name: "on-call", way: "ntfy", at, count: 1 }]);
 
+    const waiting = await server.call("await_answer", { questionId: question.id, timeoutSeconds: 0 });
+    assert.match(waiting.content[0]?.text ?? "", /1 reader was told of it on ops, and so was on-call \(ntfy\)/);
+    assert.equal(await server.metric("sse_mcp_notices_sent_total"), 1);
+
     const { url = "" } = yes ?? {};
     // Whoever only looks, such as a scanner, decides nothing.
     for (const method of ["GET", "HEAD"]) {
@@ -240,6 +244,7 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     await until("both are noted", async () => (await look(server, question)).notices?.length === 2);
     const { notices = [] } = await look(server, question);
     const told = notices.map(({ name, count, error }) => `${name} ${count} ${error}`);
+    assert.equal(await server.metric("sse_mcp_notices_failed_total"), 2);
     assert.deepEqual(told.toSorted(), ["bot 0 Slack refused it: channel_not_found", "on-call 0 it answered 403"]);
   });
 

@@ -167,7 +167,13 @@ describe("the dashboard and the rules", () => {
     await using bus = await startEngine();
     await bus.cli("XADD", "orders", "*", "data", "1");
     using hooks = new HooksFile(githubHook());
+    using folder = new TemporaryFolder();
+    const notifyFile = folder.file("notify.json");
+    writeFileSync(notifyFile, '{"steps":[{"name":"browsers","channels":["*"],"webPush":{}}]}');
     await using server = await startServer({
+      notifyFile,
+      publicUrl: "https://hub.example",
+      auth: "none",
       rateLimits: "on",
       limitToolCalls: 1,
       hooksFile: hooks.path,
