@@ -124,6 +124,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     const rateLimits = new RateLimits(config, shared);
     const connections = new Connections(config.maxConnections, config.maxConnectionsPerAddress, ignoreRest);
     parts.connections = connections;
+    const open = new OpenConnections(shared.node);
     const state = {
       address: hostname(),
       get draining() {
@@ -131,7 +132,11 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       },
     };
     const identity = { name: NAME, version, protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS] };
-    const source = new ServerInfoSource(fixedInfo(config, identity), { hub, connections, deliveries, nodes }, state);
+    const source = new ServerInfoSource(
+      fixedInfo(config, identity),
+      { hub, connections, open, deliveries, nodes },
+      state,
+    );
     parts.source = source;
     const info = (): ServerInfo => source.info();
     const participants = new Participants(nodes.node);
@@ -211,7 +216,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       participants,
       tools,
       connections,
-      open: new OpenConnections(shared.node),
+      open,
       audit: (event) => audit(event),
       limits,
       callers,

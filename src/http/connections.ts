@@ -3,7 +3,7 @@ import { z } from "zod";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { checkAdmin } from "../core/principal.ts";
-import { OPEN_DOORS, type OpenConnection } from "../ops/open-connections.ts";
+import { OPEN_DOORS, type OpenConnection } from "../protocol/open-connection.ts";
 import { principalOf } from "./authentication.ts";
 import type { HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";

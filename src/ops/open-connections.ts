@@ -1,12 +1,8 @@
 import type { Socket } from "node:net";
 import { covers, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import type { OpenConnection } from "../protocol/open-connection.ts";
 
-/**
- * What is held open: readers of `/events` and `/ws`, the stream of an MCP session, the stream that answers one request
- * of MCP (`subscriptions/listen`, `events/stream`), and a call that waits.
- */
-export const OPEN_DOORS = ["sse", "websocket", "mcp", "listen", "waiting"] as const;
-type OpenDoor = (typeof OPEN_DOORS)[number];
+type OpenDoor = OpenConnection["door"];
 
 /** Something open, as its door tells of it. What may change is read when someone looks. */
 export interface Opened {
@@ -25,23 +21,6 @@ export interface Opened {
   readonly socket: Socket | undefined;
   /** Ends it as far as the server is concerned: its client may come back. */
   end(): void;
-}
-
-/** An open connection as admins see it. */
-export interface OpenConnection {
-  readonly id: string;
-  readonly door: OpenDoor;
-  readonly subject: string;
-  readonly address: string;
-  readonly client: string | null;
-  readonly channels: readonly string[];
-  readonly watches: boolean;
-  /** ISO 8601. */
-  readonly since: string;
-  /** Bytes that its socket has accepted; null if it shares its connection. */
-  readonly deliveredBytes: number | null;
-  /** Bytes written that its socket has not accepted; null if it shares its connection. */
-  readonly pendingBytes: number | null;
 }
 
 export interface ConnectionQuery {
@@ -69,6 +48,8 @@ export class OpenConnections {
   /** In the order in which they were opened. */
   readonly #byNumber = new Map<number, Entry>();
   readonly #node: string;
+  /** Of those, how many only look on. */
+  readonly #watching = new Map<OpenDoor, number>();
   #last = 0;
 
   /** `node` begins the ids, so that that of another node, or of an earlier process, names nothing here. */
@@ -84,7 +65,20 @@ export class OpenConnections {
   add(opened: Opened): () => void {
     const number = ++this.#last;
     this.#byNumber.set(number, { opened, since: Date.now(), before: opened.socket?.bytesWritten ?? 0 });
-    return () => void this.#byNumber.delete(number);
+    const { door, watches } = opened;
+    if (!watches) return () => void this.#byNumber.delete(number);
+    this.#watching.set(door, this.watching(door) + 1);
+    let isOver = false;
+    return () => {
+      if (!isOver) this.#watching.set(door, this.watching(door) - 1);
+      isOver = true;
+      this.#byNumber.delete(number);
+    };
+  }
+
+  /** How many at a door only look on, as dashboards do. */
+  watching(door: OpenDoor): number {
+    return this.#watching.get(door) ?? 0;
   }
 
   /** A page in the order in which they were opened, and whether there are more. Undefined if `after` is no id of this node. */

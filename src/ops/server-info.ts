@@ -3,6 +3,7 @@ import type { Hub } from "../core/hub.ts";
 import type { NodeStatus, ServerInfo } from "../protocol/server-info.ts";
 import type { Connections } from "./connections.ts";
 import type { Nodes } from "./nodes.ts";
+import type { OpenConnections } from "./open-connections.ts";
 
 /** What the info says that does not change. */
 export type FixedInfo = Pick<ServerInfo, "name" | "version" | "protocolVersions" | "limits">;
@@ -34,6 +35,7 @@ export class DeliveryTimes {
 interface Readings {
   readonly hub: Hub;
   readonly connections: Connections;
+  readonly open: OpenConnections;
   readonly deliveries: DeliveryTimes;
   readonly nodes: Pick<Nodes, "node" | "others">;
 }
@@ -46,6 +48,7 @@ export class ServerInfoSource {
   readonly #fixed: FixedInfo;
   readonly #hub: Hub;
   readonly #connections: Connections;
+  readonly #open: OpenConnections;
   readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({ resolution: 20 });
   readonly #deliveries: DeliveryTimes;
   readonly #nodes: Pick<Nodes, "node" | "others">;
@@ -57,10 +60,11 @@ export class ServerInfoSource {
   #published = 0;
   #delivered = 0;
 
-  constructor(fixed: FixedInfo, { hub, connections, deliveries, nodes }: Readings, state: NodeState) {
+  constructor(fixed: FixedInfo, { hub, connections, open, deliveries, nodes }: Readings, state: NodeState) {
     this.#fixed = fixed;
     this.#hub = hub;
     this.#connections = connections;
+    this.#open = open;
     this.#deliveries = deliveries;
     this.#nodes = nodes;
     this.#state = state;
@@ -95,7 +99,9 @@ export class ServerInfoSource {
     this.#delivered = delivered;
     const { rss, heapUsed } = process.memoryUsage();
     const { messages: kept, channels } = this.#hub.log.size();
-    const { total } = this.#connections;
+    // Whoever only looks on must not change what it looks at.
+    const watching = { sse: this.#open.watching("sse"), websocket: this.#open.watching("websocket") };
+    const total = this.#connections.total - watching.sse - watching.websocket;
     const delay = this.#delay;
     const own: NodeStatus = {
       id: this.#nodes.node,
@@ -112,8 +118,8 @@ export class ServerInfoSource {
       nodes: [own, ...this.#nodes.others()],
       uptimeSeconds: Math.round(process.uptime()),
       connections: {
-        sse: this.#connections.by("sse"),
-        websocket: this.#connections.by("websocket"),
+        sse: this.#connections.by("sse") - watching.sse,
+        websocket: this.#connections.by("websocket") - watching.websocket,
         mcp: this.#connections.by("mcp"),
         waiting: this.#connections.by("waiting"),
         total,

@@ -26,6 +26,10 @@ describe("a reader that only looks on", () => {
     assert.equal((await reader.next()).data, "three");
     assert.equal(await server.metric("sse_mcp_messages_delivered_total"), 2);
     assert.equal(await server.metric('sse_mcp_connections{door="sse"}'), 2);
+    await until("get_server_info has the reader alone", async () => {
+      const { connections } = (await server.call("get_server_info")).structuredContent as { connections: unknown };
+      return JSON.stringify(connections) === JSON.stringify({ sse: 1, websocket: 0, mcp: 0, waiting: 0, total: 1 });
+    });
   });
 
   it("[SSE-40] makes no channel be listed that it names and nobody else does", async () => {

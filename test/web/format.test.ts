@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  bytes,
   clock,
   count,
   decimal,
@@ -23,6 +24,20 @@ describe("numbers for people", () => {
     assert.equal(count(1234.4), (1234).toLocaleString());
     assert.deepEqual([count(NaN), milliseconds(NaN), percent(NaN), mebibytes(NaN)], ["–", "–", "–", "–"]);
     assert.deepEqual([milliseconds(250), percent(0), mebibytes(80.2)], ["250 ms", "0 %", "80 MiB"]);
+  });
+
+  it("are bytes in the largest unit that leaves something before the point", () => {
+    const shown = [0, 1023, 1024, 1536, 3 * 2 ** 20, 2 ** 52, NaN].map(bytes);
+    const kibi = pointed("1.5");
+    assert.deepEqual(shown, [
+      "0 B",
+      `${count(1023)} B`,
+      `${pointed("1.0")} KiB`,
+      `${kibi} KiB`,
+      `${pointed("3.0")} MiB`,
+      `${count(4096)} TiB`,
+      "–",
+    ]);
   });
 
   it("tell the steps of a scale apart, between whole numbers, too", () => {

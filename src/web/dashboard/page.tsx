@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { connect, type Hub, type Message } from "../../client/index.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
@@ -7,9 +7,14 @@ import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
 import { verifiedName, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { Bridges, type BridgesSeen, type BridgesTold } from "./bridges.tsx";
+import { ChannelPage } from "./channel-page.tsx";
 import { Channels, type ListedChannel } from "./channels.tsx";
+import { ConnectionPage } from "./connection-page.tsx";
+import { Connections } from "./connections.tsx";
 import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
 import { Nodes } from "./nodes.tsx";
+import { loadQuestions, OpenQuestions, type OpenQuestionsListed } from "./open-questions.tsx";
+import { usePlace, type Place } from "./place.ts";
 import { Plots, withMoment, withPast, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
 import { loadMessages, loadRecent } from "./recent.ts";
@@ -36,47 +41,52 @@ const SECOND = 1000;
 /** Seconds over which the rate of a channel is taken, and channels whose rates are counted. */
 const [RATE_SECONDS, RATED] = [10, 2000];
 
-/** What the server does, live. It reads everything, and counts as a reader of nothing. */
+/** What the server does, live. It reads everything, and counts as nothing. */
 export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
-  const { hub, info, moments, listed, rates, lines, logs, hooks, bridges, scheduled, list } = useHub(
+  const { hub, info, moments, listed, rates, lines, logs, hooks, bridges, scheduled, questions, list } = useHub(
     session?.admin === true,
   );
-  const channelField = useRef<HTMLInputElement>(null);
-  const only = (channel: string): void => {
-    if (channelField.current === null) return;
-    channelField.current.value = channel;
-    channelField.current.dispatchEvent(new Event("input", { bubbles: true }));
-  };
+  const named = usePlace();
+  const place: Place = session?.admin === true ? named : { kind: "overview" };
+  const sender = (session && verifiedName(session)) ?? "dashboard";
   return (
     <>
       <Skip to="tail">Skip to the messages</Skip>
       <Bar current="Dashboard" session={session} />
       <main>
-        <header class="overview">
-          <div>
-            <h1>Dashboard</h1>
-            {session?.admin === false ? (
-              <Refused session={session} to="as an admin to see what the server does" />
-            ) : (
-              <Status
-                hub={hub}
-                live="Live: this page is one of the connections, and not a reader of any channel."
-                offline=". What is shown is as it was last."
-                waiting="; trying again. What is shown is as it was last."
-              />
-            )}
-          </div>
-          <Facts info={info} version={info?.version ?? version} log={log} />
-        </header>
-        <Nodes info={info} />
-        <Plots moments={moments} />
-        <Tail lines={lines} channelField={channelField} />
-        <Channels {...listed} rates={rates} choose={only} />
-        <Hooks hooks={hooks} />
-        <ServerLog lines={logs} />
-        <Bridges seen={bridges} />
-        <Scheduled listed={scheduled} changed={list} />
-        <Send hub={hub} sender={(session && verifiedName(session)) ?? "dashboard"} />
+        {place.kind === "channel" && <ChannelPage key={place.name} hub={hub} channel={place.name} sender={sender} />}
+        {place.kind === "connection" && <ConnectionPage key={place.name} id={place.name} />}
+        {place.kind === "overview" && (
+          <>
+            <header class="overview">
+              <div>
+                <h1>Dashboard</h1>
+                {session?.admin === false ? (
+                  <Refused session={session} to="as an admin to see what the server does" />
+                ) : (
+                  <Status
+                    hub={hub}
+                    live="Live: this page counts neither as a connection nor as a reader."
+                    offline=". What is shown is as it was last."
+                    waiting="; trying again. What is shown is as it was last."
+                  />
+                )}
+              </div>
+              <Facts info={info} version={info?.version ?? version} log={log} />
+            </header>
+            <OpenQuestions listed={questions} />
+            <Nodes info={info} />
+            <Plots moments={moments} />
+            <Tail lines={lines} />
+            <Channels {...listed} rates={rates} />
+            {session?.admin === true && <Connections title="Connections" />}
+            <Hooks hooks={hooks} />
+            <ServerLog lines={logs} />
+            <Bridges seen={bridges} />
+            <Scheduled listed={scheduled} changed={list} />
+            <Send hub={hub} sender={sender} />
+          </>
+        )}
       </main>
     </>
   );
@@ -121,6 +131,7 @@ function useHub(isAllowed: boolean) {
   });
   const [bridges, setBridges] = useState<BridgesSeen>();
   const [scheduled, setScheduled] = useState<ScheduledListed>({ scheduled: [], more: false });
+  const [questions, setQuestions] = useState<OpenQuestionsListed>({ questions: [], more: false });
   const [rates] = useState(() => new Rates(RATE_SECONDS, RATED));
   const [lines] = useState(() => new TailLines());
   const [logs] = useState(() => new LogLines());
@@ -147,6 +158,7 @@ function useHub(isAllowed: boolean) {
     };
     const list = async (): Promise<void> => {
       void listScheduled();
+      void loadQuestions().then((open) => open !== undefined && !isClosed && setQuestions(open));
       const found = await asked<{ channels: readonly ListedChannel[]; more: boolean }>(opened, "list_channels");
       if (found !== undefined) setListed({ listed: found.channels, more: found.more });
     };
@@ -203,6 +215,7 @@ function useHub(isAllowed: boolean) {
     hooks,
     bridges,
     scheduled,
+    questions,
     list: () => void listScheduled(),
   };
 }

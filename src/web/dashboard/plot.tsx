@@ -1,15 +1,13 @@
 import UPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, scale } from "../shared/format.ts";
-import type { Figures } from "../../protocol/server-info.ts";
 
 /** One line of a plot. */
-interface Series {
+export interface Series {
   readonly name: string;
   /** What the name stands for, if it is short for something. */
   readonly title?: string;
   readonly id?: string;
-  readonly of: (figures: Omit<Figures, "time">) => number | null;
 }
 
 export interface Figure {

@@ -2,7 +2,7 @@ import { useMemo } from "preact/hooks";
 import type UPlot from "uplot";
 import type { Figures, RecentActivity } from "../../protocol/server-info.ts";
 import { count, decimal, mebibytes, milliseconds, percent } from "../shared/format.ts";
-import { Plot, type Figure } from "./plot.tsx";
+import { Plot, type Figure, type Series } from "./plot.tsx";
 
 /** What is plotted of one moment; without `figures` if the lines break here. */
 export interface Moment {
@@ -19,7 +19,12 @@ const SHORTEST = 30;
 /** Seconds without news after which the lines break. */
 const SILENCE = 3;
 
-const FIGURES: readonly Figure[] = [
+/** A line of a plot, and where its values come from. */
+interface Line extends Series {
+  readonly of: (figures: Omit<Figures, "time">) => number | null;
+}
+
+const FIGURES: readonly (Omit<Figure, "series"> & { readonly series: readonly Line[] })[] = [
   {
     name: "messages",
     title: "Messages per second",

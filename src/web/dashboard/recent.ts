@@ -17,9 +17,11 @@ export function loadRecent(): Promise<RecentActivity | undefined> {
   return load("recent") as Promise<RecentActivity | undefined>;
 }
 
-/** Undefined if the server does not say. */
-export function loadMessages(): Promise<LastMessages | undefined> {
-  return load(`channels/*/messages?before=latest&limit=${MESSAGES}`) as Promise<LastMessages | undefined>;
+/** The last messages of a channel or pattern; undefined if the server does not say. */
+export function loadMessages(channel: string = "*"): Promise<LastMessages | undefined> {
+  return load(`channels/${encodeURIComponent(channel)}/messages?before=latest&limit=${MESSAGES}`) as Promise<
+    LastMessages | undefined
+  >;
 }
 
 async function load(path: string): Promise<unknown> {

@@ -7,8 +7,15 @@ interface Said {
   readonly text: string;
 }
 
+interface SendProps {
+  readonly hub: Hub | undefined;
+  readonly sender: string;
+  /** What the form begins with. */
+  readonly channel?: string;
+}
+
 /** A form that sends a test message. */
-export function Send({ hub, sender }: { readonly hub: Hub | undefined; readonly sender: string }) {
+export function Send({ hub, sender, channel = "default" }: SendProps) {
   const form = useRef<HTMLFormElement>(null);
   const [{ kind, text }, say] = useState<Said>({ kind: "", text: "" });
   const [isSending, setSending] = useState(false);
@@ -35,7 +42,7 @@ export function Send({ hub, sender }: { readonly hub: Hub | undefined; readonly 
         }}
       >
         <label>
-          Channel <input id="send-channel" name="channel" defaultValue="default" required {...field} />
+          Channel <input id="send-channel" name="channel" defaultValue={channel} required {...field} />
         </label>
         <label>
           Event <input id="send-event" name="event" placeholder="message" {...field} />

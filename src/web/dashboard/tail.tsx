@@ -1,4 +1,3 @@
-import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Message } from "../../client/index.ts";
 import { checkedPatterns, covers } from "../../client/pattern.ts";
@@ -31,13 +30,15 @@ export class TailLines {
   /** The id of the last message that is kept. */
   #last: string | undefined;
 
-  /** Adds those of the last messages that it does not have; `hasEarlier`: there are others before them. */
-  fill(messages: readonly Message[], hasEarlier: boolean): void {
+  /** Adds those of the last messages that it does not have, and returns them; `hasEarlier`: there are others before them. */
+  fill(messages: readonly Message[], hasEarlier: boolean): readonly Message[] {
     const known = messages.findLastIndex(({ id }) => id === this.#last);
     if (known === -1 && this.#last !== undefined && hasEarlier) {
       this.remark("Messages before the next are not shown here; the channel's history has them");
     }
-    for (const message of messages.slice(known + 1)) this.add(message);
+    const fresh = messages.slice(known + 1);
+    for (const message of fresh) this.add(message);
+    return fresh;
   }
 
   add(message: Message): void {
@@ -60,13 +61,17 @@ export class TailLines {
 
 interface TailProps {
   readonly lines: TailLines;
-  /** The field that says which channels are shown; whoever sets it dispatches `input`. */
-  readonly channelField: RefObject<HTMLInputElement | null>;
+  /** If they are those of one channel: what they are called. */
+  readonly of?: { readonly title: string; readonly label: string };
 }
 
-/** The messages of all channels as they come, with a filter. */
-export function Tail({ lines, channelField }: TailProps) {
+const OF_ALL = { title: "Messages", label: "Messages of all channels, the newest last" };
+
+/** Messages as they come, with a filter. */
+export function Tail({ lines, of }: TailProps) {
   const { buffer } = lines;
+  const { title, label } = of ?? OF_ALL;
+  const channelField = useRef<HTMLInputElement>(null);
   const words = useRef<HTMLInputElement>(null);
   const [{ isFiltered, wrong }, setFilter] = useState<{ isFiltered: boolean; wrong?: string | undefined }>({
     isFiltered: false,
@@ -90,9 +95,9 @@ export function Tail({ lines, channelField }: TailProps) {
       : `${count(lines.count)} messages`;
   const told = buffer.held > 0 ? `${shown}, ${count(buffer.held)} held back` : shown;
   return (
-    <section class="panel tail" aria-labelledby="tail-title">
+    <section class={of === undefined ? "panel tail" : "panel tail one"} aria-labelledby="tail-title">
       <header>
-        <h2 id="tail-title">Messages</h2>
+        <h2 id="tail-title">{title}</h2>
         <p id="tail-count" class={wrong === undefined ? "count" : "count bad"}>
           {wrong ?? told}
         </p>
@@ -104,28 +109,23 @@ export function Tail({ lines, channelField }: TailProps) {
           aria-label="Only messages containing"
           onInput={filter}
         />
-        <input
-          id="tail-channel"
-          ref={channelField}
-          type="search"
-          placeholder="Channel or orders.*"
-          aria-label="Only this channel or pattern"
-          aria-describedby="tail-count"
-          aria-invalid={wrong !== undefined}
-          spellcheck={false}
-          autocapitalize="off"
-          onInput={filter}
-        />
+        {of === undefined && (
+          <input
+            id="tail-channel"
+            ref={channelField}
+            type="search"
+            placeholder="Channel or orders.*"
+            aria-label="Only this channel or pattern"
+            aria-describedby="tail-count"
+            aria-invalid={wrong !== undefined}
+            spellcheck={false}
+            autocapitalize="off"
+            onInput={filter}
+          />
+        )}
         <PauseButton id="tail-pause" buffer={buffer} />
       </header>
-      <Listing
-        id="tail"
-        label="Messages of all channels, the newest last"
-        detailLabel="The message chosen"
-        buffer={buffer}
-        row={row}
-        describe={describe}
-      />
+      <Listing id="tail" label={label} detailLabel="The message chosen" buffer={buffer} row={row} describe={describe} />
     </section>
   );
 }

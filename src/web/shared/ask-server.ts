@@ -16,6 +16,7 @@ export class Refusal extends Error {
 export async function askServer(path: string, init: RequestInit = {}): Promise<unknown> {
   try {
     const response = await fetch(path, init);
+    if (response.status === 204) return undefined;
     if (response.ok) return (await response.json()) as unknown;
     // Something in between answers in words of its own.
     const { detail, code } = (await response.json().catch(() => ({}))) as Readonly<Record<string, unknown>>;

@@ -45,6 +45,14 @@ export function mebibytes(value: number): string {
   return Number.isFinite(value) ? `${count(value)} MiB` : NOTHING;
 }
 
+/** A number of bytes, in the largest unit that leaves something before the point. */
+export function bytes(value: number): string {
+  if (!Number.isFinite(value)) return NOTHING;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const unit = value < 1 ? 0 : Math.min(Math.floor(Math.log2(value) / 10), units.length - 1);
+  return `${unit === 0 ? count(value) : decimal(value / 1024 ** unit)} ${units[unit]}`;
+}
+
 /** Seconds in the two largest units. */
 export function duration(seconds: number): string {
   const whole = Math.floor(seconds);
