@@ -140,6 +140,14 @@ describeInBrowser("views in a program that speaks MCP", { concurrency: 2 }, (it)
     await server.publish("builds", { n: 1 });
     await shown.locator("li", { hasText: '{"n":1}' }).waitFor();
     assert.equal(await shown.locator("li").count(), 3);
+    // A conversation may have many views: those that no one sees take no place at the server.
+    await page.evaluate("document.body.style.paddingTop = '3000px'");
+    await server.publish("builds", "out of sight");
+    await shown.locator(".note", { hasText: "Paused" }).waitFor({ state: "attached" });
+    await until("nothing waits", async () => (await server.metric('sse_mcp_connections{door="waiting"}')) === 0);
+    await server.publish("builds", "missed");
+    await page.evaluate("document.body.style.paddingTop = '0'");
+    await shown.locator("li", { hasText: "missed" }).waitFor();
     assert.deepEqual(complaints, []);
     await page.close();
   });

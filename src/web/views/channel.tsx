@@ -4,7 +4,7 @@ import { WithLinks } from "../shared/links.tsx";
 import { readable } from "../shared/names.ts";
 import { beginningOf } from "../shared/text.ts";
 import { clock, fullTime } from "../shared/times.ts";
-import { mend } from "./frame.ts";
+import { inSight, isInSight, mend } from "./frame.ts";
 import { Host, type JsonObject } from "./host.ts";
 
 /** Messages shown at most. */
@@ -43,6 +43,8 @@ class ChannelView {
     this.#isPaused = false;
     try {
       while (!this.#host.isOver) {
+        if (!isInSight()) this.#say("Paused while it is out of sight");
+        await inSight();
         this.#say("Live");
         const after = this.#next === undefined ? {} : { after: this.#next };
         const input = { channels: [this.#channel], ...after, timeoutSeconds: WAIT };

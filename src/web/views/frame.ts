@@ -1,7 +1,8 @@
 import type { Host } from "./host.ts";
 
-/** Has links and forms work in a frame that may open no windows and send no forms. */
+/** Has links and forms work in a frame that may open no windows and send no forms, and notes whether it is seen. */
 export function mend(host: Host): void {
+  watchSight();
   document.addEventListener("click", (event) => {
     const target = event.target instanceof Element ? event.target : undefined;
     const link = target?.closest<HTMLAnchorElement>("a[href]");
@@ -17,4 +18,33 @@ export function mend(host: Host): void {
     event.preventDefault();
     if (form.reportValidity()) form.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));
   });
+}
+
+/** Whether someone can see the view now, and who waits for that. */
+let isSeen = false;
+let waiting: (() => void)[] = [];
+
+/** Whether the view is in sight: if not, it need not be up to date, and each call that waits takes a place at the server. */
+export function isInSight(): boolean {
+  return isSeen && !document.hidden;
+}
+
+/** Resolves as soon as the view is in sight. */
+export async function inSight(): Promise<void> {
+  while (!isInSight()) await new Promise<void>((resolve) => waiting.push(resolve));
+}
+
+function look(): void {
+  if (!isInSight()) return;
+  const all = waiting;
+  waiting = [];
+  for (const resolve of all) resolve();
+}
+
+function watchSight(): void {
+  new IntersectionObserver((entries) => {
+    isSeen = entries.at(-1)?.isIntersecting ?? false;
+    look();
+  }).observe(document.documentElement);
+  document.addEventListener("visibilitychange", look);
 }

@@ -4,7 +4,7 @@ import { QuestionCard } from "../questions/card.tsx";
 import type { Desk } from "../questions/desk.ts";
 import { outcomeText } from "../questions/words.ts";
 import { readable } from "../shared/names.ts";
-import { mend } from "./frame.ts";
+import { inSight, mend } from "./frame.ts";
 import { Host, isObject, type JsonObject } from "./host.ts";
 
 /** Milliseconds between two looks for a question whose id is not known. */
@@ -75,6 +75,7 @@ class QuestionView {
     if (this.#isFollowing) return;
     this.#isFollowing = true;
     while (this.#question?.state === "open" && !this.#host.isOver) {
+      await inSight();
       const { id } = this.#question;
       const start = performance.now();
       try {
