@@ -61,14 +61,18 @@ async function keep(
     return "kept";
   });
   for (let backoff = MIN_BACKOFF; ; backoff = Math.min(2 * backoff, MAX_BACKOFF)) {
-    const left = drafts.flatMap((made, index) =>
-      outcomes[index] === undefined && isDraft(made) ? [{ made, index }] : [],
-    );
-    const published = await hub.publishAll(left.map(({ made }) => made));
+    const left: Draft[] = [];
+    const places: number[] = [];
+    for (const [index, made] of drafts.entries()) {
+      if (outcomes[index] !== undefined || !isDraft(made)) continue;
+      left.push(made);
+      places.push(index);
+    }
+    const published = await hub.publishAll(left);
     let unavailable: HubError | undefined;
     let isRenamed = false;
-    for (const [at, { made, index }] of left.entries()) {
-      const outcome = published[at] as Appended | HubError;
+    for (const [at, made] of left.entries()) {
+      const [index, outcome] = [places[at] as number, published[at] as Appended | HubError];
       if (outcome instanceof HubError) {
         if (!isFinal(outcome, rule)) unavailable ??= outcome;
         else drafts[index] = outcome;

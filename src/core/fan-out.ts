@@ -1,5 +1,6 @@
+import type { ChannelName } from "../protocol/channel.ts";
 import { Backlog, type BacklogOptions } from "./backlog.ts";
-import type { Envelope } from "./message.ts";
+import { Envelope, type Message } from "./message.ts";
 import type { LiveReader, ReaderGroup } from "./reader-group.ts";
 import type { Stats } from "./stats.ts";
 import type { DeliveryTracer } from "./trace.ts";
@@ -39,6 +40,8 @@ export class FanOut {
   readonly #afterReceipts: (write: () => void) => void;
   /** Messages offered since the last write. */
   #offered = 0;
+  /** The last channel that was found to have no readers, until one is attached. */
+  #unread: ChannelName | undefined;
 
   /** A reader with too many pending bytes is cut; its `cut` must detach it. */
   constructor(options: FanOutOptions, stats: Stats) {
@@ -50,6 +53,7 @@ export class FanOut {
 
   /** Makes a reader live: it receives what is offered from now on. */
   attach(reader: LiveReader): void {
+    this.#unread = undefined;
     reader.group = this.index.group(reader.channels, reader.sink.format, reader.watches);
     this.index.add(reader.group, reader);
   }
@@ -68,21 +72,35 @@ export class FanOut {
     return true;
   }
 
-  /** Offers a message to every live reader of its channel; returns how many count as receivers. */
-  offer(envelope: Envelope): number {
+  /**
+   * Offers a message to every live reader of its channel; returns how many count as receivers. `since`: when this hub
+   * appended it, in milliseconds of `performance.now()`; `idOf` gives its id.
+   */
+  offer(message: Message, since: number | undefined, idOf: (message: Message) => string | undefined): number {
+    const { channel } = message;
+    const isTraced = message.traceparent !== undefined;
+    if (channel === this.#unread && !isTraced) return 0;
     let receivers = 0;
     let groups = 0;
+    let isUnread = true;
     this.#offered++;
-    const { message } = envelope;
-    if (message.traceparent !== undefined) envelope.delivery = this.#options.tracer?.deliver(message, envelope.id);
-    this.index.each(message.channel, (group) => {
+    // Made for the first reader: most messages may be on channels that no one reads now.
+    let envelope: Envelope | undefined;
+    if (isTraced) {
+      envelope = new Envelope(message, idOf(message), since);
+      envelope.delivery = this.#options.tracer?.deliver(message, envelope.id);
+    }
+    this.index.each(channel, (group) => {
+      isUnread = false;
+      envelope ??= new Envelope(message, idOf(message), since);
       if (!group.offer(envelope)) return;
       groups++;
       receivers += group.receivers;
       if (this.#behind.size === 0) this.#afterReceipts(this.#write);
       this.#behind.add(group);
     });
-    envelope.delivery?.offered(groups, receivers);
+    envelope?.delivery?.offered(groups, receivers);
+    if (isUnread) this.#unread = channel;
     return receivers;
   }
 

@@ -6,7 +6,7 @@ import { FanOut, type FanOutOptions } from "./fan-out.ts";
 import { listChannels, readHistory, type ChannelListing, type History, type HistoryQuery } from "./history.ts";
 import { KeptMessages } from "./kept-messages.ts";
 import type { Appended, ChannelQuery, Log } from "./log.ts";
-import { Envelope, type Draft, type Message, type Published } from "./message.ts";
+import type { Draft, Message, Published } from "./message.ts";
 import { Publications } from "./publications.ts";
 import type { RemoteReaders } from "./remote-readers.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
@@ -265,11 +265,14 @@ export class Hub {
   }
 
   #offer(message: Message, since: number | undefined): number {
-    if (message.channel === PROBE.channel) return 0;
-    if (isServerChannel(message.channel)) return this.#fanOut.offer(new Envelope(message, this.idOf(message)));
+    const { channel } = message;
+    if (channel === PROBE.channel) return 0;
+    if (isServerChannel(channel)) return this.#fanOut.offer(message, undefined, this.#idOf);
     if (since !== undefined) this.stats.published++;
-    return this.#fanOut.offer(new Envelope(message, this.idOf(message), since));
+    return this.#fanOut.offer(message, since, this.#idOf);
   }
+
+  readonly #idOf = (message: Message): string | undefined => this.idOf(message);
 
   /** Flushes a live subscription and removes it; false if it was not live, or the flush cut it. */
   #detach(subscription: Subscription): boolean {

@@ -6,7 +6,42 @@ import type { Draft } from "../core/message.ts";
 export interface Waiting {
   readonly draft: Draft;
   /** Answers its publisher with what was appended, or with the error. */
-  readonly settle: (outcome: Appended | HubError) => void;
+  settle(outcome: Appended | HubError): void;
+}
+
+/** Drafts that were appended together, and what became of each so far. */
+class Group {
+  readonly #outcomes: (Appended | HubError)[];
+  readonly #resolve: (outcomes: readonly (Appended | HubError)[]) => void;
+  #left: number;
+
+  constructor(count: number, resolve: (outcomes: readonly (Appended | HubError)[]) => void) {
+    this.#outcomes = Array.from({ length: count });
+    this.#left = count;
+    this.#resolve = resolve;
+  }
+
+  settle(index: number, outcome: Appended | HubError): void {
+    this.#outcomes[index] = outcome;
+    if (--this.#left === 0) this.#resolve(this.#outcomes);
+  }
+}
+
+/** One of them. */
+class Part implements Waiting {
+  readonly draft: Draft;
+  readonly #group: Group;
+  readonly #index: number;
+
+  constructor(draft: Draft, group: Group, index: number) {
+    this.draft = draft;
+    this.#group = group;
+    this.#index = index;
+  }
+
+  settle(outcome: Appended | HubError): void {
+    this.#group.settle(this.#index, outcome);
+  }
 }
 
 const MAX_WAITING = 20_000;
@@ -47,17 +82,9 @@ export class WriteBatch {
   /** Adds drafts, all of them or none; resolves with what became of each. */
   addAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
     return new Promise((resolve) => {
-      const outcomes: (Appended | HubError)[] = [];
-      let left = drafts.length;
-      if (left === 0) resolve(outcomes);
-      const waiting = drafts.map((draft, index): Waiting => {
-        const settle = (outcome: Appended | HubError): void => {
-          outcomes[index] = outcome;
-          if (--left === 0) resolve(outcomes);
-        };
-        return { draft, settle };
-      });
-      this.#push(waiting);
+      if (drafts.length === 0) resolve([]);
+      const group = new Group(drafts.length, resolve);
+      this.#push(drafts.map((draft, index) => new Part(draft, group, index)));
     });
   }
 
@@ -71,7 +98,7 @@ export class WriteBatch {
         ? new HubError("OVERLOADED", "Too many messages wait for the log; publish again in a moment")
         : undefined);
     if (refusal !== undefined) {
-      for (const { settle } of more) settle(refusal);
+      for (const one of more) one.settle(refusal);
       return;
     }
     this.#characters += characters;
@@ -113,6 +140,6 @@ export class WriteBatch {
 
   /** Rejects everything that is waiting. */
   fail(error: HubError): void {
-    for (const { settle } of this.take()) settle(error);
+    for (const one of this.take()) one.settle(error);
   }
 }

@@ -5,7 +5,6 @@ import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import type { LiveReader, ReaderGroup } from "../../src/core/reader-group.ts";
 import type { Lag } from "../../src/core/backlog.ts";
 import { FanOut } from "../../src/core/fan-out.ts";
-import { Envelope } from "../../src/core/message.ts";
 import type { DeliveryTracer } from "../../src/core/trace.ts";
 import { Stats } from "../../src/core/stats.ts";
 import { draftOf, patternsOf } from "../support/sample.ts";
@@ -76,7 +75,7 @@ class Trial {
       offset: ++this.#offset,
       time: 0,
     };
-    return this.fanOut.offer(new Envelope(message, String(this.#offset)));
+    return this.fanOut.offer(message, undefined, ({ offset }) => String(offset));
   }
 
   /** Ends this turn; false if nothing waits for that. */
@@ -119,6 +118,24 @@ describe("a delivery that is traced", () => {
 });
 
 describe("fan-out", () => {
+  it("offers messages of a channel that no one read before, once someone does", () => {
+    for (const pattern of ["a", "*"]) {
+      const trial = new Trial(2);
+      for (let count = 0; count < 2; count++) assert.equal(trial.offer("a", "early"), 0);
+      assert.equal(trial.offer("a", "traced", "00-1"), 0);
+      const reader = trial.join(pattern);
+      assert.equal(trial.offer("a", 1), 1);
+      trial.fanOut.detach(reader);
+      assert.equal(trial.offer("a", "late"), 0);
+      trial.join("b");
+      const again = trial.join(pattern);
+      assert.equal(trial.offer("a", 2), 1);
+      trial.endAll();
+      assert.deepEqual(again.sink.data, [2]);
+      assert.deepEqual(trial.traced, ['"traced": 0 groups, 0 readers']);
+    }
+  });
+
   it("writes to so many readers in a turn, and to all of them in the end", () => {
     const trial = new Trial(3);
     const readers = Array.from({ length: 8 }, (_, index) => trial.join(index % 2 ? "a" : "*"));

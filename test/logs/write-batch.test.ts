@@ -14,7 +14,7 @@ describe("a batch of drafts", () => {
     const sizes: number[] = [];
     const waiting = new WriteBatch(() => {
       sizes.push(waiting.size);
-      for (const { settle } of waiting.take()) settle(failure("written"));
+      for (const one of waiting.take()) one.settle(failure("written"));
     });
     await Promise.allSettled(["a", "a", "b"].map((channel) => waiting.add(draftOf(channel, 1))));
     await waiting.add(draftOf("a", 3)).catch(() => {});
@@ -52,7 +52,7 @@ describe("a batch of drafts", () => {
     const refusals = [failure("a"), failure("b"), failure("c")];
     const waiting = new WriteBatch(() => {
       const taken = waiting.take();
-      for (const [index, { settle }] of [...taken.entries()].toReversed()) settle(refusals[index] as HubError);
+      for (const [index, one] of [...taken.entries()].toReversed()) one.settle(refusals[index] as HubError);
     });
     const three = [1, 2, 3].map((number) => draftOf("a", number));
     assert.deepEqual(await waiting.addAll(three), refusals);

@@ -88,7 +88,8 @@ export class RedisAppender {
   }
 
   /** Whether there is room for the channel of a draft, which is refused if not. */
-  #isAdmitted({ draft, settle }: Waiting): boolean {
+  #isAdmitted(waiting: Waiting): boolean {
+    const { draft } = waiting;
     const { channels } = this.#options.mirror;
     const isKnown = (channels.find(draft.channel)?.kept ?? 0) > 0 || this.#newChannels.has(draft.channel);
     if (draft.ephemeral || isKnown) return true;
@@ -97,7 +98,7 @@ export class RedisAppender {
     if (full === undefined) this.#newChannels.add(draft.channel);
     else {
       this.#refusedChannels.add(draft.channel);
-      settle(full);
+      waiting.settle(full);
     }
     return full === undefined;
   }
@@ -165,7 +166,7 @@ export class RedisAppender {
       messages,
       settle: (isDelivered) => {
         const failure = isDelivered ? unconfirmed : undelivered();
-        for (const [index, { settle }] of waiting.entries()) settle(failure ?? (outcomes[index] as Appended));
+        for (const [index, one] of waiting.entries()) one.settle(failure ?? (outcomes[index] as Appended));
       },
     });
   }
@@ -175,7 +176,7 @@ export class RedisAppender {
     const away = connection.unavailable(cause ?? undecided());
     const sentence = `${away.message}. The message may have been kept. ${RETRY_ADVICE}`;
     const unsure = new HubError("LOG_UNAVAILABLE", sentence, { cause });
-    for (const { settle } of waiting) settle(isSent ? unsure : away);
+    for (const one of waiting) one.settle(isSent ? unsure : away);
     // What was appended after this batch must not wait either.
     this.#batch.fail(away);
   }

@@ -225,7 +225,8 @@ function announce(
   failure?: HubError,
 ): void {
   if (published.length > 0) follower(published);
-  for (const [index, { settle }] of waiting.entries()) settle(failure ?? (outcomes[index] as Appended | HubError));
+  for (let index = 0; index < waiting.length; index++)
+    waiting[index]?.settle(failure ?? (outcomes[index] as Appended | HubError));
   if (failure === undefined) {
     check?.resolve();
     purge?.resolve(purged);

@@ -3,9 +3,12 @@ import type { HubError } from "../../core/errors.ts";
 import type { Message } from "../../core/message.ts";
 import type { ChannelIndex, ChannelEntry } from "../channel-index.ts";
 
+/** An entry of the transaction itself, which counts in it; the directory gets it at the end. */
+type OwnEntry = { -readonly [Field in keyof ChannelEntry]: ChannelEntry[Field] };
+
 /** The changes of a transaction, discarded if it fails. */
 export class Transaction {
-  readonly changed: Map<ChannelName, ChannelEntry> = new Map();
+  readonly changed: Map<ChannelName, OwnEntry> = new Map();
   /** Empty channels that are removed to make room. */
   readonly forgotten: Map<ChannelName, ChannelEntry> = new Map();
   floor: number;
@@ -77,7 +80,14 @@ export class Transaction {
   ): void {
     this.messages += by.kept;
     this.bytes += by.bytes;
-    this.changed.set(entry.channel, { ...entry, ...by, kept: entry.kept + by.kept, bytes: entry.bytes + by.bytes });
+    const own = this.changed.get(entry.channel);
+    const changed = own ?? { ...entry };
+    changed.kept += by.kept;
+    changed.bytes += by.bytes;
+    if (by.last !== undefined) changed.last = by.last;
+    if (by.time !== undefined) changed.time = by.time;
+    if (by.dropped !== undefined) changed.dropped = by.dropped;
+    if (own === undefined) this.changed.set(entry.channel, changed);
   }
 
   /** Sets the counters of all channels to what was counted. */
