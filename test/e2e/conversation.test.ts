@@ -233,6 +233,34 @@ describeInBrowser("a conversation", {}, (it) => {
     assert.deepEqual(chat.complaints, []);
   });
 
+  it("has titles in any script for channels, whose addresses stay ASCII", async (browser) => {
+    await using server = await startServer();
+    await using chat = await openChat(browser, server.url, { name: "Ana" });
+    await using kim = await openChat(browser, server.url, { name: "Kim" });
+    const { page } = chat;
+    await page.fill("#name", "فريق الدعم");
+    await page.press("#name", "Enter");
+    await page.locator("#refused", { hasText: "Not a channel" }).waitFor();
+    await page.locator("#open-titled").click();
+    await page.locator("#channel bdi", { hasText: "فريق الدعم" }).waitFor();
+    const { hash } = new URL(page.url());
+    assert.match(hash, /^#channel-[0-9a-z]+$/);
+    await page.locator("#mine a", { hasText: "فريق الدعم" }).waitFor();
+    // Who types the same gets there.
+    await kim.page.fill("#name", "فريق الدعم");
+    await kim.page.press("#name", "Enter");
+    await kim.page.locator("#open-titled").click();
+    await kim.page.locator(".pointer", { hasText: "Ana calls this channel فريق الدعم" }).first().waitFor();
+    assert.equal(new URL(kim.page.url()).hash, hash);
+    await kim.page.locator("#rename").click();
+    await kim.page.keyboard.press("Control+a");
+    await kim.page.keyboard.type("Support");
+    await kim.page.keyboard.press("Enter");
+    await page.locator("#channel bdi", { hasText: "Support" }).waitFor();
+    await page.locator("#mine a", { hasText: "Support" }).waitFor();
+    assert.deepEqual([...chat.complaints, ...kim.complaints], []);
+  });
+
   it("shows what an agent does with tools: a card each, joined with its result, and one line for many", async (browser) => {
     await using server = await startServer();
     const say = (event: string, message: object, sender = "bot") =>

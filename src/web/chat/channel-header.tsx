@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "./chat.ts";
 import { Name } from "./message-row.tsx";
 import { readersSentence } from "./roster.ts";
@@ -7,6 +8,58 @@ const NAMES_SHOWN = 4;
 
 interface ChannelProps {
   readonly chat: Chat | undefined;
+}
+
+/** What the open channel is called, and its address if that is something else. */
+export function Heading({ chat }: ChannelProps) {
+  const { channel, titles } = chat ?? {};
+  const { title = "", topic = "" } = (channel !== undefined && titles?.of(channel)) || {};
+  return (
+    <h1 id="channel" class={chat === undefined ? "" : "named"} title={topic === "" ? channel : topic}>
+      {title !== "" && (
+        <>
+          <bdi>{title}</bdi>{" "}
+        </>
+      )}
+      <span class={title === "" ? "" : "address"}>{channel ?? "Chat"}</span>
+    </h1>
+  );
+}
+
+/** Gives the open channel a title. */
+function Rename({ chat }: { readonly chat: Chat }) {
+  const [isOpen, open] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => open(false), [chat.channel]);
+  useLayoutEffect(() => field.current?.focus(), [isOpen]);
+  if (!isOpen) {
+    return (
+      <button id="rename" type="button" title="Give it a title, in any script" onClick={() => open(true)}>
+        Name
+      </button>
+    );
+  }
+  return (
+    <form
+      id="title"
+      onKeyDown={({ key }) => void (key === "Escape" && open(false))}
+      onSubmit={(event) => {
+        event.preventDefault();
+        chat.call(field.current?.value.trim() ?? "");
+        open(false);
+      }}
+    >
+      <input
+        ref={field}
+        aria-label="Title of the channel"
+        dir="auto"
+        maxLength={80}
+        autocomplete="off"
+        defaultValue={chat.titles.of(chat.channel)?.title ?? ""}
+      />
+      <button>Save</button>
+    </form>
+  );
 }
 
 /** What is done with the open channel in the lists. */
@@ -37,6 +90,7 @@ export function ChannelButtons({ chat, search }: { readonly chat: Chat; readonly
         {isFavourite ? "★" : "☆"}
         <span class="unseen"> favourite</span>
       </button>
+      {chat.actions?.mayWrite === true && <Rename chat={chat} />}
       <button
         id="archive"
         type="button"

@@ -1,15 +1,15 @@
 import { Fragment, type ComponentChildren, type RefObject } from "preact";
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { count } from "../shared/format.ts";
 import { rove } from "../shared/roving.ts";
+import { addressFor } from "./channel-name.ts";
 import type { Chat } from "./chat.ts";
-import { channelsOf, type Listed } from "./history.ts";
+import { useListed } from "./listed.ts";
 import { groupsOf, type Group } from "./my-channels.ts";
 import { countText } from "./unread.ts";
 
-const LISTED = 200;
-/** Milliseconds between looks for channels of others. */
-const REFRESH_INTERVAL = 30_000;
+/** What can be a title and no address. */
+const TITLED = /^(?=.*[^\w.-])[^*#/]{1,80}$/u;
 
 interface Section {
   readonly title: string;
@@ -39,9 +39,12 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
   };
   useLayoutEffect(clear, [chat?.opened]);
 
+  const typed = field.current?.value.trim() ?? "";
   const { channels = [], channel: open = "", refused = "" } = chat ?? {};
   // What was refused as a name is nothing to look for.
-  const isWanted = (name: string): boolean => refused !== "" || name.toLowerCase().includes(wanted);
+  const titleOf = (name: string): string => chat?.titles.name(name) ?? name;
+  const isWanted = (name: string): boolean =>
+    refused !== "" || [name, titleOf(name)].some((each) => each.toLowerCase().includes(wanted));
   const { mine: lists } = chat ?? {};
   const mine = channels.filter(isWanted);
   const favourites = mine.filter((name) => lists?.isFavourite(name) === true);
@@ -60,7 +63,13 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
   const all = sections.flatMap(({ groups }) => groups.flatMap(({ prefix, names }) => (isFolded(prefix) ? [] : names)));
   // They are one stop of the Tab key: the one that has the focus, the open one, or the first.
   const stop = [focused, open].find((name) => name !== undefined && all.includes(name)) ?? all[0];
-  const link = (name: string) => ({ name, isOpen: name === open, isStop: name === stop, focus: setFocused });
+  const link = (name: string) => ({
+    name,
+    title: titleOf(name),
+    isOpen: name === open,
+    isStop: name === stop,
+    focus: setFocused,
+  });
   return (
     <nav
       id="channels"
@@ -108,6 +117,19 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
       <p id="refused" role="alert">
         {refused}
       </p>
+      {refused !== "" && TITLED.test(typed) && chat !== undefined && (
+        <button
+          id="open-titled"
+          type="button"
+          onClick={() => {
+            if (!chat.join(addressFor(typed))) return;
+            if (chat.titles.name(chat.channel) !== typed) chat.call(typed);
+            left();
+          }}
+        >
+          Open {addressFor(typed)}, with the title <bdi>{typed}</bdi>
+        </button>
+      )}
       {sections.map(({ title, groups, item }) => (
         <Fragment key={title}>
           <h2
@@ -162,6 +184,8 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
 
 interface LinkProps {
   readonly name: string;
+  /** What it is called: its name, unless someone gave it a title. */
+  readonly title: string;
   readonly isOpen: boolean;
   readonly isStop: boolean;
   readonly focus: (name: string) => void;
@@ -170,7 +194,7 @@ interface LinkProps {
   readonly children?: ComponentChildren;
 }
 
-function Link({ name, isOpen, isStop, focus, prefix, children }: LinkProps) {
+function Link({ name, title, isOpen, isStop, focus, prefix, children }: LinkProps) {
   return (
     <a
       id={`to:${name}`}
@@ -180,9 +204,9 @@ function Link({ name, isOpen, isStop, focus, prefix, children }: LinkProps) {
       aria-current={isOpen ? "page" : undefined}
       onFocus={() => focus(name)}
     >
-      <span class="label">
-        {prefix !== undefined && <span class="prefix">{prefix}.</span>}
-        {prefix === undefined ? name : name.slice(prefix.length + 1)}
+      <span class="label" dir="auto">
+        {prefix !== undefined && title === name && <span class="prefix">{prefix}.</span>}
+        {prefix === undefined || title !== name ? title : name.slice(prefix.length + 1)}
       </span>
       {children}
     </a>
@@ -250,23 +274,6 @@ function GroupButton({ prefix, isFolded, unread, toggle }: GroupButtonProps) {
 
 function sumOf(names: readonly string[], chat: Chat | undefined): number {
   return names.reduce((sum, name) => sum + (chat?.unread.count(name) ?? 0), 0);
-}
-
-/** The channels that the server lists, looked up now and then. */
-function useListed(chat: Chat | undefined): readonly Listed[] {
-  const [listed, setListed] = useState<readonly Listed[]>([]);
-  useEffect(() => {
-    if (chat === undefined) return undefined;
-    const look = async (): Promise<void> => {
-      if (document.hidden) return;
-      const found = await channelsOf("*", LISTED).catch(() => undefined);
-      if (found !== undefined) setListed(found);
-    };
-    void look();
-    const timer = setInterval(() => void look(), REFRESH_INTERVAL);
-    return () => clearInterval(timer);
-  }, [chat]);
-  return listed;
 }
 
 function refuse(chat: Chat | undefined, sentence: string): void {

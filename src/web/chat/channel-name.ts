@@ -27,6 +27,19 @@ export function nearestName(text: string): string {
   return name === "" || isReserved(name) ? "support-team" : name;
 }
 
+/** The address of a channel that is to be called by this text: always the same for a text. */
+export function addressFor(text: string): string {
+  const near = nearestName(text);
+  const hasLetters = /[A-Za-z0-9]/.test(text.normalize("NFKD"));
+  return hasLetters ? near.toLowerCase() : `channel-${hashOf(text.normalize("NFC").trim())}`;
+}
+
+function hashOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
+  return hash.toString(36);
+}
+
 function isReserved(name: string): boolean {
   return name === "hub" || name.startsWith("hub.");
 }

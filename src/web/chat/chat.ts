@@ -3,6 +3,7 @@ import { mentions } from "../shared/mentions.ts";
 import { plainName } from "../shared/names.ts";
 import { EVERYONE, mayRead, mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
+import { addressed, fragmentOf } from "./address.ts";
 import { whyNoChannel } from "./channel-name.ts";
 import { notify, notifyOf, whyNot, type Desk } from "../questions/desk.ts";
 import { Questions } from "../questions/questions.ts";
@@ -14,6 +15,7 @@ import { Reach } from "./reach.ts";
 import { textIn } from "./relation.ts";
 import { RenderSoon } from "./render-soon.ts";
 import { Room } from "./room.ts";
+import { TITLE_EVENT, Titles } from "./titles.ts";
 import { Unread } from "./unread.ts";
 
 /** Characters of a message in a notification. */
@@ -23,6 +25,7 @@ const MAX_NOTIFIED = 200;
 export class Chat {
   readonly hub: Hub;
   readonly mine: MyChannels;
+  readonly titles: Titles = new Titles();
   readonly unread: Unread;
   readonly outbox: Outbox;
   readonly questions: Questions;
@@ -141,10 +144,8 @@ export class Chat {
 
   /** Opens what the address names. */
   follow(): void {
-    // Names of channels have no slash: what follows one is the id of a message.
-    const [, hashed = "", at] = /^([^/]*)(?:\/(.*))?$/s.exec(decoded(location.hash.slice(1))) ?? [];
-    const named = hashed || new URLSearchParams(location.search).get("channel");
-    const wasJoined = this.join(named ?? this.#lastOpen.get(), at || undefined);
+    const { channel: named, at } = addressed();
+    const wasJoined = this.join(named ?? this.#lastOpen.get(), at);
     if (!wasJoined && this.channel === "") this.open(this.#firstChannel, { keepsRefusal: true });
   }
 
@@ -167,7 +168,7 @@ export class Chat {
     if (!keepsRefusal) this.refused = "";
     this.opened++;
     if (this.mine.add(name)) this.unread.follow(this.channels);
-    const address = `${location.pathname}#${encodeURIComponent(name)}${at === undefined ? "" : `/${at}`}`;
+    const address = location.pathname + fragmentOf(name, at);
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
     this.changed();
@@ -186,6 +187,7 @@ export class Chat {
       mark: this.unread.mark(name),
       shown: () => this.outbox.settle(),
       changed,
+      heard: (message) => void this.titles.hear(message),
       at,
     });
     this.actions = new MessageActions({
@@ -225,6 +227,11 @@ export class Chat {
     if (this.actions?.subject !== undefined) return this.actions.send(text);
     this.outbox.add(this.channel, text, this.nickname || undefined);
     this.toNewest();
+  }
+
+  /** Has everyone see the open channel under another title. */
+  call(title: string): void {
+    this.outbox.add(this.channel, title, this.nickname || undefined, { event: TITLE_EVENT, data: { title } });
   }
 
   /** Begins to edit the last message of the person, if there is one in the page. */
@@ -267,6 +274,7 @@ export class Chat {
   /** A message came on one of the channels of the person. */
   #hear(message: Message): void {
     this.questions.hear(message);
+    if (this.titles.hear(message)) this.changed();
     if (message.channel === this.channel) this.presence?.typing.stop(message.sender);
     const { id, channel, sender } = message;
     const text = textIn(message);
@@ -281,15 +289,6 @@ export class Chat {
     this.#name = name;
     this.presence?.rename();
     this.changed();
-  }
-}
-
-/** Decodes a part of an address; returns it unchanged if it is not a valid encoding. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Gap, Message, Receipt } from "../../client/index.ts";
 import { counts, type Annotations } from "./annotations.ts";
 import { identityOf, relationOf, type Relation } from "./relation.ts";
 import type { Entry } from "./timeline.ts";
+import { titleIn, type Title } from "./titles.ts";
 import { Calls, type Call } from "./tool-call.ts";
 
 /** A line among the messages. */
@@ -14,6 +15,7 @@ export type Row =
       readonly message: Message;
       readonly receipt?: Receipt | undefined;
     }
+  | { readonly kind: "title"; readonly key: string; readonly message: Message; readonly title: Title }
   /** What one sender did with tools, with nothing between. */
   | { readonly kind: "calls"; readonly key: string; readonly calls: readonly Call[] }
   /** Something was said about a message that stands further up: the last reply of a thread, or a change. */
@@ -45,6 +47,11 @@ export function rowsOf(entries: readonly Entry[], annotations: Annotations): rea
       continue;
     }
     const { key, message } = entry;
+    const title = titleIn(message);
+    if (title !== undefined) {
+      rows.push({ kind: "title", key, message, title });
+      continue;
+    }
     const call = calls.of(message);
     if (call !== undefined) {
       if (call !== null) addCall(rows, key, call);
@@ -58,7 +65,9 @@ export function rowsOf(entries: readonly Entry[], annotations: Annotations): rea
     const rootId = annotations.rootOf(relation.target);
     const first = messages.get(rootId);
     // What stands in no line of its own has no thread that could be opened.
-    const isRow = first !== undefined && relationOf(first) === undefined && calls.of(first) === undefined;
+    const isRow =
+      first !== undefined &&
+      [relationOf, titleIn, (each: Message) => calls.of(each)].every((of) => of(first) === undefined);
     const root = isRow ? first : undefined;
     const pointer: Row = { kind: "pointer", key, message, relation, root };
     if (relation.kind === "reply") {

@@ -13,7 +13,7 @@ import { MessageRow } from "./message-row.tsx";
 import { OutboxRows } from "./outbox-rows.tsx";
 import { ToolCallsRow } from "./tool-calls.tsx";
 import { useScrolling } from "./scrolling.ts";
-import { Pointer } from "./pointer.tsx";
+import { Pointer, Titled } from "./pointer.tsx";
 
 const GAPS: Readonly<Record<string, string>> = {
   expired: "Messages are missing here: they were dropped before this page could get them.",
@@ -148,6 +148,7 @@ function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: 
       above = last?.call ?? last?.result;
       return calls;
     }
+    if (row.kind === "title") return <Titled key={row.key} row={row} />;
     if (row.kind === "pointer") return <Pointer key={row.key} row={row} actions={actions} />;
     const { key, message, receipt } = row;
     const isDirectlyBelow = rows[index - 1]?.kind === "message";

@@ -1,5 +1,6 @@
 import type { Message } from "../../client/index.ts";
 import { plainName } from "../shared/names.ts";
+import { fragmentOf } from "./address.ts";
 import type { Annotations } from "./annotations.ts";
 import { identityOf, isEmoji, relationOf } from "./relation.ts";
 
@@ -93,7 +94,7 @@ export class MessageActions {
 
   /** The address at which a message is shown. */
   linkTo({ channel, id }: Message): string {
-    return `${location.origin}${location.pathname}#${encodeURIComponent(channel)}/${id}`;
+    return location.origin + location.pathname + fragmentOf(channel, id ?? undefined);
   }
 
   begin(subject: Subject | undefined): void {

@@ -5,7 +5,7 @@ import { listenToPush } from "../questions/push.ts";
 import { MyName } from "../shared/links.tsx";
 import { Bar, mount, Refused } from "../shared/page.tsx";
 import { loginAddress, type Session } from "../shared/session.ts";
-import { ChannelButtons, Doing, Readers } from "./channel-header.tsx";
+import { ChannelButtons, Doing, Heading, Readers } from "./channel-header.tsx";
 import { ChannelList } from "./channel-list.tsx";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
@@ -104,9 +104,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
                 {elsewhere > 0 && countText(elsewhere)}
               </span>
             </button>
-            <h1 id="channel" class={chat === undefined ? "" : "named"}>
-              {chat?.channel ?? "Chat"}
-            </h1>
+            <Heading chat={chat} />
             <Readers chat={chat} />
             {chat !== undefined && <ChannelButtons chat={chat} search={() => setSearches(searches + 1)} />}
           </header>
@@ -188,7 +186,7 @@ function useTitle(chat: Chat | undefined): void {
     const { total } = chat.unread;
     const asked = chat.questions.open.length;
     const asks = asked === 0 ? "" : `${asked === 1 ? "1 question" : `${asked} questions`} · `;
-    document.title = `${asks}${total === 0 ? "" : `(${countText(total)}) `}${chat.channel} · Chat`;
+    document.title = `${asks}${total === 0 ? "" : `(${countText(total)}) `}${chat.titles.name(chat.channel)} · Chat`;
     const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
     const wanted = asked === 0 ? "icon.svg" : "icon-asked.svg";
     if (icon !== null && !icon.href.includes(`/${wanted}`)) icon.href = `assets/${wanted}`;

@@ -28,3 +28,15 @@ export function Pointer({ row: { message, relation, root }, actions }: PointerPr
     </li>
   );
 }
+
+/** A line that says what the channel is called from then on. */
+export function Titled({ row: { message, title } }: { readonly row: Row & { readonly kind: "title" } }) {
+  const time = new Date(message.time);
+  return (
+    <li class="pointer">
+      <Name sender={message.sender} /> <span>{title.title === "" ? "took the title away" : "calls this channel"}</span>{" "}
+      <bdi class="says">{title.topic === "" ? title.title : `${title.title}: ${title.topic}`}</bdi>{" "}
+      <time title={fullTime(time)}>{clock(time)}</time>
+    </li>
+  );
+}

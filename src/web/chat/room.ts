@@ -20,6 +20,8 @@ export interface RoomOptions {
   readonly shown: () => void;
   /** Something is to be rendered. */
   readonly changed: () => void;
+  /** A message is in the page, or was. */
+  readonly heard: (message: Message) => void;
   /** The message to begin with; without it, the newest. */
   readonly at: string | undefined;
 }
@@ -188,7 +190,7 @@ export class Room {
     this.#subscription = hub.subscribe([channel], {
       after,
       onMessage: (message) => {
-        this.annotations.hear(message);
+        this.#hear(message);
         this.#append(entryOf(message, claim(message)));
       },
       onGap: (gap) => {
@@ -204,9 +206,14 @@ export class Room {
     });
   }
 
+  #hear(message: Message): void {
+    this.annotations.hear(message);
+    this.#options.heard(message);
+  }
+
   #entries(messages: readonly Message[]): Entry[] {
     return messages.map((message) => {
-      this.annotations.hear(message);
+      this.#hear(message);
       return entryOf(message);
     });
   }

@@ -2,6 +2,7 @@ import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Message } from "../../client/index.ts";
 import { fullTime } from "../shared/times.ts";
+import { fragmentOf } from "./address.ts";
 import type { Chat } from "./chat.ts";
 import { search, type Page } from "./history.ts";
 import { Name } from "./message-row.tsx";
@@ -146,7 +147,7 @@ function Result({ chat: { room }, message, words }: ResultProps) {
   const isDeleted = room?.channel === channel && room.annotations.about(message).deleted !== undefined;
   return (
     <li>
-      <a href={`#${encodeURIComponent(channel)}/${place}`}>
+      <a href={fragmentOf(channel, place ?? undefined)}>
         <span class="where">
           <Name sender={sender} /> in {channel}, <time dateTime={message.time}>{fullTime(time)}</time>
         </span>

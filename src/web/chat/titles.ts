@@ -1,0 +1,73 @@
+// What channels are called by people, in any script: the address of a channel stays what it is.
+import type { Message } from "../../client/index.ts";
+import { offsetOf, parseCursor } from "../../protocol/cursor.ts";
+import { plainName } from "../shared/names.ts";
+import { Stored } from "../shared/stored.ts";
+
+/** The event of a message that says what its channel is called; the newest counts. */
+export const TITLE_EVENT = "channel";
+
+const MAX_TITLE = 80;
+const MAX_TOPIC = 200;
+/** Channels whose titles are remembered. */
+const MAX_TITLES = 200;
+
+export interface Title {
+  /** Empty if the channel is called by its address again. */
+  readonly title: string;
+  readonly topic: string;
+}
+
+/** What a message says its channel is called; undefined if it says nothing of that. */
+export function titleIn({ id, event, data }: Message): Title | undefined {
+  if (event !== TITLE_EVENT || id === null || typeof data !== "object" || data === null) return undefined;
+  const { title, topic = "", ...rest } = data as Readonly<Record<string, unknown>>;
+  if (typeof title !== "string" || typeof topic !== "string" || Object.keys(rest).length > 0) return undefined;
+  if (title.length > MAX_TITLE || topic.length > MAX_TOPIC) return undefined;
+  return { title: plainName(title), topic: plainName(topic) };
+}
+
+interface Known extends Title {
+  /** Of the message that said so. */
+  readonly id: string;
+}
+
+/** The titles of channels that this browser has heard of. */
+export class Titles {
+  readonly #stored = new Stored<Readonly<Record<string, Known>>>("chat.titles", knownIn);
+  #known: Readonly<Record<string, Known>> = this.#stored.get();
+
+  /** Returns whether a message has changed what its channel is called. */
+  hear(message: Message): boolean {
+    const title = titleIn(message);
+    const { channel, id } = message;
+    const known = this.of(channel);
+    if (title === undefined || id === null || (known !== undefined && !isLater(id, known.id))) return false;
+    const entries = Object.entries(this.#known).filter(([other]) => other !== channel);
+    this.#known = Object.fromEntries([...entries, [channel, { ...title, id }] as const].slice(-MAX_TITLES));
+    this.#stored.set(this.#known);
+    return true;
+  }
+
+  of(channel: string): Known | undefined {
+    return Object.hasOwn(this.#known, channel) ? this.#known[channel] : undefined;
+  }
+
+  /** What to call a channel. */
+  name(channel: string): string {
+    return this.of(channel)?.title || channel;
+  }
+}
+
+/** Ids of another log say nothing of the order. */
+function isLater(id: string, known: string): boolean {
+  return parseCursor(id)?.epoch !== parseCursor(known)?.epoch || offsetOf(id) > offsetOf(known);
+}
+
+function knownIn(value: unknown): Readonly<Record<string, Known>> {
+  if (typeof value !== "object" || value === null) return {};
+  const entries = Object.entries(value as Readonly<Record<string, Partial<Known> | null>>);
+  return Object.fromEntries(
+    entries.filter(([, known]) => [known?.title, known?.topic, known?.id].every((field) => typeof field === "string")),
+  ) as Readonly<Record<string, Known>>;
+}
