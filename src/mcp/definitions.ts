@@ -136,7 +136,7 @@ export interface Task {
   /** What the client is to answer with `tasks/update`. */
   readonly inputRequests?: NonNullable<InputRequired["inputRequests"]>;
   /** What the call would have been answered with. */
-  readonly result?: ContentResult;
+  readonly result?: ContentResult & { readonly resultType: "complete" };
   readonly error?: JsonObject;
 }
 

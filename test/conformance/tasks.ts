@@ -26,7 +26,7 @@ class Job {
 
   constructor(work: Work) {
     work(this).then(
-      (result) => this.#close("completed", { result }),
+      (result) => this.#close("completed", { result: { resultType: "complete", ...result } }),
       (error: Error) => this.#close("failed", { error: { code: CODES.internal, message: error.message } }),
     );
   }

@@ -186,6 +186,17 @@ describe("a question as a task", { concurrency: true }, () => {
     assert.equal(resultOf(await task(server, "get", { taskId }, { headers: agent }))["status"], "working");
   });
 
+  it("[MCP-50] [ASK-15] is not made for someone who could not look at it again, nor is their user asked", async () => {
+    await using server = await startServer({
+      apiKeysFile: ring.path,
+      anonymousPublish: ["ops.*"],
+    });
+    const input = { question: "Deploy?", channel: "ops.eu", timeoutSeconds: 0.1, assignees: ["@user"] };
+    const answer = toolAnswer(await askModern(server, input, FORMS));
+    assert.equal(answer.structuredContent["status"], "open");
+    assert.match(String(answer.structuredContent["note"]), /cannot show its user/);
+  });
+
   it("[MCP-50] survives a restart", async () => {
     using folder = new TemporaryFolder();
     const data = `file:${folder.file("hub.db")}`;

@@ -62,7 +62,7 @@ function taskOf(kept: KeptQuestion, call: McpRequestContext): Task {
     return {
       status: "completed",
       ...known,
-      result: { content: [{ type: "text", text }], structuredContent: structured },
+      result: { resultType: "complete", content: [{ type: "text", text }], structuredContent: structured },
     };
   }
   const statusMessage = seenBy(question);
