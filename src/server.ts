@@ -188,8 +188,10 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     parts.notifier = notify?.notifier;
     const callers = callerRules(config);
     let url = "";
+    // Without a proxy in front, people on this machine find the pages where the server listens.
+    const isOwnAddress = (): boolean => callers.loopback && config.trustedProxies.length === 0;
     const pageUrl = (): string =>
-      config.publicUrl === "" ? (callers.loopback ? url : "") : config.publicUrl + config.basePath;
+      config.publicUrl === "" ? (isOwnAddress() ? url : "") : config.publicUrl + config.basePath;
     const mcp = await openMcp({
       pageUrl,
       hub,

@@ -10,6 +10,7 @@ import { tool, type Tool } from "./tool.ts";
 // Every agent reads all of this, so it is short; `POST /questions` has the other fields.
 const timeoutSeconds = z.number().optional().describe("To wait");
 const NO_USER = "This client cannot show its user the question: only people on the hub can answer it";
+const NO_TIME = "With timeoutSeconds 0 your user is not asked: only people on the hub can answer it";
 
 export const askPerson: Tool = tool({
   name: "ask_person",
@@ -39,12 +40,13 @@ export const askPerson: Tool = tool({
     }
     const choice = options && { kind: "choice", options: options.map((value) => ({ value })) };
     const form = choice ?? answer;
-    const asksUser = assignees?.length === 1 && assignees[0] === USER;
+    const isForUser = assignees?.length === 1 && assignees[0] === USER;
+    const asksUser = isForUser && seconds !== 0;
     const input = readQuestion({
       ...asked,
       text: question,
       ...(form === undefined ? {} : { answer: form }),
-      ...(asksUser ? {} : { assignees }),
+      ...(isForUser ? {} : { assignees }),
     });
     const { questionDoor: door, principal, questions } = context;
     const kept =
@@ -53,7 +55,8 @@ export const askPerson: Tool = tool({
         : await visibleQuestion(door.earlier, principal, questions);
     const canAskUser = asksUser && kept.question.asksUser === true;
     const outcome = await door?.settle(kept, { asksUser: canAskUser, seconds });
-    return outcome ?? answerOf(kept, seconds, context, asksUser && !canAskUser ? NO_USER : undefined);
+    const note = !isForUser || canAskUser ? undefined : asksUser ? NO_USER : NO_TIME;
+    return outcome ?? answerOf(kept, seconds, context, note);
   },
 });
 

@@ -48,7 +48,7 @@ describe("a question for the user at the client", { concurrency: true }, () => {
     it(`[ASK-15] is for people on the hub only, if the client cannot ask: SDK ${name}`, async () => {
       await using server = await startServer();
       await using sdk = await openSdkClient(name, server.url);
-      const answer = await sdk.call("ask_person", { question: "Delete?", timeoutSeconds: 0, ...USER });
+      const answer = await sdk.call("ask_person", { question: "Delete?", timeoutSeconds: 0.1, ...USER });
       assert.match(textOf(answer), /^This client cannot show its user the question/);
       assert.equal((await openQuestion(server)).asksUser, undefined);
     });
@@ -61,8 +61,10 @@ describe("a question for the user at the client", { concurrency: true }, () => {
     const body = JSON.stringify({ text: "x", assignees: ["@user"] });
     const answer = await server.request("/questions", { method: "POST", body });
     assert.deepEqual([answer.status, /only ask_person knows/.test(answer.text)], [400, true]);
-    const elsewhere = await server.call("ask_person", { question: "x", ...USER, timeoutSeconds: 0 });
+    const elsewhere = await server.call("ask_person", { question: "x", ...USER, timeoutSeconds: 0.1 });
     assert.match(textOf(elsewhere), /^This client cannot show its user/);
+    const hasNoTime = toolAnswer(await askModern(server, { question: "y", ...USER, timeoutSeconds: 0 }, FORMS));
+    assert.match(textOf(hasNoTime), /^With timeoutSeconds 0 your user is not asked/);
   });
 
   it("is not shown to them if whoever asks may not answer, or others are to", async () => {
@@ -73,7 +75,7 @@ describe("a question for the user at the client", { concurrency: true }, () => {
       const { id } = (await server.request("/questions", { method: "POST", body })).json() as { id: string };
       const joined = await askModern(
         server,
-        { question: "Delete?", dedupeKey: key, timeoutSeconds: 0, ...USER },
+        { question: "Delete?", dedupeKey: key, timeoutSeconds: 0.1, ...USER },
         FORMS,
       );
       assert.equal(toolAnswer(joined).structuredContent["questionId"], id);
@@ -172,7 +174,7 @@ describe("the form that a user is shown", { concurrency: true }, () => {
     const several = {
       question: "Where?",
       answer: { kind: "choice", options: [{ value: "eu" }, { value: "us" }], multiple: true },
-      timeoutSeconds: 0,
+      timeoutSeconds: 0.1,
       ...USER,
     };
     const answer = await client.ask("tools/call", { name: "ask_person", arguments: several });
