@@ -20,6 +20,7 @@ export const SECTIONS = [
       "docs/webhooks-out.md",
       "docs/bridges.md",
       "docs/search.md",
+      "docs/files.md",
       "docs/scheduled.md",
       "docs/questions.md",
       "docs/notifications.md",

@@ -30,6 +30,7 @@ import { DeliveryProof } from "./http/delivery-proof.ts";
 import { ignoreRest } from "./http/pipelines.ts";
 import { viewHtml } from "./http/view-html.ts";
 import { logFields, RequestIds } from "./http/request-id.ts";
+import { openFiles } from "./logs/files.ts";
 import { openSessionFile } from "./logs/open.ts";
 import { hubCatalog } from "./mcp/catalog.ts";
 import type { Extras } from "./mcp/definitions.ts";
@@ -243,6 +244,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
       addresses: new ClientAddresses(config.trustedProxies),
       rateLimits,
       webhooks,
+      files: (parts.files = await openFiles(config, records)),
       notify,
       isDraining: () => shutdown.isDraining,
       discovery: registration?.discovery,

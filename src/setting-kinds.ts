@@ -168,3 +168,8 @@ function isNetwork(item: string): boolean {
   const version = isIP(address);
   return version !== 0 && rest.length === 0 && /^\d{0,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
 }
+
+/** The URL of an identity provider; empty for none. */
+export function provider(help: string): Setting<string> {
+  return text(/^(?:https?:\/\/\S+)?$/, "", "the URL of an OpenID provider", help);
+}

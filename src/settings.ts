@@ -11,6 +11,7 @@ import {
   oneOf,
   origin,
   patterns,
+  provider,
   registry,
   text,
   truth,
@@ -45,6 +46,8 @@ export interface Config {
   readonly maxConnectionsPerAddress: number;
   readonly maxMessageBytes: number;
   readonly maxBodyBytes: number;
+  readonly maxFileBytes: number;
+  readonly maxFilesBytes: number;
   readonly maxChannelsPerReader: number;
   readonly maxPendingBytes: number;
   readonly maxPendingTotalBytes: number;
@@ -188,6 +191,8 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
   maxConnectionsPerAddress: whole(0, 1e6, 0, "readers of one address; 0: half of all, and all for loopback"),
   maxMessageBytes: whole(1, 16 * MB, 64 * KB, "bytes of one message"),
   maxBodyBytes: whole(KB, 64 * MB, MB, "bytes of one request body or WebSocket frame"),
+  maxFileBytes: whole(1, 1024 * MB, 10 * MB, "bytes of one file that messages refer to"),
+  maxFilesBytes: whole(1, 1e12, 1024 * MB, "bytes of all such files; the oldest make room"),
   maxChannelsPerReader: whole(1, 10_000, 100, "channels and patterns one reader may name"),
   maxPendingBytes: whole(64 * KB, 1024 * MB, MB, "bytes one reader may lag before it is cut"),
   maxPendingTotalBytes: whole(MB, 1e12, 256 * MB, "bytes all readers together may lag; the slowest are cut"),
@@ -237,12 +242,7 @@ export const SETTINGS: { readonly [Name in keyof Config]: Setting<Config[Name]> 
     isSecret: true,
   },
   browserSessionAge: whole(60, 30 * DAY, DAY / 2, "seconds that a browser's session lasts at most"),
-  loginIssuer: text(
-    /^(?:https?:\/\/\S+)?$/,
-    "",
-    "the URL of an OpenID provider",
-    "identity provider that people log in with",
-  ),
+  loginIssuer: provider("identity provider that people log in with"),
   loginClientId: text(/^/, "", "the id of a client", "this server's client id at LOGIN_ISSUER"),
   loginClientSecret: {
     ...text(/^/, "", "the secret of a client", "this server's client secret at LOGIN_ISSUER"),

@@ -41,6 +41,7 @@ export interface ServerParts {
   hooks?: Hooks | undefined;
   bridges?: Bridges | undefined;
   webhooks?: Webhooks;
+  files?: { close(): void } | undefined;
   notifier?: Notifier | undefined;
 }
 
@@ -112,6 +113,7 @@ export class Shutdown {
     await parts.questions?.close();
     await parts.hubChannels?.close();
     await parts.webhooks?.close();
+    parts.files?.close();
     await closeHub(spread);
     // Calls that waited and streams of events are answered in this turn, before their sessions and connections are closed.
     await new Promise<void>((resolve) => setImmediate(resolve));

@@ -123,6 +123,32 @@ describe("nodes on one engine", { concurrency: true }, () => {
     }
   });
 
+  it("[FILE-6] take no files, and say why: what one keeps would be missing on the others", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const { a, b } = await startTwo(engine.url);
+    await using _a = a;
+    await using _b = b;
+    for (const answer of [await a.request("/files", { method: "POST", body: "x" }), await b.request("/files/x")]) {
+      const { code, detail, retry } = answer.json() as { code: string; detail: string; retry: boolean };
+      assert.deepEqual([answer.status, code, retry], [501, "NOT_SUPPORTED", false]);
+      assert.match(detail, /^This hub has its log on Redis and takes no files/);
+    }
+  });
+
+  it("[HIST-6] know the address of a message that another of them has just given out", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    const { a, b } = await startTwo(engine.url);
+    await using _a = a;
+    await using _b = b;
+    for (let n = 0; n < 20; n++) {
+      const { id } = await a.publish("orders", n);
+      const answer = await b.request(`/channels/orders/messages/${id}`);
+      assert.deepEqual([answer.status, (answer.json() as { data: unknown }).data], [200, n]);
+    }
+  });
+
   it("[HERE-10] list the participants of all of them, each once, and forget those of one that stops", async (test) => {
     if (!needsEngine(test)) return;
     await using engine = await startEngine();

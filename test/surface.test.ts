@@ -74,6 +74,7 @@ describe("the public surface", () => {
       "LOG_UNAVAILABLE",
       "OVERLOADED",
       "SHUTTING_DOWN",
+      "NOT_SUPPORTED",
       "INTERNAL",
     ]);
   });
@@ -160,6 +161,8 @@ describe("the public surface", () => {
       "MAX_CONNECTIONS_PER_ADDRESS",
       "MAX_MESSAGE_BYTES",
       "MAX_BODY_BYTES",
+      "MAX_FILE_BYTES",
+      "MAX_FILES_BYTES",
       "MAX_CHANNELS_PER_READER",
       "MAX_PENDING_BYTES",
       "MAX_PENDING_TOTAL_BYTES",

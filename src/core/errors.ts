@@ -33,6 +33,7 @@ const FAILURES = {
   LOG_UNAVAILABLE: { status: 503, rpcCode: 503, retry: true },
   OVERLOADED: { status: 503, rpcCode: 503, retry: true },
   SHUTTING_DOWN: { status: 503, rpcCode: 503, retry: true },
+  NOT_SUPPORTED: { status: 501, rpcCode: 501, retry: false },
   INTERNAL: { status: 500, rpcCode: -32603, retry: true },
 } as const;
 

@@ -63,15 +63,17 @@ export function curlOf(method: string, path: string, operation: Operation, origi
     `curl${streams ? " -N" : ""}${sends === implied ? "" : ` -X ${sends}`} ${/[&?]/.test(url) ? `'${url}'` : url}`,
     ...(needsCredential(operation) ? [`-H "${CREDENTIAL}"`] : []),
     ...headers.map((header) => `-H ${quoted(header)}`),
-    ...(body === undefined ? [] : [`-H ${quoted("Content-Type: application/json")}`, `-d ${quoted(body)}`]),
+    ...(body === undefined ? [] : [`-H ${quoted(`Content-Type: ${body.type}`)}`, `-d ${quoted(body.text)}`]),
   ].join(" \\\n  ");
 }
 
-/** The JSON of an example; undefined if no body is sent. */
-function bodyOf(content: Contents = {}): string | undefined {
-  const media = content["application/json"];
-  if (media === undefined) return undefined;
-  return JSON.stringify(media.example ?? sampleOf(media.schema ?? {}));
+/** An example as JSON, or as text where JSON is no more than other content; undefined if no body is sent. */
+function bodyOf(content: Contents = {}): { readonly type: string; readonly text: string } | undefined {
+  const [type] = ["application/json", "text/plain"].filter((one) => content[one] !== undefined);
+  const media = content[type ?? ""];
+  if (type === undefined || media === undefined) return undefined;
+  const example = media.example ?? sampleOf(media.schema ?? {});
+  return { type, text: type === "text/plain" ? String(example) : JSON.stringify(example) };
 }
 
 /** A word of a shell. */

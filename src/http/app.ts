@@ -21,6 +21,7 @@ import { openConnections } from "./connections.ts";
 import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
+import { files } from "./files.ts";
 import { asHubError, keepOpen, problem, errorHeaders, PROBLEM_HEADERS, rawProblem } from "./problem-details.ts";
 import { guide } from "./guide.ts";
 import { hooks } from "./hooks.ts";
@@ -175,6 +176,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   rpc(app, context);
   mcp(app, context, mcpDoor);
   await app.register(async (scope) => channels(scope, context));
+  await app.register(async (scope) => files(scope, context));
   await app.register(async (scope) => hooks(scope, context));
   await app.register(async (scope) => scheduledMessages(scope, context));
   await app.register(async (scope) => questionRoutes(scope, context));

@@ -12,6 +12,7 @@ const UNCOMPRESSED: ReadonlySet<string> = new Set([
   "/sse",
   "/mcp",
   "/questions/:id",
+  "/files/:id",
   ...PROBES,
   "/session",
   "/login/start",

@@ -10,6 +10,7 @@ import type { ResourceMetadata } from "../auth/open-jwt.ts";
 import type { Tickets } from "../auth/tickets.ts";
 import { identityOf } from "../core/attendance.ts";
 import type { Participants, Presence } from "../core/participants.ts";
+import type { Files } from "../core/files.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Questions } from "../core/questions.ts";
 import type { Schedule } from "../core/schedule.ts";
@@ -79,6 +80,8 @@ export interface HttpContext {
   /** At an identity provider; undefined if there is none. */
   readonly login: Login | undefined;
   readonly webhooks: Webhooks;
+  /** Undefined if files cannot be kept where the log is. */
+  readonly files: Files | undefined;
   /** Notifications of questions, and links that answer; undefined without `NOTIFY_FILE`. */
   readonly notify: Notify | undefined;
   /** Whether the server is stopping. */

@@ -74,7 +74,9 @@ describe("GET /docs", () => {
     await using server = await startServer();
     const operations = await shownBy(server);
     const expected = new Map([
-      // There is no webhook, question or scheduled message of that id, no hook of that name, no session.
+      // There is no message, file, webhook, question or scheduled message of that id, no hook of that name, no session.
+      ["getChannelsChannelMessagesId", 404],
+      ["getFilesId", 404],
       ["getScheduledId", 404],
       ["getQuestionsId", 404],
       ["postQuestionsIdAnswer", 404],
