@@ -4,6 +4,7 @@ import { askModern, openQuestion, questionNow, sayOnHub, toolAnswer } from "../s
 import { KeyRing } from "../support/keys.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
 import { CLIENT_CAPABILITIES, listen, mcp, resultOf, type McpAnswer } from "../support/mcp.ts";
+import { needsEngine, startEngine } from "../support/redis.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -195,6 +196,24 @@ describe("a question as a task", { concurrency: true }, () => {
     const answer = toolAnswer(await askModern(server, input, FORMS));
     assert.equal(answer.structuredContent["status"], "open");
     assert.match(String(answer.structuredContent["note"]), /cannot show its user/);
+  });
+
+  it("[MCP-50] [MCP-14] is the same on every node at once, and so is what its user was asked", async (test) => {
+    if (!needsEngine(test)) return;
+    await using engine = await startEngine();
+    await using a = await startServer({ data: engine.url });
+    await using b = await startServer({ data: engine.url });
+    for (let n = 0; n < 5; n++) {
+      const taskId = await asked(a, { question: `Deploy ${n}?` });
+      assert.equal(resultOf(await task(b, "get", { taskId }))["status"], "working");
+      assert.ok(resultOf(await task(b, "cancel", { taskId })));
+      assert.equal(resultOf(await task(a, "get", { taskId }))["status"], "cancelled");
+    }
+    const input = { question: "Where?", options: ["eu", "us"], assignees: ["@user"] };
+    const { requestState } = resultOf(await askModern(a, input, { elicitation: {} }));
+    const back = { inputResponses: { answer: { action: "accept", content: { answer: "us" } } }, requestState };
+    const answer = toolAnswer(await askModern(b, input, { elicitation: {} }, back));
+    assert.equal(answer.structuredContent["value"], "us");
   });
 
   it("[MCP-50] survives a restart", async () => {

@@ -47,7 +47,9 @@ export function QuestionCard({ question, whyNot, desk, isAlone = false }: CardPr
       {proposal !== undefined && <Proposed {...proposal} />}
       {assignees !== undefined && isOpen && <p class="for">For {assignees.join(", ")}</p>}
       {asksUser === true && isOpen && (
-        <p class="for">The user of {readable(asker)} is asked there, too; the first answer counts</p>
+        <p class="for">
+          The user of <bdi>{readable(asker)}</bdi> is asked there, too; the first answer counts
+        </p>
       )}
       {isOpen ? <OpenPart question={question} whyNot={whyNot} desk={desk} /> : <Ended question={question} />}
     </article>
