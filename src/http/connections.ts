@@ -30,7 +30,7 @@ const connection = z.object({
   address: z.string(),
   client: z.string().nullable().describe("The name of an MCP client, or the `User-Agent`"),
   channels: z.array(z.string()).describe("What it reads; empty if that is not known"),
-  watches: z.boolean().describe("It only looks on, and does not count as a reader"),
+  watches: z.boolean().describe("It only watches, and does not count as a reader"),
   since: z.iso.datetime(),
   deliveredBytes: z.int().nullable().describe("Accepted by its socket; null if it shares its connection"),
   pendingBytes: z.int().nullable().describe("Written, and not accepted by its socket yet"),

@@ -48,7 +48,7 @@ export class OpenConnections {
   /** In the order in which they were opened. */
   readonly #byNumber = new Map<number, Entry>();
   readonly #node: string;
-  /** Of those, how many only look on. */
+  /** Of those, how many only watch. */
   readonly #watching = new Map<OpenDoor, number>();
   #last = 0;
 
@@ -76,7 +76,7 @@ export class OpenConnections {
     };
   }
 
-  /** How many at a door only look on, as dashboards do. */
+  /** How many at a door only watch, as dashboards do. */
   watching(door: OpenDoor): number {
     return this.#watching.get(door) ?? 0;
   }

@@ -7,7 +7,7 @@ export interface NodeStatus {
   readonly version: string;
   /** When its process started, in ISO 8601. */
   readonly started: string;
-  /** Open readers, without those that only look on. */
+  /** Open readers, without those that only watch. */
   readonly connections: number;
   /** Messages published through it, and written to its readers. */
   readonly publishedPerSecond: number;
@@ -30,7 +30,7 @@ export interface ServerInfo {
   readonly uptimeSeconds: number;
   /** Revisions of MCP that this server speaks. */
   readonly protocolVersions: readonly string[];
-  /** Open readers by transport, without those that only look on (`?watch=true`). */
+  /** Open readers by transport, without those that only watch (`?watch=true`). */
   readonly connections: {
     readonly sse: number;
     readonly websocket: number;

@@ -76,7 +76,7 @@ describe("GET /connections", { concurrency: true }, () => {
     await until("it is gone", async () => (await listed(server)).total === 0);
   });
 
-  it("[OPS-25] has every door: streams of both eras of MCP, calls that wait, and readers that look on", async () => {
+  it("[OPS-25] has every door: streams of both eras of MCP, calls that wait, and readers that watch", async () => {
     await using server = await startServer();
     using frames = await server.frames("?channel=a&watch=true");
     await frames.nextOf("welcome");

@@ -53,12 +53,12 @@ function factsOf(found: OpenConnection): readonly (readonly [string, ComponentCh
   return [
     ["Subject", subject],
     ["Client", client ?? "–"],
-    ["Door", DOORS[door] + (watches ? ", only looks on" : "")],
+    ["Door", DOORS[door] + (watches ? ", only watches" : "")],
     ["Address", address === "" ? "this machine" : address],
     ["Channels", channels.length === 0 ? "–" : channels.map((name) => <Channel key={name} name={name} />)],
     ["Open for", <span title={new Date(since).toLocaleString()}>{duration(ageOf(found))}</span>],
-    ["Taken", <span id="connection-taken">{bytes(deliveredBytes ?? NaN)}</span>],
-    ["Not taken yet", <span id="connection-pending">{bytes(pendingBytes ?? NaN)}</span>],
+    ["Delivered", <span id="connection-taken">{bytes(deliveredBytes ?? NaN)}</span>],
+    ["Pending", <span id="connection-pending">{bytes(pendingBytes ?? NaN)}</span>],
     ["Id", <code>{id}</code>],
   ];
 }

@@ -33,7 +33,7 @@ export const DOORS: Readonly<Record<OpenConnection["door"], string>> = {
   websocket: "WebSocket",
   mcp: "MCP session",
   listen: "MCP listen",
-  waiting: "Call that waits",
+  waiting: "Waiting call",
 };
 
 /** What a client is called: by its credential, or by what it says it is. */
@@ -64,18 +64,19 @@ const COLUMNS: readonly Column<OpenConnection>[] = [
   },
   { name: "Open for", by: ageOf, cell: (one) => duration(ageOf(one)) },
   {
-    name: "Taken",
+    name: "Delivered",
     by: ({ deliveredBytes }) => deliveredBytes ?? NaN,
     cell: ({ deliveredBytes }) => bytes(deliveredBytes ?? NaN),
   },
   {
-    name: "Not taken",
+    name: "Pending",
+    title: () => "Written, and not accepted by its socket yet",
     by: ({ pendingBytes }) => pendingBytes ?? NaN,
     cell: ({ pendingBytes }) => bytes(pendingBytes ?? NaN),
   },
 ];
 
-/** Who is connected to this node, without those that only look on, as this page does. */
+/** Who is connected to this node, without those that only watch, as this page does. */
 export function Connections({ title, channel }: ConnectionsProps) {
   const listed = useConnections(channel);
   const [words, filter] = useState("");
@@ -87,7 +88,7 @@ export function Connections({ title, channel }: ConnectionsProps) {
     words === "" ? count(counted.length) : `${count(rows.length)} of ${count(counted.length)}`,
     rows.length > SHOWN && `the first ${SHOWN}`,
     connections.length === LISTED && total > LISTED && `the oldest of ${count(total)}`,
-    watching > 0 && `${count(watching)} only look on`,
+    watching > 0 && (watching === 1 ? "1 only watches" : `${count(watching)} only watch`),
   ];
   return (
     <section class="panel connections" aria-labelledby="connections-title">
@@ -112,7 +113,7 @@ export function Connections({ title, channel }: ConnectionsProps) {
           rows={rows}
           keyOf={({ id }) => id}
           href={({ id }) => linkTo("connection", id)}
-          first="Not taken"
+          first="Pending"
           most={SHOWN}
         />
       )}

@@ -40,7 +40,7 @@ export function OpenQuestions({ listed: { questions, more } }: { readonly listed
         <table>
           <thead>
             <tr>
-              {["Question", "Asked by", "Channel", "Waits for", "Time left", "Answer"].map((name) => (
+              {["Question", "Asked by", "Channel", "Waiting", "Time left", "Answer"].map((name) => (
                 <th key={name} scope="col">
                   {name}
                 </th>
