@@ -39,6 +39,8 @@ interface Pending {
   due: number;
   tries: number;
   isRunning: boolean;
+  /** What came of it, once it was taken: what is left is to note that. */
+  notice?: Told;
 }
 
 /** What is looked after by one node at a time. */
@@ -139,7 +141,7 @@ export class Notifier {
     const due = [...this.#waiting()].filter((pending) => pending.due <= now).sort((a, b) => a.due - b.due);
     for (const pending of due) {
       if (this.#running.size >= AT_ONCE) return PAUSE;
-      if (!this.#take(pending, now)) continue;
+      pending.isRunning = true;
       const running = this.#tell(pending, AbortSignal.any([signal, this.#end.signal])).finally(() => {
         this.#running.delete(running);
         pending.isRunning = false;
@@ -151,18 +153,15 @@ export class Notifier {
     return 0;
   }
 
-  /** Counts a notice, or puts it off if its step has sent too many. */
-  #take(pending: Pending, now: number): boolean {
+  /** Counts what a step sends, or puts it off if that is too much. */
+  #admit(pending: Pending): boolean {
     const { name } = pending.step;
+    const now = this.#now();
     const recent = (this.#sent.get(name) ?? []).filter((time) => time > now - BURST_TIME);
     this.#sent.set(name, recent);
-    if (recent.length >= BURST) {
-      pending.due = (recent[0] ?? now) + BURST_TIME;
-      return false;
-    }
-    recent.push(now);
-    pending.isRunning = true;
-    return true;
+    if (recent.length >= BURST) pending.due = (recent[0] ?? now) + BURST_TIME;
+    else recent.push(now);
+    return pending.due <= now;
   }
 
   async #tell(pending: Pending, signal: AbortSignal): Promise<void> {
@@ -170,19 +169,21 @@ export class Notifier {
     const { questions, links, base } = this.#options;
     const { name, urgency, answerAs, way } = step;
     try {
+      if (pending.notice !== undefined) return await this.#note(pending, pending.notice);
       const question = (await questions.get(id))?.question;
       const isTold = question?.notices?.some((notice) => notice.name === name) ?? false;
       const isUrgent = URGENCIES.indexOf(question?.urgency ?? "low") >= URGENCIES.indexOf(urgency);
       if (question === undefined || question.state === "closed" || isTold || !isUrgent) return this.#drop(pending);
+      if (!this.#admit(pending)) return undefined;
       const choices = answerAs === undefined ? [] : await links.choicesFor(question, answerAs);
       const count = await way.send({ question, page: `${base}/chat#${question.channel}`, choices }, signal);
       this.sent++;
       await this.#note(pending, { name, way: way.kind, at: new Date(this.#now()).toISOString(), count });
     } catch (error) {
       // Another node goes on.
-      if (signal.aborted) return;
-      await this.#failed(pending, error);
+      if (!signal.aborted) await this.#failed(pending, error);
     }
+    return undefined;
   }
 
   async #failed(pending: Pending, error: unknown): Promise<void> {
@@ -192,18 +193,23 @@ export class Notifier {
       pending.due = this.#now() + pause;
       return;
     }
+    // It was taken, and cannot be noted: the question is gone, or the log is away for minutes.
+    if (pending.notice !== undefined) return this.#drop(pending);
     this.failed++;
     const { name, way } = pending.step;
     const isKnown = error instanceof Refused || error instanceof PostFault;
     const why = isKnown ? error.message : "it failed; the log of the server says why";
     this.#options.report(`step ${name} cannot tell people of a question: ${isKnown ? why : String(error)}`);
     const at = new Date(this.#now()).toISOString();
-    await this.#note(pending, { name, way: way.kind, at, count: 0, error: why }).catch(() => this.#drop(pending));
+    await this.#note(pending, { name, way: way.kind, at, count: 0, error: why }).catch(() => {
+      pending.due = this.#now() + PAUSE;
+    });
   }
 
   async #note(pending: Pending, notice: Told): Promise<void> {
-    this.#drop(pending);
+    pending.notice = notice;
     await this.#options.questions.addNotice(pending.id, notice);
+    this.#drop(pending);
   }
 
   #drop({ id, step }: Pending): void {

@@ -13,12 +13,16 @@ export interface PushSubscription {
   readonly owner: Principal;
   /** When it was made or renewed, in milliseconds since 1970. */
   readonly renewed: number;
+  /** Messages in a row that could not be sent. */
+  readonly failures?: number;
 }
 
 const KIND = "push";
 /** Subscriptions of one principal, and of all; the oldest makes room for another. */
 const MAX_OWN = 10;
 const MAX_ALL = 1000;
+/** Messages in a row that cannot be sent, after which a browser is forgotten; its next visit makes it known again. */
+const MAX_FAILURES = 10;
 
 /** The browsers that are told of questions: kept with the log, the same on all nodes. */
 export class PushSubscriptions {
@@ -49,6 +53,23 @@ export class PushSubscriptions {
   async all(): Promise<PushSubscription[]> {
     const texts = await this.#records.list(KIND);
     return Array.from(texts.values(), (text) => JSON.parse(text) as PushSubscription);
+  }
+
+  /** Notes that a message could not be sent. */
+  async failed(subscription: PushSubscription): Promise<void> {
+    const failures = (subscription.failures ?? 0) + 1;
+    if (failures >= MAX_FAILURES) await this.remove(subscription.id);
+    else await this.#replace(subscription, { ...subscription, failures });
+  }
+
+  /** Notes that a message was taken. */
+  async worked({ failures, ...subscription }: PushSubscription): Promise<void> {
+    if (failures !== undefined) await this.#replace({ ...subscription, failures }, subscription);
+  }
+
+  /** Not if it was renewed or removed meanwhile. */
+  async #replace(before: PushSubscription, after: PushSubscription): Promise<void> {
+    await this.#records.replace(KIND, before.id, JSON.stringify(before), JSON.stringify(after));
   }
 
   remove(id: string): Promise<void> {

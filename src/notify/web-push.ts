@@ -25,7 +25,7 @@ const KEPT = 86_400;
 /** Characters, each of at most four bytes, and six as JSON. */
 const [MAX_TITLE, MAX_BODY] = [100, 400];
 /** Messages that are sent at once. */
-const AT_ONCE = 8;
+const AT_ONCE = 32;
 
 /** Tells the browsers of those who may read the channel of a question, and answer it if only some may. */
 export class WebPush implements Way {
@@ -41,16 +41,22 @@ export class WebPush implements Way {
     const wanted = all.filter((subscription) => this.#isFor(subscription, question));
     let sent = 0;
     let failure: unknown;
-    for (let begin = 0; begin < wanted.length; begin += AT_ONCE) {
-      const some = wanted
-        .slice(begin, begin + AT_ONCE)
-        .map((subscription) => this.#post(subscription, question, signal));
-      for (const result of await Promise.allSettled(some)) {
-        if (result.status === "fulfilled") sent += result.value;
-        else failure = result.reason;
+    const next = wanted.values();
+    const work = async (): Promise<void> => {
+      for (const subscription of next) {
+        signal.throwIfAborted();
+        try {
+          // Not in one expression: others add to it while this one waits.
+          const taken = await this.#post(subscription, question, signal);
+          sent += taken;
+        } catch (error) {
+          failure = error;
+          if (!signal.aborted) await this.#options.subscriptions.failed(subscription);
+        }
       }
-      signal.throwIfAborted();
-    }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    signal.throwIfAborted();
     // Whoever was told is not told again, only because another was not.
     if (sent === 0 && failure !== undefined) throw failure;
     return sent;
@@ -66,7 +72,8 @@ export class WebPush implements Way {
   }
 
   /** Resolves with how many it was sent to: 0 if the browser does not want it any more. */
-  async #post({ id, endpoint, keys }: PushSubscription, question: Question, signal: AbortSignal): Promise<number> {
+  async #post(subscription: PushSubscription, question: Question, signal: AbortSignal): Promise<number> {
+    const { id, endpoint, keys } = subscription;
     const { vapid, poster, subscriptions } = this.#options;
     const url = new URL(endpoint);
     const headers = {
@@ -84,6 +91,7 @@ export class WebPush implements Way {
       return 0;
     }
     checkTaken(status);
+    await subscriptions.worked(subscription);
     return 1;
   }
 }

@@ -32,14 +32,19 @@ function step(name: string, way: Way, more: Partial<Step> = {}): Step {
 }
 
 /** A node with these steps. */
-async function node(rig: QuestionRig, name: string, steps: readonly Step[]) {
+async function node(rig: QuestionRig, name: string, steps: readonly Step[], failsToNote = () => false) {
   const { questions, node: shared } = rig.open(name);
   const links = await AnswerLinks.open(rig.records, "https://hub.example");
   const reports: string[] = [];
   const now = (): number => rig.now;
   const notifier = new Notifier({
     steps,
-    questions,
+    questions: {
+      get: (id) => questions.get(id),
+      list: () => questions.list(),
+      addNotice: (id, notice) =>
+        failsToNote() ? Promise.reject(new Error("the log is away")) : questions.addNotice(id, notice),
+    },
     shared,
     links,
     now,
@@ -121,6 +126,33 @@ describe("the steps in which people are told", { concurrency: true, timeout: 60_
     ]);
     assert.match(one.reports.join(), /step never cannot tell people of a question: Error: a password/);
     assert.deepEqual([one.notifier.sent, one.notifier.failed], [1, 1]);
+  });
+
+  it("are not taken again where they could not be noted at first", async () => {
+    await using rig = new QuestionRig();
+    const phone = new NotedWay();
+    let failures = 2;
+    await using one = await node(rig, "a", [step("phone", phone)], () => failures-- > 0);
+    const { id } = (await one.questions.ask(asked("A?"))).kept.question;
+    await until("it is noted", async () => {
+      rig.later(5000);
+      one.notifier.wake();
+      return (await noticesOf(one.questions, id)).length === 1;
+    });
+    assert.deepEqual([phone.sent, failures], [["A?"], -1]);
+  });
+
+  it("are not held up by questions that are not urgent enough", async () => {
+    await using rig = new QuestionRig();
+    const phone = new NotedWay();
+    await using one = await node(rig, "a", [step("phone", phone, { urgency: "high" })]);
+    for (let number = 0; number < 25; number++) await one.questions.ask(asked(`${number}?`));
+    await one.questions.ask(asked("Urgent?", { urgency: "high" }));
+    await until("it sends", () => {
+      one.notifier.wake();
+      return phone.sent.length > 0;
+    });
+    assert.deepEqual(phone.sent, ["Urgent?"]);
   });
 
   it("do not ring all the time: what one step sends is bounded", async () => {

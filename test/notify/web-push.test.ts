@@ -28,10 +28,11 @@ interface Sent {
 async function pushService() {
   const sent: Sent[] = [];
   const gone = new Set<string>();
+  const broken = new Set<string>();
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { url: path = "", headers } = request;
     sent.push({ path, headers, body: await buffer(request) });
-    response.writeHead(gone.has(path) ? 410 : 201).end();
+    response.writeHead(gone.has(path) ? 410 : broken.has(path) ? 500 : 201).end();
   };
   const server = createServer((request, response) => void take(request, response)).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -41,7 +42,7 @@ async function pushService() {
     server.close();
     await once(server, "close");
   };
-  return { sent, gone, origin, [Symbol.asyncDispose]: close };
+  return { sent, gone, broken, origin, [Symbol.asyncDispose]: close };
 }
 
 /** A browser with a subscription, as `PushSubscription` has it. */
@@ -188,6 +189,28 @@ describe("Web Push", { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(await told({ channel: "ops" }), "/kim");
     for (let number = 0; number < 10; number++) await subscribe(`kim-${number}`, kim);
     assert.equal((await told({ channel: "ops" })).split(",").includes("/kim"), false, "the oldest made room");
+  });
+
+  it("forgets a browser whose push service fails again and again", async () => {
+    await using service = await pushService();
+    await using server = await serverWith();
+    for (const name of ["good", "bad"]) await call(server, "POST", "/push", new Subscribed(service.origin, name));
+    const tell = async (): Promise<string> => {
+      const from = service.sent.length;
+      await noted(server, await ask(server, { channel: "ops", text: "A?" }));
+      return service.sent
+        .slice(from)
+        .map(({ path }) => path)
+        .toSorted()
+        .join();
+    };
+    service.broken.add("/bad");
+    for (let failures = 1; failures <= 3; failures++) assert.equal(await tell(), "/bad,/good");
+    service.broken.clear();
+    assert.equal(await tell(), "/bad,/good");
+    service.broken.add("/bad");
+    for (let failures = 1; failures <= 10; failures++) assert.equal(await tell(), "/bad,/good");
+    assert.equal(await tell(), "/good");
   });
 
   it("refuses what is no subscription, and addresses that are not public, naming the field", async () => {
