@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { Hub } from "./core/hub.ts";
+import { Participants } from "./core/participants.ts";
 import type { LogSize } from "./core/log.ts";
 import type { Records } from "./core/records.ts";
 import type { SharedStore } from "./core/shared-store.ts";
@@ -22,6 +23,7 @@ const BEAT_PARTS = 15;
 export interface OpenedHub extends Pick<ServerParts, "hub" | "nodes" | "closeHub" | "release" | "telemetry"> {
   readonly shared: SharedStore;
   readonly records: Records;
+  readonly participants: Participants;
   /** What the log held. */
   readonly found: LogSize;
   readonly appends: LogLatency;
@@ -59,7 +61,9 @@ export async function openHub(
   const appends = new LogLatency();
   const deliveries = new DeliveryTimes();
   const nodes = new Nodes(shared, (sentence) => log.warn(sentence));
+  const participants = new Participants(shared.node);
   const hub = await Hub.open(kept, {
+    onOwn: (message) => participants.names.hear(message),
     remoteReaders: nodes.remoteReaders,
     maxPending: config.maxPendingBytes,
     maxPendingTotal: config.maxPendingTotalBytes,
@@ -92,6 +96,7 @@ export async function openHub(
     nodes,
     shared,
     records,
+    participants,
     found,
     appends,
     deliveries,

@@ -5,7 +5,6 @@ import { defaults, type Config } from "./config.ts";
 import type { Hub } from "./core/hub.ts";
 import type { LogSize } from "./core/log.ts";
 import { hubIdIn } from "./core/records.ts";
-import { Participants } from "./core/participants.ts";
 import { Questions } from "./core/questions.ts";
 import { Schedule } from "./core/schedule.ts";
 import { droppedMessage, type Audit } from "./auth/audit.ts";
@@ -108,7 +107,7 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
   const files = { WEBHOOKS_FILE: config.webhooksFile, BRIDGES_FILE: config.bridgesFile };
   for (const [setting, path] of Object.entries(files))
     if (path !== "" && isSharedFile(path)) log.warn(sharedFileSentence(path, setting));
-  const { shared, records, found, appends, deliveries, ...hubParts } = await openHub(
+  const { shared, records, participants, found, appends, deliveries, ...hubParts } = await openHub(
     config,
     log,
     isExported ? { name: NAME, version } : undefined,
@@ -140,7 +139,6 @@ export async function createServer(options: ServerOptions = {}, extras: Extras =
     );
     parts.source = source;
     const info = (): ServerInfo => source.info();
-    const participants = new Participants(nodes.node);
     const hubChannels = new HubChannels(hub, nodes.node, info);
     hubChannels.participants = participants;
     parts.hubChannels = hubChannels;

@@ -19,6 +19,11 @@ export interface HttpClientOptions {
   readonly headers?: Headers;
   /** Only looks on, as a dashboard does: counts neither as a receiver nor as a reader. Default: false. */
   readonly watch?: boolean;
+  /**
+   * An id by which announcements on `hub.presence.*` name this reader: those whose `data.reader` is the same. At most 64
+   * letters, digits, `_` and `-`. Default: none.
+   */
+  readonly reader?: string;
   /** In place of the global one. */
   readonly fetch?: typeof fetch;
   /** Opens a WebSocket, in place of the global constructor; Node's own takes headers as a second argument. */
@@ -44,8 +49,8 @@ const MAX_SENTENCE = 1000;
 /** Where a hub is, and how it is asked. */
 export class HttpClient {
   readonly base: string;
-  /** The parameters that every reader's address has: whether it only looks on. */
-  readonly reading: { readonly watch?: "true" };
+  /** The parameters that every reader's address has: whether it only looks on, and its id. */
+  readonly reading: { readonly watch?: "true"; readonly reader?: string };
   readonly webSocket: NonNullable<HttpClientOptions["webSocket"]>;
   readonly parse: NonNullable<HttpClientOptions["parse"]>;
   /** Whether a hub has answered here. */
@@ -58,7 +63,8 @@ export class HttpClient {
   constructor(url: string | URL, options: HttpClientOptions) {
     this.base = baseOf(url);
     this.webSocket = options.webSocket ?? ((address) => new WebSocket(address));
-    this.reading = options.watch ? { watch: "true" } : {};
+    const { watch, reader } = options;
+    this.reading = { ...(watch && { watch: "true" }), ...(reader !== undefined && { reader }) };
     this.parse = options.parse ?? ((json) => JSON.parse(json) as unknown);
     this.token = options.token;
     this.#headers = options.headers ?? {};

@@ -18,6 +18,8 @@ import { Subscription, type SubscribeRequest } from "./subscription.ts";
 export interface HubOptions extends FanOutOptions, ReplayOptions {
   /** Called with the milliseconds the log took for each message. */
   readonly onAppended?: (milliseconds: number) => void;
+  /** Called with each message on the server's own channels. */
+  readonly onOwn?: (message: Message) => void;
   /** Undefined if there are no other nodes. */
   readonly remoteReaders?: RemoteReaders | undefined;
 }
@@ -267,7 +269,9 @@ export class Hub {
   #offer(message: Message, since: number | undefined): number {
     const { channel } = message;
     if (channel === PROBE.channel) return 0;
-    if (isServerChannel(channel)) return this.#fanOut.offer(message, undefined, this.#idOf);
+    const isOwn = isServerChannel(channel);
+    if (isOwn) this.#options.onOwn?.(message);
+    if (isOwn) return this.#fanOut.offer(message, undefined, this.#idOf);
     if (since !== undefined) this.stats.published++;
     return this.#fanOut.offer(message, since, this.#idOf);
   }

@@ -1,5 +1,6 @@
 import { isServerChannel, uncovered, type ChannelPattern } from "../protocol/channel.ts";
 import type { Waiting } from "../protocol/participant.ts";
+import { AnnouncedNames } from "./announced-names.ts";
 import {
   MAX_CHANNELS,
   MAX_WAITS,
@@ -50,6 +51,7 @@ interface OtherNode {
 export class Participants {
   /** Grows with every change on this node. */
   version = 0;
+  readonly names: AnnouncedNames = new AnnouncedNames();
   readonly #node: string;
   readonly #open = new Set<Attendee>();
   /** The least recent first. */

@@ -1,3 +1,4 @@
+import { isReaderId } from "../core/announced-names.ts";
 import { channelPattern } from "../core/channel.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";
@@ -40,6 +41,16 @@ export function requestedWatch(query: URLSearchParams): boolean {
   return given === "true";
 }
 
+/** The id that `?reader=` gives, by which announcements name the reader. Throws `INVALID_INPUT`. */
+export function requestedReader(query: URLSearchParams): string | undefined {
+  const given = query.get("reader") ?? "";
+  if (given === "") return undefined;
+  const isId: boolean = isReaderId(given);
+  if (isId) return given;
+  const sentence = `reader is ${quoted(given.slice(0, MAX_SHOWN))}; use 1 to 64 letters, digits, _ and -`;
+  throw new HubError("INVALID_INPUT", sentence);
+}
+
 /**
  * The query of a request's URL. Throws `INVALID_INPUT` for a parameter that is read here and is not percent-encoded
  * UTF-8: it would become other text.
@@ -59,7 +70,10 @@ export function queryOf(url: string, isRead: (name: string) => boolean = () => t
 
 /** The query of a stream, which ignores what it does not know. */
 export function streamQuery(url: string): URLSearchParams {
-  return queryOf(url, (name) => ["channel", "format", "id_events", "watch"].includes(name) || resemblesCursor(name));
+  return queryOf(
+    url,
+    (name) => ["channel", "format", "id_events", "watch", "reader"].includes(name) || resemblesCursor(name),
+  );
 }
 
 function isEncoded(pair: string): boolean {

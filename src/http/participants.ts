@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { identityOf, type Identity } from "../core/attendance.ts";
+import type { Attendee, Participants } from "../core/participants.ts";
 import type { Principal } from "../core/principal.ts";
 import { participantsFor } from "../tools/index.ts";
 import { principalOf } from "./authentication.ts";
@@ -59,6 +60,29 @@ export function participantRoute(app: FastifyInstance, context: HttpContext): vo
     const listed = participantsFor(asked, { principal: principalOf(request, context), participants });
     return reply.header("cache-control", "no-store").send(listed);
   });
+}
+
+/** `?reader=` of a stream. */
+export const readerParameter: z.ZodType = z
+  .string()
+  .optional()
+  .meta({
+    description: "An id of its own, which `data.reader` of its announcements on `hub.presence.*` has: they name it",
+    examples: ["k3x9w2"],
+  });
+
+/** Lists a reader until the function returned is called. */
+export function attended(
+  { names }: Pick<Participants, "names">,
+  attendee: Attendee,
+  reader: string | undefined,
+): () => void {
+  const depart = attendee.connect();
+  const unfollow = reader === undefined ? undefined : names.follow(reader, attendee);
+  return () => {
+    unfollow?.();
+    depart();
+  };
 }
 
 /** Who reads through a door that is not MCP: a person if it is a browser, else a service. */

@@ -59,7 +59,7 @@ function line({ name, kind, verified, state, since, waiting, channels, moreChann
     waiting === null
       ? state
       : waiting.for === "answer"
-        ? `waits for an answer on ${waiting.channel}`
-        : `waits for messages of ${waiting.channels.join(", ")}`;
+        ? `waiting for an answer on ${waiting.channel}`
+        : `waiting for messages of ${waiting.channels.join(", ")}`;
   return `${who}: ${what} since ${since}${reads === "" ? "" : `, reads ${reads}`}`;
 }

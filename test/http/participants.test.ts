@@ -86,6 +86,39 @@ describe("who is here", { concurrency: true }, () => {
     await participant(server, "Kimberly");
   });
 
+  it("[HERE-2] names the streams of a reader by its id as it announces itself, also those that it opens later", async () => {
+    await using server = await startServer();
+    const id = "k3x9-w2_A";
+    using first = await server.events(`?channel=chat&reader=${id}`, { headers: BROWSER });
+    using _other = await server.events("?channel=chat&reader=another", { headers: BROWSER });
+    const announce = async (sender: string, state: string, reader: unknown = id): Promise<void> => {
+      const path = `/channels/hub.presence.chat/messages?event=presence&ephemeral=true&sender=${sender}`;
+      const headers = { "content-type": "application/json" };
+      const answer = await server.request(path, { method: "POST", headers, body: JSON.stringify({ state, reader }) });
+      assert.equal(answer.status, 201);
+    };
+    await announce("Kim", "here");
+    await participant(server, "Kim", ({ kind, verified }) => kind === "person" && !verified);
+    assert.equal((await listOf(server)).total, 2);
+    await announce("Kim", "gone");
+    await announce("Kimberly", "here");
+    await participant(server, "Kimberly");
+    for (const wrong of [7, "a b", "x".repeat(65), null]) await announce("Nobody", "here", wrong);
+    first.close();
+    await isGone(server, "Kimberly");
+    using _second = await server.events(`?channel=news&reader=${id}`, { headers: BROWSER });
+    assert.deepEqual((await participant(server, "Kimberly")).channels, ["news"]);
+    await announce("Kimberly", "gone");
+    await isGone(server, "Kimberly");
+    assert.equal(
+      (await listOf(server)).participants.every(({ name }) => name === null),
+      true,
+    );
+    const refused = await server.request("/events?reader=a%20b");
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /reader is \\"a b\\"; use 1 to 64 letters, digits, _ and -/);
+  });
+
   it("[HERE-3] lists one participant once, however many connections it has", async () => {
     using keys = new KeyRing();
     const key = keys.add("billing", { subscribe: ["orders.*"] });
@@ -171,7 +204,7 @@ describe("who is here", { concurrency: true }, () => {
     const { content } = await server.call("list_participants", { channel: "news.today" });
     assert.match(
       content[0]?.text ?? "",
-      /^claude-code \(agent\): waits for messages of orders\.eu, news\.\* since \d{4}-.*, reads news\.\*, orders\.eu$/m,
+      /^claude-code \(agent\): waiting for messages of orders\.eu, news\.\* since \d{4}-.*, reads news\.\*, orders\.eu$/m,
     );
     assert.equal((await listOf(server, "?channel=other")).total, 0);
   });

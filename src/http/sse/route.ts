@@ -13,8 +13,8 @@ import { principalOf } from "../authentication.ts";
 import { varyByEncoding } from "../compression.ts";
 import type { Opened } from "../../ops/open-connections.ts";
 import { callerOf, enter, openedBy, type HttpContext } from "../context.ts";
-import { requestedChannels, requestedCursor, requestedWatch, streamQuery } from "../channel-query.ts";
-import { readerIdentity } from "../participants.ts";
+import { requestedChannels, requestedCursor, requestedReader, requestedWatch, streamQuery } from "../channel-query.ts";
+import { attended, readerIdentity, readerParameter } from "../participants.ts";
 import { formatOf } from "./formats.ts";
 import { prefersGzip } from "./gzip.ts";
 import { EventStream, freeSocket, retryDelay, STREAM_HEADERS } from "./raw-socket.ts";
@@ -50,6 +50,7 @@ const query = z.object({
     .string()
     .optional()
     .meta({ description: "true: looks on, and counts neither as a receiver nor as a reader", examples: ["true"] }),
+  reader: readerParameter,
 });
 
 const resumeHeaders = z.looseObject({
@@ -83,6 +84,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
     checkSubscribe(principal, channels);
     const after = requestedCursor(firstOf(request.headers["last-event-id"]), asked);
     const watch = requestedWatch(asked);
+    const reader = requestedReader(asked);
     const identity = watch ? undefined : readerIdentity(principal, request.headers);
     const socket = freeSocket(request, reply);
     const isGzip = negotiateGzip(request, reply, context);
@@ -103,7 +105,7 @@ export function events(app: FastifyInstance, context: HttpContext): void {
       const stream = new EventStream(socket, request, reply, opening, isGzip);
       const sink = new SseSink(stream, formatOf(format, stream), idEvents);
       const subscription = context.hub.subscribe({ channels, watch, ...(fromNow ? {} : { after }) }, sink);
-      hold(context, { principal, identity }, new SseReader(by, socket, subscription, context.hub), sink, leave);
+      hold(context, { principal, identity, reader }, new SseReader(by, socket, subscription, context.hub), sink, leave);
     });
   });
   app.head("/events", { schema: { hide: true } }, (request, reply) => {
@@ -159,22 +161,24 @@ class SseReader implements Opened {
 /** Until the connection closes. Without an identity, the reader is not among the participants. */
 function hold(
   { hub, lifetimes, open, participants }: HttpContext,
-  { principal, identity }: { readonly principal: Principal; readonly identity: Identity | undefined },
-  reader: SseReader,
+  by: { readonly principal: Principal; readonly identity: Identity | undefined; readonly reader: string | undefined },
+  stream: SseReader,
   sink: SseSink,
   leave: () => void,
 ): void {
-  const depart = identity && participants.attendee(identity, () => reader.channels).connect();
+  const { principal, identity, reader } = by;
+  const attendee = identity && participants.attendee(identity, () => stream.channels);
+  const depart = attendee && attended(participants, attendee, reader);
   const release = lifetimes.hold(principal, {
     expiring: () => sink.comment("credential expires"),
-    end: (reason) => reader.end(reason),
+    end: (reason) => stream.end(reason),
   });
-  const unlist = open.add(reader);
-  reader.socket.once("close", () => {
+  const unlist = open.add(stream);
+  stream.socket.once("close", () => {
     unlist();
     release();
     depart?.();
-    hub.unsubscribe(reader.subscription);
+    hub.unsubscribe(stream.subscription);
     leave();
   });
 }

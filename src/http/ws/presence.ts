@@ -1,3 +1,4 @@
+import { PRESENCE_EVENT } from "../../core/announced-names.ts";
 import { identityOf } from "../../core/attendance.ts";
 import type { Attendee, Leave, Participants, Presence } from "../../core/participants.ts";
 import type { Principal } from "../../core/principal.ts";
@@ -6,9 +7,6 @@ import { isPresenceChannel } from "../../protocol/channel.ts";
 import type { ParticipantKind } from "../../protocol/participant.ts";
 import type { CallOrigin } from "../context.ts";
 import type { PublishFrame } from "./publish.ts";
-
-/** The event with which readers announce that they are there. */
-const EVENT = "presence";
 
 /** The client of a WebSocket among the participants; one that only looks on is not listed. */
 export class WsPresence implements CallOrigin {
@@ -43,7 +41,7 @@ export class WsPresence implements CallOrigin {
 
   /** Whoever has no credential is listed by the name under which they announce their presence. */
   published({ channel, event, sender }: PublishFrame, principal: Principal): void {
-    if (event === EVENT && isPresenceChannel(channel)) this.identify(principal, sender);
+    if (event === PRESENCE_EVENT && isPresenceChannel(channel)) this.identify(principal, sender);
   }
 
   /** It has another credential, or another name. */

@@ -39,9 +39,10 @@ export async function askInSession(
       userIsDone.abort();
     }
   })();
-  const { questions, progress, signal } = context;
+  const { questions, presence, progress, signal } = context;
   const waiter = {
     questions,
+    presence,
     progress,
     signal: AbortSignal.any([signal, userIsDone.signal]),
     stay: (end: () => void) => context.stay(end),

@@ -1,10 +1,7 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "./chat.ts";
 import { Name } from "./message-row.tsx";
-import { readersSentence } from "./roster.ts";
 import { doingSentence } from "./typing.ts";
-
-const NAMES_SHOWN = 4;
 
 interface ChannelProps {
   readonly chat: Chat | undefined;
@@ -119,23 +116,6 @@ export function Doing({ chat }: ChannelProps) {
           </span>
         );
       })}
-    </p>
-  );
-}
-
-/** Who reads now. */
-export function Readers({ chat }: ChannelProps) {
-  const { readers, roster } = chat?.presence ?? {};
-  const { count, names, rest } = readersSentence(readers, roster?.names(performance.now()) ?? [], NAMES_SHOWN);
-  return (
-    <p id="readers">
-      {count !== "" && <span>{count}</span>}
-      {names.length > 0 && (
-        <span class="names">
-          {names.map((name, index) => [index === 0 ? "" : ", ", <Name key={name} sender={name} />])}
-          {rest}
-        </span>
-      )}
     </p>
   );
 }

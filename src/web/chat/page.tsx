@@ -4,13 +4,15 @@ import { Inbox } from "../questions/inbox.tsx";
 import { listenToPush } from "../questions/push.ts";
 import { MyName } from "../shared/links.tsx";
 import { Bar, mount, Refused } from "../shared/page.tsx";
+import { readerOfBrowser } from "../shared/reader.ts";
 import { loginAddress, type Session } from "../shared/session.ts";
-import { ChannelButtons, Doing, Heading, Readers } from "./channel-header.tsx";
+import { ChannelButtons, Doing, Heading } from "./channel-header.tsx";
 import { ChannelList } from "./channel-list.tsx";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.tsx";
 import { Log } from "./log.tsx";
 import type { Reach } from "./reach.ts";
+import { Readers } from "./readers.tsx";
 import { Search } from "./search.tsx";
 import { countText } from "./unread.ts";
 
@@ -105,7 +107,7 @@ export function ChatPage({ chat, session }: Partial<ChatProps>) {
               </span>
             </button>
             <Heading chat={chat} />
-            <Readers chat={chat} />
+            <Readers presence={chat?.presence} />
             {chat !== undefined && <ChannelButtons chat={chat} search={() => setSearches(searches + 1)} />}
           </header>
           <Banner away={chat?.reach.away} />
@@ -236,7 +238,7 @@ function takesLetters(target: EventTarget | null): boolean {
 
 mount<ChatProps>(ChatPage, (_, session) => {
   const mayRead = session.admin || session.subscribe.length > 0;
-  const chat = mayRead ? new Chat(connect("./"), session) : undefined;
+  const chat = mayRead ? new Chat(connect("./", { reader: readerOfBrowser() }), session) : undefined;
   listenToPush((channel) => chat?.open(channel));
   return { session, chat };
 });

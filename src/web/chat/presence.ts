@@ -1,4 +1,7 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
+import type { Participant } from "../../protocol/participant.ts";
+import { readerOfBrowser } from "../shared/reader.ts";
+import { participantsOf } from "../shared/participants.ts";
 import { channelsOf } from "./history.ts";
 import { PRESENCE_EVERY, Roster } from "./roster.ts";
 import { Typing, TYPING_EVENT, TypingTeller, type TypingState } from "./typing.ts";
@@ -20,17 +23,23 @@ interface Word {
   readonly asks?: boolean;
   /** The page that says so, which need not answer itself. */
   readonly page: string;
+  /** The id of the page's connection, by which the server knows whose it is. */
+  readonly reader: string;
 }
 
 const PAGE = Math.random().toString(36).slice(2, 8);
+/** What every word of this page has. */
+const OWN = { page: PAGE, reader: readerOfBrowser() };
 
-/** Who reads a channel: how many, as the server counts, and the names that people gave. */
+/** Who reads a channel: how many and who, as the server knows, and the names that people gave. */
 export class Presence {
   readonly roster: Roster = new Roster();
   readonly typing: Typing = new Typing();
   readonly #teller = new TypingTeller((state) => this.#tell(state));
   /** How many read, as far as it is known. */
   readers: number | undefined;
+  /** What the server lists. */
+  participants: readonly Participant[] = [];
   readonly #channel: string;
   readonly #presenceChannel: string;
   readonly #hub: Hub;
@@ -66,15 +75,15 @@ export class Presence {
   /** Says that the person reads here, and asks who else does. */
   enter(): void {
     if (this.#end.signal.aborted) return;
-    this.#say({ state: "here", asks: true, page: PAGE });
+    this.#say({ state: "here", asks: true, ...OWN });
     // Until then, a connection with which this page catches up is still counted.
     this.#lookSoon();
   }
 
   /** The person took another name. */
   rename(): void {
-    if (this.#told !== undefined && this.#told !== this.#name()) this.#say({ state: "gone", page: PAGE }, this.#told);
-    this.#say({ state: "here", page: PAGE });
+    if (this.#told !== undefined && this.#told !== this.#name()) this.#say({ state: "gone", ...OWN }, this.#told);
+    this.#say({ state: "here", ...OWN });
   }
 
   /** The person changed what they write. */
@@ -82,11 +91,15 @@ export class Presence {
     this.#teller.wrote(text.trim() === "", performance.now());
   }
 
-  /** Asks for the number of readers. */
+  /** Asks for the number of readers, and who they are. */
   async look(): Promise<void> {
     if (document.hidden) return;
-    const [listed] = await channelsOf(this.#channel, 1).catch(() => []);
+    const [[listed], participants] = await Promise.all([
+      channelsOf(this.#channel, 1).catch(() => []),
+      participantsOf(this.#channel).catch(() => this.participants),
+    ]);
     this.readers = listed?.readers ?? this.readers;
+    this.participants = participants;
     this.#changed();
   }
 
@@ -118,13 +131,13 @@ export class Presence {
     const wait = Math.max(Math.random() * ANSWER_WITHIN, this.#spoke + ANSWER_WITHIN - performance.now());
     this.#answer = setTimeout(() => {
       this.#answer = undefined;
-      if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", page: PAGE });
+      if (this.#name() !== undefined && !document.hidden) this.#say({ state: "here", ...OWN });
     }, wait);
   }
 
   #stay(): void {
     if (document.hidden || this.#name() === undefined || (this.readers ?? 2) < 2) return;
-    this.#say({ state: "here", page: PAGE });
+    this.#say({ state: "here", ...OWN });
   }
 
   #lookSoon(): void {
@@ -146,7 +159,7 @@ export class Presence {
   #leave(): void {
     if (this.#told === undefined) return;
     const query = new URLSearchParams({ event: EVENT, ephemeral: "true", sender: this.#told });
-    const body = JSON.stringify({ state: "gone", page: PAGE } satisfies Word);
+    const body = JSON.stringify({ state: "gone", ...OWN } satisfies Word);
     // The page may be gone before a request of its own is sent.
     navigator.sendBeacon(
       `channels/${this.#presenceChannel}/messages?${query}`,

@@ -29,11 +29,11 @@ export class Roster {
 }
 
 /** How many read, and who, as a sentence in pieces: names are to be set apart from the words between them. */
-export function readersSentence(
+export function readersSentence<Name>(
   readers: number | undefined,
-  names: readonly string[],
+  names: readonly Name[],
   shown: number,
-): { readonly count: string; readonly names: readonly string[]; readonly rest: string } {
+): { readonly count: string; readonly names: readonly Name[]; readonly rest: string } {
   const count = readers === undefined || readers === 0 ? "" : readers === 1 ? "1 reader" : `${readers} readers`;
   const rest = names.length > shown ? ` and ${names.length - shown} more` : "";
   return { count, names: names.slice(0, shown), rest };

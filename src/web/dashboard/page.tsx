@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { connect, type Hub, type Message } from "../../client/index.ts";
+import type { ParticipantList } from "../../protocol/participant.ts";
 import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
 import { count, duration } from "../shared/format.ts";
@@ -14,6 +15,7 @@ import { Connections } from "./connections.tsx";
 import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
 import { Nodes } from "./nodes.tsx";
 import { loadQuestions, OpenQuestions, type OpenQuestionsListed } from "./open-questions.tsx";
+import { Participants } from "./participants.tsx";
 import { usePlace, type Place } from "./place.ts";
 import { Plots, withMoment, withPast, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
@@ -34,7 +36,7 @@ interface DashboardProps extends DashboardFacts {
 }
 
 /** What the server tells of itself. */
-const TOLD = ["hub.stats", "hub.logs", "hub.hooks", "hub.bridges"];
+const TOLD = ["hub.stats", "hub.logs", "hub.hooks", "hub.bridges", "hub.presence"];
 /** Milliseconds between looks at the list of channels. */
 const LIST_EVERY = 5000;
 const SECOND = 1000;
@@ -43,9 +45,8 @@ const [RATE_SECONDS, RATED] = [10, 2000];
 
 /** What the server does, live. It reads everything, and counts as nothing. */
 export function DashboardPage({ version = "{{version}}", log = "{{log}}", session }: Partial<DashboardProps>) {
-  const { hub, info, moments, listed, rates, lines, logs, hooks, bridges, scheduled, questions, list } = useHub(
-    session?.admin === true,
-  );
+  const { hub, info, moments, listed, rates, lines, logs, participants, ...rest } = useHub(session?.admin === true);
+  const { hooks, bridges, scheduled, questions, list } = rest;
   const named = usePlace();
   const place: Place = session?.admin === true ? named : { kind: "overview" };
   const sender = (session && verifiedName(session)) ?? "dashboard";
@@ -79,6 +80,7 @@ export function DashboardPage({ version = "{{version}}", log = "{{log}}", sessio
             <Plots moments={moments} />
             <Tail lines={lines} />
             <Channels {...listed} rates={rates} />
+            <Participants list={participants} />
             {session?.admin === true && <Connections title="Connections" />}
             <Hooks hooks={hooks} />
             <ServerLog lines={logs} />
@@ -130,6 +132,7 @@ function useHub(isAllowed: boolean) {
     more: false,
   });
   const [bridges, setBridges] = useState<BridgesSeen>();
+  const [participants, setParticipants] = useState<ParticipantList>();
   const [scheduled, setScheduled] = useState<ScheduledListed>({ scheduled: [], more: false });
   const [questions, setQuestions] = useState<OpenQuestionsListed>({ questions: [], more: false });
   const [rates] = useState(() => new Rates(RATE_SECONDS, RATED));
@@ -152,6 +155,7 @@ function useHub(isAllowed: boolean) {
     const take = ({ channel, data }: Message): void => {
       if (channel === "hub.stats") show(data as ServerInfo);
       else if (channel === "hub.hooks") setHooks((last) => withDelivery(last, data as HookDelivery));
+      else if (channel === "hub.presence") setParticipants(data as ParticipantList);
       else if (channel === "hub.bridges") {
         setBridges((last) => ({ now: data as BridgesTold, before: last?.now }));
       } else logs.add(data as LogLine);
@@ -214,6 +218,7 @@ function useHub(isAllowed: boolean) {
     logs,
     hooks,
     bridges,
+    participants,
     scheduled,
     questions,
     list: () => void listScheduled(),

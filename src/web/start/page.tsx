@@ -4,6 +4,7 @@ import type { ServerInfo } from "../../protocol/server-info.ts";
 import { useWhileVisible } from "../shared/connection.ts";
 import { count } from "../shared/format.ts";
 import { Bar, mount, Refused, Skip } from "../shared/page.tsx";
+import { readerOfBrowser } from "../shared/reader.ts";
 import { mayRead, type Session } from "../shared/session.ts";
 import { Status } from "../shared/status.tsx";
 import { AgentLines, PublishLines, TeamLines, type StartFacts } from "./lines.tsx";
@@ -124,6 +125,6 @@ else
     // A proxy may speak another protocol than the server knows of, and have put it under a path.
     const origin = new URL(".", location.href).href.replace(/\/$/, "");
     // The page shows the channel `default`, and what only admins see.
-    const hub = mayRead(session, "default") ? connect("./") : undefined;
+    const hub = mayRead(session, "default") ? connect("./", { reader: readerOfBrowser() }) : undefined;
     return { ...(facts as StartFacts), origin, socket: origin.replace(/^http/, "ws"), hub, session };
   });
