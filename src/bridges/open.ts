@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { hubSource } from "../core/hub-path.ts";
 import type { Hub } from "../core/hub.ts";
 import type { Records } from "../core/records.ts";
 import type { SharedStore } from "../core/shared-store.ts";
@@ -32,7 +33,7 @@ export class Bridges {
   constructor(configured: readonly ConfiguredBridge[], { publicUrl, ...server }: OpenServer) {
     const context: BridgeContext = {
       ...server,
-      source: publicUrl === "" ? `hub:${server.hubId}` : publicUrl,
+      source: hubSource(publicUrl, server.hubId),
       wait: server.wait ?? pause,
     };
     this.#wait = context.wait;

@@ -18,6 +18,11 @@ export function hubPath(text: string | undefined): readonly string[] {
     .filter((word) => HUB_ID.test(word));
 }
 
+/** The `source` of the CloudEvents that a hub sends: its public address, or its id if that is not configured. */
+export function hubSource(publicUrl: string, hubId: string): string {
+  return publicUrl === "" ? `hub:${hubId}` : publicUrl;
+}
+
 /** Whether a message was in this hub before, or came through so many that it may go on for ever. */
 export function isLoop(path: readonly string[], hubId: string): boolean {
   return path.length >= MAX_HOPS || path.includes(hubId);

@@ -5,6 +5,7 @@ import type { Principal } from "./principal.ts";
 import { RecordIndex } from "./record-index.ts";
 import type { Records } from "./records.ts";
 import {
+  checkRoom,
   digestId,
   inOrder,
   randomId,
@@ -14,7 +15,6 @@ import {
   type Scheduled,
   type ScheduledWithData,
 } from "./scheduled.ts";
-import { checkRoom } from "./schedule-limits.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 export interface ScheduleOptions {

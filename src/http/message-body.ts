@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { HubError } from "../core/errors.ts";
 import { MAX_DATA_DEPTH } from "../core/message.ts";
+import { isJsonMedia } from "../protocol/json.ts";
 import { bodyText, parsedBody, type SentBody } from "./json-body.ts";
 
-const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
 const CHARSET = /;\s*charset\s*=/i;
 /** Text, the type that `curl -d` gives to any text, and no type: what is not UTF-8 may be text all the same. */
 const TEXT_TYPE = /^(?:text\/|application\/x-www-form-urlencoded$|$)/;
@@ -11,7 +11,7 @@ const MULTIPART = /^multipart\//;
 
 /** Whether a Content-Type is one of JSON. */
 export function isJsonType(type: string): boolean {
-  return JSON_TYPE.test(type.replace(/;.*/s, "").trim().toLowerCase());
+  return isJsonMedia(type.replace(/;.*/s, "").trim().toLowerCase());
 }
 
 /**
@@ -24,7 +24,7 @@ export function dataIn(body: SentBody | null): unknown {
     throw new HubError("INVALID_MESSAGE", "data is missing; send it as the body: text, or JSON as application/json");
   }
   const media = type === "application/json" ? type : type.replace(/;.*/s, "").trim().toLowerCase();
-  if (JSON_TYPE.test(media)) {
+  if (isJsonMedia(media)) {
     return parsedBody(bodyText(body, "INVALID_JSON"), "INVALID_MESSAGE", "data", MAX_DATA_DEPTH);
   }
   if (MULTIPART.test(media)) {

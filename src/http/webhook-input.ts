@@ -6,15 +6,14 @@ import { isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { isObject } from "../protocol/json.ts";
 import { lenient, problems } from "../tools/index.ts";
 import { secretProblem } from "../webhooks/out/signature.ts";
-import { MAX_ALL, MAX_CHANNELS, MAX_OWN, eventsProblem, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
+import { ownerOf, renewal } from "../webhooks/out/ownership.ts";
+import { MAX_CHANNELS, eventsProblem, urlProblem, type Webhook } from "../webhooks/out/webhook.ts";
 import type { Webhooks } from "../webhooks/out/webhooks.ts";
 import { checkedChannels } from "./channel-query.ts";
 import { jsonBody } from "./json-body.ts";
 
 /** Milliseconds for which a secret still signs beside the one that replaced it. */
 const ROTATION = 24 * 3_600_000;
-/** Milliseconds for which a webhook lives whose owner's credential ends by itself, unless its owner renews it. */
-const RENEWED_FOR = 30 * 24 * 3_600_000;
 /** In place of a secret: one that the server makes. */
 export const NEW = "new";
 
@@ -60,19 +59,6 @@ export function checkUrl(url: string, { rules }: Webhooks): void {
 export function checkSecret(secret: string): void {
   const problem = secretProblem(secret);
   if (problem !== undefined) throw new HubError("INVALID_INPUT", `secret: ${problem}`);
-}
-
-export function checkCount(all: readonly Webhook[], principal: Principal): void {
-  const own = all.filter(({ owner }) => owner?.id === principal.id).length;
-  if (own >= MAX_OWN) throw tooMany(`You have ${own} webhooks`, MAX_OWN);
-  if (all.length >= MAX_ALL) throw tooMany(`This hub has ${all.length} webhooks`, MAX_ALL);
-}
-
-function tooMany(sentence: string, most: number): HubError {
-  return new HubError(
-    "FORBIDDEN",
-    `${sentence}, and at most ${most} are allowed; delete one, or use patterns such as orders.*`,
-  );
 }
 
 export function checkPatch(
@@ -131,18 +117,4 @@ export function patched(
     ...(suspended === false ? {} : suspension === undefined ? {} : { suspension }),
     ...(suspended === true && suspension === undefined ? { suspension: { reason: "owner", since: now } } : {}),
   };
-}
-
-export function isOf({ owner }: Webhook, principal: Principal): boolean {
-  return principal.admin || owner?.id === principal.id;
-}
-
-export function ownerOf({ id, subject, kind }: Principal): Webhook["owner"] {
-  return { id, subject, kind };
-}
-
-/** Until when a webhook is good whose owner's credential ends by itself and is not known to the server afterwards. */
-export function renewal({ kind, id, expires }: Principal, now: number): Pick<Webhook, "expires"> {
-  const isOfKey = kind === "key" || id.startsWith("key-");
-  return isOfKey || expires === undefined ? { expires: undefined } : { expires: Math.max(expires, now + RENEWED_FOR) };
 }

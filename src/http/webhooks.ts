@@ -13,19 +13,16 @@ import { takeAnyBody } from "./json-body.ts";
 import {
   bodyOf,
   channelsOf,
-  checkCount,
   checkEvents,
   checkPatch,
   checkSecret,
   checkUrl,
   configured,
   gone,
-  isOf,
   NEW,
-  ownerOf,
   patched,
-  renewal,
 } from "./webhook-input.ts";
+import { checkCount, isOwnedBy, ownerOf, renewal } from "../webhooks/out/ownership.ts";
 import { described, testResult, webhookList, webhookStatus, withDeliveries } from "./webhook-object.ts";
 
 const TAGS = ["webhooks"];
@@ -90,7 +87,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
     const { id } = request.params as z.output<typeof params>;
     const principal = principalOf(request, context);
     const webhook = await webhooks.store.get(id);
-    if (webhook !== undefined && isOf(webhook, principal)) return { webhook, principal };
+    if (webhook !== undefined && isOwnedBy(webhook, principal)) return { webhook, principal };
     throw new HubError(
       "NOT_FOUND",
       `There is no webhook ${quoted(id.slice(0, MAX_SHOWN))} of yours; GET /webhooks lists them`,
@@ -153,7 +150,7 @@ export function webhookRoutes(app: FastifyInstance, context: HttpContext): void 
     },
     async (request) => {
       const principal = principalOf(request, context);
-      const own = (await webhooks.store.list()).filter((webhook) => isOf(webhook, principal));
+      const own = (await webhooks.store.list()).filter((webhook) => isOwnedBy(webhook, principal));
       return {
         webhooks: await Promise.all(own.map(async (webhook) => described(webhook, await webhooks.status(webhook)))),
       };

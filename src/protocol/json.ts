@@ -63,6 +63,11 @@ export function keptJson(text: string): unknown {
   return SUSPECT.test(text) && !new Tokens(text).areNumbersExact ? readExactly(text, () => {}) : value;
 }
 
+/** Whether a media type, in lower case and without parameters, is one of JSON. */
+export function isJsonMedia(media: string): boolean {
+  return JSON_TYPE.test(media);
+}
+
 /** Whether a JSON value is an object: neither an array nor a number kept as `JSON.rawJSON`. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
@@ -73,6 +78,7 @@ export function isDeeper(value: unknown, levels: number): boolean {
   return Number.isNaN(namesIn(value, levels));
 }
 
+const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
 const MAX_SHOWN = 100;
 const MAX_NUMBER = 32;
 /** Decimal digits that every double brings back (`DBL_DIG`). */

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { HubError } from "../../src/core/errors.ts";
 import type { Draft } from "../../src/core/message.ts";
 import type { Principal } from "../../src/core/principal.ts";
-import { MAX_SCHEDULED_PER_PRINCIPAL } from "../../src/core/schedule-limits.ts";
+import { MAX_SCHEDULED_PER_PRINCIPAL } from "../../src/core/scheduled.ts";
 import type { ChannelName } from "../../src/protocol/channel.ts";
 import { ScheduleRig } from "../support/schedule-rig.ts";
 import { until } from "../support/until.ts";

@@ -1,10 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { HubError } from "../../core/errors.ts";
 import { MAX_DATA_DEPTH } from "../../core/message.ts";
-import { isObject, JsonFault, parseJson } from "../../protocol/json.ts";
+import { isJsonMedia, isObject, JsonFault, parseJson } from "../../protocol/json.ts";
 import type { Delivery } from "./delivery.ts";
 
-const JSON_TYPE = /^(?:application|text)\/(?:[\w!#$&^.+-]+\+)?json$/;
 const FORM_TYPE = "application/x-www-form-urlencoded";
 /** The field of a form in which GitHub and Slack send JSON. */
 const PAYLOAD = "payload";
@@ -18,7 +17,7 @@ export function bodyValue({ body, type }: Delivery): unknown {
   if (!isUtf8(body)) throw new HubError("INVALID_DELIVERY", "The body is not UTF-8; a hook takes JSON, forms and text");
   const text = body.toString().replace(/^\uFEFF/, "");
   if (media === FORM_TYPE) return formValue(text);
-  if (JSON_TYPE.test(media)) return jsonOf(text);
+  if (isJsonMedia(media)) return jsonOf(text);
   // SNS sends JSON as text/plain, and others without a type.
   if (/^\s*[[{]/.test(text)) {
     try {

@@ -6,7 +6,7 @@ import { Deliveries, type DeliveryRecord } from "./deliveries.ts";
 import type { Delivery } from "./delivery.ts";
 import { fetchText } from "./fetch-text.ts";
 import { openHook, secretFiles, senderOf, type Hook, type HookTools } from "./hook.ts";
-import { HookFault, hookRecords } from "./hook-record.ts";
+import { HookFault, hookRecords } from "./hook-file.ts";
 import type { Received } from "./receive.ts";
 
 /** A hook as its operators see it. */

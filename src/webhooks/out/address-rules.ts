@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 
+const LOOPBACK_NAME = /(?:^|\.)localhost\.?$/;
 /** The special-purpose registry of IANA for IPv4, with multicast: none of it is a host on the public internet. */
 const SPECIAL_IPV4 = networks([
   "0.0.0.0/8", // this network
@@ -99,4 +100,14 @@ function networks(list: readonly string[]): BlockList {
 function matches(list: BlockList, address: string): boolean {
   const family = isIP(address);
   return family !== 0 && !address.includes("%") && list.check(address, family === 6 ? "ipv6" : "ipv4");
+}
+
+/** Whether a URL names this machine without an address (RFC 6761). */
+export function isLoopbackName({ hostname }: URL): boolean {
+  return LOOPBACK_NAME.test(hostname);
+}
+
+/** The name or address of a URL, without the brackets around IPv6. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
 }

@@ -3,7 +3,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { AddressRules } from "./address-rules.ts";
-import { hostOf } from "./host.ts";
+import { hostOf } from "./address-rules.ts";
 import { Lookups, type NameAddress } from "./lookups.ts";
 
 /** What a destination answered: its status, and when it wants to be asked again. */

@@ -4,8 +4,7 @@ import { MAX_EVENT, type Message } from "../../core/message.ts";
 import { isOfType } from "../../core/occurrence.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { ChannelPattern } from "../../protocol/channel.ts";
-import type { AddressRules } from "./address-rules.ts";
-import { hostOf, isLoopbackName } from "./host.ts";
+import { hostOf, isLoopbackName, type AddressRules } from "./address-rules.ts";
 import type { SigningSecret } from "./signature.ts";
 
 /** How a message looks in the body of a delivery. */

@@ -1,4 +1,5 @@
 import { LeaseHolder } from "../../core/lease.ts";
+import { hubSource } from "../../core/hub-path.ts";
 import type { Hub } from "../../core/hub.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Records } from "../../core/records.ts";
@@ -11,7 +12,7 @@ import type { WebhookCounters } from "./delivery.ts";
 import { forget, noted, watermark } from "./progress.ts";
 import type { SafePosterOptions } from "./safe-post.ts";
 import type { FailureCategory } from "./event-subscription.ts";
-import type { Sender, TestResult, Unverified } from "./sender.ts";
+import type { Dispatchers, TestResult, Unverified } from "./dispatchers.ts";
 import type { ConfiguredWebhook, Suspension, Webhook } from "./webhook.ts";
 import { WebhookStore } from "./webhook-store.ts";
 import { statusOf, type WebhookStatus } from "./status.ts";
@@ -58,8 +59,8 @@ export class Webhooks {
   readonly clock: Clock;
   readonly #options: WebhooksOptions;
   readonly #unsubscribe: () => void;
-  #sender: Sender | undefined;
-  #loading: Promise<Sender> | undefined;
+  #dispatchers: Dispatchers | undefined;
+  #loading: Promise<Dispatchers> | undefined;
   #lease: LeaseHolder | undefined;
   #cancel: () => void = () => {};
   #isClosed = false;
@@ -89,7 +90,7 @@ export class Webhooks {
 
   /** Deliveries in progress. */
   get inFlight(): number {
-    return this.#sender?.inFlight ?? 0;
+    return this.#dispatchers?.inFlight ?? 0;
   }
 
   get rules(): AddressRules {
@@ -123,7 +124,7 @@ export class Webhooks {
     this.#isClosed = true;
     this.#unsubscribe();
     this.#cancel();
-    await this.#sender?.stop();
+    await this.#dispatchers?.stop();
     await this.#lease?.close();
   }
 
@@ -155,9 +156,9 @@ export class Webhooks {
     if (this.#isClosed) return;
     this.suspended = webhooks.filter(({ suspension }) => suspension !== undefined).length;
     if (webhooks.length > 0) await this.#start();
-    this.#sender?.look();
+    this.#dispatchers?.look();
     // The configuration and this node's own door say it at once; another node's word may be lost.
-    if (this.#options.shared.isShared || this.#sender !== undefined) this.#lookAfter();
+    if (this.#options.shared.isShared || this.#dispatchers !== undefined) this.#lookAfter();
   }
 
   #lookAfter(): void {
@@ -167,27 +168,27 @@ export class Webhooks {
   }
 
   async #start(): Promise<void> {
-    const sender = await this.#load();
+    const dispatchers = await this.#load();
     if (this.#isClosed) return;
     const { shared, lease = LEASE_LIFETIME } = this.#options;
-    const onHeld = ({ signal }: { readonly signal: AbortSignal }): void => sender.start(signal);
+    const onHeld = ({ signal }: { readonly signal: AbortSignal }): void => dispatchers.start(signal);
     this.#lease ??= new LeaseHolder({ store: shared, name: LEASE, lifetime: lease, onHeld });
   }
 
-  #load(): Promise<Sender> {
+  #load(): Promise<Dispatchers> {
     return (this.#loading ??= this.#open());
   }
 
-  async #open(): Promise<Sender> {
-    const { Sender: Loaded } = await import("./sender.ts");
+  async #open(): Promise<Dispatchers> {
+    const { Dispatchers: Loaded } = await import("./dispatchers.ts");
     const { hub, records, hubId, publicUrl, version, rules, log, post, dialect = "sketch" } = this.#options;
     const { random = Math.random } = this.#options;
-    this.#sender = new Loaded({
+    this.#dispatchers = new Loaded({
       hub,
       records,
       store: this.store,
       post: { ...post, rules },
-      origin: { hubId, source: publicUrl === "" ? `hub:${hubId}` : publicUrl },
+      origin: { hubId, source: hubSource(publicUrl, hubId) },
       clock: this.clock,
       random,
       counters: this.counters,
@@ -197,7 +198,7 @@ export class Webhooks {
       suspend: (webhook, reason) => this.#suspend(webhook, reason),
       log,
     });
-    return this.#sender;
+    return this.#dispatchers;
   }
 
   async #suspend(webhook: Webhook, reason: Suspension["reason"]): Promise<void> {
@@ -218,6 +219,6 @@ export class Webhooks {
     // It was renewed in this moment.
     if (reason === undefined) return;
     await this.remove(webhook.id);
-    if (reason !== UNRENEWED) await this.#sender?.terminate(webhook, reason);
+    if (reason !== UNRENEWED) await this.#dispatchers?.terminate(webhook, reason);
   }
 }

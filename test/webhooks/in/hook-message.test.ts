@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { hookMessage, type HookMessage } from "../../../src/webhooks/in/hook-message.ts";
-import { hookRecords, type HookRecord } from "../../../src/webhooks/in/hook-record.ts";
+import { hookRecords } from "../../../src/webhooks/in/hook-file.ts";
+import type { HookRecord } from "../../../src/webhooks/in/hook-record.ts";
 import { picked, pointer, pointerFault, valueAt } from "../../../src/webhooks/in/pointer.ts";
 import { deliveryOf } from "../../support/deliveries.ts";
 

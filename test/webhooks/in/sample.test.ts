@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { secretsOf } from "../../../src/webhooks/in/hook.ts";
-import { hookRecords, hooksFileText } from "../../../src/webhooks/in/hook-record.ts";
+import { hookRecords, hooksFileText } from "../../../src/webhooks/in/hook-file.ts";
 import { PROVIDERS } from "../../../src/webhooks/in/providers.ts";
 import { sampleFor } from "../../../src/webhooks/in/sample.ts";
 import { HooksFile } from "../../support/hooks.ts";

@@ -20,7 +20,7 @@ export interface TestResult {
   readonly milliseconds: number;
 }
 
-export interface SenderOptions extends Omit<DispatchContext, "poster" | "destinations"> {
+export interface DispatchersOptions extends Omit<DispatchContext, "poster" | "destinations"> {
   readonly store: WebhookStore;
   readonly post: SafePosterOptions;
 }
@@ -51,9 +51,9 @@ const LOOK = 10_000;
 /** Milliseconds before a webhook whose records could not be read is tried again. */
 const AGAIN = 1000;
 
-/** Sends all webhooks, while this node is the one that does. */
-export class Sender {
-  readonly #options: SenderOptions;
+/** The dispatchers of all webhooks, one for each, while this node is the one that sends; and what is posted besides. */
+export class Dispatchers {
+  readonly #options: DispatchersOptions;
   readonly #context: DispatchContext;
   readonly #running = new Map<string, Running>();
   /** Of each time that this node begins to send. */
@@ -62,7 +62,7 @@ export class Sender {
   #isStale = false;
   #cancel: () => void = () => {};
 
-  constructor(options: SenderOptions) {
+  constructor(options: DispatchersOptions) {
     this.#options = options;
     const destinations = new Destinations(options.clock);
     this.#context = { ...options, destinations, poster: new SafePoster(options.post) };
