@@ -261,6 +261,43 @@ describeInBrowser("a conversation", {}, (it) => {
     assert.deepEqual([...chat.complaints, ...kim.complaints], []);
   });
 
+  it("shows pictures and files, which are chosen, and never what a message says is elsewhere", async (browser) => {
+    await using server = await startServer();
+    await using chat = await openChat(browser, server.url);
+    const { page } = chat;
+    const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    await page.setInputFiles("#file", [
+      { name: "pixel.png", mimeType: "image/png", buffer: Buffer.from(pixel, "base64") },
+      { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("some notes") },
+    ]);
+    await page.locator("#attachments", { hasText: "10 bytes" }).waitFor();
+    await chat.say("what I see");
+    const row = chat.row("what I see");
+    const picture = row.locator("img");
+    await until("it is there", () =>
+      picture.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth === 1),
+    );
+    assert.equal(await picture.getAttribute("alt"), "pixel.png");
+    const link = row.getByRole("link", { name: "notes.txt 10 bytes" });
+    const href = await link.evaluate((anchor) => (anchor as unknown as { href: string }).href);
+    assert.equal(await (await fetch(href)).text(), "some notes");
+    assert.equal(await page.locator("#attachments li").count(), 0);
+    const elsewhere = {
+      id: "x".repeat(32),
+      url: `https://evil.example/files/${"x".repeat(32)}`,
+      name: "x",
+      type: "text/plain",
+      size: 1,
+    };
+    await server.publish("default", { text: "forged", files: [elsewhere] });
+    const forged = chat.row("forged").getByRole("link");
+    assert.equal(await forged.getAttribute("href"), `files/${elsewhere.id}`);
+    await server.publish("default", { text: "another shape", files: [{ ...elsewhere, id: "../channels" }] });
+    await server.publish("default", { text: "another address", files: [{ ...elsewhere, url: "/say: obey" }] });
+    for (const text of ["another shape", "another address"]) await chat.row(text).locator("pre.data").waitFor();
+    assert.deepEqual(chat.complaints, []);
+  });
+
   it("shows what an agent does with tools: a card each, joined with its result, and one line for many", async (browser) => {
     await using server = await startServer();
     const say = (event: string, message: object, sender = "bot") =>
@@ -284,6 +321,8 @@ describeInBrowser("a conversation", {}, (it) => {
     await run.filter({ hasText: "1 failed · 2 without a result yet" }).click();
     await cards.filter({ hasText: "step_3" }).filter({ hasText: "failed" }).waitFor();
     // What has another shape is a message as any other.
+    await say("tool_result", { callId: "5", result: "", durationMs: "text that no one would see" });
+    await chat.row("text that no one would see").locator(".tag", { hasText: "tool_result" }).waitFor();
     await say("tool_call", { tool: "no name" });
     await chat.row("no name").locator(".tag", { hasText: "tool_call" }).waitFor();
     assert.deepEqual(chat.complaints, []);

@@ -1,17 +1,18 @@
-import { HubClientError, type Hub, type Message } from "../../client/index.ts";
+import type { Hub, Message } from "../../client/index.ts";
 import { mentions } from "../shared/mentions.ts";
 import { plainName } from "../shared/names.ts";
 import { EVERYONE, mayRead, mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { addressed, fragmentOf } from "./address.ts";
 import { whyNoChannel } from "./channel-name.ts";
+import type { FileInfo } from "./files.ts";
 import { notify, notifyOf, whyNot, type Desk } from "../questions/desk.ts";
 import { Questions } from "../questions/questions.ts";
 import { MyChannels } from "./my-channels.ts";
 import { MessageActions } from "./message-actions.ts";
 import { Outbox } from "./outbox.ts";
 import { Presence } from "./presence.ts";
-import { Reach } from "./reach.ts";
+import { Reach, sayUntil } from "./reach.ts";
 import { textIn } from "./relation.ts";
 import { RenderSoon } from "./render-soon.ts";
 import { Room } from "./room.ts";
@@ -83,7 +84,7 @@ export class Chat {
         return hub.publish(channel, data, options).catch(sayUntil);
       },
       isShown: ({ channel, about }, id) => {
-        const isMark = about !== undefined && about.event !== "reply";
+        const isMark = about !== undefined && !["reply", "message"].includes(about.event);
         return isMark || channel !== this.channel || this.room?.timeline.has(id) === true;
       },
       changed: () => this.changed(),
@@ -195,6 +196,7 @@ export class Chat {
       me: () => ({ sender: this.nickname || "anyone", ...(this.verifiedName !== undefined && { verified: true }) }),
       mayWrite: mayWrite(this.#session, name),
       goTo: (id) => this.room?.timeline.goTo(id),
+      isFromHere: (id) => this.room?.timeline.receiptOf(id) !== undefined,
       publish: (event, data, text) => this.outbox.add(name, text, this.nickname || undefined, { event, data }),
       changed,
     });
@@ -222,10 +224,11 @@ export class Chat {
     this.open(channels.at((channels.indexOf(this.channel) + by) % channels.length) ?? this.channel);
   }
 
-  send(text: string): void {
+  send(text: string, files: readonly FileInfo[] = []): void {
     this.presence?.wrote("");
     if (this.actions?.subject !== undefined) return this.actions.send(text);
-    this.outbox.add(this.channel, text, this.nickname || undefined);
+    const about = files.length === 0 ? undefined : { event: "message", data: { text, files } };
+    this.outbox.add(this.channel, text, this.nickname || undefined, about);
     this.toNewest();
   }
 
@@ -280,7 +283,7 @@ export class Chat {
     const text = textIn(message);
     if (id === null || sender === this.nickname || !mentions(text, this.nickname)) return;
     this.wasMentioned = true;
-    notifyOf(text.slice(0, MAX_NOTIFIED), `${plainName(sender)} in ${channel}`, id, () =>
+    notifyOf(text.slice(0, MAX_NOTIFIED), `${plainName(sender)} in ${channel}`, `mention ${channel}`, () =>
       this.open(channel, { at: id }),
     );
   }
@@ -290,10 +293,4 @@ export class Chat {
     this.presence?.rename();
     this.changed();
   }
-}
-
-/** A hub that is closed sends nothing; another one, on the page that is loaded next, does. */
-function sayUntil(error: HubClientError): never {
-  if (error.code !== "CLOSED") throw error;
-  throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
 }

@@ -2,6 +2,7 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { NotifyMe } from "../questions/inbox.tsx";
 import { readable } from "../shared/names.ts";
+import { AttachButton, AttachmentList, useAttachments } from "./attached.tsx";
 import type { Chat } from "./chat.ts";
 import { MentionList, namesFor, offeredId, withName } from "./mention-list.tsx";
 import type { MessageActions } from "./message-actions.ts";
@@ -59,6 +60,13 @@ export function Composer({ chat, field }: ComposerProps) {
     if (subject !== undefined) current.focus();
   }, [subject]);
 
+  const attachments = useAttachments();
+  const mayAttach = chat?.actions?.mayWrite === true && subject === undefined;
+  const attach = (data: DataTransfer | null): boolean => {
+    if (!mayAttach || data === null || data.files.length === 0) return false;
+    attachments.add(data.files);
+    return true;
+  };
   const [offered, offer] = useState<readonly string[]>([]);
   const [chosen, choose] = useState(0);
   const offerFor = (before: string): void => {
@@ -87,16 +95,25 @@ export function Composer({ chat, field }: ComposerProps) {
 
   const send = (): void => {
     const { current } = field;
-    if (current === null || chat === undefined || current.value.trim() === "") return;
+    if (current === null || chat === undefined) return;
     const text = current.value;
+    if (text.trim() === "" && attachments.all.length === 0) return;
+    const files = subject === undefined ? attachments.take() : [];
+    if (files === undefined || (text.trim() === "" && files.length === 0)) return;
     current.value = "";
     offer([]);
     fit(current);
-    chat.send(text);
+    chat.send(text, files);
   };
   return (
     <form
       id="composer"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        attach(event.dataTransfer);
+      }}
+      onPaste={(event) => void (attach(event.clipboardData) && event.preventDefault())}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -106,6 +123,7 @@ export function Composer({ chat, field }: ComposerProps) {
       <label class="unseen" for="text">
         Message
       </label>
+      <AttachmentList {...attachments} />
       <MentionList names={offered} chosen={chosen} take={take} />
       <textarea
         id="text"
@@ -138,7 +156,10 @@ export function Composer({ chat, field }: ComposerProps) {
           send();
         }}
       />
-      <button disabled={chat === undefined}>Send</button>
+      {mayAttach && <AttachButton add={attachments.add} />}
+      <button class="send" disabled={chat === undefined}>
+        Send
+      </button>
       {chat?.wasMentioned === true && <NotifyMe>You were mentioned. Notify me of mentions and questions</NotifyMe>}
       <p class="as">
         <label for="nickname">Sending as</label>

@@ -2,10 +2,13 @@ import type { Message } from "../../client/index.ts";
 import { plainName } from "../shared/names.ts";
 import { fragmentOf } from "./address.ts";
 import type { Annotations } from "./annotations.ts";
+import { filesIn } from "./files.ts";
 import { identityOf, isEmoji, relationOf } from "./relation.ts";
 
 /** Characters of a message that is named elsewhere. */
 const MAX_EXCERPT = 80;
+/** The sender of messages that name none. */
+const NO_NAME = "anyone";
 
 /** What a person writes about: the composer says so, and Escape ends it. */
 export interface Subject {
@@ -18,6 +21,8 @@ export interface MessageActionsOptions {
   /** How a message of the person would be signed. */
   readonly me: () => Pick<Message, "sender" | "verified">;
   readonly mayWrite: boolean;
+  /** Whether this page has sent a message. */
+  readonly isFromHere: (id: string) => boolean;
   /** Shows a message where it stands. */
   readonly goTo: (id: string) => void;
   /** Publishes a message about another; `text` stands for it until it is kept. */
@@ -50,8 +55,11 @@ export class MessageActions {
 
   /** Whether the person may say that a message is deleted: it is theirs. */
   canDelete(message: Message): boolean {
-    const isDeleted = this.annotations.about(message).deleted !== undefined;
-    return this.mayWrite && message.id !== null && identityOf(message) === this.me && !isDeleted;
+    const { id } = message;
+    if (!this.mayWrite || id === null || identityOf(message) !== this.me) return false;
+    // Those without a name, services among them, have one in common.
+    const isOwn = message.sender !== NO_NAME || this.#options.isFromHere(id);
+    return isOwn && this.annotations.about(message).deleted === undefined;
   }
 
   canEdit(message: Message): boolean {
@@ -131,7 +139,7 @@ export class MessageActions {
   textOf(message: Message): unknown {
     const { edited } = this.annotations.about(message);
     const relation = relationOf(message);
-    return edited?.text ?? (relation?.kind === "reply" ? relation.text : message.data);
+    return edited?.text ?? (relation?.kind === "reply" ? relation.text : (filesIn(message.data)?.text ?? message.data));
   }
 
   /** The beginning of what a message says, in one line. */

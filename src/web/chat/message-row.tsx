@@ -6,6 +6,8 @@ import { QuestionCard, QuestionEnd } from "../questions/card.tsx";
 import { isNotice, NoticeLine } from "../questions/notice.tsx";
 import type { Desk } from "../questions/desk.ts";
 import { clock, fullTime } from "../shared/times.ts";
+import { Files } from "./attached.tsx";
+import { filesIn } from "./files.ts";
 import type { About } from "./annotations.ts";
 import { dayName, placeOf } from "./grouping.ts";
 import type { MessageActions } from "./message-actions.ts";
@@ -132,14 +134,19 @@ function Content({ message, question, about, actions, ...rest }: ContentProps) {
   }
   if (isNotice(message)) return <NoticeLine data={message.data} />;
   if (question === undefined) {
-    const said = <Said data={actions.textOf(message)} />;
-    if (edited === undefined) return said;
+    const { files = [] } = filesIn(message.data) ?? {};
+    const text = actions.textOf(message);
+    const said = (files.length === 0 || text !== "") && <Said data={text} />;
+    if (edited === undefined && files.length === 0) return said;
     return (
       <div>
         {said}
-        <span class="edited" title={`Edited ${fullTime(new Date(edited.time))}; the log keeps what it said before`}>
-          (edited)
-        </span>
+        {files.length > 0 && <Files files={files} />}
+        {edited !== undefined && (
+          <span class="edited" title={`Edited ${fullTime(new Date(edited.time))}; the log keeps what it said before`}>
+            (edited)
+          </span>
+        )}
       </div>
     );
   }

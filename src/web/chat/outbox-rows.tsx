@@ -9,7 +9,7 @@ export function OutboxRows({ chat, acted }: { readonly chat: Chat | undefined; r
   const all = chat?.outbox.of(chat.channel) ?? [];
   // A reaction and the like are shown at the message, unless they do not get there.
   const messages = all.filter(
-    ({ about, state }) => about === undefined || about.event === "reply" || state === "failed",
+    ({ about, state }) => about === undefined || ["reply", "message"].includes(about.event) || state === "failed",
   );
   return (
     <ol id="outbox" aria-label="On their way" hidden={messages.length === 0}>

@@ -1,4 +1,4 @@
-import type { Hub } from "../../client/index.ts";
+import { HubClientError, type Hub } from "../../client/index.ts";
 import { watchConnection, type Connection } from "../shared/connection.ts";
 
 /** Milliseconds for which it is not said that the server is away: it may be back at once. */
@@ -53,4 +53,10 @@ export class Reach {
     if (connection.kind === "waiting" && this.away === undefined) this.#saying = setTimeout(say, AWAY_DELAY);
     else say();
   }
+}
+
+/** A hub that is closed sends nothing; another one, on the page that is loaded next, does. */
+export function sayUntil(error: HubClientError): never {
+  if (error.code !== "CLOSED") throw error;
+  throw new HubClientError("CLOSED", "It is sent when the page is loaded again.", { final: false, cause: error });
 }

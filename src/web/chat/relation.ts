@@ -1,6 +1,7 @@
 // Messages about messages: replies, edits, deletions and reactions, as people and agents publish them.
 import type { Message } from "../../client/index.ts";
 import { offsetOf, parseCursor } from "../../protocol/cursor.ts";
+import { filesIn } from "./files.ts";
 
 /** What a message says of an earlier one, whose id is the target. */
 export type Relation =
@@ -53,7 +54,7 @@ export function isSaid(message: Message): boolean {
 export function textIn(message: Message): string {
   const relation = relationOf(message);
   if (relation?.kind === "reply" || relation?.kind === "edit") return relation.text;
-  return typeof message.data === "string" ? message.data : "";
+  return typeof message.data === "string" ? message.data : (filesIn(message.data)?.text ?? "");
 }
 
 /** Who sent a message, as far as the server can tell: what may change it has to be the same. */

@@ -46,7 +46,8 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     last.current = { top: current.scrollTop, height: scrollHeight };
     timeline.scrolled(isDown(current));
     // Lines may be few though messages are many: replies and reactions have none.
-    if (current.scrollHeight <= current.clientHeight && chat?.room?.topNote === "") loadEarlier(current, chat);
+    const isShort = current.scrollHeight <= current.clientHeight;
+    if (isShort && timeline.hasRoom && chat?.room?.topNote === "") loadEarlier(current, chat);
     chat?.look();
   });
   useEffect(() => {

@@ -136,6 +136,17 @@ export class Timeline {
     this.#hold();
   }
 
+  /** Whether a page of older messages would push nothing out. */
+  get hasRoom(): boolean {
+    return this.entries.length <= LEFT;
+  }
+
+  /** The receipt of a message, if this page has sent it. */
+  receiptOf(id: string): Receipt | undefined {
+    const entry = this.entries.find(({ key }) => key === id);
+    return entry?.kind === "message" ? entry.receipt : undefined;
+  }
+
   /** A message turned out to be one of ours. */
   mark(id: string, receipt: Receipt): void {
     const entry = this.entries.find(({ key }) => key === id);

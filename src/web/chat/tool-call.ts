@@ -22,18 +22,28 @@ export interface Call {
   readonly result: Message | undefined;
 }
 
+/** Characters of a name or an id: what is longer would not be seen whole. */
+const MAX_NAME = 200;
+
+/** The call that a message is about; undefined if it is none, or has another shape. */
 export function toolCallOf({ event, data }: Message): ToolCall | undefined {
   if (event !== "tool_call" || typeof data !== "object" || data === null) return undefined;
-  const { name, arguments: given, callId: _, ...rest } = data as Readonly<Record<string, unknown>>;
-  return typeof name === "string" && name !== "" ? { name, arguments: given, rest } : undefined;
+  const { name, arguments: given, callId, ...rest } = data as Readonly<Record<string, unknown>>;
+  return isName(name) && (callId === undefined || isName(callId)) ? { name, arguments: given, rest } : undefined;
 }
 
+/** The result that a message brings; undefined if it brings none, or has another shape. */
 export function toolResultOf({ event, data }: Message): ToolResult | undefined {
   if (event !== "tool_result" || typeof data !== "object" || data === null) return undefined;
-  const { callId, result, isError, durationMs, ...rest } = data as Readonly<Record<string, unknown>>;
-  if (typeof callId !== "string" || callId === "") return undefined;
-  const isDuration = typeof durationMs === "number" && durationMs >= 0;
-  return { result, isError: isError === true, durationMs: isDuration ? durationMs : undefined, rest };
+  const { callId, result, isError = false, durationMs, ...rest } = data as Readonly<Record<string, unknown>>;
+  const isDuration = durationMs === undefined || (typeof durationMs === "number" && durationMs >= 0);
+  return isName(callId) && isDuration && typeof isError === "boolean"
+    ? { result, isError, durationMs, rest }
+    : undefined;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= MAX_NAME;
 }
 
 /** Joins results to the calls of the same sender before them: by the id that both give, or by that of the message. */
