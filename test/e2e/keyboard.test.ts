@@ -63,7 +63,7 @@ describeInBrowser("the pages by keyboard", { concurrency: 2 }, (it) => {
       .waitFor();
     await until("it has the focus", async () => (await focused(page)) === "#text");
     // Once around, past the edge of the document.
-    const stops = await tabsTo(page, "#text", 24);
+    const stops = await tabsTo(page, "#text", 30);
     assert.deepEqual(
       stops.filter((stop) => stop.startsWith("#to:")),
       ["#to:default"],
