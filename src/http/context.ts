@@ -101,9 +101,6 @@ interface DiscoveryStatus {
   readonly failures: number;
 }
 
-/** Of a call that waits: it reads what its tool reads, and shares its connection. */
-const UNKNOWN: Pick<Opened, "channels" | "watches" | "socket"> = { channels: [], watches: false, socket: undefined };
-
 export interface HttpLimits {
   /** Bytes of one message. */
   readonly message: number;
@@ -165,7 +162,7 @@ export function stayFor(
   caller: Caller,
   client?: string,
 ): RequestContext["stay"] {
-  return (end) => {
+  return (end, channels = []) => {
     const done = rateLimits.hold(caller.principal, caller.address);
     let leave: () => void;
     try {
@@ -177,7 +174,17 @@ export function stayFor(
     const release = lifetimes.hold(caller.principal, { end });
     const { subject } = caller.principal;
     const { address } = caller;
-    const unlist = open.add({ door: "waiting", subject, address, client, ...UNKNOWN, end: () => end() });
+    // Its connection carries other answers as well.
+    const unlist = open.add({
+      door: "waiting",
+      subject,
+      address,
+      client,
+      channels,
+      watches: false,
+      socket: undefined,
+      end: () => end(),
+    });
     return () => {
       unlist();
       release();

@@ -6,6 +6,7 @@ import type { KeptQuestion } from "../core/question.ts";
 import type { Questions } from "../core/questions.ts";
 import type { Correlation } from "../core/trace.ts";
 import type { AnswerForm } from "../protocol/question.ts";
+import type { ChannelPattern } from "../protocol/channel.ts";
 import type { ServerInfo } from "../protocol/server-info.ts";
 
 /** One request, as every door passes it down to the tools. */
@@ -22,8 +23,8 @@ export interface RequestContext {
   /** Aborted when the caller cancels or disconnects, or the server stops. */
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
-  /** Counts a waiting call as a reader until the returned function is called. Throws if the limit is reached. */
-  readonly stay: (end: (why?: StayEnd) => void) => () => void;
+  /** Counts a waiting call as a reader, of these channels, until the returned function is called. Throws if the limit is reached. */
+  readonly stay: (end: (why?: StayEnd) => void, channels?: readonly ChannelPattern[]) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
   /** Of the request that the call came with; `callTool` replaces its trace context by that of the call's own span. */

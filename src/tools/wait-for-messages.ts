@@ -51,7 +51,7 @@ export const waitForMessages: Tool = tool({
     const isWanted = wantedMessages(wanted, context);
     const seconds = Math.min(timeoutSeconds, progress === undefined ? MAX_SECONDS : MAX_STREAMED_SECONDS);
     const arrivals = new ArrivalSink({ quietWakes: false });
-    const leave = context.stay(() => arrivals.close());
+    const leave = context.stay(() => arrivals.close(), patterns);
     const done = context.presence?.wait({ for: "messages", channels: patterns });
     const { history, end } = await waitInLog(
       { channels: patterns, after: after ?? hub.cursor(), seconds, isWanted },

@@ -246,7 +246,9 @@ describe("wait_for_messages", () => {
     let reset: (head: number) => void = () => {};
     log.read = async (query) => {
       const page = await read(query);
-      return query.after < lostTo ? { ...page, dropped: lostTo, isLost: true } : page;
+      if (query.after >= lostTo) return page;
+      const messages = page.messages.filter(({ offset }) => offset > lostTo);
+      return { ...page, messages, dropped: lostTo, isLost: true };
     };
     Object.assign(log, {
       follow: (listener: Parameters<typeof follow>[0], onReset: typeof reset) => {

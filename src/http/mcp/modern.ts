@@ -36,7 +36,7 @@ export async function modern(
     principal,
     signal: () => connection.signal,
     headers: (name) => headerOf(request, name),
-    stay: (end) => stayFor(context, socket, caller, by().client)(end),
+    stay: (end, channels) => stayFor(context, socket, caller, by().client)(end, channels),
     admit: admitFor(context, caller),
     correlation: request,
     begin: (message) => admitMessage(message, caller, context, mcpContext.catalog),

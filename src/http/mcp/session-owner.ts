@@ -35,7 +35,10 @@ export function actorIn(
   let client = clients.get(session);
   if (client === undefined) clients.set(session, (client = context.connections.client(caller.address)));
   const counted = client;
-  return { ...owner, stay: (end) => stayFor(context, counted, caller, session.state.client?.sender)(end) };
+  return {
+    ...owner,
+    stay: (end, channels) => stayFor(context, counted, caller, session.state.client?.sender)(end, channels),
+  };
 }
 
 /** A stream of a session, as admins see it. */
