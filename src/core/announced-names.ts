@@ -30,7 +30,7 @@ export class AnnouncedNames {
   /** Takes a message on one of the server's own channels, whichever node it was published on. */
   hear({ channel, event, data, sender }: Message): void {
     if (event !== PRESENCE_EVENT || !isPresenceChannel(channel) || data.length > MAX_DATA) return;
-    const announced: unknown = JSON.parse(data);
+    const announced = parsed(data);
     if (!isObject(announced) || !isReaderId(announced["reader"])) return;
     const { reader, state } = announced;
     const name = sender === "anyone" ? undefined : senderName(sender);
@@ -57,5 +57,14 @@ export class AnnouncedNames {
   #name(attendee: Named, reader: string): void {
     const { identity } = attendee;
     if (!identity.verified) attendee.identity = { ...identity, name: this.#names.get(reader) };
+  }
+}
+
+/** Undefined if it is not JSON: whatever another node published must not keep a message from its readers. */
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return undefined;
   }
 }
