@@ -6,6 +6,9 @@ export const MAX_QUERY = 256;
 /** Words and phrases in it. */
 const MAX_PHRASES = 16;
 
+/** Characters of data up to which the letters in it are looked for before its words. */
+const MAX_LOOKED_THROUGH = 4 * MAX_SEARCHED;
+
 /** A phrase in quotation marks, the last of which may be missing, or a word; either may end with a star. */
 const TERM = /"([^"]*)(?:"(\*?)|$)|([^\s"]+)/g;
 
@@ -41,7 +44,7 @@ export function isFound(
   { data, sender }: { readonly data: string; readonly sender: string },
 ): boolean {
   // Nearly all messages have not even the letters, which is quicker to see than what their words are.
-  if (data.length < MAX_SEARCHED) {
+  if (data.length < MAX_LOOKED_THROUGH) {
     const letters = folded(`${sender} ${data}`);
     if (!phrases.every(({ words }) => words.every((word) => letters.includes(word)))) return false;
   }

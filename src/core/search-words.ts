@@ -44,8 +44,12 @@ export function folded(text: string): string {
  * pieces has one that begins at each of its characters, so that a word in it is found as a phrase of pieces.
  */
 export function messageWords(data: string, sender: string): readonly string[] {
-  const words = wordsOf(sender);
-  for (const text of textsIn(data)) words.push(BREAK, ...wordsOf(text));
+  const words: string[] = [];
+  addWords(sender, words);
+  for (const text of textsIn(data)) {
+    words.push(BREAK);
+    addWords(text, words);
+  }
   return words;
 }
 
@@ -63,32 +67,41 @@ export function phraseOf(text: string, isPrefix: boolean): Phrase | undefined {
   return { words: [...words, ...pieces.slice(0, whole)], isPrefix: false };
 }
 
-/** Whether these words have a phrase among them. */
+/** Whether these words have a phrase among them. Takes time in proportion to the words (Knuth, Morris and Pratt). */
 export function hasPhrase(words: readonly string[], { words: wanted, isPrefix }: Phrase): boolean {
-  const [first = ""] = wanted;
   const end = wanted.length - 1;
-  const isLast = (word: string | undefined, of: string): boolean =>
-    isPrefix ? word !== undefined && word.startsWith(of) : word === of;
-  for (const [at, word] of words.entries()) {
-    if (end === 0) {
-      if (isLast(word, first)) return true;
-      continue;
-    }
-    if (word !== first) continue;
-    if (wanted.every((one, index) => (index < end ? words[at + index] === one : isLast(words[at + end], one))))
-      return true;
+  const last = wanted[end] ?? "";
+  const before = wanted.slice(0, end);
+  const back = borders(before);
+  let matched = 0;
+  for (const word of words) {
+    if (matched === end && (isPrefix ? word.startsWith(last) : word === last)) return true;
+    while (matched > 0 && (matched === end || word !== before[matched])) matched = back[matched - 1] as number;
+    if (matched < end && word === before[matched]) matched++;
   }
   return false;
 }
 
-function wordsOf(text: string): string[] {
-  const words: string[] = [];
-  for (const run of runsIn(text)) words.push(...wordsOfRun(run));
-  return words;
+/** For each beginning of a phrase: how many words of its end are the same as its first ones. */
+function borders(words: readonly string[]): readonly number[] {
+  const lengths: number[] = [];
+  let matched = 0;
+  for (const [index, word] of words.entries()) {
+    while (matched > 0 && word !== words[matched]) matched = lengths[matched - 1] as number;
+    if (index > 0 && word === words[matched]) matched++;
+    lengths.push(matched);
+  }
+  return lengths;
 }
 
+/** One by one: there may be more than a call can have arguments. */
+function addWords(text: string, words: string[]): void {
+  for (const run of runsIn(text)) for (const word of wordsOfRun(run)) words.push(word);
+}
+
+/** Folding may make a text longer. */
 function* runsIn(text: string): Iterable<Run> {
-  for (const { 0: run, groups } of folded(text).matchAll(RUN)) {
+  for (const { 0: run, groups } of folded(text).slice(0, MAX_SEARCHED).matchAll(RUN)) {
     const piece = groups?.["pairs"] !== undefined ? 2 : groups?.["triples"] !== undefined ? 3 : undefined;
     yield { text: run, piece };
   }
@@ -113,7 +126,7 @@ function* textsIn(json: string): Iterable<string> {
     if (!isText || json[end] !== ":") {
       const text = isText ? stringIn(json, at, end) : json.slice(at, end);
       yield text.slice(0, room);
-      room -= text.length;
+      room -= text.length + 1;
     }
     at = end;
   }

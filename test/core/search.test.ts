@@ -101,6 +101,24 @@ describe("the words of a search", () => {
       assert.ok(searchQuery(query, "q").length > 0, query);
   });
 
+  it("take no longer, and fail at nothing, in a message that was made to be hard to search", () => {
+    const start = performance.now();
+    // Each of these characters stands for eighteen, and each of the words begins the phrase.
+    assert.equal(finds("صلى", "\ufdfa".repeat(65_536)), true);
+    assert.equal(finds(`"${"a ".repeat(100)}b"`, `${"a ".repeat(32_000)}c b`), false);
+    assert.equal(finds(`"${"a ".repeat(100)}b"`, `${"a ".repeat(32_000)}b`), true);
+    assert.equal(finds('"a a b a a c"', "a a b a a b a a c"), true);
+    assert.equal(
+      finds(
+        "end",
+        Array.from({ length: 100_000 }, () => ""),
+      ),
+      false,
+    );
+    assert.equal(finds("京", "京".repeat(65_000)), true);
+    assert.ok(performance.now() - start < 5000);
+  });
+
   it("are sought in the first 65,536 characters of a message, which takes no longer if it is larger", () => {
     const text = `${"a ".repeat(32_768)}end`;
     assert.equal(finds("end", text.slice(2)), false);

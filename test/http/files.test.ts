@@ -42,7 +42,7 @@ describe("files", { concurrency: true }, () => {
   it("[FILE-1] are answered as they were sent, from memory and from a folder beside the log, also after a restart", async () => {
     using folder = new TemporaryFolder();
     const path = folder.file();
-    const content = randomBytes(200_000);
+    const content = randomBytes(3_000_000);
     const hash = createHash("sha256").update(content).digest("hex");
     let url = "";
     for (const data of ["memory:", `file:${path}`, `file:${path}`]) {
@@ -52,7 +52,7 @@ describe("files", { concurrency: true }, () => {
         assert.match(file.id, /^[\w-]{24}$/);
         assert.deepEqual(
           [file.url, file.name, file.type, file.size],
-          [`/files/${file.id}`, "a picture.png", "image/png", 200_000],
+          [`/files/${file.id}`, "a picture.png", "image/png", 3_000_000],
         );
         if (data !== "memory:") ({ url } = file);
         const answer = await fetch(`${server.url}${file.url}`);
@@ -61,7 +61,7 @@ describe("files", { concurrency: true }, () => {
       }
       const answer = await fetch(`${server.url}${url}`);
       assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "image/png"]);
-      assert.equal(answer.headers.get("content-length"), "200000");
+      assert.equal(answer.headers.get("content-length"), "3000000");
       assert.deepEqual(Buffer.from(await answer.arrayBuffer()), content);
     }
     assert.deepEqual(readdirSync(`${path}.files`), [hash]);
