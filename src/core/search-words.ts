@@ -2,6 +2,8 @@
 export const MAX_SEARCHED = 65_536;
 /** Characters of a word that count. */
 const MAX_WORD = 64;
+/** Characters of a phrase that count, once it is folded. */
+const MAX_PHRASE = 512;
 /** Stands between two texts of a message, so that no phrase reaches from one into the next. No word has this character. */
 const BREAK = "\ue000";
 
@@ -11,6 +13,11 @@ const NOT_ASCII = /[^\p{ASCII}]/u;
  * of Japanese and of the scripts of India are parts of their letters.
  */
 const OPTIONAL = /[[\p{M}&&[\p{Script=Inherited}\p{Script=Hebrew}\p{Script=Arabic}]]--[\u3099\u309a]]|[\p{Cf}\u0640]/gv;
+/**
+ * Marks after one letter, of which there are few in any language: to put many in order takes time that grows with their
+ * square (UAX 15, "Stream-Safe Text Format").
+ */
+const MANY_MARKS = /(\p{M}{30})\p{M}+/gu;
 /**
  * Words, as runs of what has spaces between words (the last alternative) and of what has none, or adds so much to words
  * that they have to be found inside others: CJK, Korean and the scripts of South-East Asia, then Arabic and Hebrew.
@@ -35,8 +42,10 @@ export interface Phrase {
 export function folded(text: string): string {
   const lower = text.toLowerCase();
   if (!NOT_ASCII.test(lower)) return lower;
-  const plain = lower.normalize("NFKD").replace(OPTIONAL, "").toLowerCase();
-  return plain.replaceAll("ς", "σ").replaceAll("ß", "ss").replaceAll("ı", "i").normalize("NFC");
+  const plain = lower.replace(MANY_MARKS, "$1").normalize("NFKD").replace(OPTIONAL, "").toLowerCase();
+  // What was between two runs of marks may have been left out.
+  const few = plain.replace(MANY_MARKS, "$1");
+  return few.replaceAll("ς", "σ").replaceAll("ß", "ss").replaceAll("ı", "i").normalize("NFC");
 }
 
 /**
@@ -45,17 +54,21 @@ export function folded(text: string): string {
  */
 export function messageWords(data: string, sender: string): readonly string[] {
   const words: string[] = [];
-  addWords(sender, words);
+  addWords(folded(sender), words);
+  let room = MAX_SEARCHED;
   for (const text of textsIn(data)) {
+    // One character may stand for many: U+FDFA for four words.
+    const plain = folded(text).slice(0, room);
+    room -= plain.length;
     words.push(BREAK);
-    addWords(text, words);
+    addWords(plain, words);
   }
   return words;
 }
 
 /** What a message has to have in it for a text to be found there; undefined if the text has no word. */
 export function phraseOf(text: string, isPrefix: boolean): Phrase | undefined {
-  const runs = [...runsIn(text)];
+  const runs = [...runsIn(folded(text).slice(0, MAX_PHRASE))];
   const last = runs.pop();
   if (last === undefined) return undefined;
   const words = runs.flatMap(wordsOfRun);
@@ -95,13 +108,13 @@ function borders(words: readonly string[]): readonly number[] {
 }
 
 /** One by one: there may be more than a call can have arguments. */
-function addWords(text: string, words: string[]): void {
-  for (const run of runsIn(text)) for (const word of wordsOfRun(run)) words.push(word);
+function addWords(plain: string, words: string[]): void {
+  for (const run of runsIn(plain)) for (const word of wordsOfRun(run)) words.push(word);
 }
 
-/** Folding may make a text longer. */
-function* runsIn(text: string): Iterable<Run> {
-  for (const { 0: run, groups } of folded(text).slice(0, MAX_SEARCHED).matchAll(RUN)) {
+/** The runs of a folded text. */
+function* runsIn(plain: string): Iterable<Run> {
+  for (const { 0: run, groups } of plain.matchAll(RUN)) {
     const piece = groups?.["pairs"] !== undefined ? 2 : groups?.["triples"] !== undefined ? 3 : undefined;
     yield { text: run, piece };
   }

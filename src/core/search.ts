@@ -74,16 +74,18 @@ async function scan(log: Log, { before, channels, limit, phrases }: LogSearch): 
   let end = before;
   let characters = 0;
   const isFull = (): boolean => found.length === limit || characters > MAX_CHARACTERS;
+  const isOver = (): boolean => isFull() || performance.now() - start >= SEARCH_TIME;
   do {
     const { messages, more } = await log.recent({ before: end, channels, limit: PAGE });
     for (const message of messages.toReversed()) {
       end = message.offset;
-      if (!isFound(phrases, message)) continue;
-      found.push(message);
-      characters += message.data.length;
-      if (isFull()) break;
+      if (isFound(phrases, message)) {
+        found.push(message);
+        characters += message.data.length;
+      }
+      if (isOver()) break;
     }
     if (!more && end === (messages[0]?.offset ?? end)) return { messages: found, end: 0 };
-  } while (!isFull() && performance.now() - start < SEARCH_TIME);
+  } while (!isOver());
   return { messages: found, end };
 }

@@ -202,7 +202,7 @@ async function readOne(request: FastifyRequest, context: HttpContext): Promise<M
   const channel = channelName(name);
   admit(request, [channel], context);
   const found = await hub.kept.message(channel, id);
-  if (found !== undefined) return messageObject(found, id);
+  if (found !== undefined) return messageObject(found, hub.idOf(found));
   const sentence = `${channel} has no message with this id: retention dropped it, or it was never there`;
   throw new HubError("NOT_FOUND", sentence);
 }

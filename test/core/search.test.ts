@@ -128,4 +128,23 @@ describe("the words of a search", () => {
     assert.equal(finds("end", `${"\\".repeat(8 * 1024 * 1024)}end`), false);
     assert.ok(performance.now() - start < 5000);
   });
+
+  it("are read from any text in bounded time, whatever a character stands for and however many marks it has", () => {
+    for (const [name, text] of [
+      ["a character that stands for four words", "\ufdfa".repeat(65_536)],
+      ["one that stands for words without spaces", "\u337f".repeat(65_536)],
+      ["marks that have to be put in order", `a${"\u0301\u0316".repeat(32_000)}`],
+      [
+        "marks of a letter, in between of which something is left out",
+        `\u0915${`${"\u094d\u093c".repeat(15)}\u00ad`.repeat(2000)}`,
+      ],
+    ] as const) {
+      const start = performance.now();
+      assert.ok(messageWords(JSON.stringify(text), "anyone").length <= 65_536 + 2, name);
+      assert.equal(finds("lost", text), false, name);
+      assert.ok(performance.now() - start < 4000, `${name}: ${performance.now() - start} ms`);
+    }
+    const [phrase] = searchQuery("\ufdfa".repeat(MAX_QUERY), "q");
+    assert.ok((phrase?.words.length ?? Infinity) <= 512);
+  });
 });

@@ -40,6 +40,9 @@ describe("GET /channels/{channel}/messages/{id}", { concurrency: true }, () => {
       assert.match(problemOf(answer).detail, /^a has no message with this id: retention dropped it/);
     }
     assert.equal((await server.request(`/channels/a/messages/${last}`)).status, 200);
+    // Written otherwise, it is still the message with its one id.
+    const padded = await server.request(`/channels/a/messages/${last.replace(/(\d+)$/, "00$1")}`);
+    assert.equal((padded.json() as { id: string }).id, last);
   });
 
   it("[HIST-6] refuses what is not an id, a pattern, and parameters, and says what would be right", async () => {

@@ -6,7 +6,7 @@ import { OWNER_ONLY } from "./open-file.ts";
 /** SQLite's application id in the header of the file; "sses". */
 const APPLICATION = 0x73736573;
 /** Grows whenever words are made in another way: an index of another format is made again. */
-const VERSION = 1;
+const VERSION = 2;
 /** Bytes that its write-ahead log keeps. */
 const WAL_KEPT = 4 * 1024 * 1024;
 
