@@ -41,15 +41,22 @@ export function encrypted(payload: string, keys: PushKeys, { sender, salt }: Ran
 
 /** What is wrong with the keys of a subscription, as the end of a sentence with the field; undefined if nothing is. */
 export function keysProblem({ p256dh, auth }: PushKeys): readonly [keyof PushKeys, string] | undefined {
-  if (Buffer.from(auth, "base64url").length !== AUTH_BYTES) return ["auth", `use ${AUTH_BYTES} bytes in base64url`];
+  if (bytesIn(auth)?.length !== AUTH_BYTES) return ["auth", `use ${AUTH_BYTES} bytes in base64url`];
   try {
-    const point = Buffer.from(p256dh, "base64url");
-    if (point.length === POINT_BYTES) random().sender.computeSecret(point);
-    if (point.length === POINT_BYTES) return undefined;
+    const point = bytesIn(p256dh);
+    if (point?.length === POINT_BYTES) {
+      random().sender.computeSecret(point);
+      return undefined;
+    }
   } catch {
     // It is not on the curve.
   }
   return ["p256dh", `use a point of P-256, which has ${POINT_BYTES} bytes, in base64url`];
+}
+
+/** Undefined for what is not base64url and nothing else: a Buffer would skip the rest, however long that is. */
+function bytesIn(text: string): Buffer | undefined {
+  return /^[\w-]{1,100}={0,2}$/.test(text) ? Buffer.from(text, "base64url") : undefined;
 }
 
 function random(): Random {

@@ -225,6 +225,11 @@ describe("Web Push", { concurrency: true, timeout: 60_000 }, () => {
       [{ endpoint, keys: { ...keys, auth: "AAAA" } }, /keys\.auth: use 16 bytes/],
       [{ endpoint, keys: { ...keys, p256dh: point } }, /keys\.p256dh: use a point of P-256/],
       [{ endpoint, keys: { ...keys, p256dh: "AAAA" } }, /keys\.p256dh: use a point of P-256/],
+      [
+        { endpoint, keys: { ...keys, p256dh: `${"!".repeat(10_000)}${keys.p256dh}` } },
+        /keys\.p256dh: use a point of P-256/,
+      ],
+      [{ endpoint, keys: { ...keys, auth: `${keys.auth}${"!".repeat(10_000)}` } }, /keys\.auth: use 16 bytes/],
       [[], /must be a PushSubscription/],
     ] as const) {
       const answer = await call(server, "POST", "/push", body);
