@@ -75,26 +75,63 @@ export function visibleTo(
   attendances: readonly Attendance[],
   { pattern, limit }: { readonly pattern?: ChannelPattern | undefined; readonly limit: number },
 ): ParticipantList {
-  const seen = attendances.flatMap((attendance) => seenBy(principal, attendance, pattern) ?? []);
-  return { participants: seen.slice(0, limit), total: seen.length, more: seen.length > limit };
+  const visible = visibleOf(principal, attendances);
+  const wanted = pattern === undefined ? visible : visible.filter((one) => isAbout(one, pattern));
+  const participants = wanted.slice(0, limit).map((one) => shownTo(one, pattern));
+  return { participants, total: wanted.length, more: wanted.length > limit };
 }
 
-function seenBy(principal: Principal, attendance: Attendance, pattern: ChannelPattern | undefined) {
-  const { admin } = principal;
-  const { name = null, kind, verified, opened, called, nodes } = attendance;
-  const channels = admin ? attendance.channels : readableOf(attendance.channels, principal);
-  const waits = attendance.waits.flatMap((wait) => visibleWait(wait, principal) ?? []);
-  if (!admin && channels.length === 0 && waits.length === 0) return undefined;
-  const isAbout = (one: string): boolean =>
-    pattern === undefined || covers(pattern, one as ChannelPattern) || covers(one as ChannelPattern, pattern);
-  const wait = waits.find((one) => channelsOf(one).some(isAbout)) ?? waits[0];
-  if (!channels.some(isAbout) && !(wait !== undefined && channelsOf(wait).some(isAbout)) && pattern !== undefined) {
-    return undefined;
+/** The part of an attendance that someone may see. */
+type Visible = Pick<Attendance, "channels" | "waits"> & { readonly attendance: Attendance };
+
+function visibleOf(principal: Principal, attendances: readonly Attendance[]): readonly Visible[] {
+  const { admin, subscribe } = principal;
+  const rights = subscribe.join(",");
+  return attendances.flatMap((attendance) => {
+    const channels = admin ? attendance.channels : knownReadable(attendance.channels, principal, rights);
+    const waits = attendance.waits.flatMap((wait) => visibleWait(wait, principal) ?? []);
+    return admin || channels.length > 0 || waits.length > 0 ? { attendance, channels, waits } : [];
+  });
+}
+
+/** By list of channels, and by rights: lists of many agents hardly change from one look to the next. */
+const found = new WeakMap<readonly ChannelPattern[], Map<string, readonly ChannelPattern[]>>();
+/** Rights for which that is remembered. */
+const MAX_RIGHTS = 8;
+
+function knownReadable(
+  channels: readonly ChannelPattern[],
+  principal: Principal,
+  rights: string,
+): readonly ChannelPattern[] {
+  const byRights = found.get(channels) ?? new Map<string, readonly ChannelPattern[]>();
+  found.set(channels, byRights);
+  let readableOnes = byRights.get(rights);
+  if (readableOnes === undefined) {
+    readableOnes = readableOf(channels, principal);
+    if (byRights.size >= MAX_RIGHTS) byRights.clear();
+    byRights.set(rights, readableOnes);
   }
+  return readableOnes;
+}
+
+function overlaps(pattern: ChannelPattern, one: string): boolean {
+  return covers(pattern, one as ChannelPattern) || covers(one as ChannelPattern, pattern);
+}
+
+function isAbout({ channels, waits }: Visible, pattern: ChannelPattern): boolean {
+  const isWanted = (one: string): boolean => overlaps(pattern, one);
+  return channels.some(isWanted) || waits.some((wait) => channelsOf(wait).some(isWanted));
+}
+
+function shownTo({ attendance, channels, waits }: Visible, pattern: ChannelPattern | undefined): Participant {
+  const { name = null, kind, verified, opened, called, nodes } = attendance;
+  const isWanted = (one: string): boolean => pattern === undefined || overlaps(pattern, one);
+  const wait = waits.find((one) => channelsOf(one).some(isWanted)) ?? waits[0];
   const state = wait !== undefined ? "waiting" : opened !== undefined ? "connected" : "idle";
   const { since, ...waiting } = wait ?? { since: opened ?? called ?? 0 };
   // What was asked for comes first, and is not cut.
-  const shown = channels.toSorted((one, other) => Number(isAbout(other)) - Number(isAbout(one)));
+  const shown = channels.toSorted((one, other) => Number(isWanted(other)) - Number(isWanted(one)));
   return {
     name,
     kind,
@@ -105,7 +142,7 @@ function seenBy(principal: Principal, attendance: Attendance, pattern: ChannelPa
     channels: shown.slice(0, SHOWN_CHANNELS),
     moreChannels: Math.max(shown.length - SHOWN_CHANNELS, 0),
     nodes,
-  } satisfies Participant;
+  };
 }
 
 function readableOf(channels: readonly ChannelPattern[], principal: Principal): readonly ChannelPattern[] {

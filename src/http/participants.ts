@@ -6,7 +6,7 @@ import type { Attendee, Participants } from "../core/participants.ts";
 import type { Principal } from "../core/principal.ts";
 import { participantsFor } from "../tools/index.ts";
 import { principalOf } from "./authentication.ts";
-import type { HttpContext } from "./context.ts";
+import { callerOf, type HttpContext } from "./context.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 500;
@@ -56,8 +56,10 @@ export function participantRoute(app: FastifyInstance, context: HttpContext): vo
   };
   app.get("/participants", { schema }, async (request, reply) => {
     const asked = request.query as z.output<typeof query>;
-    const { participants } = context;
-    const listed = participantsFor(asked, { principal: principalOf(request, context), participants });
+    const { participants, rateLimits } = context;
+    const { principal, address } = callerOf(request.raw, principalOf(request, context), context);
+    const listed = participantsFor(asked, { principal, participants });
+    rateLimits.admit(principal, address, "history_pages");
     return reply.header("cache-control", "no-store").send(listed);
   });
 }
