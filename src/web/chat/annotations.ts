@@ -4,6 +4,8 @@ import { identityOf, relationOf, type Relation } from "./relation.ts";
 
 /** Messages about messages that are remembered, also while what they are about is not in the page. */
 const MAX_REMEMBERED = 5000;
+/** So many are left when there were more, so that room is made seldom. */
+const REMEMBERED_AFTER = 4500;
 /** Messages that are remembered about one message. */
 const MAX_ABOUT = 1000;
 /** Different emoji that are shown at one message. */
@@ -115,18 +117,21 @@ export class Annotations {
     }
   }
 
+  /** Makes room; what changes a text is forgotten last, so that no flood brings back what was deleted. */
   #forgetSome(about: Map<string, Heard>): void {
     if (about.size > MAX_ABOUT) {
-      const [oldest] = [...about].sort(([, a], [, b]) => placeOf(a.message) - placeOf(b.message));
-      if (oldest !== undefined) this.#forget(about, oldest[0]);
+      let [least] = about;
+      for (const each of about) if (least !== undefined && isLess(each[1], least[1])) least = each;
+      if (least !== undefined) this.#forget(about, least[0]);
     }
-    while (this.#remembered > MAX_REMEMBERED) {
-      const [first] = this.#heard;
-      if (first === undefined) return;
-      const [target, heard] = first;
-      for (const key of heard.keys()) this.#forget(heard, key);
-      this.#heard.delete(target);
-      this.#touch(target);
+    if (this.#remembered <= MAX_REMEMBERED) return;
+    for (const rank of RANKS) {
+      for (const [target, heard] of this.#heard) {
+        if (this.#remembered <= REMEMBERED_AFTER) return;
+        for (const [key, each] of heard) if (rankOf(each) <= rank) this.#forget(heard, key);
+        if (heard.size === 0) this.#heard.delete(target);
+        this.#touch(target);
+      }
     }
   }
 
@@ -135,6 +140,20 @@ export class Annotations {
     if (heard?.relation.kind === "reply") this.#parents.delete(heard.message.id as string);
     if (about.delete(key)) this.#remembered--;
   }
+}
+
+/** What may be forgotten, the first first: see `rankOf`. */
+const RANKS: readonly number[] = [0, 1, 2, 3];
+
+/** How much it matters: whether it may change a text, then whether its sender cannot be another. */
+function rankOf({ message: { verified }, relation: { kind } }: Heard): number {
+  return (kind === "edit" || kind === "delete" ? 2 : 0) + (verified === true ? 1 : 0);
+}
+
+/** Whether something matters less than another, or is older. */
+function isLess(one: Heard, other: Heard): boolean {
+  const [rank, otherRank] = [rankOf(one), rankOf(other)];
+  return rank < otherRank || (rank === otherRank && placeOf(one.message) < placeOf(other.message));
 }
 
 /** Whether an edit or a deletion is its sender's: anyone can publish one. */

@@ -193,6 +193,34 @@ describe("what is said about messages", () => {
     assert.equal(annotations.about(first).replies.length, 0);
   });
 
+  it("stays deleted or edited, however much others say of it, in their own names and in others", () => {
+    const own = { verified: true as const };
+    const [deleted, edited] = [message(1, own), message(2, own)];
+    const annotations = heard([
+      about(3, "delete", { target: id(1) }, own),
+      about(4, "edit", { target: id(2), text: "new" }, own),
+    ]);
+    const stays = (flood: string): void => {
+      assert.notEqual(annotations.about(deleted).deleted, undefined, flood);
+      assert.equal(annotations.about(edited).edited?.text, "new", flood);
+    };
+    for (let n = 10; n < 2500; n++) {
+      const data = { target: id(1 + (n % 2)), emoji: "👍" };
+      annotations.hear(about(n, "reaction", data, { sender: `forged ${n}` }));
+    }
+    stays("reactions to it");
+    for (let n = 3000; n < 5500; n++) {
+      annotations.hear(about(n, "delete", { target: id(1 + (n % 2)) }, { sender: `forged ${n}` }));
+    }
+    stays("forged deletions of it");
+    for (let n = 6000; n < 18_000; n++) {
+      const event = n % 2 === 0 ? "delete" : "edit";
+      const data = { target: id(n - 1), ...(event === "edit" && { text: "x" }) };
+      annotations.hear(about(n, event, data, { sender: `forged ${n}` }));
+    }
+    stays("what is said of others");
+  });
+
   it("takes an emoji for one, of whatever it is composed", () => {
     for (const emoji of ["👍", "👍🏽", "❤️", "👩‍👩‍👧‍👦", "🇪🇺", "5️⃣", "✅"]) assert.ok(isEmoji(emoji), emoji);
   });
