@@ -17,8 +17,8 @@ export type FileContent = Uint8Array | AsyncIterable<Uint8Array>;
 export interface Files {
   /** Bytes of one file. */
   readonly most: number;
-  /** Takes in a file. Rejects with `BODY_TOO_LARGE`, `INVALID_INPUT` if it is empty, `OVERLOADED` or `LOG_UNAVAILABLE`. */
-  add(content: AsyncIterable<Uint8Array>, about: Pick<FileInfo, "name" | "type">): Promise<FileInfo>;
+  /** Takes in a file; `from` tells callers apart, of whom each sends only some at once. Rejects with `BODY_TOO_LARGE`, `INVALID_INPUT` if it is empty, `OVERLOADED` or `LOG_UNAVAILABLE`. */
+  add(content: AsyncIterable<Uint8Array>, about: Pick<FileInfo, "name" | "type">, from?: string): Promise<FileInfo>;
   /** A file and its content; undefined if there is none with this id. */
   read(id: string): Promise<{ readonly info: FileInfo; readonly content: FileContent } | undefined>;
 }

@@ -17,6 +17,8 @@ export interface SearchRequest {
   /** What the caller calls that cursor, for errors. */
   readonly beforeField?: string;
   readonly limit: number;
+  /** Who searches, as far as callers can be told apart. */
+  readonly caller?: string | undefined;
 }
 
 /** What a search found. */
@@ -29,8 +31,9 @@ export interface Found {
   readonly next: string;
 }
 
-/** Searches at once, of one log. */
+/** Searches at once, of one log, and of one caller: no one has to wait for one who does nothing else. */
 const MAX_SEARCHES = 8;
+const MAX_OWN = 4;
 /** Milliseconds after which a search answers with what it has found. */
 export const SEARCH_TIME = 500;
 /** Messages that are read at once where there is no index. */
@@ -38,22 +41,26 @@ const PAGE = 256;
 /** Characters of payload after which a search without an index ends. */
 const MAX_CHARACTERS = 256 * 1024;
 
-const running = new WeakMap<Log, number>();
+/** The callers of the searches in progress. */
+const running = new WeakMap<Log, (string | undefined)[]>();
 
 /**
  * Searches a log from `head`, or from a cursor, back to the oldest message, for at most `SEARCH_TIME`. Throws
  * `INVALID_INPUT`, or `OVERLOADED` if too many searches are in progress.
  */
 export async function searchLog(log: Log, head: number, request: SearchRequest): Promise<Found> {
-  const { query, field, before, beforeField = "before", channels, limit } = request;
+  const { query, field, before, beforeField = "before", channels, limit, caller } = request;
   const phrases = searchQuery(query, field);
   await learn(before, log);
   const top = before === undefined ? head + 1 : Math.min(offsetOf(before, log, beforeField), head + 1);
-  const count = running.get(log) ?? 0;
-  if (count >= MAX_SEARCHES) {
-    throw new HubError("OVERLOADED", `${MAX_SEARCHES} searches are in progress; search again in a moment`);
+  const callers = running.get(log) ?? [];
+  const own = caller === undefined ? 0 : callers.filter((one) => one === caller).length;
+  if (callers.length >= MAX_SEARCHES || own >= MAX_OWN) {
+    const many = own >= MAX_OWN ? `${own} of your searches` : `${callers.length} searches`;
+    throw new HubError("OVERLOADED", `${many} are in progress; search again in a moment`);
   }
-  running.set(log, count + 1);
+  callers.push(caller);
+  running.set(log, callers);
   try {
     const asked: LogSearch = { before: top, channels, limit, phrases };
     const { messages, end } = (await log.search?.(asked)) ?? (await scan(log, asked));
@@ -63,7 +70,7 @@ export async function searchLog(log: Log, head: number, request: SearchRequest):
       next: cursorAt(log, Math.max(top - 1, 0)),
     };
   } finally {
-    running.set(log, (running.get(log) ?? 1) - 1);
+    callers.splice(callers.indexOf(caller), 1);
   }
 }
 

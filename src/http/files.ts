@@ -6,6 +6,7 @@ import type { Files } from "../core/files.ts";
 import { checkedLine } from "../core/message.ts";
 import { checkAnyGrant } from "../core/principal.ts";
 import { principalOf } from "./authentication.ts";
+import { callerKey } from "../limits/rate-limits.ts";
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { fileHeaders, mediaType } from "./file-headers.ts";
 
@@ -105,8 +106,10 @@ async function post(request: FastifyRequest, reply: FastifyReply, context: HttpC
   admit?.("publishes");
   admit?.("publish_bytes", 0);
   const body = request.body instanceof Readable ? request.body : Readable.from([]);
+  const from = callerKey(caller.principal, caller.address);
   // A refusal has to be sent on the same connection, so the body is not destroyed.
-  const { id, name, type, size } = await kept.add(body.iterator({ destroyOnReturn: false }), about).catch((error) => {
+  const content = body.iterator({ destroyOnReturn: false });
+  const { id, name, type, size } = await kept.add(content, about, from).catch((error) => {
     body.resume();
     throw error;
   });

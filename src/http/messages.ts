@@ -5,6 +5,7 @@ import { HubError } from "../core/errors.ts";
 import type { RecentHistory } from "../core/history.ts";
 import { checkAnyGrant, checkSubscribe, readable } from "../core/principal.ts";
 import type { SearchRequest } from "../core/search.ts";
+import { callerKey } from "../limits/rate-limits.ts";
 import { EVERYTHING, type ChannelPattern } from "../protocol/channel.ts";
 import type { Message } from "../protocol/message.ts";
 import { GAP_REASONS } from "../protocol/signal.ts";
@@ -149,7 +150,7 @@ async function readPage(request: FastifyRequest, context: HttpContext): Promise<
   const { channel: pattern } = request.params as z.output<typeof pageParams>;
   const { after, before, q, limit: most } = request.query as z.output<typeof pageQuery>;
   const asked = { channels: [channelPattern(pattern)], limit: most };
-  admit(request, asked.channels, context);
+  const caller = admit(request, asked.channels, context);
   if (before === undefined && q === undefined) {
     return messagePage(await hub.history({ ...asked, after }), (kept) => hub.idOf(kept));
   }
@@ -157,7 +158,7 @@ async function readPage(request: FastifyRequest, context: HttpContext): Promise<
     const sentence = `${q === undefined ? "before" : "q"} and after ask for different pages; give one of them`;
     throw new HubError("INVALID_INPUT", sentence);
   }
-  if (q !== undefined) return search(q, { ...asked, before }, hub);
+  if (q !== undefined) return search(q, { ...asked, before, caller }, hub);
   const from = placeBefore(before);
   return backPage(await hub.kept.recent({ ...asked, before: from }), from, hub);
 }
@@ -169,8 +170,8 @@ async function searchAll(request: FastifyRequest, context: HttpContext): Promise
   const channels =
     words.length === 0 ? readable(principal, EVERYTHING) : checkedChannels(words, context.limits.channels);
   if (channels.length === 0) checkAnyGrant(principal, "read", "search messages");
-  admit(request, channels, context);
-  return search(q, { channels, before, limit: most }, context.hub);
+  const caller = admit(request, channels, context);
+  return search(q, { channels, before, limit: most, caller }, context.hub);
 }
 
 async function search(
@@ -207,9 +208,10 @@ async function readOne(request: FastifyRequest, context: HttpContext): Promise<M
   throw new HubError("NOT_FOUND", sentence);
 }
 
-/** Throws what refuses a caller that may not read these channels, or reads too much. */
-function admit(request: FastifyRequest, channels: readonly ChannelPattern[], context: HttpContext): void {
+/** What the caller is counted as. Throws what refuses one that may not read these channels, or reads too much. */
+function admit(request: FastifyRequest, channels: readonly ChannelPattern[], context: HttpContext): string {
   const { principal, address } = callerOf(request.raw, principalOf(request, context), context);
   checkSubscribe(principal, channels);
   context.rateLimits.admit(principal, address, "history_pages");
+  return callerKey(principal, address);
 }

@@ -208,6 +208,7 @@ export function isLimited(
   return !isLoopback || env === "production" || frontingSetting(config) !== undefined;
 }
 
-function callerKey(principal: Principal | undefined, address: string): string {
+/** What is counted as one caller: a credential, or an address without one. */
+export function callerKey(principal: Principal | undefined, address: string): string {
   return principal === undefined || principal.kind === "anonymous" ? address : principal.id;
 }

@@ -25,8 +25,9 @@ interface Kept extends FileInfo {
 const KIND = "file";
 /** Files that are known, however small they are. */
 const MAX_FILES = 100_000;
-/** Files that are received at once. */
+/** Files that are received at once, and those of one caller: who sends slowly holds up no one else. */
 const MAX_UPLOADS = 16;
+const MAX_OWN = 4;
 /** Milliseconds between looks for files that are too old. */
 const INTERVAL = 60_000;
 const ID_BYTES = 18;
@@ -43,7 +44,8 @@ export class KeptFiles implements Files {
   readonly #uses = new Map<string, number>();
   readonly #expiry: NodeJS.Timeout;
   #bytes = 0;
-  #uploads = 0;
+  /** From whom files are being received. */
+  readonly #uploads: (string | undefined)[] = [];
   /** Changes are made one after the other, so that no content is removed while a file that has it is added. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -62,11 +64,17 @@ export class KeptFiles implements Files {
     return files;
   }
 
-  async add(content: AsyncIterable<Uint8Array>, { name, type }: Pick<FileInfo, "name" | "type">): Promise<FileInfo> {
-    if (this.#uploads >= MAX_UPLOADS) {
-      throw new HubError("OVERLOADED", `${MAX_UPLOADS} files are being received; send this one again in a moment`);
+  async add(
+    content: AsyncIterable<Uint8Array>,
+    { name, type }: Pick<FileInfo, "name" | "type">,
+    from?: string,
+  ): Promise<FileInfo> {
+    const own = from === undefined ? 0 : this.#uploads.filter((one) => one === from).length;
+    if (own >= MAX_OWN || this.#uploads.length >= MAX_UPLOADS) {
+      const many = own >= MAX_OWN ? `${own} of your files` : `${this.#uploads.length} files`;
+      throw new HubError("OVERLOADED", `${many} are being received; send this one again in a moment`);
     }
-    this.#uploads++;
+    this.#uploads.push(from);
     try {
       const received = await this.#options.contents.receive(content, this.most);
       if (received === undefined) {
@@ -86,7 +94,7 @@ export class KeptFiles implements Files {
     } catch (error) {
       throw error instanceof HubError || isGone(error) ? error : unavailable(error);
     } finally {
-      this.#uploads--;
+      this.#uploads.splice(this.#uploads.indexOf(from), 1);
     }
   }
 

@@ -25,7 +25,8 @@ export const readMessages: Tool = tool({
       const page = boundedPage(await hub.history({ ...asked, after }), hub, principal, most);
       return { text: pageText(page, principal), structured: page };
     }
-    const names = { field: "query", beforeField: "after" };
+    const caller = principal.kind === "anonymous" ? undefined : principal.id;
+    const names = { field: "query", beforeField: "after", caller };
     const { messages, earlier } = await hub.kept.search({ ...asked, ...names, query, before: after });
     // Nothing is before the first message, so that an agent that goes on from the end finds no more.
     const found = { messages, next: earlier ?? hub.cursor(0), more: earlier !== undefined, gap: undefined };

@@ -9,6 +9,7 @@ import { KeyRing } from "../support/keys.ts";
 import type { Answer, RequestOptions } from "../support/request.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
 
 interface FileAnswer {
   readonly id: string;
@@ -180,6 +181,22 @@ describe("files", { concurrency: true }, () => {
     await Promise.all(Array.from({ length: 10 }, () => add(again, "0123456789")));
     assert.equal((await records.list("file")).size, 11);
     again.close();
+  });
+
+  it("[FILE-3] that one caller sends slowly do not keep others from sending theirs", async () => {
+    await using server = await startServer({ trustedProxies: ["127.0.0.1"], auth: "none" });
+    const slow = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const wire = await server.wire();
+        wire.send(["POST /files HTTP/1.1", "Host: localhost", "Content-Type: a/b", "Content-Length: 100"], "half");
+        return wire;
+      }),
+    );
+    await until("four are received", async () => (await send(server, "x")).status === 503);
+    const refused = await send(server, "x");
+    assert.match((refused.json() as { detail: string }).detail, /^4 of your files are being received/);
+    await sent(server, "x", "a/b", "", { "x-forwarded-for": "203.0.113.7" });
+    for (const wire of slow) wire[Symbol.dispose]();
   });
 
   it("of which only a part came leave nothing", async () => {

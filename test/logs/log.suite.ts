@@ -297,6 +297,17 @@ export function describeLog(name: string, openLog: OpenLog): void {
       assert.equal((await search()).messages.length, 1);
     });
 
+    it("refuses the fifth search of one caller while four are in progress, and takes those of others", async () => {
+      await using log = await open();
+      await log.append(draftOf("a", "word"));
+      const search = (caller: string): Promise<Found> =>
+        searchLog(log, 1, { query: "word", field: "q", channels: ALL, limit: 1, caller });
+      const own = Array.from({ length: 4 }, () => search("one"));
+      await assert.rejects(search("one"), { code: "OVERLOADED", message: /^4 of your searches are in progress/ });
+      for (const found of await Promise.all([...own, search("other")])) assert.equal(found.messages.length, 1);
+      assert.equal((await search("one")).messages.length, 1);
+    });
+
     it("has nothing in front of the first message, and nothing at all before there is one", async () => {
       await using log = await open();
       const nothing = { messages: [], more: false };
