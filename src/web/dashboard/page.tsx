@@ -16,7 +16,8 @@ import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } fr
 import { Nodes } from "./nodes.tsx";
 import { loadQuestions, OpenQuestions, type OpenQuestionsListed } from "./open-questions.tsx";
 import { Participants } from "./participants.tsx";
-import { usePlace, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
+import { usePlace } from "./use-place.ts";
 import { Plots, withMoment, withPast, type Moment } from "./plots.tsx";
 import { Rates } from "./rates.ts";
 import { loadMessages, loadRecent } from "./recent.ts";

@@ -1,4 +1,3 @@
-import { useEffect, useState } from "preact/hooks";
 import { nameProblem } from "../../protocol/channel.ts";
 
 /** What the dashboard shows: everything, or one channel or connection. */
@@ -7,7 +6,8 @@ export type Place =
   | { readonly kind: "channel"; readonly name: string }
   | { readonly kind: "connection"; readonly name: string };
 
-const OVERVIEW: Place = { kind: "overview" };
+/** Where the dashboard begins. */
+export const OVERVIEW: Place = { kind: "overview" };
 /** Characters of the id of a connection. */
 const MAX_ID = 64;
 
@@ -29,16 +29,4 @@ export function placeIn(hash: string): Place | undefined {
   }
   if (kind === "channel") return nameProblem(name) === undefined ? { kind, name } : OVERVIEW;
   return name.length <= MAX_ID && /^[\w-]+$/.test(name) ? { kind: "connection", name } : OVERVIEW;
-}
-
-/** The place that the address of the page names. */
-export function usePlace(): Place {
-  const [place, go] = useState<Place>(OVERVIEW);
-  useEffect(() => {
-    const look = (): void => go((last) => placeIn(location.hash) ?? last);
-    look();
-    addEventListener("hashchange", look);
-    return () => removeEventListener("hashchange", look);
-  }, []);
-  return place;
 }

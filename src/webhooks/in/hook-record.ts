@@ -163,7 +163,7 @@ const verify = z.discriminatedUnion(
 );
 
 /** A hook as a file has it, with what its provider adds. */
-export const hookSchema = z
+export const hookSchema: z.ZodType<HookRecord> = z
   .strictObject({
     name,
     provider: z
