@@ -16,7 +16,8 @@ import { Reach, sayUntil } from "./reach.ts";
 import { textIn } from "./relation.ts";
 import { RenderSoon } from "./render-soon.ts";
 import { Room } from "./room.ts";
-import { TITLE_EVENT, Titles } from "./titles.ts";
+import { knownTitles } from "./known-titles.ts";
+import { TITLE_EVENT, type Titles } from "./titles.ts";
 import { Unread } from "./unread.ts";
 
 /** Characters of a message in a notification. */
@@ -26,7 +27,7 @@ const MAX_NOTIFIED = 200;
 export class Chat {
   readonly hub: Hub;
   readonly mine: MyChannels;
-  readonly titles: Titles = new Titles();
+  readonly titles: Titles = knownTitles();
   readonly unread: Unread;
   readonly outbox: Outbox;
   readonly questions: Questions;

@@ -1,16 +1,12 @@
 // What channels are called by people, in any script: the address of a channel stays what it is.
 import type { Message } from "../../client/index.ts";
-import { offsetOf, parseCursor } from "../../protocol/cursor.ts";
 import { plainName } from "../shared/names.ts";
-import { Stored } from "../shared/stored.ts";
 
 /** The event of a message that says what its channel is called; the newest counts. */
 export const TITLE_EVENT = "channel";
 
 const MAX_TITLE = 80;
 const MAX_TOPIC = 200;
-/** Channels whose titles are remembered. */
-const MAX_TITLES = 200;
 
 export interface Title {
   /** Empty if the channel is called by its address again. */
@@ -29,23 +25,33 @@ export function titleIn({ id, event, data }: Message): Title | undefined {
 
 interface Known extends Title {
   /** Of the message that said so. */
-  readonly id: string;
+  readonly time: string;
 }
 
-/** The titles of channels that this browser has heard of. */
+/** Channels whose titles are remembered. */
+const MAX_TITLES = 200;
+
+/** What channels are called, as far as it was heard. */
 export class Titles {
-  readonly #stored = new Stored<Readonly<Record<string, Known>>>("chat.titles", knownIn);
-  #known: Readonly<Record<string, Known>> = this.#stored.get();
+  readonly #keep: (known: Readonly<Record<string, Known>>) => void;
+  #known: Readonly<Record<string, Known>>;
+
+  /** `remembered` is what `keep` was given before, or anything. */
+  constructor(remembered: unknown = null, keep: (known: Readonly<Record<string, Known>>) => void = () => {}) {
+    this.#known = knownIn(remembered);
+    this.#keep = keep;
+  }
 
   /** Returns whether a message has changed what its channel is called. */
   hear(message: Message): boolean {
     const title = titleIn(message);
-    const { channel, id } = message;
+    const { channel, time } = message;
     const known = this.of(channel);
-    if (title === undefined || id === null || (known !== undefined && !isLater(id, known.id))) return false;
+    // Ids say nothing of the order of two logs, and a message that is heard again says nothing new.
+    if (title === undefined || (known !== undefined && time <= known.time)) return false;
     const entries = Object.entries(this.#known).filter(([other]) => other !== channel);
-    this.#known = Object.fromEntries([...entries, [channel, { ...title, id }] as const].slice(-MAX_TITLES));
-    this.#stored.set(this.#known);
+    this.#known = Object.fromEntries([...entries, [channel, { ...title, time }] as const].slice(-MAX_TITLES));
+    this.#keep(this.#known);
     return true;
   }
 
@@ -59,15 +65,12 @@ export class Titles {
   }
 }
 
-/** Ids of another log say nothing of the order. */
-function isLater(id: string, known: string): boolean {
-  return parseCursor(id)?.epoch !== parseCursor(known)?.epoch || offsetOf(id) > offsetOf(known);
-}
-
 function knownIn(value: unknown): Readonly<Record<string, Known>> {
   if (typeof value !== "object" || value === null) return {};
   const entries = Object.entries(value as Readonly<Record<string, Partial<Known> | null>>);
   return Object.fromEntries(
-    entries.filter(([, known]) => [known?.title, known?.topic, known?.id].every((field) => typeof field === "string")),
+    entries.filter(([, known]) =>
+      [known?.title, known?.topic, known?.time].every((field) => typeof field === "string"),
+    ),
   ) as Readonly<Record<string, Known>>;
 }
