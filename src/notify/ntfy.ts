@@ -38,14 +38,17 @@ export class Ntfy implements Way {
     const { asker, channel, urgency } = question;
     const isAnswerable = choices.length > 0 && choices.length <= MAX_ACTIONS;
     const open = { action: "view", label: "Answer", url: page };
+    const message = summary(question, MAX_MESSAGE);
+    // Whoever asks could write so much that what is to be done is not among it.
+    const isWhole = message === summary(question, Infinity);
     const body = JSON.stringify({
       topic: this.#topic,
       title: beginning(`${asker} asks in ${channel}`, MAX_TITLE),
-      message: summary(question, MAX_MESSAGE),
+      message,
       priority: PRIORITY[urgency],
       tags: ["question"],
       click: page,
-      actions: isAnswerable ? choices.map(actionOf) : [open],
+      actions: isAnswerable ? choices.map((choice) => actionOf(choice, isWhole)) : [open],
     });
     const { status } = await this.#poster.post(
       this.#server,
@@ -66,10 +69,10 @@ export function topicOf(url: string): string | undefined {
   return /^https?:\/\/[^/?#]+\/([-_A-Za-z0-9]{1,64})$/.exec(url)?.[1];
 }
 
-/** A button that answers at once; what cannot be undone has a page ask once more. */
-function actionOf({ label, url, isDestructive }: LinkedChoice): object {
+/** A button that answers at once; for what cannot be undone, or is not shown whole, a page asks once more. */
+function actionOf({ label, url, isDestructive }: LinkedChoice, isWhole: boolean): object {
   const shown = beginning(label, MAX_LABEL);
-  return isDestructive
+  return isDestructive || !isWhole || shown !== label
     ? { action: "view", label: shown, url }
     : { action: "http", label: shown, url, method: "POST", clear: true };
 }

@@ -151,7 +151,7 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     }
   });
 
-  it("[ASK-13] with no button for what cannot be undone, what only some may answer, or what has to be filled in", async () => {
+  it("[ASK-13] with no button for what cannot be undone or is not shown whole, what only some may answer, or what has to be filled in", async () => {
     await using receiver = await WebhookReceiver.open();
     await using server = await serverWith(
       [NTFY, { ...NTFY, name: "no-links", answerAs: undefined, urgency: "high" }],
@@ -180,9 +180,25 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     assert.deepEqual(checkNtfy(await delivery(receiver, 6)), [view]);
     await ask(server, { text: "Not by who asks?", asker: "ana", notAsker: true });
     assert.deepEqual(checkNtfy(await delivery(receiver, 7)), [view]);
+    const proposal = { name: "delete", arguments: { table: "orders" } };
+    for (const [hidden, actions] of [
+      [{ text: "Fine? ".repeat(200), proposal }, ["view Yes", "view No"]],
+      [
+        { text: "Fine?", proposal: { ...proposal, arguments: { padding: " ".repeat(900), all: true } } },
+        ["view Yes", "view No"],
+      ],
+      [{ text: "Fine?", answer: { kind: "confirm", yes: `Look${" ".repeat(50)}and delete all` } }, ["view", "http No"]],
+      [{ text: "Fine?", proposal }, ["http Yes", "http No"]],
+    ] as const) {
+      const count = receiver.deliveries.length + 1;
+      await ask(server, hidden);
+      const shown = checkNtfy(await delivery(receiver, count));
+      for (const [at, action] of actions.entries())
+        assert.ok(`${shown[at]?.action} ${shown[at]?.label}`.startsWith(action), action);
+    }
     await ask(server, { text: "Elsewhere", channel: "dev" });
     await ask(server, { text: "Urgent", urgency: "high" });
-    const both = [checkNtfy(await delivery(receiver, 8)), checkNtfy(await delivery(receiver, 9))];
+    const both = [checkNtfy(await delivery(receiver, 12)), checkNtfy(await delivery(receiver, 13))];
     assert.deepEqual(
       both.map(({ length }) => length).toSorted((a, b) => a - b),
       [1, 2],
