@@ -1,6 +1,6 @@
 import type { KeptQuestion } from "./question.ts";
+import { digestId } from "./record-id.ts";
 import type { Records } from "./records.ts";
-import { digestId } from "./scheduled.ts";
 
 /** A key that leads from a request to the question that it asked. */
 export interface QuestionKey {

@@ -23,7 +23,7 @@ const MAX_OPEN_PER_ASKER = 20;
 const MAX_BYTES = 32 * 1024 * 1024;
 /** Closed questions that are kept, and for how many milliseconds. */
 const MAX_CLOSED = 10_000;
-const KEPT = 7 * 86_400_000;
+export const KEPT_CLOSED: number = 7 * 86_400_000;
 /** Milliseconds after which a change that its own node has not told is told by the node with the lease. */
 const UNTOLD = 2000;
 /** Milliseconds before what the log refuses, such as for `MAX_CHANNELS`, is tried again. */
@@ -61,7 +61,7 @@ export class QuestionUpkeep {
 
   /** When there is something to do for a question. */
   dueTime({ id, isOpen, due, closed, isUntold, changed }: QuestionEntry): number {
-    const end = isOpen ? (due ?? Infinity) : (closed ?? 0) + KEPT;
+    const end = isOpen ? (due ?? Infinity) : (closed ?? 0) + KEPT_CLOSED;
     return isUntold ? Math.min(end, Math.max(changed + UNTOLD, this.#retryAt.get(id) ?? 0)) : end;
   }
 

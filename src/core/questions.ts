@@ -15,7 +15,7 @@ import {
   type QuestionEntry,
 } from "./question.ts";
 import type { Records } from "./records.ts";
-import { randomId } from "./scheduled.ts";
+import { randomId } from "./record-id.ts";
 import type { SharedStore } from "./shared-store.ts";
 
 export interface QuestionsOptions {

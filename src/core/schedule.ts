@@ -2,13 +2,12 @@ import { HubError } from "./errors.ts";
 import { CLOCK_CHECK, LeasedWork } from "./leased-work.ts";
 import type { Draft } from "./message.ts";
 import type { Principal } from "./principal.ts";
+import { digestId, randomId } from "./record-id.ts";
 import { RecordIndex } from "./record-index.ts";
 import type { Records } from "./records.ts";
 import {
   checkRoom,
-  digestId,
   inOrder,
-  randomId,
   scheduledIn,
   scheduledText,
   withoutData,

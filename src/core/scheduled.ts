@@ -65,20 +65,3 @@ function tooMany(what: string): HubError {
   const sentence = `${what}, which is the limit; cancel some, or try again once some are published`;
   return new HubError("TOO_MANY_SCHEDULED", sentence);
 }
-
-/** Characters of an id. */
-const LENGTH = 24;
-
-export function randomId(): string {
-  return hex(crypto.getRandomValues(new Uint8Array(LENGTH / 2)));
-}
-
-/** The same for the same text. */
-export async function digestId(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return hex(new Uint8Array(bytes)).slice(0, LENGTH);
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -1,10 +1,10 @@
 import { HubError } from "../core/errors.ts";
+import { isQuestionId } from "../protocol/question.ts";
 import { mayLookAt, visibleQuestion } from "../tools/index.ts";
 import type { TemplateDefinition } from "./definitions.ts";
 import { json, notFound } from "./resources.ts";
 
 const QUESTIONS = "hub://questions/";
-const ID = /^[0-9a-f]{24}$/;
 
 /** Each question as a resource, for those who may look at it: as `GET /questions/{id}` gives it. */
 export const questionTemplate: TemplateDefinition = {
@@ -18,7 +18,7 @@ export const questionTemplate: TemplateDefinition = {
   resource(uri) {
     if (!uri.startsWith(QUESTIONS)) return undefined;
     const id = uri.slice(QUESTIONS.length);
-    if (!ID.test(id)) {
+    if (!isQuestionId(id)) {
       throw new HubError("INVALID_INPUT", "the id of a question is 24 hexadecimal digits, as ask_person returns it");
     }
     return {

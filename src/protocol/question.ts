@@ -248,3 +248,8 @@ export interface QuestionClosed {
   /** The id of the question that took its place. */
   readonly supersededBy?: string;
 }
+
+/** Whether this can be the id of a question. */
+export function isQuestionId(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{24}$/.test(value);
+}

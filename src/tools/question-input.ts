@@ -5,7 +5,15 @@ import { HubError } from "../core/errors.ts";
 import { readAnswer } from "../protocol/answer.ts";
 import { canonicalJson, sha256 } from "../protocol/canonical-json.ts";
 import { isDeeper } from "../protocol/json.ts";
-import type { Answer, AnswerForm, OnTimeout, Proposal, Question, Urgency } from "../protocol/question.ts";
+import {
+  isQuestionId,
+  type Answer,
+  type AnswerForm,
+  type OnTimeout,
+  type Proposal,
+  type Question,
+  type Urgency,
+} from "../protocol/question.ts";
 import { checkedForm } from "./answer-form.ts";
 import { checkedInput, inputFault, line } from "./checked-input.ts";
 
@@ -15,7 +23,6 @@ const MAX_ASSIGNEES = 50;
 const MAX_SUBJECT = 128;
 const MAX_KEY = 255;
 const MAX_DEPTH = 32;
-const ID = /^[0-9a-f]{24}$/;
 // eslint-disable-next-line no-control-regex -- it must match control characters
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 const utf8 = new TextEncoder();
@@ -81,7 +88,8 @@ export async function checkedQuestion(
   if (onTimeout !== "keep" && deadline === undefined) {
     throw inputFault("onTimeout", `is ${onTimeout}, and there is no deadline; give deadlineSeconds`);
   }
-  if (supersedes !== undefined && !ID.test(supersedes)) throw inputFault("supersedes", "is not the id of a question");
+  if (supersedes !== undefined && !isQuestionId(supersedes))
+    throw inputFault("supersedes", "is not the id of a question");
   if (assignees !== undefined && assignees.length > MAX_ASSIGNEES) {
     throw inputFault("assignees", `names ${assignees.length}; at most ${MAX_ASSIGNEES} are allowed`);
   }

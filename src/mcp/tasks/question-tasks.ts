@@ -1,5 +1,7 @@
 import { HubError } from "../../core/errors.ts";
 import type { KeptQuestion } from "../../core/question.ts";
+import { KEPT_CLOSED } from "../../core/question-upkeep.ts";
+import { isQuestionId } from "../../protocol/question.ts";
 import { cancelQuestion, hasAsked, isAskedBy, outcomeOf, seenBy } from "../../tools/index.ts";
 import { modeFor, reactionIn, requestFor, surfaceOf, type AskMode } from "../asking/elicitation.ts";
 import { answerAsUser } from "../asking/user-answer.ts";
@@ -9,9 +11,6 @@ import type { McpRequestContext } from "../request-context.ts";
 
 /** Milliseconds between two looks at a task. */
 const POLL = 5000;
-/** Milliseconds for which a question is kept after it was closed. */
-const KEPT = 7 * 86_400_000;
-const ID = /^[0-9a-f]{24}$/;
 /** The key of the only input request that a task has. */
 const ANSWER = "answer";
 
@@ -82,7 +81,7 @@ function common({
     taskId: id,
     createdAt: askedAt,
     lastUpdatedAt: new Date(changed).toISOString(),
-    ttlMs: closedAt === undefined ? null : Date.parse(closedAt) - Date.parse(askedAt) + KEPT,
+    ttlMs: closedAt === undefined ? null : Date.parse(closedAt) - Date.parse(askedAt) + KEPT_CLOSED,
     pollIntervalMs: POLL,
   };
 }
@@ -119,6 +118,6 @@ async function unlessClosed(change: Promise<unknown>): Promise<void> {
 /** The question, if the caller asked it. */
 async function askedBy(id: string, { principal, questions }: McpRequestContext): Promise<KeptQuestion | undefined> {
   // It is read, since this node may not have heard of it yet.
-  const kept = ID.test(id) ? await questions.get(id) : undefined;
+  const kept = isQuestionId(id) ? await questions.get(id) : undefined;
   return kept !== undefined && isAskedBy(kept, principal) ? kept : undefined;
 }

@@ -1,4 +1,4 @@
-import { QUESTION_EVENTS, type Answer, type Question } from "../../protocol/question.ts";
+import { isQuestionId, QUESTION_EVENTS, type Answer, type Question } from "../../protocol/question.ts";
 import { askServer, Refusal } from "../shared/ask-server.ts";
 
 /** Open questions that are shown at most; the server lists the oldest first. */
@@ -136,5 +136,5 @@ export class Questions {
 function idIn({ event, data }: { readonly event: string; readonly data: unknown }): string | undefined {
   if (!Object.values<string>(QUESTION_EVENTS).includes(event)) return undefined;
   const { id } = (typeof data === "object" && data !== null ? data : {}) as { readonly id?: unknown };
-  return typeof id === "string" && /^[0-9a-f]{24}$/.test(id) ? id : undefined;
+  return isQuestionId(id) ? id : undefined;
 }
