@@ -3,12 +3,12 @@ import type { QuestionEntry } from "../core/question.ts";
 import type { Questions } from "../core/questions.ts";
 import type { SharedStore } from "../core/shared-store.ts";
 import { isCovered, type ChannelPattern } from "../protocol/channel.ts";
-import { URGENCIES, type Notice as Told, type Urgency } from "../protocol/question.ts";
+import { URGENCIES, type Notice, type Urgency } from "../protocol/question.ts";
 import { PostFault } from "../webhooks/out/safe-post.ts";
 import type { AnswerLinks } from "./answer-links.ts";
 import { Refused, type Way } from "./way.ts";
 
-/** A step of the ladder: whom to tell of which questions, and when. */
+/** Whom to tell of which questions, and how long after they were asked. */
 export interface Step {
   readonly name: string;
   readonly channels: readonly ChannelPattern[];
@@ -40,7 +40,7 @@ interface Pending {
   tries: number;
   isRunning: boolean;
   /** What came of it, once it was taken: what is left is to note that. */
-  notice?: Told;
+  notice?: Notice;
 }
 
 /** What is looked after by one node at a time. */
@@ -206,7 +206,7 @@ export class Notifier {
     });
   }
 
-  async #note(pending: Pending, notice: Told): Promise<void> {
+  async #note(pending: Pending, notice: Notice): Promise<void> {
     pending.notice = notice;
     await this.#options.questions.addNotice(pending.id, notice);
     this.#drop(pending);

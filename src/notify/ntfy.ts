@@ -1,6 +1,6 @@
 import type { Question } from "../protocol/question.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import { beginning, checkTaken, summary, type LinkedChoice, type Notice, type Way } from "./way.ts";
+import { beginning, checkTaken, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 export interface NtfyOptions {
   /** Of the topic, such as `https://ntfy.sh/on-call`. */
@@ -34,7 +34,7 @@ export class Ntfy implements Way {
     this.#poster = poster;
   }
 
-  async send({ question, page, choices }: Notice, signal: AbortSignal): Promise<number> {
+  async send({ question, page, choices }: Notification, signal: AbortSignal): Promise<number> {
     const { asker, channel, urgency } = question;
     const isAnswerable = choices.length > 0 && choices.length <= MAX_ACTIONS;
     const open = { action: "view", label: "Answer", url: page };

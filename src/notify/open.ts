@@ -5,7 +5,7 @@ import type { SharedStore } from "../core/shared-store.ts";
 import { AddressRules } from "../webhooks/out/address-rules.ts";
 import { SafePoster } from "../webhooks/out/safe-post.ts";
 import { AnswerLinks } from "./answer-links.ts";
-import { readSteps, type ConfiguredStep } from "./configured.ts";
+import { readSteps, type ConfiguredStep } from "./step-file.ts";
 import { Notifier, type Step } from "./notifier.ts";
 import { Ntfy } from "./ntfy.ts";
 import { PushSubscriptions } from "./push-subscriptions.ts";

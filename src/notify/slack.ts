@@ -1,7 +1,6 @@
-import { isObject } from "../protocol/json.ts";
-import { parseJson } from "../protocol/json.ts";
+import { isObject, parseJson } from "../protocol/json.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import { beginning, checkTaken, Refused, summary, type LinkedChoice, type Notice, type Way } from "./way.ts";
+import { beginning, checkTaken, Refused, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 /** An incoming webhook, which has its channel in its URL; or a bot's token and the channel to post to. */
 export type SlackOptions =
@@ -13,7 +12,7 @@ const API = "https://slack.com/api/";
 const MAX_TEXT = 2800;
 const MAX_HEAD = 150;
 const MAX_BUTTON = 75;
-/** Of the codes with which Slack refuses. */
+/** Errors of Slack after which the same message may be taken later. */
 const LATER: ReadonlySet<string> = new Set(["ratelimited", "internal_error", "fatal_error", "service_unavailable"]);
 
 /** Tells a channel of Slack, with links to pages that ask once more before they answer. */
@@ -32,7 +31,7 @@ export class Slack implements Way {
     this.#poster = poster;
   }
 
-  async send({ question, page, choices }: Notice, signal: AbortSignal): Promise<number> {
+  async send({ question, page, choices }: Notification, signal: AbortSignal): Promise<number> {
     const { asker, channel } = question;
     const head = beginning(`${asker} asks in ${channel}`, MAX_HEAD);
     const body = JSON.stringify({

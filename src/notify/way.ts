@@ -1,7 +1,7 @@
 import type { Question } from "../protocol/question.ts";
 
-/** What people are told of a question that is open. */
-export interface Notice {
+/** What people are sent about a question that is open. */
+export interface Notification {
   readonly question: Question;
   /** Where it is answered by whoever has the right to. */
   readonly page: string;
@@ -22,7 +22,7 @@ export interface LinkedChoice {
 export interface Way {
   readonly kind: "ntfy" | "slack" | "web-push";
   /** Resolves with how many it was sent to. Rejects with a `PostFault`, or a `Refused`, or when the signal is aborted. */
-  send(notice: Notice, signal: AbortSignal): Promise<number>;
+  send(notification: Notification, signal: AbortSignal): Promise<number>;
 }
 
 /** What was sent was not taken; the sentence is for the operator and for whoever asked. */

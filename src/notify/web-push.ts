@@ -5,7 +5,7 @@ import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { encrypted } from "./push-encryption.ts";
 import type { PushSubscription, PushSubscriptions } from "./push-subscriptions.ts";
 import type { Vapid } from "./vapid.ts";
-import { beginning, checkTaken, summary, type Notice, type Way } from "./way.ts";
+import { beginning, checkTaken, summary, type Notification, type Way } from "./way.ts";
 
 /** What says whether the rights of a credential are still good. */
 export interface PushAuth {
@@ -36,7 +36,7 @@ export class WebPush implements Way {
     this.#options = options;
   }
 
-  async send({ question }: Notice, signal: AbortSignal): Promise<number> {
+  async send({ question }: Notification, signal: AbortSignal): Promise<number> {
     const all = await this.#options.subscriptions.all();
     const wanted = all.filter((subscription) => this.#isFor(subscription, question));
     let sent = 0;

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Questions } from "../../src/core/questions.ts";
 import { AnswerLinks } from "../../src/notify/answer-links.ts";
 import { Notifier, type Step } from "../../src/notify/notifier.ts";
-import { Refused, type Notice, type Way } from "../../src/notify/way.ts";
+import { Refused, type Notification, type Way } from "../../src/notify/way.ts";
 import type { ChannelPattern } from "../../src/protocol/channel.ts";
 import { asked, QuestionRig } from "../support/question-rig.ts";
 import { until } from "../support/until.ts";
@@ -15,7 +15,7 @@ class NotedWay implements Way {
   refuses: (count: number) => Error | undefined = () => undefined;
   #tries = 0;
 
-  send({ question }: Notice): Promise<number> {
+  send({ question }: Notification): Promise<number> {
     const refused = this.refuses(++this.#tries);
     if (refused !== undefined) return Promise.reject(refused);
     this.sent.push(question.text);

@@ -36,6 +36,8 @@ export interface ConfiguredStep {
 const MAX_STEPS = 50;
 const MAX_CHANNELS = 100;
 const WEEK = 7 * 86_400;
+const USE_CHANNELS = `use a list of 1 to ${MAX_CHANNELS}, such as ["ops.*"]`;
+const USE_SECONDS = `use whole seconds, at most ${WEEK}`;
 const WAYS = ["ntfy", "slack", "webPush"] as const;
 
 /** The steps in a file that `NOTIFY_FILE` names; throws a `ConfigError` whose sentence names the field. */
@@ -111,16 +113,9 @@ function schemaOf(rules: AddressRules) {
       name: z
         .string("use a name")
         .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "use at most 32 lower-case letters, digits and -"),
-      channels: z
-        .array(channel, `use a list of 1 to ${MAX_CHANNELS}, such as ["ops.*"]`)
-        .min(1, `use a list of 1 to ${MAX_CHANNELS}, such as ["ops.*"]`)
-        .max(MAX_CHANNELS, `use a list of 1 to ${MAX_CHANNELS}, such as ["ops.*"]`),
+      channels: z.array(channel, USE_CHANNELS).min(1, USE_CHANNELS).max(MAX_CHANNELS, USE_CHANNELS),
       urgency: z.enum(["low", "normal", "high"], "use low, normal or high").default("low"),
-      afterSeconds: z
-        .int(`use whole seconds, at most ${WEEK}`)
-        .min(0, `use whole seconds, at most ${WEEK}`)
-        .max(WEEK, `use whole seconds, at most ${WEEK}`)
-        .default(0),
+      afterSeconds: z.int(USE_SECONDS).min(0, USE_SECONDS).max(WEEK, USE_SECONDS).default(0),
       answerAs: z
         .string("use a name")
         .regex(/^[^\p{Cc}]{1,128}$/u, "use a name of 1 to 128 characters on one line")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { ConfigError } from "../../src/core/errors.ts";
-import { readSteps } from "../../src/notify/configured.ts";
+import { readSteps } from "../../src/notify/step-file.ts";
 import { prepareNotify } from "../../src/notify/open.ts";
 import { AddressRules } from "../../src/webhooks/out/address-rules.ts";
 import { TemporaryFolder } from "../support/temporary-folder.ts";
