@@ -107,9 +107,9 @@ function wantsPage({ headers }: FastifyRequest): boolean {
 function told(request: FastifyRequest, reply: FastifyReply, error: unknown, { limits }: HttpContext): FastifyReply {
   const known = asHubError(error, limits.body);
   reply.headers(PRIVATE);
-  // What the link was for is known to whoever has it; the rest of the question is on its page.
   const { code, message, status } = known;
-  if (known.code === "INTERNAL") throw error;
+  if (code === "INTERNAL") throw error;
+  // Without its details, which would have the whole question: a link shows no more than its page does.
   if (!wantsPage(request)) throw code === "QUESTION_CLOSED" ? new HubError(code, message) : known;
   const title = code === "QUESTION_CLOSED" ? "Closed already" : "Not answered";
   return page(reply.status(status), "told", request, { title, sentence: `${message}.` });

@@ -17,7 +17,7 @@ import { authentication } from "./authentication.ts";
 import { watchBasePath, withoutBasePath } from "./base-path.ts";
 import { channels } from "./channels.ts";
 import { compression } from "./compression.ts";
-import { openConnections } from "./connections.ts";
+import { connectionRoutes } from "./connections.ts";
 import type { HttpContext } from "./context.ts";
 import { docs } from "./docs.ts";
 import { events } from "./sse/route.ts";
@@ -186,7 +186,7 @@ export async function createApp({ context, mcp: mcpDoor, log, metricsRegistry }:
   events(app, context);
   ws(app, context);
   await app.register(async (scope) => session(scope, context));
-  await app.register(async (scope) => openConnections(scope, context));
+  await app.register(async (scope) => connectionRoutes(scope, context));
   await app.register(async (scope) => purge(scope, context));
   metrics(app, context, metricsRegistry);
   participantRoute(app, context);

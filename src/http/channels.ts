@@ -8,7 +8,7 @@ import { channelSummary, admittedDraft, publish, readableChannels, publishLater 
 import { admitFor, callerOf, type HttpContext } from "./context.ts";
 import { takeAnyBody, type SentBody } from "./json-body.ts";
 import { dataIn } from "./message-body.ts";
-import { limit, messages } from "./messages.ts";
+import { limitParameter, messages } from "./messages.ts";
 import { principalOf } from "./authentication.ts";
 import { queryOf } from "./channel-query.ts";
 
@@ -70,7 +70,7 @@ const listQuery = z.strictObject({
     .string()
     .optional()
     .meta({ description: "A channel name: only those after it", examples: ["orders.eu"] }),
-  limit,
+  limit: limitParameter,
 });
 const listed = z.object({
   channels: z.array(

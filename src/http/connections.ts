@@ -7,10 +7,9 @@ import { OPEN_DOORS, type OpenConnection } from "../protocol/open-connection.ts"
 import { principalOf } from "./authentication.ts";
 import type { HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";
+import { limitParameter } from "./messages.ts";
 
 const TAGS = ["operate"];
-const PAGE = 100;
-const MAX_LIMIT = 1000;
 const MAX_ECHO = 64;
 
 const params = z.object({ id: z.string().meta({ description: "As `GET /connections` lists it" }) });
@@ -21,7 +20,7 @@ const query = z.strictObject({
     .optional()
     .meta({ description: "Only those that read this channel, by name or by a pattern", examples: ["orders.eu"] }),
   after: z.string().optional().describe("`next` of the page before"),
-  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(PAGE).describe("Entries at most"),
+  limit: limitParameter,
 });
 const connection = z.object({
   id: z.string(),
@@ -41,8 +40,8 @@ const page = z.object({
   total: z.int().describe("All that are open at this node, whatever was asked for"),
 });
 
-/** `/connections…`: what is open at this node, to be looked at and ended by admins, in a scope of its own. */
-export function openConnections(app: FastifyInstance, context: HttpContext): void {
+/** `/connections…`: lists what is open at this node, and ends it, for admins; in a scope of its own. */
+export function connectionRoutes(app: FastifyInstance, context: HttpContext): void {
   const { open, audit } = context;
   takeAnyBody(app);
 

@@ -22,8 +22,8 @@ const QUERY = 'Words, "a phrase" or the beginning of a word as `pre*`; a message
 const LATEST = "latest";
 const AN_ID = "5f1c20ab9e-41";
 
-/** The parameter that bounds a page. */
-export const limit: z.ZodDefault<z.ZodCoercedNumber> = z.coerce
+/** `?limit=` of a page of a list. */
+export const limitParameter: z.ZodDefault<z.ZodCoercedNumber> = z.coerce
   .number()
   .int()
   .min(1)
@@ -50,7 +50,7 @@ const pageQuery = z.strictObject({
     .string()
     .optional()
     .meta({ description: `${QUERY}. The newest first; not with \`after\``, examples: ["refund"] }),
-  limit,
+  limit: limitParameter,
 });
 const searchParameters = z.strictObject({
   q: z.string().meta({ description: QUERY, examples: ['"payment failed" order*'] }),
@@ -65,7 +65,7 @@ const searchParameters = z.strictObject({
     .string()
     .optional()
     .meta({ description: "`earlier` of the page before; without it from the newest", examples: [AN_ID] }),
-  limit,
+  limit: limitParameter,
 });
 const messageParams = z.object({
   channel: z.string().meta({ description: "Words joined by dots", examples: ["orders.eu"] }),
