@@ -7,16 +7,16 @@ import { senderName, type Message } from "./message.ts";
 export const PRESENCE_EVENT = "presence";
 /** Names that are remembered, for readers that come back. */
 const MAX_NAMES = 5000;
-/** Characters of an announcement that is looked at. */
+/** Characters of the data of an announcement; longer ones are ignored. */
 const MAX_DATA = 500;
 const READER = /^[\w-]{1,64}$/;
 
-/** What a reader has open. */
+/** What a reader has open, under the name it announced. */
 interface Named {
   identity: Identity;
 }
 
-/** Whether it can be the id of a reader. */
+/** Whether this can be the id of a reader. */
 export function isReaderId(text: unknown): text is string {
   return typeof text === "string" && READER.test(text);
 }

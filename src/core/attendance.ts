@@ -3,7 +3,7 @@ import type { Participant, ParticipantKind, ParticipantList, Waiting } from "../
 import { senderName } from "./message.ts";
 import { maySubscribe, readable, type Principal } from "./principal.ts";
 
-/** Who has something open, or called. */
+/** Who a participant is. */
 export interface Identity {
   readonly kind: ParticipantKind;
   readonly name: string | undefined;
@@ -13,7 +13,10 @@ export interface Identity {
 /** What a call waits for, and since when: milliseconds since 1970. */
 export type Wait = Waiting & { readonly since: number };
 
-/** All that one participant has open; times are milliseconds since 1970. */
+/**
+ * A participant before it is decided who may see what of it: `visibleTo` makes a `Participant` of it. Times are
+ * milliseconds since 1970.
+ */
 export interface Attendance extends Identity {
   /** When it opened the first of what is open; undefined if nothing is. */
   readonly opened: number | undefined;
@@ -24,10 +27,10 @@ export interface Attendance extends Identity {
   readonly nodes: readonly string[];
 }
 
-/** Channels and patterns that are kept of one participant, and waits. */
+/** How many channels and patterns of one participant are kept, and how many waits. */
 export const MAX_CHANNELS = 100;
 export const MAX_WAITS = 20;
-/** Channels of a participant that a list shows. */
+/** How many channels of a participant a list shows. */
 const SHOWN_CHANNELS = 20;
 const MAX_NODES = 20;
 
@@ -37,7 +40,7 @@ export function identityOf(principal: Principal, kind: ParticipantKind, called?:
   return { kind, verified, name: senderName(verified ? principal.subject : (called ?? "")) };
 }
 
-/** The same for all that is one participant: those without a name are told apart by what they read and wait for. */
+/** Equal for connections of one participant: those without a name are told apart by what they read and wait for. */
 function keyOf({ kind, name, verified, channels, waits, opened }: Attendance): string {
   if (name !== undefined) return nameKey({ kind, name, verified });
   return [kind, opened === undefined, ...channels, ...waits.map(waitKey)].join("\n");
@@ -48,7 +51,7 @@ export function nameKey({ kind, name = "", verified }: Identity): string {
   return `${kind}\n${verified}\n${name}\n`;
 }
 
-/** The same for all waits for the same. */
+/** Equal for waits for the same thing. */
 export function waitKey(waiting: Waiting): string {
   return waiting.for === "answer" ? `answer\n${waiting.question}` : `messages\n${waiting.channels.join("\n")}`;
 }
@@ -176,13 +179,13 @@ function union(one: Attendance, other: Attendance): Attendance {
   };
 }
 
-/** Most connections of a participant read the same. */
+/** Both lists as one, which costs nothing if the first has all of the second, as is usual. */
 function joined(one: readonly ChannelPattern[], other: readonly ChannelPattern[]): readonly ChannelPattern[] {
   const isKnown = other.every((channel) => one.includes(channel));
   return isKnown ? one : uncovered([...one, ...other]).slice(0, MAX_CHANNELS);
 }
 
-/** The longest of waits for the same; those for an answer come first. */
+/** Of waits for the same thing, the longest; those for an answer come first. */
 export function withoutRepeats(waits: readonly Wait[]): readonly Wait[] {
   const byWhat = new Map<string, Wait>();
   for (const wait of waits) {

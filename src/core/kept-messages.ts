@@ -4,7 +4,7 @@ import type { Log } from "./log.ts";
 import type { Message } from "./message.ts";
 import { searchLog, type Found, type SearchRequest } from "./search.ts";
 
-/** Finds messages that are kept, up to the last one delivered. */
+/** Reads, searches and purges the messages that are kept, up to the last one delivered. */
 export class KeptMessages {
   readonly #log: Log;
   readonly #delivered: () => number;

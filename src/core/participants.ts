@@ -21,15 +21,16 @@ const CONTINUES = 30_000;
 const MAX_CALLERS = 1000;
 /** Participants of other nodes that are listed. */
 const MAX_OTHERS = 5000;
-/** Connections above which the list is made at most once a second. */
+/** With more connections than this, the list is made at most once a second. */
 const MANY = 500;
 const SECOND = 1000;
 
-/** Ends what was opened; `isGone`: its client closed it without waiting for the end. */
+/** Ends what was opened. `isGone` says that the client closed it before it had ended. */
 export type Leave = (isGone?: boolean) => void;
 
-/** Says that a call of someone waits. */
+/** A participant that can be listed as waiting. */
 export interface Presence {
+  /** Lists it as waiting until the function returned is called. */
   wait(what: Waiting): Leave;
 }
 
@@ -104,7 +105,7 @@ export class Participants {
     if (this.#callers.delete(nameKey(identity))) this.version++;
   }
 
-  /** Since when someone waits who begins to wait now: a call that goes on with the one before it counts from that. */
+  /** When a wait that begins now counts as begun: a call that waits for the same thing continues the last one. */
   waitsSince(identity: Identity, what: Waiting): number {
     const before = identity.name === undefined ? undefined : this.#callers.get(nameKey(identity));
     const isSame = before?.last !== undefined && before.last.what === waitKey(what);
@@ -139,7 +140,7 @@ export class Participants {
     return [...this.#others.values()].some(({ more }) => more);
   }
 
-  /** Of this node. */
+  /** The participants of this node. */
   get own(): readonly Attendance[] {
     const now = Date.now();
     const known = this.#own;
@@ -152,7 +153,7 @@ export class Participants {
     return list;
   }
 
-  /** Of all nodes, each once. */
+  /** The participants of all nodes, each once. */
   get all(): readonly Attendance[] {
     const { own } = this;
     if (this.#others.size === 0) return own;
@@ -186,7 +187,7 @@ export class Participants {
   }
 }
 
-/** Someone with connections that are open, and calls that wait on them. */
+/** A client of this node: its open connections, and the calls that wait on them. */
 export class Attendee implements Presence {
   readonly channels: () => readonly ChannelPattern[];
   readonly waits: Set<Wait> = new Set();
