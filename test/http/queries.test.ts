@@ -168,9 +168,9 @@ describe("the query of a route for data", { concurrency: true }, () => {
     await using server = await startServer();
     const { id } = await server.publish("a", 1);
     for (const [method, path, name, known] of [
-      ["GET", "/channels/a/messages", "q", "after, before, limit"],
-      ["GET", "/channels/a/messages", "lastEventId", "after, before, limit"],
-      ["GET", "/channels/a/messages", "Limit", "after, before, limit"],
+      ["GET", "/channels/a/messages", "query", "after, before, q, limit"],
+      ["GET", "/channels/a/messages", "lastEventId", "after, before, q, limit"],
+      ["GET", "/channels/a/messages", "Limit", "after, before, q, limit"],
       ["GET", "/channels", "prefix", "pattern, after, limit"],
       ["POST", "/channels/a/messages", "via", "event, sender, at, delaySeconds, ephemeral"],
       ["POST", "/channels/a/messages", "__proto__", "event, sender, at, delaySeconds, ephemeral"],
