@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { HubError } from "../core/errors.ts";
 import type { FileContent, FileInfo, Files } from "../core/files.ts";
 import type { Records } from "../core/records.ts";
-import { FolderContents, MemoryContents, type Contents, type Received } from "./contents.ts";
+import { FolderContents, MemoryContents, type Contents, type Received } from "./file-contents.ts";
 import { unavailable } from "./sqlite/errors.ts";
 
 interface FilesOptions {

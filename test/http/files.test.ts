@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { describe, it } from "node:test";
-import { MemoryContents } from "../../src/logs/contents.ts";
+import { MemoryContents } from "../../src/logs/file-contents.ts";
 import { KeptFiles } from "../../src/logs/files.ts";
 import { MemoryRecords } from "../../src/logs/memory-records.ts";
 import { KeyRing } from "../support/keys.ts";

@@ -5,7 +5,7 @@ const MAX_LENGTH = 128;
 const SHOWN = 32;
 
 /** Why a text cannot be the name of a channel, with one that can; undefined if it can. */
-export function whyNoChannel(text: string): string | undefined {
+export function channelProblem(text: string): string | undefined {
   const given = `Not a channel: ${JSON.stringify(text.length > MAX_LENGTH ? `${text.slice(0, SHOWN)}…` : text)}`;
   if (!NAME.test(text)) {
     return `${given}; use words joined by dots, of letters A–Z, digits, - and _, such as ${nearestName(text)}`;

@@ -4,7 +4,7 @@ import { plainName } from "../shared/names.ts";
 import { EVERYONE, mayRead, mayWrite, verifiedName, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
 import { addressed, fragmentOf } from "./address.ts";
-import { whyNoChannel } from "./channel-name.ts";
+import { channelProblem } from "./channel-name.ts";
 import type { FileInfo } from "./files.ts";
 import { notify, notifyOf, whyNot, type Desk } from "../questions/desk.ts";
 import { Questions } from "../questions/questions.ts";
@@ -154,7 +154,7 @@ export class Chat {
   /** Opens a channel of this name, or says why there can be none; `at`: the message to show. */
   join(name: string, at?: string): boolean {
     const mayNot = mayRead(this.#session, name) ? undefined : `You may not read ${name}`;
-    const why = whyNoChannel(name) ?? mayNot;
+    const why = channelProblem(name) ?? mayNot;
     if (why === undefined) this.open(name, { at });
     else {
       this.refused = why;

@@ -2,7 +2,7 @@ import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { NotifyMe } from "../questions/inbox.tsx";
 import { readable } from "../shared/names.ts";
-import { AttachButton, AttachmentList, useAttachments } from "./attached.tsx";
+import { AttachButton, AttachmentList, useAttachments } from "./attachments.tsx";
 import type { Chat } from "./chat.ts";
 import { MentionList, namesFor, offeredId, withName } from "./mention-list.tsx";
 import type { MessageActions } from "./message-actions.ts";

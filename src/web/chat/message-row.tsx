@@ -6,7 +6,7 @@ import { QuestionCard, QuestionEnd } from "../questions/card.tsx";
 import { isNotice, NoticeLine } from "../questions/notice.tsx";
 import type { Desk } from "../questions/desk.ts";
 import { clock, fullTime } from "../shared/times.ts";
-import { Files } from "./attached.tsx";
+import { Files } from "./attachments.tsx";
 import { filesIn } from "./files.ts";
 import type { About } from "./annotations.ts";
 import { dayName, placeOf } from "./grouping.ts";

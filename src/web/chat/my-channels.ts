@@ -1,6 +1,6 @@
 import { mayRead, type Session } from "../shared/session.ts";
 import { Stored } from "../shared/stored.ts";
-import { whyNoChannel } from "./channel-name.ts";
+import { channelProblem } from "./channel-name.ts";
 
 /** Channels of one person: below what a reader may ask for. */
 const MAX_CHANNELS = 50;
@@ -112,6 +112,6 @@ function toggle(stored: Stored<readonly string[]>, name: string, is: boolean, mo
 /** What was remembered, as far as it can be names. */
 function channelsIn(value: unknown, most: number): readonly string[] {
   if (!Array.isArray(value)) return [];
-  const names = value.filter((name) => typeof name === "string" && whyNoChannel(name) === undefined) as string[];
+  const names = value.filter((name) => typeof name === "string" && channelProblem(name) === undefined) as string[];
   return names.slice(-most);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { channelName } from "../../../src/core/channel.ts";
-import { nearestName, whyNoChannel } from "../../../src/web/chat/channel-name.ts";
+import { nearestName, channelProblem } from "../../../src/web/chat/channel-name.ts";
 
 describe("the name of a channel", () => {
   it("is told why it is none, with one that would do", () => {
@@ -19,7 +19,7 @@ describe("the name of a channel", () => {
       ["", "support-team"],
       [`${"é".repeat(127)}.é`, "e".repeat(127)],
     ] as const) {
-      const why = whyNoChannel(given) ?? "";
+      const why = channelProblem(given) ?? "";
       assert.match(why, /use words joined by dots, of letters A–Z, digits, - and _, such as /);
       assert.ok(why.endsWith(` such as ${name}`), why);
       assert.equal(channelName(nearestName(given)), name);
@@ -44,9 +44,9 @@ describe("the name of a channel", () => {
       } catch {
         takes = false;
       }
-      assert.equal(whyNoChannel(text) === undefined, takes, text);
+      assert.equal(channelProblem(text) === undefined, takes, text);
     }
-    assert.match(whyNoChannel("x".repeat(200)) ?? "", /it has 200 characters; at most 128 are allowed$/);
-    assert.match(whyNoChannel("hub.logs") ?? "", /reserved for the server's own messages/);
+    assert.match(channelProblem("x".repeat(200)) ?? "", /it has 200 characters; at most 128 are allowed$/);
+    assert.match(channelProblem("hub.logs") ?? "", /reserved for the server's own messages/);
   });
 });
