@@ -4,6 +4,7 @@ import { HubError } from "../core/errors.ts";
 import { noQuestion, questionClosed } from "../core/question-records.ts";
 import { ANSWER_PATH, type LinkedAnswer } from "../notify/answer-links.ts";
 import type { Question } from "../protocol/question.ts";
+import { visibleJson } from "../protocol/visible-json.ts";
 import type { HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";
 import { asHubError } from "./problem-details.ts";
@@ -128,7 +129,7 @@ function page(
 }
 
 function shown({ text, asker, channel, context = "", proposal }: Question): Readonly<Record<string, string>> {
-  const exactly = proposal === undefined ? "" : `${proposal.name} ${JSON.stringify(proposal.arguments, undefined, 2)}`;
+  const exactly = proposal === undefined ? "" : `${proposal.name} ${visibleJson(proposal.arguments, 2)}`;
   return { text, asker, channel, context, proposal: exactly };
 }
 

@@ -1,4 +1,5 @@
 import type { Question } from "../protocol/question.ts";
+import { visibleJson } from "../protocol/visible-json.ts";
 
 /** What people are sent about a question that is open. */
 export interface Notification {
@@ -51,7 +52,7 @@ export function beginning(text: string, most: number): string {
 /** What is asked, and what exactly is to be done, as plain text for a small screen. */
 export function summary({ text, context, proposal }: Question, most: number): string {
   const parts = [text];
-  if (proposal !== undefined) parts.push(`${proposal.name} ${JSON.stringify(proposal.arguments)}`);
+  if (proposal !== undefined) parts.push(`${proposal.name} ${visibleJson(proposal.arguments)}`);
   if (context !== undefined) parts.push(context);
   return beginning(parts.join("\n\n"), most);
 }

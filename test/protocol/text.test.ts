@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "../support/properties.ts";
 import { oneLine, oneLineData, oneLineName } from "../../src/protocol/text.ts";
+import { visibleJson } from "../../src/protocol/visible-json.ts";
 
 /** What no line for people may hold as it is. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u;
@@ -52,6 +53,14 @@ describe("one line of text", () => {
     assert.equal(text, String.raw`{"a\u2028":["x\ny\u202e\u0085",1,null,"\\n"]}`);
     assert.deepEqual(JSON.parse(text), value);
     assert.equal(oneLineData("a\nb"), String.raw`"a\nb"`);
+  });
+
+  it("shows in indented JSON what would turn letters around, or hide them", () => {
+    const value = { "rm\u200b": ["a\u202etxt.exe", "\u{e0041}\u2800\u0085\n", "Grüße"] };
+    const json = visibleJson(value, 2);
+    assert.doesNotMatch(json.replaceAll("\n", ""), HARMFUL);
+    assert.match(json, /^\{\n  "rm\\u200b": \[\n    "a\\u202etxt\.exe",/);
+    assert.deepEqual(JSON.parse(json), value);
   });
 
   it("never lets two texts come out alike, or anything harmful through", () => {

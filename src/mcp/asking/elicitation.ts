@@ -1,4 +1,5 @@
 import type { AnswerForm, ChoiceForm, FormSchema, Question } from "../../protocol/question.ts";
+import { visibleJson } from "../../protocol/visible-json.ts";
 import type { InputRequest } from "../definitions.ts";
 import { isObject, type JsonObject } from "../errors.ts";
 
@@ -52,7 +53,7 @@ export function requestFor(
 
 /** The request that asks the user with a form. The proposal is in it as a whole, since they approve exactly that. */
 function formRequest({ text, context, proposal, answer }: Question, revision: string): InputRequest {
-  const act = proposal && `What will be done: ${proposal.name} ${JSON.stringify(proposal.arguments)}`;
+  const act = proposal && `What will be done: ${proposal.name} ${visibleJson(proposal.arguments)}`;
   const message = [text, context, act].filter((part) => part !== undefined).join("\n\n");
   return { method: "elicitation/create", params: { message, requestedSchema: schemaOf(answer, revision) } };
 }

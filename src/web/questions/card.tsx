@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Answer, Question } from "../../protocol/question.ts";
+import { visibleJson } from "../../protocol/visible-json.ts";
 import { WithLinks } from "../shared/links.tsx";
 import { markdown, useMarkdown } from "../shared/markdown.tsx";
 import { readable } from "../shared/names.ts";
@@ -69,7 +70,7 @@ function Context({ text }: { readonly text: string }) {
 
 /** Exactly what is to be done. */
 function Proposed({ name, arguments: given, hash }: NonNullable<Question["proposal"]>) {
-  const json = JSON.stringify(given, null, 2);
+  const json = visibleJson(given, 2);
   return (
     <details class="proposal" open={json.split("\n").length <= SHORT}>
       <summary title={`SHA-256 ${hash}`}>
