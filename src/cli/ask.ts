@@ -48,7 +48,7 @@ ${credentialHelp(17)}  --option       an answer to choose from; give it for each
   --wait         how long to wait (1d); the question stays open
   --json         prints the question as JSON when it is closed
 
-Exit codes: 0 with an answer, 3 if that is no, 4 if nobody answered, 1 if it cannot be asked, 2 for wrong words.
+Exit codes: 0 with an answer, 3 if that is no, 4 if no one answered, 1 if it cannot be asked, 2 for wrong arguments.
 `,
   run: (words) => asked(words).catch(failed),
 };

@@ -43,7 +43,7 @@ export function parsed<Options extends NonNullable<ParseArgsConfig["options"]>>(
   }
 }
 
-/** Says what went wrong on standard error; returns the exit code: 2 for wrong words, 1 for all else. */
+/** Says what went wrong on standard error; returns the exit code: 2 for wrong arguments, 1 for all else. */
 export function failed(error: unknown): number {
   if (!(error instanceof UsageError) && !(error instanceof CommandFailed)) throw error;
   process.stderr.write(`${oneLine(`sse-mcp-server: ${error.message}`)}\n`);

@@ -259,7 +259,7 @@ describe("sse-mcp-server tail as a monitor", { concurrency: 2 }, () => {
     assert.deepEqual(given, [[3, 3, undefined, "abc-3"]]);
   });
 
-  it("refuses wrong words, naming the option", async () => {
+  it("refuses wrong arguments, naming the option", async () => {
     using folder = new TemporaryFolder();
     const place = join(folder.path, "place");
     writeFileSync(place, "my shopping list");

@@ -244,7 +244,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     const { page, complaints } = await openDashboard(browser, server);
     const names = (): Promise<string[]> => page.locator("#connection-rows th").allInnerTexts();
     await until("all are listed, and the page is not", async () => (await names()).length === 3);
-    await says(page, "#connections-count", /^3; 1 only watches$/);
+    await says(page, "#connections-count", /^3; 1 not listed: it only watches$/);
     const head = page.getByRole("columnheader", { name: "Who" });
     await head.getByRole("button").press("Enter");
     assert.equal(await head.getAttribute("aria-sort"), "ascending");

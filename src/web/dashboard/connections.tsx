@@ -88,7 +88,7 @@ export function Connections({ title, channel }: ConnectionsProps) {
     words === "" ? count(counted.length) : `${count(rows.length)} of ${count(counted.length)}`,
     rows.length > SHOWN && `the first ${SHOWN}`,
     connections.length === LISTED && total > LISTED && `the oldest of ${count(total)}`,
-    watching > 0 && (watching === 1 ? "1 only watches" : `${count(watching)} only watch`),
+    watching > 0 && `${count(watching)} not listed: ${watching === 1 ? "it only watches" : "they only watch"}`,
   ];
   return (
     <section class="panel connections" aria-labelledby="connections-title">

@@ -32,7 +32,7 @@ export function LoginPage({ session, next = "/" }: Partial<LoginProps>) {
       <Bar />
       <main>
         <h1>Log in</h1>
-        {session?.login === "none" && <p>Nobody needs to log in to this server.</p>}
+        {session?.login === "none" && <p>No one needs to log in to this server.</p>}
         {name !== undefined && (
           <p>
             You are logged in as <bdi>{readable(name)}</bdi>. <a href={next}>Go on</a>, or log in as someone else.
