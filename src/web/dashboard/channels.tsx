@@ -12,7 +12,8 @@ export interface ListedChannel {
 }
 
 interface ChannelsProps {
-  readonly listed: readonly ListedChannel[];
+  /** Undefined until they are known. */
+  readonly listed?: readonly ListedChannel[] | undefined;
   /** There are more than are listed. */
   readonly more: boolean;
   readonly rates: Rates;
@@ -48,7 +49,7 @@ const COLUMNS: readonly Column<Row>[] = [
 /** The channels with their readers and rates, the busiest first. */
 export function Channels({ listed, more, rates }: ChannelsProps) {
   const [words, filter] = useState("");
-  const known = new Map(listed.map((channel) => [channel.channel, channel]));
+  const known = new Map(listed?.map((channel) => [channel.channel, channel]));
   const names = new Set([...known.keys(), ...rates.channels]);
   const rows = [...names]
     .filter((name) => name.toLowerCase().includes(words))
@@ -57,13 +58,14 @@ export function Channels({ listed, more, rates }: ChannelsProps) {
       return { name, readers, rate: rates.of(name), kept };
     });
   const all = `${names.size === 1 ? "1 channel" : `${count(names.size)} channels`}${more ? " and more" : ""}`;
+  const none = listed === undefined ? "" : "None yet";
   const some = words === "" ? all : `${count(rows.length)} of ${all}`;
   return (
     <section class="panel channels" aria-labelledby="channels-title">
       <header>
         <h2 id="channels-title">Channels</h2>
         <p id="channels-count" class="count">
-          {names.size === 0 ? "None yet" : rows.length > SHOWN ? `${some}, the first ${SHOWN}` : some}
+          {names.size === 0 ? none : rows.length > SHOWN ? `${some}, the first ${SHOWN}` : some}
         </p>
         <input
           id="channels-text"

@@ -128,8 +128,7 @@ function useHub(isAllowed: boolean) {
   const [hub, setHub] = useState<Hub>();
   const [info, setInfo] = useState<ServerInfo>();
   const [moments, setMoments] = useState<readonly Moment[]>([]);
-  const [listed, setListed] = useState<{ readonly listed: readonly ListedChannel[]; readonly more: boolean }>({
-    listed: [],
+  const [listed, setListed] = useState<{ readonly listed?: readonly ListedChannel[]; readonly more: boolean }>({
     more: false,
   });
   const [bridges, setBridges] = useState<BridgesSeen>();

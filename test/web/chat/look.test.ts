@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Locator } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { describeInBrowser } from "../../support/browser.ts";
 import { openChat } from "../../support/chat-page.ts";
 import { differingPixels } from "../../support/chat-pixels.ts";
@@ -53,6 +53,46 @@ describeInBrowser("how the chat looks", { concurrency: 2 }, (it) => {
     for (const said of last) await said.evaluate((element) => (element.style.overflow = "visible"));
     const whole = await log.screenshot();
     assert.equal(await differingPixels(browser, clipped, whole), 0, "nothing that people write is cut off");
+  });
+
+  it("offers to notify of mentions below the field for a message, and takes no width from it", async (browser) => {
+    await using server = await startServer();
+    // Chromium without a head has denied notifications, and is asked about none.
+    const before = async (page: Page): Promise<void> => {
+      await page.setViewportSize(DESKTOP);
+      await page.addInitScript(`Object.defineProperty(Notification, "permission", { value: "default" })`);
+    };
+    await using chat = await openChat(browser, server.url, { before });
+    const { page } = chat;
+    await page.fill("#nickname", "Ana");
+    await page.focus("#text");
+    const width = async (): Promise<number> => (await page.locator("#text").boundingBox())?.width ?? 0;
+    const wide = await width();
+    await say(server, "Bob", "are you there, @ana?");
+    const offer = page.locator("#composer .notify");
+    await offer.waitFor();
+    assert.equal(await width(), wide);
+    const [field, below] = [await box(page.locator("#text")), await box(offer)];
+    assert.ok(below.top >= field.bottom, "the offer is below the field");
+  });
+
+  it("has lines on a phone as close as elsewhere, and names what has only a sign there", async (browser) => {
+    await using server = await startServer();
+    await say(server, "Ana", "the first");
+    await say(server, "Bob", "the newest");
+    const context = await browser.newContext({ hasTouch: true, isMobile: true, viewport: PHONE });
+    const page = await context.newPage();
+    await page.goto(`${server.url}/chat`);
+    const [first, newest] = ["the first", "the newest"].map((text) => page.locator("#rows .row", { hasText: text }));
+    await (newest as Locator).locator(".acts").waitFor();
+    const gaps: number[] = [];
+    for (const row of [first as Locator, newest as Locator]) {
+      const [who, said] = [await box(row.locator(".who")), await box(row.locator(".said"))];
+      gaps.push(Math.round(said.top - who.bottom));
+    }
+    assert.equal(gaps[1], gaps[0], "the button of the newest message moves no line");
+    await page.getByRole("button", { name: "Search", exact: true }).waitFor();
+    await context.close();
   });
 
   it("has an empty field for a message one line high, whatever the channel is called", async (browser) => {
