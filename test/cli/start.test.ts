@@ -29,7 +29,7 @@ describe("npm start", () => {
     const without = prepare();
     assert.equal(without.status, 1);
     assert.match(without.stderr, /the pages are not built, .*; run npm ci without --omit=dev\n$/);
-    for (const built of ["scripts", "client", "pages", "guide", "api"])
+    for (const built of ["scripts", "client", "pages", "guide", "api", "views"])
       mkdirSync(folder.file(`public/${built}`), { recursive: true });
     const { status, stderr } = prepare();
     assert.deepEqual([status, stderr], [0, ""]);
