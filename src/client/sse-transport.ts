@@ -57,6 +57,8 @@ async function read(
   // The parser takes the byte order mark away.
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const reader = body.getReader();
+  // A fetch of the caller's may look at no signal.
+  signal.addEventListener("abort", () => void reader.cancel().catch(() => {}), { once: true });
   for (;;) {
     const { done, value } = await reader.read();
     signal.throwIfAborted();

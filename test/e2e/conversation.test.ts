@@ -89,6 +89,7 @@ describeInBrowser("a conversation", {}, (it) => {
     await ana.page.keyboard.press("ArrowUp");
     await ana.page.locator(".subject", { hasText: "Editing" }).waitFor();
     await ana.page.keyboard.press("Escape");
+    await ana.page.locator(".subject").waitFor({ state: "detached" });
     assert.equal(await ana.page.inputValue("#text"), "");
     await act(ana, "Deploy on Friday?", "Edit");
     await ana.page.fill("#text", "Deploy on Thursday?");
