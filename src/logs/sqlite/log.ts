@@ -192,8 +192,8 @@ export class SqliteLog implements Log {
 
   async #close(): Promise<void> {
     clearInterval(this.#upkeep);
-    await this.#search.close();
     await this.#committer.close();
+    await this.#search.close();
     await this.#wal.close();
     if (this.#walFile !== undefined) await closed(this.#walFile);
     this.#committer.noteEnd();
