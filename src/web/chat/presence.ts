@@ -1,7 +1,7 @@
 import type { Hub, Message, Subscription } from "../../client/index.ts";
 import type { Participant } from "../../protocol/participant.ts";
 import { readerOfBrowser } from "../shared/reader.ts";
-import { participantsOf } from "../shared/participants.ts";
+import { MAX_ASKED, participantsOf } from "../shared/participants.ts";
 import { channelsOf } from "./history.ts";
 import { PRESENCE_EVERY, Roster } from "./roster.ts";
 import { Typing, TYPING_EVENT, TypingTeller, type TypingState } from "./typing.ts";
@@ -14,6 +14,8 @@ const MAX_NAMED = 50;
 const ANSWER_WITHIN = 2000;
 /** Milliseconds between looks at the number of readers. */
 const REFRESH_INTERVAL = 5000;
+/** Milliseconds after which every node lists a reader that announced itself to one of them. */
+const LISTED_AFTER = 10_000;
 /** Milliseconds after someone, or this page, came or left: others may do so, too. */
 const REFRESH_DELAY = 1000;
 
@@ -94,11 +96,14 @@ export class Presence {
   /** Asks for the number of readers, and who they are. */
   async look(): Promise<void> {
     if (document.hidden) return;
+    const asked = performance.now();
     const [[listed], participants] = await Promise.all([
       channelsOf(this.#channel, 1).catch(() => []),
       participantsOf(this.#channel).catch(() => this.participants),
     ]);
     this.readers = listed?.readers ?? this.readers;
+    if (participants !== this.participants && participants.length < MAX_ASKED)
+      this.roster.keepListed(new Set(participants.flatMap(({ name }) => name ?? [])), asked - LISTED_AFTER);
     this.participants = participants;
     this.#changed();
   }
@@ -122,9 +127,9 @@ export class Presence {
       this.#changed();
       return;
     }
-    const { state, asks, page } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
+    const { state, asks, page, reader } = (data ?? {}) as Partial<Record<keyof Word, unknown>>;
     if (state === "gone") this.roster.forget(sender);
-    else if (sender !== "anyone" && sender !== "") this.roster.see(sender, performance.now());
+    else if (sender !== "anyone" && sender !== "") this.roster.see(sender, performance.now(), reader !== undefined);
     this.#changed();
     if (asks === true || state === "gone") this.#lookSoon();
     if (asks !== true || page === PAGE || this.#answer !== undefined) return;

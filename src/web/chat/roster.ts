@@ -6,25 +6,37 @@ export const PRESENCE_EVERY = 60_000;
 const FORGOTTEN_AFTER = 2.5 * PRESENCE_EVERY;
 const MAX_PEOPLE = 50;
 
+interface Seen {
+  readonly time: number;
+  /** Whether the server lists this name for as long as its reader is there. */
+  readonly isListed: boolean;
+}
+
 /** Names, each with when it was last seen. */
 export class Roster {
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<string, Seen>();
 
   /** The last of them that were seen, by name. */
   names(now: number): string[] {
-    for (const [name, time] of this.#seen) if (now - time > FORGOTTEN_AFTER) this.#seen.delete(name);
+    for (const [name, { time }] of this.#seen) if (now - time > FORGOTTEN_AFTER) this.#seen.delete(name);
     return [...this.#seen.keys()].sort((a, b) => a.localeCompare(b));
   }
 
-  see(name: string, now: number): void {
+  see(name: string, now: number, isListed: boolean = false): void {
     this.#seen.delete(name);
-    this.#seen.set(name, now);
+    this.#seen.set(name, { time: now, isListed });
     const [oldest] = this.#seen.keys();
     if (this.#seen.size > MAX_PEOPLE && oldest !== undefined) this.#seen.delete(oldest);
   }
 
   forget(name: string): void {
     this.#seen.delete(name);
+  }
+
+  /** Forgets whom the server did not list, when it was asked at a time. A page that is closed may not get to say so. */
+  keepListed(names: ReadonlySet<string>, asked: number): void {
+    for (const [name, { time, isListed }] of this.#seen)
+      if (isListed && time < asked && !names.has(name)) this.#seen.delete(name);
   }
 }
 

@@ -3,7 +3,7 @@ import { askServer } from "./ask-server.ts";
 import { lasting } from "./lasting.ts";
 
 /** Participants that a page asks for: more names would be noise. */
-const MAX_ASKED = 50;
+export const MAX_ASKED = 50;
 
 /** Who reads a channel, or waits for it. Rejects with a `Refusal`. */
 export async function participantsOf(channel: string): Promise<readonly Participant[]> {

@@ -46,6 +46,13 @@ describe("who reads", () => {
     assert.deepEqual(roster.names(3 * PRESENCE_EVERY), ["ada"]);
     roster.forget("ada");
     assert.deepEqual(roster.names(3 * PRESENCE_EVERY), []);
+    // Closed without a word, there, seen since the server was asked, and of a program that the server does not list.
+    roster.see("gone", 1, true);
+    roster.see("here", 1, true);
+    roster.see("new", 3, true);
+    roster.see("program", 1);
+    roster.keepListed(new Set(["here"]), 2);
+    assert.deepEqual(roster.names(4), ["here", "new", "program"]);
     for (let n = 0; n < 200; n++) roster.see(`name ${n}`, n);
     assert.equal(roster.names(200).length, 50);
   });
