@@ -1,5 +1,6 @@
 import { isPresenceChannel } from "../protocol/channel.ts";
 import { isObject } from "../protocol/json.ts";
+import { isReaderId } from "../protocol/participant.ts";
 import type { Identity } from "./attendance.ts";
 import { senderName, type Message } from "./message.ts";
 
@@ -9,16 +10,10 @@ export const PRESENCE_EVENT = "presence";
 const MAX_NAMES = 5000;
 /** Characters of the data of an announcement; longer ones are ignored. */
 const MAX_DATA = 500;
-const READER = /^[\w-]{1,64}$/;
 
 /** What a reader has open, under the name it announced. */
 interface Named {
   identity: Identity;
-}
-
-/** Whether this can be the id of a reader. */
-export function isReaderId(text: unknown): text is string {
-  return typeof text === "string" && READER.test(text);
 }
 
 /** The names that readers without a credential announce, by the ids that their connections give. */

@@ -1,4 +1,4 @@
-import { isReaderId } from "../core/announced-names.ts";
+import { isReaderId } from "../protocol/participant.ts";
 import { channelPattern } from "../core/channel.ts";
 import type { ChannelPattern } from "../protocol/channel.ts";
 import { HubError } from "../core/errors.ts";

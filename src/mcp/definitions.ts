@@ -145,7 +145,7 @@ export interface TaskCreated extends Omit<Task, "inputRequests" | "result" | "er
   readonly resultType: "task";
 }
 
-/** Keeps tasks. Each method does nothing and returns undefined, or false, for what is no task of this caller. */
+/** Keeps tasks. Each method does nothing and returns undefined, or false, if the caller has no task of this id. */
 export interface TaskSource {
   get(id: string, call: McpRequestContext): Promise<Task | undefined>;
   /** Takes responses to input requests, and ignores those that were not asked for. */

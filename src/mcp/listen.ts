@@ -166,7 +166,7 @@ function watchedBy(
   return watches;
 }
 
-/** What tells of changes of a task; undefined if the caller has no such task. */
+/** Announces the changes of a task; undefined if the caller has no such task. */
 function taskFollower(taskId: string, call: McpRequestContext, { tasks }: Catalog): Watched["follow"] {
   for (const source of tasks) {
     const stop = source.follow?.(taskId, () => {}, call);

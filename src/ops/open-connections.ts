@@ -4,7 +4,7 @@ import type { OpenConnection } from "../protocol/open-connection.ts";
 
 type OpenDoor = OpenConnection["door"];
 
-/** Something open, as its door tells of it. What may change is read when someone looks. */
+/** Something open, as its door describes it. What may change is read when someone looks. */
 export interface Opened {
   readonly door: OpenDoor;
   /** Who opened it, as their messages name them. */

@@ -35,3 +35,10 @@ export interface ParticipantList {
   /** Whether some are left out. */
   readonly more: boolean;
 }
+
+const READER = /^[\w-]{1,64}$/;
+
+/** Whether this can be the id by which a reader's connections and announcements are known to be of one reader. */
+export function isReaderId(text: unknown): text is string {
+  return typeof text === "string" && READER.test(text);
+}

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Batch, Outcome, Received, Source } from "../../src/bridges/bus.ts";
-import { newCounters, type BridgeWork } from "../../src/bridges/context.ts";
 import type { Origin } from "../../src/bridges/incoming.ts";
 import { receive, StoppedError } from "../../src/bridges/receive.ts";
 import type { InRule } from "../../src/bridges/rules.ts";
@@ -9,8 +8,8 @@ import { HubError } from "../../src/core/errors.ts";
 import type { Hub } from "../../src/core/hub.ts";
 import type { Appended } from "../../src/core/log.ts";
 import type { Draft } from "../../src/core/message.ts";
-import { LocalStore } from "../../src/logs/local-store.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
+import { bridgeWork } from "../support/bridge-work.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 
 const ORIGIN: Origin = { bridge: "shop", kind: "redis", rule: 0, prefixes: ["ce_"], hub: "h", maxBytes: 1000 };
@@ -72,24 +71,6 @@ class OneId extends Batches {
   }
 }
 
-function workOf(hub: Hub, log: MemoryLog, onWait: () => unknown = () => {}): BridgeWork & { notices: string[] } {
-  const notices: string[] = [];
-  return {
-    hub,
-    shared: new LocalStore(),
-    records: log.records,
-    hubId: "h",
-    source: "hub:h",
-    maxBytes: 1000,
-    log: { info: () => {}, warn: () => {} },
-    wait: async () => void onWait(),
-    bridge: "shop",
-    counters: newCounters(),
-    notice: (sentence) => void notices.push(sentence),
-    notices,
-  };
-}
-
 async function kept(hub: Hub): Promise<unknown[]> {
   const { messages } = await hub.history({ channels: patternsOf("*"), limit: 100 });
   return messages.map(({ data }) => JSON.parse(data) as unknown);
@@ -102,7 +83,7 @@ describe("what a bridge receives", () => {
     const source = new Batches(["1", "2"], ["3"]);
     log.fails = () => true;
     let waits = 0;
-    const work = workOf(hub, log, () => {
+    const work = bridgeWork(hub, log, () => {
       assert.deepEqual(source.settled, []);
       if (++waits === 3) log.fails = () => false;
     });
@@ -118,7 +99,7 @@ describe("what a bridge receives", () => {
     // As a log does it whose batches are smaller: what comes after the first that fails is refused, too.
     log.fails = ({ data }) => Number(data) > 1;
     const source = new Batches(["1", "2", "3"]);
-    const work = workOf(hub, log, () => (log.fails = () => false));
+    const work = bridgeWork(hub, log, () => (log.fails = () => false));
     await receive(source, RULE, ORIGIN, work, new AbortController().signal);
     assert.deepEqual(await kept(hub), [1, 2, 3]);
     assert.deepEqual(source.settled, [["kept", "kept", "kept"]]);
@@ -127,7 +108,7 @@ describe("what a bridge receives", () => {
   it("goes on for the channels that exist if there is no room for another one", async () => {
     const log = new MemoryLog({ ...FOREVER, channels: 2 });
     await using hub = await openHub(log);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     const { signal } = new AbortController();
     const rule: InRule = { ...RULE, channel: "${key}", encoding: "text" };
     const source = new Batches(["a", "b", "c", "a"], ["b"]);
@@ -149,7 +130,7 @@ describe("what a bridge receives", () => {
     await hub.publish(draftOf("old", "first"));
     let waits = 0;
     const closing = new AbortController();
-    const work = workOf(hub, log, () => ++waits === 3 && closing.abort());
+    const work = bridgeWork(hub, log, () => ++waits === 3 && closing.abort());
     const source = new Batches(["1"]);
     await receive(source, RULE, ORIGIN, work, closing.signal);
     assert.deepEqual(source.settled, [], "it is left on the bus");
@@ -167,7 +148,7 @@ describe("what a bridge receives", () => {
       source,
       RULE,
       ORIGIN,
-      workOf(hub, log, () => closing.abort()),
+      bridgeWork(hub, log, () => closing.abort()),
       closing.signal,
     );
     assert.deepEqual([source.settled, await kept(hub)], [[], []]);
@@ -176,7 +157,7 @@ describe("what a bridge receives", () => {
   it("is known when it comes again", async () => {
     const log = new MemoryLog(FOREVER);
     await using hub = await openHub(log);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     for (let times = 0; times < 2; times++) {
       await receive(new Batches(["1", "2"]), RULE, ORIGIN, work, new AbortController().signal);
     }
@@ -187,7 +168,7 @@ describe("what a bridge receives", () => {
   it("is rejected if no hub takes it, with a notice, or stops the bridge", async () => {
     const log = new MemoryLog(FOREVER);
     await using hub = await openHub(log);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     const source = new Batches(["1", "no JSON", "2"]);
     const { signal } = new AbortController();
     await receive(source, RULE, ORIGIN, work, signal);
@@ -203,7 +184,7 @@ describe("what a bridge receives", () => {
     await using hub = await openHub(log);
     log.fails = () => true;
     const source = new Batches(["no JSON"]);
-    const work = workOf(hub, log, () => (log.fails = () => false));
+    const work = bridgeWork(hub, log, () => (log.fails = () => false));
     await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, new AbortController().signal);
     const [letter] = (await kept(hub)) as [{ error: string; text: string }];
     assert.deepEqual([letter.error, letter.text], ["its payload is not JSON", "no JSON"]);
@@ -213,7 +194,7 @@ describe("what a bridge receives", () => {
   it("is not lost because it has the id of another one, and is known when it comes again", async () => {
     const log = new MemoryLog(FOREVER);
     await using hub = await openHub(log);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     const { signal } = new AbortController();
     // A producer that gives all its messages one id, or someone who used the ids of others first.
     const bodies = [["1", "2"], ["1", "2"], ["3"]];
@@ -225,7 +206,7 @@ describe("what a bridge receives", () => {
   it("goes on after one that is wrong in every way, and after a dead letter that the log refuses", async () => {
     const log = new FaultyLog(FOREVER);
     await using hub = await openHub(log);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     const { signal } = new AbortController();
     const source = new Batches(["\u0001".repeat(200_000), "1"]);
     await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, signal);

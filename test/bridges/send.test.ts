@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_BATCH, PartlyRefusedError, type Outgoing, type Target } from "../../src/bridges/bus.ts";
-import { newCounters, type BridgeWork } from "../../src/bridges/context.ts";
 import { send, type Sending } from "../../src/bridges/send.ts";
-import type { Hub } from "../../src/core/hub.ts";
 import type { LogPage, LogQuery } from "../../src/core/log.ts";
-import { LocalStore } from "../../src/logs/local-store.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
+import { bridgeWork } from "../support/bridge-work.ts";
 import { draftOf, FOREVER, openHub, patternsOf } from "../support/sample.ts";
 import { until } from "../support/until.ts";
 
@@ -51,7 +49,7 @@ describe("what a bridge sends", () => {
     const log = new CountingLog(FOREVER);
     await using hub = await openHub(log);
     const target = new PatientTarget();
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     await log.records.set("bridge", "shop", hub.cursor());
     const texts = Array.from({ length: 2 * MAX_BATCH + 10 }, (_, index) => String(index));
     for (const text of texts) await hub.publish(draftOf("a", text));
@@ -80,7 +78,7 @@ describe("what a bridge sends", () => {
     target.refuses = (text) => text === "2";
     target.endsAfterRefusal = true;
     target.confirm(true);
-    const work = workOf(hub, log);
+    const work = bridgeWork(hub, log);
     await log.records.set("bridge", "shop", hub.cursor());
     for (const text of ["1", "2", "3"]) await hub.publish(draftOf("a", text));
     const end = new AbortController();
@@ -107,22 +105,4 @@ function sendingTo(target: Target): Sending {
 
 function textOf({ body }: Outgoing): string {
   return Buffer.from(body ?? []).toString();
-}
-
-function workOf(hub: Hub, log: MemoryLog): BridgeWork & { readonly notices: string[] } {
-  const notices: string[] = [];
-  return {
-    hub,
-    shared: new LocalStore(),
-    records: log.records,
-    hubId: "h",
-    source: "hub:h",
-    maxBytes: 1000,
-    log: { info: () => {}, warn: () => {} },
-    wait: async () => {},
-    bridge: "shop",
-    counters: newCounters(),
-    notice: (sentence) => void notices.push(sentence),
-    notices,
-  };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { OutgoingHttpHeaders } from "node:http";
 import { describe, it } from "node:test";
+import type { OpenConnection } from "../../src/protocol/open-connection.ts";
 import { CLOSE_CODES } from "../../src/protocol/ws-frames.ts";
 import { KeyRing } from "../support/keys.ts";
 import { LegacyClient } from "../support/legacy-client.ts";
@@ -8,21 +9,8 @@ import { mcpRequest } from "../support/mcp.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
-interface Listed {
-  readonly id: string;
-  readonly door: string;
-  readonly subject: string;
-  readonly address: string;
-  readonly client: string | null;
-  readonly channels: readonly string[];
-  readonly watches: boolean;
-  readonly since: string;
-  readonly deliveredBytes: number | null;
-  readonly pendingBytes: number | null;
-}
-
 interface Page {
-  readonly connections: readonly Listed[];
+  readonly connections: readonly OpenConnection[];
   readonly next: string | null;
   readonly total: number;
 }
@@ -34,16 +22,16 @@ async function listed(server: TestServer, query = "", headers: OutgoingHttpHeade
 }
 
 /** The only one that is open at a door, once it is. */
-async function only(server: TestServer, door: string): Promise<Listed> {
-  let found: readonly Listed[] = [];
+async function only(server: TestServer, door: string): Promise<OpenConnection> {
+  let found: readonly OpenConnection[] = [];
   await until(`one is open at ${door}`, async () => {
     found = (await listed(server, `?door=${door}`)).connections;
     return found.length === 1;
   });
-  return found[0] as Listed;
+  return found[0] as OpenConnection;
 }
 
-async function ended(server: TestServer, { id }: Listed): Promise<void> {
+async function ended(server: TestServer, { id }: OpenConnection): Promise<void> {
   const answer = await server.request(`/connections/${id}`, { method: "DELETE" });
   assert.deepEqual([answer.status, answer.text], [204, ""]);
   assert.equal((await server.request(`/connections/${id}`)).status, 404);
@@ -89,13 +77,13 @@ describe("GET /connections", { concurrency: true }, () => {
     using stream = await client.listen();
     assert.equal(stream.status, 200);
     const doors = ["websocket", "listen", "waiting", "mcp"];
-    const found = new Map<string, Listed>();
+    const found = new Map<string, OpenConnection>();
     for (const door of doors) found.set(door, await only(server, door));
     assert.deepEqual([found.get("websocket")?.watches, found.get("websocket")?.channels], [true, ["a"]]);
     assert.deepEqual(found.get("listen")?.channels, ["orders.eu"]);
     assert.deepEqual([found.get("waiting")?.channels, found.get("waiting")?.pendingBytes], [["b"], null]);
     assert.equal((await listed(server)).total, 4);
-    for (const door of doors) await ended(server, found.get(door) as Listed);
+    for (const door of doors) await ended(server, found.get(door) as OpenConnection);
     assert.deepEqual((await waiting).structuredContent["messages"], []);
     assert.equal((await listening).status, 200);
     assert.equal((await frames.closed).code, CLOSE_CODES.ended);

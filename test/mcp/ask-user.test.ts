@@ -41,7 +41,7 @@ describe("a question for the user at the client", { concurrency: true }, () => {
       await using sdk = await openSdkClient(name, server.url, () => ({ action: "decline" }));
       const answer = await sdk.call("ask_person", { question: "Delete?", ...USER });
       assert.equal(answer.structuredContent["status"], "open");
-      assert.match(textOf(answer), /^Your user declined to answer\. That is no answer, and no consent/);
+      assert.match(textOf(answer), /^Your user declined to answer\. That is neither an answer nor consent/);
       assert.equal(await sayOnHub(server, (await openQuestion(server)).id, false), 200);
     });
 

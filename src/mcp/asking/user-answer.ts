@@ -29,7 +29,7 @@ export async function userAnswered(
 /** What the agent is told if its user did not answer. */
 export function declined(action: "decline" | "cancel"): string {
   return action === "decline"
-    ? "Your user declined to answer. That is no answer, and no consent; someone else may answer on the channel"
+    ? "Your user declined to answer. That is neither an answer nor consent; someone else may answer on the channel"
     : "Your user dismissed the question without an answer; someone else may answer on the channel";
 }
 

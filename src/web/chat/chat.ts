@@ -40,7 +40,7 @@ export class Chat {
   presence: Presence | undefined;
   /** How often a channel was opened. */
   opened = 0;
-  /** Why a name that was given is none of a channel. */
+  /** Why a name that was given cannot be that of a channel. */
   refused = "";
   /** Whether someone mentioned the person since the page was opened. */
   wasMentioned = false;

@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   reaction: ["target", "emoji", "removed"],
 };
 
-/** What a message says of another; undefined if it is none of these, or has another shape. */
+/** What a message says of another; undefined if its event is another one, or its data has another shape. */
 export function relationOf({ id, event, data }: Message): Relation | undefined {
   const fields = FIELDS[event];
   if (fields === undefined || !Object.hasOwn(FIELDS, event) || id === null || !isRecord(data)) return undefined;

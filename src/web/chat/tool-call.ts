@@ -25,7 +25,7 @@ export interface Call {
 /** Characters of a name or an id: what is longer would not be seen whole. */
 const MAX_NAME = 200;
 
-/** The call that a message is about; undefined if it is none, or has another shape. */
+/** The call that a message is about; undefined if it is about no call, or has another shape. */
 export function toolCallOf({ event, data }: Message): ToolCall | undefined {
   if (event !== "tool_call" || typeof data !== "object" || data === null) return undefined;
   const { name, arguments: given, callId, ...rest } = data as Readonly<Record<string, unknown>>;
@@ -69,7 +69,7 @@ export class Calls {
     }
   }
 
-  /** What a message shows as a call: undefined if it is none; null if it is shown at its call. */
+  /** What a message shows as a call: undefined if it is about no call; null if it is shown at its call. */
   of(message: Message): Call | null | undefined {
     if (toolCallOf(message) !== undefined) return { call: message, result: this.#results.get(message) };
     if (this.#joined.has(message)) return null;

@@ -15,7 +15,7 @@ const MAX_NAMED = 3;
 export class Typing {
   readonly #states = new Map<string, { readonly state: TypingState; readonly until: number }>();
 
-  /** Someone said something of this event; what is none of it is left out. Returns the milliseconds for which it holds. */
+  /** Takes in what someone announced with this event, and ignores data of another shape. Returns the milliseconds for which it holds. */
   hear(sender: string, data: unknown, now: number): number {
     const { name, state } = (data ?? {}) as { readonly name?: unknown; readonly state?: unknown };
     const who = (typeof name === "string" && name !== "" && sender === "anyone" ? name : sender).slice(0, 64);

@@ -17,7 +17,7 @@ interface ChannelPageProps {
   readonly sender: string;
 }
 
-/** A channel as `/channels` tells of it. */
+/** A channel as `/channels` lists it. */
 interface Told {
   readonly channel: string;
   readonly readers: number;

@@ -1,6 +1,5 @@
 import type { Participant, ParticipantList } from "../../protocol/participant.ts";
 import { askServer } from "./ask-server.ts";
-import { lasting } from "./lasting.ts";
 
 /** Participants that a page asks for: more names would be noise. */
 export const MAX_ASKED = 50;
@@ -17,4 +16,14 @@ export function doingText({ state, since, waiting }: Participant, now: number): 
   if (waiting?.for === "answer") return `waiting for an answer for ${time}`;
   if (waiting !== null) return `waiting for messages for ${time}`;
   return `${state} for ${time}`;
+}
+
+/** How long something has lasted, in its largest unit. */
+function lasting(milliseconds: number): string {
+  const seconds = Math.max(Math.floor(milliseconds / 1000), 0);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
 }

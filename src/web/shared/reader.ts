@@ -1,3 +1,4 @@
+import { isReaderId } from "../../protocol/participant.ts";
 import { Stored } from "./stored.ts";
 
 let reader: string | undefined;
@@ -5,10 +6,9 @@ let reader: string | undefined;
 /** The id that the connections and announcements of this browser have: tabs with the same one share a connection. */
 export function readerOfBrowser(): string {
   if (reader !== undefined) return reader;
-  const stored = new Stored<string>("reader", (value) => (typeof value === "string" ? value : ""));
-  const known = stored.get();
-  reader = /^[\w-]{1,64}$/.test(known) ? known : newReader();
-  if (reader !== known) stored.set(reader);
+  const stored = new Stored("reader", (value) => (isReaderId(value) ? value : newReader()));
+  reader = stored.get();
+  stored.set(reader);
   return reader;
 }
 

@@ -5,7 +5,7 @@ const PATIENCE = 90_000;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What the host tells of the call of a tool that a view belongs to. */
+/** What the host says about the call of a tool that a view belongs to. */
 export interface HostEvents {
   /** The arguments of the call, before its result. */
   readonly input: (input: JsonObject) => void;
