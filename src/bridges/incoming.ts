@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { channelName } from "../core/channel.ts";
 import { HubError } from "../core/errors.ts";
 import { hubPath, isLoop } from "../core/hub-path.ts";
-import { draft, MAX_KEY, type Draft } from "../core/message.ts";
+import { draft, MAX_KEY, type Draft, type NewDraft } from "../core/message.ts";
 import { keptJson } from "../protocol/json.ts";
 import type { BusMessage, Received } from "./bus.ts";
 import { cloudEventIn, isJson, type CloudEvent } from "./cloud-events.ts";
@@ -38,7 +38,7 @@ const NOT_IN_CHANNEL = /[^A-Za-z0-9_.-]+/g;
  * The draft of a message that came over a bridge. Throws a `HubError`, or an error with a sentence, if the hub can never
  * take it.
  */
-export function draftOf(received: Received, rule: InRule, origin: Origin): Draft | Skipped {
+export function draftOf(received: Received, rule: InRule, origin: Origin): NewDraft | Skipped {
   const event = cloudEventIn(received, origin.prefixes);
   const path = hubPath(event?.attributes["hubpath"]);
   if (isLoop(path, origin.hub)) return "loop";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { HubError, isOfNewChannel } from "../core/errors.ts";
-import { draft, type Draft, type Message } from "../core/message.ts";
+import { draft, type Draft, type Message, type NewDraft } from "../core/message.ts";
 import type { Appended } from "../core/log.ts";
 import { channelName } from "../core/channel.ts";
 import type { Batch, Outcome, Received, Source } from "./bus.ts";
@@ -61,9 +61,10 @@ async function keep(
     return "kept";
   });
   for (let backoff = MIN_BACKOFF; ; backoff = Math.min(2 * backoff, MAX_BACKOFF)) {
-    const left: Draft[] = [];
+    const left: NewDraft[] = [];
     const places: number[] = [];
-    for (const [index, made] of drafts.entries()) {
+    for (let index = 0; index < drafts.length; index++) {
+      const made = drafts[index];
       if (outcomes[index] !== undefined || !isDraft(made)) continue;
       left.push(made);
       places.push(index);
@@ -71,8 +72,10 @@ async function keep(
     const published = await hub.publishAll(left);
     let unavailable: HubError | undefined;
     let isRenamed = false;
-    for (const [at, made] of left.entries()) {
-      const [index, outcome] = [places[at] as number, published[at] as Appended | HubError];
+    for (let at = 0; at < left.length; at++) {
+      const index = places[at] as number;
+      const made = left[at] as NewDraft;
+      const outcome = published[at] as Appended | HubError;
       if (outcome instanceof HubError) {
         if (!isFinal(outcome, rule)) unavailable ??= outcome;
         else drafts[index] = outcome;
@@ -84,10 +87,10 @@ async function keep(
         outcomes[index] = "kept";
       }
     }
-    for (const [index, received] of messages.entries()) {
+    for (let index = 0; index < drafts.length; index++) {
       const made = drafts[index];
       if (outcomes[index] === undefined && made instanceof Error)
-        outcomes[index] = await poisoned(received, made, rule, work);
+        outcomes[index] = await poisoned(messages[index] as Received, made, rule, work);
     }
     if (outcomes.every((outcome) => outcome !== undefined)) return outcomes;
     if (signal.aborted || unavailable?.code === "SHUTTING_DOWN") return undefined;
@@ -111,7 +114,7 @@ function isOf({ data, event }: Message, made: Draft): boolean {
   return data === made.data && event === made.event;
 }
 
-function drafted(received: Received, rule: InRule, origin: Origin): Draft | Skipped | Error {
+function drafted(received: Received, rule: InRule, origin: Origin): NewDraft | Skipped | Error {
   try {
     return draftOf(received, rule, origin);
   } catch (error) {
@@ -119,7 +122,7 @@ function drafted(received: Received, rule: InRule, origin: Origin): Draft | Skip
   }
 }
 
-function isDraft(made: Draft | Skipped | Error | undefined): made is Draft {
+function isDraft(made: NewDraft | Skipped | Error | undefined): made is NewDraft {
   return typeof made === "object" && !(made instanceof Error);
 }
 

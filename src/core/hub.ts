@@ -6,7 +6,7 @@ import { FanOut, type FanOutOptions } from "./fan-out.ts";
 import { listChannels, readHistory, type ChannelListing, type History, type HistoryQuery } from "./history.ts";
 import { KeptMessages } from "./kept-messages.ts";
 import type { Appended, ChannelQuery, Log } from "./log.ts";
-import type { Draft, Message, Published } from "./message.ts";
+import type { Draft, Message, NewDraft, Published } from "./message.ts";
 import { Publications } from "./publications.ts";
 import type { RemoteReaders } from "./remote-readers.ts";
 import { Replay, type ReplayOptions } from "./replay.ts";
@@ -16,7 +16,7 @@ import type { SubscriptionIndex } from "./subscription-index.ts";
 import { Subscription, type SubscribeRequest } from "./subscription.ts";
 
 export interface HubOptions extends FanOutOptions, ReplayOptions {
-  /** Called with the milliseconds the log took for each message. */
+  /** Called with the milliseconds the log took for a message, or for several that were published together. */
   readonly onAppended?: (milliseconds: number) => void;
   /** Called with each message on the server's own channels. */
   readonly onOwn?: (message: Message) => void;
@@ -93,16 +93,19 @@ export class Hub {
     }
   }
 
-  /** Publishes messages in order; resolves, and never rejects, with what `publish` would do with each of them. */
-  async publishAll(drafts: readonly Draft[]): Promise<readonly (Appended | HubError)[]> {
+  /**
+   * Publishes messages in order; resolves, and never rejects, with what `publish` would do with each of them. It numbers
+   * the drafts themselves.
+   */
+  async publishAll(drafts: readonly NewDraft[]): Promise<readonly (Appended | HubError)[]> {
     if (this.#closed) return drafts.map(stopping);
     // One number for all of them: no one asks how many readers each was offered to.
     const publication = this.#publications.begin();
-    const { number } = publication;
-    const outcomes = await this.#log.appendAll(drafts.map((draft) => ({ ...draft, publication: number })));
+    for (const draft of drafts) draft.publication = publication.number;
+    const outcomes = await this.#log.appendAll(drafts);
     this.#publications.end(publication);
-    const milliseconds = performance.now() - publication.since;
-    for (const outcome of outcomes) if (!(outcome instanceof HubError)) this.#options.onAppended?.(milliseconds);
+    if (outcomes.some((outcome) => !(outcome instanceof HubError)))
+      this.#options.onAppended?.(performance.now() - publication.since);
     return outcomes;
   }
 

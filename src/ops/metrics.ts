@@ -10,7 +10,7 @@ import type { LogOutput } from "./log-output.ts";
 
 const PREFIX = "sse_mcp_";
 
-/** Seconds that the log took for a message. */
+/** Seconds that the log took for a message, or for several that were published together. */
 export class LogLatency {
   readonly histogram: Histogram = new Histogram({
     name: `${PREFIX}log_append_seconds`,

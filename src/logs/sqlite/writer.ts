@@ -186,11 +186,10 @@ export class SqliteWriter {
     if (entry instanceof HubError) return entry;
     const offset = transaction.head + 1;
     const cost = costOf(draft);
-    const { event, data, sender, key = null, via = null, verified, traceparent = null, path = null, quiet } = draft;
-    const origin = [via, verified ? 1 : null, traceparent, path, quiet ? 1 : null] as const;
-    const { changes } = this.#statements.insert.run(
-      ...([offset, entry.id, event, data, sender, time, cost, key, ...origin] as const),
-    );
+    const { event, data, sender, key = null, via = null, traceparent = null, path = null } = draft;
+    const [verified, quiet] = [draft.verified ? 1 : null, draft.quiet ? 1 : null];
+    // prettier-ignore
+    const { changes } = this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet);
     // Nearly all keys are new, so the one that has it already is looked for only now.
     if (changes === 0) {
       const known = this.#reader.keyed(entry, key ?? "");

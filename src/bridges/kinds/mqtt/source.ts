@@ -10,6 +10,9 @@ const LATER = new Error("not settled yet");
 /** PUBACK, and the reason code of one that rejects: "implementation specific error". */
 const PUBACK = 0x40;
 const REJECTED = 0x83;
+/** Bytes of a PUBACK with a reason code; without one, it is shorter. */
+const MAX_PUBACK = 5;
+const NO_HEADERS = {};
 /** Milliseconds between pings while nothing is read. */
 const PAUSED_PING = 5000;
 
@@ -89,12 +92,18 @@ export class MqttSource implements Source {
   #settle(packets: readonly IPublishPacket[], outcomes: readonly Outcome[]): void {
     const client = this.#client;
     if (client?.connected !== true) throw new Error("the connection ended before messages were acknowledged");
-    const acknowledgements = packets.flatMap(({ qos, messageId = 0 }, index) => {
-      if (qos === 0) return [];
-      const id = [messageId >> 8, messageId & 0xff];
-      return outcomes[index] === "kept" ? [PUBACK, 2, ...id] : [PUBACK, 3, ...id, REJECTED];
-    });
-    if (acknowledgements.length > 0) client.stream.write(Buffer.from(acknowledgements));
+    const acknowledgements = Buffer.allocUnsafe(MAX_PUBACK * packets.length);
+    let end = 0;
+    for (let index = 0; index < packets.length; index++) {
+      const { qos, messageId = 0 } = packets[index] as IPublishPacket;
+      if (qos === 0) continue;
+      const isKept = outcomes[index] === "kept";
+      end = acknowledgements.writeUInt8(PUBACK, end);
+      end = acknowledgements.writeUInt8(isKept ? 2 : 3, end);
+      end = acknowledgements.writeUInt16BE(messageId, end);
+      if (!isKept) end = acknowledgements.writeUInt8(REJECTED, end);
+    }
+    if (end > 0) client.stream.write(acknowledgements.subarray(0, end));
   }
 }
 
@@ -102,11 +111,18 @@ export function receivedOf(packet: IPublishPacket): Received {
   const { topic, payload, properties } = packet;
   return {
     body: typeof payload === "string" ? Buffer.from(payload) : payload,
-    headers: Object.fromEntries(
-      Object.entries(properties?.userProperties ?? {}).map(([name, value]) => [name, [value].flat().join(",")]),
-    ),
+    headers: headersOf(properties),
     contentType: properties?.contentType,
-    names: topicNames(topic),
+    // Only rules with placeholders need them.
+    get names() {
+      return topicNames(topic);
+    },
     position: undefined,
   };
+}
+
+function headersOf(properties: IPublishPacket["properties"]): Record<string, string> {
+  const user = properties?.userProperties;
+  if (user === undefined) return NO_HEADERS;
+  return Object.fromEntries(Object.entries(user).map(([name, value]) => [name, [value].flat().join(",")]));
 }
