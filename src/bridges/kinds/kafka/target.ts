@@ -40,7 +40,9 @@ export class KafkaTarget implements Target {
   /** Topics that could not be used, when that was, and why. */
   readonly #missing = new Map<string, { readonly since: number; readonly why: string }>();
   readonly #known = new Set<string>();
-  readonly #failure = Promise.withResolvers<never>();
+  #loss: Error | undefined;
+  /** Rejects the request that waits for its confirmation. */
+  #interrupt: (error: Error) => void = () => {};
 
   constructor(options: TargetOptions) {
     this.#options = options;
@@ -53,7 +55,6 @@ export class KafkaTarget implements Target {
       partitioner: options.driver.compatibilityPartitioner,
     });
     options.watch(this.#producer);
-    this.#failure.promise.catch(() => {});
   }
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
@@ -67,7 +68,8 @@ export class KafkaTarget implements Target {
       if (sent.length > 0) await this.#produce(sent, results);
     };
     for (const [index, outgoing] of messages.entries()) {
-      const message = await this.#message(outgoing);
+      const made = this.#message(outgoing);
+      const message = made instanceof Promise ? await made : made;
       if (message instanceof Error) {
         results[index] = message;
         continue;
@@ -83,7 +85,8 @@ export class KafkaTarget implements Target {
 
   /** Rejects what waits for a confirmation. */
   fail(error: Error): void {
-    this.#failure.reject(error);
+    this.#loss ??= error;
+    this.#interrupt(error);
   }
 
   async close(): Promise<void> {
@@ -92,8 +95,7 @@ export class KafkaTarget implements Target {
 
   async #produce(sent: readonly Request[], results: (Error | undefined)[]): Promise<void> {
     try {
-      const confirmed = this.#producer.send({ messages: sent.map(({ message }) => message) });
-      await Promise.race([confirmed, this.#failure.promise]);
+      await this.#confirmed(this.#producer.send({ messages: sent.map(({ message }) => message) }));
     } catch (error) {
       if (!this.#isRefusal(error as Error)) throw error;
       if (sent.length === 1) {
@@ -103,6 +105,15 @@ export class KafkaTarget implements Target {
       // The broker does not say which one it refused. Those for other partitions may have been kept, and are sent again.
       for (const one of sent) await this.#produce([one], results);
     }
+  }
+
+  /** Resolves once the brokers have confirmed a request; rejects if the connection is lost before. */
+  async #confirmed(sending: Promise<unknown>): Promise<void> {
+    // One promise for all requests would keep something of each that it was ever raced with.
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.#interrupt = reject;
+    if (this.#loss !== undefined) reject(this.#loss);
+    await Promise.race([sending, promise]);
   }
 
   #isRefusal(error: Error): boolean {
@@ -118,14 +129,20 @@ export class KafkaTarget implements Target {
     return this.#options.driver.findErrorBy(error, "apiId", id) !== null;
   }
 
-  /** The message for the driver, or why it cannot be sent. */
-  async #message({ names, headers, contentType, body }: Outgoing): Promise<MessageToProduce | Error> {
-    const { rule } = this.#options;
-    const topic = render(rule.topic, names);
-    if (topic === undefined) return new Error(`the topic ${rule.topic} has a placeholder without a value`);
+  /** The message for the driver, or why it cannot be sent; a promise if its topic has to be looked up first. */
+  #message(outgoing: Outgoing): MessageToProduce | Error | Promise<MessageToProduce | Error> {
+    const { topic: template } = this.#options.rule;
+    const topic = render(template, outgoing.names);
+    if (topic === undefined) return new Error(`the topic ${template} has a placeholder without a value`);
     if (!TOPIC.test(topic)) return new Error(`Kafka allows no topic with this name: ${JSON.stringify(topic)}`);
-    const problem = await this.#problemOf(topic);
-    if (problem !== undefined) return new Error(problem);
+    if (this.#known.has(topic)) return this.#messageFor(topic, outgoing);
+    return this.#problemOf(topic).then((problem) =>
+      problem === undefined ? this.#messageFor(topic, outgoing) : new Error(problem),
+    );
+  }
+
+  #messageFor(topic: string, { names, headers, contentType, body }: Outgoing): MessageToProduce {
+    const { rule } = this.#options;
     const key = render(rule.key, names);
     const entries = Object.entries(contentType === undefined ? headers : { ...headers, "content-type": contentType });
     return {
@@ -138,7 +155,6 @@ export class KafkaTarget implements Target {
 
   /** Why a topic cannot be used; undefined if it exists. Looked up once: the driver would retry for three seconds with each message. */
   async #problemOf(topic: string): Promise<string | undefined> {
-    if (this.#known.has(topic)) return undefined;
     const missing = this.#missing.get(topic);
     if (missing !== undefined && performance.now() - missing.since < MISSING_AGE) return missing.why;
     try {
