@@ -122,9 +122,9 @@ async function sendGap(
     const exact = rule.channels.filter(isName);
     const names = needsChannel ? exact : [exact[0] ?? "hub"];
     const markers = names.map((channel) => {
-      const attributes = { ...attributesOf(`gap-${gap.after}`, channel, work, []), type: GAP_TYPE };
-      const place = { channel, event: GAP_TYPE, sender: "hub", id: attributes.id };
-      return formatted(JSON.stringify(gap), attributes, place, rule, prefix);
+      const id = `gap-${gap.after}`;
+      const attributes = () => ({ ...attributesOf(id, channel, work, []), type: GAP_TYPE });
+      return formatted(JSON.stringify(gap), attributes, { channel, event: GAP_TYPE, sender: "hub", id }, rule, prefix);
     });
     if (markers.length > 0) await target.send(markers);
     work.counters.gaps += markers.length;
@@ -134,13 +134,13 @@ async function sendGap(
 function outgoingOf(message: Message, rule: OutRule, prefix: string, work: BridgeWork): Outgoing {
   const { channel, event, sender, data, time, path, traceparent } = message;
   const id = work.hub.idOf(message) as string;
-  const attributes = {
+  const attributes = (): Readonly<Record<string, string>> => ({
     ...attributesOf(id, channel, work, path?.split(",") ?? []),
     type: event === "message" ? MESSAGE_TYPE : event,
     time: new Date(time).toISOString(),
     sender,
     ...(traceparent === undefined ? {} : { traceparent }),
-  };
+  });
   return formatted(data, attributes, { channel, event, sender, id }, rule, prefix);
 }
 
@@ -156,20 +156,20 @@ function attributesOf(
 /** `data` is JSON text; a string is sent as text. */
 function formatted(
   data: string,
-  attributes: Readonly<Record<string, string>>,
+  attributes: () => Readonly<Record<string, string>>,
   names: Outgoing["names"] & { readonly id: string; readonly channel: string },
   { format }: OutRule,
   prefix: string,
 ): Outgoing {
   const { id, channel: key } = names;
   if (format === "structured") {
-    const body = structuredBody(attributes, data);
+    const body = structuredBody(attributes(), data);
     return { body, headers: {}, contentType: `${STRUCTURED}; charset=utf-8`, key, names, id };
   }
   const isText = data.startsWith('"');
   const body = utf8.encode(isText ? (JSON.parse(data) as string) : data);
   const contentType = isText ? "text/plain; charset=utf-8" : "application/json";
-  const headers = format === "raw" ? {} : binaryHeaders(attributes, prefix);
+  const headers = format === "raw" ? {} : binaryHeaders(attributes(), prefix);
   return { body, headers, contentType, key, names, id };
 }
 

@@ -193,19 +193,20 @@ export class SqliteReader {
 
 function messageOf(row: Row, { channel }: ChannelEntry): Message {
   const { offset, event, data, sender, time, via, verified, traceparent, path, quiet } = row;
-  return {
+  const message: { -readonly [Field in keyof Message]: Message[Field] } = {
     offset,
     channel,
     event,
     data,
     sender,
     time,
-    ...(via === null ? {} : { via }),
-    ...(verified === null ? {} : { verified: true }),
-    ...(traceparent === null ? {} : { traceparent }),
-    ...(path === null ? {} : { path }),
-    ...(quiet === null ? {} : { quiet: true }),
   };
+  if (via !== null) message.via = via;
+  if (verified !== null) message.verified = true;
+  if (traceparent !== null) message.traceparent = traceparent;
+  if (path !== null) message.path = path;
+  if (quiet !== null) message.quiet = true;
+  return message;
 }
 
 function directionOf(database: DatabaseSync, forward: boolean): Direction {
