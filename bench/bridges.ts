@@ -7,7 +7,7 @@ import { SqliteLog } from "../src/logs/sqlite/log.ts";
 import { HubProcess } from "../test/bridges/hub-process.ts";
 import type { BusServer } from "../test/support/buses/bus-server.ts";
 import { TemporaryFolder } from "../test/support/temporary-folder.ts";
-import { COUNT, MESSAGE, SERVERS, WARM, type Figure } from "./bridge-kinds.ts";
+import { IN, MESSAGE, OUT, SERVERS, type Counts, type Figure } from "./bridge-kinds.ts";
 import { machine, writeDocument } from "./document.ts";
 import { medianRatio, median } from "./median.ts";
 import { table } from "./table.ts";
@@ -17,12 +17,13 @@ const BATCH = 1000;
 const TIMEOUT = 120_000;
 /** Milliseconds between two looks at a hub: each costs it about one. */
 const LOOK = 50;
-const DRIVER = new URL("./bridge-driver.ts", import.meta.url).pathname;
+const CONSUMER = new URL("./bridge-consumer.ts", import.meta.url).pathname;
+const PRODUCER = new URL("./bridge-producer.ts", import.meta.url).pathname;
 const KEEPS = { RETENTION_MESSAGES: "1000000" };
 
-/** The driver alone and the bridge, in each round. */
+/** The program without a hub and the bridge, in each round. */
 interface Compared {
-  readonly driver: Figure[];
+  readonly plain: Figure[];
   readonly bridge: Figure[];
 }
 
@@ -33,8 +34,8 @@ for (const name of asked.length > 0 ? asked : Object.keys(SERVERS)) {
   if (start === undefined) throw new Error(`${name} is none of ${Object.keys(SERVERS).join(", ")}`);
   await using server = await start();
   const [into, out]: [Compared, Compared] = [
-    { driver: [], bridge: [] },
-    { driver: [], bridge: [] },
+    { plain: [], bridge: [] },
+    { plain: [], bridge: [] },
   ];
   for (let round = 0; round < ROUNDS; round++) {
     await measureIn(server, `in${round}`, into);
@@ -46,35 +47,40 @@ for (const name of asked.length > 0 ? asked : Object.keys(SERVERS)) {
 const heads = [
   "bus",
   "direction",
-  "driver alone, messages/s",
+  "without a hub, messages/s",
   "bridge, messages/s",
   "ratio",
-  "driver alone, µs CPU/message",
+  "without a hub, µs CPU/message",
   "bridge, µs CPU/message",
 ];
-const text = `${machine()}\n\n${table(2, heads, rows)}`;
+const text = `${machine(false)}\n\n${table(2, heads, rows)}`;
 process.stdout.write(`${text}\n`);
 if (process.argv.includes("--write")) writeDocument("bridges", text);
 
-/** What waits on the bus, taken and acknowledged by the driver alone, and by a hub that keeps it. */
-async function measureIn(server: BusServer, place: string, { driver, bridge }: Compared): Promise<void> {
-  const [plain, bridged] = [`${place}a`, `${place}b`];
-  for (const each of [plain, bridged]) {
-    await server.declare(each);
-    const batch = Array.from({ length: BATCH }, () => MESSAGE);
-    for (let at = 0; at < WARM + COUNT; at += BATCH) await server.send(each, batch);
-  }
-  driver.push(await driverAlone(server, { in: server.incoming(plain) }));
+/** What waits on the bus, taken and acknowledged by a plain consumer, and by a hub that keeps it. */
+async function measureIn(server: BusServer, place: string, { plain, bridge }: Compared): Promise<void> {
+  const [warm, measured, bridged] = [`${place}a`, `${place}b`, `${place}c`];
+  await fillBus(server, warm, IN.warm);
+  await fillBus(server, measured, IN.count);
+  const rules = { warm: server.incoming(warm), measured: server.incoming(measured) };
+  plain.push(await run(CONSUMER, server, rules));
+  await fillBus(server, bridged, IN.warm + IN.count);
   const rule = { ...server.incoming(bridged), channel: place };
   await using hub = await HubProcess.start([{ ...headOf(server, place), in: [rule] }], KEEPS);
-  bridge.push(await figureOf(hub, place, "received"));
+  bridge.push(await figureOf(hub, place, "received", IN));
 }
 
-/** What waits in the log, sent and confirmed; the driver alone sends the same messages. */
-async function measureOut(server: BusServer, place: string, { driver, bridge }: Compared): Promise<void> {
-  const [plain, bridged] = [`${place}a`, `${place}b`];
-  for (const each of [plain, bridged]) await server.declare(each);
-  driver.push(await driverAlone(server, { out: server.outgoing(plain) }));
+async function fillBus(server: BusServer, place: string, count: number): Promise<void> {
+  await server.declare(place);
+  const batch = Array.from({ length: BATCH }, () => MESSAGE);
+  for (let at = 0; at < count; at += BATCH) await server.send(place, batch);
+}
+
+/** What waits in the log, sent and confirmed; a program of its own sends the same messages by the same driver. */
+async function measureOut(server: BusServer, place: string, { plain, bridge }: Compared): Promise<void> {
+  const [own, bridged] = [`${place}a`, `${place}b`];
+  for (const each of [own, bridged]) await server.declare(each);
+  plain.push(await run(PRODUCER, server, { out: server.outgoing(own) }));
   using folder = new TemporaryFolder();
   const path = folder.file("hub.db");
   const rule = { ...server.outgoing(bridged), channels: ["orders"], format: "raw" };
@@ -86,17 +92,18 @@ async function measureOut(server: BusServer, place: string, { driver, bridge }: 
     await pause(LOOK);
   }
   await hub.kill("SIGTERM");
-  await fill(path);
+  await fillLog(path);
   await hub.start();
-  bridge.push(await figureOf(hub, place, "sent"));
+  bridge.push(await figureOf(hub, place, "sent", OUT));
 }
 
-async function fill(path: string): Promise<void> {
+async function fillLog(path: string): Promise<void> {
   const retention = { age: Infinity, messages: Infinity, bytes: Infinity, channels: Infinity };
   const log = await SqliteLog.open({ path, retention, durability: "normal" });
   const data = JSON.parse(Buffer.from(MESSAGE.body ?? []).toString()) as unknown;
   const made = draft({ channel: channelName("orders"), data, sender: "bench" }, 1000);
-  for (let at = 0; at < WARM + COUNT; at += BATCH) await log.appendAll(Array.from({ length: BATCH }, () => made));
+  for (let at = 0; at < OUT.warm + OUT.count; at += BATCH)
+    await log.appendAll(Array.from({ length: BATCH }, () => made));
   await log.close();
 }
 
@@ -104,8 +111,9 @@ function headOf(server: BusServer, name: string): object {
   return { name, kind: server.kind, connection: server.connection };
 }
 
-async function driverAlone(server: BusServer, rules: object): Promise<Figure> {
-  const child = spawn(process.execPath, [DRIVER], { stdio: ["pipe", "pipe", "inherit"], timeout: TIMEOUT });
+/** Runs a program without a hub. */
+async function run(program: string, server: BusServer, rules: object): Promise<Figure> {
+  const child = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "inherit"], timeout: TIMEOUT });
   child.stdin.end(JSON.stringify({ kind: server.kind, connection: server.connection, ...rules }));
   return JSON.parse(await textOf(child.stdout)) as Figure;
 }
@@ -125,24 +133,29 @@ async function look(hub: HubProcess, bridge: string, outcome: "received" | "sent
 }
 
 /** Between the first look after the warm-up and the last one at which it was still busy. */
-async function figureOf(hub: HubProcess, bridge: string, outcome: "received" | "sent"): Promise<Figure> {
+async function figureOf(
+  hub: HubProcess,
+  bridge: string,
+  outcome: "received" | "sent",
+  { warm, count }: Counts,
+): Promise<Figure> {
   let [first, last]: (Look | undefined)[] = [];
   for (const end = performance.now() + TIMEOUT; performance.now() < end; await pause(LOOK)) {
     const now = await look(hub, bridge, outcome);
-    if (first !== undefined) last = now.count < WARM + COUNT || last === undefined ? now : last;
-    else if (now.count >= WARM) first = now;
-    if (now.count < WARM + COUNT) continue;
-    if (first === undefined || last === undefined) throw new Error("it was too fast to be measured; raise COUNT");
+    if (first !== undefined) last = now.count < warm + count || last === undefined ? now : last;
+    else if (now.count >= warm) first = now;
+    if (now.count < warm + count) continue;
+    if (first === undefined || last === undefined) throw new Error("it was too fast to be measured; raise the counts");
     const done = last.count - first.count;
     return { rate: (1000 * done) / (last.time - first.time), cpu: (1e6 * (last.cpu - first.cpu)) / done };
   }
   throw new Error(`not all messages were done within ${TIMEOUT} ms: ${hub.output}`);
 }
 
-function cells({ driver, bridge }: Compared): string[] {
+function cells({ plain, bridge }: Compared): string[] {
   const rates = (figures: readonly Figure[]): readonly number[] => figures.map(({ rate }) => rate);
   const rate = (figures: readonly Figure[]): string => Math.round(median(rates(figures))).toLocaleString("en");
   const cpu = (figures: readonly Figure[]): string => median(figures.map((figure) => figure.cpu)).toFixed(1);
-  const ratio = medianRatio(rates(bridge), rates(driver)).toFixed(2);
-  return [rate(driver), rate(bridge), ratio, cpu(driver), cpu(bridge)];
+  const ratio = medianRatio(rates(bridge), rates(plain)).toFixed(2);
+  return [rate(plain), rate(bridge), ratio, cpu(plain), cpu(bridge)];
 }

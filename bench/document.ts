@@ -35,11 +35,13 @@ export function writeDocument(name: "bench" | "cluster" | "gzip" | "bridges", te
   writeFileSync(FILE, `${document.slice(0, begin + first.length)}\n\n${text}\n\n${document.slice(end)}`);
 }
 
-/** When and where the tables were made. */
-export function machine(): string {
+/** When and where the tables were made; `hasOwnCores`: whether server and load have cores of their own. */
+export function machine(hasOwnCores: boolean = pinned): string {
   const [core] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
-  const cores = pinned ? "the server on the first core, the load on the others" : "server and load on the same cores";
+  const cores = hasOwnCores
+    ? "the server on the first core, the load on the others"
+    : "server and load on the same cores";
   const date = new Date().toISOString().slice(0, 10);
   return `Measured on ${date}: ${core?.model ?? "unknown CPU"}, ${cpus().length} cores, ${memory} GB, Linux ${release()}, Node ${process.version}; ${cores}.`;
 }

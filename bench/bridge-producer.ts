@@ -1,13 +1,12 @@
 import { text } from "node:stream/consumers";
 import { MAX_BATCH, type Outgoing } from "../src/bridges/bus.ts";
-import { connected, COUNT, kindOf, MESSAGE, WARM, type Figure } from "./bridge-kinds.ts";
+import { connected, kindOf, MESSAGE, OUT, type Figure } from "./bridge-kinds.ts";
 
-/** What the driver is to do: `in` receives and acknowledges by this rule, `out` sends and has it confirmed. */
+/** Where to send, by the fields of an `out` rule. */
 interface DriverOrder {
   readonly kind: string;
   readonly connection: unknown;
-  readonly in?: unknown;
-  readonly out?: unknown;
+  readonly out: unknown;
 }
 
 class Stopwatch {
@@ -31,31 +30,16 @@ class Stopwatch {
 const order = JSON.parse(await text(process.stdin)) as DriverOrder;
 const kind = await kindOf(order.kind);
 const bus = await connected(kind, order.connection, "driver");
-const figure = order.in === undefined ? await send() : await receive();
+const figure = await send();
 process.stdout.write(JSON.stringify(figure));
 await bus.close();
-
-async function receive(): Promise<Figure> {
-  const source = await bus.source(kind.in.parse(order.in));
-  let taken = 0;
-  let measured: Stopwatch | undefined;
-  for await (const batch of source.batches()) {
-    taken += batch.messages.length;
-    await batch.settle(batch.messages.map(() => "kept"));
-    if (taken >= WARM) measured ??= new Stopwatch(taken);
-    if (taken >= WARM + COUNT) break;
-  }
-  const result = measured?.read(taken) ?? { rate: 0, cpu: 0 };
-  await source.close();
-  return result;
-}
 
 async function send(): Promise<Figure> {
   const target = await bus.target(kind.out.parse(order.out));
   let measured: Stopwatch | undefined;
   let sent = 0;
-  for (; sent < WARM + COUNT; sent += MAX_BATCH) {
-    if (sent >= WARM) measured ??= new Stopwatch(sent);
+  for (; sent < OUT.warm + OUT.count; sent += MAX_BATCH) {
+    if (sent >= OUT.warm) measured ??= new Stopwatch(sent);
     await target.send(Array.from({ length: MAX_BATCH }, (_, index) => outgoing(sent + index)));
   }
   const result = measured?.read(sent) ?? { rate: 0, cpu: 0 };
