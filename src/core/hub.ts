@@ -93,10 +93,7 @@ export class Hub {
     }
   }
 
-  /**
-   * Publishes messages in order; resolves, and never rejects, with what `publish` would do with each of them. It numbers
-   * the drafts themselves.
-   */
+  /** Publishes messages in order, and numbers the drafts; resolves, and never rejects, with what became of each. */
   async publishAll(drafts: readonly NewDraft[]): Promise<readonly (Appended | HubError)[]> {
     if (this.#closed) return drafts.map(stopping);
     // One number for all of them: no one asks how many readers each was offered to.

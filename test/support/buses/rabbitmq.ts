@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdirSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 import { connect, type ChannelModel, type ConfirmChannel } from "amqplib";
@@ -34,6 +34,7 @@ export class Rabbit implements BusServer {
   readonly authority: Authority;
   /** What it wrote since it was last started. */
   output = "";
+  readonly #places: Set<string> = new Set();
   #server: ChildProcess | undefined;
   #names: ChildProcess | undefined;
   #model: ChannelModel | undefined;
@@ -103,9 +104,9 @@ export class Rabbit implements BusServer {
   }
 
   async kill(): Promise<void> {
-    this.#model = undefined;
-    this.#channel = undefined;
-    await end(this.#server);
+    // It writes down a second later which quorum queues there are; one that is not in that file never comes back.
+    await until("it has noted the queues", () => this.#hasNoted());
+    await this.#end();
   }
 
   /** Runs `rabbitmqctl`, which takes seconds; resolves with what it prints. */
@@ -118,6 +119,7 @@ export class Rabbit implements BusServer {
 
   /** A topic exchange and a queue that takes all of it, both of this name. */
   async declare(place: string): Promise<void> {
+    this.#places.add(place);
     const channel = await this.channel();
     await channel.assertExchange(place, "topic");
     await channel.assertQueue(place, { arguments: { "x-queue-type": "quorum" } });
@@ -169,9 +171,20 @@ export class Rabbit implements BusServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
+    await this.#end();
     await end(this.#names);
     this.#folder[Symbol.dispose]();
+  }
+
+  async #end(): Promise<void> {
+    this.#model = undefined;
+    this.#channel = undefined;
+    await end(this.#server);
+  }
+
+  #hasNoted(): boolean {
+    const names = readFileSync(this.#folder.file(`mnesia/${this.#node}/quorum/${this.#node}/names.dets`), "latin1");
+    return [...this.#places].every((place) => names.includes(`_${place}`));
   }
 
   async #connected(): Promise<ChannelModel> {
