@@ -3,48 +3,34 @@ import { MAX_BATCH, type Outgoing } from "../src/bridges/bus.ts";
 import { connected, kindOf, MESSAGE, OUT, type Figure } from "./bridge-kinds.ts";
 
 /** Where to send, by the fields of an `out` rule. */
-interface DriverOrder {
+interface Order {
   readonly kind: string;
   readonly connection: unknown;
   readonly out: unknown;
 }
 
-class Stopwatch {
-  readonly #count: number;
-  readonly #start = performance.now();
-  readonly #cpu = process.cpuUsage();
-
-  /** Starts after so many messages. */
-  constructor(count: number) {
-    this.#count = count;
-  }
-
-  read(count: number): Figure {
-    const done = count - this.#count;
-    const { user, system } = process.cpuUsage(this.#cpu);
-    return { rate: (1000 * done) / (performance.now() - this.#start), cpu: (user + system) / done };
-  }
-}
-
 // A process of its own, as a hub is: reads its order from standard input, and prints a figure.
-const order = JSON.parse(await text(process.stdin)) as DriverOrder;
+const order = JSON.parse(await text(process.stdin)) as Order;
 const kind = await kindOf(order.kind);
-const bus = await connected(kind, order.connection, "driver");
-const figure = await send();
+const bus = await connected(kind, order.connection, "producer");
+const target = await bus.target(kind.out.parse(order.out));
+await send(OUT.warm);
+const start = performance.now();
+const cpu = process.cpuUsage();
+const sent = await send(OUT.count);
+const { user, system } = process.cpuUsage(cpu);
+const figure: Figure = { rate: (1000 * sent) / (performance.now() - start), cpu: (user + system) / sent };
 process.stdout.write(JSON.stringify(figure));
+await target.close();
 await bus.close();
 
-async function send(): Promise<Figure> {
-  const target = await bus.target(kind.out.parse(order.out));
-  let measured: Stopwatch | undefined;
-  let sent = 0;
-  for (; sent < OUT.warm + OUT.count; sent += MAX_BATCH) {
-    if (sent >= OUT.warm) measured ??= new Stopwatch(sent);
-    await target.send(Array.from({ length: MAX_BATCH }, (_, index) => outgoing(sent + index)));
+/** Sends so many messages in batches; resolves with how many these were, as the last one is full, too. */
+async function send(count: number): Promise<number> {
+  let done = 0;
+  for (; done < count; done += MAX_BATCH) {
+    await target.send(Array.from({ length: MAX_BATCH }, (_, index) => outgoing(done + index)));
   }
-  const result = measured?.read(sent) ?? { rate: 0, cpu: 0 };
-  await target.close();
-  return result;
+  return done;
 }
 
 function outgoing(number: number): Outgoing {

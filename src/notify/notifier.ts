@@ -2,19 +2,15 @@ import { LeasedWork } from "../core/leased-work.ts";
 import type { QuestionEntry } from "../core/question.ts";
 import type { Questions } from "../core/questions.ts";
 import type { SharedStore } from "../core/shared-store.ts";
-import { isCovered, type ChannelPattern } from "../protocol/channel.ts";
-import { URGENCIES, type Notice, type Urgency } from "../protocol/question.ts";
+import { isCovered } from "../protocol/channel.ts";
+import { URGENCIES, type Notice } from "../protocol/question.ts";
 import { PostFault } from "../webhooks/out/safe-post.ts";
 import type { AnswerLinks } from "./answer-links.ts";
+import type { ConfiguredStep } from "./step-file.ts";
 import { Refused, type Way } from "./way.ts";
 
-/** Whom to tell of which questions, and how long after they were asked. */
-export interface Step {
-  readonly name: string;
-  readonly channels: readonly ChannelPattern[];
-  readonly urgency: Urgency;
-  readonly afterSeconds: number;
-  readonly answerAs?: string | undefined;
+/** Who hears of which questions, and how long after they were asked. */
+export interface Step extends Omit<ConfiguredStep, "ntfy" | "slack" | "webPush"> {
   readonly way: Way;
 }
 

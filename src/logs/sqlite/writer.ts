@@ -188,8 +188,21 @@ export class SqliteWriter {
     const cost = costOf(draft);
     const { event, data, sender, key = null, via = null, traceparent = null, path = null } = draft;
     const [verified, quiet] = [draft.verified ? 1 : null, draft.quiet ? 1 : null];
-    // prettier-ignore
-    const { changes } = this.#statements.insert.run(offset, entry.id, event, data, sender, time, cost, key, via, verified, traceparent, path, quiet);
+    const { changes } = this.#statements.insert.run(
+      offset,
+      entry.id,
+      event,
+      data,
+      sender,
+      time,
+      cost,
+      key,
+      via,
+      verified,
+      traceparent,
+      path,
+      quiet,
+    );
     // Nearly all keys are new, so the one that has it already is looked for only now.
     if (changes === 0) {
       const known = this.#reader.keyed(entry, key ?? "");

@@ -34,6 +34,7 @@ export class Rabbit implements BusServer {
   readonly authority: Authority;
   /** What it wrote since it was last started. */
   output = "";
+  /** The quorum queues that were declared here. */
   readonly #places: Set<string> = new Set();
   #server: ChildProcess | undefined;
   #names: ChildProcess | undefined;
