@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { describeInBrowser } from "../support/browser.ts";
+import { delayFrames, describeInBrowser } from "../support/browser.ts";
 import { openChat, type ChatPage } from "../support/chat-page.ts";
 import { openSdkClient, type SdkClient } from "../support/mcp-clients.ts";
 import { startServer } from "../support/server.ts";
@@ -10,6 +10,11 @@ const CHANNEL = "talk";
 /** Messages that each of the four who speak sends. */
 const LINES = 40;
 const TOTAL = 4 * LINES;
+
+interface Said {
+  readonly sender: string;
+  readonly data: string | { readonly text: string };
+}
 
 interface Heard {
   readonly id: string;
@@ -92,6 +97,7 @@ describeInBrowser("a conversation", {}, (it) => {
     await ana.page.locator(".subject").waitFor({ state: "detached" });
     assert.equal(await ana.page.inputValue("#text"), "");
     await act(ana, "Deploy on Friday?", "Edit");
+    await ana.page.locator(".subject", { hasText: "Editing" }).waitFor();
     await ana.page.fill("#text", "Deploy on Thursday?");
     await ana.page.press("#text", "Enter");
     await first(kim).filter({ hasText: "Deploy on Thursday?" }).locator(".edited").first().waitFor();
@@ -120,6 +126,33 @@ describeInBrowser("a conversation", {}, (it) => {
     await kim.page.locator("#rows > .row", { hasText: "deleted by Ana" }).waitFor();
     await kim.page.getByRole("button", { name: /^1 reply/ }).waitFor();
     assert.deepEqual([...ana.complaints, ...kim.complaints], []);
+  });
+
+  it("shows at once what a person does, however late the next frame is", async (browser) => {
+    await using server = await startServer();
+    await using chat = await openChat(browser, server.url, { before: (page) => delayFrames(page, 500), name: "Ana" });
+    const { page } = chat;
+    await chat.say("Deploy on Friday?");
+    await chat.row("Friday").locator(".kept").waitFor();
+    await act(chat, "Friday", "Edit");
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("Deploy on Monday?");
+    await page.keyboard.press("Enter");
+    await page.fill("#name", "ops");
+    await page.press("#name", "Enter");
+    await page.keyboard.type("Who is there?");
+    await page.keyboard.press("Enter");
+    await page.fill("#nickname", "Kim");
+    await page.press("#nickname", "Tab");
+    await chat.say("I am");
+    await chat.row("I am").locator(".kept").waitFor();
+    const said = async (channel: string): Promise<readonly string[]> => {
+      const { messages } = (await server.request(`/channels/${channel}/messages`)).json() as { messages: Said[] };
+      return messages.map(({ sender, data }) => `${sender}: ${typeof data === "string" ? data : data.text}`);
+    };
+    assert.deepEqual(await said("default"), ["Ana: Deploy on Friday?", "Ana: Deploy on Monday?"]);
+    assert.deepEqual(await said("ops"), ["Ana: Who is there?", "Kim: I am"]);
+    assert.deepEqual(chat.complaints, []);
   });
 
   it("calls people by name, counts that apart, and shows who is writing", async (browser) => {
@@ -177,9 +210,11 @@ describeInBrowser("a conversation", {}, (it) => {
     await page.locator("#mine .group[aria-expanded=false]").focus();
     await page.keyboard.press("Enter");
     await page.locator("#channels a", { hasText: "project-2" }).click();
+    await page.locator("#channel", { hasText: "project-2" }).waitFor();
     await page.locator("#favourite").click();
     await until("it is first", async () => (await labels("#favourites")).join() === "team.apac.project-2");
     await page.locator("#channels a", { hasText: "solo" }).click();
+    await page.locator("#channel", { hasText: "solo" }).waitFor();
     await page.locator("#archive").click();
     await page.locator("#channel", { hasText: "team.apac.project-2" }).waitFor();
     await page.reload();

@@ -69,6 +69,7 @@ export async function watchedPage(browser: Browser, origin: string): Promise<Wat
   const context = await browser.newContext();
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
   const page = await context.newPage();
+  await delayFrames(page, Number(process.env["LATE_FRAMES"] ?? 0));
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(`console: ${message.text()}`);
@@ -87,4 +88,13 @@ export async function watchedPage(browser: Browser, origin: string): Promise<Wat
     "addEventListener('securitypolicyviolation', (event) => complain(event.violatedDirective + ' ' + event.blockedURI))",
   );
   return { page, complaints };
+}
+
+/** Has scripts of a page get each frame so many milliseconds late, as on a machine that is busy. */
+export async function delayFrames(page: Page, milliseconds: number): Promise<void> {
+  if (milliseconds === 0) return;
+  await page.addInitScript(`
+    const frame = requestAnimationFrame;
+    requestAnimationFrame = (callback) => setTimeout(() => frame(callback), ${milliseconds});
+    cancelAnimationFrame = clearTimeout;`);
 }

@@ -81,7 +81,7 @@ export function ChannelButtons({ chat, search }: { readonly chat: Chat; readonly
         title={isFavourite ? "No longer among your favourites" : "Put it first, among your favourites"}
         onClick={() => {
           mine.setFavourite(channel, !isFavourite);
-          chat.changed();
+          chat.acted();
         }}
       >
         {isFavourite ? "★" : "☆"}

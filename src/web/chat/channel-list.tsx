@@ -79,7 +79,7 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
       onKeyDown={(event) => {
         rove(event, "li > a, .group");
         if (event.key !== "Escape") return;
-        refuse(chat, "");
+        chat?.refuse("");
         clear();
         escaped();
       }}
@@ -108,7 +108,7 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
           aria-describedby="refused"
           aria-invalid={refused !== ""}
           onInput={({ currentTarget }) => {
-            refuse(chat, "");
+            chat?.refuse("");
             setWanted(currentTarget.value.trim().toLowerCase());
           }}
         />
@@ -150,7 +150,7 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
                       unread={isFolded(prefix) ? sumOf(names, chat) : 0}
                       toggle={(folded) => {
                         lists?.setFolded(prefix, folded);
-                        chat?.changed();
+                        chat?.acted();
                       }}
                     />
                   </li>
@@ -274,10 +274,4 @@ function GroupButton({ prefix, isFolded, unread, toggle }: GroupButtonProps) {
 
 function sumOf(names: readonly string[], chat: Chat | undefined): number {
   return names.reduce((sum, name) => sum + (chat?.unread.count(name) ?? 0), 0);
-}
-
-function refuse(chat: Chat | undefined, sentence: string): void {
-  if (chat === undefined || chat.refused === sentence) return;
-  chat.refused = sentence;
-  chat.changed();
 }

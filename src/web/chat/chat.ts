@@ -46,7 +46,7 @@ export class Chat {
   wasMentioned = false;
   /** Called with what the person wants to write about. */
   quoted: (text: string) => void = () => {};
-  /** Called once for all that changes in a frame. */
+  /** Shows what has changed. */
   render: () => void = () => {};
   readonly #lastOpen = new Stored("chat.open", (value) => (typeof value === "string" ? value : "default"));
   readonly #nickname = new Stored("chat.nickname", (value) => (typeof value === "string" ? value : ""));
@@ -95,7 +95,6 @@ export class Chat {
         (value) => value,
         () => sessionStorage,
       ),
-      newKey: () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-"),
     });
     this.#name = this.#nickname.get();
     this.#nickname.onChange((name) => this.#rename(name));
@@ -139,9 +138,14 @@ export class Chat {
     this.#nickname.set(this.#name);
   }
 
-  /** Has the page rendered with the next frame. */
+  /** Has the page rendered with the next frame: messages may be many. */
   changed(): void {
     this.#renderSoon.request();
+  }
+
+  /** Has the page rendered at once: the person has done something in it. */
+  acted(): void {
+    this.#renderSoon.now();
   }
 
   /** Opens what the address names. */
@@ -153,14 +157,17 @@ export class Chat {
 
   /** Opens a channel of this name, or says why there can be none; `at`: the message to show. */
   join(name: string, at?: string): boolean {
-    const mayNot = mayRead(this.#session, name) ? undefined : `You may not read ${name}`;
-    const why = channelProblem(name) ?? mayNot;
+    const why = channelProblem(name) ?? (mayRead(this.#session, name) ? undefined : `You may not read ${name}`);
     if (why === undefined) this.open(name, { at });
-    else {
-      this.refused = why;
-      this.changed();
-    }
+    else this.refuse(why);
     return why === undefined;
+  }
+
+  /** Says why a name cannot be that of a channel; an empty sentence takes that back. */
+  refuse(sentence: string): void {
+    if (this.refused === sentence) return;
+    this.refused = sentence;
+    this.acted();
   }
 
   open(name: string, { at, keepsRefusal = false }: { at?: string | undefined; keepsRefusal?: boolean } = {}): void {
@@ -173,7 +180,7 @@ export class Chat {
     const address = location.pathname + fragmentOf(name, at);
     const isThere = location.pathname + location.search + location.hash === address;
     if (!isThere) history[isFirst ? "replaceState" : "pushState"](null, "", address);
-    this.changed();
+    this.acted();
   }
 
   #enter(name: string, at: string | undefined): void {
@@ -197,9 +204,11 @@ export class Chat {
       me: () => ({ sender: this.nickname || "anyone", ...(this.verifiedName !== undefined && { verified: true }) }),
       mayWrite: mayWrite(this.#session, name),
       goTo: (id) => this.room?.timeline.goTo(id),
+      lastMessage: (is) => this.room?.timeline.lastMessage(is),
       isFromHere: (id) => this.room?.timeline.receiptOf(id) !== undefined,
       publish: (event, data, text) => this.outbox.add(name, text, this.nickname || undefined, { event, data }),
       changed,
+      acted: () => this.acted(),
     });
   }
 
@@ -236,15 +245,6 @@ export class Chat {
   /** Has everyone see the open channel under another title. */
   call(title: string): void {
     this.outbox.add(this.channel, title, this.nickname || undefined, { event: TITLE_EVENT, data: { title } });
-  }
-
-  /** Begins to edit the last message of the person, if there is one in the page. */
-  editLast(): boolean {
-    const { actions, room } = this;
-    if (actions?.mayWrite !== true || actions.subject !== undefined) return false;
-    const message = room?.timeline.lastMessage((each) => actions.canEdit(each));
-    if (message !== undefined) actions.begin({ kind: "edit", message });
-    return message !== undefined;
   }
 
   /** Names that a message could call: of who is here, and of who wrote what is in the page. */
@@ -292,6 +292,6 @@ export class Chat {
   #rename(name: string): void {
     this.#name = name;
     this.presence?.rename();
-    this.changed();
+    this.acted();
   }
 }

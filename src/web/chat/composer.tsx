@@ -148,7 +148,7 @@ export function Composer({ chat, field }: ComposerProps) {
             return;
           }
           if (event.key === "Escape" && subject !== undefined) chat?.actions?.begin(undefined);
-          if (event.key === "ArrowUp" && field.current?.value === "" && chat?.editLast() === true)
+          if (event.key === "ArrowUp" && field.current?.value === "" && chat?.actions?.editLast() === true)
             event.preventDefault();
           // While letters are being composed, Enter takes the letters.
           if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -25,9 +25,13 @@ export interface MessageActionsOptions {
   readonly isFromHere: (id: string) => boolean;
   /** Shows a message where it stands. */
   readonly goTo: (id: string) => void;
+  /** The last message in the page that is such a one. */
+  readonly lastMessage: (is: (message: Message) => boolean) => Message | undefined;
   /** Publishes a message about another; `text` stands for it until it is kept. */
   readonly publish: (event: string, data: object, text: string) => void;
   readonly changed: () => void;
+  /** Called when the page has to show at once what the person did. */
+  readonly acted: () => void;
 }
 
 /** What a person does with the messages of one channel, and what is open for it. */
@@ -74,18 +78,19 @@ export class MessageActions {
   toggle(thread: string, isOpen = !this.isOpen(thread)): void {
     if (isOpen) this.#openThreads.add(thread);
     else this.#openThreads.delete(thread);
-    this.#options.changed();
+    this.#options.acted();
   }
 
   openMenu(message: Message | undefined): void {
     this.menu = message;
     if (message?.id != null) this.stop = message.id;
-    this.#options.changed();
+    this.#options.acted();
   }
 
   select(id: string | null): void {
     if (id === null || this.stop === id) return;
     this.stop = id;
+    // Nothing may move under a pointer that is pressed: this waits for a frame.
     this.#options.changed();
   }
 
@@ -107,7 +112,15 @@ export class MessageActions {
 
   begin(subject: Subject | undefined): void {
     this.subject = subject;
-    this.#options.changed();
+    this.#options.acted();
+  }
+
+  /** Begins to edit the last message of the person, if there is one in the page. */
+  editLast(): boolean {
+    if (!this.mayWrite || this.subject !== undefined) return false;
+    const message = this.#options.lastMessage((each) => this.canEdit(each));
+    if (message !== undefined) this.begin({ kind: "edit", message });
+    return message !== undefined;
   }
 
   /** Sends what was written about the subject. */

@@ -30,7 +30,6 @@ export interface OutboxOptions {
   readonly kept: (id: string, receipt: Receipt) => void;
   /** Keeps the outbox while the page reloads. */
   readonly store: { get(): unknown; set(value: unknown): void };
-  readonly newKey: () => string;
 }
 
 /** Messages until they are shown among the others, sent one after the other so that they stay in order. */
@@ -50,7 +49,7 @@ export class Outbox {
   }
 
   add(channel: string, text: string, sender: string | undefined, about?: Outgoing["about"]): void {
-    this.#all.push({ key: this.#options.newKey(), channel, text, sender, about, state: "sending" });
+    this.#all.push({ key: newKey(), channel, text, sender, about, state: "sending" });
     this.#change();
     void this.send();
   }
@@ -157,4 +156,8 @@ function restored(value: unknown): Outgoing[] {
 function isOutgoing(value: unknown): value is Outgoing {
   const { key, channel, text, state } = (value ?? {}) as Partial<Record<keyof Outgoing, unknown>>;
   return [key, channel, text, state].every((field) => typeof field === "string");
+}
+
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join("-");
 }

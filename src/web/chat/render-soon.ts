@@ -14,6 +14,12 @@ export class RenderSoon {
     });
   }
 
+  /** Renders before anything else happens: the person may type or click again before there is a frame. */
+  now(): void {
+    this.#cancel?.();
+    this.#render();
+  }
+
   request(): void {
     if (this.#cancel !== undefined) return;
     const render = (): void => {

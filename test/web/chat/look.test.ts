@@ -49,6 +49,7 @@ describeInBrowser("how the chat looks", { concurrency: 2 }, (it) => {
     const last = written.map((_, index) => rows.nth(7 + index).locator(".said"));
     const log = page.locator("#log");
     await log.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await page.locator("#newest").waitFor({ state: "hidden" });
     const clipped = await log.screenshot();
     for (const said of last) await said.evaluate((element) => (element.style.overflow = "visible"));
     const whole = await log.screenshot();
