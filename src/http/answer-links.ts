@@ -4,7 +4,7 @@ import { HubError } from "../core/errors.ts";
 import { noQuestion, questionClosed } from "../core/question-records.ts";
 import { ANSWER_PATH, type LinkedAnswer } from "../notify/answer-links.ts";
 import type { Question } from "../protocol/question.ts";
-import { visibleJson } from "../protocol/visible-json.ts";
+import { visibleJson, visibleText } from "../protocol/visible.ts";
 import type { HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";
 import { asHubError } from "./problem-details.ts";
@@ -125,7 +125,8 @@ function page(
   const isDeep = (url.split("?", 1)[0] as string).endsWith("/");
   const base = isDeep ? "../../" : "../";
   const chat = `${base}chat#${values["channel"] ?? ""}`;
-  return reply.headers({ ...HTML, ...PRIVATE }).send(answerPage(kind, { ...values, base, page: chat }));
+  const visible = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, visibleText(value)]));
+  return reply.headers({ ...HTML, ...PRIVATE }).send(answerPage(kind, { ...visible, base, page: chat }));
 }
 
 function shown({ text, asker, channel, context = "", proposal }: Question): Readonly<Record<string, string>> {

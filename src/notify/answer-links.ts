@@ -2,6 +2,7 @@ import type { Records } from "../core/records.ts";
 import { Sealer } from "../core/seal.ts";
 import { isObject } from "../protocol/json.ts";
 import type { Answer, Question } from "../protocol/question.ts";
+import { visibleText } from "../protocol/visible.ts";
 import type { LinkedChoice } from "./way.ts";
 
 /** What a link answers: one question with one value, in one name. */
@@ -70,6 +71,6 @@ export class AnswerLinks {
 
   async #choice(label: string, isDestructive: boolean, answer: LinkedAnswer): Promise<LinkedChoice> {
     const token = await this.#sealer.seal(answer, ANSWER_PATH);
-    return { label, url: `${this.#base}${ANSWER_PATH}/${token}`, isDestructive };
+    return { label: visibleText(label), url: `${this.#base}${ANSWER_PATH}/${token}`, isDestructive };
   }
 }

@@ -1,6 +1,6 @@
 import type { Question } from "../protocol/question.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import { beginning, checkTaken, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
+import { beginning, checkTaken, headline, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 export interface NtfyOptions {
   /** Of the topic, such as `https://ntfy.sh/on-call`. */
@@ -35,7 +35,6 @@ export class Ntfy implements Way {
   }
 
   async send({ question, page, choices }: Notification, signal: AbortSignal): Promise<number> {
-    const { asker, channel, urgency } = question;
     const isAnswerable = choices.length > 0 && choices.length <= MAX_ACTIONS;
     const open = { action: "view", label: "Answer", url: page };
     const message = summary(question, MAX_MESSAGE);
@@ -43,9 +42,9 @@ export class Ntfy implements Way {
     const isWhole = message === summary(question, Infinity);
     const body = JSON.stringify({
       topic: this.#topic,
-      title: beginning(`${asker} asks in ${channel}`, MAX_TITLE),
+      title: headline(question, MAX_TITLE),
       message,
-      priority: PRIORITY[urgency],
+      priority: PRIORITY[question.urgency],
       tags: ["question"],
       click: page,
       actions: isAnswerable ? choices.map((choice) => actionOf(choice, isWhole)) : [open],

@@ -1,6 +1,16 @@
 import { isObject, parseJson } from "../protocol/json.ts";
+import { visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import { beginning, checkTaken, Refused, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
+import {
+  beginning,
+  checkTaken,
+  headline,
+  Refused,
+  summary,
+  type LinkedChoice,
+  type Notification,
+  type Way,
+} from "./way.ts";
 
 /** An incoming webhook, which has its channel in its URL; or a bot's token and the channel to post to. */
 export type SlackOptions =
@@ -32,12 +42,11 @@ export class Slack implements Way {
   }
 
   async send({ question, page, choices }: Notification, signal: AbortSignal): Promise<number> {
-    const { asker, channel } = question;
-    const head = beginning(`${asker} asks in ${channel}`, MAX_HEAD);
+    const head = headline(question, MAX_HEAD);
     const body = JSON.stringify({
       ...(this.#channel === undefined ? {} : { channel: this.#channel }),
       // What notifications show, in which Slack reads markup: of what others wrote, none is left.
-      text: escaped(`${head}: ${beginning(question.text, MAX_HEAD)}`),
+      text: escaped(`${head}: ${beginning(visibleText(question.text), MAX_HEAD)}`),
       blocks: [
         { type: "context", elements: [plain(head)] },
         { type: "section", text: plain(summary(question, MAX_TEXT)) },

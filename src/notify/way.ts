@@ -1,5 +1,6 @@
 import type { Question } from "../protocol/question.ts";
-import { visibleJson } from "../protocol/visible-json.ts";
+import { oneLineName } from "../protocol/text.ts";
+import { visibleJson, visibleText } from "../protocol/visible.ts";
 
 /** What people are sent about a question that is open. */
 export interface Notification {
@@ -49,10 +50,15 @@ export function beginning(text: string, most: number): string {
   return characters.length <= most ? text : `${characters.slice(0, most - 1).join("")}…`;
 }
 
+/** Who asks, and where: in one line. */
+export function headline({ asker, channel }: Question, most: number): string {
+  return beginning(`${oneLineName(asker)} asks in ${channel}`, most);
+}
+
 /** What is asked, and what exactly is to be done, as plain text for a small screen. */
 export function summary({ text, context, proposal }: Question, most: number): string {
-  const parts = [text];
-  if (proposal !== undefined) parts.push(`${proposal.name} ${visibleJson(proposal.arguments)}`);
-  if (context !== undefined) parts.push(context);
+  const parts = [visibleText(text)];
+  if (proposal !== undefined) parts.push(`${visibleText(proposal.name)} ${visibleJson(proposal.arguments)}`);
+  if (context !== undefined) parts.push(visibleText(context));
   return beginning(parts.join("\n\n"), most);
 }

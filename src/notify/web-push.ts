@@ -1,11 +1,12 @@
 import { maySubscribe, type Principal } from "../core/principal.ts";
 import type { ChannelName } from "../protocol/channel.ts";
 import type { Question } from "../protocol/question.ts";
+import { visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { encrypted } from "./push-encryption.ts";
 import type { PushSubscription, PushSubscriptions } from "./push-subscriptions.ts";
 import type { Vapid } from "./vapid.ts";
-import { beginning, checkTaken, summary, type Notification, type Way } from "./way.ts";
+import { beginning, checkTaken, headline, summary, type Notification, type Way } from "./way.ts";
 
 /** What says whether the rights of a credential are still good. */
 export interface PushAuth {
@@ -98,11 +99,14 @@ export class WebPush implements Way {
 
 /** What the worker in the browser shows; see `public/push-worker.js`. */
 function payloadOf(question: Question): string {
-  const { id, asker, channel } = question;
+  const { id, channel } = question;
   return JSON.stringify({
     id,
-    title: beginning(question.text, MAX_TITLE),
-    body: beginning(`${asker} asks in ${channel}\n${summary({ ...question, text: "" }, MAX_BODY)}`.trim(), MAX_BODY),
+    title: beginning(visibleText(question.text), MAX_TITLE),
+    body: beginning(
+      `${headline(question, MAX_TITLE)}\n${summary({ ...question, text: "" }, MAX_BODY)}`.trim(),
+      MAX_BODY,
+    ),
     url: `chat#${channel}`,
   });
 }

@@ -54,6 +54,27 @@ describe("a question for the user at the client", { concurrency: true }, () => {
     });
   }
 
+  it("[ASK-15] is shown with nothing in it that is hidden or turned around", async () => {
+    await using server = await startServer();
+    const shown: string[] = [];
+    await using sdk = await openSdkClient("v1", server.url, (message, schema) => {
+      shown.push(message, JSON.stringify(schema));
+      return { action: "decline" };
+    });
+    const turned = "\u202eexe.";
+    const schema = { type: "object", properties: { a: { type: "string", title: `T${turned}` } } };
+    await sdk.call("ask_person", {
+      question: `Run${turned}?`,
+      context: `Why${turned}`,
+      options: [`o${turned}`, "b"],
+      ...USER,
+    });
+    await sdk.call("ask_person", { question: "Which?", answer: { kind: "form", schema }, ...USER });
+    assert.equal(shown[0], "Run\\u202eexe.?\n\nWhy\\u202eexe.");
+    assert.match(shown[3] ?? "", /"title":"T\\\\u202eexe\."/);
+    assert.match(shown[1] ?? "", /"o\\\\u202eexe\."/);
+  });
+
   it("[ASK-15] stands alone among the assignees, and is known to ask_person only", async () => {
     await using server = await startServer();
     const both = await server.call("ask_person", { question: "x", assignees: ["@user", "ana"] });

@@ -246,6 +246,29 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     assert.deepEqual([pressed.status, /Answered/.test(pressed.text)], [200, true]);
   });
 
+  it("in words in which nothing is hidden or turned around, whoever asked", async () => {
+    await using receiver = await WebhookReceiver.open();
+    receiver.answer = () => 200;
+    const slack = { name: "team", channels: ["*"], answerAs: "ana", slack: { url: "RECEIVER/services/T0/B0/x" } };
+    await using server = await serverWith([NTFY, slack], receiver);
+    const turned = "\u202eexe.\u2066";
+    const answer = { kind: "choice", options: [{ value: "a", label: `A${turned}` }, { value: "b" }] };
+    const context = `Why${turned}\nand so on`;
+    await ask(server, { text: `Run${turned}?`, asker: `ci${turned}`, context, answer });
+    await delivery(receiver, 2);
+    for (const { path, body } of receiver.deliveries) {
+      const sent = JSON.stringify(body);
+      assert.doesNotMatch(sent, /[\u202e\u2066]/, path);
+      for (const word of ["A", "Why", "Run", "ci"])
+        assert.ok(sent.includes(`${word}\\\\u202eexe.\\\\u2066`), `${path} ${word}`);
+    }
+    const pushed = receiver.deliveries.find(({ body }) => "actions" in body) as Delivery;
+    const [{ url }] = pushed.body["actions"] as [{ url: string }];
+    const page = await server.request(pathOf(url), { headers: BROWSER });
+    assert.doesNotMatch(page.text, /[\u202e\u2066]/);
+    assert.match(page.text, /Run\\u202eexe\.\\u2066\?/);
+  });
+
   it("and a way that refuses is noted with the reason, without secrets", async () => {
     await using receiver = await WebhookReceiver.open();
     receiver.answer = ({ path }) => (path === "/" ? 403 : 200);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "../support/properties.ts";
 import { oneLine, oneLineData, oneLineName } from "../../src/protocol/text.ts";
-import { visibleJson } from "../../src/protocol/visible-json.ts";
+import { visibleJson, visibleText } from "../../src/protocol/visible.ts";
 
 /** What no line for people may hold as it is. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u;
@@ -61,6 +61,12 @@ describe("one line of text", () => {
     assert.doesNotMatch(json.replaceAll("\n", ""), HARMFUL);
     assert.match(json, /^\{\n  "rm\\u200b": \[\n    "a\\u202etxt\.exe",/);
     assert.deepEqual(JSON.parse(json), value);
+  });
+
+  it("shows in a text of several lines what would turn letters around, or hide them, and leaves words and lines alone", () => {
+    assert.equal(visibleText("a\u202etxt.exe\u200b\r\nb\u2066\u0007"), "a\\u202etxt.exe\\u200b\nb\\u2066\\u0007");
+    for (const text of ["Grüße,\n\t世界 👩‍👩‍👧 ❤️", "نامه‌ها\u200f!", "שלום\u200f (a)"])
+      assert.equal(visibleText(text), text);
   });
 
   it("never lets two texts come out alike, or anything harmful through", () => {

@@ -29,7 +29,10 @@ export interface SdkClient extends AsyncDisposable {
 }
 
 /** What a person answers to a question; a client without this has no elicitation. */
-export type Person = (message: string) => {
+export type Person = (
+  message: string,
+  schema: unknown,
+) => {
   action: "accept" | "decline" | "cancel";
   content?: Record<string, string | number | boolean>;
 };
@@ -42,7 +45,10 @@ const INFO = { name: "test", version: "1.0.0" };
 
 async function openV1(url: string, person?: Person): Promise<SdkClient> {
   const client = new ClientV1(INFO, { capabilities: person === undefined ? {} : { elicitation: {} } });
-  if (person !== undefined) client.setRequestHandler(ElicitRequestSchema, ({ params }) => person(params.message));
+  if (person !== undefined)
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) =>
+      person(params.message, "requestedSchema" in params && params.requestedSchema),
+    );
   const transport = new TransportV1(new URL(`${url}/mcp`));
   await client.connect(transport);
   return {
@@ -66,7 +72,10 @@ async function openV1(url: string, person?: Person): Promise<SdkClient> {
 async function openV2(url: string, mode: "auto" | "legacy", person?: Person): Promise<SdkClient> {
   const capabilities = person === undefined ? {} : { elicitation: {} };
   const client = new ClientV2(INFO, { capabilities, versionNegotiation: { mode } });
-  if (person !== undefined) client.setRequestHandler("elicitation/create", ({ params }) => person(params.message));
+  if (person !== undefined)
+    client.setRequestHandler("elicitation/create", ({ params }) =>
+      person(params.message, "requestedSchema" in params && params.requestedSchema),
+    );
   const transport = new TransportV2(new URL(`${url}/mcp`));
   await client.connect(transport);
   return {

@@ -1,5 +1,5 @@
 import type { AnswerForm, ChoiceForm, FormSchema, Question } from "../../protocol/question.ts";
-import { visibleJson } from "../../protocol/visible-json.ts";
+import { visibleJson, visibleText } from "../../protocol/visible.ts";
 import type { InputRequest } from "../definitions.ts";
 import { isObject, type JsonObject } from "../errors.ts";
 
@@ -53,8 +53,9 @@ export function requestFor(
 
 /** The request that asks the user with a form. The proposal is in it as a whole, since they approve exactly that. */
 function formRequest({ text, context, proposal, answer }: Question, revision: string): InputRequest {
-  const act = proposal && `What will be done: ${proposal.name} ${visibleJson(proposal.arguments)}`;
-  const message = [text, context, act].filter((part) => part !== undefined).join("\n\n");
+  const act = proposal && `What will be done: ${visibleText(proposal.name)} ${visibleJson(proposal.arguments)}`;
+  const parts = [visibleText(text), context && visibleText(context), act];
+  const message = parts.filter((part) => part !== undefined && part !== "").join("\n\n");
   return { method: "elicitation/create", params: { message, requestedSchema: schemaOf(answer, revision) } };
 }
 
@@ -63,7 +64,7 @@ function urlRequest({ id, text, channel }: Question, revision: string, pageUrl: 
   const url = `${pageUrl}/chat#${encodeURIComponent(channel)}`;
   // Revisions with sessions say when the user is done there, by this id.
   const elicitationId = revision < "2026" ? { elicitationId: id } : {};
-  return { method: "elicitation/create", params: { mode: "url", message: text, url, ...elicitationId } };
+  return { method: "elicitation/create", params: { mode: "url", message: visibleText(text), url, ...elicitationId } };
 }
 
 /** What the user did, and the answer in it; undefined if it is no response. */
@@ -90,7 +91,7 @@ function hasList(form: AnswerForm): boolean {
 function schemaOf(form: AnswerForm, revision: string): FormSchema | JsonObject {
   switch (form.kind) {
     case "form":
-      return form.schema;
+      return { ...form.schema, properties: visibleFields(form.schema.properties) };
     case "text":
       return objectOf({ [ANSWER]: { type: "string", title: "Answer", minLength: 1, maxLength: form.maxLength } });
     case "confirm": {
@@ -119,13 +120,20 @@ function choiceSchema({ options, multiple, other }: ChoiceForm, revision: string
     : objectOf({ [ANSWER]: field });
 }
 
+/** Fields whose titles and descriptions hide nothing. */
+function visibleFields(properties: FormSchema["properties"]): FormSchema["properties"] {
+  const visible = (key: string, value: unknown): unknown =>
+    (key === "title" || key === "description") && typeof value === "string" ? visibleText(value) : value;
+  return JSON.parse(JSON.stringify(properties, visible)) as FormSchema["properties"];
+}
+
 interface Titled {
   readonly const: string;
   readonly title: string;
 }
 
 function oneOption(value: string, title: string): Titled {
-  return { const: value, title };
+  return { const: value, title: visibleText(title) };
 }
 
 function oneOf(options: readonly Titled[], revision: string): JsonObject {

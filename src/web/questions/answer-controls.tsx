@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import type { Answer, AnswerForm, ChoiceForm } from "../../protocol/question.ts";
+import { visibleText } from "../../protocol/visible.ts";
 import { FormFields } from "./form-fields.tsx";
 
 interface ControlsProps<Form> {
@@ -62,8 +63,8 @@ function Buttons({
           }}
           onClick={() => answer(value)}
         >
-          <span dir="auto">{label}</span>
-          {description !== undefined && <small dir="auto">{description}</small>}
+          <span dir="auto">{visibleText(label)}</span>
+          {description !== undefined && <small dir="auto">{visibleText(description)}</small>}
         </button>
       ))}
     </div>
@@ -102,8 +103,8 @@ function Several({ form, isDisabled, answer }: ControlsProps<ChoiceForm>) {
                 choose(checked ? [...chosen, value] : chosen.filter((one) => one !== value));
               }}
             />
-            <span dir="auto">{label}</span>
-            {description !== undefined && <small dir="auto">{description}</small>}
+            <span dir="auto">{visibleText(label)}</span>
+            {description !== undefined && <small dir="auto">{visibleText(description)}</small>}
           </label>
         ))}
         {form.other === true && (

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Answer, Question } from "../../protocol/question.ts";
-import { visibleJson } from "../../protocol/visible-json.ts";
+import { visibleJson, visibleText } from "../../protocol/visible.ts";
 import { WithLinks } from "../shared/links.tsx";
 import { markdown, useMarkdown } from "../shared/markdown.tsx";
 import { readable } from "../shared/names.ts";
@@ -42,11 +42,11 @@ export function QuestionCard({ question, whyNot, desk, isAlone = false }: CardPr
         {isOpen && deadline !== undefined && <Countdown question={question} />}
       </p>
       <h3 id={title} dir="auto">
-        {text}
+        {visibleText(text)}
       </h3>
-      {context !== undefined && <Context text={context} />}
+      {context !== undefined && <Context text={visibleText(context)} />}
       {proposal !== undefined && <Proposed {...proposal} />}
-      {assignees !== undefined && isOpen && <p class="for">For {assignees.join(", ")}</p>}
+      {assignees !== undefined && isOpen && <p class="for">For {assignees.map(readable).join(", ")}</p>}
       {asksUser === true && isOpen && (
         <p class="for">
           The user of <bdi>{readable(asker)}</bdi> is asked there, too; the first answer counts
@@ -139,7 +139,7 @@ export function QuestionEnd({ question }: { readonly question: Question }) {
   return (
     <div class="question-end">
       <Ended question={question} />
-      <span dir="auto">{question.text}</span>
+      <span dir="auto">{visibleText(question.text)}</span>
     </div>
   );
 }
@@ -151,7 +151,7 @@ function Ended({ question }: { readonly question: Question }) {
       <span class="mark" aria-hidden="true">
         {mark}
       </span>{" "}
-      <strong dir="auto">{text}</strong> <bdi class="by">{by}</bdi>
+      <strong dir="auto">{visibleText(text)}</strong> <bdi class="by">{visibleText(by)}</bdi>
     </p>
   );
 }

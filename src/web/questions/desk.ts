@@ -1,4 +1,5 @@
 import type { Answer, Question } from "../../protocol/question.ts";
+import { visibleText } from "../../protocol/visible.ts";
 import { plainName } from "../shared/names.ts";
 import { mayWrite, type Session } from "../shared/session.ts";
 
@@ -31,7 +32,7 @@ export function notify({ id, text, asker, channel }: Question, opened: () => voi
 /** Shows a notification to someone who looks elsewhere, if they wanted that; those with the same tag are one. */
 export function notifyOf(title: string, body: string, tag: string, opened: () => void): void {
   if (typeof Notification === "undefined" || Notification.permission !== "granted" || document.hasFocus()) return;
-  const notification = new Notification(title, { body, tag });
+  const notification = new Notification(visibleText(title), { body: visibleText(body), tag });
   notification.addEventListener("click", () => {
     window.focus();
     opened();

@@ -1,4 +1,5 @@
 import type { Answer, FieldValue, FormField, FormSchema, TitledValue } from "../../protocol/question.ts";
+import { visibleText } from "../../protocol/visible.ts";
 
 interface FormFieldsProps {
   readonly schema: FormSchema;
@@ -28,11 +29,11 @@ export function FormFields({ schema, isDisabled, answer }: FormFieldsProps) {
         {Object.entries(properties).map(([name, field]) => (
           <label key={name}>
             <span dir="auto">
-              {field.title ?? name}
+              {visibleText(field.title ?? name)}
               {required.includes(name) && field.type !== "boolean" && <span aria-hidden="true"> *</span>}
             </span>
             <Input name={name} field={field} isRequired={required.includes(name)} />
-            {field.description !== undefined && <small dir="auto">{field.description}</small>}
+            {field.description !== undefined && <small dir="auto">{visibleText(field.description)}</small>}
           </label>
         ))}
         <button>Answer</button>
@@ -75,7 +76,7 @@ function Input({
         {!isList && field.default === undefined && <option value="">—</option>}
         {options.map(({ const: value, title }) => (
           <option key={value} value={value} selected={preset.includes(value)}>
-            {title}
+            {visibleText(title)}
           </option>
         ))}
       </select>

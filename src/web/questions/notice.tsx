@@ -1,5 +1,6 @@
 import { isObject } from "../../protocol/json.ts";
 import { NOTIFIED_EVENT } from "../../protocol/question.ts";
+import { visibleText } from "../../protocol/visible.ts";
 import { readable } from "../shared/names.ts";
 
 const WAYS: Readonly<Record<string, string>> = { ntfy: "ntfy", slack: "Slack", "web-push": "Web Push" };
@@ -27,7 +28,7 @@ export function NoticeLine({ data }: Pick<Shown, "data">) {
           ? `${where} could not be told: ${error}`
           : `${where} was told${Number(count) > 1 ? `, ${String(count)} times` : ""}`}
       </p>
-      <span dir="auto">{String(text)}</span>
+      <span dir="auto">{visibleText(String(text))}</span>
     </div>
   );
 }

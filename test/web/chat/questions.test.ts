@@ -113,6 +113,25 @@ describeInBrowser("a question in the chat", { concurrency: 2 }, (it) => {
     assert.deepEqual(chat.complaints, []);
   });
 
+  it("shows what would hide or turn around letters in what is answered", async (browser) => {
+    await using server = await startServer();
+    const turned = "\u202eexe.\u200b";
+    const options = [{ value: "a", label: `A${turned}`, description: `D${turned}` }, { value: "b" }];
+    const schema = { type: "object", properties: { f: { type: "string", title: `F${turned}` } } };
+    const ids = [
+      await ask(server, { text: `Q${turned}`, context: `**C**${turned}`, answer: { kind: "choice", options } }),
+      await ask(server, { text: "Several", answer: { kind: "choice", options, multiple: true } }),
+      await ask(server, { text: "Form", answer: { kind: "form", schema } }),
+    ];
+    await using chat = await openChat(browser, server.url);
+    const cards = ids.map((id) => card(chat.page, id));
+    for (const each of cards) await each.locator("button:enabled").first().waitFor();
+    const texts = (await Promise.all(cards.map((each) => each.innerText()))).join("\n");
+    assert.doesNotMatch(texts, /[\u202e\u200b]/);
+    for (const letter of "QCADF") assert.ok(texts.includes(`${letter}\\u202eexe.\\u200b`), letter);
+    assert.deepEqual(chat.complaints, []);
+  });
+
   it("is answered by keyboard, and what cannot be undone neither by a digit nor by Enter", async (browser) => {
     await using server = await startServer();
     const drop = await ask(server, { text: "Drop it?", answer: { kind: "confirm", yes: "Drop", destructive: true } });
