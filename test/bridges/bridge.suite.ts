@@ -14,8 +14,6 @@ export interface BusUnderTest {
   readonly prefix: string;
   /** Whether what others sent while a bridge was away is kept for it. */
   readonly isDurable: boolean;
-  /** Whether kills and cut links are left to `npm run bridges`, which takes longer than `npm test` may. */
-  readonly isBrief?: boolean;
 }
 
 /** Milliseconds that a step may take on a busy machine. */
@@ -24,8 +22,7 @@ const utf8 = new TextEncoder();
 
 /** What every kind of bus must do, with a real server and hubs that are processes of their own. */
 export function describeBridge(name: string, bus: BusUnderTest): void {
-  const kills = bus.isBrief === true && process.env["BRIDGE_TESTS"] !== "all" && "npm run bridges has it";
-  const durable = bus.isDurable ? kills : "the bus keeps nothing for a bridge that is away";
+  const durable = !bus.isDurable && "the bus keeps nothing for a bridge that is away";
   describe(name, () => {
     let server: BusServer;
     let isMissing = false;
@@ -165,32 +162,28 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       },
     );
 
-    it(
-      "loses nothing that goes out when the hub is killed again and again, and keeps the order",
-      { skip: kills },
-      async (t) => {
-        if (!bus.needs(t)) return;
-        const place = await declared();
-        await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
-        await using receiver = await server.receive(place);
-        await sends(hub, receiver);
-        const ids: string[] = [];
-        for (let part = 0; part < 2; part++) {
-          for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
-          await hub.kill();
-          await hub.start();
-        }
-        const first = (): readonly string[] => [
-          ...new Set(
-            receiver.messages
-              .filter(({ headers }) => headers[`${bus.prefix}type`] === "order")
-              .map(({ headers }) => headers[`${bus.prefix}id`] ?? ""),
-          ),
-        ];
-        await until("all are there", () => first().length >= ids.length, LONG);
-        assert.deepEqual(first(), ids);
-      },
-    );
+    it("loses nothing that goes out when the hub is killed again and again, and keeps the order", async (t) => {
+      if (!bus.needs(t)) return;
+      const place = await declared();
+      await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
+      await using receiver = await server.receive(place);
+      await sends(hub, receiver);
+      const ids: string[] = [];
+      for (let part = 0; part < 2; part++) {
+        for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
+        await hub.kill();
+        await hub.start();
+      }
+      const first = (): readonly string[] => [
+        ...new Set(
+          receiver.messages
+            .filter(({ headers }) => headers[`${bus.prefix}type`] === "order")
+            .map(({ headers }) => headers[`${bus.prefix}id`] ?? ""),
+        ),
+      ];
+      await until("all are there", () => first().length >= ids.length, LONG);
+      assert.deepEqual(first(), ids);
+    });
 
     it(
       "goes on when the bus was killed, with what it acknowledged and what the hub keeps",

@@ -25,7 +25,6 @@ describeBridge("a bridge to MQTT", {
   start: () => Mosquitto.start(),
   prefix: "",
   isDurable: true,
-  isBrief: true,
 });
 
 test("holds many messages that are not acknowledged, and is given them again, in order", async (broker) => {

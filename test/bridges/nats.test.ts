@@ -15,7 +15,6 @@ describeBridge("a bridge to streams of NATS", {
   start: startNats,
   prefix: "ce-",
   isDurable: true,
-  isBrief: true,
 });
 
 describe("a bridge to JetStream", () => {
