@@ -5,8 +5,7 @@ import { newCounters, type BridgeContext, type BridgeWork } from "./context.ts";
 import type { Origin } from "./incoming.ts";
 import { receive, StoppedError } from "./receive.ts";
 import type { InRule, OutRule } from "./rules.ts";
-import { send } from "./send.ts";
-import { isTemplate } from "./template.ts";
+import { beginAt, send } from "./send.ts";
 import { oneLine } from "../protocol/text.ts";
 import { withTimeOut } from "./time-out.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
@@ -22,6 +21,8 @@ const LAG_INTERVAL = 5000;
 const MAX_SENTENCE = 1000;
 /** Notices that are logged in one second; more are dropped. */
 const MAX_NOTICES = 5;
+
+type Fields = OutRule & Readonly<Record<string, unknown>>;
 
 /** Connects channels to one bus, and reconnects whenever the connection is lost, until it is closed. */
 export class Bridge {
@@ -68,8 +69,9 @@ export class Bridge {
     };
   }
 
+  /** Connects, again and again. If the bridge is new, it sends what is published from now on. */
   start(): void {
-    this.#running = this.#run();
+    this.#running = this.#run(this.#work.hub.cursor());
   }
 
   /** Stops receiving and sending, and disconnects. The bus delivers what was not acknowledged again later. */
@@ -79,13 +81,14 @@ export class Bridge {
     this.#state = "closed";
   }
 
-  async #run(): Promise<void> {
+  async #run(began: string): Promise<void> {
     const { signal } = this.#end;
     const holder = this.#isExclusive ? this.#holder() : undefined;
     const timer = setInterval(() => void this.#measureLag(), LAG_INTERVAL).unref();
     for (let failures = 0; !signal.aborted;) {
       const start = performance.now();
       try {
+        if (this.#config.out.length > 0) await beginAt(began, this.#work);
         await this.#connectAndWork();
       } catch (error) {
         if (signal.aborted) break;
@@ -187,15 +190,13 @@ export class Bridge {
 
   async #send(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
     if (this.#config.out.length === 0) return aborted(signal);
-    const { outTemplates, prefixes } = this.#kind;
+    const { destination, prefixes } = this.#kind;
     const sendings = await Promise.all(
       this.#config.out.map(async (rule, index) => {
         const refused = this.#refused[index] ?? new Map<string, Error>();
         this.#refused[index] = refused;
-        const needsChannel = outTemplates.some((field) =>
-          isTemplate(String(Object.getOwnPropertyDescriptor(rule, field)?.value)),
-        );
-        return { rule, needsChannel, refused, target: await bus.target(rule) };
+        const isByChannel = String((rule as Fields)[destination]).includes("${channel}");
+        return { rule, isByChannel, refused, target: await bus.target(rule) };
       }),
     );
     this.#noteRecovery();

@@ -116,8 +116,10 @@ export interface BusKind<Connection, In, Out> {
   readonly connection: z.ZodType<Connection>;
   readonly in: z.ZodObject;
   readonly out: z.ZodObject;
-  /** The templates in an `out` rule, by their fields: they may use `${channel}` and so on. */
-  readonly outTemplates: readonly string[];
+  /** The field of an `out` rule that says where messages go: it may use `${channel}` and so on. */
+  readonly destination: string;
+  /** Other fields of an `out` rule that may. */
+  readonly outTemplates?: readonly string[];
   /**
    * Fields of an `in` rule that make it begin with the oldest message, if the bus has no position for it; absent for a bus
    * that only has new messages.

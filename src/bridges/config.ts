@@ -109,7 +109,7 @@ function schemaOf(kind: Kind, word: string): z.ZodType {
     .safeExtend(outFields)
     .strict()
     .superRefine((rule, context) => {
-      for (const field of kind.outTemplates) {
+      for (const field of [kind.destination, ...(kind.outTemplates ?? [])]) {
         const text = rule[field];
         const problem = typeof text === "string" ? templateProblem(text, OUT_NAMES) : undefined;
         if (problem !== undefined) context.addIssue({ code: "custom", path: [field], message: problem });

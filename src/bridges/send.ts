@@ -1,7 +1,8 @@
 import type { History } from "../core/history.ts";
+import type { Hub } from "../core/hub.ts";
 import { followPages } from "../core/follow-pages.ts";
 import type { Message } from "../core/message.ts";
-import { isCovered, isName, isServerChannel, type ChannelName } from "../protocol/channel.ts";
+import { isCovered, isName, isServerChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
 import { MAX_BATCH, PartlyRefusedError, type Outgoing, type Target } from "./bus.ts";
 import { binaryHeaders, STRUCTURED, structuredBody } from "./cloud-events.ts";
 import type { BridgeWork } from "./context.ts";
@@ -12,8 +13,8 @@ import type { OutRule } from "./rules.ts";
 export interface Sending {
   readonly rule: OutRule;
   readonly target: Target;
-  /** Whether where it sends depends on the channel of a message. */
-  readonly needsChannel: boolean;
+  /** Whether each channel has a destination of its own. */
+  readonly isByChannel: boolean;
   /** Why messages were refused before the connection was lost, by their ids. */
   readonly refused: Map<string, Error>;
 }
@@ -23,7 +24,17 @@ const PLACES = "bridge";
 /** Milliseconds between two writes of that place. */
 const SAVE_INTERVAL = 1000;
 const GAP_TYPE = "hub.gap";
+/** Channels of one rule whose destinations are told of a gap. */
+const MAX_TOLD = 1000;
 const utf8 = new TextEncoder();
+
+/**
+ * Has a bridge that is new send what is published after this cursor, also what it cannot send for now, since the bus or
+ * the server is down.
+ */
+export async function beginAt(cursor: string, { records, bridge }: BridgeWork): Promise<void> {
+  await records.replace(PLACES, bridge, undefined, cursor);
+}
 
 /**
  * Sends what the hub has on the channels of these rules, from where this bridge was last, until the signal is aborted.
@@ -109,7 +120,10 @@ async function sendLeft(
   return all;
 }
 
-/** Tells the bus that messages are missing, for each channel that a rule names, or once where it does not matter. */
+/**
+ * Tells the bus that messages are missing: each destination of a rule, one page after the other. Not if the rule sends
+ * payloads alone, of which the marker would be one more.
+ */
 async function sendGap(
   gap: NonNullable<History["gap"]>,
   sendings: readonly Sending[],
@@ -117,18 +131,28 @@ async function sendGap(
   work: BridgeWork,
 ): Promise<void> {
   work.notice(`messages are missing after ${gap.after}: ${gap.reason}; it goes on after ${gap.resumed}`);
-  for (const { rule, target, needsChannel } of sendings) {
+  for (const { rule, target, isByChannel } of sendings) {
     if (rule.format === "raw") continue;
-    const exact = rule.channels.filter(isName);
-    const names = needsChannel ? exact : [exact[0] ?? "hub"];
-    const markers = names.map((channel) => {
+    const channels = isByChannel ? channelsOf(rule, work.hub) : [rule.channels.find(isName) ?? "hub"];
+    const markers = channels.map((channel) => {
       const id = `gap-${gap.after}`;
       const attributes = () => ({ ...attributesOf(id, channel, work, []), type: GAP_TYPE });
       return formatted(JSON.stringify(gap), attributes, { channel, event: GAP_TYPE, sender: "hub", id }, rule, prefix);
     });
-    if (markers.length > 0) await target.send(markers);
-    work.counters.gaps += markers.length;
+    for (let from = 0; from < markers.length; from += MAX_BATCH) {
+      const some = markers.slice(from, from + MAX_BATCH);
+      const refused = (await target.send(some)).filter((error) => error !== undefined);
+      work.counters.gaps += some.length - refused.length;
+      for (const { message } of refused) work.notice(`a marker of missing messages was refused: ${message}`);
+    }
   }
+}
+
+/** The channels that a rule names, and those that the hub knows of its patterns. */
+function channelsOf({ channels }: OutRule, hub: Hub): readonly string[] {
+  const named = (each: ChannelPattern): readonly string[] =>
+    isName(each) ? [each] : hub.channels({ pattern: each, limit: MAX_TOLD }).map(({ channel }) => channel);
+  return [...new Set(channels.flatMap(named))].filter((channel) => !isServerChannel(channel)).slice(0, MAX_TOLD);
 }
 
 function outgoingOf(message: Message, rule: OutRule, prefix: string, work: BridgeWork): Outgoing {
@@ -176,22 +200,20 @@ function formatted(
 /** How far a bridge has sent: a record that only one node may move. */
 class Place {
   readonly #work: BridgeWork;
-  #saved: string | undefined;
+  #saved: string;
   #savedAt = 0;
   cursor: string;
 
-  private constructor(work: BridgeWork, saved: string | undefined) {
+  private constructor(work: BridgeWork, saved: string) {
     this.#work = work;
     this.#saved = saved;
-    // A bridge that is new begins with what is published from now on.
-    this.cursor = saved ?? work.hub.cursor();
+    this.cursor = saved;
   }
 
   static async open(work: BridgeWork): Promise<Place> {
-    const place = new Place(work, await work.records.get(PLACES, work.bridge));
-    // Also where nothing is sent for now: what is published while the server is down is sent afterwards.
-    await place.save();
-    return place;
+    const saved = await work.records.get(PLACES, work.bridge);
+    if (saved === undefined) throw new Error("the position of this bridge was deleted");
+    return new Place(work, saved);
   }
 
   async moveTo(cursor: string): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { BusMessage } from "../../src/bridges/bus.ts";
-import type { BusServer, Receiver } from "../support/buses/bus-server.ts";
+import type { BusServer } from "../support/buses/bus-server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { HubProcess, type Kept } from "./hub-process.ts";
@@ -92,7 +92,7 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       const place = await declared();
       await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
       await using receiver = await server.receive(place);
-      await sends(hub, receiver);
+      await isRunning(hub, `${place}-out`);
       const ids: string[] = [];
       for (const number of sequence(1000)) ids.push(await hub.publish("orders", { number }, "?event=order&sender=me"));
       const own = (): readonly BusMessage[] =>
@@ -167,7 +167,7 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       const place = await declared();
       await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
       await using receiver = await server.receive(place);
-      await sends(hub, receiver);
+      await isRunning(hub, `${place}-out`);
       const ids: string[] = [];
       for (let part = 0; part < 2; part++) {
         for (const number of sequence(100)) ids.push(await hub.publish("orders", { number }, "?event=order"));
@@ -232,6 +232,59 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       let kept: readonly Kept[] = [];
       await until("all are there", async () => (kept = await hub.history(place)).length >= 200, LONG);
       assert.deepEqual(numbersOf(kept), sequence(200));
+    });
+
+    it("tells the bus that messages expired before they were sent, and goes on with what is kept", async (t) => {
+      if (!bus.needs(t)) return;
+      const place = await declared();
+      await using proxy = await TcpProxy.open(server.port);
+      const out = [{ ...server.outgoing(place), channels: ["orders.*"] }];
+      const bridge = { name: place, kind: server.kind, connection: server.connectionAt(proxy.port), out };
+      await using hub = await HubProcess.start([bridge], { RETENTION_MESSAGES: "10" });
+      await using receiver = await server.receive(place);
+      await isRunning(hub, place);
+      proxy.treat(() => ({ refuse: true }));
+      await until("it is cut", () => proxy.clients.length === 0, LONG);
+      for (const number of sequence(30)) await hub.publish("orders.eu", { number }, "?event=order");
+      const kept = await hub.history("orders.eu");
+      assert.ok(kept.length < 30);
+      proxy.treat(() => ({}));
+      const types = (): readonly (string | undefined)[] =>
+        receiver.messages.map(({ headers }) => headers[`${bus.prefix}type`]);
+      await until(
+        "the last one is there",
+        () => types().filter((type) => type === "order").length >= kept.length,
+        LONG,
+      );
+      assert.equal(types()[0], "hub.gap");
+      const [marker] = receiver.messages;
+      const { reason, resumed } = JSON.parse(Buffer.from(marker?.body ?? []).toString()) as Record<string, string>;
+      assert.deepEqual([reason, typeof resumed], ["expired", "string"]);
+      const sent = receiver.messages.slice(1).map(({ headers }) => headers[`${bus.prefix}id`]);
+      assert.deepEqual(
+        sent,
+        kept.map(({ id }) => id),
+      );
+    });
+
+    it("sends what was published before the bus was there for the first time", async (t) => {
+      if (!bus.needs(t)) return;
+      const place = await declared();
+      await using proxy = await TcpProxy.open(server.port);
+      proxy.treat(() => ({ refuse: true }));
+      const bridge = { ...bridgeFrom("orders", place), connection: server.connectionAt(proxy.port) };
+      await using hub = await HubProcess.start([bridge]);
+      await using receiver = await server.receive(place);
+      const ids = [await hub.publish("orders", "one"), await hub.publish("orders", "two")];
+      // Nor is that forgotten when the server ends.
+      await hub.kill();
+      await hub.start();
+      proxy.treat(() => ({}));
+      await until("both are there", () => receiver.messages.length >= 2, LONG);
+      assert.deepEqual(
+        receiver.messages.map(({ headers }) => headers[`${bus.prefix}id`]),
+        ids,
+      );
     });
 
     it("does with a message that no hub takes what its rule says, and goes on with the next", async (t) => {
@@ -307,12 +360,4 @@ async function isRunning(hub: HubProcess, place: string): Promise<void> {
     async () => (await (await fetch(`${hub.url}/metrics`)).text()).includes(line),
     LONG,
   );
-}
-
-/** Publishes until the bridge sends: until then, a bridge that is new does not know from where on. */
-async function sends(hub: HubProcess, receiver: Receiver): Promise<void> {
-  await until("it sends", async () => {
-    if (receiver.messages.length === 0) await hub.publish("orders", "first");
-    return receiver.messages.length > 0;
-  });
 }

@@ -35,7 +35,7 @@ describe("the bridges of a server", () => {
       connection: z.unknown(),
       in: z.object({}),
       out: z.object({}),
-      outTemplates: [],
+      destination: "",
       names: [],
       prefixes: ["ce_"],
       isExclusive: () => false,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MAX_BATCH, PartlyRefusedError, type Outgoing, type Target } from "../../src/bridges/bus.ts";
+import type { OutRule } from "../../src/bridges/rules.ts";
 import { send, type Sending } from "../../src/bridges/send.ts";
 import type { LogPage, LogQuery } from "../../src/core/log.ts";
 import { MemoryLog } from "../../src/logs/memory.ts";
@@ -71,6 +72,33 @@ describe("what a bridge sends", () => {
     assert.equal(await log.records.get("bridge", "shop"), hub.cursor(), "it is known where to go on");
   });
 
+  it("begins with markers of what is missing, one for each destination, but where payloads alone are sent", async () => {
+    const log = new MemoryLog({ ...FOREVER, messages: 2 });
+    await using hub = await openHub(log);
+    const work = bridgeWork(hub, log);
+    await log.records.set("bridge", "shop", hub.cursor());
+    for (const channel of ["a.one", "a.two", "b", "b", "a.two"]) await hub.publish(draftOf(channel, "x"));
+    const targets = Array.from({ length: 3 }, () => new PatientTarget());
+    for (const target of targets) target.confirm(true);
+    const [byChannel, toOne, raw] = targets as [PatientTarget, PatientTarget, PatientTarget];
+    const channels = patternsOf("a.*", "c");
+    const rule = (target: Target, format: OutRule["format"], isByChannel: boolean): Sending => {
+      return { rule: { channels, format }, target, isByChannel, refused: new Map() };
+    };
+    const rules = [rule(byChannel, "cloudevents", true), rule(toOne, "cloudevents", false), rule(raw, "raw", false)];
+    const end = new AbortController();
+    const sending = send(rules, "ce_", work, end.signal, () => {});
+    await until("what is kept is sent", () => work.counters.sent === 3);
+    end.abort();
+    await sending;
+    const markers = (target: PatientTarget): readonly (string | undefined)[] =>
+      target.sent.flat().flatMap(({ headers, names }) => (headers["ce_type"] === "hub.gap" ? [names["channel"]] : []));
+    assert.deepEqual(markers(byChannel), ["a.one", "a.two", "c"]);
+    assert.deepEqual([markers(toOne), raw.sent.flat().map(textOf)], [["c"], ["x"]]);
+    assert.equal(work.counters.gaps, 4);
+    assert.match(work.notices[0] ?? "", /^messages are missing after /);
+  });
+
   it("goes on after a message for which the bus ends the connection each time", async () => {
     const log = new MemoryLog(FOREVER);
     await using hub = await openHub(log);
@@ -100,7 +128,7 @@ describe("what a bridge sends", () => {
 
 function sendingTo(target: Target): Sending {
   const rule = { channels: patternsOf("a"), format: "raw" } as const;
-  return { rule, target, needsChannel: false, refused: new Map() };
+  return { rule, target, isByChannel: false, refused: new Map() };
 }
 
 function textOf({ body }: Outgoing): string {

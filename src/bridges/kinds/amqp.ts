@@ -20,7 +20,7 @@ export const amqp: BusKind<ServerConnection, AmqpIn, AmqpOut> = {
   connection: serverConnection(["amqp", "amqps"], "amqps://broker:5671/vhost"),
   in: inFields,
   out: outFields,
-  outTemplates: ["routingKey"],
+  destination: "routingKey",
   names: NAMES,
   prefixes: ["cloudEvents_", "cloudEvents:"],
   isExclusive: (rule) => !rule.competing,

@@ -14,7 +14,8 @@ export const kafka: BusKind<Connection, KafkaIn, KafkaOut> = {
   in: inFields,
   out: outFields,
   fromBeginning: { from: "earliest" },
-  outTemplates: ["topic", "key"],
+  destination: "topic",
+  outTemplates: ["key"],
   names: ["topic", "partition", "offset"],
   prefixes: ["ce_"],
   // The consumer group gives each partition to one node.

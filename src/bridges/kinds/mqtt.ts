@@ -18,7 +18,7 @@ export const mqtt: BusKind<ServerConnection, MqttIn, MqttOut> = {
   connection: serverConnection(["mqtt", "mqtts", "ws", "wss"], "mqtts://broker:8883"),
   in: inFields,
   out: outFields,
-  outTemplates: ["topic"],
+  destination: "topic",
   names: NAMES,
   prefixes: [""],
   isExclusive: (rule) => !isShared(rule),

@@ -14,7 +14,7 @@ export const nats: BusKind<Connection, NatsIn, NatsOut> = {
   in: inFields,
   out: outFields,
   fromBeginning: { from: "all" },
-  outTemplates: ["subject"],
+  destination: "subject",
   names: ["subject", "stream"],
   prefixes: [PREFIX, "ce_"],
   isExclusive: (rule) => (rule.stream === undefined ? rule.queue === undefined : rule.order),

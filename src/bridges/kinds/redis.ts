@@ -17,7 +17,7 @@ export const redis: BusKind<string, RedisIn, RedisOut> = {
   in: inFields,
   out: outFields,
   fromBeginning: { from: "earliest" },
-  outTemplates: ["stream"],
+  destination: "stream",
   names: ["stream"],
   prefixes: ["ce_"],
   isExclusive: (rule) => rule.order,
