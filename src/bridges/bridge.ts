@@ -10,7 +10,7 @@ import { oneLine } from "../protocol/text.ts";
 import { withTimeOut } from "./time-out.ts";
 import type { BridgeCounters, BridgeState, BridgeStatus } from "../protocol/bridge-status.ts";
 
-/** Milliseconds before it reconnects: doubled after each failure, of which it waits a random part. */
+/** Milliseconds before it reconnects at most: doubled after each failure. It waits for half of that to all of it. */
 const MIN_BACKOFF = 500;
 const MAX_BACKOFF = 30_000;
 /** Milliseconds after which another node takes over from one that died. */
@@ -138,7 +138,7 @@ export class Bridge {
     while (!signal.aborted) {
       const lease = this.#lease;
       if (lease === undefined || lease.signal.aborted) {
-        if (this.#state !== "standby") this.#state = "standby";
+        this.#state = "standby";
         await this.#leaseOrAbort(signal);
         continue;
       }
@@ -247,7 +247,7 @@ export class Bridge {
   }
 
   #noteRecovery(): void {
-    if (this.#wasLost) this.#work.log.info(`bridge ${this.name}: it runs again`);
+    if (this.#wasLost) this.#work.log.info(`bridge ${this.name}: running again`);
     this.#wasLost = false;
   }
 

@@ -26,15 +26,18 @@ export interface Received extends BusMessage {
   readonly position: string | undefined;
 }
 
-/** The result of a received message: `kept` by the hub, or `rejected` because the hub can never accept it. */
-export type Outcome = "kept" | "rejected";
+/**
+ * What the bus is told of a received message: it is `done`, kept by the hub or nothing to keep, or `rejected` because the
+ * hub can never accept it.
+ */
+export type Outcome = "done" | "rejected";
 
 /** Received messages, in the order in which the hub is to publish them. */
 export interface Batch {
   readonly messages: readonly Received[];
   /**
-   * Acknowledges the kept ones to the bus and rejects the others, which must not be delivered again. Called once, with an
-   * outcome for each message, after the hub has kept them.
+   * Acknowledges to the bus those that are done and rejects the others, which must not be delivered again. Called once,
+   * with an outcome for each message.
    */
   settle(outcomes: readonly Outcome[]): Promise<void>;
 }
@@ -43,8 +46,8 @@ export interface Batch {
 export interface Source {
   /**
    * The messages of the bus, until the source is closed; throws if the connection is lost. The next batch is asked for
-   * when the hub has kept the one before, and settled after that: what the driver holds meanwhile is bounded. A batch has `MAX_BATCH` messages at most,
-   * and at least one.
+   * once the hub has kept this one, which may not be settled yet: what the driver holds meanwhile is bounded. A batch has
+   * one message at least, and `MAX_BATCH` at most.
    */
   batches(): AsyncIterable<Batch>;
   /** Messages that wait on the bus; undefined if the bus cannot tell. */
@@ -103,8 +106,9 @@ export class MissingError extends Error {}
 
 /** Who connects, for group members, client ids and the like. */
 export interface BusClient {
-  /** Their names. */
+  /** The name of the bridge. */
   readonly bridge: string;
+  /** The id of the node. */
   readonly node: string;
   /** Called with a sentence for the operator. */
   readonly report: (sentence: string) => void;
@@ -139,7 +143,7 @@ export interface BusKind<Connection, In, Out> {
 export const MAX_BATCH = 256;
 /** Unsettled messages that a driver may hold, by default. */
 export const PREFETCH = 1000;
-/** Unsettled bytes that a driver may hold, if it has such a limit. */
+/** Bytes that a driver may have fetched ahead and not yet handed out. */
 export const MAX_HELD: number = 8 * 1024 * 1024;
 /** Milliseconds that connecting may take. */
 export const CONNECT_TIMEOUT = 10_000;

@@ -15,7 +15,7 @@ export interface BridgeContext {
   /** Bytes of a message at most. */
   readonly maxBytes: number;
   readonly log: { info(sentence: string): void; warn(sentence: string): void };
-  /** Waits so many milliseconds, or until the signal is aborted; for tests. */
+  /** Waits, or until the signal is aborted; tests replace it. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { HubError } from "../core/errors.ts";
 
-/** Loads a driver, which is not a dependency of this package. If it is missing, rejects with the command that installs it. */
+/** Loads a driver, which may not be installed; then it rejects with the command that installs it. */
 export async function loadDriver<T>(load: () => Promise<T>, packages: string): Promise<T> {
   try {
     return await load();

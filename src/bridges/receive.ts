@@ -9,7 +9,7 @@ import { deadLetter, draftOf, otherKey, type Origin, type Skipped } from "./inco
 import type { InRule } from "./rules.ts";
 import { isTemplate } from "./template.ts";
 
-/** Milliseconds before the hub is asked again that could not take messages, and at most, after some tries. */
+/** Milliseconds before messages that the hub could not take are published again: at first, and at most. */
 const MIN_BACKOFF = 100;
 const MAX_BACKOFF = 5000;
 /** Bytes that a dead letter may have even if messages are smaller: it tells of one. */
@@ -58,7 +58,7 @@ async function keep(
   const outcomes = drafts.map((made): Outcome | undefined => {
     if (made !== "loop" && made !== "tombstone") return undefined;
     counters[made === "loop" ? "loops" : "tombstones"]++;
-    return "kept";
+    return "done";
   });
   for (let backoff = MIN_BACKOFF; ; backoff = Math.min(2 * backoff, MAX_BACKOFF)) {
     const left: NewDraft[] = [];
@@ -84,7 +84,7 @@ async function keep(
         isRenamed = true;
       } else {
         counters[outcome.repeated ? "repeated" : "received"]++;
-        outcomes[index] = "kept";
+        outcomes[index] = "done";
       }
     }
     for (let index = 0; index < drafts.length; index++) {
@@ -109,7 +109,7 @@ function isFinal(error: HubError, { channel }: InRule): boolean {
   return !error.retry || (isOfNewChannel(error) && isTemplate(channel));
 }
 
-/** Whether a draft made this message, which one that only has the id of another did not. */
+/** Whether a message has the content of this draft: another one may have had the same id. */
 function isOf({ data, event }: Message, made: Draft): boolean {
   return data === made.data && event === made.event;
 }
@@ -134,7 +134,7 @@ async function poisoned(
   { bridge, counters, hub, maxBytes, notice }: BridgeWork,
 ): Promise<Outcome | undefined> {
   const where = (received.position ?? Object.values(received.names)[0] ?? "").slice(0, MAX_WHERE);
-  const sentence = `a message (${where}) is not for this hub: ${error.message}`;
+  const sentence = `a message (${where}) cannot be published: ${error.message}`;
   if (rule.onError === "stop") throw new StoppedError(sentence);
   if (rule.onError !== "skip") {
     const channel = channelName(rule.onError.slice("channel:".length));
@@ -154,5 +154,5 @@ async function poisoned(
   }
   counters.rejected++;
   notice(sentence);
-  return rule.onError === "skip" ? "rejected" : "kept";
+  return rule.onError === "skip" ? "rejected" : "done";
 }

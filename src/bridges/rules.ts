@@ -9,6 +9,7 @@ type OnError = "skip" | "stop" | `channel:${string}`;
 export interface InRule {
   /** A template for the channel to publish on. */
   readonly channel: string;
+  /** Templates, too; by default, the type of a CloudEvent, and the name of the bridge. */
   readonly event?: string | undefined;
   readonly sender?: string | undefined;
   /** How to read the payload; `auto` decides by its content type. */

@@ -99,7 +99,7 @@ async function sendPage(
   }
 }
 
-/** Sends what was not refused before; resolves with all that was, by the ids of the messages, which are then forgotten. */
+/** Sends all but those that were refused before; resolves with every refusal, by the id of the message. */
 async function sendLeft(
   outgoing: readonly Outgoing[],
   target: Target,

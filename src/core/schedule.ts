@@ -37,6 +37,7 @@ const KIND = "scheduled";
 const RETRY = 10_000;
 /** Messages that are published together. */
 const BATCH = 64;
+const utf8 = new TextEncoder();
 
 /**
  * Messages to publish at a later time. They are kept in the records, so they survive a restart, and one node at a time
@@ -109,7 +110,7 @@ export class Schedule {
     const { data, ...message } = draft;
     const id = draft.key === undefined ? randomId() : await digestId(`${draft.channel}\n${draft.key}`);
     this.#created = Math.max(this.#now(), this.#created + 1);
-    const scheduled: Scheduled = { id, at, created: this.#created, by, message, bytes: data.length };
+    const scheduled: Scheduled = { id, at, created: this.#created, by, message, bytes: utf8.encode(data).length };
     if (!this.#index.has(id)) checkRoom(scheduled, [...this.#index.all(), ...this.#inserting]);
     this.#inserting.add(scheduled);
     try {

@@ -18,7 +18,7 @@ export interface Scheduled {
   /** Who may publish it; undefined for the hub itself. */
   readonly by?: Principal | undefined;
   readonly message: Omit<Draft, "data">;
-  /** Characters of its data. */
+  /** UTF-8 bytes of its data. */
   readonly bytes: number;
 }
 

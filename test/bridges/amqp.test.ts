@@ -17,13 +17,13 @@ after(() => rabbit?.[Symbol.asyncDispose]());
 
 describe("RabbitMQ", () => {
   test("acknowledges what was kept, and gives the rest again", async () => {
-    await rabbit.declare("kept");
-    await rabbit.send("kept", texts(10));
+    await rabbit.declare("done");
+    await rabbit.send("done", texts(10));
     const first = await connect();
-    await settle(await first.source(incoming({ queue: "kept", prefetch: 4 })), Array<Outcome>(4).fill("kept"));
+    await settle(await first.source(incoming({ queue: "done", prefetch: 4 })), Array<Outcome>(4).fill("done"));
     await first.close();
     await using second = await connect();
-    assert.deepEqual(await bodies(await second.source(incoming({ queue: "kept" })), 6), ["4", "5", "6", "7", "8", "9"]);
+    assert.deepEqual(await bodies(await second.source(incoming({ queue: "done" })), 6), ["4", "5", "6", "7", "8", "9"]);
   });
 
   test("holds no more messages than its prefetch", async () => {
@@ -46,7 +46,7 @@ describe("RabbitMQ", () => {
     await channel.waitForConfirms();
     await using bus = await connect();
     const source = await bus.source(incoming({ queue: "poisoned" }));
-    await settle(source, ["kept", "rejected", "kept", "rejected"]);
+    await settle(source, ["done", "rejected", "done", "rejected"]);
     await until("both are dead", async () => (await channel.checkQueue("dead")).messageCount === 2);
     assert.deepEqual(await bodies(await bus.source(incoming({ queue: "dead" })), 2), ["b", "d"]);
     assert.equal((await channel.checkQueue("poisoned")).messageCount, 0);
@@ -88,7 +88,7 @@ describe("RabbitMQ", () => {
     const channel = await rabbit.channel();
     for (const { body } of texts(20)) channel.sendToQueue("competed", body);
     await channel.waitForConfirms();
-    await settle(active, Array<Outcome>(20).fill("kept"));
+    await settle(active, Array<Outcome>(20).fill("done"));
     channel.sendToQueue("competed", Buffer.from("later"));
     await until("the active one has it", async () => (await active.lag?.()) === 1);
     await first.close();
@@ -251,7 +251,7 @@ describe("RabbitMQ", () => {
       const { value } = (await iterator.next()) as { readonly value: Batch };
       assert.ok(value.messages.length <= 50, `${value.messages.length} messages`);
       seen.push(...value.messages.map((one) => Number.parseInt(textOf(one), 10)));
-      await value.settle(value.messages.map(() => "kept"));
+      await value.settle(value.messages.map(() => "done"));
     }
     assert.deepEqual(seen, [...Array(150).keys()]);
   });

@@ -53,7 +53,7 @@ test("reads no further than its prefetch", async (broker) => {
     const { value } = (await batches.next()) as { readonly value: Batch };
     assert.ok(value.messages.length <= 6);
     seen.push(...bodiesOf(value));
-    await value.settle(value.messages.map(() => "kept"));
+    await value.settle(value.messages.map(() => "done"));
   }
   assert.deepEqual(seen, [...Array(100).keys()].map(String));
 });
@@ -70,7 +70,7 @@ test("reads no further than eight megabytes, also of what waited in its session"
   await broker.send("heavy/a", big.slice(30));
   const batches = await receive(source, 60, async (batch) => {
     assert.ok(batch.messages.length <= 18, `${batch.messages.length} messages`);
-    await batch.settle(batch.messages.map(() => "kept"));
+    await batch.settle(batch.messages.map(() => "done"));
   });
   assert.deepEqual(
     batches.flatMap(bodiesOf).map((body) => Number.parseInt(body, 10)),
@@ -369,7 +369,7 @@ async function bodies(source: Source, count: number): Promise<string[]> {
 async function settleAll(batches: readonly Batch[], rejected?: number): Promise<void> {
   let done = 0;
   for (const batch of batches) {
-    await batch.settle(batch.messages.map((): Outcome => (done++ === rejected ? "rejected" : "kept")));
+    await batch.settle(batch.messages.map((): Outcome => (done++ === rejected ? "rejected" : "done")));
   }
 }
 
@@ -377,6 +377,6 @@ async function settleAll(batches: readonly Batch[], rejected?: number): Promise<
 async function drain(source: Source, seen: string[]): Promise<void> {
   for await (const batch of source.batches()) {
     seen.push(...bodiesOf(batch));
-    await batch.settle(batch.messages.map(() => "kept"));
+    await batch.settle(batch.messages.map(() => "done"));
   }
 }

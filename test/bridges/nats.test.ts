@@ -41,7 +41,7 @@ describe("a bridge to JetStream", () => {
     assert.equal(messages[0]?.contentType, "text/plain");
     assert.deepEqual(messages[0]?.names, { subject: "shop.in", stream: "shop" });
     assert.match(messages[0]?.position ?? "", /^shop\/1\/\d{13}$/);
-    await batch.settle(["kept", "kept", "kept"]);
+    await batch.settle(["done", "done", "done"]);
     assert.deepEqual(await pending(server, "shop"), [0, 0]);
   });
 
@@ -53,7 +53,7 @@ describe("a bridge to JetStream", () => {
     await using bus = await open(server);
     await using source = await sourceOf(bus, { stream: "shop", from: "all" });
     const batch = await source.batch(3);
-    await batch.settle(["kept", "rejected", "kept"]);
+    await batch.settle(["done", "rejected", "done"]);
     assert.deepEqual(await pending(server, "shop"), [0, 0]);
   });
 
@@ -65,7 +65,7 @@ describe("a bridge to JetStream", () => {
     const lostBus = await open(server, server.connectionAt(proxy.port));
     const lost = await sourceOf(lostBus, { stream: "shop", from: "all", ackWait: 2 });
     await server.send("shop", texts(1, 2));
-    await (await lost.batch(2)).settle(["kept", "kept"]);
+    await (await lost.batch(2)).settle(["done", "done"]);
     assert.deepEqual(await pending(server, "shop"), [0, 0]);
     await server.send("shop", texts(3, 5));
     await lost.batch(1);
@@ -207,7 +207,7 @@ describe("a bridge to JetStream", () => {
     for await (const batch of source.batches()) {
       assert.ok(batch.messages.length <= 10, `${batch.messages.length} messages`);
       seen.push(...batch.messages.map(({ body }) => Number.parseInt(Buffer.from(body ?? []).toString(), 10)));
-      await batch.settle(batch.messages.map(() => "kept"));
+      await batch.settle(batch.messages.map(() => "done"));
       if (seen.length === 40) break;
     }
     assert.deepEqual(seen, [...Array(40).keys()]);
@@ -397,7 +397,7 @@ async function sourceOf({ bus }: OpenBus, rule: object): Promise<OpenSource> {
     for (let next = await batches.next(); next.done !== true; next = await batches.next()) {
       const batch = next.value;
       seen.push(...batch.messages.map(({ body }) => Buffer.from(body ?? []).toString()));
-      await batch.settle(batch.messages.map((): Outcome => "kept"));
+      await batch.settle(batch.messages.map((): Outcome => "done"));
     }
   };
   return {

@@ -89,7 +89,7 @@ describe("what a bridge receives", () => {
     });
     await receive(source, RULE, ORIGIN, work, new AbortController().signal);
     assert.deepEqual(await kept(hub), [1, 2, 3]);
-    assert.deepEqual(source.settled, [["kept", "kept"], ["kept"]]);
+    assert.deepEqual(source.settled, [["done", "done"], ["done"]]);
     assert.deepEqual([work.counters.received, work.counters.repeated, waits], [3, 0, 3]);
   });
 
@@ -102,7 +102,7 @@ describe("what a bridge receives", () => {
     const work = bridgeWork(hub, log, () => (log.fails = () => false));
     await receive(source, RULE, ORIGIN, work, new AbortController().signal);
     assert.deepEqual(await kept(hub), [1, 2, 3]);
-    assert.deepEqual(source.settled, [["kept", "kept", "kept"]]);
+    assert.deepEqual(source.settled, [["done", "done", "done"]]);
   });
 
   it("goes on for the channels that exist if there is no room for another one", async () => {
@@ -113,13 +113,13 @@ describe("what a bridge receives", () => {
     const rule: InRule = { ...RULE, channel: "${key}", encoding: "text" };
     const source = new Batches(["a", "b", "c", "a"], ["b"]);
     await receive(source, rule, ORIGIN, work, signal);
-    assert.deepEqual(source.settled, [["kept", "kept", "rejected", "kept"], ["kept"]]);
-    assert.match(work.notices.join("\n"), /^a message \(s\/2\) is not for this hub: 2 channels .* MAX_CHANNELS/);
+    assert.deepEqual(source.settled, [["done", "done", "rejected", "done"], ["done"]]);
+    assert.match(work.notices.join("\n"), /^a message \(s\/2\) cannot be published: 2 channels .* MAX_CHANNELS/);
     assert.deepEqual([work.counters.received, work.counters.rejected], [4, 1]);
     // Nor is there room for its dead letter.
     const telling = new Batches(["d", "a"]);
     await receive(telling, { ...rule, onError: "channel:dead" }, ORIGIN, work, signal);
-    assert.deepEqual(telling.settled, [["rejected", "kept"]]);
+    assert.deepEqual(telling.settled, [["rejected", "done"]]);
     const stopping = { ...rule, onError: "stop" } as const;
     await assert.rejects(receive(new Batches(["d"]), stopping, ORIGIN, work, signal), StoppedError);
   });
@@ -172,8 +172,8 @@ describe("what a bridge receives", () => {
     const source = new Batches(["1", "no JSON", "2"]);
     const { signal } = new AbortController();
     await receive(source, RULE, ORIGIN, work, signal);
-    assert.deepEqual(source.settled, [["kept", "rejected", "kept"]]);
-    assert.deepEqual(work.notices, ["a message (s/1) is not for this hub: its payload is not JSON"]);
+    assert.deepEqual(source.settled, [["done", "rejected", "done"]]);
+    assert.deepEqual(work.notices, ["a message (s/1) cannot be published: its payload is not JSON"]);
     const stopping = new Batches(["no JSON"]);
     await assert.rejects(receive(stopping, { ...RULE, onError: "stop" }, ORIGIN, work, signal), StoppedError);
     assert.deepEqual(stopping.settled, []);
@@ -188,7 +188,7 @@ describe("what a bridge receives", () => {
     await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, new AbortController().signal);
     const [letter] = (await kept(hub)) as [{ error: string; text: string }];
     assert.deepEqual([letter.error, letter.text], ["its payload is not JSON", "no JSON"]);
-    assert.deepEqual(source.settled, [["kept"]]);
+    assert.deepEqual(source.settled, [["done"]]);
   });
 
   it("is not lost because it has the id of another one, and is known when it comes again", async () => {
@@ -210,12 +210,12 @@ describe("what a bridge receives", () => {
     const { signal } = new AbortController();
     const source = new Batches(["\u0001".repeat(200_000), "1"]);
     await receive(source, { ...RULE, onError: "channel:dead" }, ORIGIN, work, signal);
-    assert.deepEqual(source.settled, [["kept", "kept"]]);
+    assert.deepEqual(source.settled, [["done", "done"]]);
     assert.equal((await kept(hub)).length, 2);
     log.refuses = ({ channel }) => channel === "dead";
     const refused = new Batches(["no JSON", "2"]);
     await receive(refused, { ...RULE, onError: "channel:dead" }, ORIGIN, work, signal);
-    assert.deepEqual(refused.settled, [["rejected", "kept"]]);
+    assert.deepEqual(refused.settled, [["rejected", "done"]]);
     assert.match(work.notices.at(-1) ?? "", /is not JSON; nor is its dead letter: /);
   });
 });

@@ -1,6 +1,14 @@
 import type { Channel, ChannelModel } from "amqplib";
 import type * as Amqplib from "amqplib";
-import type { Bus, BusClient, BusKind, Received, Source, Target } from "../bus.ts";
+import {
+  MissingError,
+  type Bus,
+  type BusClient,
+  type BusKind,
+  type Received,
+  type Source,
+  type Target,
+} from "../bus.ts";
 import { ConnectionLoss } from "../connection-loss.ts";
 import { loadDriver } from "../driver.ts";
 import { openFirst, serverConnection, tlsOptions, type ServerConnection } from "../server-connection.ts";
@@ -156,14 +164,14 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   async #queueExists(model: ChannelModel, { queue, bind, declare }: AmqpIn): Promise<boolean> {
     const hasQueue = await exists(model, (channel) => channel.checkQueue(queue));
     if (declare) return hasQueue;
-    if (!hasQueue) throw new Error(`there is no queue ${queue}; create it, or set declare: true`);
+    if (!hasQueue) throw new MissingError(`there is no queue ${queue}; create it, or set declare: true`);
     for (const { exchange } of bind) await this.#prepareExchange(model, exchange, undefined);
     return true;
   }
 
   async #prepareExchange(model: ChannelModel, exchange: string, type: string | undefined): Promise<void> {
     if (exchange === "" || (await exists(model, (channel) => channel.checkExchange(exchange)))) return;
-    if (type === undefined) throw new Error(`there is no exchange ${exchange}; create it, or set declare: true`);
+    if (type === undefined) throw new MissingError(`there is no exchange ${exchange}; create it, or set declare: true`);
     const channel = await openChannel(model);
     await channel.assertExchange(exchange, type, { durable: true });
     await closeChannel(channel);

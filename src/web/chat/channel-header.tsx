@@ -42,7 +42,7 @@ function Rename({ chat }: { readonly chat: Chat }) {
       onKeyDown={({ key }) => void (key === "Escape" && open(false))}
       onSubmit={(event) => {
         event.preventDefault();
-        chat.call(field.current?.value.trim() ?? "");
+        chat.setTitle(field.current?.value.trim() ?? "");
         open(false);
       }}
     >

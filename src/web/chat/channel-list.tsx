@@ -123,7 +123,7 @@ export function ChannelList({ chat, field, isOpen, left, escaped }: ChannelListP
           type="button"
           onClick={() => {
             if (!chat.join(addressFor(typed))) return;
-            if (chat.titles.name(chat.channel) !== typed) chat.call(typed);
+            if (chat.titles.name(chat.channel) !== typed) chat.setTitle(typed);
             left();
           }}
         >

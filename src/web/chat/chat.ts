@@ -242,8 +242,8 @@ export class Chat {
     this.toNewest();
   }
 
-  /** Has everyone see the open channel under another title. */
-  call(title: string): void {
+  /** Renames the open channel for everyone. */
+  setTitle(title: string): void {
     this.outbox.add(this.channel, title, this.nickname || undefined, { event: TITLE_EVENT, data: { title } });
   }
 
@@ -261,7 +261,7 @@ export class Chat {
   }
 
   /** What is in sight is read. */
-  look(): void {
+  markRead(): void {
     const { timeline, start } = this.room ?? {};
     const id = timeline?.newest ?? start;
     if (document.hasFocus() && !document.hidden && timeline?.isAtEnd === true && id !== undefined) {

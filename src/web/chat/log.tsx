@@ -186,7 +186,7 @@ function linesOf({ questions, desk, actions }: Chat, { timeline, annotations }: 
 
 /** The message whose menu the Tab key reaches: the one that was acted on, or the last. */
 function stopOf(rows: readonly Row[], actions: MessageActions): string | undefined {
-  const { stop, annotations } = actions;
+  const { tabStop: stop, annotations } = actions;
   const isThere = rows.some((row) => row.kind === "message" && row.message.id === stop);
   const thread = stop === undefined ? undefined : annotations.rootOf(stop);
   const last = rows.findLast((row) => row.kind === "message" && row.message.id !== null);

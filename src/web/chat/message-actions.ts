@@ -25,7 +25,7 @@ export interface MessageActionsOptions {
   readonly isFromHere: (id: string) => boolean;
   /** Shows a message where it stands. */
   readonly goTo: (id: string) => void;
-  /** The last message in the page that is such a one. */
+  /** The last message in the page that passes the test. */
   readonly lastMessage: (is: (message: Message) => boolean) => Message | undefined;
   /** Publishes a message about another; `text` stands for it until it is kept. */
   readonly publish: (event: string, data: object, text: string) => void;
@@ -42,7 +42,7 @@ export class MessageActions {
   /** The message whose menu is open. */
   menu: Message | undefined;
   /** The message whose menu the Tab key reaches. */
-  stop: string | undefined;
+  tabStop: string | undefined;
   readonly #openThreads = new Set<string>();
   readonly #options: MessageActionsOptions;
 
@@ -83,13 +83,13 @@ export class MessageActions {
 
   openMenu(message: Message | undefined): void {
     this.menu = message;
-    if (message?.id != null) this.stop = message.id;
+    if (message?.id != null) this.tabStop = message.id;
     this.#options.acted();
   }
 
   select(id: string | null): void {
-    if (id === null || this.stop === id) return;
-    this.stop = id;
+    if (id === null || this.tabStop === id) return;
+    this.tabStop = id;
     // Nothing may move under a pointer that is pressed: this waits for a frame.
     this.#options.changed();
   }

@@ -32,7 +32,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     if (current === null || timeline === undefined) return;
     rendered.current = timeline.entries;
     // An invitation is read from its beginning.
-    if (chat?.room?.isEmpty === true) return chat.look();
+    if (chat?.room?.isEmpty === true) return chat.markRead();
     const { scrollHeight } = current;
     // A scroll that the browser has begun ends where this writes: it is left alone, and its first steps are near the end.
     const isLeaving = before < last.current.top || leaving.current.isUnderWay;
@@ -48,7 +48,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
     // Lines may be few though messages are many: replies and reactions have none.
     const isShort = current.scrollHeight <= current.clientHeight;
     if (isShort && timeline.hasRoom && chat?.room?.topNote === "") loadEarlier(current, chat);
-    chat?.look();
+    chat?.markRead();
   });
   useEffect(() => {
     const { current } = log;
@@ -67,7 +67,7 @@ export function useScrolling(log: RefObject<HTMLElement | null>, chat: Chat | un
         if (top > last.current.top && isNearEnd && chat.room?.timeline.isCutOff === true) void chat.room.loadLater();
         last.current = { ...last.current, top };
         chat.room?.timeline.scrolled(isDown(current));
-        chat.look();
+        chat.markRead();
       },
       { passive: true, signal },
     );

@@ -73,5 +73,5 @@ export async function nextBatch(batches: AsyncIterator<Batch>): Promise<Batch> {
 }
 
 export async function settle(batch: Batch): Promise<void> {
-  await batch.settle(batch.messages.map(() => "kept"));
+  await batch.settle(batch.messages.map(() => "done"));
 }

@@ -77,7 +77,7 @@ export class AmqpSource implements Source {
   #settle(messages: readonly ConsumeMessage[], outcomes: readonly Outcome[]): void {
     for (const [index, message] of messages.entries()) {
       if (outcomes[index] === "rejected") this.#channel.nack(message, false, false);
-      else if (index + 1 === messages.length || outcomes[index + 1] !== "kept") this.#channel.ack(message, true);
+      else if (index + 1 === messages.length || outcomes[index + 1] !== "done") this.#channel.ack(message, true);
     }
   }
 }

@@ -97,11 +97,11 @@ export class MqttSource implements Source {
     for (let index = 0; index < packets.length; index++) {
       const { qos, messageId = 0 } = packets[index] as IPublishPacket;
       if (qos === 0) continue;
-      const isKept = outcomes[index] === "kept";
+      const isDone = outcomes[index] === "done";
       end = acknowledgements.writeUInt8(PUBACK, end);
-      end = acknowledgements.writeUInt8(isKept ? 2 : 3, end);
+      end = acknowledgements.writeUInt8(isDone ? 2 : 3, end);
       end = acknowledgements.writeUInt16BE(messageId, end);
-      if (!isKept) end = acknowledgements.writeUInt8(REJECTED, end);
+      if (!isDone) end = acknowledgements.writeUInt8(REJECTED, end);
     }
     if (end > 0) client.stream.write(acknowledgements.subarray(0, end));
   }

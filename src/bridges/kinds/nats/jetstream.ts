@@ -135,7 +135,7 @@ export class JetStreamSource implements Source {
 
   #settle(messages: readonly JsMsg[], outcomes: readonly Outcome[]): void {
     for (const [index, message] of messages.entries()) {
-      if (outcomes[index] === "kept") message.ack();
+      if (outcomes[index] === "done") message.ack();
       else message.term("the bridge cannot use it");
       this.#held.delete(message);
     }

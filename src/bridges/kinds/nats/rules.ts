@@ -13,8 +13,9 @@ export interface NatsIn {
   readonly from: "new" | "all";
   /** Whether one node receives at a time, so that the order of the stream is kept. */
   readonly order: boolean;
-  /** Seconds. */
+  /** Seconds before JetStream delivers again what was not acknowledged, for a consumer that the bridge creates. */
   readonly ackWait?: number | undefined;
+  /** Messages that may be delivered before the first is acknowledged. */
   readonly maxAckPending?: number | undefined;
   readonly declare: boolean;
 }

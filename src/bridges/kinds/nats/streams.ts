@@ -19,7 +19,7 @@ export interface ConsumerOptions {
 
 /** Milliseconds that an answer of JetStream may take. */
 const TIMEOUT = 5000;
-/** Seconds of a new consumer, unless the rule says otherwise. */
+/** Seconds before a new consumer delivers again, unless the rule says otherwise. */
 const ACK_WAIT = 30;
 /** The largest `max_ack_pending` that is accepted: that many messages are held in memory. */
 const MAX_PENDING = 10_000;
