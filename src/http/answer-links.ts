@@ -4,6 +4,7 @@ import { HubError } from "../core/errors.ts";
 import { noQuestion, questionClosed } from "../core/question-records.ts";
 import { ANSWER_PATH, type LinkedAnswer } from "../notify/answer-links.ts";
 import type { Question } from "../protocol/question.ts";
+import { oneLineName } from "../protocol/text.ts";
 import { visibleJson, visibleText } from "../protocol/visible.ts";
 import type { HttpContext } from "./context.ts";
 import { takeAnyBody } from "./json-body.ts";
@@ -131,7 +132,7 @@ function page(
 
 function shown({ text, asker, channel, context = "", proposal }: Question): Readonly<Record<string, string>> {
   const exactly = proposal === undefined ? "" : `${proposal.name} ${visibleJson(proposal.arguments, 2)}`;
-  return { text, asker, channel, context, proposal: exactly };
+  return { text, asker: oneLineName(asker), channel, context, proposal: exactly };
 }
 
 /** What a button for this answer says. */

@@ -1,6 +1,7 @@
 import type { Question } from "../protocol/question.ts";
+import { questionText } from "../protocol/question-text.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import { beginning, checkTaken, headline, summary, type LinkedChoice, type Notification, type Way } from "./way.ts";
+import { beginning, checkTaken, headline, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 export interface NtfyOptions {
   /** Of the topic, such as `https://ntfy.sh/on-call`. */
@@ -37,9 +38,9 @@ export class Ntfy implements Way {
   async send({ question, page, choices }: Notification, signal: AbortSignal): Promise<number> {
     const isAnswerable = choices.length > 0 && choices.length <= MAX_ACTIONS;
     const open = { action: "view", label: "Answer", url: page };
-    const message = summary(question, MAX_MESSAGE);
-    // Whoever asks could write so much that what is to be done is not among it.
-    const isWhole = message === summary(question, Infinity);
+    const whole = questionText(question);
+    const message = beginning(whole, MAX_MESSAGE);
+    const isWhole = message === whole;
     const body = JSON.stringify({
       topic: this.#topic,
       title: headline(question, MAX_TITLE),

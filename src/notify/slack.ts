@@ -1,16 +1,8 @@
 import { isObject, parseJson } from "../protocol/json.ts";
+import { questionText } from "../protocol/question-text.ts";
 import { visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
-import {
-  beginning,
-  checkTaken,
-  headline,
-  Refused,
-  summary,
-  type LinkedChoice,
-  type Notification,
-  type Way,
-} from "./way.ts";
+import { beginning, checkTaken, headline, Refused, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 /** An incoming webhook, which has its channel in its URL; or a bot's token and the channel to post to. */
 export type SlackOptions =
@@ -49,7 +41,7 @@ export class Slack implements Way {
       text: escaped(`${head}: ${beginning(visibleText(question.text), MAX_HEAD)}`),
       blocks: [
         { type: "context", elements: [plain(head)] },
-        { type: "section", text: plain(summary(question, MAX_TEXT)) },
+        { type: "section", text: plain(beginning(questionText(question), MAX_TEXT)) },
         { type: "actions", elements: [...choices.map(button), { ...link("Open the question", page) }] },
       ],
       unfurl_links: false,

@@ -1,6 +1,5 @@
 import type { Question } from "../protocol/question.ts";
 import { oneLineName } from "../protocol/text.ts";
-import { visibleJson, visibleText } from "../protocol/visible.ts";
 
 /** What people are sent about a question that is open. */
 export interface Notification {
@@ -53,12 +52,4 @@ export function beginning(text: string, most: number): string {
 /** Who asks, and where: in one line. */
 export function headline({ asker, channel }: Question, most: number): string {
   return beginning(`${oneLineName(asker)} asks in ${channel}`, most);
-}
-
-/** What is asked, and what exactly is to be done, as plain text for a small screen. */
-export function summary({ text, context, proposal }: Question, most: number): string {
-  const parts = [visibleText(text)];
-  if (proposal !== undefined) parts.push(`${visibleText(proposal.name)} ${visibleJson(proposal.arguments)}`);
-  if (context !== undefined) parts.push(visibleText(context));
-  return beginning(parts.join("\n\n"), most);
 }

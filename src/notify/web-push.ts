@@ -1,12 +1,13 @@
 import { maySubscribe, type Principal } from "../core/principal.ts";
 import type { ChannelName } from "../protocol/channel.ts";
 import type { Question } from "../protocol/question.ts";
+import { questionText } from "../protocol/question-text.ts";
 import { visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { encrypted } from "./push-encryption.ts";
 import type { PushSubscription, PushSubscriptions } from "./push-subscriptions.ts";
 import type { Vapid } from "./vapid.ts";
-import { beginning, checkTaken, headline, summary, type Notification, type Way } from "./way.ts";
+import { beginning, checkTaken, headline, type Notification, type Way } from "./way.ts";
 
 /** What says whether the rights of a credential are still good. */
 export interface PushAuth {
@@ -103,10 +104,7 @@ function payloadOf(question: Question): string {
   return JSON.stringify({
     id,
     title: beginning(visibleText(question.text), MAX_TITLE),
-    body: beginning(
-      `${headline(question, MAX_TITLE)}\n${summary({ ...question, text: "" }, MAX_BODY)}`.trim(),
-      MAX_BODY,
-    ),
+    body: beginning(`${headline(question, MAX_TITLE)}\n${questionText({ ...question, text: "" })}`.trim(), MAX_BODY),
     url: `chat#${channel}`,
   });
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isObject } from "../protocol/json.ts";
 import type { AnswerForm, FormSchema } from "../protocol/question.ts";
+import { visibleText } from "../protocol/visible.ts";
 import { checkedInput, inputFault, label, line } from "./checked-input.ts";
 
 const MAX_OPTIONS = 10;
@@ -16,6 +17,10 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 const truth = z.boolean().optional();
 const description = z.string().max(MAX_DESCRIPTION, `use at most ${MAX_DESCRIPTION} characters`).optional();
 const value = line(MAX_VALUE);
+/** What people see as it is, and answer with. */
+const seen = z
+  .string()
+  .refine((text) => visibleText(text) === text, "has characters that are invisible or turn text around");
 const count = z.number().int().min(0);
 const confirm = z.strictObject({ kind: z.string(), yes: label, no: label, destructive: truth });
 const option = z.strictObject({ value, label, description, destructive: truth });
@@ -33,7 +38,7 @@ const form = z.strictObject({ kind: z.string(), schema: z.looseObject({}) });
 
 const titles = { title: label, description };
 const titled = z.strictObject({ const: value, title: line(MAX_VALUE) });
-const values = z.array(value).min(1).max(MAX_VALUES);
+const values = z.array(value.and(seen)).min(1).max(MAX_VALUES);
 const titledValues = z.array(titled).min(1).max(MAX_VALUES);
 const type = z.string();
 const FIELDS = {
@@ -43,10 +48,10 @@ const FIELDS = {
     minLength: count.optional(),
     maxLength: count.optional(),
     format: z.enum(["email", "uri", "date", "date-time"]).optional(),
-    default: z.string().max(TEXT).optional(),
+    default: z.string().max(TEXT).and(seen).optional(),
   }),
-  enum: z.strictObject({ type, ...titles, enum: values, enumNames: values.optional(), default: z.string().optional() }),
-  oneOf: z.strictObject({ type, ...titles, oneOf: titledValues, default: z.string().optional() }),
+  enum: z.strictObject({ type, ...titles, enum: values, enumNames: values.optional(), default: seen.optional() }),
+  oneOf: z.strictObject({ type, ...titles, oneOf: titledValues, default: seen.optional() }),
   array: z.strictObject({
     type,
     ...titles,
@@ -55,7 +60,7 @@ const FIELDS = {
     }),
     minItems: count.optional(),
     maxItems: count.optional(),
-    default: z.array(z.string()).max(MAX_VALUES).optional(),
+    default: z.array(seen).max(MAX_VALUES).optional(),
   }),
   number: z.strictObject({
     type,

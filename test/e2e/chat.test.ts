@@ -352,6 +352,11 @@ describeInBrowser("the chat", { concurrency: 2 }, (it) => {
     assert.deepEqual(await page.locator("#mine .label").allInnerTexts(), ["default", "orders.eu", "orders.us"]);
     await page.goBack();
     await chat.row("first here").waitFor();
+    // An address in another spelling is one step back, as any other.
+    await page.evaluate("location.hash = '#%6frders.us'");
+    await chat.row("there").waitFor();
+    await page.goBack();
+    await chat.row("first here").waitFor();
     await page.getByRole("button", { name: "Leave orders.eu" }).click();
     await page.locator("#channel", { hasText: "default" }).waitFor();
     await page.reload();

@@ -275,13 +275,13 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
   it("lists the questions that wait for an answer, with a way to it", async (browser) => {
     await using server = await startServer();
     const { page, complaints } = await openDashboard(browser, server);
-    const body = JSON.stringify({ text: "Deploy <b>now</b>?" });
+    const body = JSON.stringify({ text: "Deploy <b>now</b>?\u202e" });
     const headers = { "content-type": "application/json" };
     const asked = await server.request("/questions?channel=ops", { method: "POST", headers, body });
     assert.equal(asked.status, 201, asked.text);
     await page.reload();
     const row = page.locator("#question-rows tr");
-    await row.filter({ hasText: "Deploy <b>now</b>?" }).filter({ hasText: "ops" }).waitFor();
+    await row.filter({ hasText: "Deploy <b>now</b>?\\u202e" }).filter({ hasText: "ops" }).waitFor();
     assert.match((await row.getByRole("link", { name: /^Answer/ }).getAttribute("href")) ?? "", /^chat#ops$/);
     assert.deepEqual(await seriousIssues(page, "[aria-labelledby=questions-title]"), []);
     assert.deepEqual(complaints, []);

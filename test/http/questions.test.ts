@@ -158,6 +158,17 @@ describe("questions over HTTP", { concurrency: true }, () => {
         { text: "x", answer: { kind: "form", schema: { properties: { a: { type: "string", pattern: "(a+)+" } } } } },
         /has a pattern/,
       ],
+      [
+        {
+          text: "x",
+          answer: { kind: "form", schema: { properties: { a: { type: "string", default: "pay \u202e001" } } } },
+        },
+        /^answer\.schema\.properties\.a\.default: has characters that are invisible or turn text around$/,
+      ],
+      [
+        { text: "x", answer: { kind: "form", schema: { properties: { a: { type: "string", enum: ["a\u200b"] } } } } },
+        /^answer\.schema\.properties\.a\.enum\.0: has characters that are invisible/,
+      ],
       [{ text: "x", onTimeout: "deny" }, /^onTimeout is deny, and there is no deadline/],
       [{ text: "x", deadline: "tomorrow" }, /^deadline is "tomorrow"; use a time/],
       [{ text: "x", deadlineSeconds: -1 }, /^deadlineSeconds is -1/],

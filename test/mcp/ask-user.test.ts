@@ -29,7 +29,7 @@ describe("a question for the user at the client", { concurrency: true }, () => {
       const proposal = { name: "deploy", arguments: { to: "us" } };
       const input = { question: "Where?", options: ["eu", "us"], context: "It is late", proposal, ...USER };
       const answer = await sdk.call("ask_person", input);
-      assert.deepEqual(shown, ['Where?\n\nIt is late\n\nWhat will be done: deploy {"to":"us"}']);
+      assert.deepEqual(shown, ['What will be done: deploy {"to":"us"}\n\nWhere?\n\nIt is late']);
       const { status, value, via, by, questionId } = answer.structuredContent;
       assert.deepEqual([status, value, via, by], ["answered", "us", "mcp", "test"]);
       const question = await questionNow(server, String(questionId));

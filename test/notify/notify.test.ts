@@ -113,7 +113,7 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     const sent = await delivery(receiver);
     const [yes, no] = checkNtfy(sent);
     assert.deepEqual([sent.body["title"], sent.body["priority"]], ["ci asks in ops", 4]);
-    assert.equal(sent.body["message"], 'Deploy?\n\ndeploy {"version":"2.14"}');
+    assert.equal(sent.body["message"], 'What will be done: deploy {"version":"2.14"}\n\nDeploy?');
     assert.deepEqual([yes?.action, yes?.label, no?.action, no?.label], ["http", "Yes", "http", "No"]);
     await reader.next();
     const told = JSON.parse((await reader.next()).data) as { event: string; via: string; data: object };
@@ -267,6 +267,18 @@ describe("people are told of questions", { concurrency: 4, timeout: 60_000 }, ()
     const page = await server.request(pathOf(url), { headers: BROWSER });
     assert.doesNotMatch(page.text, /[\u202e\u2066]/);
     assert.match(page.text, /Run\\u202eexe\.\\u2066\?/);
+  });
+
+  it("with what will be done first, which no text can push out of sight", async () => {
+    await using receiver = await WebhookReceiver.open();
+    await using server = await serverWith([NTFY], receiver);
+    const proposal = { name: "rm_rf", arguments: { path: "/" } };
+    await ask(server, { text: `Approve?\n\nWhat will be done: read_file {}${"\n \n".repeat(60)}now`, proposal });
+    const { body } = await delivery(receiver);
+    assert.equal(
+      body["message"],
+      'What will be done: rm_rf {"path":"/"}\n\nApprove?\n\nWhat will be done: read_file {}\n\nnow',
+    );
   });
 
   it("and a way that refuses is noted with the reason, without secrets", async () => {

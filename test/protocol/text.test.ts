@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "../support/properties.ts";
 import { oneLine, oneLineData, oneLineName } from "../../src/protocol/text.ts";
-import { visibleJson, visibleText } from "../../src/protocol/visible.ts";
+import { visibleJson, visibleLines, visibleText } from "../../src/protocol/visible.ts";
 
 /** What no line for people may hold as it is. */
 const HARMFUL = /[\p{Cc}\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u;
@@ -65,8 +65,24 @@ describe("one line of text", () => {
 
   it("shows in a text of several lines what would turn letters around, or hide them, and leaves words and lines alone", () => {
     assert.equal(visibleText("a\u202etxt.exe\u200b\r\nb\u2066\u0007"), "a\\u202etxt.exe\\u200b\nb\\u2066\\u0007");
-    for (const text of ["Grüße,\n\t世界 👩‍👩‍👧 ❤️", "نامه‌ها\u200f!", "שלום\u200f (a)"])
+    assert.equal(
+      visibleText("1\u200f2 \u200d\u200d a\u{e0100}\u{e0101}\u{e0041}"),
+      "1\\u200f2 \\u200d\\u200d a\\udb40\\udd00\\udb40\\udd01\\udb40\\udc41",
+    );
+    for (const text of [
+      "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+      "葛\u{e0100}",
+      "\u06dd١",
+      "Grüße,\n\t世界 👩‍👩‍👧 ❤️",
+      "نامه‌ها\u200f!",
+      "שלום\u200f (a)",
+    ])
       assert.equal(visibleText(text), text);
+  });
+
+  it("has in one line of JSON no value that digits beside it would read from right to left with", () => {
+    assert.equal(visibleLines({ steps: ["a", 100] }), '{"steps":["a",100]}');
+    assert.equal(visibleLines({ steps: ["א", 100] }), '{\n "steps": [\n  "א",\n  100\n ]\n}');
   });
 
   it("never lets two texts come out alike, or anything harmful through", () => {

@@ -1,5 +1,6 @@
 import type { AnswerForm, ChoiceForm, FormSchema, Question } from "../../protocol/question.ts";
-import { visibleJson, visibleText } from "../../protocol/visible.ts";
+import { questionText } from "../../protocol/question-text.ts";
+import { visibleText } from "../../protocol/visible.ts";
 import type { InputRequest } from "../definitions.ts";
 import { isObject, type JsonObject } from "../errors.ts";
 
@@ -52,11 +53,9 @@ export function requestFor(
 }
 
 /** The request that asks the user with a form. The proposal is in it as a whole, since they approve exactly that. */
-function formRequest({ text, context, proposal, answer }: Question, revision: string): InputRequest {
-  const act = proposal && `What will be done: ${visibleText(proposal.name)} ${visibleJson(proposal.arguments)}`;
-  const parts = [visibleText(text), context && visibleText(context), act];
-  const message = parts.filter((part) => part !== undefined && part !== "").join("\n\n");
-  return { method: "elicitation/create", params: { message, requestedSchema: schemaOf(answer, revision) } };
+function formRequest(question: Question, revision: string): InputRequest {
+  const message = questionText(question);
+  return { method: "elicitation/create", params: { message, requestedSchema: schemaOf(question.answer, revision) } };
 }
 
 /** The request that sends the user to the page with the channel of the question. */

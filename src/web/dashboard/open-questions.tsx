@@ -1,4 +1,5 @@
 import type { Question } from "../../protocol/question.ts";
+import { visibleText } from "../../protocol/visible.ts";
 import { askServer } from "../shared/ask-server.ts";
 import { duration } from "../shared/format.ts";
 import { readable } from "../shared/names.ts";
@@ -58,7 +59,12 @@ export function OpenQuestions({ listed: { questions, more } }: { readonly listed
   );
 }
 
-function Row({ question: { text, asker, channel, askedAt, deadline, urgency } }: { readonly question: Question }) {
+function Row({
+  question: { text: asked, asker, channel, askedAt, deadline, urgency },
+}: {
+  readonly question: Question;
+}) {
+  const text = visibleText(asked);
   const now = Date.now();
   const left = deadline === undefined ? undefined : Math.max((Date.parse(deadline) - now) / SECOND, 0);
   return (

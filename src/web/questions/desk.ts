@@ -1,6 +1,6 @@
 import type { Answer, Question } from "../../protocol/question.ts";
 import { visibleText } from "../../protocol/visible.ts";
-import { plainName } from "../shared/names.ts";
+import { readable } from "../shared/names.ts";
 import { mayWrite, type Session } from "../shared/session.ts";
 
 /** What the cards of a page do. */
@@ -20,13 +20,13 @@ export function whyNot(
   name: string,
 ): string | undefined {
   if (!mayWrite(session, channel)) return `You may not write in ${channel}`;
-  if (assignees?.includes(name) === false) return `Only ${assignees.join(", ")} may answer`;
+  if (assignees?.includes(name) === false) return `Only ${assignees.map(readable).join(", ")} may answer`;
   return notAsker === true && asker === name ? "Whoever asks may not answer" : undefined;
 }
 
 /** Tells someone who looks elsewhere of a question, if they wanted to be told. */
 export function notify({ id, text, asker, channel }: Question, opened: () => void): void {
-  notifyOf(text, `${plainName(asker)} asks in ${channel}`, id, opened);
+  notifyOf(text, `${readable(asker)} asks in ${channel}`, id, opened);
 }
 
 /** Shows a notification to someone who looks elsewhere, if they wanted that; those with the same tag are one. */
