@@ -24,7 +24,7 @@ export class Revocations {
   readonly #onRevoked: (digest: string) => void;
   readonly #unsubscribe: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
-  /** Of the records in this node's file. */
+  /** Digests of the records in this node's file. */
   #own: ReadonlySet<string> = new Set();
   readonly #revoked = new Set<string>();
   /** Revoked here, and not known to the others yet. */

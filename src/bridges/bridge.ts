@@ -189,7 +189,7 @@ export class Bridge {
   }
 
   async #send(bus: Bus<InRule, OutRule>, signal: AbortSignal): Promise<void> {
-    if (this.#config.out.length === 0) return aborted(signal);
+    if (this.#config.out.length === 0) return untilAborted(signal);
     const { destination, prefixes } = this.#kind;
     const sendings = await Promise.all(
       this.#config.out.map(async (rule, index) => {
@@ -266,7 +266,7 @@ function briefLine(text: string): string {
   return oneLine(text.length > MAX_SENTENCE ? `${text.slice(0, MAX_SENTENCE).toWellFormed()}…` : text);
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });

@@ -185,7 +185,7 @@ function joined(one: readonly ChannelPattern[], other: readonly ChannelPattern[]
   return isKnown ? one : uncovered([...one, ...other]).slice(0, MAX_CHANNELS);
 }
 
-/** Of waits for the same thing, the longest; those for an answer come first. */
+/** The longest of the waits for the same thing; those for an answer come first. */
 export function withoutRepeats(waits: readonly Wait[]): readonly Wait[] {
   const byWhat = new Map<string, Wait>();
   for (const wait of waits) {

@@ -92,7 +92,7 @@ export class Discovery {
     const { interval, minBackoff, maxBackoff, timeout } = this.#options;
     const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeout)]);
     try {
-      const change = await Promise.race([this.#renewOrRegister(registry, signal), aborted(signal)]);
+      const change = await Promise.race([this.#renewOrRegister(registry, signal), rejectWhenAborted(signal)]);
       const sentence = change ?? (this.#failuresInARow > 0 ? `${registry.name} answers again` : undefined);
       if (sentence !== undefined) this.#options.log.info(sentence);
       this.#failuresInARow = 0;
@@ -134,7 +134,7 @@ export class Discovery {
 }
 
 /** Rejects when a signal is aborted, for work that does not listen to it. */
-function aborted(signal: AbortSignal): Promise<never> {
+function rejectWhenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason as Error);
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });

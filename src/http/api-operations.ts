@@ -25,7 +25,7 @@ const WEBSOCKET = `const socket = new WebSocket("${PLACE}/ws");
 socket.onmessage = (event) => console.log(JSON.parse(event.data));
 socket.onopen = () => socket.send(JSON.stringify({ type: "publish", channel: "default", data: "Hello" }));`;
 const SWITCHES = "101";
-/** Of parameters, in the order of a request. */
+/** Where parameters can be, in the order of a request. */
 const PLACES: readonly string[] = ["path", "query", "header"];
 /** What errors have in common, which the page says once. */
 const ERROR_FIELDS: readonly string[] = ["detail", "error"];

@@ -71,7 +71,7 @@ export interface HttpContext {
   /** The path below which they find it there, such as `/hub`; empty for none. */
   readonly basePath: string;
   readonly tickets: Tickets;
-  /** Of browsers; undefined if no one needs a credential. */
+  /** Sessions of browsers; undefined if no one needs a credential. */
   readonly sessions: BrowserSessions | undefined;
   /** Undefined if the server speaks plain HTTP. */
   readonly tls: Tls | undefined;

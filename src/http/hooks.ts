@@ -55,7 +55,7 @@ const ORIGIN = "webhook-request-origin";
 const RATE = "webhook-request-rate";
 /** A host, as those who send CloudEvents name themselves. */
 const ORIGIN_FORM = /^[\w.:-]{1,255}$/;
-/** Of a 401: there is no registered scheme for what a provider signs. */
+/** The `WWW-Authenticate` of a 401: there is no registered scheme for what a provider signs. */
 const CHALLENGE = "Webhook";
 
 /** `/hooks…`: verified webhooks become messages. In a scope of its own, since it needs the bytes of bodies as they came. */

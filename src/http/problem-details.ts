@@ -13,7 +13,7 @@ export interface Problem {
   readonly code: string;
   /** Whether the same request may succeed later. */
   readonly retry: boolean;
-  /** That of the `X-Request-Id` header, if the log has a line about it. */
+  /** The id of the `X-Request-Id` header, if the log has a line about it. */
   readonly requestId?: string;
 }
 

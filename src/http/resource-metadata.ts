@@ -29,7 +29,7 @@ export function resourceMetadata(app: FastifyInstance, { resourceMetadata: metad
   for (const path of pathsFor(basePath)) app.get(path, { schema }, answer);
 }
 
-/** Of a server below a path, the metadata is at the root of the origin all the same, with the path at its end. */
+/** The paths of the metadata: at the root of the origin, with the base path of the server, if it has one, at the end. */
 function pathsFor(basePath: string): readonly string[] {
   return [...new Set([PATH, `${PATH}/mcp`, PATH + basePath, `${PATH}${basePath}/mcp`])];
 }

@@ -56,7 +56,7 @@ export interface TalliedChannel {
   readonly id: number;
   kept: number;
   bytes: number;
-  /** Of its last message so far, and then what its record says. */
+  /** The offset of its last message so far, and then what its record says. */
   last: number;
   time: number;
   dropped: number;

@@ -121,7 +121,7 @@ export function json(uri: string, value: unknown): ResourceResult {
 
 /** What changes a resource. */
 export interface Watched {
-  /** Of those that its subscriber may read. */
+  /** Messages on these channels, if its subscriber may read them. */
   readonly channels: readonly ChannelPattern[];
   /** Calls back when it changes otherwise. */
   readonly follow?: ((changed: () => void) => () => void) | undefined;

@@ -4,7 +4,7 @@ import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { beginning, checkTaken, headline, type LinkedChoice, type Notification, type Way } from "./way.ts";
 
 export interface NtfyOptions {
-  /** Of the topic, such as `https://ntfy.sh/on-call`. */
+  /** The address of the topic, such as `https://ntfy.sh/on-call`. */
   readonly url: string;
   /** An access token; undefined for a topic that anyone may publish on. */
   readonly token?: string | undefined;

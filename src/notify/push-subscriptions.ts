@@ -6,7 +6,7 @@ import type { PushKeys } from "./push-encryption.ts";
 /** A browser that is told of questions. */
 export interface PushSubscription {
   readonly id: string;
-  /** Of its push service; whoever knows it and the key of the hub may send there. */
+  /** The address at its push service; whoever knows it and the key of the hub may send there. */
   readonly endpoint: string;
   readonly keys: PushKeys;
   /** Whose it is, with the rights of the credential it was made with. */

@@ -38,7 +38,7 @@ export class Connections {
   readonly limit: number;
   /** Calls of one connection that may wait at once. */
   readonly mostWaits: number;
-  /** Of one address; 0: a share, and all of them for loopback. */
+  /** Connections that one address may have; 0: a share, and all of them for loopback. */
   readonly #perAddress: number;
   readonly #ignoreRest: (socket: Socket) => void;
   readonly #open: Record<StreamDoor, number> = { sse: 0, websocket: 0, mcp: 0, waiting: 0 };

@@ -33,7 +33,7 @@ export class HubChannels {
   readonly #node: string;
   /** Set if there are bridges. */
   bridges: { readonly status: () => readonly BridgeStatus[] } | undefined;
-  /** Of all nodes; set when they are known. */
+  /** The participants of all nodes; set when they are known. */
   participants: Participants | undefined;
   /** The list that was published last as JSON, to how many readers, and how many intervals ago. */
   readonly #present = { list: "", readers: 0, age: 0 };

@@ -48,7 +48,7 @@ export class OpenConnections {
   /** In the order in which they were opened. */
   readonly #byNumber = new Map<number, Entry>();
   readonly #node: string;
-  /** Of those, how many only watch. */
+  /** How many of those only watch. */
   readonly #watching = new Map<OpenDoor, number>();
   #last = 0;
 

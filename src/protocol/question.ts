@@ -50,7 +50,7 @@ export interface Question {
 
 /** A step in which people were told of a question beside its channel. */
 export interface Notice {
-  /** Of the step in the configuration of the server. */
+  /** The name of the step in the configuration of the server. */
   readonly name: string;
   /** Such as `ntfy` or `slack`. */
   readonly way: string;

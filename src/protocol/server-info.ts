@@ -25,7 +25,7 @@ export interface ServerInfo {
   readonly version: string;
   /** The `id` of the node that answers. */
   readonly node: string;
-  /** Of the hub; the node that answers comes first. */
+  /** The nodes of the hub; the one that answers comes first. */
   readonly nodes: readonly NodeStatus[];
   readonly uptimeSeconds: number;
   /** Revisions of MCP that this server speaks. */

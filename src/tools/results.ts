@@ -157,7 +157,7 @@ export interface ChannelSummary {
   readonly readers: number;
   /** Messages kept. */
   readonly messages: number;
-  /** Of its last message; null if there was none. */
+  /** The id of its last message; null if there was none. */
   readonly lastId: string | null;
   readonly lastTime: string | null;
 }

@@ -15,7 +15,7 @@ export interface RequestContext {
   readonly questions: Questions;
   /** Who is here. */
   readonly participants: Participants;
-  /** Of the caller, who is listed as waiting while a call waits; absent if the door does not list its callers. */
+  /** The presence of the caller, who is listed as waiting while a call waits; absent if the door does not list its callers. */
   readonly presence?: Presence | undefined;
   readonly principal: Principal;
   /** The name of the caller, which is the sender of messages that do not name one. */
@@ -27,7 +27,7 @@ export interface RequestContext {
   readonly stay: (end: (why?: StayEnd) => void, channels?: readonly ChannelPattern[]) => () => void;
   /** Counts what the caller publishes, and throws `RATE_LIMITED` if that is too much; a negative cost is given back; absent if nothing is counted. */
   readonly admit?: ((what: "publishes" | "publish_bytes" | "new_channels", cost?: number) => void) | undefined;
-  /** Of the request that the call came with; `callTool` replaces its trace context by that of the call's own span. */
+  /** The ids of the request that the call came with; `callTool` replaces its trace context by that of the call's own span. */
   correlation?: Correlation | undefined;
   /** Information about the process; computed at most once a second. */
   readonly info: () => ServerInfo;

@@ -49,7 +49,7 @@ class AmqpBus implements Bus<AmqpIn, AmqpOut> {
   readonly #client: BusClient;
   readonly #models: Map<"in" | "out", Promise<ChannelModel>> = new Map();
   readonly #channels: Set<Source | Target> = new Set();
-  /** That of the connection that receives. */
+  /** What the connection that receives reads. */
   #reading: Reading | undefined;
   /** Opened to check that the broker answers, then used by the first rule. */
   #first: ChannelModel | undefined;

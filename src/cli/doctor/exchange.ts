@@ -85,7 +85,7 @@ export class StreamReader implements Disposable {
   get lastId(): string {
     return this.#parser.lastId;
   }
-  /** Of the last byte and of the end, as `performance.now()`. */
+  /** The times of the last byte and of the end, as `performance.now()`. */
   lastByte: number = performance.now();
   end: number | undefined;
   readonly #events: SseEvent[] = [];

@@ -23,7 +23,7 @@ interface Snapshot {
   /** The same for channels that the engine knows nothing of. */
   readonly channelFloor: number;
   readonly runs: readonly string[];
-  /** Of channels: offset and time of the last message dropped or purged. */
+  /** Offset and time of the last message dropped or purged, by channel. */
   readonly dropped: Readonly<Record<string, string>>;
 }
 
@@ -134,7 +134,7 @@ async function* pagesOf(
   if (held !== undefined) yield held;
 }
 
-/** Of each channel the later of two offsets, with its time. */
+/** The later of two offsets of each channel, with its time. */
 function furthest(
   dropped: Readonly<Record<string, string>>,
   purged: Readonly<Record<string, string>>,

@@ -164,7 +164,7 @@ export function counts({ message, relation: { kind } }: Heard, target: Message):
   return kind === "delete" || (kind === "edit" && ["message", "reply"].includes(target.event));
 }
 
-/** Of what has the same key, the latest counts. */
+/** Identifies what a later message about the same replaces: the latest one with a key counts. */
 function keyOf(message: Message, relation: Relation): string {
   if (relation.kind === "reply") return `reply ${message.id}`;
   return `${relation.kind} ${relation.kind === "reaction" ? relation.emoji : ""} ${identityOf(message)}`;

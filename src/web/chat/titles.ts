@@ -24,7 +24,7 @@ export function titleIn({ id, event, data }: Message): Title | undefined {
 }
 
 interface Known extends Title {
-  /** Of the message that said so. */
+  /** The time of the message that said so. */
   readonly time: string;
 }
 

@@ -13,7 +13,7 @@ export interface Column<Row> {
 }
 
 interface SortedTableProps<Row> {
-  /** Of the body of the table. */
+  /** The id of the body of the table. */
   readonly id: string;
   readonly label: string;
   /** The first names the row. */

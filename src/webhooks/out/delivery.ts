@@ -25,7 +25,7 @@ export interface DispatchContext {
   readonly random: () => number;
   readonly counters: WebhookCounters;
   readonly userAgent: string;
-  /** In which MCP clients are told of events; `off` if they are not. */
+  /** The dialect in which MCP clients are told of events; `off` if they are not. */
   readonly dialect: EventDialect | "off";
   /** Why its owner's right to a webhook is over; undefined while it is not. */
   readonly lapse: (webhook: Webhook) => string | undefined;
@@ -43,8 +43,8 @@ export interface WebhookCounters {
   givenUp: number;
 }
 
-/** What is known of what is to be sent. */
-interface Sent {
+/** What is to be sent, as far as it is known. */
+interface ToSend {
   /** When it was tried first. */
   readonly since: number;
   /** Undefined if its content is to be read. */
@@ -66,7 +66,7 @@ export interface Tried {
  */
 export async function deliver(
   item: Pending,
-  { since, message, cursor }: Sent,
+  { since, message, cursor }: ToSend,
   webhook: Webhook,
   context: DispatchContext,
   signal: AbortSignal,
@@ -90,7 +90,7 @@ export async function deliver(
 }
 
 /** The content of what is to be sent; a message that the log no longer has becomes a gap. */
-async function envelopeOf(item: Pending, sent: Sent, webhook: Webhook, context: DispatchContext): Promise<Envelope> {
+async function envelopeOf(item: Pending, sent: ToSend, webhook: Webhook, context: DispatchContext): Promise<Envelope> {
   const { hub, origin } = context;
   const { id, format, channels } = webhook;
   if (item.gap === undefined) {

@@ -8,7 +8,7 @@ import { isWanted, type Suspension, type Webhook } from "./webhook.ts";
 
 /** Messages of one webhook that were read and not delivered; no more are read until there is room. */
 const MAX_PENDING = 64;
-/** Of which are being sent for the first time. */
+/** How many of those may be sent for the first time. */
 const MAX_NEW = 8;
 /** Messages in one page of the log. */
 const PAGE = 8;
@@ -53,7 +53,7 @@ export class Dispatcher {
     const { records, clock } = this.#context;
     const progress = await Progress.claim(records, this.#webhook, holder);
     try {
-      for (const item of progress.now.pending) this.#wait(progress, item, Math.max(item.due - clock.now(), 0));
+      for (const item of progress.record.pending) this.#wait(progress, item, Math.max(item.due - clock.now(), 0));
       while (!this.#end.signal.aborted) {
         await this.#room(Infinity);
         if (!this.#end.signal.aborted) await this.#read(progress);
@@ -87,23 +87,23 @@ export class Dispatcher {
     const { hub } = this.#context;
     const { channels } = this.#webhook;
     const { signal } = this.#end;
-    const { now } = progress;
-    for await (const page of followPages(hub, { channels, after: now.read, limit: PAGE, signal })) {
+    const { record } = progress;
+    for await (const page of followPages(hub, { channels, after: record.read, limit: PAGE, signal })) {
       if (page.gap !== undefined) {
         if (!(await this.#room(ROOM_TIMEOUT))) return;
         this.#begin(progress, { id: page.gap.resumed, gap: pendingGap(page.gap), tries: 0, due: 0 }, undefined);
-        now.read = page.gap.resumed;
+        record.read = page.gap.resumed;
       }
       for (const message of page.messages) {
         if (!isWanted(this.#webhook, message)) continue;
         const id = hub.idOf(message);
         if (id === undefined) continue;
         if (!(await this.#room(ROOM_TIMEOUT))) return;
-        now.read = id;
+        record.read = id;
         this.#begin(progress, { id, tries: 0, due: 0 }, message);
       }
-      now.read = page.next;
-      this.#note(progress);
+      record.read = page.next;
+      this.#saveSoon(progress);
     }
   }
 
@@ -135,7 +135,7 @@ export class Dispatcher {
   }
 
   #begin(progress: Progress, item: Pending, message: Message | undefined): void {
-    progress.now.pending.push(item);
+    progress.record.pending.push(item);
     this.#new++;
     this.#try(progress, item, message, () => this.#new--);
   }
@@ -184,22 +184,22 @@ export class Dispatcher {
 
   #succeeded(progress: Progress, item: Pending, made: Omit<Attempt, "outcome">): void {
     const { counters, clock, random } = this.#context;
-    const { now } = progress;
+    const { record } = progress;
     counters.delivered++;
-    now.delivered++;
-    now.lastSuccess = clock.now();
+    record.delivered++;
+    record.lastSuccess = clock.now();
     this.#failures = 0;
-    progress.note({ ...made, outcome: "delivered" });
+    progress.addAttempt({ ...made, outcome: "delivered" });
     progress.done(item);
-    if (now.failingSince !== undefined) {
-      delete now.failingSince;
+    if (record.failingSince !== undefined) {
+      delete record.failingSince;
       // It is back: what waits for another try need not wait as long as it was to.
       for (const [waiting, cancel] of this.#waiting) {
         cancel();
         this.#wait(progress, waiting, waitAfter(1, random));
       }
     }
-    this.#note(progress);
+    this.#saveSoon(progress);
   }
 
   async #failed(
@@ -209,32 +209,32 @@ export class Dispatcher {
     retryAfter: string | undefined,
   ): Promise<void> {
     const { counters, clock, random, log } = this.#context;
-    const { now } = progress;
+    const { record } = progress;
     const { mcp } = this.#webhook;
     const time = clock.now();
     if (mcp !== undefined && isUnwanted(made.status)) {
-      progress.note({ ...made, outcome: "given_up" });
+      progress.addAttempt({ ...made, outcome: "given_up" });
       progress.done(item);
-      return this.#note(progress);
+      return this.#saveSoon(progress);
     }
     counters.failed++;
     this.#failures++;
-    now.failingSince ??= made.time;
+    record.failingSince ??= made.time;
     if (made.status === GONE) {
-      progress.note({ ...made, outcome: "failed" });
+      progress.addAttempt({ ...made, outcome: "failed" });
       return this.#suspend(progress, "gone");
     }
     const since = item.since ?? time;
-    const isOther = (now.lastSuccess ?? -1) >= since;
+    const isOther = (record.lastSuccess ?? -1) >= since;
     const isLast = time - since >= retriedFor(this.#webhook, isOther);
-    progress.note({ ...made, outcome: isLast ? "given_up" : "failed" });
+    progress.addAttempt({ ...made, outcome: isLast ? "given_up" : "failed" });
     if (!isLast) {
       const asked = askedWait(retryAfter, time);
       if (asked > 0) this.#pausedUntil = Math.max(this.#pausedUntil, time + asked);
       const wait = Math.max(waitAfter(item.tries, random), this.#pausedUntil - time);
       item.due = time + wait;
       if (!this.#end.signal.aborted) this.#wait(progress, item, wait);
-      return this.#note(progress);
+      return this.#saveSoon(progress);
     }
     // If nothing at all was taken meanwhile, it is not the message that is wrong.
     if (!isOther) return this.#suspend(progress, "failures");
@@ -246,7 +246,7 @@ export class Dispatcher {
       const gap: PendingGap = { reason: "expired", after: item.id, resumed: item.id };
       this.#begin(progress, { id: item.id, gap, tries: 0, due: 0 }, undefined);
     }
-    this.#note(progress);
+    this.#saveSoon(progress);
   }
 
   /** The log cannot be read, or says that the message is not to be had: it is tried again. */
@@ -261,7 +261,7 @@ export class Dispatcher {
   async #suspend(progress: Progress, reason: Suspension["reason"]): Promise<void> {
     if (this.#isSuspended) return;
     this.#isSuspended = true;
-    for (const item of progress.now.pending) {
+    for (const item of progress.record.pending) {
       item.tries = 0;
       item.due = 0;
       delete item.since;
@@ -272,7 +272,7 @@ export class Dispatcher {
   }
 
   /** Has the progress saved soon. */
-  #note(progress: Progress): void {
+  #saveSoon(progress: Progress): void {
     if (this.#saveLater !== undefined || this.#end.signal.aborted) return;
     this.#saveLater = this.#context.clock.after(SAVE_AFTER, () => {
       this.#saveLater = undefined;
@@ -285,7 +285,7 @@ export class Dispatcher {
       if (!(await progress.save())) this.stop();
     } catch {
       // The log is away; what was delivered since is noted when it is back, or delivered again.
-      this.#note(progress);
+      this.#saveSoon(progress);
     }
   }
 }

@@ -14,7 +14,7 @@ import type { WebhookStore } from "./webhook-store.ts";
 export interface TestResult {
   readonly id: string;
   readonly delivered: boolean;
-  /** Of the answer; null if there was none. */
+  /** The HTTP status of the answer; null if there was none. */
   readonly status: number | null;
   readonly error: string | null;
   readonly milliseconds: number;
@@ -35,7 +35,7 @@ interface Target {
 
 /** An endpoint that has not been asked yet. */
 export interface Unverified extends Target {
-  /** Of the subscription to be. */
+  /** The id that the subscription will have. */
   readonly id: string;
 }
 
@@ -56,7 +56,7 @@ export class Dispatchers {
   readonly #options: DispatchersOptions;
   readonly #context: DispatchContext;
   readonly #running = new Map<string, Running>();
-  /** Of each time that this node begins to send. */
+  /** Identifies this run of sending: new each time that this node begins to send. */
   #holder: string | undefined;
   #isLooking = false;
   #isStale = false;

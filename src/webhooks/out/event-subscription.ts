@@ -9,7 +9,7 @@ import type { Attempt } from "./progress.ts";
 
 /** What identifies a subscription. */
 export interface SubscriptionKey {
-  /** Of the principal. */
+  /** The id of the principal. */
   readonly owner: string;
   readonly url: string;
   readonly name: string;

@@ -11,7 +11,7 @@ interface Waiting {
 
 /** Names that are looked up at once: each holds one of the four threads that files are read and written with, too. */
 const AT_ONCE = 2;
-/** Of which have never been resolved, or not the last time. */
+/** How many of those may be names that have never been resolved, or not the last time. */
 const DOUBTFUL_AT_ONCE = 1;
 /** Names that are remembered as resolved: as many as there may be webhooks. */
 const MAX_GOOD = 1000;

@@ -36,7 +36,7 @@ export interface Attempt {
   readonly attempt: number;
   readonly time: number;
   readonly milliseconds: number;
-  /** Of the answer; undefined if there was none. */
+  /** The HTTP status of the answer; undefined if there was none. */
   readonly status?: number | undefined;
   readonly outcome: "delivered" | "failed" | "given_up";
   readonly error?: string | undefined;
@@ -111,13 +111,13 @@ export class Progress {
   readonly #records: Records;
   readonly #id: string;
   #saved: string;
-  readonly now: ProgressRecord;
+  readonly record: ProgressRecord;
 
   private constructor(records: Records, id: string, text: string, record: ProgressRecord) {
     this.#records = records;
     this.#id = id;
     this.#saved = text;
-    this.now = record;
+    this.record = record;
   }
 
   /** Takes it over from whoever sent before, whose writes are refused from now on. */
@@ -133,27 +133,27 @@ export class Progress {
     }
   }
 
-  note(made: Attempt): void {
-    const { attempts } = this.now;
+  addAttempt(made: Attempt): void {
+    const { attempts } = this.record;
     attempts.push(made);
     if (attempts.length > LAST) attempts.shift();
   }
 
   /** Up to where everything is delivered or given up, once this item is. */
   cursorAfter(item: Pending, hub: { cursor(offset: number): string }): string {
-    const others = this.now.pending.filter((other) => other !== item);
-    return watermark({ read: this.now.read, pending: others }, (id) => hub.cursor(Math.max(offsetOf(id) - 1, 0)));
+    const others = this.record.pending.filter((other) => other !== item);
+    return watermark({ read: this.record.read, pending: others }, (id) => hub.cursor(Math.max(offsetOf(id) - 1, 0)));
   }
 
   done(item: Pending): void {
-    const { pending: items } = this.now;
+    const { pending: items } = this.record;
     const at = items.indexOf(item);
     if (at !== -1) items.splice(at, 1);
   }
 
   /** Resolves with false if someone else sends now, or the webhook is gone. */
   async save(): Promise<boolean> {
-    const text = JSON.stringify(this.now);
+    const text = JSON.stringify(this.record);
     if (text === this.#saved) return true;
     const isSaved = await this.#records.replace(KIND, this.#id, this.#saved, text);
     if (isSaved) this.#saved = text;

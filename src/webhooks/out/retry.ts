@@ -2,8 +2,9 @@ import type { Webhook } from "./webhook.ts";
 
 /** Milliseconds for which a delivery is tried again. */
 const RETRIED_FOR: number = 24 * 3_600_000;
-/** The same of an event to an MCP client: while it takes others, and while it takes nothing. */
-const [EVENT_RETRIED_FOR, EVENTS_RETRIED_FOR] = [900_000, 3_600_000];
+/** The same of an event to an MCP client that takes others, and to one that takes nothing. */
+const RETRIED_BESIDE_OTHERS = 900_000;
+const RETRIED_ALONE = 3_600_000;
 /**
  * Milliseconds after which an MCP client is asked again that is not ready yet, and for how long after it has subscribed:
  * its endpoint may be told of the subscription later than it gets the first event.
@@ -31,7 +32,7 @@ export function askedWait(retryAfter: string | undefined, now: number): number {
 /** Milliseconds for which a delivery is tried again; `takesOthers`: what came after it was delivered. */
 export function retriedFor({ mcp }: Pick<Webhook, "mcp">, takesOthers: boolean): number {
   if (mcp === undefined) return RETRIED_FOR;
-  return takesOthers ? EVENT_RETRIED_FOR : EVENTS_RETRIED_FOR;
+  return takesOthers ? RETRIED_BESIDE_OTHERS : RETRIED_ALONE;
 }
 
 /** Whether an MCP client does not want an event, which says nothing of the others. */

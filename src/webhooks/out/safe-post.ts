@@ -91,7 +91,7 @@ export class SafePoster {
       const answer = await this.#send(url, addresses, headers, body, end.signal, () => clearTimeout(timers.connect));
       clearTimeout(timers.head);
       const { statusCode: status = 0, headers: fields } = answer;
-      // What it says afterwards does not matter, but it shall be able to say it.
+      // Read to its end, so that closing the connection does not reset it for the other end.
       const text = await textOf(answer, end.signal);
       return { status, text, retryAfter: fields["retry-after"] };
     } catch (error) {
@@ -108,7 +108,7 @@ export class SafePoster {
     const name = hostOf(url);
     const addresses =
       isIP(name) === 0
-        ? await aborted(this.#addressesOfName(name), signal)
+        ? await orAborted(this.#addressesOfName(name), signal)
         : ([{ address: name, family: isIP(name) }] satisfies readonly NameAddress[]);
     const { rules } = this.#options;
     const isHttps = url.protocol === "https:";
@@ -190,7 +190,7 @@ function textOf(answer: IncomingMessage, signal: AbortSignal): Promise<string> {
 }
 
 /** Gives up waiting, though not what is waited for, when the signal is aborted. */
-function aborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason as Error);
     signal.addEventListener("abort", () => reject(signal.reason as Error));

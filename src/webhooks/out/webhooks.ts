@@ -31,7 +31,7 @@ export interface WebhooksOptions {
   readonly isOpen: boolean;
   /** Whether a principal has lost the right that it had by its credential. */
   readonly isGone: (principal: Principal) => boolean;
-  /** In which MCP clients are told of events; `sketch` by default. */
+  /** The dialect in which MCP clients are told of events; `sketch` by default. */
   readonly dialect?: EventDialect | "off";
   readonly log: { warn(fields: object, sentence: string): void };
   /** For tests. */
@@ -42,7 +42,7 @@ export interface WebhooksOptions {
   readonly lease?: number;
 }
 
-/** On which nodes tell each other of changes. */
+/** The topic on which nodes tell each other of changes. */
 const TOPIC = "webhooks";
 const LEASE = "webhooks";
 const LEASE_LIFETIME = 10_000;
