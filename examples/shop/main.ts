@@ -1,15 +1,19 @@
 // A shop of four services, an agent and a page, with a hub that connects them to RabbitMQ and to Kafka.
-// In a checkout, build the library once with `npm run build`, and name the brokers that there are; then:
-// AMQP_URL=amqp://localhost KAFKA_BROKER=localhost:9092 node examples/shop/main.ts
+// README.md beside this file says how to start it.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 const here = import.meta.dirname;
+if (!existsSync(fileURLToPath(import.meta.resolve("sse-mcp-server/client")))) {
+  console.error("The services need the library: run npm run compile first");
+  process.exit(1);
+}
 const { AMQP_URL, KAFKA_BROKER, PORT = "8000" } = process.env;
 const brokers: Readonly<Record<string, string | undefined>> = { amqp: AMQP_URL, kafka: KAFKA_BROKER };
 const { bridges } = JSON.parse(readFileSync(join(here, "bridges.json"), "utf8")) as {

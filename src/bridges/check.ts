@@ -34,10 +34,11 @@ export async function checkBridge({ config, kind }: ConfiguredBridge, maxBytes: 
           }
           const origin = { bridge: name, kind: config.kind, rule: index, prefixes: kind.prefixes, hub: "", maxBytes };
           const draft = draftOf(received, rule, origin);
-          if (typeof draft === "string") note(`in[${index}]: a message would be left out: ${draft}`);
+          if (typeof draft === "string") note(`in[${index}]: would leave out a message: ${draft}`);
           else {
             const { channel, event, sender, data } = draft;
-            note(`in[${index}]: a message would be ${event} of ${sender} on ${channel}: ${data.slice(0, MAX_SHOWN)}`);
+            const payload = data.slice(0, MAX_SHOWN);
+            note(`in[${index}]: would publish on ${channel}: event ${event}, sender ${sender}, data ${payload}`);
           }
         } catch (error) {
           note(`in[${index}]: ${(error as Error).message}`, false);

@@ -43,7 +43,7 @@ Options:
   --topic      new sns: the ARN of the topic
   --audience   new pubsub: the audience of the push subscription
   --email      new pubsub: the service account of the push subscription
-  --url        test: the address of the hub (http://127.0.0.1:8000)
+  --url        test: the address of the hub; on this machine at PORT by default
 `,
   run: (words) => run(words).catch(known).catch(failed),
 };
@@ -84,7 +84,12 @@ async function run(words: readonly string[]): Promise<number> {
     if (action === "new") return await create(path, subject ?? "", about, base);
     if (action === "list") return list(path);
     return action === "test"
-      ? await test(path, subject ?? "", url, publicUrl === "" ? undefined : base)
+      ? await test(
+          path,
+          subject ?? "",
+          url ?? `http://127.0.0.1:${port}${basePath}`,
+          publicUrl === "" ? undefined : base,
+        )
       : remove(path, subject ?? "");
   } catch (error) {
     throw asSentence(error, path);
@@ -136,11 +141,11 @@ async function create(path: string, provider: string, about: About, base: string
   const unsigned = provider === "unsigned" ? `/${secret ?? ""}` : "";
   process.stdout.write(`URL: ${base}/hooks/${name}${unsigned}\n`);
   if (isMade && unsigned === "") process.stdout.write(`Secret: ${secret}\n`);
-  const shown = isMade ? "; the secret is shown this once" : "";
-  const rest = wakes === true ? "" : ". Its messages wake no waiting agent; --wakes changes that";
-  note(
-    `enter this at ${provider}${shown}. Servers with HOOKS_FILE=${oneLineName(path)} take it; try it with: sse-mcp-server hook test ${name} --file ${oneLineName(path)}${rest}`,
-  );
+  const file = oneLineName(path);
+  note(`enter this at ${provider}${isMade ? "; the secret is shown only now" : ""}`);
+  note(`start the server with HOOKS_FILE=${file}; one that runs with it accepts the hook already`);
+  note(`try it with: sse-mcp-server hook test ${name} --file ${file}`);
+  if (wakes !== true) note("its messages do not wake agents that wait for one; --wakes changes that");
   return 0;
 }
 
@@ -195,7 +200,7 @@ function list(path: string): number {
   return 0;
 }
 
-async function test(path: string, name: string, hub: string | undefined, base: string | undefined): Promise<number> {
+async function test(path: string, name: string, hub: string, base: string | undefined): Promise<number> {
   const record = hookRecords(readPrivateFile(path).text).find((one) => one.name === name);
   if (record === undefined) throw new HookFault(`it has no hook ${name}; hook list shows those it has`);
   open(record);
@@ -216,11 +221,9 @@ async function test(path: string, name: string, hub: string | undefined, base: s
   });
   const became =
     typeof id === "string"
-      ? `it is the message ${id} on ${record.channel}`
-      : "it was verified; the filters of the hook keep it from being a message";
-  process.stdout.write(
-    `${name}: ${id === undefined ? `it was verified, and published on ${record.channel}` : became}\n`,
-  );
+      ? `accepted, and published on ${record.channel} as ${id}`
+      : "accepted; the filters of the hook keep it from being published";
+  process.stdout.write(`${name}: ${id === undefined ? `accepted, and published on ${record.channel}` : became}\n`);
   return 0;
 }
 

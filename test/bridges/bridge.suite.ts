@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { BusMessage } from "../../src/bridges/bus.ts";
 import type { BusServer } from "../support/buses/bus-server.ts";
+import { runCli } from "../support/cli.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 import { HubProcess, type Kept } from "./hub-process.ts";
@@ -285,6 +286,18 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
         receiver.messages.map(({ headers }) => headers[`${bus.prefix}id`]),
         ids,
       );
+    });
+
+    it("is checked while nothing waits on the bus, which is no mistake", async (t) => {
+      if (!bus.needs(t)) return;
+      const [into, from] = [await declared(), await declared()];
+      const bridge = { ...bridgeTo(into), out: [{ ...server.outgoing(from), channels: ["orders"] }] };
+      const { code, stdout, stderr } = await runCli(["bridges", "check"], {
+        env: { BRIDGES: JSON.stringify([bridge]) },
+      });
+      const lines = ["connected", "in[0]: no message to look at", "out[0]: sends orders"];
+      assert.equal(stdout, lines.map((line) => `${into}: ${line}\n`).join(""), stderr);
+      assert.equal(code, 0);
     });
 
     it("does with a message that no hub takes what its rule says, and goes on with the next", async (t) => {

@@ -43,7 +43,7 @@ describe("a bridge", () => {
     assert.equal(cli.code, 1);
     assert.equal(
       cli.stdout,
-      'shop: connected\nshop: in[0]: a message would be message of shop on orders.eu: {"n":1}\n' +
+      'shop: connected\nshop: in[0]: would publish on orders.eu: event message, sender shop, data {"n":1}\n' +
         "shop: in[1]: Redis has no stream none; create it, or set declare: true in the rule\n",
     );
     assert.equal(await server.waiting("orders"), undefined, "no group was made");

@@ -21,7 +21,9 @@ describe("sse-mcp-server hook", () => {
     const url = await server.url();
     const test = (name: string): Promise<Cli> => runCli(["hook", "test", name, "--url", url], { env });
     const tried = await test("github");
-    assert.match(tried.stdout, /^github: it is the message [\w-]+ on builds\n$/, tried.stderr);
+    assert.match(tried.stdout, /^github: accepted, and published on builds as [\w-]+\n$/, tried.stderr);
+    const here = await runCli(["hook", "test", "github"], { env: { ...open, PORT: new URL(url).port } });
+    assert.match(here.stdout, /^github: accepted/, here.stderr);
     const page = (await (await fetch(`${url}/channels/builds/messages`)).json()) as {
       messages: Record<string, unknown>[];
     };
@@ -47,7 +49,7 @@ describe("sse-mcp-server hook", () => {
       assert.deepEqual((await run("list"))[0], 1);
       const [ok, note] = await run("new", "sns", "--channel", "a", "--topic", "arn:aws:sns:eu-west-1:123456789012:a");
       assert.equal(ok, 0);
-      assert.match(note, /enter this at sns\. Servers with HOOKS_FILE/);
+      assert.match(note, /enter this at sns\n.*start the server with HOOKS_FILE/);
       const before = readFileSync(file, "utf8");
       for (const [words, expected, sentence] of [
         [[], 2, /followed by new, list, test or remove/],

@@ -40,7 +40,7 @@ export function Bridges({ seen }: { readonly seen: BridgesSeen | undefined }) {
         <table>
           <thead>
             <tr>
-              {["Bridge", "State", "In per s", "Out per s", "Waiting", "Not taken", "Last error"].map((name) => (
+              {["Bridge", "State", "In per s", "Out per s", "Waiting", "Rejected", "Last error"].map((name) => (
                 <th key={name} scope="col">
                   {name}
                 </th>

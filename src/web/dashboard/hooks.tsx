@@ -52,7 +52,7 @@ export function Hooks({ hooks }: { readonly hooks: readonly ListedHook[] }) {
   return (
     <section class="panel hooks" aria-labelledby="hooks-title">
       <header>
-        <h2 id="hooks-title">Webhooks</h2>
+        <h2 id="hooks-title">Webhooks in</h2>
         <p id="hooks-count" class="count">
           {deliveries.length === 0
             ? "None came since this node started"
@@ -71,11 +71,11 @@ export function Hooks({ hooks }: { readonly hooks: readonly ListedHook[] }) {
           ))}
         </select>
       </header>
-      <div class="scroll" tabIndex={0} role="group" aria-label="Webhooks, the newest first">
+      <div class="scroll" tabIndex={0} role="group" aria-label="Webhooks in, the newest first">
         <table>
           <thead>
             <tr>
-              {["Hook", "Time", "Verdict", "Event", "ms", "Message or reason"].map((name) => (
+              {["Hook", "Time", "Result", "Event", "ms", "Message or reason"].map((name) => (
                 <th key={name} scope="col">
                   {name}
                 </th>

@@ -8,6 +8,8 @@ export type Driver = Pick<typeof Mqtt, "connect" | "ReasonCodes">;
 const KEEPALIVE = 15;
 /** Milliseconds that the broker has to answer a disconnect. */
 const CLOSE_TIMEOUT = 2000;
+/** Clients that we disconnect: that they end is no loss. */
+const closing = new WeakSet<MqttClient>();
 
 /**
  * Connects with MQTT 5. `prepare` is called before anything can be received, since the broker sends what waits in a
@@ -38,7 +40,7 @@ export async function openClient(
     const { promise, resolve, reject } = Promise.withResolvers<IConnackPacket>();
     const ended = (error: Error): void => {
       reject(error);
-      fail(error);
+      if (!closing.has(client)) fail(error);
     };
     client.on("connect", resolve);
     client.on("error", (error) => ended(withReason(error)));
@@ -56,6 +58,7 @@ export async function openClient(
 
 /** Disconnects; if the broker does not answer, destroys the socket. */
 export async function closeClient(client: MqttClient): Promise<void> {
+  closing.add(client);
   const timer = setTimeout(() => client.end(true), CLOSE_TIMEOUT);
   const { promise, resolve } = Promise.withResolvers<void>();
   client.once("close", () => resolve());
