@@ -5,7 +5,7 @@ import type { Appended } from "../core/log.ts";
 import { channelName } from "../core/channel.ts";
 import type { Batch, Outcome, Received, Source } from "./bus.ts";
 import type { BridgeWork } from "./context.ts";
-import { deadLetter, draftOf, otherKey, type Origin, type Skipped } from "./incoming.ts";
+import { deadLetter, draftOf, otherKey, type Origin } from "./incoming.ts";
 import type { InRule } from "./rules.ts";
 import { isTemplate } from "./template.ts";
 
@@ -45,6 +45,17 @@ export async function receive(
   }
 }
 
+/** A received message on its way into the hub. */
+interface Item {
+  readonly received: Received;
+  /** What is published of it; undefined if that is nothing. */
+  draft?: NewDraft;
+  /** Why the hub will never take it. */
+  error?: Error;
+  /** What the bus is told; undefined until that is known. */
+  outcome: Outcome | undefined;
+}
+
 /** Has the hub keep a batch. What it cannot take now is tried again until it can; undefined if that was given up. */
 async function keep(
   { messages }: Batch,
@@ -53,52 +64,63 @@ async function keep(
   work: BridgeWork,
   signal: AbortSignal,
 ): Promise<readonly Outcome[] | undefined> {
-  const { counters, hub, notice } = work;
-  const drafts = messages.map((received) => drafted(received, rule, origin));
-  const outcomes = drafts.map((made): Outcome | undefined => {
-    if (made !== "loop" && made !== "tombstone") return undefined;
-    counters[made === "loop" ? "loops" : "tombstones"]++;
-    return "done";
-  });
+  const items = messages.map((received) => itemOf(received, rule, origin, work));
   for (let backoff = MIN_BACKOFF; ; backoff = Math.min(2 * backoff, MAX_BACKOFF)) {
-    const left: NewDraft[] = [];
-    const places: number[] = [];
-    for (let index = 0; index < drafts.length; index++) {
-      const made = drafts[index];
-      if (outcomes[index] !== undefined || !isDraft(made)) continue;
-      left.push(made);
-      places.push(index);
+    const { unavailable, isRenamed } = await publishOnce(items, rule, work);
+    for (const item of items) {
+      const { received, error, outcome } = item;
+      if (outcome === undefined && error !== undefined) item.outcome = await poisoned(received, error, rule, work);
     }
-    const published = await hub.publishAll(left);
-    let unavailable: HubError | undefined;
-    let isRenamed = false;
-    for (let at = 0; at < left.length; at++) {
-      const index = places[at] as number;
-      const made = left[at] as NewDraft;
-      const outcome = published[at] as Appended | HubError;
-      if (outcome instanceof HubError) {
-        if (!isFinal(outcome, rule)) unavailable ??= outcome;
-        else drafts[index] = outcome;
-      } else if (outcome.repeated && !isOf(outcome.message, made)) {
-        drafts[index] = { ...made, key: otherKey(made) };
-        isRenamed = true;
-      } else {
-        counters[outcome.repeated ? "repeated" : "received"]++;
-        outcomes[index] = "done";
-      }
-    }
-    for (let index = 0; index < drafts.length; index++) {
-      const made = drafts[index];
-      if (outcomes[index] === undefined && made instanceof Error)
-        outcomes[index] = await poisoned(messages[index] as Received, made, rule, work);
-    }
+    const outcomes = items.map(({ outcome }) => outcome);
     if (outcomes.every((outcome) => outcome !== undefined)) return outcomes;
     if (signal.aborted || unavailable?.code === "SHUTTING_DOWN") return undefined;
     if (unavailable !== undefined && isOfNewChannel(unavailable) && backoff === MIN_BACKOFF)
-      notice(`messages wait until the hub can take them: ${unavailable.message}`);
+      work.notice(`messages wait until the hub can take them: ${unavailable.message}`);
     if (!isRenamed) await work.wait(backoff, signal);
     if (signal.aborted) return undefined;
   }
+}
+
+function itemOf(received: Received, rule: InRule, origin: Origin, { counters }: BridgeWork): Item {
+  try {
+    const made = draftOf(received, rule, origin);
+    if (typeof made === "object") return { received, draft: made, outcome: undefined };
+    counters[made === "loop" ? "loops" : "tombstones"]++;
+    return { received, outcome: "done" };
+  } catch (error) {
+    return { received, error: error as Error, outcome: undefined };
+  }
+}
+
+/**
+ * Publishes what is left of a batch, and notes the outcome of what the hub has kept, and the error of what it will never
+ * take. Resolves with why it could not take the rest, and whether some are to be published again with another key.
+ */
+async function publishOnce(
+  items: readonly Item[],
+  rule: InRule,
+  { hub, counters }: BridgeWork,
+): Promise<{ readonly unavailable: HubError | undefined; readonly isRenamed: boolean }> {
+  const left = items.filter(({ outcome, error }) => outcome === undefined && error === undefined);
+  const published = await hub.publishAll(left.map(({ draft: made }) => made as NewDraft));
+  let unavailable: HubError | undefined;
+  let isRenamed = false;
+  for (let index = 0; index < left.length; index++) {
+    const item = left[index] as Item;
+    const made = item.draft as NewDraft;
+    const result = published[index] as Appended | HubError;
+    if (result instanceof HubError) {
+      if (isFinal(result, rule)) item.error = result;
+      else unavailable ??= result;
+    } else if (result.repeated && !isOf(result.message, made)) {
+      item.draft = { ...made, key: otherKey(made) };
+      isRenamed = true;
+    } else {
+      counters[result.repeated ? "repeated" : "received"]++;
+      item.outcome = "done";
+    }
+  }
+  return { unavailable, isRenamed };
 }
 
 /**
@@ -112,18 +134,6 @@ function isFinal(error: HubError, { channel }: InRule): boolean {
 /** Whether a message has the content of this draft: another one may have had the same id. */
 function isOf({ data, event }: Message, made: Draft): boolean {
   return data === made.data && event === made.event;
-}
-
-function drafted(received: Received, rule: InRule, origin: Origin): NewDraft | Skipped | Error {
-  try {
-    return draftOf(received, rule, origin);
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-function isDraft(made: NewDraft | Skipped | Error | undefined): made is NewDraft {
-  return typeof made === "object" && !(made instanceof Error);
 }
 
 /** What becomes of a message that the hub will never take; undefined if its dead letter has to be tried again. */
