@@ -74,7 +74,7 @@ export function draftOf(received: Received, rule: InRule, origin: Origin): NewDr
  */
 function keyOf({ position }: Received, event: CloudEvent | undefined, origin: Origin): string | undefined {
   const { id, source } = event?.attributes ?? {};
-  const named = id === undefined ? undefined : `ce ${source ?? ""} ${id}`;
+  const named = id === undefined ? undefined : `ce ${JSON.stringify([source ?? "", id])}`;
   const place = position === undefined ? named : `${origin.kind} ${position}`;
   if (place === undefined) return undefined;
   const prefix = `bridge:${origin.bridge}${origin.rule === 0 ? "" : `#${origin.rule}`}\n`;

@@ -60,7 +60,7 @@ describe("a message that comes in", () => {
     for (const message of [binary, structured]) {
       const { event, data, key, channel } = mapped(message, { channel: "shop.${ce:subject}" });
       const found = [event, data, key, channel];
-      assert.deepEqual(found, ["order.placed", '"hello"', "bridge:shop\nce /shop 7", "shop.eu"]);
+      assert.deepEqual(found, ["order.placed", '"hello"', 'bridge:shop\nce ["/shop","7"]', "shop.eu"]);
     }
     const hubs = received("{}", { headers: { ...BINARY, ce_type: "hub.message" } });
     assert.equal(mapped(hubs)["event"], "message");
@@ -103,6 +103,9 @@ describe("a message that comes in", () => {
     assert.match(long, /^bridge:shop\n[\da-f]{64}$/);
     assert.match(String(mapped(received("x", { position: "a\nb" }))["key"]), /^bridge:shop\n[\da-f]{64}$/);
     assert.equal("key" in mapped(received("x", { position: undefined })), false);
+    const keyed = (source: string, id: string): unknown =>
+      mapped(received("x", { position: undefined, headers: { ...BINARY, ce_source: source, ce_id: id } }))["key"];
+    assert.notEqual(keyed("/a b", "c"), keyed("/a", "b c"));
   });
 
   it("that no hub takes is refused with a sentence", () => {
