@@ -25,6 +25,8 @@ export type Proof =
       readonly timestamp?: string | undefined;
       /** The id of the delivery if it is proved, too; undefined if the scheme has none. */
       readonly id?: string | undefined;
+      /** What its body says, if the signature is part of the body and does not cover all of it. */
+      readonly body?: Readonly<Record<string, string>> | undefined;
     }
   | {
       /** Why it is refused, as the end of a sentence: for the log, never for the sender. */

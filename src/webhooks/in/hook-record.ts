@@ -191,4 +191,7 @@ export const hookSchema: z.ZodType<HookRecord> = z
     url: z.url("use the address that the provider posts to").optional(),
     origins: z.array(text, "use a list of names such as eventgrid.example").max(MAX_LIST).optional(),
   })
-  .refine((one) => one.pick === undefined || one.text === undefined, { error: "use pick or text, not both" });
+  .refine((one) => one.pick === undefined || one.text === undefined, { error: "use pick or text, not both" })
+  .refine((one) => one.provider !== "cloudevents" || one.verify.scheme !== "sns", {
+    error: "SNS signs its own notifications and no CloudEvents; use the provider sns",
+  });

@@ -171,7 +171,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   },
   sns: {
     verify: { scheme: "sns" },
-    event: [{ header: "x-amz-sns-message-type" }, { pointer: "/Type" }],
+    event: [{ pointer: "/Type" }],
     id: [{ pointer: "/MessageId" }],
     handshake: confirmSns,
     secret: "",

@@ -54,7 +54,9 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   if ("fault" in proof) throw unverified(proof.fault);
   const { secret } = proof;
   const bodies =
-    record.provider === "cloudevents" ? cloudEvents(delivery) : [unwrapped(record.provider, bodyValue(delivery))];
+    record.provider === "cloudevents"
+      ? cloudEvents(delivery)
+      : [unwrapped(record.provider, proof.body ?? bodyValue(delivery))];
   const late = windowFault(record, proof, delivery, bodies[0]);
   if (late !== undefined) throw unverified(late);
   const handshake = await provider.handshake?.(delivery, bodies[0], context);

@@ -116,6 +116,15 @@ describe("Amazon SNS", { concurrency: true }, () => {
     for (const [body, why] of [
       [other.body({}), /signature is not of SNS/],
       [JSON.stringify({ ...good, Message: "The disk is empty" }), /signature is not of SNS/],
+      // The same signed text, with another id.
+      [
+        JSON.stringify({
+          ...(JSON.parse(signer.body({ Message: "a\nMessageId\nb", MessageId: "c" })) as object),
+          Message: "a",
+          MessageId: "b\nMessageId\nc",
+        }),
+        /MessageId has a line break/,
+      ],
       [JSON.stringify({ ...good, SignatureVersion: "1" }), /signature is not of SNS/],
       [JSON.stringify({ ...good, SignatureVersion: "3" }), /SignatureVersion is not 1 or 2/],
       [JSON.stringify({ ...good, Signature: "" }), /Signature is not Base64/],
@@ -198,12 +207,8 @@ describe("Amazon SNS at a hub", () => {
     using file = new HooksFile({ name: "sns", provider: "sns", channel: "alerts", verify: { topics: [TOPIC] } });
     try {
       await using server = await startServer({ hooksFile: file.path });
-      const post = (body: string) =>
-        server.request("/hooks/sns", {
-          method: "POST",
-          body,
-          headers: { "content-type": "text/plain; charset=UTF-8" },
-        });
+      const post = (body: string, type = "text/plain; charset=UTF-8") =>
+        server.request("/hooks/sns", { method: "POST", body, headers: { "content-type": type } });
       const confirmation = {
         Type: "SubscriptionConfirmation",
         Token: "2336412f37",
@@ -214,13 +219,37 @@ describe("Amazon SNS at a hub", () => {
       assert.deepEqual(asked.slice(-1), ["/?Action=ConfirmSubscription&Token=2336412f37"]);
       const elsewhere = { ...confirmation, SubscribeURL: "https://evil.example/" };
       assert.equal((await post(signer.body(elsewhere))).status, 422);
-      assert.equal((await post(signer.body({ Message: '{"AlarmName":"disk"}' }))).status, 200);
+      const genuine = signer.body({ Message: '{"AlarmName":"disk"}' });
+      assert.equal((await post(genuine)).status, 200);
+      // What SNS does not sign is neither read nor published, whatever the type says.
+      const fetches = asked.length;
+      for (const more of [
+        "&Type=Notification&MessageId=forged&Message=forged&y=",
+        "x=&Type=SubscriptionConfirmation&TopicArn=x&SubscribeURL=https%3A%2F%2Fsns.eu-west-1.amazonaws.com%2Fforged&y=",
+      ]) {
+        const forged = JSON.stringify({ x: more, ...(JSON.parse(genuine) as object), MessageAttributes: { a: more } });
+        for (const type of ["application/x-www-form-urlencoded", "application/json"])
+          assert.equal((await post(forged, type)).headers["idempotent-replayed"], "true");
+      }
+      assert.equal(asked.length, fetches);
       const { messages } = (await server.request("/channels/alerts/messages")).json() as {
         messages: { event: string; data: { Message: unknown } }[];
       };
       assert.deepEqual(
-        messages.map(({ event, data }) => [event, data.Message]),
-        [["Notification", { AlarmName: "disk" }]],
+        messages.map(({ event, data }) => [event, data]),
+        [
+          [
+            "Notification",
+            {
+              Message: { AlarmName: "disk" },
+              MessageId: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+              Subject: "Alarm",
+              Timestamp: "2026-11-29T00:00:00.000Z",
+              TopicArn: TOPIC,
+              Type: "Notification",
+            },
+          ],
+        ],
       );
     } finally {
       stubbed.mock.restore();

@@ -166,6 +166,10 @@ describe("a file of hooks", () => {
       [{ ...hook, text: "{/a~5}" }, /hooks\[0\]\.text is .*use a JSON pointer/],
       [{ ...hook, filter: [{ pointer: "/a" }] }, /hooks\[0\]\.filter\[0\].*one of equals, in and notIn/],
       [{ ...hook, wakes: "yes" }, /hooks\[0\]\.wakes is "yes": use true, false, or a list/],
+      [
+        { ...hook, provider: "cloudevents", verify: { scheme: "sns", topics: [] } },
+        /hooks\[0\]: SNS signs its own notifications and no CloudEvents; use the provider sns/,
+      ],
       [{ ...hook, limitBytes: 0 }, /hooks\[0\]\.limitBytes is 0: use at least 1/],
       [{ ...hook, url: "hub" }, /hooks\[0\]\.url is "hub": use the address/],
     ] as const) {

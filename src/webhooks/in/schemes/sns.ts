@@ -80,19 +80,25 @@ export class Sns implements Scheme {
     }
     const given = typeof signature === "string" ? bytesOf(signature, "base64") : undefined;
     if (given === undefined) return { fault: "its Signature is not Base64" };
-    const lines: string[] = [];
+    const signed: Record<string, string> = {};
     for (const name of names) {
       const value = fields[name];
       if (value === undefined && name === "Subject") continue;
       if (typeof value !== "string") return { fault: `its ${name} is not a text` };
-      lines.push(`${name}\n${value}\n`);
+      // Lines separate what is signed: only in one field can a line break not move a part of it to another.
+      if (name !== "Message" && value.includes("\n")) return { fault: `its ${name} has a line break` };
+      signed[name] = value;
     }
+    const text = Object.entries(signed)
+      .map(([name, value]) => `${name}\n${value}\n`)
+      .join("");
     const certificate = this.#certificateAt(url.href, time);
     const key = await this.#keyOf(certificate, time);
     if (key === undefined) return { fault: "its SigningCertURL is not a certificate that SNS has" };
-    if (!verify(digest, Buffer.from(lines.join("")), key, given)) return { fault: "its signature is not of SNS" };
+    if (!verify(digest, Buffer.from(text), key, given)) return { fault: "its signature is not of SNS" };
     certificate.isProved = true;
-    return { secret: 0, timestamp: String(Math.floor(Date.parse(fields["Timestamp"] as string) / 1000)) };
+    const timestamp = String(Math.floor(Date.parse(fields["Timestamp"] as string) / 1000));
+    return { secret: 0, timestamp, body: signed };
   }
 
   #certificateAt(url: string, time: number): Certificate {
