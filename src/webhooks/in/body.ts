@@ -4,24 +4,29 @@ import { MAX_DATA_DEPTH } from "../../core/message.ts";
 import { isJsonMedia, isObject, JsonFault, parseJson } from "../../protocol/json.ts";
 import type { Delivery } from "./delivery.ts";
 
+const SUBJECT = "The body";
 const FORM_TYPE = "application/x-www-form-urlencoded";
 /** The field of a form in which GitHub and Slack send JSON. */
 const PAYLOAD = "payload";
+/** How a field of a form begins. */
+const FIELD = /^[\w.~*+%[\]-]+=/;
 
 /**
  * What the body of a verified delivery says: JSON as it is, a form as an object of its fields, anything else as text, or
- * as JSON if it is that. Throws `INVALID_DELIVERY` for what is neither.
+ * as JSON if it is that. Throws `INVALID_DELIVERY` for what is neither. A type that is not proved decides nothing: whoever
+ * sends the delivery again could choose another one.
  */
-export function bodyValue({ body, type }: Delivery): unknown {
+export function bodyValue({ body, type }: Delivery, isTypeProved: boolean): unknown {
   const media = mediaOf(type);
   if (!isUtf8(body)) throw new HubError("INVALID_DELIVERY", "The body is not UTF-8; a hook takes JSON, forms and text");
   const text = body.toString().replace(/^\uFEFF/, "");
+  if (!isTypeProved) return valueIn(text, media);
   if (media === FORM_TYPE) return formValue(text);
   if (isJsonMedia(media)) return jsonOf(text);
   // SNS sends JSON as text/plain, and others without a type.
   if (/^\s*[[{]/.test(text)) {
     try {
-      return parseJson(text, "The body", MAX_DATA_DEPTH);
+      return parseJson(text, SUBJECT, MAX_DATA_DEPTH);
     } catch {
       return text;
     }
@@ -33,13 +38,33 @@ export function mediaOf(type: string): string {
   return type.replace(/;.*/s, "").trim().toLowerCase();
 }
 
+/** What the bytes are by themselves. The type can only have them refused, if they are not the JSON that it says. */
+function valueIn(text: string, media: string): unknown {
+  try {
+    return parseJson(text, SUBJECT, MAX_DATA_DEPTH);
+  } catch (cause) {
+    // JSON that is refused, such as for a name it has twice, must not pass as text.
+    const isJson = isJsonMedia(media) || (cause instanceof JsonFault && cause.value !== undefined);
+    if (isJson) throw invalid(cause);
+    return isForm(text) ? formValue(text) : text;
+  }
+}
+
+/** Whether a text is written as forms are: encoded, and so without spaces, which hardly any other text is. */
+function isForm(text: string): boolean {
+  return !/\s/.test(text) && text.split("&").every((field) => FIELD.test(field));
+}
+
 export function jsonOf(text: string): unknown {
   try {
-    return parseJson(text, "The body", MAX_DATA_DEPTH);
+    return parseJson(text, SUBJECT, MAX_DATA_DEPTH);
   } catch (cause) {
-    if (cause instanceof JsonFault) throw new HubError("INVALID_DELIVERY", cause.message, { cause });
-    throw cause;
+    throw invalid(cause);
   }
+}
+
+function invalid(cause: unknown): unknown {
+  return cause instanceof JsonFault ? new HubError("INVALID_DELIVERY", cause.message, { cause }) : cause;
 }
 
 function formValue(text: string): unknown {

@@ -10,8 +10,14 @@ const PREFIX = "ce-";
 /** Events of one batch. */
 const MAX_EVENTS = 100;
 
-/** The CloudEvents of a delivery as JSON, in whichever of the three modes of HTTP it came. Throws `INVALID_DELIVERY`. */
-export function cloudEvents(delivery: Delivery): readonly Readonly<Record<string, unknown>>[] {
+/**
+ * The CloudEvents of a delivery as JSON, in whichever of the three modes of HTTP it came; binary mode needs headers that
+ * are proved. Throws `INVALID_DELIVERY`.
+ */
+export function cloudEvents(
+  delivery: Delivery,
+  areHeadersProved: boolean,
+): readonly Readonly<Record<string, unknown>>[] {
   const media = mediaOf(delivery.type);
   if (BATCH.test(media)) {
     const batch = jsonOf(textOf(delivery.body));
@@ -21,12 +27,18 @@ export function cloudEvents(delivery: Delivery): readonly Readonly<Record<string
     return batch.map((event, index) => checked(event, `the event ${index}`));
   }
   if (STRUCTURED.test(media)) return [checked(jsonOf(textOf(delivery.body)), "the body")];
+  if (!areHeadersProved) {
+    throw new HubError(
+      "INVALID_DELIVERY",
+      "The signature does not cover headers, and so no CloudEvent in binary mode; send application/cloudevents+json",
+    );
+  }
   return [checked(binary(delivery, media), "the event in its headers")];
 }
 
 /** By which an event that comes again is known (CloudEvents 1.0, "id"). */
 export function cloudEventId({ source, id }: Readonly<Record<string, unknown>>): string {
-  return `${String(source)} ${String(id)}`;
+  return JSON.stringify([source, id]);
 }
 
 /** Attributes in headers, and data as the body. */
@@ -41,7 +53,7 @@ function binary(delivery: Delivery, media: string): Readonly<Record<string, unkn
   const { body } = delivery;
   if (media !== "") attributes.push(["datacontenttype", delivery.type]);
   if (body.length > 0)
-    attributes.push(isUtf8(body) ? ["data", bodyValue(delivery)] : ["data_base64", body.toString("base64")]);
+    attributes.push(isUtf8(body) ? ["data", bodyValue(delivery, true)] : ["data_base64", body.toString("base64")]);
   return Object.fromEntries(attributes);
 }
 

@@ -59,6 +59,11 @@ export interface HookRecord {
   readonly origins?: readonly string[] | undefined;
 }
 
+/** Whether what proves a delivery proves its headers, too: a token does; a signature proves only what it covers. */
+export function provesHeaders({ verify: { scheme } }: Pick<HookRecord, "verify">): boolean {
+  return scheme === "token" || scheme === "jwt";
+}
+
 /** Where something is in a delivery. */
 type FoundAt = { readonly header: string } | { readonly pointer: string };
 

@@ -12,7 +12,7 @@ import type { Verdict } from "./deliveries.ts";
 import type { HandshakeTools, HookAnswer } from "./handshakes.ts";
 import { senderOf, type Hook } from "./hook.ts";
 import { hookMessage, type HookMessage } from "./hook-message.ts";
-import type { HookRecord } from "./hook-record.ts";
+import { provesHeaders, type HookRecord } from "./hook-record.ts";
 import { pointer, valueAt } from "./pointer.ts";
 import { providerOf } from "./providers.ts";
 
@@ -53,10 +53,11 @@ export async function receive(hook: Hook, delivery: Delivery, context: ReceiveCo
   const proof = await scheme.verify(delivery);
   if ("fault" in proof) throw unverified(proof.fault);
   const { secret } = proof;
+  const areHeadersProved = provesHeaders(record);
   const bodies =
     record.provider === "cloudevents"
-      ? cloudEvents(delivery)
-      : [unwrapped(record.provider, proof.body ?? bodyValue(delivery))];
+      ? cloudEvents(delivery, areHeadersProved)
+      : [unwrapped(record.provider, proof.body ?? bodyValue(delivery, areHeadersProved))];
   const late = windowFault(record, proof, delivery, bodies[0]);
   if (late !== undefined) throw unverified(late);
   const handshake = await provider.handshake?.(delivery, bodies[0], context);

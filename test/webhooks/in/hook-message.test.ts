@@ -138,7 +138,7 @@ describe("what a delivery becomes", () => {
     assert.notEqual(made({}, { ...PUSH, ref: "other" })?.id, ids[0]);
     assert.equal(made({ id: { header: "x-github-delivery" } }, PUSH, { "x-github-delivery": "d" })?.id, "d");
     assert.equal(made({ id: { pointer: "/sender/id" } }, PUSH)?.id, "7");
-    assert.equal(made({ provider: "shopify" }, PUSH)?.id, undefined);
+    assert.equal(made({ provider: "gitlab" }, PUSH)?.id, undefined);
     assert.equal(made({ provider: "stripe" }, { id: "evt_1", type: "a" })?.id, "evt_1");
   });
 });
