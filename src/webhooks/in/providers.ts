@@ -91,7 +91,8 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   // GitLab with a signing token speaks Standard Webhooks.
   "gitlab-signed": {
     ...STANDARD,
-    event: [{ pointer: "/object_kind" }, { header: "x-gitlab-event" }],
+    // System hooks have only the second. The header with the event is not signed.
+    event: [{ pointer: "/object_kind" }, { pointer: "/event_name" }],
     secret: "the signing token, whsec_…",
   },
   gitea: gitForge("gitea"),
@@ -112,7 +113,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
       timestampHeader: "x-slack-request-timestamp",
     },
     event: [{ pointer: "/event/type" }, { pointer: "/command" }, { pointer: "/type" }],
-    id: [{ pointer: "/event_id" }, { pointer: "/trigger_id" }],
+    id: [{ pointer: "/event_id" }, { pointer: "/trigger_id" }, "body"],
     tolerance: FIVE_MINUTES,
     handshake: slackChallenge,
     // Slack shows the body of an answer to a command to the person who typed it.
@@ -122,7 +123,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   shopify: {
     verify: { scheme: "hmac", header: "x-shopify-hmac-sha256", encoding: "base64" },
     event: [{ header: "x-shopify-topic" }],
-    id: [{ header: "x-shopify-webhook-id" }],
+    id: SIGNED_BODY,
     secret: "the client secret of the app",
   },
   twilio: {
@@ -155,8 +156,8 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   make: STANDARD_SIGNER,
   cursor: {
     verify: hexHmac("x-webhook-signature", "sha256="),
-    event: [{ header: "x-webhook-event" }, { pointer: "/event" }],
-    id: [{ header: "x-webhook-id" }],
+    event: [{ pointer: "/event" }],
+    id: SIGNED_BODY,
   },
   discord: {
     verify: { scheme: "ed25519", header: "x-signature-ed25519", timestampHeader: "x-signature-timestamp" },

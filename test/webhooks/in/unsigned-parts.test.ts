@@ -106,7 +106,7 @@ describe("what a signature does not cover", () => {
     for (const type of [JSON_TYPE, FORM]) assert.equal((await post(body, type)).status, 401);
   });
 
-  it("[HOOK-3] Slack is known by what it signs, as JSON and as a form", async () => {
+  it("[HOOK-3] Slack is known by what it signs, as JSON and as a form, also without an id", async () => {
     const hook = hookOf("slack");
     using file = new HooksFile(hook);
     await using server = await startServer({ hooksFile: file.path });
@@ -116,6 +116,7 @@ describe("what a signature does not cover", () => {
       ['{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}', "message"],
       ["token=x&command=%2Fdeploy&text=&trigger_id=2", "/deploy"],
       [`payload=${payload}`, "block_actions"],
+      ['{"type":"view_closed"}', "view_closed"],
     ] as const) {
       const before = (await kept(server)).length;
       for (const type of [FORM, JSON_TYPE, { "content-type": "text/plain" }])
@@ -126,6 +127,37 @@ describe("what a signature does not cover", () => {
         [event],
       );
     }
+  });
+
+  for (const [provider, header] of [
+    ["shopify", "x-shopify-webhook-id"],
+    ["cursor", "x-webhook-id"],
+  ] as const) {
+    it(`[HOOK-3] ${provider} is known by its body, whatever id the header has`, async () => {
+      const hook = hookOf(provider);
+      using file = new HooksFile(hook);
+      await using server = await startServer({ hooksFile: file.path });
+      const post = poster(server, hook);
+      for (const id of ["a", "b", "c"]) assert.equal((await post('{"n":1}', { [header]: id })).status, 200);
+      await post('{"n":2}', { [header]: "a" });
+      assert.deepEqual(
+        (await kept(server)).map(({ data }) => data),
+        [{ n: 1 }, { n: 2 }],
+      );
+    });
+  }
+
+  it("the event is that of the body if the body has one", async () => {
+    const hooks = [hookOf("cursor"), hookOf("gitlab-signed")];
+    using file = new HooksFile(...hooks);
+    await using server = await startServer({ hooksFile: file.path });
+    const forged = { "x-webhook-event": "forged", "x-gitlab-event": "forged" };
+    await poster(server, hooks[0] as object)('{"event":"statusChange"}', forged);
+    await poster(server, hooks[1] as object)('{"event_name":"project_create"}', forged);
+    assert.deepEqual(
+      (await kept(server)).map(({ event }) => event),
+      ["statusChange", "project_create"],
+    );
   });
 });
 
