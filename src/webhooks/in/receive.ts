@@ -113,11 +113,13 @@ async function keep(
 
 /**
  * The ids of the hubs that a message came through before this one, as hubs say it that send webhooks: in a header, and as
- * an extension of CloudEvents. Neither need be signed: whoever forges one only has a message of their own left out.
+ * an extension of CloudEvents. The header is not signed: whoever forges it can have a message left out, and cannot have
+ * one published that names this hub in its body.
  */
 function pathOf({ headers }: Delivery, body: unknown): readonly string[] {
-  const given = headers[HUB_PATH_HEADER] ?? (isObject(body) ? body["hubpath"] : undefined);
-  return typeof given === "string" ? hubPath(given) : [];
+  const given = [headers[HUB_PATH_HEADER], isObject(body) ? body["hubpath"] : undefined];
+  // A hub says the same in both.
+  return [...new Set(given.flatMap((text) => (typeof text === "string" ? hubPath(text) : [])))];
 }
 
 /** An invalid message is `INVALID_DELIVERY`, so that the provider does not deliver it again. */

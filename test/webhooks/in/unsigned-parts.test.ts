@@ -185,6 +185,18 @@ describe("CloudEvents that are signed", () => {
     });
   }
 
+  it("[HOOK-5] are left out for the hubs that they name, whatever the header says", async () => {
+    const hook = hookOf("cloudevents", { verify: SIGNED });
+    using file = new HooksFile(hook);
+    await using server = await startServer({ hooksFile: file.path });
+    const post = poster(server, hook);
+    const body = JSON.stringify({ ...EVENT, hubpath: "1,2,3,4,5,6,7,8" });
+    for (const path of ["1,2,3,4,5,6,7,8", "other"])
+      assert.deepEqual((await post(body, { ...STRUCTURED, "hub-path": path })).json(), { id: null });
+    const few = JSON.stringify({ ...EVENT, hubpath: "1,2,3,4,5,6,7" });
+    assert.notDeepEqual((await post(few, { ...STRUCTURED, "hub-path": "1,2,3,4,5,6,7" })).json(), { id: null });
+  });
+
   it("are known by source and id, wherever a space is", async () => {
     const hook = hookOf("cloudevents", { verify: SIGNED });
     using file = new HooksFile(hook);
