@@ -15,7 +15,7 @@ const utf8 = new TextEncoder();
 
 /**
  * The event in a message of a bus, in binary mode (attributes are headers with one of these prefixes) or in structured
- * mode; undefined if it is not one. Throws a sentence if it says that it is a structured one and is not.
+ * mode; undefined if it is not one. Throws an `Error` if it says that it is a structured one and is not.
  */
 export function cloudEventIn(message: BusMessage, prefixes: readonly string[]): CloudEvent | undefined {
   const { body, contentType, headers } = message;

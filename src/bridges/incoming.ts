@@ -91,7 +91,7 @@ function eventOf(event: CloudEvent | undefined): string | undefined {
   return type === MESSAGE_TYPE ? undefined : type;
 }
 
-/** The payload as the data of a message. Throws a sentence if it cannot be read as the rule wants it. */
+/** The payload as the data of a message. Throws an `Error` that says why if it cannot be read as the rule wants it. */
 function dataOf(
   { body = new Uint8Array(), contentType }: Pick<BusMessage, "body" | "contentType">,
   encoding: InRule["encoding"],

@@ -39,7 +39,7 @@ export class NatsClient {
     void this.#watch(fail);
   }
 
-  /** Loads the driver, and connects within `CONNECT_TIMEOUT`. Rejects with a sentence. */
+  /** Loads the driver, and connects within `CONNECT_TIMEOUT`. Rejects with an `Error` for the operator. */
   static async open(asked: Connection, client: BusClient): Promise<NatsClient> {
     const [core, jetstream] = await loadDriver(
       () => Promise.all([import("@nats-io/transport-node"), import("@nats-io/jetstream")]),

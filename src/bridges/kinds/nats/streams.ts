@@ -53,7 +53,7 @@ export class Streams {
     return this.#nats.connection.isClosed();
   }
 
-  /** Rejects with a sentence if a stream does not exist, or creates it with the subjects in `declared`. */
+  /** Rejects with a `MissingError` if a stream does not exist, or creates it with the subjects in `declared`. */
   async expect(stream: string, declared?: readonly string[]): Promise<void> {
     try {
       await this.#manager.streams.info(stream);

@@ -23,7 +23,7 @@ export function overlapping(subjects: readonly string[]): readonly [string, stri
   return undefined;
 }
 
-/** The subject of a message to send. Throws a sentence if it has no valid one. */
+/** The subject of a message to send. Throws an `Error` that says why if it has no valid one. */
 export function subjectFor(template: string, { names }: Outgoing): string {
   const subject = render(template, names);
   if (subject === undefined) throw new Error(`it has no value for a placeholder of its subject, ${template}`);
