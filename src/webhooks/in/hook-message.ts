@@ -47,7 +47,7 @@ export function hookMessage(
   return {
     event,
     data,
-    id: provider === "cloudevents" ? cloudEventId(body as Event) : idOf(record, delivery, body, provedId),
+    id: provider === "cloudevents" ? cloudEventId(body as Event) : idOf(record, delivery, body, event, provedId),
     wakes: typeof wakes === "boolean" ? wakes : meetsAll(wakes, body),
   };
 }
@@ -61,10 +61,16 @@ function meetsAll(conditions: readonly Condition[], body: unknown): boolean {
   });
 }
 
-function idOf(record: HookRecord, delivery: Delivery, body: unknown, provedId?: string): string | undefined {
+function idOf(
+  record: HookRecord,
+  delivery: Delivery,
+  body: unknown,
+  event: string,
+  provedId?: string,
+): string | undefined {
   // One header may have the id that is signed, and another one what someone added who sends the delivery again.
   if (record.id === undefined && provedId !== undefined) return provedId;
-  return found(record.id === undefined ? providerOf(record).id : [record.id], delivery, body);
+  return found(record.id === undefined ? providerOf(record).id : [record.id], delivery, body, event);
 }
 
 function eventOf(record: HookRecord, delivery: Delivery, body: unknown): string {
@@ -82,9 +88,10 @@ function eventOf(record: HookRecord, delivery: Delivery, body: unknown): string 
 }
 
 /** The value at the first of these places that has one. */
-function found(places: readonly Place[] = [], delivery: Delivery, body: unknown): string | undefined {
+function found(places: readonly Place[] = [], delivery: Delivery, body: unknown, event = ""): string | undefined {
   for (const place of places) {
     if (place === "body") return hash("sha256", delivery.body);
+    if (place === "event and body") return hash("sha256", `${event}\n${hash("sha256", delivery.body)}`);
     const value = "header" in place ? headerOf(delivery, place.header) : valueAt(body, pointer(place.pointer));
     if (typeof value === "string" && value !== "") return value;
     if (typeof value === "number") return String(value);

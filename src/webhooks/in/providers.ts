@@ -3,7 +3,7 @@ import type { Handshake, HookAnswer } from "./handshakes.ts";
 import { confirmSns, discordPing, githubPing, slackChallenge } from "./handshakes.ts";
 
 /** Where to find something in a delivery; `body` stands for the hash of the whole body. */
-export type Place = { readonly header: string } | { readonly pointer: string } | "body";
+export type Place = { readonly header: string } | { readonly pointer: string } | "body" | "event and body";
 
 /** What the hub knows about a provider, so that a hook need not say it. */
 export interface Provider {
@@ -123,7 +123,8 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   shopify: {
     verify: { scheme: "hmac", header: "x-shopify-hmac-sha256", encoding: "base64" },
     event: [{ header: "x-shopify-topic" }],
-    id: SIGNED_BODY,
+    // It may send the same bytes for two topics, such as orders/create and orders/paid.
+    id: ["event and body"],
     secret: "the client secret of the app",
   },
   twilio: {

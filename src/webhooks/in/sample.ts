@@ -45,7 +45,7 @@ export function sampleFor(
   const known = providerOf(record);
   const put = (place: Place | undefined, value: unknown): void => {
     if (place === undefined) return;
-    if (place === "body") body["id"] = value;
+    if (place === "body" || place === "event and body") body["id"] = value;
     else if ("header" in place) headers[place.header] = String(value);
     else setAt(body, pointer(place.pointer), value);
   };

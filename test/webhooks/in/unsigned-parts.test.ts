@@ -147,6 +147,19 @@ describe("what a signature does not cover", () => {
     });
   }
 
+  it("[HOOK-3] shopify may send the same body for two topics, which are two messages", async () => {
+    const hook = hookOf("shopify");
+    using file = new HooksFile(hook);
+    await using server = await startServer({ hooksFile: file.path });
+    const post = poster(server, hook);
+    for (const topic of ["orders/create", "orders/paid", "orders/create"])
+      assert.equal((await post('{"n":1}', { "x-shopify-topic": topic })).status, 200);
+    assert.deepEqual(
+      (await kept(server)).map(({ event }) => event),
+      ["orders/create", "orders/paid"],
+    );
+  });
+
   it("the event is that of the body if the body has one", async () => {
     const hooks = [hookOf("cursor"), hookOf("gitlab-signed")];
     using file = new HooksFile(...hooks);
