@@ -77,7 +77,7 @@ describeInBrowser("the dashboard", { concurrency: 3 }, (it) => {
     await deliver(server, 1, { hook: "other", secret: "wrong" });
     await listed
       .filter({ hasText: "refused (401)" })
-      .filter({ hasText: "its signature is not of the secret" })
+      .filter({ hasText: "its signature does not match the secret" })
       .waitFor();
     assert.equal(await listed.count(), 2);
     await deliver(server, 2, { event: "pull_request_review_thread" });

@@ -113,8 +113,8 @@ describe("POST /hooks/{name}", () => {
     assert.deepEqual(reasons.toReversed(), [
       "refused 401 its x-hub-signature-256 is empty",
       "refused 401 its x-hub-signature-256 is not sha256= and hex",
-      "refused 401 its signature is not of the secret",
-      "refused 401 its signature is not of the secret",
+      "refused 401 its signature does not match the secret",
+      "refused 401 its signature does not match the secret",
     ]);
     assert.ok(!JSON.stringify(await deliveries(server)).includes(GITHUB_SECRET));
   });

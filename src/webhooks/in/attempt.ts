@@ -18,7 +18,7 @@ export interface AttemptTools extends Pick<ReceiveContext, "fetchText"> {
   readonly refused: (cause: unknown) => void;
 }
 
-/** What a delivery that is not proved, or cannot be, costs: as much as so many that are. */
+/** A delivery that fails verification, or cannot be verified, counts as this many for the rate limit. */
 const FAILURE = 25;
 const MAX_REASON = 300;
 
@@ -53,7 +53,7 @@ export async function attempt(
     const reason = known.cause instanceof Error ? known.cause.message : known.message;
     ended({ verdict, status: known.status, reason: reason.slice(0, MAX_REASON) });
     if (verdict === "refused") refused(known.cause);
-    // What cannot be checked now has had us ask someone, and whoever sent it may be anyone.
+    // Checking it took a request of ours, and its sender is unknown.
     if (verdict === "refused" || known.code === "AUTH_UNAVAILABLE") count(FAILURE);
     throw error;
   }

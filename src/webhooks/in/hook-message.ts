@@ -68,7 +68,7 @@ function idOf(
   event: string,
   provedId?: string,
 ): string | undefined {
-  // One header may have the id that is signed, and another one what someone added who sends the delivery again.
+  // The id that is signed, before any other: who sends a delivery again can add another one.
   if (record.id === undefined && provedId !== undefined) return provedId;
   return found(record.id === undefined ? providerOf(record).id : [record.id], delivery, body, event);
 }

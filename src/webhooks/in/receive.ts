@@ -41,7 +41,7 @@ export interface Received {
 /** Seconds by which the time of a delivery may differ from ours, unless the provider has its own. */
 const TOLERANCE = 300;
 /** The answer to a delivery that cannot be verified, whatever the reason, so that attackers learn nothing. */
-const UNPROVED = "This delivery is not proved to be of the sender of this hook; the hub's operator can see why";
+const UNVERIFIED = "This delivery could not be verified; the hub's operator can see why";
 
 /**
  * Verifies a delivery and publishes what it says. Rejects with `UNAUTHENTICATED`, whose cause says why for the log,
@@ -161,5 +161,5 @@ function windowFault(
 }
 
 function unverified(reason: string): HubError {
-  return new HubError("UNAUTHENTICATED", UNPROVED, { cause: new Error(reason) });
+  return new HubError("UNAUTHENTICATED", UNVERIFIED, { cause: new Error(reason) });
 }

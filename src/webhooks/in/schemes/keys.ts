@@ -31,7 +31,7 @@ export function prove<Form>(
   if (found !== -1) return { secret: found };
   if (expired !== -1) return { fault: `it is signed with secret ${expired + 1}, whose time is over` };
   return {
-    fault: keys.length === 1 ? "its signature is not of the secret" : "its signature is of none of the secrets",
+    fault: keys.length === 1 ? "its signature does not match the secret" : "its signature matches none of the secrets",
   };
 }
 
