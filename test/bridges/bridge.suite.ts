@@ -141,6 +141,22 @@ export function describeBridge(name: string, bus: BusUnderTest): void {
       assert.deepEqual(Buffer.from(message?.data as string, "base64"), Buffer.from(every));
     });
 
+    it("goes on after messages whose event and sender have unusual characters, or as many as they may", async (t) => {
+      if (!bus.needs(t)) return;
+      const place = await declared();
+      await using hub = await HubProcess.start([bridgeFrom("orders", place)]);
+      await using receiver = await server.receive(place);
+      await isRunning(hub, `${place}-out`);
+      const unusual = ["\u0080", "\u009f", "\ufdd0", "\ufffe", "\u{1ffff}", "\u200b", "\ufeff", '"\\%:;=', " a b "];
+      for (const text of [...unusual, "\u4e00".repeat(64)]) {
+        await hub.publish("orders", 1, `?event=${encodeURIComponent(`x${text}`.slice(0, 64))}`);
+        await hub.publish("orders", 1, `?sender=${encodeURIComponent(text.repeat(128).slice(0, 128))}`);
+      }
+      await hub.publish("orders", 2, "?event=last");
+      const isLast = ({ headers }: BusMessage): boolean => headers[`${bus.prefix}type`] === "last";
+      await until("the last one is there", () => receiver.messages.some(isLast), LONG);
+    });
+
     it(
       "loses and doubles nothing that comes in when the hub is killed again and again",
       { skip: durable },

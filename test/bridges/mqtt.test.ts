@@ -215,6 +215,28 @@ test(
   },
 );
 
+test("refuses characters for which the broker would end the connection, wherever they are", async (broker) => {
+  await using bus = await connect(broker);
+  const target = await bus.target(outgoing({ topic: "fine/${event}" }));
+  await using receiver = await broker.receive("fine/#");
+  const forbidden = ["\u0001", "\u007f", "\u009f", "\ufdd0", "\ufffe", "\uffff", "\u{1fffe}", "\u{10ffff}"];
+  for (const character of forbidden) {
+    const text = `x${character}`;
+    const plain = message("1");
+    const results = await target.send([
+      { ...plain, names: { ...plain.names, event: text } },
+      { ...plain, headers: { type: text } },
+      { ...plain, headers: { [text]: "name" } },
+      { ...plain, contentType: text },
+      { ...plain, headers: { type: "caf\u00e9 \u200d \u{1f600}" } },
+    ]);
+    const sentence = /^its topic or one of its headers has a character that MQTT does not allow: U\+[0-9A-F]{4,6}$/;
+    for (const result of results.slice(0, 4)) assert.match(result?.message ?? "", sentence);
+    assert.equal(results[4], undefined);
+  }
+  await until("the rest has come", () => receiver.messages.length === forbidden.length);
+});
+
 test(
   "is not sent what a packet of the broker cannot hold",
   async (broker) => {

@@ -255,7 +255,9 @@ describe("a bridge to JetStream", () => {
     const huge = { ...outgoing("3"), body: new Uint8Array(2_000_000) };
     const spaced = outgoing("4", "a b");
     const without = outgoing("5", "");
-    const results = await target.send([outgoing("1"), long, huge, spaced, without, outgoing("6")]);
+    // The server would end the connection.
+    const endless = outgoing("7", "x".repeat(4200));
+    const results = await target.send([outgoing("1"), long, huge, spaced, without, endless, outgoing("6")]);
     assert.deepEqual(
       results.map((error) => error?.message),
       [
@@ -264,6 +266,7 @@ describe("a bridge to JetStream", () => {
         "'payload' max_payload size exceeded",
         '"small.a b" is not a subject to publish on',
         "it has no value for a placeholder of its subject, small.${event}",
+        `its subject is longer than 3800 bytes: small.${"x".repeat(44)}…`,
         undefined,
       ],
     );

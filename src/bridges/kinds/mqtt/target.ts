@@ -11,6 +11,8 @@ const MAX_UNCONFIRMED = 256;
 const OVERHEAD = 32;
 /** Bytes of each property besides its texts. */
 const PROPERTY_OVERHEAD = 5;
+/** What a broker may end the connection for, and Mosquitto does (MQTT 5, section 1.5.4). */
+const FORBIDDEN = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
 /** Reason codes from here on are refusals. */
 const REFUSAL = 0x80;
 const NOT_AUTHORIZED = 0x87;
@@ -72,14 +74,19 @@ export class MqttTarget implements Target {
     const problem = topicProblem(topic);
     if (problem !== undefined) return new Error(problem);
     const { body, headers, contentType = "" } = message;
-    const texts = [...Object.entries(headers).flat(), contentType];
-    const sizes = texts.map((text) => Buffer.byteLength(text));
-    if (sizes.some((size) => size > MAX_TEXT)) return new Error(`one of its headers is longer than ${MAX_TEXT} bytes`);
-    const size =
-      OVERHEAD +
-      Buffer.byteLength(topic) +
-      (body?.byteLength ?? 0) +
-      sizes.reduce((sum, bytes) => sum + bytes + PROPERTY_OVERHEAD, 0);
+    const texts = [topic, contentType];
+    for (const name in headers) texts.push(name, headers[name] ?? "");
+    let size = OVERHEAD + (body?.byteLength ?? 0);
+    for (const text of texts) {
+      const bytes = Buffer.byteLength(text);
+      if (bytes > MAX_TEXT) return new Error(`one of its headers is longer than ${MAX_TEXT} bytes`);
+      const [forbidden] = FORBIDDEN.exec(text) ?? [];
+      if (forbidden !== undefined)
+        return new Error(
+          `its topic or one of its headers has a character that MQTT does not allow: ${codePoint(forbidden)}`,
+        );
+      size += bytes + PROPERTY_OVERHEAD;
+    }
     const most = client.serverProperties?.maximumPacketSize ?? Infinity;
     return size > most ? new Error(`it takes about ${size} bytes; the broker takes ${most} at most`) : undefined;
   }
@@ -117,4 +124,8 @@ export class MqttTarget implements Target {
     for (const reject of this.#unconfirmed) reject(error);
     this.#unconfirmed.clear();
   }
+}
+
+function codePoint(character: string): string {
+  return `U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`;
 }

@@ -5,6 +5,8 @@ import { render } from "../../template.ts";
 const PUBLISHABLE = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
 /** A subject to receive from: `*` stands for one word, and `>` at the end for one or more. */
 const RECEIVABLE = /^(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?$|^>$/;
+/** Bytes of a subject to publish on: a server ends the connection after a command of more than 4 KiB, by default. */
+const MAX_SUBJECT = 3800;
 /** Begins a subject that is reserved for the server, but not a template that begins with a placeholder. */
 const OF_SERVER = /^\$(?!\{)/;
 
@@ -28,6 +30,8 @@ export function subjectFor(template: string, { names }: Outgoing): string {
   const subject = render(template, names);
   if (subject === undefined) throw new Error(`it has no value for a placeholder of its subject, ${template}`);
   if (!PUBLISHABLE.test(subject)) throw new Error(`${JSON.stringify(subject)} is not a subject to publish on`);
+  if (Buffer.byteLength(subject) > MAX_SUBJECT)
+    throw new Error(`its subject is longer than ${MAX_SUBJECT} bytes: ${subject.slice(0, 50)}…`);
   // What clients publish must not reach $JS.API, which can delete streams.
   if (OF_SERVER.test(subject) && !OF_SERVER.test(template)) {
     throw new Error(`${JSON.stringify(subject)} is reserved for the server`);
