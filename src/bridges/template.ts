@@ -23,6 +23,21 @@ export function render(template: string, values: TemplateValues): string | undef
   return isMissing ? undefined : text;
 }
 
+/**
+ * Why a destination would have other levels than its template, as one of these values has the character that separates
+ * them; undefined if none has.
+ */
+export function levelProblem(
+  template: string,
+  values: Readonly<Record<string, string>>,
+  names: readonly string[],
+  separator: string,
+): string | undefined {
+  const name = names.find((one) => template.includes(`\${${one}}`) && values[one]?.includes(separator));
+  if (name === undefined) return undefined;
+  return `its ${name} has ${JSON.stringify(separator)}, and may only be one level of ${template}: ${values[name]}`;
+}
+
 /** What is wrong with a template, given the placeholders it may have; undefined if nothing is. */
 export function templateProblem(template: string, names: readonly string[]): string | undefined {
   for (const [placeholder, name = ""] of template.matchAll(PLACEHOLDER)) {

@@ -167,6 +167,23 @@ describe("RabbitMQ", () => {
     assert.deepEqual([...new Set(receiver.messages.map(textOf))], ["first", "last"]);
   });
 
+  test("lets an event have dots in a routing key, and a sender only if it names a queue", async () => {
+    await rabbit.declare("words");
+    await using bus = await connect();
+    const target = await bus.target(outgoing({ exchange: "words", routingKey: "a.${sender}.${event}" }));
+    const from = (sender: string): Outgoing => {
+      return { ...message(sender), names: { channel: "a", event: "order.created", sender } };
+    };
+    const results = await target.send([from("ana"), from("bo.b.c")]);
+    assert.deepEqual(
+      results.map((result) => result?.message),
+      [undefined, 'its sender has ".", and may only be one level of a.${sender}.${event}: bo.b.c'],
+    );
+    await (await rabbit.channel()).assertQueue("of.words");
+    const queues = await bus.target(outgoing({ routingKey: "${sender}" }));
+    assert.deepEqual(await queues.send([from("of.words")]), [undefined]);
+  });
+
   test("waits while the broker takes no messages, goes on receiving, and reports both", async () => {
     await rabbit.declare("blocked");
     const reports: string[] = [];

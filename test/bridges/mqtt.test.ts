@@ -215,6 +215,30 @@ test(
   },
 );
 
+test("lets no event and no sender add levels to a topic", async (broker) => {
+  await using bus = await connect(broker);
+  const target = await bus.target(outgoing({ topic: "devices/${channel}/${sender}/telemetry" }));
+  await using receiver = await broker.receive("devices/#");
+  const from = (sender: string, event = "message"): Outgoing => {
+    return { ...message(sender), names: { channel: "eu.west", event, sender } };
+  };
+  const results = await target.send(["dev2/command/reboot", "#", "+", "dev1"].map((sender) => from(sender)));
+  assert.deepEqual(
+    results.map((result) => result?.message),
+    [
+      'its sender has "/", and may only be one level of devices/${channel}/${sender}/telemetry: dev2/command/reboot',
+      "its topic has + or #, which only subscriptions may have: devices/eu/west/#/telemetry",
+      "its topic has + or #, which only subscriptions may have: devices/eu/west/+/telemetry",
+      undefined,
+    ],
+  );
+  const byEvent = await bus.target(outgoing({ topic: "devices/${event}" }));
+  const [added, other] = await byEvent.send([from("a", "b/c"), from("d/e")]);
+  assert.match(added?.message ?? "", /^its event has "\/"/);
+  assert.equal(other, undefined);
+  await until("the others have come", () => receiver.messages.length === 2);
+});
+
 test("refuses characters for which the broker would end the connection, wherever they are", async (broker) => {
   await using bus = await connect(broker);
   const target = await bus.target(outgoing({ topic: "fine/${event}" }));

@@ -270,6 +270,14 @@ describe("a bridge to JetStream", () => {
         undefined,
       ],
     );
+    // An event such as order.created may add words, and a sender may not.
+    const words = await bus.bus.target(outRule({ stream: "small", subject: "small.${sender}.${event}" }));
+    const from = (sender: string, event: string): Outgoing => {
+      return { ...outgoing(`${sender} ${event}`), names: { channel: "orders", sender, event } };
+    };
+    const [created, added] = await words.send([from("ana", "order.created"), from("bo.b.c", "order")]);
+    assert.equal(created, undefined);
+    assert.equal(added?.message, 'its sender has ".", and may only be one level of small.${sender}.${event}: bo.b.c');
     const elsewhere = await bus.bus.target(outRule({ stream: "small", subject: "elsewhere" }));
     await assert.rejects(() => elsewhere.send([outgoing("7")]), /a message on elsewhere for stream small/);
     const anywhere = await bus.bus.target(outRule({ stream: "small", subject: "${event}" }));

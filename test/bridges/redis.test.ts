@@ -177,6 +177,20 @@ describe("a bridge", () => {
     }
   });
 
+  it("refuses a message that has no value for its stream", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    const bus = await redis.connect(server.connection, { bridge: "b", node: "n1", report: () => {} });
+    const target = await bus.target(redis.out.parse({ stream: "from-${sender}" }) as unknown as RedisOut);
+    const nameless = { ...outgoing("1", "a"), names: { channel: "a", sender: "" } };
+    const results = await target.send([nameless, outgoing("2", "a")]);
+    assert.deepEqual(
+      results.map((error) => error?.message),
+      ["it has no value for a placeholder of its stream, from-${sender}", undefined],
+    );
+    await bus.close();
+  });
+
   it("goes on at another node when the one that sends stands still, and loses nothing", async (t) => {
     if (!needsEngine(t)) return;
     await using server = await startRedisStreams();

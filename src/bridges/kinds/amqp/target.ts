@@ -1,11 +1,13 @@
 import type { ChannelModel, ConfirmChannel, Message } from "amqplib";
 import type { Outgoing, Target } from "../../bus.ts";
-import { isTemplate, render } from "../../template.ts";
+import { isTemplate, levelProblem, render } from "../../template.ts";
 import { brokerMessage, closeChannel } from "./channel.ts";
 import type { AmqpOut } from "./rules.ts";
 
 /** Bytes of a routing key at most. */
 const MAX_KEY = 255;
+/** What may not add words to a routing key; a channel and an event, such as `order.created`, may. */
+const ONE_WORD: readonly string[] = ["sender"];
 /** The broker closes the channel with this code if a message is too large. */
 const PRECONDITION_FAILED = 406;
 /** And with this one if the user may not publish. */
@@ -90,6 +92,9 @@ export class AmqpTarget implements Target {
     if (Buffer.byteLength(key) > MAX_KEY) {
       return Promise.resolve(new Error(`its routing key is longer than ${MAX_KEY} bytes: ${key.slice(0, 50)}…`));
     }
+    // Without an exchange, the key names a queue, and has no words.
+    const problem = exchange === "" ? undefined : levelProblem(routingKey, names, ONE_WORD, ".");
+    if (problem !== undefined) return Promise.resolve(new Error(problem));
     const { promise, resolve, reject } = Promise.withResolvers<Error | undefined>();
     const confirm = (error: Error | null): void => {
       if (error !== null) reject(new Error(`the broker did not take a message: ${error.message}`, { cause: error }));

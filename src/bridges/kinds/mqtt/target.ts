@@ -1,7 +1,7 @@
 import type { IClientPublishOptions, MqttClient } from "mqtt";
 import { PartlyRefusedError, type Outgoing, type Target } from "../../bus.ts";
 import { reasonOf } from "../../server-connection.ts";
-import { isTemplate, render } from "../../template.ts";
+import { isTemplate, levelProblem, render } from "../../template.ts";
 import type { MqttOut } from "./rules.ts";
 import { MAX_TEXT, topicProblem } from "./topic.ts";
 
@@ -13,6 +13,8 @@ const OVERHEAD = 32;
 const PROPERTY_OVERHEAD = 5;
 /** What a broker may end the connection for, and Mosquitto does (MQTT 5, section 1.5.4). */
 const FORBIDDEN = /[\p{Cc}\p{Noncharacter_Code_Point}]/u;
+/** What may not add levels to a topic; a channel may. */
+const ONE_LEVEL: readonly string[] = ["event", "sender"];
 /** Reason codes from here on are refusals. */
 const REFUSAL = 0x80;
 const NOT_AUTHORIZED = 0x87;
@@ -71,7 +73,7 @@ export class MqttTarget implements Target {
   /** Why a message can never be sent; undefined if it can. */
   #problemOf(message: Outgoing, topic: string | undefined, client: MqttClient): Error | undefined {
     if (topic === undefined) return new Error(`it has no value for a placeholder of its topic, ${this.#rule.topic}`);
-    const problem = topicProblem(topic);
+    const problem = topicProblem(topic) ?? levelProblem(this.#rule.topic, message.names, ONE_LEVEL, "/");
     if (problem !== undefined) return new Error(problem);
     const { body, headers, contentType = "" } = message;
     const texts = [topic, contentType];

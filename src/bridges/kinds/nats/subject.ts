@@ -1,5 +1,5 @@
 import type { Outgoing } from "../../bus.ts";
-import { render } from "../../template.ts";
+import { levelProblem, render } from "../../template.ts";
 
 /** A subject to publish on: words joined by dots, without wildcards. */
 const PUBLISHABLE = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
@@ -7,6 +7,8 @@ const PUBLISHABLE = /^[^\s.*>]+(?:\.[^\s.*>]+)*$/;
 const RECEIVABLE = /^(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?$|^>$/;
 /** Bytes of a subject to publish on: a server ends the connection after a command of more than 4 KiB, by default. */
 const MAX_SUBJECT = 3800;
+/** What may not add words to a subject; a channel and an event, such as `order.created`, may. */
+const ONE_WORD: readonly string[] = ["sender"];
 /** Begins a subject that is reserved for the server, but not a template that begins with a placeholder. */
 const OF_SERVER = /^\$(?!\{)/;
 
@@ -32,6 +34,8 @@ export function subjectFor(template: string, { names }: Outgoing): string {
   if (!PUBLISHABLE.test(subject)) throw new Error(`${JSON.stringify(subject)} is not a subject to publish on`);
   if (Buffer.byteLength(subject) > MAX_SUBJECT)
     throw new Error(`its subject is longer than ${MAX_SUBJECT} bytes: ${subject.slice(0, 50)}…`);
+  const problem = levelProblem(template, names, ONE_WORD, ".");
+  if (problem !== undefined) throw new Error(problem);
   // What clients publish must not reach $JS.API, which can delete streams.
   if (OF_SERVER.test(subject) && !OF_SERVER.test(template)) {
     throw new Error(`${JSON.stringify(subject)} is reserved for the server`);

@@ -20,10 +20,12 @@ export class RedisTarget implements Target {
   }
 
   async send(messages: readonly Outgoing[]): Promise<readonly (Error | undefined)[]> {
-    const { maxLength, body: field } = this.#rule;
+    const { maxLength, body: field, stream: template } = this.#rule;
+    const streams = messages.map(({ names }) => render(template, names));
     const pipeline = this.#commands.pipeline();
-    for (const { names, headers, body, contentType, key } of messages) {
-      const stream = render(this.#rule.stream, names) ?? "";
+    for (const [index, { headers, body, contentType, key }] of messages.entries()) {
+      const stream = streams[index];
+      if (stream === undefined) continue;
       const fields: (string | Buffer)[] = Object.entries(headers).flat();
       if (contentType !== undefined) fields.push(CONTENT_TYPE, contentType);
       if (key !== undefined) fields.push(KEY, key);
@@ -32,10 +34,12 @@ export class RedisTarget implements Target {
       pipeline.call("XADD", stream, ...trim, "*", ...fields);
     }
     const replies = (await pipeline.exec()) ?? [];
-    return messages.map((_, index) => {
-      const error = replies[index]?.[0] ?? undefined;
+    let at = 0;
+    return streams.map((stream) => {
+      if (stream === undefined) return new Error(`it has no value for a placeholder of its stream, ${template}`);
+      const error = replies[at++]?.[0] ?? undefined;
       if (error === undefined || REFUSED.test(error.message)) return error;
-      if (FORBIDDEN.test(error.message) && isTemplate(this.#rule.stream)) return error;
+      if (FORBIDDEN.test(error.message) && isTemplate(template)) return error;
       throw error;
     });
   }
