@@ -4,13 +4,14 @@ import { MAX_HELD } from "./bus.ts";
 export class Inbox<T> {
   readonly #sizeOf: (item: T) => number;
   #items: T[] = [];
+  #sizes: number[] = [];
   #bytes = 0;
   #failure: Error | undefined;
   #isClosed = false;
   /** Set while someone waits. */
   #change: PromiseWithResolvers<void> | undefined;
 
-  /** `sizeOf`: the bytes of an item. */
+  /** `sizeOf`: the bytes of an item, as `heldBytes` counts them. */
   constructor(sizeOf: (item: T) => number) {
     this.#sizeOf = sizeOf;
   }
@@ -26,8 +27,10 @@ export class Inbox<T> {
 
   add(item: T): void {
     if (this.#isClosed || this.#failure !== undefined) return;
+    const size = this.#sizeOf(item);
     this.#items.push(item);
-    this.#bytes += this.#sizeOf(item);
+    this.#sizes.push(size);
+    this.#bytes += size;
     this.#wake();
   }
 
@@ -42,7 +45,7 @@ export class Inbox<T> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#isClosed) return [];
     const taken = this.#items.splice(0, most);
-    for (const item of taken) this.#bytes -= this.#sizeOf(item);
+    for (const size of this.#sizes.splice(0, most)) this.#bytes -= size;
     this.#wake();
     return taken;
   }
@@ -73,6 +76,7 @@ export class Inbox<T> {
 
   #clear(): void {
     this.#items = [];
+    this.#sizes = [];
     this.#bytes = 0;
     this.#wake();
   }

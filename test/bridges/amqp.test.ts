@@ -273,6 +273,22 @@ describe("RabbitMQ", () => {
     assert.deepEqual(seen, [...Array(150).keys()]);
   });
 
+  test("reads no further than eight megabytes of headers, even if messages are empty otherwise", async () => {
+    await rabbit.declare("empty");
+    await using bus = await connect();
+    const source = await bus.source(incoming({ queue: "empty" }));
+    const text = "x".repeat(30_000);
+    await rabbit.send(
+      "empty",
+      Array.from({ length: 250 }, () => ({ body: Buffer.alloc(0), headers: { a: text, b: text } })),
+    );
+    const { messageCount } = await (await rabbit.channel()).checkQueue("empty");
+    assert.equal(messageCount, 0, "all are on their way");
+    for (const { messages } of await receive(source, 250)) {
+      assert.ok(messages.length <= 160, `${messages.length} messages`);
+    }
+  });
+
   test("refuses a message whose routing key it may not use, and sends the others", async () => {
     await rabbit.declare("some-keys");
     await rabbit.ctl("add_user", "picky", "word");

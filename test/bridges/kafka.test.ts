@@ -131,6 +131,16 @@ describe("Kafka without a broker", () => {
     assert.deepEqual(committedRecords(partition({ records: null }), 12n), { deliveries: [], next: 12n });
   });
 
+  it("counts what the headers of small messages take in memory", () => {
+    const headers: [Buffer, Buffer][] = Array.from({ length: 1000 }, () => [Buffer.from("a"), Buffer.alloc(0)]);
+    const [plain] = committedRecords(partition({ records: [batch(0n, 1n, 0, ["x"])] }), 0n).deliveries;
+    const made = batch(0n, 1n, 0, ["x"]);
+    const records = [{ ...made, records: made.records.map((record) => ({ ...record, length: 3000, headers })) }];
+    const [wide] = committedRecords(partition({ records }), 0n).deliveries;
+    assert.ok((plain?.size ?? 0) > 200);
+    assert.ok((wide?.size ?? 0) > 100_000);
+  });
+
   it("of headers with one name the last one counts", () => {
     const headers: [Buffer, Buffer | null][] = [
       [Buffer.from("a"), Buffer.from("1")],

@@ -78,6 +78,21 @@ test("reads no further than eight megabytes, also of what waited in its session"
   );
 });
 
+test("reads no further than eight megabytes of properties, even if messages are empty otherwise", async (broker) => {
+  await using bus = await connect(broker);
+  const source = await bus.source(incoming({ topics: ["empty/#"] }));
+  const text = "x".repeat(60_000);
+  const headers = { a: text, b: text, c: text, d: text };
+  await broker.send(
+    "empty/a",
+    Array.from({ length: 80 }, () => ({ body: Buffer.alloc(0), headers })),
+  );
+  await receive(source, 80, async (batch) => {
+    assert.ok(batch.messages.length <= 36, `${batch.messages.length} messages`);
+    await batch.settle(batch.messages.map(() => "done"));
+  });
+});
+
 test("keeps what comes while no one is connected", async (broker) => {
   const first = await connect(broker);
   await first.source(incoming({ topics: ["away/#"] }));

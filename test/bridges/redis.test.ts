@@ -158,6 +158,28 @@ describe("a bridge", () => {
     }
   });
 
+  it("reads fewer entries at once if they have many fields", async (t) => {
+    if (!needsEngine(t)) return;
+    await using server = await startRedisStreams();
+    await server.declare("wide");
+    const headers = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [String(index), ""]));
+    await server.send(
+      "wide",
+      Array.from({ length: 200 }, () => ({ body: Buffer.alloc(0), headers })),
+    );
+    const bus = await redis.connect(server.connection, { bridge: "test", node: "n1", report: () => {} });
+    const rule = redis.in.parse({ stream: "wide", from: "earliest" }) as unknown as RedisIn;
+    const counts: number[] = [];
+    for await (const batch of (await bus.source(rule)).batches()) {
+      counts.push(batch.messages.length);
+      await batch.settle(batch.messages.map(() => "done"));
+      if (counts.length === 3) break;
+    }
+    // The first read cannot know what they take.
+    assert.ok(counts.slice(1).every((count) => count <= 20), counts.join(" ")); // prettier-ignore
+    await bus.close();
+  });
+
   it("refuses a message for a stream that it may not write, and sends the others", async (t) => {
     if (!needsEngine(t)) return;
     await using server = await startRedisStreams();

@@ -1,5 +1,6 @@
 import type { Channel, ConsumeMessage, GetMessage } from "amqplib";
 import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
+import { heldBytes } from "../../held-bytes.ts";
 import { Inbox } from "../../inbox.ts";
 import { brokerMessage, closeChannel } from "./channel.ts";
 import type { Reading } from "./reading.ts";
@@ -10,7 +11,9 @@ export class AmqpSource implements Source {
   readonly #channel: Channel;
   readonly #reading: Reading;
   readonly #rule: AmqpIn;
-  readonly #inbox: Inbox<ConsumeMessage> = new Inbox(({ content }) => content.length);
+  readonly #inbox: Inbox<ConsumeMessage> = new Inbox(({ content, fields, properties }) =>
+    heldBytes(content.length + fields.routingKey.length, 0, properties),
+  );
   #isPaused = false;
 
   private constructor(channel: Channel, reading: Reading, rule: AmqpIn) {

@@ -1,5 +1,6 @@
 import type { KafkaRecord } from "@platformatic/kafka";
 import type { Received } from "../../bus.ts";
+import { heldBytes } from "../../held-bytes.ts";
 import type { FetchedPartition } from "./driver.ts";
 
 const TRANSACTIONAL = 0b01_0000;
@@ -7,7 +8,7 @@ const CONTROL = 0b10_0000;
 const ABORT = 0;
 const CONTENT_TYPE = "content-type";
 
-/** A record of a partition, with its size in bytes. */
+/** A record of a partition, with about how many bytes it takes. */
 export interface Delivery {
   readonly record: KafkaRecord;
   readonly offset: bigint;
@@ -42,7 +43,12 @@ export function committedRecords(partition: FetchedPartition, from: bigint): Fet
       const offset = batch.firstOffset + BigInt(record.offsetDelta);
       // Brokers send whole batches, also if the requested offset is in the middle of one.
       if (offset < from) continue;
-      deliveries.push({ record, offset, epoch: batch.partitionLeaderEpoch, size: record.length });
+      deliveries.push({
+        record,
+        offset,
+        epoch: batch.partitionLeaderEpoch,
+        size: heldBytes(record.length, 2 * record.headers.length),
+      });
     }
   }
   return { deliveries, next };

@@ -1,5 +1,6 @@
 import type { IPublishPacket, MqttClient } from "mqtt";
 import { MAX_BATCH, type Batch, type Outcome, type Received, type Source } from "../../bus.ts";
+import { heldBytes } from "../../held-bytes.ts";
 import { Inbox } from "../../inbox.ts";
 import { closeClient } from "./client.ts";
 import type { MqttIn } from "./rules.ts";
@@ -19,7 +20,9 @@ const PAUSED_PING = 5000;
 /** The topics of one rule, with a session of its own at the broker. */
 export class MqttSource implements Source {
   readonly #rule: MqttIn;
-  readonly #inbox: Inbox<IPublishPacket> = new Inbox(({ payload }) => payload.length);
+  readonly #inbox: Inbox<IPublishPacket> = new Inbox(({ payload, topic, properties }) =>
+    heldBytes(payload.length + topic.length, 0, properties),
+  );
   #client: MqttClient | undefined;
 
   constructor(rule: MqttIn, lost: Promise<never>) {

@@ -2,7 +2,7 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node"
 import { setImmediate as turn } from "node:timers/promises";
 import { MAX_BATCH, PREFETCH, type Batch, type Outgoing, type Received, type Source, type Target } from "../../bus.ts";
 import type { NatsClient } from "./client.ts";
-import { addHeaders, headersOf } from "./headers.ts";
+import { addHeaders, headersOf, heldBytesOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
 import { isTemplate } from "../../template.ts";
 import { subjectFor } from "./subject.ts";
@@ -16,7 +16,7 @@ interface CoreOptions {
 /** The messages of core NATS, which delivers each at most once. */
 export class CoreSource implements Source {
   readonly #connection: NatsConnection;
-  readonly #inbox: Inbox<Msg> = new Inbox(({ data }) => data.length);
+  readonly #inbox: Inbox<Msg> = new Inbox<Msg>(heldBytesOf);
   readonly #subscriptions: readonly Subscription[];
   readonly #report: (sentence: string) => void;
   #dropped = 0;

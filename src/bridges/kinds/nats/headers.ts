@@ -1,5 +1,6 @@
-import type { MsgHdrs } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs } from "@nats-io/transport-node";
 import type { BusMessage } from "../../bus.ts";
+import { heldBytes } from "../../held-bytes.ts";
 
 /** What the attributes of a CloudEvent are called: `ce-id` (NATS protocol binding, section 3.1.3.1). */
 export const PREFIX = "ce-";
@@ -23,6 +24,18 @@ export function headersOf(headers: MsgHdrs | undefined): Pick<BusMessage, "heade
     else named[name] = value;
   }
   return { headers: named, contentType: contentType ?? named[`${PREFIX}datacontenttype`] };
+}
+
+/** About how many bytes a message takes. */
+export function heldBytesOf({ data, headers, subject }: Pick<Msg, "data" | "headers" | "subject">): number {
+  let bytes = data.length + subject.length;
+  let texts = 0;
+  for (const [name, values] of headers ?? []) {
+    bytes += name.length;
+    for (const value of values) bytes += value.length;
+    texts += 1 + values.length;
+  }
+  return heldBytes(bytes, texts);
 }
 
 /** Adds the headers of a message to those of the driver. Throws if a name or a value cannot be sent. */

@@ -10,7 +10,7 @@ import {
   type Target,
 } from "../../bus.ts";
 import type { NatsClient } from "./client.ts";
-import { addHeaders, headersOf } from "./headers.ts";
+import { addHeaders, headersOf, heldBytesOf } from "./headers.ts";
 import { Inbox } from "../../inbox.ts";
 import { NOT_ENABLED, type ConsumerOptions, type Streams } from "./streams.ts";
 import { isTemplate } from "../../template.ts";
@@ -30,7 +30,7 @@ const OF_ANOTHER_STREAM = 10_060;
 export class JetStreamSource implements Source {
   readonly #streams: Streams;
   readonly #info: ConsumerInfo;
-  readonly #inbox: Inbox<JsMsg> = new Inbox(({ data }) => data.length);
+  readonly #inbox: Inbox<JsMsg> = new Inbox<JsMsg>(heldBytesOf);
   /** Messages that were received and are not settled, in order. */
   readonly #held: Set<JsMsg> = new Set();
   /** How many messages an earlier receiver left unacknowledged that have not been delivered again yet. */

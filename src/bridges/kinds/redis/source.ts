@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { MAX_BATCH, MAX_HELD, type Batch, type Source } from "../../bus.ts";
+import { heldBytes } from "../../held-bytes.ts";
 import { receivedOf, type Entry } from "./entry.ts";
 import type { RedisIn } from "./rules.ts";
 
@@ -106,8 +107,8 @@ export class RedisSource implements Source {
   /** Sets how many entries to read next: as many as these would fill the room, but at most twice as many as before. */
   #measured(entries: readonly Entry[]): readonly Entry[] {
     if (entries.length === 0) return entries;
-    let bytes = 1;
-    for (const [, fields] of entries) for (const field of fields ?? []) bytes += field.length;
+    let bytes = 0;
+    for (const [, fields] of entries) bytes += heldBytesOf(fields ?? []);
     const fitting = Math.floor((MAX_ANSWER * entries.length) / bytes);
     this.#count = Math.max(1, Math.min(fitting, 2 * this.#count, MAX_BATCH));
     return entries;
@@ -121,4 +122,11 @@ export class RedisSource implements Source {
       settle: async () => void (await this.#commands.xack(stream, group, ...entries.map(([id]) => id.toString()))),
     };
   }
+}
+
+/** About how many bytes an entry takes. */
+function heldBytesOf(fields: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const field of fields) bytes += field.length;
+  return heldBytes(bytes, fields.length);
 }
