@@ -5,8 +5,9 @@ import type { Principal } from "./principal.ts";
 /** Scheduled messages, and those of one principal. */
 const MAX_SCHEDULED = 10_000;
 export const MAX_SCHEDULED_PER_PRINCIPAL = 1000;
-/** Bytes of all scheduled messages: every node reads all of them when it starts. */
+/** Bytes of all scheduled messages, which every node reads when it starts, and of those of one principal. */
 const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_BYTES_PER_PRINCIPAL = MAX_BYTES / 4;
 
 /** A message that is to be published at a time, without its data. */
 export interface Scheduled {
@@ -56,9 +57,16 @@ export function inOrder(a: Scheduled, b: Scheduled): number {
 export function checkRoom({ by, bytes }: Scheduled, all: readonly Scheduled[]): void {
   const own = by === undefined ? [] : all.filter((other) => other.by?.id === by.id);
   if (own.length >= MAX_SCHEDULED_PER_PRINCIPAL) throw tooMany(`You have ${own.length} scheduled messages`);
+  const ownBytes = bytesOf(own, bytes);
+  if (by !== undefined && ownBytes > MAX_BYTES_PER_PRINCIPAL)
+    throw tooMany(`Your scheduled messages together would have ${ownBytes} bytes of ${MAX_BYTES_PER_PRINCIPAL}`);
   if (all.length >= MAX_SCHEDULED) throw tooMany(`${all.length} messages are scheduled`);
-  const total = all.reduce((sum, other) => sum + other.bytes, bytes);
-  if (total > MAX_BYTES) throw tooMany(`All scheduled messages together would have ${total} bytes`);
+  const total = bytesOf(all, bytes);
+  if (total > MAX_BYTES) throw tooMany(`All scheduled messages together would have ${total} bytes of ${MAX_BYTES}`);
+}
+
+function bytesOf(some: readonly Scheduled[], more: number): number {
+  return some.reduce((sum, { bytes }) => sum + bytes, more);
 }
 
 function tooMany(what: string): HubError {

@@ -182,7 +182,7 @@ describe("a schedule", { concurrency: true }, () => {
     assert.deepEqual([rig.data(), dropped, schedule.dropped], [["bob", "hub"], ["key-ada"], 1]);
   });
 
-  it("bounds what one principal schedules, and still answers a repeat", async () => {
+  it("[PUB-45] bounds what one principal schedules, and still answers a repeat", async () => {
     await using rig = new ScheduleRig();
     const { schedule } = rig.open();
     const by = principal("ada");
@@ -197,6 +197,23 @@ describe("a schedule", { concurrency: true }, () => {
     assert.equal((await schedule.schedule(last, rig.now + DAY, { by })).repeated, true);
     await schedule.schedule(message(1), rig.now + DAY, { by: principal("bob") });
     assert.equal(schedule.list().length, MAX_SCHEDULED_PER_PRINCIPAL + 1);
+  });
+
+  it("[PUB-45] bounds the bytes of one principal, so that there is room for others", async () => {
+    await using rig = new ScheduleRig();
+    const { schedule } = rig.open();
+    const large = message("x".repeat(4 * 1024 * 1024 - 2));
+    const by = principal("ada");
+    for (let n = 0; n < 2; n++) await schedule.schedule(large, rig.now + DAY, { by });
+    await assert.rejects(schedule.schedule(message(1), rig.now + DAY, { by }), (error: HubError) => {
+      assert.equal(error.code, "TOO_MANY_SCHEDULED");
+      const sentence =
+        /^Your scheduled messages together would have 8388609 bytes of 8388608, which is the limit; cancel/;
+      assert.match(error.message, sentence);
+      return true;
+    });
+    await schedule.schedule(large, rig.now + DAY, { by: principal("bob") });
+    assert.equal(schedule.list().length, 3);
   });
 
   it("bounds what is scheduled at once", async () => {
