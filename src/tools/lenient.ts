@@ -15,6 +15,8 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Items of a list that are validated at most; `MAX_CHANNELS_PER_READER` cannot be higher. */
 const MAX_ITEMS = 10_000;
+/** Fields that an empty text does not leave out: a message whose time is missing would be published at once. */
+const NEVER_EMPTY: ReadonlySet<string> = new Set(["at", "delaySeconds"]);
 const fieldsOf = new WeakMap<z.ZodObject, readonly Field[]>();
 
 /**
@@ -29,7 +31,8 @@ export function lenient(schema: z.ZodObject, values: Values): Values {
     const given = values[name];
     // The fast path, for nearly all values.
     if (given === undefined || (typeof given === field.type && typeof given !== "object" && given !== "")) continue;
-    const value = field.isOptional && (given === null || given === "") ? undefined : asMeant(field, given);
+    const isLeftOut = field.isOptional && (given === null || (given === "" && !NEVER_EMPTY.has(name)));
+    const value = isLeftOut ? undefined : asMeant(field, given);
     if (field.type === "array" && Array.isArray(value) && value.length > MAX_ITEMS) {
       throw new HubError(
         "TOO_MANY_CHANNELS",
@@ -47,6 +50,8 @@ export function lenient(schema: z.ZodObject, values: Values): Values {
 function asMeant({ type, inner }: Field, given: unknown): unknown {
   if (inner !== undefined && isObject(given)) return lenient(inner, given);
   if (typeof given !== "string") return given;
+  // A coerced number would be 0.
+  if (type === "number" && given.trim() === "") return NaN;
   if (type === "number" || type === "boolean") {
     const value = parsed(given);
     // JSON.parse reads 1e400 as Infinity.

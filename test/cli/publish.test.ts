@@ -159,6 +159,10 @@ describe("sse-mcp-server publish", { concurrency: true }, () => {
     const { code, stderr } = await publish(server, ["a", "x", "--at", "tomorrow"]);
     assert.equal(code, 1);
     assert.match(stderr, /INVALID_INPUT: at is "tomorrow"; use a time with its offset from UTC/);
+    const empty = await publish(server, ["a", "x", "--at", ""]);
+    assert.equal(empty.code, 1);
+    assert.match(empty.stderr, /INVALID_INPUT: at is ""; use a time with its offset from UTC/);
+    assert.match((await publish(server, ["a", "x", "--in", ""])).stderr, /--in is ""; use how long from now/);
     const unknown = await publish(server, ["a", "x", "--in", "soon"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /--in is "soon"; use how long from now, such as 90s, 10m, 2h or 1d/);

@@ -77,6 +77,10 @@ describe("publishing later", { concurrency: true }, () => {
       ["at=2020-01-01T09:00Z", /which is in the past/],
       ["delaySeconds=-1", /^delaySeconds is -1; use a number from 0/],
       ["delaySeconds=soon", /delaySeconds must be a number/],
+      // From a variable of a shell that is not set.
+      ["delaySeconds=", /delaySeconds must be a number/],
+      ["delaySeconds=%20", /delaySeconds must be a number/],
+      ["at=", /^at is ""; use a time with its offset from UTC/],
       [`at=${noon}11:00Z&delaySeconds=1`, /give one of them/],
       ["delaySeconds=1&ephemeral=true", /an ephemeral message is not kept, so it cannot be scheduled/],
     ] as const) {
@@ -139,6 +143,13 @@ describe("publishing later", { concurrency: true }, () => {
     assert.deepEqual((await frames.nextOf("message"))["data"], [1]);
     const refused = (await frames.ask({ ...frame, at: "now" })) as Record<string, unknown>;
     assert.deepEqual([refused["type"], refused["code"]], ["error", "INVALID_INPUT"]);
+    for (const [empty, said] of [
+      [{ at: "" }, /^at is ""; use a time with its offset from UTC/],
+      [{ delaySeconds: "" }, /delaySeconds must be a number/],
+    ] as const) {
+      const { message: sentence } = (await frames.ask({ ...frame, ...empty })) as { readonly message?: unknown };
+      assert.match(String(sentence), said);
+    }
   });
 });
 
