@@ -7,6 +7,7 @@ import {
   type QuestionAnswered,
   type QuestionClosed,
   type QuestionNotified,
+  type Urgency,
 } from "../protocol/question.ts";
 import type { Draft } from "./message.ts";
 
@@ -47,6 +48,7 @@ export interface QuestionEntry {
   readonly due?: number | undefined;
   readonly closed?: number | undefined;
   readonly askerId?: string | undefined;
+  readonly urgency: Urgency;
   /** Whether something is not yet told. */
   readonly isUntold: boolean;
   /** Characters of its record. */
@@ -73,6 +75,7 @@ export function entryOf({ question, version, changed, askerId, untold }: KeptQue
     due: state === "open" ? dueTimeOf(question) : undefined,
     closed: closedAt === undefined ? undefined : Date.parse(closedAt),
     askerId,
+    urgency: question.urgency,
     isUntold: untold.length > 0,
     bytes,
   };

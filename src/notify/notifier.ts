@@ -30,6 +30,9 @@ export interface NotifierOptions {
 /** A step that is still to be taken for a question. */
 interface Pending {
   readonly id: string;
+  /** Undefined for all who asked without a credential. */
+  readonly askerId: string | undefined;
+  readonly urgency: number;
   readonly step: Step;
   /** Milliseconds since 1970. */
   due: number;
@@ -37,6 +40,12 @@ interface Pending {
   isRunning: boolean;
   /** What came of it, once it was taken: what is left is to note that. */
   notice?: Notice;
+}
+
+/** A notice that a step has sent. */
+interface Sent extends Pick<Pending, "askerId"> {
+  /** Milliseconds since 1970. */
+  readonly time: number;
 }
 
 /** What is looked after by one node at a time. */
@@ -63,8 +72,8 @@ export class Notifier {
   readonly #work: LeasedWork;
   /** By question. */
   readonly #pending = new Map<string, readonly Pending[]>();
-  /** When each step sent its last notices. */
-  readonly #sent = new Map<string, number[]>();
+  /** The notices that each step sent last. */
+  readonly #sent = new Map<string, readonly Sent[]>();
   readonly #running = new Set<Promise<void>>();
   readonly #end = new AbortController();
   /** On this node since its start. */
@@ -111,12 +120,14 @@ export class Notifier {
     for (const entry of open) this.#see(entry);
   }
 
-  #see({ id, channel, isOpen, asked }: QuestionEntry): void {
+  #see({ id, channel, isOpen, asked, askerId, urgency: named }: QuestionEntry): void {
     if (!isOpen) this.#pending.delete(id);
     if (!isOpen || this.#pending.has(id)) return;
+    const urgency = URGENCIES.indexOf(named);
+    const state = { id, askerId, urgency, tries: 0, isRunning: false };
     const pending = this.#options.steps
       .filter(({ channels }) => isCovered(channels, channel))
-      .map((step): Pending => ({ id, step, due: asked + step.afterSeconds * 1000, tries: 0, isRunning: false }))
+      .map((step): Pending => ({ ...state, step, due: asked + step.afterSeconds * 1000 }))
       .filter(({ due }) => due > this.#now() - MAX_LATE);
     if (pending.length > 0) this.#pending.set(id, pending);
   }
@@ -134,8 +145,7 @@ export class Notifier {
   /** Begins what is due; it goes on by itself, so that a destination that does not answer holds up no other. */
   async #run(signal: AbortSignal): Promise<number> {
     const now = this.#now();
-    const due = [...this.#waiting()].filter((pending) => pending.due <= now).sort((a, b) => a.due - b.due);
-    for (const pending of due) {
+    for (const pending of this.#inTurn([...this.#waiting()].filter(({ due }) => due <= now))) {
       if (this.#running.size >= AT_ONCE) return PAUSE;
       pending.isRunning = true;
       const running = this.#tell(pending, AbortSignal.any([signal, this.#end.signal])).finally(() => {
@@ -149,15 +159,37 @@ export class Notifier {
     return 0;
   }
 
+  /** The most urgent first, and then askers by turns: whoever had fewer notices of a step lately. */
+  #inTurn(due: readonly Pending[]): readonly Pending[] {
+    const turns = new Map<string, number>();
+    const turnOf = (step: string, askerId = ""): number => {
+      const key = `${step}\n${askerId}`;
+      const turn = turns.get(key) ?? 0;
+      turns.set(key, turn + 1);
+      return turn;
+    };
+    for (const [step] of this.#sent) for (const { askerId } of this.#recent(step)) turnOf(step, askerId);
+    return due
+      .toSorted((a, b) => b.urgency - a.urgency || a.due - b.due)
+      .map((pending) => ({ pending, turn: turnOf(pending.step.name, pending.askerId) }))
+      .sort((a, b) => b.pending.urgency - a.pending.urgency || a.turn - b.turn)
+      .map(({ pending }) => pending);
+  }
+
+  /** What a step has sent within the time that its bound is for. */
+  #recent(step: string): readonly Sent[] {
+    const since = this.#now() - BURST_TIME;
+    return (this.#sent.get(step) ?? []).filter(({ time }) => time > since);
+  }
+
   /** Counts what a step sends, or puts it off if that is too much. */
   #admit(pending: Pending): boolean {
-    const { name } = pending.step;
-    const now = this.#now();
-    const recent = (this.#sent.get(name) ?? []).filter((time) => time > now - BURST_TIME);
-    this.#sent.set(name, recent);
-    if (recent.length >= BURST) pending.due = (recent[0] ?? now) + BURST_TIME;
-    else recent.push(now);
-    return pending.due <= now;
+    const { askerId, step } = pending;
+    const time = this.#now();
+    const recent = this.#recent(step.name);
+    if (recent.length >= BURST) pending.due = (recent[0]?.time ?? time) + BURST_TIME;
+    else this.#sent.set(step.name, [...recent, { askerId, time }]);
+    return pending.due <= time;
   }
 
   async #tell(pending: Pending, signal: AbortSignal): Promise<void> {

@@ -155,6 +155,30 @@ describe("the steps in which people are told", { concurrency: true, timeout: 60_
     assert.deepEqual(phone.sent, ["Urgent?"]);
   });
 
+  it("are taken for urgent questions first, and then by turns for all who ask", async () => {
+    await using rig = new QuestionRig();
+    const phone = new NotedWay();
+    await using one = await node(rig, "a", [step("phone", phone)]);
+    const sends = (count: number): Promise<void> =>
+      until(`${count} were sent`, () => {
+        one.notifier.wake();
+        return phone.sent.length >= count;
+      });
+    for (let number = 0; number < 60; number++) await one.questions.ask(asked(`${number}?`, { urgency: "low" }));
+    await sends(20);
+    rig.later(10_000);
+    for (const text of ["Mine?", "Too?"]) await one.questions.ask(asked(text, { urgency: "low" }, "key-ada"));
+    await one.questions.ask(asked("Urgent?", { urgency: "high" }, "key-bob"));
+    rig.later(50_000);
+    await sends(40);
+    assert.equal(phone.sent[20], "Urgent?");
+    const next = phone.sent.slice(21, 25);
+    assert.deepEqual(next.toSorted(), ["20?", "21?", "Mine?", "Too?"], "two of each");
+    rig.later(60_000);
+    await sends(60);
+    assert.deepEqual(phone.sent.slice(40, 42), ["37?", "38?"]);
+  });
+
   it("do not ring all the time: what one step sends is bounded", async () => {
     await using rig = new QuestionRig();
     const phone = new NotedWay();
