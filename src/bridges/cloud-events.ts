@@ -11,6 +11,8 @@ export interface CloudEvent {
 
 /** The media type of an event whose attributes and data are one JSON document. */
 export const STRUCTURED = "application/cloudevents+json";
+/** The type of a CloudEvent whose message has the event `message`. */
+export const MESSAGE_TYPE = "hub.message";
 const utf8 = new TextEncoder();
 
 /**

@@ -6,7 +6,7 @@ import { hubPath, isLoop } from "../core/hub-path.ts";
 import { draft, MAX_KEY, type Draft, type NewDraft } from "../core/message.ts";
 import { keptJson } from "../protocol/json.ts";
 import type { BusMessage, Received } from "./bus.ts";
-import { cloudEventIn, isJson, type CloudEvent } from "./cloud-events.ts";
+import { cloudEventIn, isJson, MESSAGE_TYPE, type CloudEvent } from "./cloud-events.ts";
 import type { InRule } from "./rules.ts";
 import { isTemplate, render, type TemplateValues } from "./template.ts";
 
@@ -26,8 +26,6 @@ export interface Origin {
 /** Why a message is not published, although nothing is wrong with it. */
 export type Skipped = "tombstone" | "loop";
 
-/** The type of a CloudEvent whose message has the event `message`. */
-export const MESSAGE_TYPE = "hub.message";
 /** Characters of one name or value, and of an error, that a dead letter shows; and how many names and values. */
 const [MAX_BRIEF, MAX_ERROR, MAX_SHOWN] = [100, 500, 20];
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

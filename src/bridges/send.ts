@@ -2,11 +2,10 @@ import type { History } from "../core/history.ts";
 import type { Hub } from "../core/hub.ts";
 import { followPages } from "../core/follow-pages.ts";
 import type { Message } from "../core/message.ts";
-import { isCovered, isName, isServerChannel, type ChannelName, type ChannelPattern } from "../protocol/channel.ts";
+import { isCovered, isName, isServerChannel, type ChannelPattern } from "../protocol/channel.ts";
 import { MAX_BATCH, PartlyRefusedError, type Outgoing, type Target } from "./bus.ts";
-import { binaryHeaders, STRUCTURED, structuredBody } from "./cloud-events.ts";
 import type { BridgeWork } from "./context.ts";
-import { MESSAGE_TYPE } from "./incoming.ts";
+import { gapMarker, outgoingOf } from "./outgoing.ts";
 import type { OutRule } from "./rules.ts";
 
 /** An `out` rule and where it sends. */
@@ -23,10 +22,8 @@ export interface Sending {
 const PLACES = "bridge";
 /** Milliseconds between two writes of that place. */
 const SAVE_INTERVAL = 1000;
-const GAP_TYPE = "hub.gap";
 /** Channels of one rule whose destinations are told of a gap. */
 const MAX_TOLD = 1000;
-const utf8 = new TextEncoder();
 
 /**
  * Has a bridge that is new send what is published after this cursor, also what it cannot send for now, since the bus or
@@ -134,11 +131,7 @@ async function sendGap(
   for (const { rule, target, isByChannel } of sendings) {
     if (rule.format === "raw") continue;
     const channels = isByChannel ? channelsOf(rule, work.hub) : [rule.channels.find(isName) ?? "hub"];
-    const markers = channels.map((channel) => {
-      const id = `gap-${gap.after}`;
-      const attributes = () => ({ ...attributesOf(id, channel, work, []), type: GAP_TYPE });
-      return formatted(JSON.stringify(gap), attributes, { channel, event: GAP_TYPE, sender: "hub", id }, rule, prefix);
-    });
+    const markers = channels.map((channel) => gapMarker(gap, channel, rule, prefix, work));
     for (let from = 0; from < markers.length; from += MAX_BATCH) {
       const some = markers.slice(from, from + MAX_BATCH);
       const refused = (await target.send(some)).filter((error) => error !== undefined);
@@ -153,48 +146,6 @@ function channelsOf({ channels }: OutRule, hub: Hub): readonly string[] {
   const named = (each: ChannelPattern): readonly string[] =>
     isName(each) ? [each] : hub.channels({ pattern: each, limit: MAX_TOLD }).map(({ channel }) => channel);
   return [...new Set(channels.flatMap(named))].filter((channel) => !isServerChannel(channel)).slice(0, MAX_TOLD);
-}
-
-function outgoingOf(message: Message, rule: OutRule, prefix: string, work: BridgeWork): Outgoing {
-  const { channel, event, sender, data, time, path, traceparent } = message;
-  const id = work.hub.idOf(message) as string;
-  const attributes = (): Readonly<Record<string, string>> => ({
-    ...attributesOf(id, channel, work, path?.split(",") ?? []),
-    type: event === "message" ? MESSAGE_TYPE : event,
-    time: new Date(time).toISOString(),
-    sender,
-    ...(traceparent === undefined ? {} : { traceparent }),
-  });
-  return formatted(data, attributes, { channel, event, sender, id }, rule, prefix);
-}
-
-function attributesOf(
-  id: string,
-  subject: ChannelName | string,
-  { source, hubId }: BridgeWork,
-  path: readonly string[],
-): Record<"id" | "source" | "subject" | "hubpath", string> {
-  return { id, source, subject, hubpath: [...path, hubId].join(",") };
-}
-
-/** `data` is JSON text; a string is sent as text. */
-function formatted(
-  data: string,
-  attributes: () => Readonly<Record<string, string>>,
-  names: Outgoing["names"] & { readonly id: string; readonly channel: string },
-  { format }: OutRule,
-  prefix: string,
-): Outgoing {
-  const { id, channel: key } = names;
-  if (format === "structured") {
-    const body = structuredBody(attributes(), data);
-    return { body, headers: {}, contentType: `${STRUCTURED}; charset=utf-8`, key, names, id };
-  }
-  const isText = data.startsWith('"');
-  const body = utf8.encode(isText ? (JSON.parse(data) as string) : data);
-  const contentType = isText ? "text/plain; charset=utf-8" : "application/json";
-  const headers = format === "raw" ? {} : binaryHeaders(attributes(), prefix);
-  return { body, headers, contentType, key, names, id };
 }
 
 /** How far a bridge has sent: a record that only one node may move. */
