@@ -13,6 +13,7 @@ import { Channels, type ListedChannel } from "./channels.tsx";
 import { ConnectionPage } from "./connection-page.tsx";
 import { Connections } from "./connections.tsx";
 import { Hooks, loadHooks, withDelivery, type HookDelivery, type ListedHook } from "./hooks.tsx";
+import { LogLines, type LogLine } from "./log-lines.ts";
 import { Nodes } from "./nodes.tsx";
 import { loadQuestions, OpenQuestions, type OpenQuestionsListed } from "./open-questions.tsx";
 import { Participants } from "./participants.tsx";
@@ -23,7 +24,7 @@ import { Rates } from "./rates.ts";
 import { loadMessages, loadRecent } from "./recent.ts";
 import { loadScheduled, Scheduled, type ScheduledListed } from "./scheduled.tsx";
 import { Send } from "./send.tsx";
-import { LogLines, ServerLog, type LogLine } from "./server-log.tsx";
+import { ServerLog } from "./server-log.tsx";
 import { Tail, TailLines } from "./tail.tsx";
 
 /** What the server fills in when it serves the page. */
@@ -164,7 +165,7 @@ function useHub(isAllowed: boolean) {
       void listScheduled();
       void loadQuestions().then((open) => open !== undefined && !isClosed && setQuestions(open));
       const found = await asked<{ channels: readonly ListedChannel[]; more: boolean }>(opened, "list_channels");
-      if (found !== undefined) setListed({ listed: found.channels, more: found.more });
+      if (found !== undefined && !isClosed) setListed({ listed: found.channels, more: found.more });
     };
     logs.wait();
     opened.subscribe(TOLD, { onMessage: take });
@@ -183,7 +184,9 @@ function useHub(isAllowed: boolean) {
     };
     const lookBack = async (): Promise<void> => {
       const recent = await loadRecent();
-      logs.fill(recent?.logs ?? []);
+      // Those that the next connection brings wait for an answer of its own.
+      if (isClosed) return;
+      logs.resume(recent?.logs ?? []);
       if (recent !== undefined) setMoments((last) => withPast(last, recent.stats));
     };
     void readOn();
@@ -193,9 +196,9 @@ function useHub(isAllowed: boolean) {
       // Not before: a line that is logged in between would be missing.
       logs.wait();
       void lookBack();
-      void asked<ServerInfo>(opened, "get_server_info").then((told) => told !== undefined && show(told));
+      void asked<ServerInfo>(opened, "get_server_info").then((told) => told !== undefined && !isClosed && show(told));
       void list();
-      void loadHooks().then(setHooks);
+      void loadHooks().then((found) => isClosed || setHooks(found));
     });
     const tick = (): void => {
       rates.tick();

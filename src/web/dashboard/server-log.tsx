@@ -1,60 +1,9 @@
 import { useEffect, useRef } from "preact/hooks";
 import { clock, count } from "../shared/format.ts";
-import { ItemBuffer } from "./item-buffer.ts";
 import { Listing, PauseButton, useBuffer } from "./listing.tsx";
+import type { Line, LogLines } from "./log-lines.ts";
 
-/** What `hub.logs` brings. */
-export interface LogLine {
-  readonly level: string;
-  readonly time: string;
-  readonly msg: string;
-}
-
-interface Line extends LogLine {
-  readonly key: number;
-}
-
-const CAPACITY = 2000;
 const LEVELS: readonly string[] = ["trace", "debug", "info", "warn", "error", "fatal"];
-
-/** The last lines that the server logged. */
-export class LogLines {
-  readonly buffer: ItemBuffer<Line> = new ItemBuffer(CAPACITY);
-  #key = 0;
-  /** The time of the last line, and what was logged at that time. */
-  #last = "";
-  readonly #atLast = new Set<string>();
-  /** Lines that came while the page asks for those before them. */
-  #waiting: LogLine[] | undefined;
-
-  /** What comes from now on waits for `fill`. */
-  wait(): void {
-    this.#waiting ??= [];
-  }
-
-  /** Adds what was logged before, and then what waits. */
-  fill(before: readonly LogLine[]): void {
-    const lines = [...before, ...(this.#waiting ?? [])];
-    this.#waiting = undefined;
-    for (const line of lines) if (!this.#has(line)) this.add(line);
-  }
-
-  add(line: LogLine): void {
-    if (this.#waiting !== undefined) {
-      this.#waiting.push(line);
-      return;
-    }
-    const { level, time, msg } = line;
-    if (time !== this.#last) this.#atLast.clear();
-    this.#last = time;
-    this.#atLast.add(msg);
-    this.buffer.push({ key: this.#key++, level, time, msg });
-  }
-
-  #has({ time, msg }: LogLine): boolean {
-    return time < this.#last || (time === this.#last && this.#atLast.has(msg));
-  }
-}
 
 /** The lines that the server logs, with a filter. */
 export function ServerLog({ lines: { buffer } }: { readonly lines: LogLines }) {

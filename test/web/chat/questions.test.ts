@@ -119,7 +119,7 @@ describeInBrowser("a question in the chat", { concurrency: 2 }, (it) => {
     const options = [{ value: "a", label: `A${turned}`, description: `D${turned}` }, { value: "b" }];
     const schema = { type: "object", properties: { f: { type: "string", title: `F${turned}` } } };
     const ids = [
-      await ask(server, { text: `Q${turned}`, context: `**C**${turned}`, answer: { kind: "choice", options } }),
+      await ask(server, { text: `Q${turned}`, context: `C${turned}`, answer: { kind: "choice", options } }),
       await ask(server, { text: "Several", answer: { kind: "choice", options, multiple: true } }),
       await ask(server, { text: "Form", answer: { kind: "form", schema } }),
     ];
