@@ -129,7 +129,7 @@ describe("Kafka", { concurrency: 4 }, () => {
     for (const word of ["kept-1", "aborted-1", "aborted-2", "kept-2", "aborted-3"]) {
       const transaction = await producer.beginTransaction({});
       await transaction.send({ messages: [{ topic: place, value: Buffer.from(word), partition: 0 }] });
-      await (word.startsWith("done") ? transaction.commit() : transaction.abort());
+      await (word.startsWith("kept") ? transaction.commit() : transaction.abort());
     }
     await producer.close();
     await using bus = await rig.connected();
