@@ -21,7 +21,11 @@ describe("compose.yaml", () => {
   it("is a hub with TLS after two lines, and everything it says by then is true", async (test) => {
     using project = new ComposeProject(...FILES);
     const key = await firstTwoLines(project);
-    await until("the key counts", async () => (await project.publish("Hello", key)) === 201);
+    await until("the key counts", async () => {
+      // Until the hub has read it, each try is one with a bad credential, of which it takes 20 a minute: this takes its time.
+      project.compose("ps");
+      return (await project.publish("Hello", key)) === 201;
+    });
     assert.equal((await project.request("/health")).status, 200);
     assert.equal((await project.request("/channels")).status, 401, "it lets anyone in");
     const said = project.compose("logs", "sse-mcp-server");
