@@ -135,7 +135,10 @@ export interface BusKind<Connection, In, Out> {
   readonly prefixes: readonly string[];
   /** Whether only one node may receive at a time; otherwise all do, and the bus shares the messages among them. */
   isExclusive(rule: In): boolean;
-  /** Loads the driver and connects; rejects with an `Error` for the operator. Everything it waits for ends within 10 seconds. */
+  /**
+   * Loads the driver and connects; rejects with an `Error` for the operator. Everything it waits for ends within 10
+   * seconds.
+   */
   connect(connection: Connection, client: BusClient): Promise<Bus<In, Out>>;
 }
 

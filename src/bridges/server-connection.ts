@@ -45,7 +45,10 @@ export function serverConnection(schemes: readonly string[], example: string): z
   );
 }
 
-/** Connects to the first server that answers, within `CONNECT_TIMEOUT`. Rejects with an `Error` for the operator, which names no credentials. */
+/**
+ * Connects to the first server that answers, within `CONNECT_TIMEOUT`. Rejects with an `Error` for the operator, which
+ * names no credentials.
+ */
 export async function openFirst<T>(
   urls: readonly string[],
   open: (url: string, timeout: number) => Promise<T>,

@@ -1,5 +1,5 @@
 import type { Question } from "../protocol/question.ts";
-import { questionText } from "../protocol/question-text.ts";
+import { questionText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { beginning, checkTaken, headline, type LinkedChoice, type Notification, type Way } from "./way.ts";
 

@@ -1,6 +1,5 @@
 import { isObject, parseJson } from "../protocol/json.ts";
-import { questionText } from "../protocol/question-text.ts";
-import { visibleText } from "../protocol/visible.ts";
+import { questionText, visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { beginning, checkTaken, headline, Refused, type LinkedChoice, type Notification, type Way } from "./way.ts";
 

@@ -1,8 +1,7 @@
 import { maySubscribe, type Principal } from "../core/principal.ts";
 import type { ChannelName } from "../protocol/channel.ts";
 import type { Question } from "../protocol/question.ts";
-import { questionText } from "../protocol/question-text.ts";
-import { visibleText } from "../protocol/visible.ts";
+import { questionText, visibleText } from "../protocol/visible.ts";
 import type { SafePoster } from "../webhooks/out/safe-post.ts";
 import { encrypted } from "./push-encryption.ts";
 import type { PushSubscription, PushSubscriptions } from "./push-subscriptions.ts";

@@ -1,4 +1,5 @@
 // What others wrote as people have to see it before they approve or answer something; pages need no newer regex.
+import type { Question } from "./question.ts";
 
 /** What turns letters around or is invisible, but for the line breaks between the values of JSON. */
 const HIDDEN = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}\u2800]/gu;
@@ -12,6 +13,7 @@ const HIDDEN_IN_TEXT =
 const MARK = /^[\u200e\u200f\u061c]$/;
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 const FLAG = /^\u{1f3f4}/u;
+const EMPTY_LINES = /\n(?:[^\S\n]*\n){2,}/g;
 
 /** A value as JSON in which nothing is invisible or turned around: what people approve has to be what they read. */
 export function visibleJson(value: unknown, indent = 0): string {
@@ -32,6 +34,16 @@ export function visibleText(text: string): string {
     .replace(HIDDEN_IN_TEXT, (found) =>
       FLAG.test(found) || (keepsMarks && MARK.test(found)) ? found : escaped(found),
     );
+}
+
+/**
+ * A question as plain text for people who may approve something. What is to be done comes first, where nothing that the
+ * asker wrote can be taken for it, or push it out of sight.
+ */
+export function questionText({ text, context, proposal }: Pick<Question, "text" | "context" | "proposal">): string {
+  const act = proposal && `What will be done: ${visibleText(proposal.name)} ${visibleLines(proposal.arguments)}`;
+  const parts = [act, visibleText(text), context && visibleText(context)].filter((part) => part);
+  return parts.join("\n\n").replace(EMPTY_LINES, "\n\n");
 }
 
 function escaped(char: string): string {

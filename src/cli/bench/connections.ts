@@ -82,7 +82,10 @@ const readSocket: Read = ({ url, headers, signal }, opened, received) => {
   return promise;
 };
 
-/** The answer to a request; rejects with an `Error` that says why if it is a refusal. `fetch` would take more than twice the CPU. */
+/**
+ * The answer to a request; rejects with an `Error` that says why if it is a refusal. `fetch` would take more than twice
+ * the CPU.
+ */
 export async function answer(url: URL, options: http.RequestOptions, body?: string): Promise<http.IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const { request } = url.protocol === "https:" ? https : http;

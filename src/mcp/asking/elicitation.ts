@@ -1,6 +1,5 @@
 import type { AnswerForm, ChoiceForm, FormSchema, Question } from "../../protocol/question.ts";
-import { questionText } from "../../protocol/question-text.ts";
-import { visibleText } from "../../protocol/visible.ts";
+import { questionText, visibleText } from "../../protocol/visible.ts";
 import type { InputRequest } from "../definitions.ts";
 import { isObject, type JsonObject } from "../errors.ts";
 

@@ -179,7 +179,7 @@ export class Chat {
     if (this.mine.add(name)) this.unread.follow(this.channels);
     const address = location.pathname + fragmentOf(name, at);
     const isThere = location.pathname + location.search + location.hash === address;
-    // The same in another spelling is no step: the way back would lead here again.
+    // Another spelling of the same address is not a step: going back would lead here again.
     const { channel: named, at: shown } = addressed();
     const isStep = !isFirst && (named !== name || shown !== at);
     if (!isThere) history[isStep ? "pushState" : "replaceState"](null, "", address);

@@ -183,7 +183,8 @@ function hasKeyboard(): boolean {
 }
 
 function useTitle(chat: Chat | undefined): void {
-  useEffect(() => {
+  // With what the page shows, and not after the next frame.
+  useLayoutEffect(() => {
     if (chat === undefined) return;
     const { total } = chat.unread;
     const asked = chat.questions.open.length;

@@ -8,7 +8,7 @@ export type Driver = Pick<typeof Mqtt, "connect" | "ReasonCodes">;
 const KEEPALIVE = 15;
 /** Milliseconds that the broker has to answer a disconnect. */
 const CLOSE_TIMEOUT = 2000;
-/** Clients that we disconnect: that they end is no loss. */
+/** Clients that we disconnect: their connections are not lost. */
 const closing = new WeakSet<MqttClient>();
 
 /**
